@@ -1,0 +1,20 @@
+//! An AJP/1.3 proxy for Apache httpd 2.4: the module `mod_proxy_ajp_rs`.
+//!
+//! # The layers
+//!
+//! ```text
+//! ffi          the only layer that knows httpd; unsafe lives here and nowhere else
+//! proxy        drives one request; decides retry, reuse, status
+//! backend      one AJP connection: connect, CPING; what the pool stores
+//! net          sockets and deadlines
+//! exchange  pool  config    state machine | leases | settings
+//! protocol     bytes <-> AJP packets
+//! ```
+//!
+//! A layer imports only layers below it; `tests/layering.rs` fails otherwise. Everything below
+//! `ffi` builds and tests without httpd: `cargo test --no-default-features`.
+
+#[cfg(panic = "abort")]
+compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
+
+pub mod protocol;
