@@ -1,0 +1,52 @@
+//! GET_BODY_CHUNK: the container wants more of the request body.
+
+use super::error::{CodecError, Field};
+use super::packet::HEADER_LEN;
+use super::reader::Reader;
+
+/// A request for one request-body packet. Layout: `06`, requested length (u16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetBodyChunk {
+    /// Most data bytes the container will take. Never send more: Tomcat refuses the packet.
+    pub requested_length: u16,
+}
+
+impl GetBodyChunk {
+    /// The container's packet size in bytes, as this request gives it away: what it asks for, and
+    /// six bytes of framing. Tomcat always asks for `packetSize - 6`.
+    ///
+    /// A number from the peer, so it may be outside what
+    /// [`PacketSize::new`](super::PacketSize::new) takes: `6..=65541`.
+    pub fn packet_size(self) -> usize {
+        usize::from(self.requested_length) + HEADER_LEN + 2
+    }
+
+    /// Reads what follows the type byte.
+    pub(super) fn decode(mut reader: Reader<'_>) -> Result<GetBodyChunk, CodecError> {
+        let requested_length = reader.u16(Field::RequestedLength)?;
+        reader.finish(Field::RequestedLength)?;
+        Ok(GetBodyChunk { requested_length })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Result<GetBodyChunk, CodecError> {
+        GetBodyChunk::decode(Reader::new(bytes))
+    }
+
+    #[test]
+    fn the_requested_length_tells_the_packet_size() {
+        assert_eq!(decode(&[0x1F, 0xFA]).unwrap().packet_size(), 8192);
+        assert_eq!(decode(&[0xFF, 0xFA]).unwrap().packet_size(), 65536);
+    }
+
+    #[test]
+    fn a_length_of_one_or_three_bytes_is_an_error() {
+        let field = Field::RequestedLength;
+        assert_eq!(decode(&[0x1F]), Err(CodecError::Truncated { field, needed: 2, left: 1 }));
+        assert_eq!(decode(&[0x1F, 0xFA, 0]), Err(CodecError::TrailingBytes { field, left: 1 }));
+    }
+}

@@ -1,0 +1,268 @@
+//! SEND_HEADERS: status line and headers of the response.
+
+use bytes::Bytes;
+
+use super::codes::{ResponseHeader, is_coded_header};
+use super::error::{CodecError, Field};
+use super::reader::Reader;
+
+/// Status and headers. Layout: `04`, status (u16), reason (string), count (u16), and that many
+/// names (code or string) with values (string).
+///
+/// All text is free of control bytes but HTAB; bytes from `80` on are passed as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendHeaders {
+    /// `100..=999`.
+    pub status: u16,
+    /// The reason phrase; empty when the container sent none, an empty or the null string. Tomcat
+    /// sends the status code as text.
+    pub reason: Bytes,
+    /// Names and values in the order they came; names may repeat.
+    pub headers: Vec<(ResponseHeaderName, Bytes)>,
+}
+
+/// The name of a response header, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseHeaderName {
+    /// One of the eleven with a code.
+    Coded(ResponseHeader),
+    /// Any other, a token of RFC 9110. It may also be one of the eleven in another spelling:
+    /// Tomcat knows `Content-Length` as a code, and sends `content-length` as a string.
+    Other(Bytes),
+}
+
+impl ResponseHeaderName {
+    /// The name as it is written in HTTP.
+    pub fn name(&self) -> &[u8] {
+        match self {
+            ResponseHeaderName::Coded(header) => header.name().as_bytes(),
+            ResponseHeaderName::Other(name) => name,
+        }
+    }
+
+    /// The header this is, if it is one of the eleven, however it came and in whatever case.
+    pub fn known(&self) -> Option<ResponseHeader> {
+        match self {
+            ResponseHeaderName::Coded(header) => Some(*header),
+            ResponseHeaderName::Other(name) => ResponseHeader::from_name(name),
+        }
+    }
+}
+
+/// A header takes five bytes at least: a code, and an empty value.
+const SHORTEST_HEADER: usize = 5;
+
+/// Room reserved before any header is read, whatever number the peer announced.
+const RESERVED_HEADERS: usize = 32;
+
+impl SendHeaders {
+    /// Reads what follows the type byte; `reader` is at that place of `payload`.
+    pub(super) fn decode(
+        mut reader: Reader<'_>,
+        payload: &Bytes,
+    ) -> Result<SendHeaders, CodecError> {
+        let status = reader.u16(Field::Status)?;
+        // Three digits: RFC 9112, section 4. Tomcat sends what the servlet set, 0 included.
+        if !(100..=999).contains(&status) {
+            return Err(CodecError::BadStatus { status });
+        }
+        let reason = reader.nullable_string(Field::Reason)?.unwrap_or_default();
+        check_text(reason, Field::Reason)?;
+
+        let count = reader.u16(Field::HeaderCount)?;
+        if usize::from(count) > reader.left() / SHORTEST_HEADER {
+            return Err(CodecError::TooManyHeaders { count, left: reader.left() });
+        }
+        let mut headers = Vec::with_capacity(usize::from(count).min(RESERVED_HEADERS));
+        for _ in 0..count {
+            let name = decode_name(&mut reader, payload)?;
+            let value = reader.string(Field::HeaderValue)?;
+            check_text(value, Field::HeaderValue)?;
+            headers.push((name, payload.slice_ref(value)));
+        }
+        reader.finish(Field::HeaderValue)?;
+        Ok(SendHeaders { status, reason: payload.slice_ref(reason), headers })
+    }
+
+    /// The values of one of the eleven headers, in whatever spelling its name came.
+    pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &Bytes> {
+        self.headers
+            .iter()
+            .filter(move |(name, _)| name.known() == Some(header))
+            .map(|(_, value)| value)
+    }
+}
+
+fn decode_name(reader: &mut Reader<'_>, payload: &Bytes) -> Result<ResponseHeaderName, CodecError> {
+    let number = reader.u16(Field::HeaderName)?;
+    if is_coded_header(number) {
+        return ResponseHeader::from_code(number)
+            .map(ResponseHeaderName::Coded)
+            .ok_or(CodecError::UnknownHeaderCode { code: number });
+    }
+    let name = reader.string_of(number, Field::HeaderName)?;
+    check_token(name)?;
+    Ok(ResponseHeaderName::Other(payload.slice_ref(name)))
+}
+
+/// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason
+/// (RFC 9110, 5.5; RFC 9112, 4), and CR, LF and NUL would split the response.
+fn check_text(text: &[u8], field: Field) -> Result<(), CodecError> {
+    let is_bad = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    match text.iter().position(is_bad) {
+        None => Ok(()),
+        Some(offset) => Err(CodecError::BadByte { field, offset, byte: text[offset] }),
+    }
+}
+
+/// Refuses a header name that is not a token (RFC 9110, 5.6.2).
+fn check_token(name: &[u8]) -> Result<(), CodecError> {
+    if name.is_empty() {
+        return Err(CodecError::EmptyHeaderName);
+    }
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    match name.iter().position(|byte| !is_token(byte)) {
+        None => Ok(()),
+        Some(offset) => {
+            Err(CodecError::BadByte { field: Field::HeaderName, offset, byte: name[offset] })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Result<SendHeaders, CodecError> {
+        let payload = Bytes::copy_from_slice(bytes);
+        SendHeaders::decode(Reader::new(&payload), &payload)
+    }
+
+    /// Status 200, reason "OK", and what follows.
+    fn ok_with(rest: &[u8]) -> Vec<u8> {
+        [&[0x00, 0xC8, 0x00, 0x02, b'O', b'K', 0x00], rest].concat()
+    }
+
+    /// One plain header with this name and value.
+    fn plain(name: &[u8], value: &[u8]) -> Vec<u8> {
+        let string = |s: &[u8]| [&[0x00, s.len().try_into().unwrap()][..], s, &[0x00]].concat();
+        ok_with(&[&[0x00, 0x01][..], &string(name), &string(value)].concat())
+    }
+
+    #[test]
+    fn coded_and_plain_names_keep_their_order() {
+        let headers = decode(&ok_with(&[
+            0x00, 0x02, // two headers
+            0xA0, 0x03, 0x00, 0x01, b'7', 0x00, // Content-Length: 7
+            0x00, 0x01, b'X', 0x00, 0x00, 0x00, 0x00, // X: (empty)
+        ]))
+        .unwrap();
+        assert_eq!((headers.status, &headers.reason[..]), (200, &b"OK"[..]));
+        let names: Vec<_> = headers.headers.iter().map(|(name, _)| name.name()).collect();
+        assert_eq!(names, [&b"Content-Length"[..], b"X"]);
+        assert_eq!(headers.headers[0].1, b"7"[..]);
+        assert_eq!(headers.headers[1].1, b""[..]);
+    }
+
+    #[test]
+    fn a_known_header_is_recognised_in_any_spelling() {
+        let headers = decode(&plain(b"content-LENGTH", b"12")).unwrap();
+        assert_eq!(headers.headers[0].0.known(), Some(ResponseHeader::ContentLength));
+        assert_eq!(headers.headers[0].0.name(), b"content-LENGTH");
+        let lengths: Vec<_> = headers.values(ResponseHeader::ContentLength).collect();
+        assert_eq!(lengths, [&b"12"[..]]);
+    }
+
+    #[test]
+    fn the_reason_may_be_empty_or_null() {
+        let empty = [0x01, 0x94, 0x00, 0x00, 0x00, 0x00, 0x00];
+        let null = [0x01, 0x94, 0xFF, 0xFF, 0x00, 0x00];
+        for bytes in [&empty[..], &null] {
+            let headers = decode(bytes).unwrap();
+            assert_eq!((headers.status, headers.reason.len()), (404, 0));
+        }
+    }
+
+    #[test]
+    fn a_status_that_http_cannot_carry_is_an_error() {
+        for status in [0_u16, 99, 1000, 0xFFFF] {
+            let mut bytes = ok_with(&[0x00, 0x00]);
+            bytes[..2].copy_from_slice(&status.to_be_bytes());
+            assert_eq!(decode(&bytes), Err(CodecError::BadStatus { status }));
+        }
+        for status in [100_u16, 999] {
+            let mut bytes = ok_with(&[0x00, 0x00]);
+            bytes[..2].copy_from_slice(&status.to_be_bytes());
+            assert_eq!(decode(&bytes).unwrap().status, status);
+        }
+    }
+
+    #[test]
+    fn control_bytes_cannot_split_the_response() {
+        for byte in (0x00..0x20).chain([0x7F]).filter(|&byte| byte != b'\t') {
+            let field = Field::HeaderValue;
+            let bad = CodecError::BadByte { field, offset: 1, byte };
+            assert_eq!(decode(&plain(b"X", &[b'a', byte])), Err(bad));
+            let bad = CodecError::BadByte { field: Field::HeaderName, offset: 1, byte };
+            assert_eq!(decode(&plain(&[b'X', byte], b"")), Err(bad));
+            let mut bytes = ok_with(&[0x00, 0x00]);
+            bytes[5] = byte;
+            let bad = CodecError::BadByte { field: Field::Reason, offset: 1, byte };
+            assert_eq!(decode(&bytes), Err(bad));
+        }
+    }
+
+    #[test]
+    fn tabs_and_bytes_beyond_ascii_pass_in_values() {
+        let headers = decode(&plain(b"X", b"a\tb \xC3\xA4 \xE4")).unwrap();
+        assert_eq!(headers.headers[0].1, b"a\tb \xC3\xA4 \xE4"[..]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_token_is_an_error() {
+        for byte in *b" :()<>@,;\\\"/[]?={}\t\xE4" {
+            let field = Field::HeaderName;
+            let bad = CodecError::BadByte { field, offset: 1, byte };
+            assert_eq!(decode(&plain(&[b'X', byte, b'Y'], b"")), Err(bad));
+        }
+        assert_eq!(decode(&plain(b"", b"v")), Err(CodecError::EmptyHeaderName));
+    }
+
+    #[test]
+    fn an_unknown_code_is_an_error() {
+        for low in [0x00, 0x0C, 0xFF] {
+            let code = 0xA000 | u16::from(low);
+            let bytes = ok_with(&[0x00, 0x01, 0xA0, low, 0x00, 0x00, 0x00]);
+            assert_eq!(decode(&bytes), Err(CodecError::UnknownHeaderCode { code }));
+        }
+    }
+
+    #[test]
+    fn null_names_and_values_are_errors() {
+        let name = ok_with(&[0x00, 0x01, 0xFF, 0xFF, 0x00, 0x00, 0x00]);
+        assert_eq!(decode(&name), Err(CodecError::NullString { field: Field::HeaderName }));
+        let value = ok_with(&[0x00, 0x01, 0x00, 0x01, b'X', 0x00, 0xFF, 0xFF]);
+        assert_eq!(decode(&value), Err(CodecError::NullString { field: Field::HeaderValue }));
+    }
+
+    #[test]
+    fn a_header_count_the_packet_cannot_hold_is_an_error_before_any_is_read() {
+        let bytes = ok_with(&[0xFF, 0xFF, 0xA0, 0x01, 0x00, 0x00, 0x00]);
+        assert_eq!(decode(&bytes), Err(CodecError::TooManyHeaders { count: 0xFFFF, left: 5 }));
+    }
+
+    #[test]
+    fn more_headers_than_announced_are_an_error() {
+        let bytes = ok_with(&[0x00, 0x00, 0xA0, 0x01, 0x00, 0x00, 0x00]);
+        let left = CodecError::TrailingBytes { field: Field::HeaderValue, left: 5 };
+        assert_eq!(decode(&bytes), Err(left));
+    }
+
+    #[test]
+    fn a_packet_cut_anywhere_is_an_error() {
+        let whole = plain(b"X-Cut", b"value");
+        for end in 0..whole.len() {
+            assert!(decode(&whole[..end]).is_err(), "{end} of {}", whole.len());
+        }
+    }
+}
