@@ -1,0 +1,177 @@
+//! Asks apxs where httpd's headers are and how it was compiled; then compiles `c_shim` and writes
+//! the bindings. Does nothing without the feature `httpd`.
+//!
+//! `APXS` in the environment names another apxs, for a server that is not the system's.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "httpd")]
+    httpd::build();
+}
+
+#[cfg(feature = "httpd")]
+mod httpd {
+    use std::env;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    /// What the bindings hold. A name is listed because a file in `src/ffi` uses it.
+    const FUNCTIONS: &[&str] = &[
+        "ajp_shim_.*",
+        "ap_get_brigade",
+        "ap_get_module_config",
+        "ap_get_server_name",
+        "ap_get_useragent_host",
+        "ap_map_http_request_error",
+        "ap_pass_brigade",
+        "ap_proxy_backend_broke",
+        "ap_proxy_canon_netloc",
+        "ap_proxy_checkproxyblock2",
+        "ap_proxy_cookie_reverse_map",
+        "ap_proxy_location_reverse_map",
+        "ap_proxy_should_override",
+        "ap_proxyerror",
+        "ap_set_content_type",
+        "ap_set_module_config",
+        "ap_ssl_conn_is_ssl",
+        "ap_ssl_var_lookup",
+        "ap_timeout_parameter_parse",
+        "apr_brigade_cleanup",
+        "apr_brigade_create",
+        "apr_brigade_destroy",
+        "apr_os_sock_get",
+        "apr_pool_cleanup_register",
+        "apr_pool_cleanup_null",
+        "apr_pool_pre_cleanup_register",
+        "apr_pstrmemdup",
+        "apr_sockaddr_info_get",
+        "apr_table_addn",
+        "apr_table_elts",
+        "apr_table_get",
+        "apr_table_make",
+        "apr_table_setn",
+        "apr_table_unset",
+        "apr_time_now",
+        "apr_uri_parse",
+    ];
+    const TYPES: &[&str] = &[
+        "ajp_shim_.*",
+        "apr_table_entry_t",
+        "conn_rec",
+        "module",
+        "proxy_balancer",
+        "proxy_dir_conf",
+        "proxy_server_conf",
+        "proxy_worker",
+        "proxy_worker_shared",
+        "request_rec",
+        "server_rec",
+    ];
+    const VARIABLES: &[&str] = &[
+        "AJP_SHIM_.*",
+        "AP_FILTER_ERROR",
+        "APLOG_(ERR|WARNING|INFO|DEBUG|TRACE[1-8])",
+        "APR_(SUCCESS|EGENERAL|EINVAL|TIMEUP|EOF|FAMILY.*|UNSPEC)",
+        "ap_input_mode_t_.*",
+        "apr_read_type_e_.*",
+        "DECLINED",
+        "DONE",
+        "HTTP_[A-Z_]+",
+        "MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)",
+        "OK",
+        "ajp_shim_not_ours",
+        "PROXY_WORKER_(IN_ERROR|IGNORE_ERRORS|NOT_USABLE_BITMAP|INITIALIZED|GENERIC|DISABLED|STOPPED|DRAIN)",
+        "PROXY_FLUSH_WAIT",
+        "REMOTE_HOST",
+        "ap_server_conf",
+        "core_module",
+        "proxy_module",
+    ];
+
+    pub fn build() {
+        println!("cargo::rerun-if-env-changed=APXS");
+        for file in ["shim.h", "shim.c"] {
+            println!("cargo::rerun-if-changed=c_shim/{file}");
+        }
+        let apxs = Apxs::find();
+        let flags: Vec<String> = ["CFLAGS", "EXTRA_CPPFLAGS", "EXTRA_CFLAGS", "EXTRA_INCLUDES"]
+            .iter()
+            .flat_map(|key| apxs.words(key))
+            .chain([format!("-I{}", apxs.one("INCLUDEDIR"))])
+            .collect();
+        compile_shim(&flags);
+        write_bindings(&flags);
+        // Our own references to the module record stay inside the library, even if another module
+        // with a global of that name was loaded earlier.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+    }
+
+    struct Apxs(String);
+
+    impl Apxs {
+        fn find() -> Self {
+            let name = env::var("APXS").unwrap_or_else(|_| "apxs".into());
+            match Command::new(&name).args(["-q", "INCLUDEDIR"]).output() {
+                Ok(output) if output.status.success() => Self(name),
+                _ => panic!(
+                    "{name} does not answer: install httpd's development files (Debian: \
+                     apache2-dev), or name another apxs in APXS, or build with \
+                     --no-default-features"
+                ),
+            }
+        }
+
+        /// The value of a key; empty where this apxs does not know it.
+        fn one(&self, key: &str) -> String {
+            let output = Command::new(&self.0).args(["-q", key]).output();
+            match output {
+                Ok(o) if o.status.success() => String::from_utf8_lossy(&o.stdout).trim().into(),
+                _ => String::new(),
+            }
+        }
+
+        fn words(&self, key: &str) -> Vec<String> {
+            self.one(key).split_whitespace().map(Into::into).collect()
+        }
+    }
+
+    fn compile_shim(flags: &[String]) {
+        let mut build = cc::Build::new();
+        build.file("c_shim/shim.c").include("c_shim").pic(true).warnings(true);
+        build.flag("-Wno-unused-parameter");
+        for flag in flags {
+            build.flag(flag);
+        }
+        build.flag("-std=gnu99").compile("ajp_shim");
+    }
+
+    fn write_bindings(flags: &[String]) {
+        let mut bindings = bindgen::Builder::default()
+            .header("c_shim/shim.h")
+            // Preprocessor flags alone: libclang need not know the compiler's other options.
+            .clang_args(flags.iter().filter(|f| f.starts_with("-I") || f.starts_with("-D")))
+            .clang_args(["-D_GNU_SOURCE", "-DLINUX", "-D_REENTRANT"])
+            .layout_tests(true)
+            .derive_debug(false)
+            .derive_copy(false)
+            .generate_comments(false)
+            .default_enum_style(bindgen::EnumVariation::Consts)
+            .rust_target(bindgen::RustTarget::stable(85, 0).expect("1.85 is a stable Rust"))
+            .rust_edition(bindgen::RustEdition::Edition2024);
+        for name in FUNCTIONS {
+            bindings = bindings.allowlist_function(name);
+        }
+        for name in TYPES {
+            bindings = bindings.allowlist_type(name);
+        }
+        for name in VARIABLES {
+            bindings = bindings.allowlist_var(name);
+        }
+        let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+        bindings
+            .generate()
+            .expect("bindgen reads httpd's headers: is libclang-dev installed?")
+            .write_to_file(out.join("httpd.rs"))
+            .expect("the bindings can be written to OUT_DIR");
+    }
+}

@@ -1,0 +1,228 @@
+/* The part of the module that only C can say: see shim.h. */
+#include "shim.h"
+#include "mpm_common.h"
+#include "apr_optional.h"
+#include "apr_optional_hooks.h"
+
+/* The module record is Rust's (a record in C would be dropped from the library). */
+extern module AP_MODULE_DECLARE_DATA proxy_ajp_module;
+APLOG_USE_MODULE(proxy_ajp);
+
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 127)
+#define AJP_HAS_CANONENC_EX 1
+#endif
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 130)
+#define AJP_HAS_ADDRESS_TTL 1
+#endif
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 124)
+#define AJP_HAS_NAME_EX 1
+#endif
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+#error "mod_proxy_ajp_rs needs httpd 2.4.49 or later"
+#endif
+
+const char ajp_shim_not_ours[] = "unknown Worker parameter";
+
+/* Set by each load of the library, before anything else runs. */
+static const ajp_shim_callbacks *callbacks;
+static APR_OPTIONAL_FN_TYPE(set_worker_hc_param) *previous_worker_param;
+
+/* --- hooks ------------------------------------------------------------------------------- */
+
+static const char *worker_param(apr_pool_t *p, server_rec *s, proxy_worker *worker,
+                                const char *key, const char *value, void *v)
+{
+    const char *error = callbacks->worker_param(p, s, worker, key, value);
+    if (error == ajp_shim_not_ours && previous_worker_param
+        && previous_worker_param != worker_param) {
+        return previous_worker_param(p, s, worker, key, value, v);
+    }
+    return error;
+}
+
+/* mod_proxy asks for this function in its own pre_config; mod_proxy_hcheck has registered its
+ * own in register_hooks. Between the two we put ourselves in front. */
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    previous_worker_param = APR_RETRIEVE_OPTIONAL_FN(set_worker_hc_param);
+    apr_dynamic_fn_register("set_worker_hc_param", (apr_opt_fn_t *)worker_param);
+    return OK;
+}
+
+void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
+{
+    static const char *const before_proxy[] = { "mod_proxy.c", NULL };
+    static const char *const after_balancer[] = { "mod_proxy_balancer.c", NULL };
+    APR_OPTIONAL_FN_TYPE(ajp_handle_cping_cpong) *cping = cb->cping;
+
+    callbacks = cb;
+    previous_worker_param = NULL;
+    ap_hook_pre_config(pre_config, after_balancer, before_proxy, APR_HOOK_MIDDLE);
+    ap_hook_post_config(cb->post_config, after_balancer, NULL, APR_HOOK_LAST);
+    ap_hook_child_init(cb->child_init, after_balancer, NULL, APR_HOOK_LAST);
+    ap_hook_child_stopping(cb->child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
+    proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
+    /* mod_proxy runs this one as an optional hook; it has no function to register it. */
+    APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
+    apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
+}
+
+/* --- logging ----------------------------------------------------------------------------- */
+
+int ajp_shim_logs_request(const request_rec *r, int level)
+{
+    return APLOG_R_IS_LEVEL(r, level);
+}
+
+void ajp_shim_log_request(const request_rec *r, int level, const char *text)
+{
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s", text);
+}
+
+void ajp_shim_log_server(const server_rec *s, int level, const char *text)
+{
+    ap_log_error(APLOG_MARK, level, 0, s, "%s", text);
+}
+
+/* --- buckets ----------------------------------------------------------------------------- */
+
+typedef struct {
+    apr_bucket_refcount refcount;
+    const char *data;
+    void *owner;
+} slice;
+
+static apr_status_t slice_read(apr_bucket *b, const char **data, apr_size_t *len,
+                               apr_read_type_e block)
+{
+    const slice *bytes = b->data;
+    *data = bytes->data + b->start;
+    *len = b->length;
+    return APR_SUCCESS;
+}
+
+static void slice_destroy(void *data)
+{
+    slice *bytes = data;
+    if (apr_bucket_shared_destroy(bytes)) {
+        callbacks->release_slice(bytes->owner);
+        apr_bucket_free(bytes);
+    }
+}
+
+/* The bytes are the owner's and outlive every pool, so setting aside costs nothing. */
+static const apr_bucket_type_t slice_type = {
+    "AJP", 5, APR_BUCKET_DATA,
+    slice_destroy,
+    slice_read,
+    apr_bucket_setaside_noop,
+    apr_bucket_shared_split,
+    apr_bucket_shared_copy
+};
+
+void ajp_shim_append_slice(apr_bucket_brigade *bb, const char *data, apr_size_t len, void *owner)
+{
+    slice *bytes = apr_bucket_alloc(sizeof(*bytes), bb->bucket_alloc);
+    apr_bucket *b = apr_bucket_alloc(sizeof(*b), bb->bucket_alloc);
+
+    APR_BUCKET_INIT(b);
+    b->free = apr_bucket_free;
+    b->list = bb->bucket_alloc;
+    bytes->data = data;
+    bytes->owner = owner;
+    b = apr_bucket_shared_make(b, bytes, 0, len);
+    b->type = &slice_type;
+    APR_BRIGADE_INSERT_TAIL(bb, b);
+}
+
+void ajp_shim_append_flush(apr_bucket_brigade *bb)
+{
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(bb->bucket_alloc));
+}
+
+void ajp_shim_append_eos(apr_bucket_brigade *bb)
+{
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(bb->bucket_alloc));
+}
+
+int ajp_shim_brigade_empty(const apr_bucket_brigade *bb)
+{
+    return APR_BRIGADE_EMPTY(bb);
+}
+
+int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,
+                         apr_size_t *len, apr_status_t *status)
+{
+    apr_bucket *b = *cursor ? APR_BUCKET_NEXT(*cursor) : APR_BRIGADE_FIRST(bb);
+
+    *data = NULL;
+    *len = 0;
+    *status = APR_SUCCESS;
+    if (b == APR_BRIGADE_SENTINEL(bb)) {
+        return AJP_SHIM_BUCKET_END;
+    }
+    *cursor = b;
+    if (APR_BUCKET_IS_EOS(b)) {
+        return AJP_SHIM_BUCKET_EOS;
+    }
+    if (APR_BUCKET_IS_METADATA(b)) {
+        return AJP_SHIM_BUCKET_OTHER;
+    }
+    *status = apr_bucket_read(b, data, len, APR_BLOCK_READ);
+    return *status == APR_SUCCESS ? AJP_SHIM_BUCKET_DATA : AJP_SHIM_BUCKET_FAILED;
+}
+
+/* --- fields and functions that differ between releases ------------------------------------- */
+
+char *ajp_shim_canonenc(request_rec *r, const char *path)
+{
+#ifdef AJP_HAS_CANONENC_EX
+    core_dir_config *d = ap_get_core_module_config(r->per_dir_config);
+    int flags = d->allow_encoded_slashes && !d->decode_encoded_slashes
+                ? PROXY_CANONENC_NOENCODEDSLASHENCODING : 0;
+    return ap_proxy_canonenc_ex(r->pool, path, (int)strlen(path), enc_path, flags, r->proxyreq);
+#else
+    return ap_proxy_canonenc(r->pool, path, (int)strlen(path), enc_path, 0, r->proxyreq);
+#endif
+}
+
+int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s)
+{
+    if (!PROXY_WORKER_IS_USABLE(worker)) {
+        APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry =
+            APR_RETRIEVE_OPTIONAL_FN(ap_proxy_retry_worker);
+        if (retry) {
+            retry("AJP", worker, s);
+        }
+    }
+    return PROXY_WORKER_IS_USABLE(worker);
+}
+
+int ajp_shim_address_ttl(const proxy_worker *worker)
+{
+#ifdef AJP_HAS_ADDRESS_TTL
+    return worker->s->address_ttl_set ? worker->s->address_ttl : -1;
+#else
+    return -1;
+#endif
+}
+
+const char *ajp_shim_worker_name(const proxy_worker *worker)
+{
+#ifdef AJP_HAS_NAME_EX
+    return worker->s->name_ex;
+#else
+    return worker->s->name;
+#endif
+}
+
+int ajp_shim_is_config_check(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
+}
+
+int ajp_shim_has_body(const request_rec *r)
+{
+    return ap_request_has_body((request_rec *)r);
+}

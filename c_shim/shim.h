@@ -1,0 +1,91 @@
+/* What C and Rust of this module say to each other. bindgen reads this file: each function and
+ * type is declared here, once. C does what only macros can do: the hook table, logging, buckets,
+ * and fields that came or went between httpd's releases. Everything else is Rust. */
+#ifndef AJP_SHIM_H
+#define AJP_SHIM_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "http_ssl.h"
+#include "ap_mmn.h"
+#include "ap_mpm.h"
+#include "http_main.h"
+#include "mod_proxy.h"
+#include "apr_buckets.h"
+#include "apr_strings.h"
+#include "apr_portable.h"
+#include "apr_uri.h"
+
+/* The server this was built for; main's post_config compares it with the one that runs. */
+enum { AJP_SHIM_BUILT_MINOR = MODULE_MAGIC_NUMBER_MINOR };
+
+/* Rust's side of every hook. Each entry is a guarded function and never NULL. */
+typedef struct {
+    int (*post_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+    void (*child_init)(apr_pool_t *pchild, server_rec *s);
+    void (*child_stopping)(apr_pool_t *pchild, int graceful);
+    int (*canon)(request_rec *r, char *url);
+    int (*scheme)(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
+                  const char *proxyname, apr_port_t proxyport);
+    int (*request_status)(int *status, request_rec *r);
+    /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
+    const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
+                                const char *key, const char *value);
+    apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
+    /* Gives back the owner of a bucket's bytes: see ajp_shim_append_slice. */
+    void (*release_slice)(void *owner);
+} ajp_shim_callbacks;
+
+/* What worker_param returns for a key that is not ours (compared by address). */
+extern const char ajp_shim_not_ours[];
+
+/* Registers every hook and optional function of the module. `callbacks` must outlive the module. */
+void ajp_shim_register_hooks(const ajp_shim_callbacks *callbacks);
+
+/* Logging. Text is passed as an argument, never as a format. */
+int ajp_shim_logs_request(const request_rec *r, int level);
+void ajp_shim_log_request(const request_rec *r, int level, const char *text);
+void ajp_shim_log_server(const server_rec *s, int level, const char *text);
+
+/* Appends `len` bytes at `data` without copying. The bucket takes over `owner` and gives it to
+ * release_slice, exactly once, when the last bucket that shares the bytes is destroyed, on
+ * whichever thread that happens. */
+void ajp_shim_append_slice(apr_bucket_brigade *bb, const char *data, apr_size_t len, void *owner);
+void ajp_shim_append_flush(apr_bucket_brigade *bb);
+void ajp_shim_append_eos(apr_bucket_brigade *bb);
+int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);
+
+/* Walks a brigade: *cursor starts NULL, and is the bucket just told about. A data bucket has
+ * been read (so its bytes stay until the brigade is cleaned). */
+enum {
+    AJP_SHIM_BUCKET_END = 0,   /* no more buckets */
+    AJP_SHIM_BUCKET_DATA = 1,
+    AJP_SHIM_BUCKET_EOS = 2,
+    AJP_SHIM_BUCKET_OTHER = 3, /* metadata of no interest */
+    AJP_SHIM_BUCKET_FAILED = 4 /* reading failed: *status says how */
+};
+int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,
+                         apr_size_t *len, apr_status_t *status);
+
+/* ap_proxy_canonenc_ex with AllowEncodedSlashes of this request; NULL: a bad escape. */
+char *ajp_shim_canonenc(request_rec *r, const char *path);
+
+/* Gives a worker in error its chance when its retry time has come (ap_proxy_retry_worker), and
+ * says whether it is usable then. */
+int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s);
+
+/* Whole milliseconds to wait in mod_proxy's units; fields that not every 2.4 has. */
+int ajp_shim_address_ttl(const proxy_worker *worker); /* seconds; -1: for ever */
+const char *ajp_shim_worker_name(const proxy_worker *worker);
+
+/* Is the child the only process (httpd -X)? Is the server only reading its configuration? */
+int ajp_shim_is_config_check(void);
+
+/* Does httpd know of a request body, by whatever means (ap_request_has_body)? */
+int ajp_shim_has_body(const request_rec *r);
+
+#endif

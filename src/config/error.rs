@@ -1,0 +1,13 @@
+//! A configuration word that cannot be taken.
+
+/// A parameter with a value outside its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{parameter}={value}: must be {range}")]
+pub struct ConfigError {
+    /// The parameter's name, as documented.
+    pub parameter: &'static str,
+    /// The value as written.
+    pub value: String,
+    /// What may stand there.
+    pub range: &'static str,
+}

@@ -1,0 +1,41 @@
+//! What a packet means to whoever drives the exchange.
+
+use bytes::Bytes;
+
+use crate::protocol::SendHeaders;
+
+/// One thing to do, in the order the container asked for it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Status, reason and headers of the final response.
+    Headers(SendHeaders),
+    /// A 1xx response; the final one is still to come.
+    Interim(SendHeaders),
+    /// A piece of the response body: a slice of the receive buffer, never empty.
+    Body(Bytes),
+    /// The container's flush: what has been said so far should reach the client now.
+    Flush,
+    /// The container waits for one body packet with at most this many bytes of data.
+    WantBody {
+        /// Never 0.
+        at_most: usize,
+    },
+    /// The response is complete, and as long as it said it would be.
+    End {
+        /// The container keeps the connection open.
+        reuse: bool,
+    },
+}
+
+/// Evidence that a connection is clean: the pool keeps no connection without it.
+///
+/// Only [`Exchange::finish`](super::Exchange::finish) makes one.
+#[derive(Debug)]
+#[must_use = "without it the connection is closed"]
+pub struct Reusable(());
+
+impl Reusable {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}

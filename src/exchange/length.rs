@@ -1,0 +1,77 @@
+//! The response body, counted against what its headers said.
+
+use super::ExchangeError;
+use crate::protocol::SendHeaders;
+
+/// What the response may still send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Length {
+    announced: Option<u64>,
+    received: u64,
+}
+
+impl Length {
+    pub(super) fn unknown() -> Self {
+        Self { announced: None, received: 0 }
+    }
+
+    /// Reads Content-Length. The responses that have none of the body they announce (HEAD, 204,
+    /// 304: RFC 9110 8.6) are not counted.
+    pub(super) fn of(head: &SendHeaders, is_head: bool) -> Result<Self, ExchangeError> {
+        let mut announced = None;
+        for (name, value) in &head.headers {
+            if !name.name().eq_ignore_ascii_case(b"content-length") {
+                continue;
+            }
+            let length = parse(value).ok_or(ExchangeError::BadContentLength)?;
+            if announced.is_some_and(|other| other != length) {
+                return Err(ExchangeError::BadContentLength);
+            }
+            announced = Some(length);
+        }
+        if is_head || matches!(head.status, 204 | 304) {
+            announced = None;
+        }
+        Ok(Self { announced, received: 0 })
+    }
+
+    pub(super) fn count(&mut self, len: usize) -> Result<(), ExchangeError> {
+        self.received += len as u64;
+        match self.announced {
+            Some(announced) if self.received > announced => Err(self.mismatch(announced)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn complete(&self) -> Result<(), ExchangeError> {
+        match self.announced {
+            Some(announced) if self.received != announced => Err(self.mismatch(announced)),
+            _ => Ok(()),
+        }
+    }
+
+    fn mismatch(&self, announced: u64) -> ExchangeError {
+        ExchangeError::LengthMismatch { announced, received: self.received }
+    }
+}
+
+/// Digits alone (RFC 9110 8.6): no sign, no list, no overflow.
+fn parse(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_content_length_is_digits_alone() {
+        assert_eq!(parse(b"0"), Some(0));
+        assert_eq!(parse(b" 12 "), Some(12));
+        for odd in [&b""[..], b"+1", b"-1", b"1,1", b"0x1", b"99999999999999999999999"] {
+            assert_eq!(parse(odd), None, "{odd:?}");
+        }
+    }
+}

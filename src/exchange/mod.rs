@@ -1,0 +1,180 @@
+//! One request and its response as a machine without I/O: it takes packets and gives events.
+//!
+//! The machine knows what may come next, counts the response body against its Content-Length, and
+//! alone decides whether a connection is clean afterwards: [`Exchange::finish`] is the only source
+//! of a [`Reusable`]. Whoever drives it owns the loop, so the same machine serves a blocking
+//! thread and an event loop.
+//!
+//! Sources: the AJP/1.3 reference of Tomcat ("Response Packet Structure", "Get Body Chunk"),
+//! Tomcat `AjpProcessor` for who sends which body packet unasked.
+
+mod error;
+mod event;
+mod length;
+
+pub use error::ExchangeError;
+pub use event::{Event, Reusable};
+
+use bytes::Bytes;
+
+use crate::protocol::{EndResponse, GetBodyChunk, Response, SendBodyChunk, SendHeaders};
+use length::Length;
+
+/// How the request announces its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBody {
+    /// There is none. A container that asks for one all the same gets an empty packet.
+    None,
+    /// A Content-Length above 0: the first body packet follows the request unasked.
+    Announced,
+    /// Chunked, or of unknown length: every body packet is asked for.
+    OnRequest,
+}
+
+/// What the exchange needs to know of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts {
+    /// How the body is announced.
+    pub body: RequestBody,
+    /// The response to HEAD has a Content-Length and no body.
+    pub is_head: bool,
+}
+
+/// The state of one request between its FORWARD_REQUEST and its END_RESPONSE.
+#[derive(Debug)]
+pub struct Exchange {
+    facts: RequestFacts,
+    phase: Phase,
+    upload: Upload,
+    length: Length,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    AwaitHeaders,
+    Body,
+    Ended { reuse: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upload {
+    /// A body packet is due: the first of an announced body, or the answer to GET_BODY_CHUNK.
+    Due,
+    /// Nothing is due.
+    Settled,
+    /// The empty packet that ends a body has been sent.
+    Ended,
+}
+
+impl Exchange {
+    /// Starts where FORWARD_REQUEST is about to be sent.
+    #[must_use]
+    pub fn new(facts: RequestFacts) -> Self {
+        let upload = match facts.body {
+            RequestBody::Announced => Upload::Due,
+            RequestBody::None | RequestBody::OnRequest => Upload::Settled,
+        };
+        Self { facts, phase: Phase::AwaitHeaders, upload, length: Length::unknown() }
+    }
+
+    /// Notes that a body packet with `len` bytes of data has been sent; 0 ends the body.
+    ///
+    /// # Errors
+    /// [`ExchangeError::BodyNotAskedFor`] when none was due: the container would take it for the
+    /// next request, so it must not be sent.
+    pub fn body_sent(&mut self, len: usize) -> Result<(), ExchangeError> {
+        if self.upload != Upload::Due {
+            return Err(ExchangeError::BodyNotAskedFor { length: len });
+        }
+        self.upload = if len == 0 { Upload::Ended } else { Upload::Settled };
+        Ok(())
+    }
+
+    /// Takes the payload of one packet and says what it means now.
+    ///
+    /// # Errors
+    /// A packet that cannot be decoded, or that may not come in this state. The connection is of
+    /// no further use then.
+    pub fn receive(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
+        let response = Response::decode(payload)?;
+        if let Phase::Ended { .. } = self.phase {
+            return Err(ExchangeError::AfterEnd);
+        }
+        match response {
+            Response::SendHeaders(head) => self.headers(head),
+            Response::SendBodyChunk(chunk) => self.chunk(chunk),
+            Response::GetBodyChunk(ask) => self.want_body(ask),
+            Response::EndResponse(end) => self.end(end),
+            Response::CPong => Err(ExchangeError::UnexpectedCPong),
+        }
+    }
+
+    /// Has SEND_HEADERS been seen?
+    #[must_use]
+    pub fn has_headers(&self) -> bool {
+        self.phase != Phase::AwaitHeaders
+    }
+
+    /// Says whether the connection may serve another request: END_RESPONSE with reuse = 1 seen, no
+    /// body packet due, and nothing unread (`unread` counts the bytes behind END_RESPONSE).
+    #[must_use]
+    pub fn finish(&self, unread: usize) -> Option<Reusable> {
+        let clean = self.phase == (Phase::Ended { reuse: true })
+            && self.upload != Upload::Due
+            && unread == 0;
+        clean.then(Reusable::new)
+    }
+
+    fn headers(&mut self, head: SendHeaders) -> Result<Event, ExchangeError> {
+        if self.phase != Phase::AwaitHeaders {
+            return Err(ExchangeError::HeadersTwice);
+        }
+        // An interim response (RFC 9110 15.2) comes before the final one.
+        if head.status < 200 {
+            return Ok(Event::Interim(head));
+        }
+        self.length = Length::of(&head, self.facts.is_head)?;
+        self.phase = Phase::Body;
+        Ok(Event::Headers(head))
+    }
+
+    fn chunk(&mut self, chunk: SendBodyChunk) -> Result<Event, ExchangeError> {
+        if self.phase == Phase::AwaitHeaders {
+            // A flush can do no harm; data would belong to no response.
+            return if chunk.data.is_empty() {
+                Ok(Event::Flush)
+            } else {
+                Err(ExchangeError::BodyBeforeHeaders)
+            };
+        }
+        if chunk.data.is_empty() {
+            return Ok(Event::Flush);
+        }
+        self.length.count(chunk.data.len())?;
+        Ok(Event::Body(chunk.data))
+    }
+
+    fn want_body(&mut self, ask: GetBodyChunk) -> Result<Event, ExchangeError> {
+        match self.upload {
+            Upload::Settled if ask.requested_length > 0 => {
+                self.upload = Upload::Due;
+                Ok(Event::WantBody { at_most: ask.requested_length.into() })
+            }
+            Upload::Settled => Err(ExchangeError::BodyOfNoLengthAskedFor),
+            Upload::Due => Err(ExchangeError::BodyAskedForTwice),
+            Upload::Ended => Err(ExchangeError::BodyAskedForAfterEnd),
+        }
+    }
+
+    fn end(&mut self, end: EndResponse) -> Result<Event, ExchangeError> {
+        if self.phase == Phase::AwaitHeaders {
+            return Err(ExchangeError::EndWithoutHeaders);
+        }
+        self.length.complete()?;
+        self.phase = Phase::Ended { reuse: end.reuse };
+        Ok(Event::End { reuse: end.reuse })
+    }
+}
+
+#[cfg(test)]
+mod tests;
