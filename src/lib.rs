@@ -17,4 +17,12 @@
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
 
+pub mod backend;
+pub mod config;
+pub mod exchange;
+#[cfg(feature = "httpd")]
+mod ffi;
+pub mod net;
+pub mod pool;
 pub mod protocol;
+pub mod proxy;

@@ -1,0 +1,83 @@
+//! The addresses of a host name, remembered for `addressttl`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::net::{ResolveError, resolve};
+
+/// Where the addresses of one backend are kept. Names are asked for outside the lock: several
+/// threads may ask at once, and the last answer stays.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    list: Arc<[SocketAddr]>,
+    asked: Instant,
+}
+
+impl Addresses {
+    /// All addresses of the name, in the resolver's order; asked again once `ttl` has passed
+    /// (`None`: never, as httpd's `addressttl=-1`).
+    pub(super) fn get(
+        &self,
+        host: &str,
+        port: u16,
+        ttl: Option<Duration>,
+        now: Instant,
+    ) -> Result<Arc<[SocketAddr]>, ResolveError> {
+        if let Some(known) = &*self.known.lock()
+            && ttl.is_none_or(|ttl| now.saturating_duration_since(known.asked) < ttl)
+        {
+            return Ok(Arc::clone(&known.list));
+        }
+        self.ask(host, port, now)
+    }
+
+    /// Asks again whatever is remembered: for when no address answered.
+    pub(super) fn ask(
+        &self,
+        host: &str,
+        port: u16,
+        now: Instant,
+    ) -> Result<Arc<[SocketAddr]>, ResolveError> {
+        let list: Arc<[SocketAddr]> = resolve(host, port)?.into();
+        *self.known.lock() = Some(Known { list: Arc::clone(&list), asked: now });
+        Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_asked_again_after_its_ttl() {
+        let addresses = Addresses::default();
+        let start = Instant::now();
+        let ttl = Some(Duration::from_secs(5));
+        let asked_at = |a: &Addresses| a.known.lock().as_ref().map(|k| k.asked);
+
+        addresses.get("127.0.0.1", 8009, ttl, start).unwrap();
+        addresses.get("127.0.0.1", 8009, ttl, start + Duration::from_secs(4)).unwrap();
+        assert_eq!(asked_at(&addresses), Some(start));
+
+        let later = start + Duration::from_secs(5);
+        addresses.get("127.0.0.1", 8009, ttl, later).unwrap();
+        assert_eq!(asked_at(&addresses), Some(later));
+    }
+
+    #[test]
+    fn without_a_ttl_a_name_is_asked_once() {
+        let addresses = Addresses::default();
+        let start = Instant::now();
+        addresses.get("127.0.0.1", 8009, None, start).unwrap();
+        addresses.get("127.0.0.1", 8009, None, start + Duration::from_secs(9_999_999)).unwrap();
+        assert_eq!(addresses.known.lock().as_ref().map(|k| k.asked), Some(start));
+    }
+}

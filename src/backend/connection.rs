@@ -1,0 +1,127 @@
+//! One AJP connection: what the pool keeps.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::cping;
+use super::error::PingError;
+use super::incoming::Incoming;
+use crate::exchange::Reusable;
+use crate::net::{IdleState, NetError, SendError, Stream};
+use crate::pool::{Liveness, Pooled};
+use crate::protocol::CodecError;
+
+/// A socket to a container, its receive buffer, and what it has been through.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    incoming: Incoming,
+    usage: Usage,
+}
+
+/// What the log says of a connection when something happens to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// When it was opened.
+    pub opened: Instant,
+    /// Requests sent over it.
+    pub requests: u64,
+    /// Bytes sent for the present request.
+    pub sent: u64,
+    /// Bytes received for the present request.
+    pub received: u64,
+}
+
+impl Connection {
+    /// Wraps a socket that has just been opened.
+    #[must_use]
+    pub fn new(stream: Stream, now: Instant) -> Self {
+        let usage = Usage { opened: now, requests: 0, sent: 0, received: 0 };
+        Self { stream, incoming: Incoming::new(), usage }
+    }
+
+    /// Starts a request: counters of bytes begin anew.
+    pub fn begin_request(&mut self) {
+        self.usage.requests += 1;
+        self.usage.sent = 0;
+        self.usage.received = 0;
+    }
+
+    /// What it has been through.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Sends all slices, in one system call where the socket takes them.
+    ///
+    /// # Errors
+    /// Says how much had been taken; `timeout` bounds each wait without progress.
+    pub fn send(&mut self, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
+        let result = self.stream.send_all(slices, timeout);
+        self.usage.sent += match &result {
+            Ok(()) => slices.iter().map(|slice| slice.len() as u64).sum(),
+            Err(error) => error.written as u64,
+        };
+        result
+    }
+
+    /// The payload of the next packet, if a whole one has been received.
+    ///
+    /// # Errors
+    /// What is there cannot be the start of an AJP packet.
+    pub fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
+        self.incoming.next_packet()
+    }
+
+    /// Waits up to `timeout` for bytes and takes as many as are there; 0: the peer closed.
+    ///
+    /// # Errors
+    /// Timeouts, resets.
+    pub fn receive(&mut self, timeout: Duration) -> Result<usize, NetError> {
+        let count = self.incoming.receive(&self.stream, timeout)?;
+        self.usage.received += count as u64;
+        Ok(count)
+    }
+
+    /// Waits up to `timeout` for something to receive.
+    ///
+    /// # Errors
+    /// As poll().
+    pub fn wait_readable(&self, timeout: Duration) -> Result<bool, NetError> {
+        self.stream.wait_readable(timeout)
+    }
+
+    /// Bytes received that belong to no packet read so far.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.incoming.unread()
+    }
+
+    /// Sends CPING and waits for CPONG, both within `timeout`.
+    ///
+    /// # Errors
+    /// Anything but a CPONG and nothing behind it.
+    pub fn cping(&self, timeout: Duration) -> Result<(), PingError> {
+        cping::cping(&self.stream, timeout)
+    }
+
+    /// Gives back the memory an idle connection does not need.
+    pub fn shrink(&mut self) {
+        self.incoming.shrink();
+    }
+}
+
+impl Pooled for Connection {
+    type Proof = Reusable;
+
+    fn check(&mut self) -> Liveness {
+        match self.stream.idle_state() {
+            IdleState::Quiet => Liveness::Usable,
+            IdleState::Unread => Liveness::Unread,
+            IdleState::Closed => Liveness::Closed,
+            IdleState::Broken(_) => Liveness::Broken,
+        }
+    }
+}

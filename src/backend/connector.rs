@@ -1,0 +1,144 @@
+//! From "a request needs a connection" to one that is open, tested and its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::error::AcquireFailure;
+use super::{Backend, Connection};
+use crate::net::{Address, ConnectOptions, ResolveError, Stream};
+use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy};
+
+/// How connections to a backend are opened and tested, as the worker says at this moment.
+#[derive(Clone, Debug)]
+pub struct ConnectSettings {
+    /// Options of the socket; its timeout counts for each address.
+    pub options: ConnectOptions,
+    /// How long addresses are remembered; `None`: until none of them answers.
+    pub address_ttl: Option<Duration>,
+    /// `ping`: CPING before every request.
+    pub ping: Option<Duration>,
+    /// The pool's limits.
+    pub limits: Limits,
+}
+
+/// Which connections will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkout {
+    /// An idle one if there is one.
+    Any,
+    /// A new one: an idle one has just failed.
+    Fresh,
+}
+
+impl Backend {
+    /// A connection for one request: idle and alive, or new; CPING answered where `ping` is set.
+    ///
+    /// An idle connection that does not answer CPING is closed together with all that are older,
+    /// and a new one is opened: a request pays for one ping timeout at most.
+    ///
+    /// # Errors
+    /// [`AcquireFailure`]; nothing has been sent but CPING.
+    pub fn acquire(
+        &self,
+        settings: &ConnectSettings,
+        checkout: Checkout,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
+        let start = Instant::now();
+        let limits = &settings.limits;
+        let vacancy = match checkout {
+            Checkout::Fresh => self.pool.acquire_fresh(start, limits)?,
+            Checkout::Any => match self.pool.acquire(start, limits)? {
+                Acquired::Vacant(vacancy) => vacancy,
+                Acquired::Reused(lease) => match self.ping_reused(lease, settings.ping) {
+                    Ok(lease) => return Ok(lease),
+                    Err(vacancy) => vacancy,
+                },
+            },
+        };
+        self.open(vacancy, settings)
+    }
+
+    /// All addresses of the backend; none for a unix socket.
+    ///
+    /// # Errors
+    /// The name cannot be resolved.
+    pub fn resolve(&self, ttl: Option<Duration>) -> Result<Arc<[SocketAddr]>, ResolveError> {
+        if self.key.socket_path.is_some() {
+            return Ok(Arc::from([]));
+        }
+        self.addresses.get(&self.key.host, self.key.port, ttl, Instant::now())
+    }
+
+    /// The connection if it answers; else its place in the pool, for a new one.
+    fn ping_reused(
+        &self,
+        lease: Lease<Connection>,
+        ping: Option<Duration>,
+    ) -> Result<Lease<Connection>, Vacancy<Connection>> {
+        let Some(timeout) = ping else { return Ok(lease) };
+        if lease.cping(timeout).is_ok() {
+            return Ok(lease);
+        }
+        if let Some(order) = lease.last_release() {
+            self.pool.drop_idle_older_than(order);
+        }
+        Err(lease.discard(CloseReason::Broken))
+    }
+
+    fn open(
+        &self,
+        vacancy: Vacancy<Connection>,
+        settings: &ConnectSettings,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
+        let connection = self.connect(settings)?;
+        if let Some(timeout) = settings.ping {
+            connection.cping(timeout).map_err(AcquireFailure::Ping)?;
+        }
+        Ok(vacancy.fill(connection))
+    }
+
+    /// Tries every address; when none answers, the name is asked again once, and every address
+    /// that is new is tried too.
+    fn connect(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
+        if let Some(path) = &self.key.socket_path {
+            let address = Address::Unix(path.into());
+            return connect_to(address, &settings.options);
+        }
+        let known = self.resolve(settings.address_ttl)?;
+        let failure = match connect_any(&known, &settings.options) {
+            Ok(connection) => return Ok(connection),
+            Err(failure) => failure,
+        };
+        let asked = self.addresses.ask(&self.key.host, self.key.port, Instant::now())?;
+        let moved: Vec<_> = asked.iter().filter(|a| !known.contains(a)).copied().collect();
+        match connect_any(&moved, &settings.options) {
+            Ok(connection) => Ok(connection),
+            Err(later) => Err(later
+                .or(failure)
+                .unwrap_or(AcquireFailure::NoAddress { host: self.key.host.clone() })),
+        }
+    }
+}
+
+/// The first address that answers; else what the last one said, if there was one.
+fn connect_any(
+    addresses: &[SocketAddr],
+    options: &ConnectOptions,
+) -> Result<Connection, Option<AcquireFailure>> {
+    let mut last = None;
+    for address in addresses {
+        match connect_to(Address::Inet(*address), options) {
+            Ok(connection) => return Ok(connection),
+            Err(failure) => last = Some(failure),
+        }
+    }
+    Err(last)
+}
+
+fn connect_to(address: Address, options: &ConnectOptions) -> Result<Connection, AcquireFailure> {
+    match Stream::connect(&address, options) {
+        Ok(stream) => Ok(Connection::new(stream, Instant::now())),
+        Err(source) => Err(AcquireFailure::Connect { address, source }),
+    }
+}

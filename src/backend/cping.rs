@@ -1,0 +1,59 @@
+//! CPING and CPONG: is there a container behind the socket that answers?
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::error::PingError;
+use crate::net::{self, Deadline, Received};
+use crate::protocol::{CPING, Direction, Response, split_packet};
+
+/// As [`cping`], over a descriptor that is somebody else's (mod_proxy_hcheck's).
+///
+/// # Errors
+/// As [`cping`].
+pub fn cping_descriptor(descriptor: BorrowedFd<'_>, timeout: Duration) -> Result<(), PingError> {
+    cping(descriptor, timeout)
+}
+
+/// Sends CPING and reads CPONG, both together within `timeout`.
+///
+/// # Errors
+/// [`PingError::TimedOut`], [`PingError::Net`] when the connection is gone, and
+/// [`PingError::NotCPong`] for any other answer or for bytes behind it: such a connection is out
+/// of step and of no use.
+pub(super) fn cping(socket: impl AsFd, timeout: Duration) -> Result<(), PingError> {
+    let start = Instant::now();
+    let deadline = Deadline::after(start, timeout);
+    net::send_all(&socket, &[&CPING], timeout).map_err(|error| PingError::Net(error.source))?;
+    let mut answer = Vec::with_capacity(ANSWER_ROOM);
+    loop {
+        let left = deadline.remaining(Instant::now());
+        if left.is_zero() {
+            return Err(PingError::TimedOut { after: timeout });
+        }
+        match net::receive(&socket, &mut answer, left) {
+            Ok(Received::Bytes(_)) => {}
+            Ok(Received::End) => return Err(PingError::Closed),
+            Err(net::NetError::TimedOut { .. }) => {
+                return Err(PingError::TimedOut { after: timeout });
+            }
+            Err(error) => return Err(PingError::Net(error)),
+        }
+        let mut received = Bytes::copy_from_slice(&answer);
+        match split_packet(&mut received, Direction::FromContainer)? {
+            None if answer.len() == answer.capacity() => return Err(PingError::NotCPong),
+            None => {}
+            Some(payload) => {
+                return match Response::decode(payload)? {
+                    Response::CPong if received.is_empty() => Ok(()),
+                    _ => Err(PingError::NotCPong),
+                };
+            }
+        }
+    }
+}
+
+/// CPONG has 5 bytes; room for more shows what else there is.
+const ANSWER_ROOM: usize = 64;

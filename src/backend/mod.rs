@@ -1,0 +1,94 @@
+//! One backend as a child of httpd sees it: its addresses, its connections, what was learnt of it.
+//!
+//! Opens and tests connections; which request goes over them is the business of the layer above.
+
+mod addresses;
+mod connection;
+mod connector;
+mod cping;
+mod error;
+mod incoming;
+mod packet_limit;
+
+pub use connection::{Connection, Usage};
+pub use connector::{Checkout, ConnectSettings};
+pub use cping::cping_descriptor;
+pub use error::{AcquireFailure, PingError};
+pub use packet_limit::PacketLimit;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::pool::{Pool, Stats};
+use crate::protocol::PacketSize;
+use addresses::Addresses;
+
+/// Two workers with equal keys share one pool, whichever virtual host defines them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackendKey {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of the unix socket, which then takes the place of host and port.
+    pub socket_path: Option<String>,
+    /// ProxySourceAddress.
+    pub source: Option<IpAddr>,
+    /// The container's shared secret: connections are authenticated request by request, but
+    /// requests with different secrets shall not share one either.
+    pub secret: String,
+    /// `iobuffersize` or ProxyIOBufferSize.
+    pub packet_size: Option<PacketSize>,
+}
+
+impl fmt::Display for BackendKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket_path {
+            Some(path) => write!(f, "unix:{path}|ajp://{}", self.host),
+            None if self.host.contains(':') => write!(f, "ajp://[{}]:{}", self.host, self.port),
+            None => write!(f, "ajp://{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// A container behind this child: pool, address cache, packet size.
+#[derive(Debug)]
+pub struct Backend {
+    key: BackendKey,
+    pool: Arc<Pool<Connection>>,
+    addresses: Addresses,
+    packet_limit: PacketLimit,
+}
+
+impl Backend {
+    /// A backend without connections.
+    #[must_use]
+    pub fn new(key: BackendKey) -> Self {
+        let packet_limit = PacketLimit::new(key.packet_size);
+        Self { key, pool: Pool::new(), addresses: Addresses::default(), packet_limit }
+    }
+
+    /// What makes it this backend; displayed, its name in logs.
+    #[must_use]
+    pub fn key(&self) -> &BackendKey {
+        &self.key
+    }
+
+    /// How large packets to it may be.
+    #[must_use]
+    pub fn packet_limit(&self) -> &PacketLimit {
+        &self.packet_limit
+    }
+
+    /// Counters of its pool.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// The child ends: idle connections close now, the others after their request.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}

@@ -1,0 +1,106 @@
+//! The URL of a request made canonical: `proxy_ajp_canon` of mod_proxy_ajp, guards included.
+
+use std::ffi::{c_char, c_int};
+
+use super::apr;
+use super::log::{self, LogLevel};
+use super::request::Request;
+use super::sys;
+
+/// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
+///
+/// Declines other schemes. 400: a URL that cannot be parsed or decoded. 403: a control character or
+/// a space that somebody forgot to encode, which could split the request.
+///
+/// # Safety
+/// `url` is a NUL-terminated string of the request's pool.
+pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    let Some(text) = (unsafe { apr::bytes(url) }) else { return sys::DECLINED };
+    if !text.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+        return sys::DECLINED;
+    }
+    // SAFETY: `ajp:` has just been seen there.
+    let mut rest = unsafe { url.add(SCHEME.len()) };
+    let mut host = std::ptr::null_mut();
+    let mut port: sys::apr_port_t = DEFAULT_PORT;
+    // SAFETY: all strings are in the request's pool; netloc moves `rest` behind host and port.
+    let error = unsafe {
+        sys::ap_proxy_canon_netloc(
+            request.pool().as_ptr(),
+            &raw mut rest,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &raw mut host,
+            &raw mut port,
+        )
+    };
+    // SAFETY: null or a string of the request's pool.
+    if let Some(error) = unsafe { apr::bytes(error) } {
+        let (url, error) = (String::from_utf8_lossy(text), String::from_utf8_lossy(error));
+        log::request(request, LogLevel::Error, format_args!("{url}: {error}"));
+        return sys::HTTP_BAD_REQUEST as c_int;
+    }
+    // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
+    let (Some(host), Some(raw_path)) = (unsafe { (apr::bytes(host), apr::bytes(rest)) }) else {
+        return sys::HTTP_BAD_REQUEST as c_int;
+    };
+    let notes = request.notes();
+    let (path, query) = if notes.get(c"proxy-nocanon").is_some() {
+        // The client's own URL, query included.
+        (raw_path, None)
+    } else if notes.get(c"proxy-noencode").is_some() {
+        (raw_path, request.args())
+    } else {
+        // SAFETY: the request is live and `rest` a string of its pool; the result is one too.
+        let encoded = unsafe { apr::bytes(sys::ajp_shim_canonenc(request.as_ptr(), rest)) };
+        let Some(encoded) = encoded else { return sys::HTTP_BAD_REQUEST as c_int };
+        (encoded, request.args())
+    };
+    let path_is_raw = std::ptr::eq(path, raw_path);
+    if path_is_raw && has_control_or_space(path) {
+        return forbidden(request, "path");
+    }
+    if query.is_some_and(has_control_or_space) {
+        return forbidden(request, "query string");
+    }
+    let mut name = b"proxy:ajp://".to_vec();
+    if host.contains(&b':') {
+        name.extend_from_slice(b"[");
+        name.extend_from_slice(host);
+        name.extend_from_slice(b"]");
+    } else {
+        name.extend_from_slice(host);
+    }
+    if port != DEFAULT_PORT {
+        name.extend_from_slice(format!(":{port}").as_bytes());
+    }
+    name.extend_from_slice(b"/");
+    name.extend_from_slice(path);
+    if let Some(query) = query {
+        name.extend_from_slice(b"?");
+        name.extend_from_slice(query);
+    }
+    request.set_filename(request.pool().copy(&name));
+    sys::OK as c_int
+}
+
+/// What `ap_scan_vchar_obstext` stops at: everything but visible characters and bytes above 0x7f.
+fn has_control_or_space(text: &[u8]) -> bool {
+    text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
+}
+
+fn forbidden(request: Request<'_>, what: &str) -> c_int {
+    log::request(
+        request,
+        LogLevel::Error,
+        format_args!("the {what} to be forwarded has control characters or spaces"),
+    );
+    sys::HTTP_FORBIDDEN as c_int
+}
+
+/// What a URL of ours begins with.
+pub(super) const SCHEME: &[u8] = b"ajp:";
+
+/// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
+pub(super) const DEFAULT_PORT: u16 = 8009;

@@ -1,0 +1,143 @@
+//! httpd's request as the proxy layer's client: body in, response out.
+
+use std::ffi::c_int;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::body::Body;
+use super::log::{self, LogLevel};
+use super::request::Request;
+use super::response::{self, Before};
+use super::{slice, sys};
+use crate::protocol::SendHeaders;
+use crate::proxy::{BodyPiece, Client, ClientError};
+
+/// One request of httpd's while it is being proxied.
+pub(super) struct HttpdClient<'r> {
+    request: Request<'r>,
+    body: Body<'r>,
+    out: *mut sys::apr_bucket_brigade,
+    before: Before,
+    /// ProxyErrorOverride: the backend's body goes nowhere.
+    is_overridden: bool,
+    has_begun: bool,
+}
+
+impl<'r> HttpdClient<'r> {
+    pub(super) fn new(request: Request<'r>, body: Body<'r>) -> Self {
+        // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
+        let out = unsafe {
+            sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
+        };
+        let before = Before::of(request);
+        Self { request, body, out, before, is_overridden: false, has_begun: false }
+    }
+
+    /// The error status that httpd is to answer in place of the backend, if it overrides it.
+    pub(super) fn overridden(&self) -> Option<c_int> {
+        self.is_overridden.then(|| self.request.status())
+    }
+
+    /// The backend failed before anything was sent: forgets what it said of the response.
+    pub(super) fn withdraw(&self) {
+        self.before.restore(self.request);
+    }
+
+    /// The backend failed after the response had begun: tells httpd's filters, so that what has
+    /// been sent cannot look complete to the client.
+    pub(super) fn cut(&self) {
+        // SAFETY: brigade and filters are the request's own, on its thread. The error bucket makes
+        // HTTP/1 omit the last chunk and close, and HTTP/2 reset the stream.
+        unsafe {
+            sys::apr_brigade_cleanup(self.out.cast());
+            sys::ap_proxy_backend_broke(self.request.as_ptr(), self.out);
+            sys::ap_pass_brigade((*self.request.as_ptr()).output_filters, self.out);
+        }
+    }
+}
+
+impl Client for HttpdClient<'_> {
+    fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
+        self.body.read(at_most)
+    }
+
+    fn body(&self) -> Vec<&[u8]> {
+        self.body.piece()
+    }
+
+    fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
+        self.is_overridden = response::begin(self.request, head, self.before);
+        Ok(())
+    }
+
+    fn append(&mut self, data: Bytes) {
+        if !self.is_overridden {
+            // SAFETY: the brigade is ours, on the request's thread.
+            unsafe { slice::append(self.out, data) }
+        }
+    }
+
+    fn append_flush(&mut self) {
+        if !self.is_overridden {
+            // SAFETY: as above.
+            unsafe { sys::ajp_shim_append_flush(self.out) }
+        }
+    }
+
+    fn append_end(&mut self) {
+        if !self.is_overridden {
+            // SAFETY: as above.
+            unsafe { sys::ajp_shim_append_eos(self.out) }
+        }
+    }
+
+    fn pass(&mut self) -> Result<(), ClientError> {
+        // SAFETY: as above.
+        if unsafe { sys::ajp_shim_brigade_empty(self.out) } != 0 {
+            return Ok(());
+        }
+        self.has_begun = true;
+        // SAFETY: brigade and filters are the request's own, on its thread.
+        let status = unsafe {
+            let status = sys::ap_pass_brigade((*self.request.as_ptr()).output_filters, self.out);
+            sys::apr_brigade_cleanup(self.out.cast());
+            status
+        };
+        if self.request.is_aborted() {
+            return Err(ClientError::Gone);
+        }
+        match status {
+            0 => Ok(()),
+            libc_errno::CONNECTION_ABORTED | libc_errno::CONNECTION_RESET | libc_errno::PIPE => {
+                Err(ClientError::Gone)
+            }
+            sys::AP_FILTER_ERROR => Err(ClientError::Answered),
+            code => Err(ClientError::FilterFailed { code }),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    fn note(&self, text: fmt::Arguments<'_>) {
+        log::request(self.request, LogLevel::Info, text);
+    }
+}
+
+impl Drop for HttpdClient<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made in `new` from the request's pool, which is still there; destroyed once.
+        unsafe { sys::apr_brigade_destroy(self.out) };
+    }
+}
+
+/// APR's status for a socket's errno is the errno itself.
+mod libc_errno {
+    use rustix::io::Errno;
+
+    pub(super) const CONNECTION_ABORTED: i32 = Errno::CONNABORTED.raw_os_error();
+    pub(super) const CONNECTION_RESET: i32 = Errno::CONNRESET.raw_os_error();
+    pub(super) const PIPE: i32 = Errno::PIPE.raw_os_error();
+}

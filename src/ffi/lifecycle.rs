@@ -1,0 +1,136 @@
+//! From the reading of the configuration to the end of a child.
+
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use super::apr::Pool;
+use super::child::Child;
+use super::guard::panic_text;
+use super::log::{self, LogLevel};
+use super::server_config::ServerConfig;
+use super::sys;
+
+/// Refuses a server that is older than the one this was built for, and says which code runs.
+///
+/// httpd itself checks the major number alone, while structs grow within it: a library built for a
+/// newer server would read past the end of what an older one has.
+///
+/// # Safety
+/// `server` is httpd's main server.
+pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
+    let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
+    // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
+    let (core, proxy) = unsafe {
+        (
+            (*&raw const sys::core_module).minor_version,
+            (*&raw const sys::proxy_module).minor_version,
+        )
+    };
+    if core < built || proxy < built {
+        // SAFETY: the server is live.
+        unsafe {
+            log::server(
+                server,
+                LogLevel::Error,
+                format_args!(
+                    "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
+                     {major}:{built}, this server has {major}:{core} and its mod_proxy \
+                     {major}:{proxy}. Build the module on this server, or update the server.",
+                    major = sys::MODULE_MAGIC_NUMBER_MAJOR,
+                ),
+            );
+        }
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    }
+    // SAFETY: as above; the shim asks httpd for its own state.
+    unsafe {
+        if sys::ajp_shim_is_config_check() == 0 {
+            log::server(
+                server,
+                LogLevel::Info,
+                format_args!(
+                    "mod_proxy_ajp_rs {} (for httpd {}:{built} and later) serves ajp:// workers",
+                    env!("CARGO_PKG_VERSION"),
+                    sys::MODULE_MAGIC_NUMBER_MAJOR,
+                ),
+            );
+        }
+    }
+    sys::OK as c_int
+}
+
+/// Makes the child's state and ties it to every server.
+///
+/// # Safety
+/// `pchild` is the child's pool, `main` its main server; no other thread runs yet.
+pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
+    log_panics_through(main);
+    let mut settings = HashMap::new();
+    let mut configs = Vec::new();
+    let mut server = main;
+    while !server.is_null() {
+        // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
+        if let Some(config) = unsafe { ServerConfig::of(server) } {
+            settings.extend(config.workers().iter().cloned());
+            configs.push(config);
+        }
+        // SAFETY: as above.
+        server = unsafe { (*server).next };
+    }
+    let child = Arc::new(Child::new(settings));
+    for config in configs {
+        // A second child_init in one process is httpd -X after a restart, whose configuration and
+        // OnceLock are new as well.
+        let _ = config.child.set(Arc::clone(&child));
+    }
+    // SAFETY: the child's pool is live and this is its only thread.
+    unsafe { Pool::from_ptr(pchild) }.own(CloseAtExit(child));
+}
+
+/// Closes the pools when the child's pool goes, whoever else still holds the state.
+struct CloseAtExit(Arc<Child>);
+
+impl Drop for CloseAtExit {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A panic is one line in the error log, with pid and time.
+fn log_panics_through(server: *mut sys::server_rec) {
+    struct Server(*const sys::server_rec);
+    // SAFETY: only httpd's logging uses the pointer, which is meant for any thread, and a server
+    // outlives the child's threads.
+    unsafe impl Send for Server {}
+    // SAFETY: as above.
+    unsafe impl Sync for Server {}
+    let server = Server(server);
+    std::panic::set_hook(Box::new(move |info| {
+        let Server(server) = &server;
+        let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
+        // SAFETY: the main server lives as long as the child.
+        unsafe {
+            log::server(
+                *server,
+                LogLevel::Error,
+                format_args!(
+                    "internal error at {}: {}; this request fails, the child goes on",
+                    place.as_deref().unwrap_or("an unknown place"),
+                    panic_text(info.payload()),
+                ),
+            );
+        }
+    }));
+}
+
+/// httpd asks the child to end: idle connections close at once, those in use after their request.
+pub(super) fn child_stopping() {
+    // SAFETY: httpd's main server, set before any child exists and constant in a child.
+    let main = unsafe { (&raw const sys::ap_server_conf).read() };
+    // SAFETY: null or live as long as the child.
+    let config = if main.is_null() { None } else { unsafe { ServerConfig::of(main) } };
+    if let Some(child) = config.and_then(|config| config.child.get()) {
+        child.close();
+    }
+}

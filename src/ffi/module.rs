@@ -1,0 +1,146 @@
+//! The module record, the only symbol this library exports, and the table of callbacks.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use super::guard::guard;
+use super::request::Request;
+use super::server_config::ServerConfig;
+use super::worker::Worker;
+use super::{canon, cping, handler, lifecycle, member, server_config, slice, sys};
+
+/// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
+/// existing files holds, and only one of the two can be loaded.
+///
+/// The record is Rust's since one in C would not be exported from this library. httpd writes to
+/// it while it loads the module (index, next, handle), and each load starts with this value.
+#[unsafe(no_mangle)]
+pub static mut proxy_ajp_module: sys::module = sys::module {
+    version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
+    minor_version: sys::MODULE_MAGIC_NUMBER_MINOR as c_int,
+    module_index: -1,
+    name: c"mod_proxy_ajp.c".as_ptr(),
+    dynamic_load_handle: std::ptr::null_mut(),
+    next: std::ptr::null_mut(),
+    magic: sys::MODULE_MAGIC_COOKIE as std::ffi::c_ulong,
+    rewrite_args: None,
+    create_dir_config: None,
+    merge_dir_config: None,
+    create_server_config: Some(create_server_config),
+    merge_server_config: None,
+    cmds: std::ptr::null(),
+    register_hooks: Some(register_hooks),
+    flags: 0,
+};
+
+/// The record's address, for httpd's functions that take a module.
+pub(super) fn record() -> *mut sys::module {
+    &raw mut proxy_ajp_module
+}
+
+static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
+    post_config: Some(post_config),
+    child_init: Some(child_init),
+    child_stopping: Some(child_stopping),
+    canon: Some(canon),
+    scheme: Some(scheme),
+    request_status: Some(request_status),
+    worker_param: Some(worker_param),
+    cping: Some(handle_cping),
+    release_slice: Some(release_slice),
+};
+
+// Below: what httpd calls. Each is one line into the guard; the fallback is what httpd gets after
+// a panic.
+
+unsafe extern "C" fn register_hooks(_pool: *mut sys::apr_pool_t) {
+    // SAFETY: httpd calls this once per load, on its main thread; the table is static.
+    guard((), || unsafe { sys::ajp_shim_register_hooks(&raw const CALLBACKS) })
+}
+
+unsafe extern "C" fn create_server_config(
+    pool: *mut sys::apr_pool_t,
+    _server: *mut sys::server_rec,
+) -> *mut c_void {
+    // SAFETY: httpd passes its configuration pool, on its main thread.
+    guard(std::ptr::null_mut(), || unsafe { ServerConfig::create(pool) }.cast())
+}
+
+unsafe extern "C" fn post_config(
+    _pconf: *mut sys::apr_pool_t,
+    _plog: *mut sys::apr_pool_t,
+    _ptemp: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) -> c_int {
+    // SAFETY: httpd passes its main server, on its main thread.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::post_config(server) })
+}
+
+unsafe extern "C" fn child_init(pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
+    // SAFETY: httpd passes the child's pool and its main server, before other threads exist.
+    guard((), || unsafe { lifecycle::child_init(pchild, server) })
+}
+
+unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, _graceful: c_int) {
+    guard((), lifecycle::child_stopping)
+}
+
+unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {
+    // SAFETY: httpd passes the request it serves on this thread and a string of its own.
+    guard(500, || unsafe { canon::canon(Request::from_ptr(r), url) })
+}
+
+unsafe extern "C" fn scheme(
+    r: *mut sys::request_rec,
+    worker: *mut sys::proxy_worker,
+    conf: *mut sys::proxy_server_conf,
+    url: *mut c_char,
+    proxyname: *const c_char,
+    proxyport: sys::apr_port_t,
+) -> c_int {
+    // SAFETY: mod_proxy passes the request it serves on this thread, a worker and configuration
+    // that outlive it, and strings of the request's pool.
+    unsafe {
+        handler::guarded(
+            Request::from_ptr(r),
+            Worker::from_ptr(worker),
+            conf,
+            url,
+            proxyname,
+            proxyport,
+        )
+    }
+}
+
+unsafe extern "C" fn request_status(_status: *mut c_int, r: *mut sys::request_rec) -> c_int {
+    // SAFETY: mod_proxy passes the request it serves on this thread.
+    guard(sys::DECLINED, || unsafe { member::settle(Request::from_ptr(r)) })
+}
+
+unsafe extern "C" fn worker_param(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    worker: *mut sys::proxy_worker,
+    key: *const c_char,
+    value: *const c_char,
+) -> *const c_char {
+    // SAFETY: mod_proxy passes its configuration pool, server and worker, and two strings.
+    guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
+        server_config::worker_param(pool, server, worker, key, value)
+    })
+}
+
+unsafe extern "C" fn handle_cping(
+    socket: *mut sys::apr_socket_t,
+    r: *mut sys::request_rec,
+    timeout: sys::apr_interval_time_t,
+) -> sys::apr_status_t {
+    // SAFETY: mod_proxy_hcheck passes a connected socket and a request of its own.
+    guard(sys::APR_EGENERAL as i32, || unsafe {
+        cping::handle(socket, Request::from_ptr(r), timeout)
+    })
+}
+
+unsafe extern "C" fn release_slice(owner: *mut c_void) {
+    // SAFETY: the shim gives back what ffi::slice gave it, once.
+    guard((), || unsafe { slice::release(owner) })
+}

@@ -1,0 +1,250 @@
+//! A view of the request httpd is serving.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::apr::{self, Pool, Table};
+use super::{module, sys};
+
+/// The request of one hook call: reads a field at a time, never holds a reference to the record.
+/// Not `Send`: only the thread that serves the request may use it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'r> {
+    raw: NonNull<sys::request_rec>,
+    hook: PhantomData<&'r ()>,
+}
+
+/// What a request says of one TCP end point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer<'r> {
+    pub ip: &'r [u8],
+    pub port: u16,
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `raw` is the request this thread serves, with all its records, and lives during `'r`: for
+    /// the length of a hook.
+    pub(super) unsafe fn from_ptr(raw: *mut sys::request_rec) -> Self {
+        // SAFETY: httpd passes no null request; the caller vouches for the rest.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, hook: PhantomData }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut sys::request_rec {
+        self.raw.as_ptr()
+    }
+
+    pub(super) fn pool(self) -> Pool {
+        // SAFETY: the request's own pool, used by this thread alone.
+        unsafe { Pool::from_ptr((*self.as_ptr()).pool) }
+    }
+
+    /// The server (main or virtual host) that serves it.
+    pub(super) fn server(self) -> *mut sys::server_rec {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).server }
+    }
+
+    pub(super) fn connection(self) -> *mut sys::conn_rec {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).connection }
+    }
+
+    /// mod_proxy's settings for this request's directory.
+    pub(super) fn proxy_dir_conf(self) -> *mut sys::proxy_dir_conf {
+        // SAFETY: per_dir_config is set before any handler runs; mod_proxy creates a
+        // configuration for every directory.
+        unsafe {
+            sys::ap_get_module_config((*self.as_ptr()).per_dir_config, &raw const sys::proxy_module)
+                .cast()
+        }
+    }
+
+    pub(super) fn method(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool.
+        unsafe { apr::bytes((*self.as_ptr()).method) }.unwrap_or(b"GET")
+    }
+
+    /// The client asked with HEAD (or this is a subrequest of such a request).
+    pub(super) fn is_header_only(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).header_only != 0 }
+    }
+
+    pub(super) fn protocol(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool.
+        unsafe { apr::bytes((*self.as_ptr()).protocol) }.unwrap_or(b"HTTP/1.1")
+    }
+
+    /// The query string of the client's request.
+    pub(super) fn args(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { apr::bytes((*self.as_ptr()).args) }
+    }
+
+    pub(super) fn set_filename(self, filename: *mut c_char) {
+        // SAFETY: the record is ours to write during a canon hook; the text is in its pool.
+        unsafe { (*self.as_ptr()).filename = filename }
+    }
+
+    pub(super) fn user(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { apr::bytes((*self.as_ptr()).user) }
+    }
+
+    pub(super) fn auth_type(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { apr::bytes((*self.as_ptr()).ap_auth_type) }
+    }
+
+    /// The client, as mod_remoteip sees it.
+    pub(super) fn client(self) -> Peer<'r> {
+        // SAFETY: set before any handler runs; strings and address in the connection's pool.
+        unsafe {
+            let r = self.as_ptr();
+            let address = (*r).useragent_addr;
+            Peer {
+                ip: apr::bytes((*r).useragent_ip).unwrap_or(b""),
+                port: if address.is_null() { 0 } else { (*address).port },
+            }
+        }
+    }
+
+    /// Our end of the client's connection.
+    pub(super) fn local(self) -> Peer<'r> {
+        // SAFETY: set when the connection was accepted; both live as long as the connection.
+        unsafe {
+            let c = self.connection();
+            let address = (*c).local_addr;
+            Peer {
+                ip: apr::bytes((*c).local_ip).unwrap_or(b""),
+                port: if address.is_null() { 0 } else { (*address).port },
+            }
+        }
+    }
+
+    /// The client's host name where HostnameLookups is on.
+    pub(super) fn remote_host(self) -> Option<&'r [u8]> {
+        // SAFETY: the request is live; the result is a string of the connection's pool, or null.
+        unsafe {
+            apr::bytes(sys::ap_get_useragent_host(
+                self.as_ptr(),
+                sys::REMOTE_HOST as c_int,
+                std::ptr::null_mut(),
+            ))
+        }
+    }
+
+    /// The name of the server as the client or UseCanonicalName says it.
+    pub(super) fn server_name(self) -> &'r [u8] {
+        // SAFETY: the request is live; the result is a string of its pool or of its server.
+        unsafe { apr::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
+    }
+
+    /// Did the client come by TLS?
+    pub(super) fn is_tls(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { sys::ap_ssl_conn_is_ssl(self.connection()) != 0 }
+    }
+
+    /// A variable of mod_ssl's (or its like); `None` where it is empty.
+    pub(super) fn tls_variable(self, name: &CStr) -> Option<&'r [u8]> {
+        // SAFETY: all records are live; the result is a string of the request's pool, or null.
+        let value = unsafe {
+            let r = self.as_ptr();
+            apr::bytes(sys::ap_ssl_var_lookup(
+                (*r).pool,
+                (*r).server,
+                (*r).connection,
+                r,
+                name.as_ptr(),
+            ))
+        };
+        value.filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn headers_in(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).headers_in) }
+    }
+
+    pub(super) fn headers_out(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).headers_out) }
+    }
+
+    pub(super) fn set_headers_out(self, table: Table) {
+        // SAFETY: the handler owns the response; the table is in the request's pool.
+        unsafe { (*self.as_ptr()).headers_out = table.as_ptr() }
+    }
+
+    pub(super) fn err_headers_out(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).err_headers_out) }
+    }
+
+    pub(super) fn notes(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).notes) }
+    }
+
+    pub(super) fn environment(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).subprocess_env) }
+    }
+
+    pub(super) fn status(self) -> c_int {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).status }
+    }
+
+    /// Sets status and status line; null: the standard one.
+    pub(super) fn set_status(self, status: c_int, line: *const c_char) {
+        // SAFETY: the handler owns the response; the line is static or in the request's pool.
+        unsafe {
+            (*self.as_ptr()).status = status;
+            (*self.as_ptr()).status_line = line;
+        }
+    }
+
+    pub(super) fn status_line(self) -> *const c_char {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).status_line }
+    }
+
+    pub(super) fn is_aborted(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { (*self.connection()).aborted != 0 }
+    }
+
+    /// This is the page of an ErrorDocument: a request of httpd's own, without a body, which has
+    /// inherited the client's headers.
+    pub(super) fn is_error_document(self) -> bool {
+        // SAFETY: prev is null or the live request this one was redirected from.
+        unsafe {
+            let previous = (*self.as_ptr()).prev;
+            !previous.is_null() && self.status() >= 400
+        }
+    }
+
+    /// httpd knows of a body, by whatever means.
+    pub(super) fn has_body(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { sys::ajp_shim_has_body(self.as_ptr()) != 0 }
+    }
+
+    /// What this module keeps with the request: null until [`keep`](Self::keep).
+    pub(super) fn kept(self) -> *mut c_void {
+        // SAFETY: request_config exists for the whole life of the request.
+        unsafe { sys::ap_get_module_config((*self.as_ptr()).request_config, module::record()) }
+    }
+
+    /// Keeps a pointer with the request.
+    pub(super) fn keep(self, value: *mut c_void) {
+        // SAFETY: as in `kept`.
+        unsafe {
+            sys::ap_set_module_config((*self.as_ptr()).request_config, module::record(), value);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! SEND_HEADERS as httpd's response: status, headers, ProxyPassReverse, cookies, error override.
+
+use std::ffi::{c_char, c_int};
+
+use super::apr::Table;
+use super::log::{self, LogLevel};
+use super::request::Request;
+use super::sys;
+use crate::protocol::SendHeaders;
+
+/// What the request's response looked like before the backend's headers were put in, to go back to
+/// when the backend fails before anything has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    status: c_int,
+    line: *const c_char,
+    headers: Table,
+}
+
+impl Before {
+    pub(super) fn of(request: Request<'_>) -> Self {
+        Self {
+            status: request.status(),
+            line: request.status_line(),
+            headers: request.headers_out(),
+        }
+    }
+
+    /// Takes the backend's status and headers out again.
+    pub(super) fn restore(self, request: Request<'_>) {
+        request.set_status(self.status, self.line);
+        request.set_headers_out(self.headers);
+    }
+}
+
+/// Puts the backend's status and headers into the response. `true`: its body is not wanted, since
+/// ProxyErrorOverride gives httpd's own error page.
+pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
+    let pool = request.pool();
+    let conf = request.proxy_dir_conf();
+    let headers = Table::new(pool, head.headers.len() + 2);
+    for (name, value) in before.headers.entries() {
+        if name.eq_ignore_ascii_case(b"set-cookie") {
+            headers.add(pool.copy(name), pool.copy(value));
+        }
+    }
+    request.set_headers_out(headers);
+    request.set_status(head.status.into(), status_line(request, head));
+    for (name, value) in &head.headers {
+        let name = name.name();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // httpd frames the response itself.
+            continue;
+        }
+        let value = mapped(request, conf, name, pool.copy(value));
+        headers.add(pool.copy(name), value);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            // SAFETY: the request is live; the text is in its pool. Sets up filters by type.
+            unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
+        }
+    }
+    if head.status == 204 {
+        // RFC 9110 8.6: none in a 204.
+        headers.unset(c"Content-Length");
+    }
+    let status = c_int::from(head.status);
+    // SAFETY: conf is mod_proxy's for this request; ap_proxy_should_override only reads it.
+    let overrides = |status| unsafe { sys::ap_proxy_should_override(conf, status) != 0 };
+    if overrides(status) {
+        if head.status == 401 {
+            keep_challenge(request, headers);
+        }
+        return true;
+    }
+    if overrides(before.status) {
+        // This is the page of an ErrorDocument: the error stays the error.
+        request.set_status(before.status, before.line);
+    }
+    false
+}
+
+/// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.
+fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
+    if head.reason.is_empty() {
+        return std::ptr::null();
+    }
+    let mut line = format!("{} ", head.status).into_bytes();
+    line.extend_from_slice(&head.reason);
+    request.pool().copy(&line)
+}
+
+/// ProxyPassReverse, ProxyPassReverseCookieDomain and -Path.
+fn mapped(
+    request: Request<'_>,
+    conf: *mut sys::proxy_dir_conf,
+    name: &[u8],
+    value: *const c_char,
+) -> *const c_char {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    let r = request.as_ptr();
+    if is(b"set-cookie") {
+        // SAFETY: request and configuration are live, the text is in the request's pool.
+        unsafe { sys::ap_proxy_cookie_reverse_map(r, conf, value) }
+    } else if is(b"location") || is(b"content-location") || is(b"uri") || is(b"destination") {
+        // SAFETY: as above.
+        unsafe { sys::ap_proxy_location_reverse_map(r, conf, value) }
+    } else {
+        value
+    }
+}
+
+/// A 401 needs its challenge, also with httpd's own page.
+fn keep_challenge(request: Request<'_>, headers: Table) {
+    match headers.get(c"WWW-Authenticate") {
+        Some(challenge) => {
+            let challenge = request.pool().copy(challenge);
+            request.err_headers_out().set(c"WWW-Authenticate", challenge);
+        }
+        None => log::request(
+            request,
+            LogLevel::Debug,
+            format_args!("the backend sent 401 without WWW-Authenticate"),
+        ),
+    }
+}

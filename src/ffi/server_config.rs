@@ -1,0 +1,117 @@
+//! What the configuration says, kept per server in pconf, and the way from a server to its child.
+
+use std::ffi::{CString, c_char};
+use std::sync::{Arc, OnceLock};
+
+use super::apr::{self, Pool};
+use super::child::Child;
+use super::{module, sys};
+use crate::config::WorkerSettings;
+
+/// The module's configuration of one server (main or virtual host). Changed only while httpd reads
+/// its configuration, on its main thread; constant afterwards but for `child`.
+#[derive(Default)]
+pub(super) struct ServerConfig {
+    workers: Vec<(WorkerId, WorkerSettings)>,
+    /// Filled in by child_init, in the child's own copy of this memory.
+    pub(super) child: OnceLock<Arc<Child>>,
+}
+
+/// What tells a worker from another one throughout its life.
+///
+/// A balancer member's record stays where it is while its shared part moves into shared memory.
+/// Every other worker's record is copied for each virtual host, while the copies have their shared
+/// part in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum WorkerId {
+    Member(usize),
+    Plain(usize),
+}
+
+impl WorkerId {
+    /// # Safety
+    /// `worker` is a live worker.
+    pub(super) unsafe fn of(worker: *const sys::proxy_worker) -> Self {
+        // SAFETY: live, as the caller promises; both fields are plain pointers set at definition.
+        let (balancer, shared) = unsafe { ((*worker).balancer, (*worker).s) };
+        if balancer.is_null() {
+            Self::Plain(shared as usize)
+        } else {
+            Self::Member(worker as usize)
+        }
+    }
+}
+
+impl ServerConfig {
+    /// # Safety
+    /// `pool` is a live pool of httpd's configuration, used by this thread alone.
+    pub(super) unsafe fn create(pool: *mut sys::apr_pool_t) -> *mut Self {
+        // SAFETY: as the caller promises.
+        unsafe { Pool::from_ptr(pool) }.own(Self::default())
+    }
+
+    /// The configuration of a server.
+    ///
+    /// # Safety
+    /// `server` is a live server; the result is used only while it is, and not across a call that
+    /// changes it (`worker_param`).
+    pub(super) unsafe fn of<'s>(server: *const sys::server_rec) -> Option<&'s Self> {
+        // SAFETY: the server is live; httpd keeps what create_server_config returned.
+        let config =
+            unsafe { sys::ap_get_module_config((*server).module_config, module::record()) };
+        // SAFETY: null or from ServerConfig::create, in pconf, which outlives the server.
+        unsafe { config.cast::<Self>().as_ref() }
+    }
+
+    /// The settings of all workers defined in this server.
+    pub(super) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
+        &self.workers
+    }
+}
+
+/// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line. Null: taken; else the error
+/// text, or `ajp_shim_not_ours`.
+///
+/// # Safety
+/// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
+pub(super) unsafe fn worker_param(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    worker: *mut sys::proxy_worker,
+    key: *const c_char,
+    value: *const c_char,
+) -> *const c_char {
+    let not_ours = (&raw const sys::ajp_shim_not_ours).cast::<c_char>();
+    // SAFETY: strings of the configuration, constant during this call.
+    let (Some(key), Some(value)) = (unsafe { (apr::bytes(key), apr::bytes(value)) }) else {
+        return not_ours;
+    };
+    if worker.is_null() {
+        return not_ours;
+    }
+    // SAFETY: the server and its module_config are live.
+    let config = unsafe { sys::ap_get_module_config((*server).module_config, module::record()) };
+    // SAFETY: from ServerConfig::create. httpd reads its configuration on one thread and no
+    // reference from `of` is alive here, so this one is unique.
+    let Some(config) = (unsafe { config.cast::<ServerConfig>().as_mut() }) else {
+        return not_ours;
+    };
+    // SAFETY: mod_proxy passes a live worker.
+    let id = unsafe { WorkerId::of(worker) };
+    let at = config.workers.iter().position(|(known, _)| *known == id);
+    let mut settings = at.map(|i| config.workers[i].1.clone()).unwrap_or_default();
+    match settings.set(&String::from_utf8_lossy(key), &String::from_utf8_lossy(value)) {
+        Ok(false) => return not_ours,
+        Ok(true) => {}
+        Err(error) => {
+            let text = CString::new(error.to_string()).unwrap_or_default();
+            // SAFETY: the configuration's pool is live and ours on this thread.
+            return unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes());
+        }
+    }
+    match at {
+        Some(i) => config.workers[i].1 = settings,
+        None => config.workers.push((id, settings)),
+    }
+    std::ptr::null()
+}

@@ -1,0 +1,240 @@
+//! A view of one of mod_proxy's workers.
+//!
+//! `worker->s` is memory shared with other processes: read raw, one field at a time, at each
+//! request (balancer-manager and mod_proxy_cluster change it at any time), and any value is taken
+//! as it comes.
+
+use std::ffi::c_char;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use super::apr;
+use super::server_config::WorkerId;
+use super::sys;
+use crate::pool::{Limits, Wait};
+use crate::protocol::PacketSize;
+use crate::proxy::Flush;
+
+/// A worker, for the length of a hook.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Worker(NonNull<sys::proxy_worker>);
+
+impl Worker {
+    /// # Safety
+    /// `raw` is a worker of mod_proxy's that outlives the use of this view.
+    pub(super) unsafe fn from_ptr(raw: *mut sys::proxy_worker) -> Self {
+        // SAFETY: mod_proxy passes no null worker.
+        Self(unsafe { NonNull::new_unchecked(raw) })
+    }
+
+    pub(super) fn as_ptr(self) -> *mut sys::proxy_worker {
+        self.0.as_ptr()
+    }
+
+    fn shared(self) -> *mut sys::proxy_worker_shared {
+        // SAFETY: a plain field of a live record; never null once defined.
+        unsafe { (*self.as_ptr()).s }
+    }
+
+    pub(super) fn id(self) -> WorkerId {
+        // SAFETY: the worker is live.
+        unsafe { WorkerId::of(self.as_ptr()) }
+    }
+
+    /// Its URL, as mod_proxy displays it.
+    pub(super) fn name<'a>(self) -> &'a [u8] {
+        // SAFETY: an array in shared memory, NUL-terminated by mod_proxy.
+        unsafe { apr::bytes(sys::ajp_shim_worker_name(self.as_ptr())) }.unwrap_or(b"")
+    }
+
+    pub(super) fn is_member(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { !(*self.as_ptr()).balancer.is_null() }
+    }
+
+    pub(super) fn status(self) -> u32 {
+        // SAFETY: an aligned word; another process may write it, which mod_proxy itself accepts.
+        unsafe { (&raw const (*self.shared()).status).read_volatile() }
+    }
+
+    /// Takes flags away from its status, as plainly as mod_proxy does.
+    pub(super) fn clear_status(self, flags: u32) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() & !flags) }
+    }
+
+    /// It answered: a worker that was retried is back.
+    pub(super) fn came_back(self) {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
+        // first: the usual case writes nothing.
+        unsafe {
+            if (*s).retries != 0 {
+                (*s).retries = 0;
+                (*s).error_time = 0;
+            }
+        }
+    }
+
+    /// Adds to `transferred` and `read`, which balancer-manager and lbmethod bytraffic show and
+    /// use.
+    pub(super) fn count(self, uploaded: u64, downloaded: u64) {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory; mod_proxy adds to them in the same way, and a
+        // lost update is a byte count slightly low.
+        unsafe {
+            if uploaded > 0 {
+                (*s).transferred = (*s).transferred.wrapping_add_unsigned(uploaded);
+            }
+            if downloaded > 0 {
+                (*s).read = (*s).read.wrapping_add_unsigned(downloaded);
+            }
+        }
+    }
+
+    /// May its connections be used again, as far as the worker goes?
+    pub(super) fn is_reusable(self) -> bool {
+        // SAFETY: bit fields in shared memory, set by configuration.
+        unsafe { (*self.shared()).disablereuse() == 0 && self.has_fixed_address() }
+    }
+
+    /// Its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)
+    /// each request names its own.
+    pub(super) fn has_fixed_address(self) -> bool {
+        // SAFETY: a bit field in shared memory, set by configuration.
+        let reusable = unsafe { (*self.shared()).is_address_reusable() != 0 };
+        reusable && self.status() & sys::PROXY_WORKER_GENERIC == 0
+    }
+
+    pub(super) fn secret<'a>(self) -> Option<&'a [u8]> {
+        self.text(|s| {
+            // SAFETY: a place in live shared memory.
+            unsafe { (&raw const (*s).secret).cast() }
+        })
+    }
+
+    /// The unix socket's path.
+    pub(super) fn socket_path<'a>(self) -> Option<&'a [u8]> {
+        self.text(|s| {
+            // SAFETY: a place in live shared memory.
+            unsafe { (&raw const (*s).uds_path).cast() }
+        })
+    }
+
+    fn text<'a>(
+        self,
+        field: impl Fn(*mut sys::proxy_worker_shared) -> *const c_char,
+    ) -> Option<&'a [u8]> {
+        // SAFETY: an array that mod_proxy keeps NUL-terminated.
+        unsafe { apr::bytes(field(self.shared())) }.filter(|text| !text.is_empty())
+    }
+
+    /// `iobuffersize`, also as ProxyIOBufferSize gives it.
+    pub(super) fn packet_size(self, conf: *const sys::proxy_server_conf) -> Option<PacketSize> {
+        let s = self.shared();
+        // SAFETY: plain fields of live records.
+        unsafe {
+            if (*s).io_buffer_size_set() != 0 {
+                Some(PacketSize::clamped((*s).io_buffer_size))
+            } else if (*conf).io_buffer_size_set() != 0 {
+                Some(PacketSize::clamped((*conf).io_buffer_size))
+            } else {
+                None
+            }
+        }
+    }
+
+    /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
+    pub(super) fn timeout(
+        self,
+        conf: *const sys::proxy_server_conf,
+        server: *const sys::server_rec,
+    ) -> Duration {
+        let s = self.shared();
+        // SAFETY: plain fields of live records.
+        microseconds(unsafe {
+            if (*s).timeout_set() != 0 {
+                (*s).timeout
+            } else if (*conf).timeout_set() != 0 {
+                (*conf).timeout
+            } else {
+                (*server).timeout
+            }
+        })
+    }
+
+    /// `connectiontimeout`.
+    pub(super) fn connection_timeout(self) -> Option<Duration> {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe { ((*s).conn_timeout_set() != 0).then(|| microseconds((*s).conn_timeout)) }
+    }
+
+    pub(super) fn ping(self) -> Option<Duration> {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe { ((*s).ping_timeout_set() != 0).then(|| microseconds((*s).ping_timeout)) }
+    }
+
+    /// `keepalive`: the kernel's probes on idle connections.
+    pub(super) fn keepalive(self) -> bool {
+        // SAFETY: a bit field of a live record.
+        unsafe { (*self.shared()).keepalive() != 0 }
+    }
+
+    pub(super) fn receive_buffer(self) -> Option<usize> {
+        // SAFETY: a plain field of a live record.
+        let size = unsafe { (*self.shared()).recv_buffer_size };
+        (size > 0).then_some(size)
+    }
+
+    /// `addressttl`; `None`: for ever.
+    pub(super) fn address_ttl(self) -> Option<Duration> {
+        // SAFETY: the worker is live.
+        let seconds = unsafe { sys::ajp_shim_address_ttl(self.as_ptr()) };
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+
+    /// `max`, `smax`, `ttl`, `acquire`.
+    pub(super) fn limits(self) -> Limits {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe {
+            Limits {
+                max: usize::try_from((*s).hmax).ok().and_then(NonZeroUsize::new),
+                smax: usize::try_from((*s).smax).ok(),
+                ttl: ((*s).ttl > 0).then(|| microseconds((*s).ttl)),
+                wait: if (*s).acquire_set() != 0 {
+                    Wait::For(microseconds((*s).acquire))
+                } else {
+                    Wait::Forever
+                },
+            }
+        }
+    }
+
+    pub(super) fn flush(self) -> Flush {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe {
+            match (*s).flush_packets {
+                sys::proxy_worker_shared_flush_on => Flush::On,
+                sys::proxy_worker_shared_flush_auto => {
+                    // 0: flushwait was not set, which means mod_proxy's 10 ms.
+                    let wait = match (*s).flush_wait {
+                        0 => i64::from(sys::PROXY_FLUSH_WAIT),
+                        wait => wait.into(),
+                    };
+                    Flush::Auto(microseconds(wait))
+                }
+                _ => Flush::Off,
+            }
+        }
+    }
+}
+
+/// httpd's times are microseconds; one of 0 or less would never wait, so it is the least wait.
+fn microseconds(time: i64) -> Duration {
+    Duration::from_micros(u64::try_from(time).unwrap_or(0)).max(Duration::from_millis(1))
+}

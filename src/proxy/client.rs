@@ -1,0 +1,83 @@
+//! The other side of the proxy: the client, as httpd presents it.
+
+use bytes::Bytes;
+
+use crate::protocol::SendHeaders;
+
+/// What a request needs from the server it came through.
+pub trait Client {
+    /// Reads the next piece of the request body, waiting for it; at most `at_most` bytes.
+    ///
+    /// The piece stays in memory, as [`body`](Self::body), until the next call, so that it can be
+    /// sent again. `len` is 0 exactly at the end of the body.
+    ///
+    /// # Errors
+    /// The client is gone, too slow, or its body is not as announced.
+    fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError>;
+
+    /// The piece read last, as it lies in memory.
+    fn body(&self) -> Vec<&[u8]>;
+
+    /// Takes status and headers of the final response; nothing need be sent yet.
+    ///
+    /// # Errors
+    /// They cannot be a response of this server.
+    fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError>;
+
+    /// Appends a piece of the response body to what the next [`pass`](Self::pass) hands over.
+    fn append(&mut self, data: Bytes);
+
+    /// Appends a flush: what has been appended is to reach the client.
+    fn append_flush(&mut self);
+
+    /// Appends the end of the response.
+    fn append_end(&mut self);
+
+    /// Hands over what has been appended, if anything has.
+    ///
+    /// # Errors
+    /// The client is gone, or a filter refused.
+    fn pass(&mut self) -> Result<(), ClientError>;
+
+    /// Has anything of the response been handed over? Then no other answer can be given.
+    fn has_begun(&self) -> bool;
+
+    /// Can it be logged that something unusual but harmless happened?
+    fn note(&self, text: std::fmt::Arguments<'_>);
+}
+
+/// One piece of the request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyPiece {
+    /// Bytes of data; 0 at the end.
+    pub len: usize,
+}
+
+/// The client's side of the request cannot go on. Never the backend's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The client closed its connection.
+    #[error("the client is gone")]
+    Gone,
+    /// The request body ended before its announced length.
+    #[error("the request body ended {missing} bytes early")]
+    BodyTooShort {
+        /// Bytes announced but not sent.
+        missing: u64,
+    },
+    /// httpd's input filters refused the body and name the status (400, 408, 413, ...).
+    #[error("the request body cannot be read, status {status}")]
+    BodyRefused {
+        /// An HTTP status of 400 or above.
+        status: u16,
+    },
+    /// A filter has answered the client itself.
+    #[error("a filter has answered the client itself")]
+    Answered,
+    /// An output filter failed although the client is there.
+    #[error("an output filter failed with status {code}")]
+    FilterFailed {
+        /// APR's status.
+        code: i32,
+    },
+}

@@ -1,0 +1,356 @@
+//! The loop of a blocking worker thread: take a connection, send, receive, give it back.
+
+use std::time::{Duration, Instant};
+
+use super::retry::{self, Replay};
+use super::{Client, Failure, Phase, Prepared, ProxyError};
+use crate::backend::{Backend, Checkout, ConnectSettings, Connection, Usage};
+use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
+use crate::net::{NetError, SendError};
+use crate::pool::{CloseReason, Keep, Lease};
+use crate::protocol::{EMPTY_BODY, data_header};
+
+/// What the worker says about this request.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How to come by a connection.
+    pub connect: ConnectSettings,
+    /// The longest wait for the backend to send or take something.
+    pub timeout: Duration,
+    /// May the connection serve another request afterwards?
+    pub keep: bool,
+    /// When what has arrived is pushed on to the client.
+    pub flush: Flush,
+}
+
+/// `flushpackets`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// When the backend says so.
+    Off,
+    /// After whatever has been received.
+    On,
+    /// After nothing more has come for this long.
+    Auto(Duration),
+}
+
+/// A request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished {
+    /// Request body bytes sent, without framing, over all attempts.
+    pub uploaded: u64,
+    /// Response body bytes received, without framing.
+    pub downloaded: u64,
+    /// How often the request was sent.
+    pub attempts: u32,
+    /// The last connection.
+    pub usage: Usage,
+    /// It came from the pool.
+    pub reused: bool,
+}
+
+/// Counts that hold for a request that failed as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traffic {
+    pub uploaded: u64,
+    pub downloaded: u64,
+}
+
+/// Serves one request: the response has been handed to `client` when this returns.
+///
+/// # Errors
+/// [`Failure`]; see [`Outcome::of`](super::Outcome::of) for what follows from it. The connection
+/// is closed then. Also returns how many body bytes went each way until then.
+pub fn serve(
+    backend: &Backend,
+    settings: &Settings,
+    request: &Prepared,
+    client: &mut impl Client,
+) -> (Result<Finished, Failure>, u64, u64) {
+    let mut traffic = Traffic::default();
+    let result = serve_counted(backend, settings, request, client, &mut traffic);
+    (result, traffic.uploaded, traffic.downloaded)
+}
+
+fn serve_counted(
+    backend: &Backend,
+    settings: &Settings,
+    request: &Prepared,
+    client: &mut impl Client,
+    traffic: &mut Traffic,
+) -> Result<Finished, Failure> {
+    let mut checkout = Checkout::Any;
+    let mut retries = 0;
+    loop {
+        let lease =
+            backend.acquire(&settings.connect, checkout).map_err(Failure::before_connection)?;
+        let mut dialogue = Dialogue::new(backend, settings, request, client, lease, traffic);
+        let error = match dialogue.run() {
+            Ok(reusable) => return dialogue.finish(reusable, retries + 1),
+            Err(error) => error,
+        };
+        let (failure, body_is_kept) = dialogue.fail(error);
+        let replay = Replay { is_idempotent: request.is_idempotent, body_is_kept, retries };
+        if !retry::allowed(&failure, replay) {
+            return Err(failure);
+        }
+        client.note(format_args!(
+            "{}: {} while {}, sending the request again on a new connection",
+            backend.key(),
+            failure.error,
+            failure.phase.words()
+        ));
+        retries += 1;
+        checkout = Checkout::Fresh;
+    }
+}
+
+/// One attempt over one connection.
+struct Dialogue<'a, C> {
+    backend: &'a Backend,
+    settings: &'a Settings,
+    request: &'a Prepared,
+    client: &'a mut C,
+    traffic: &'a mut Traffic,
+    lease: Lease<Connection>,
+    exchange: Exchange,
+    phase: Phase,
+    /// Pieces of the request body read from the client, the prepared one included.
+    pieces: u32,
+    /// The prepared piece has not been sent yet.
+    first_piece: Option<usize>,
+    /// Something has been appended since the last pass.
+    pending: bool,
+}
+
+impl<'a, C: Client> Dialogue<'a, C> {
+    fn new(
+        backend: &'a Backend,
+        settings: &'a Settings,
+        request: &'a Prepared,
+        client: &'a mut C,
+        mut lease: Lease<Connection>,
+        traffic: &'a mut Traffic,
+    ) -> Self {
+        lease.begin_request();
+        Self {
+            backend,
+            settings,
+            request,
+            client,
+            traffic,
+            lease,
+            exchange: Exchange::new(request.facts),
+            phase: Phase::Request,
+            pieces: u32::from(request.first_piece.is_some()),
+            first_piece: request.first_piece,
+            pending: false,
+        }
+    }
+
+    fn run(&mut self) -> Result<Option<Reusable>, ProxyError> {
+        self.send_request()?;
+        self.phase = Phase::FirstByte;
+        loop {
+            while let Some(payload) = self.lease.next_packet().map_err(ExchangeError::from)? {
+                if self.take(payload)? {
+                    return Ok(self.exchange.finish(self.lease.unread()));
+                }
+            }
+            self.hand_over()?;
+            self.receive()?;
+        }
+    }
+
+    /// FORWARD_REQUEST, and the first piece of an announced body, in one system call.
+    fn send_request(&mut self) -> Result<(), ProxyError> {
+        let packet: &[u8] = &self.request.packet;
+        let sent = match self.first_piece {
+            Some(len) if self.request.facts.body == RequestBody::Announced => {
+                let header = body_header(len)?;
+                self.exchange.body_sent(len)?;
+                self.first_piece = None;
+                self.traffic.uploaded += len as u64;
+                let pieces = self.client.body();
+                let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 2);
+                slices.extend([packet, &header]);
+                slices.extend(pieces);
+                self.lease.send(&slices, self.settings.timeout)
+            }
+            _ => self.lease.send(&[packet], self.settings.timeout),
+        };
+        sent.map_err(|error| {
+            if error.written >= packet.len() {
+                self.phase = Phase::FirstByte;
+            }
+            sending(error)
+        })
+    }
+
+    /// Acts on one packet; `true`: it was the last.
+    fn take(&mut self, payload: bytes::Bytes) -> Result<bool, ProxyError> {
+        match self.exchange.receive(payload)? {
+            Event::Headers(head) => {
+                self.phase = Phase::Body;
+                self.client.begin(&head)?;
+            }
+            Event::Interim(_) => {}
+            Event::Body(data) => {
+                self.traffic.downloaded += data.len() as u64;
+                self.client.append(data);
+                self.pending = true;
+            }
+            Event::Flush => {
+                if self.exchange.has_headers() {
+                    self.client.append_flush();
+                    self.pending = true;
+                }
+            }
+            Event::WantBody { at_most } => self.send_body(at_most)?,
+            Event::End { .. } => {
+                self.client.append_end();
+                self.pending = true;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Answers GET_BODY_CHUNK with one packet, empty at the end of the body.
+    fn send_body(&mut self, at_most: usize) -> Result<(), ProxyError> {
+        self.backend.packet_limit().learn_from_request_for(at_most);
+        // Whoever waits for more of the request may be waiting because of what we hold back.
+        self.pass()?;
+        let len = match self.first_piece.take() {
+            Some(len) => len,
+            None if self.request.facts.body == RequestBody::None => 0,
+            None => {
+                self.pieces += 1;
+                self.client.read_body(at_most)?.len
+            }
+        };
+        let sent = if len == 0 {
+            self.lease.send(&[&EMPTY_BODY], self.settings.timeout)
+        } else {
+            let header = body_header(len)?;
+            let pieces = self.client.body();
+            let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 1);
+            slices.push(&header);
+            slices.extend(pieces);
+            self.lease.send(&slices, self.settings.timeout)
+        };
+        sent.map_err(sending)?;
+        self.traffic.uploaded += len as u64;
+        self.exchange.body_sent(len)?;
+        Ok(())
+    }
+
+    /// Before waiting for the backend: what has come goes on to the client.
+    fn hand_over(&mut self) -> Result<(), ProxyError> {
+        if !self.pending {
+            return Ok(());
+        }
+        let flush = match self.settings.flush {
+            Flush::Off => false,
+            Flush::On => true,
+            Flush::Auto(wait) => !self.lease.wait_readable(wait).map_err(receiving)?,
+        };
+        if flush {
+            self.client.append_flush();
+        }
+        self.pass()
+    }
+
+    fn pass(&mut self) -> Result<(), ProxyError> {
+        if self.pending {
+            self.pending = false;
+            self.client.pass()?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), ProxyError> {
+        let count = self.lease.receive(self.settings.timeout).map_err(receiving)?;
+        if count == 0 {
+            return Err(ProxyError::Died(None));
+        }
+        if self.phase == Phase::FirstByte {
+            self.phase = Phase::Headers;
+        }
+        Ok(())
+    }
+
+    /// Gives the connection back first: a slow client must not keep it.
+    fn finish(self, reusable: Option<Reusable>, attempts: u32) -> Result<Finished, Failure> {
+        let Self { settings, client, traffic, mut lease, .. } = self;
+        let usage = lease.usage();
+        let reused = lease.is_reused();
+        match reusable {
+            Some(proof) => {
+                lease.shrink();
+                let keep =
+                    if settings.keep { Keep::Pool } else { Keep::Close(CloseReason::Forced) };
+                lease.release(proof, Instant::now(), keep);
+            }
+            None => drop(lease),
+        }
+        let finished = Finished {
+            uploaded: traffic.uploaded,
+            downloaded: traffic.downloaded,
+            attempts,
+            usage,
+            reused,
+        };
+        client.pass().map(|()| finished).map_err(|error| Failure {
+            error: error.into(),
+            phase: Phase::Body,
+            usage: Some(usage),
+            reused,
+        })
+    }
+
+    /// Closes the connection; also says whether the request's body is still whole in memory.
+    fn fail(self, error: ProxyError) -> (Failure, bool) {
+        let usage = self.lease.usage();
+        let reused = self.lease.is_reused();
+        let body_is_kept = self.pieces <= u32::from(self.request.first_piece.is_some());
+        let error = self.judge(error, reused);
+        let failure = Failure { error, phase: self.phase, usage: Some(usage), reused };
+        drop(self.lease);
+        (failure, body_is_kept)
+    }
+
+    /// A large packet on a new connection that is answered by closing it: too large.
+    fn judge(&self, error: ProxyError, reused: bool) -> ProxyError {
+        let packet = self.request.packet.len();
+        let limit = self.backend.packet_limit();
+        let unanswered = matches!(self.phase, Phase::Request | Phase::FirstByte);
+        let died = matches!(error, ProxyError::Died(_));
+        if died && unanswered && !reused && !limit.is_known() && packet > SMALLEST_PACKET {
+            limit.learn_refused();
+            return ProxyError::RequestTooLarge { packet };
+        }
+        error
+    }
+}
+
+/// Tomcat's default packetSize, which every container takes.
+const SMALLEST_PACKET: usize = 8192;
+
+fn body_header(len: usize) -> Result<[u8; 6], ProxyError> {
+    data_header(len).map_err(|_| ExchangeError::BodyNotAskedFor { length: len }.into())
+}
+
+fn sending(error: SendError) -> ProxyError {
+    match error.source {
+        NetError::TimedOut { after } => ProxyError::SendTimedOut { after },
+        other => ProxyError::Died(Some(other)),
+    }
+}
+
+fn receiving(error: NetError) -> ProxyError {
+    match error {
+        NetError::TimedOut { after } => ProxyError::TimedOut { after },
+        other => ProxyError::Died(Some(other)),
+    }
+}

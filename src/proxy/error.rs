@@ -1,0 +1,98 @@
+//! What went wrong with a request, how far it had come, and over which connection.
+
+use std::time::Duration;
+
+use super::ClientError;
+use crate::backend::{AcquireFailure, Usage};
+use crate::exchange::ExchangeError;
+use crate::net::NetError;
+
+/// Why a request could not be answered by the backend.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// No connection.
+    #[error(transparent)]
+    Acquire(#[from] AcquireFailure),
+    /// The client's side failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The backend closed or reset the connection.
+    #[error("the backend closed the connection{}", cause(.0.as_ref()))]
+    Died(Option<NetError>),
+    /// The backend is silent.
+    #[error("no packet from the backend within {after:?}")]
+    TimedOut {
+        /// The time allowed between two packets.
+        after: Duration,
+    },
+    /// The backend takes nothing more.
+    #[error("the backend took no more of the request within {after:?}")]
+    SendTimedOut {
+        /// The time allowed without progress.
+        after: Duration,
+    },
+    /// What the backend sent is not AJP, or not in this order.
+    #[error("not AJP: {0}")]
+    Protocol(#[from] ExchangeError),
+    /// The backend closed the connection on a packet larger than the smallest size.
+    #[error(
+        "the backend closed the connection on a request packet of {packet} bytes: its packetSize \
+         is smaller; raise packetSize there, and iobuffersize here if it is set"
+    )]
+    RequestTooLarge {
+        /// The size of FORWARD_REQUEST.
+        packet: usize,
+    },
+}
+
+fn cause(error: Option<&NetError>) -> String {
+    error.map(|e| format!(": {e}")).unwrap_or_default()
+}
+
+/// How far a request had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No connection yet.
+    Connect,
+    /// FORWARD_REQUEST was not completely written: the backend cannot have acted on it.
+    Request,
+    /// FORWARD_REQUEST was written, nothing of a response has come.
+    FirstByte,
+    /// Something of the response has come, SEND_HEADERS not yet.
+    Headers,
+    /// SEND_HEADERS has come.
+    Body,
+}
+
+impl Phase {
+    /// The phase in the words of a log line.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "connecting",
+            Self::Request => "sending the request",
+            Self::FirstByte => "waiting for the response",
+            Self::Headers => "reading the response headers",
+            Self::Body => "reading the response body",
+        }
+    }
+}
+
+/// An error with what is needed to decide about it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub error: ProxyError,
+    /// How far the request had come.
+    pub phase: Phase,
+    /// The connection it happened on; `None`: there was none.
+    pub usage: Option<Usage>,
+    /// Was that connection an idle one of the pool?
+    pub reused: bool,
+}
+
+impl Failure {
+    pub(super) fn before_connection(error: AcquireFailure) -> Self {
+        Self { error: error.into(), phase: Phase::Connect, usage: None, reused: false }
+    }
+}

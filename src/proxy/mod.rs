@@ -1,0 +1,20 @@
+//! One request from end to end: connection, packets, retry, status.
+//!
+//! What httpd contributes (reading the client's body, writing to the client) comes in through
+//! [`Client`], so that a test can stand in for it.
+
+mod client;
+mod drive;
+mod error;
+mod outcome;
+mod prepared;
+mod retry;
+
+pub use client::{BodyPiece, Client, ClientError};
+pub use drive::{Finished, Flush, Settings, serve};
+pub use error::{Failure, Phase, ProxyError};
+pub use outcome::{Level, Member, Outcome, Reply};
+pub use prepared::{BodyError, Prepared, RequestError, body_of};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The only place where an error becomes a status, a member's state and a log level.
+//!
+//! httpd's core reads a status as an order: 503 marks a balancer member and fails over, 500 marks
+//! it without failover, everything else leaves it alone. So 500 is never the answer to a backend's
+//! fault, and 503 only means "this backend takes no requests".
+
+use super::{ClientError, Failure, ProxyError};
+use crate::backend::AcquireFailure;
+
+/// What the client gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// This status, with httpd's own error page.
+    Status(u16),
+    /// The response had begun: the client's connection is broken off, so that what has been sent
+    /// cannot look complete.
+    Cut,
+    /// Nothing: the client is gone.
+    Nothing,
+    /// Nothing more: a filter has answered.
+    Answered,
+}
+
+/// What becomes of the balancer member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// Its state is as before, whatever the status. With 503 another member is tried.
+    Untouched,
+    /// In error until its `retry` has passed; another member is tried.
+    Error,
+}
+
+/// Who should read the log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// An administrator must act.
+    Error,
+    /// An administrator may want to know.
+    Warning,
+    /// The client's own doing.
+    Info,
+}
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// For the client.
+    pub reply: Reply,
+    /// For the balancer.
+    pub member: Member,
+    /// It was a timeout: `failontimeout` of the balancer applies.
+    pub timed_out: bool,
+    /// For the log.
+    pub level: Level,
+}
+
+impl Outcome {
+    /// Decides about a failure. `begun`: something of the response has been handed to httpd's
+    /// output filters.
+    #[must_use]
+    pub fn of(failure: &Failure, begun: bool) -> Self {
+        use Level::{Error, Info, Warning};
+        use Member::Untouched;
+        let (reply, member, level) = match &failure.error {
+            ProxyError::Acquire(AcquireFailure::Busy(_)) => {
+                (Reply::Status(503), Untouched, Warning)
+            }
+            ProxyError::Acquire(
+                AcquireFailure::Connect { .. }
+                | AcquireFailure::NoAddress { .. }
+                | AcquireFailure::Resolve(_)
+                | AcquireFailure::Ping(_),
+            ) => (Reply::Status(503), Member::Error, Error),
+            ProxyError::Died(_) | ProxyError::Protocol(_) => (Reply::Status(502), Untouched, Error),
+            ProxyError::TimedOut { .. } | ProxyError::SendTimedOut { .. } => {
+                (Reply::Status(504), Untouched, Error)
+            }
+            ProxyError::RequestTooLarge { .. } => (Reply::Status(431), Untouched, Error),
+            ProxyError::Client(ClientError::Gone) => (Reply::Nothing, Untouched, Info),
+            ProxyError::Client(ClientError::Answered) => (Reply::Answered, Untouched, Info),
+            ProxyError::Client(ClientError::BodyTooShort { .. }) => {
+                (Reply::Status(400), Untouched, Info)
+            }
+            ProxyError::Client(ClientError::BodyRefused { status }) => {
+                (Reply::Status(*status), Untouched, Info)
+            }
+            ProxyError::Client(ClientError::FilterFailed { .. }) => {
+                (Reply::Status(500), Untouched, Warning)
+            }
+        };
+        let reply = match reply {
+            Reply::Status(_) if begun => Reply::Cut,
+            other => other,
+        };
+        let timed_out =
+            matches!(failure.error, ProxyError::TimedOut { .. } | ProxyError::SendTimedOut { .. });
+        Self { reply, member, timed_out, level }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::PingError;
+    use crate::exchange::ExchangeError;
+    use crate::pool::AcquireError;
+    use crate::proxy::Phase;
+    use std::time::Duration;
+
+    fn outcome(error: impl Into<ProxyError>, begun: bool) -> Outcome {
+        let failure =
+            Failure { error: error.into(), phase: Phase::Body, usage: None, reused: false };
+        Outcome::of(&failure, begun)
+    }
+
+    #[test]
+    fn only_a_backend_that_takes_no_requests_is_in_error() {
+        let busy = AcquireError::Busy { max: 1, waited: Duration::from_secs(1) };
+        assert_eq!(outcome(AcquireFailure::Busy(busy), false).member, Member::Untouched);
+        for error in [
+            AcquireFailure::NoAddress { host: "node1".into() },
+            AcquireFailure::Ping(PingError::Closed),
+        ] {
+            let outcome = outcome(error, false);
+            assert_eq!(outcome.member, Member::Error);
+            assert_eq!(outcome.reply, Reply::Status(503));
+        }
+    }
+
+    #[test]
+    fn a_backend_s_fault_is_never_a_500() {
+        let after = Duration::from_secs(1);
+        for (error, status) in [
+            (ProxyError::Died(None), 502),
+            (ProxyError::Protocol(ExchangeError::HeadersTwice), 502),
+            (ProxyError::TimedOut { after }, 504),
+            (ProxyError::SendTimedOut { after }, 504),
+        ] {
+            let outcome = outcome(error, false);
+            assert_eq!(outcome.reply, Reply::Status(status));
+            assert_eq!(outcome.member, Member::Untouched);
+        }
+    }
+
+    #[test]
+    fn a_response_that_has_begun_is_cut_and_never_looks_complete() {
+        assert_eq!(outcome(ProxyError::Died(None), true).reply, Reply::Cut);
+        assert_eq!(outcome(ClientError::BodyTooShort { missing: 1 }, true).reply, Reply::Cut);
+    }
+
+    #[test]
+    fn a_client_s_fault_never_touches_the_member() {
+        for error in [
+            ClientError::Gone,
+            ClientError::Answered,
+            ClientError::BodyTooShort { missing: 3 },
+            ClientError::BodyRefused { status: 413 },
+        ] {
+            let outcome = outcome(error, false);
+            assert_eq!(outcome.member, Member::Untouched);
+            assert_eq!(outcome.level, Level::Info);
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_told_to_failontimeout() {
+        assert!(outcome(ProxyError::TimedOut { after: Duration::ZERO }, true).timed_out);
+        assert!(!outcome(ProxyError::Died(None), true).timed_out);
+    }
+}

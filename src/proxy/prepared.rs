@@ -1,0 +1,124 @@
+//! A request made ready to be sent, before any connection is taken.
+
+use crate::exchange::{RequestBody, RequestFacts};
+use crate::protocol::EncodeError;
+
+/// A FORWARD_REQUEST and what is to follow it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The whole packet.
+    pub packet: Vec<u8>,
+    /// How the body is announced, and whether this is HEAD.
+    pub facts: RequestFacts,
+    /// May it be executed twice without harm (RFC 9110 9.2.2)? A query string changes nothing.
+    pub is_idempotent: bool,
+    /// Length of the first body piece, which the client has read already; `None`: it has not been
+    /// asked for one.
+    pub first_piece: Option<usize>,
+}
+
+/// The request itself is at fault: no backend shall see it, no member's state changes.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It does not fit in a packet, or holds what AJP cannot carry.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Its body is announced in a way that cannot be trusted.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl RequestError {
+    /// The status for the client: 414 where the path is what is too long, 431 where the headers
+    /// are, 400 for the rest.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Encode(EncodeError::TooLarge { path, headers, attributes, .. }) => {
+                if path >= headers && path >= attributes {
+                    414
+                } else if headers >= attributes {
+                    431
+                } else {
+                    400
+                }
+            }
+            Self::Encode(EncodeError::TooManyHeaders { .. }) => 431,
+            Self::Encode(_) | Self::Body(_) => 400,
+        }
+    }
+}
+
+/// Transfer-Encoding or Content-Length that a backend could read differently from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// A Transfer-Encoding that is not exactly `chunked`.
+    #[error("the request has a Transfer-Encoding other than \"chunked\"")]
+    TransferEncoding,
+    /// Both Transfer-Encoding and Content-Length.
+    #[error("the request has both Transfer-Encoding and Content-Length")]
+    Both,
+    /// A Content-Length that is not digits alone.
+    #[error("the request has a Content-Length that is not a number")]
+    ContentLength,
+}
+
+/// Reads how the request announces its body: the length where there is one.
+///
+/// `indeterminate` says that httpd knows of a body without either header (HTTP/2).
+///
+/// # Errors
+/// Anything a backend might understand differently never gets there (request smuggling; RFC 9112
+/// 6.1 and 6.3).
+pub fn body_of(
+    transfer_encoding: Option<&[u8]>,
+    content_length: Option<&[u8]>,
+    indeterminate: bool,
+) -> Result<(RequestBody, u64), BodyError> {
+    match (transfer_encoding, content_length) {
+        (Some(_), Some(_)) => Err(BodyError::Both),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
+            Ok((RequestBody::OnRequest, 0))
+        }
+        (Some(_), None) => Err(BodyError::TransferEncoding),
+        (None, Some(length)) => match digits(length) {
+            None => Err(BodyError::ContentLength),
+            Some(0) => Ok((RequestBody::None, 0)),
+            Some(length) => Ok((RequestBody::Announced, length)),
+        },
+        (None, None) if indeterminate => Ok((RequestBody::OnRequest, 0)),
+        (None, None) => Ok((RequestBody::None, 0)),
+    }
+}
+
+fn digits(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // One less than what u64 holds: httpd counts in signed numbers.
+    digits.then(|| text.parse().ok()).flatten().filter(|length| *length <= i64::MAX as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_announced_by_exactly_one_header() {
+        assert_eq!(body_of(None, None, false), Ok((RequestBody::None, 0)));
+        assert_eq!(body_of(None, None, true), Ok((RequestBody::OnRequest, 0)));
+        assert_eq!(body_of(None, Some(b"0"), false), Ok((RequestBody::None, 0)));
+        assert_eq!(body_of(None, Some(b"17"), false), Ok((RequestBody::Announced, 17)));
+        assert_eq!(body_of(Some(b"Chunked"), None, false), Ok((RequestBody::OnRequest, 0)));
+    }
+
+    #[test]
+    fn what_two_servers_could_read_differently_is_refused() {
+        assert_eq!(body_of(Some(b"chunked"), Some(b"3"), false), Err(BodyError::Both));
+        for coding in [&b"gzip, chunked"[..], b"chunked ", b"chunked, chunked", b"identity", b""] {
+            assert_eq!(body_of(Some(coding), None, false), Err(BodyError::TransferEncoding));
+        }
+        for length in [&b""[..], b"+1", b"-1", b"1, 1", b" 1", b"0x10", b"9223372036854775808"] {
+            assert_eq!(body_of(None, Some(length), false), Err(BodyError::ContentLength));
+        }
+    }
+}
