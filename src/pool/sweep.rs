@@ -1,0 +1,93 @@
+//! The housekeeper's round over the idle connections.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::acquire::{Back, Pool, close_all};
+use super::lease::{Lease, Place};
+use super::state::{Rest, Rested, idle_for};
+use super::{CloseReason, Limits, Liveness, Pooled, ReleaseOrder};
+
+/// What one round over the idle connections did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Closed, idle for `ttl` or longer.
+    pub expired: usize,
+    /// Closed, since the peer had.
+    pub closed_by_peer: usize,
+    /// Closed with unread bytes.
+    pub unread: usize,
+    /// Closed as broken.
+    pub broken: usize,
+    /// Found usable.
+    pub kept: usize,
+}
+
+impl<C: Pooled> Pool<C> {
+    /// Closes the idle connections that have expired or whose [`check`](Pooled::check) says so.
+    ///
+    /// Takes them out one at a time, oldest first, so that the lock is free while one is looked
+    /// at or closed. What is found usable goes back where it was, no younger than before.
+    ///
+    /// # Race
+    ///
+    /// A connection being looked at is in use. A request that comes in that moment takes another,
+    /// opens one, or at `max` waits for this one to come back; if it may not wait at all
+    /// (`Wait::For(0)`), it is told that the pool is busy, though a moment later it would not be.
+    pub fn sweep(self: &Arc<Self>, now: Instant, limits: &Limits) -> Sweep {
+        self.sweep_with(now, limits, |connection, _| connection.check())
+    }
+
+    /// Like [`sweep`](Self::sweep), but `look`, given the connection and its idle time, decides.
+    ///
+    /// `look` may block, as for a CPING; the connection is in use meanwhile. To say
+    /// [`Liveness::Usable`] is to say that it is clean: nothing asked on it is unanswered. Connections
+    /// released after the round began are left to the next.
+    pub fn sweep_with(
+        self: &Arc<Self>,
+        now: Instant,
+        limits: &Limits,
+        mut look: impl FnMut(&mut C, Duration) -> Liveness,
+    ) -> Sweep {
+        let (expired, admitted, newest) = {
+            let mut state = self.state.lock();
+            state.limits = *limits;
+            let expired = state.take_expired(now);
+            let admitted = self.admit_waiters(&mut state);
+            (expired, admitted, state.idle.last_key_value().map(|(order, _)| *order))
+        };
+        admitted.iter().for_each(|waiter| waiter.wake());
+        let mut sweep =
+            Sweep { expired: close_all(expired, CloseReason::Expired), ..Sweep::default() };
+
+        let Some(newest) = newest else { return sweep };
+        let mut done = None;
+        while let Some((mut lease, rest)) = self.lend(done, newest) {
+            done = Some(rest.order);
+            let found = look(&mut lease, idle_for(rest.since, now));
+            match found {
+                Liveness::Usable => sweep.kept += 1,
+                Liveness::Closed => sweep.closed_by_peer += 1,
+                Liveness::Unread => sweep.unread += 1,
+                Liveness::Broken => sweep.broken += 1,
+            }
+            match found.close_reason() {
+                None => lease.put_back(Back::LookedAt(rest)),
+                Some(reason) => drop(lease.discard(reason)),
+            }
+        }
+        sweep
+    }
+
+    /// Takes the next idle connection of a round out, with a place.
+    fn lend(
+        self: &Arc<Self>,
+        done: Option<ReleaseOrder>,
+        newest: ReleaseOrder,
+    ) -> Option<(Lease<C>, Rest)> {
+        let mut state = self.state.lock();
+        let Rested { entry, rest } = state.take_between(done, newest)?;
+        let place = Place::take(self, &mut state);
+        Some((Lease { entry, rest: Some(rest), place }, rest))
+    }
+}
