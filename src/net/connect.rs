@@ -1,0 +1,154 @@
+//! Opens a connection within a time limit.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getpeername,
+    getsockname, socket_with, sockopt,
+};
+
+use super::{Address, ConnectError, Deadline, NetError, wait_writable};
+
+/// How to connect: mod_proxy's worker parameters, resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// For one address: `connecttimeout`, `connectiontimeout`, `timeout`, whichever is set first.
+    pub timeout: Duration,
+    /// `keepalive`: probe the peer when the connection is quiet (SO_KEEPALIVE). TCP only.
+    pub keepalive: bool,
+    /// `receivebuffersize` in bytes (SO_RCVBUF); `None`: what the system thinks right.
+    pub receive_buffer: Option<usize>,
+    /// ProxySourceAddress; not used where it is of another family than the address.
+    pub source: Option<SocketAddr>,
+}
+
+impl Default for ConnectOptions {
+    /// 60 s, httpd's own `Timeout`; nothing else.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            keepalive: false,
+            receive_buffer: None,
+            source: None,
+        }
+    }
+}
+
+/// Opens a connection; see [`Stream::connect`](super::Stream::connect).
+pub(super) fn open(address: &Address, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    match address {
+        Address::Inet(address) => open_inet(*address, options),
+        Address::Unix(path) => open_unix(path, options),
+    }
+}
+
+fn open_inet(address: SocketAddr, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = new_socket(family, options)?;
+    // AJP packets are whole messages: waiting for more to send only delays them.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if options.keepalive {
+        sockopt::set_socket_keepalive(&socket, true)?;
+    }
+    if let Some(source) = options.source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        bind(&socket, &source)?;
+    }
+    match connect(&socket, &address) {
+        Ok(()) => {}
+        // After a signal too the attempt goes on in the background (POSIX, connect).
+        Err(Errno::INPROGRESS | Errno::INTR) => {
+            let timed_out = ConnectError::TimedOut { after: options.timeout };
+            match wait_writable(&socket, options.timeout) {
+                Ok(true) => sockopt::socket_error(&socket)?.map_err(|errno| match errno {
+                    Errno::TIMEDOUT => timed_out,
+                    other => other.into(),
+                })?,
+                Ok(false) => return Err(timed_out),
+                Err(NetError::Io(errno)) => return Err(errno.into()),
+                Err(_) => return Err(ConnectError::Io(Errno::IO)),
+            }
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    refuse_self_connection(&socket, address.port())?;
+    Ok(socket)
+}
+
+/// Refuses a socket that the kernel has connected to itself.
+///
+/// On loopback, the source port the kernel picks may be the very port we connect to, if nobody
+/// listens there; TCP takes that for a simultaneous open. We would read our own request as the
+/// answer, and the port would stay taken when the backend comes back to bind it.
+fn refuse_self_connection(socket: &OwnedFd, port: u16) -> Result<(), ConnectError> {
+    let own = SocketAddr::try_from(getsockname(socket)?)?;
+    if own.port() != port {
+        return Ok(());
+    }
+    // Not the address asked for: 0.0.0.0 is another name of loopback.
+    let peer = getpeername(socket)?.and_then(|peer| SocketAddr::try_from(peer).ok());
+    if peer.is_some_and(|peer| peer == own) {
+        // Closed as usual it would leave a TIME_WAIT, and the port taken for another minute.
+        sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
+        return Err(ConnectError::SelfConnection);
+    }
+    Ok(())
+}
+
+fn open_unix(path: &Path, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = new_socket(AddressFamily::UNIX, options)?;
+    match connect(&socket, &address) {
+        Ok(()) => Ok(socket),
+        // The listener's backlog is full. No poll tells when there is room, so let a blocking
+        // connect wait for it: Linux bounds that by the send timeout (unix_stream_connect).
+        Err(Errno::AGAIN | Errno::INTR) => {
+            ioctl_fionbio(&socket, false)?;
+            connect_unix_blocking(&socket, &address, options.timeout)?;
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, None)?;
+            ioctl_fionbio(&socket, true)?;
+            Ok(socket)
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn connect_unix_blocking(
+    socket: &OwnedFd,
+    address: &SocketAddrUnix,
+    timeout: Duration,
+) -> Result<(), ConnectError> {
+    /// The longest the option takes on every platform; beyond it is as good as for ever.
+    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+    /// The shortest: zero would mean for ever.
+    const SHORTEST: Duration = Duration::from_micros(1);
+
+    let deadline = Deadline::after(Instant::now(), timeout);
+    loop {
+        let left = deadline.remaining(Instant::now());
+        if left.is_zero() {
+            return Err(ConnectError::TimedOut { after: timeout });
+        }
+        let limit = (left < LONGEST).then(|| left.max(SHORTEST));
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, limit)?;
+        match connect(socket, address) {
+            Ok(()) => return Ok(()),
+            // Time up, or a signal came first: the deadline decides which.
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn new_socket(family: AddressFamily, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(bytes) = options.receive_buffer {
+        // Before connecting: the TCP window scale is agreed on in the handshake.
+        sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
+    }
+    Ok(socket)
+}

@@ -1,0 +1,100 @@
+//! What can go wrong on a socket, in fields.
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// Why bytes did not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NetError {
+    /// Nothing moved for this long.
+    #[error("nothing moved for {after:?}")]
+    TimedOut {
+        /// The timeout of the call.
+        after: Duration,
+    },
+    /// The peer does not read any more (EPIPE). The end of what it sends is no error but
+    /// [`Received::End`](super::Received::End).
+    #[error("the peer has closed the connection")]
+    Closed,
+    /// The peer, or the network on its behalf, cut the connection (ECONNRESET, ECONNABORTED).
+    #[error("the peer has reset the connection")]
+    Reset,
+    /// Anything else.
+    #[error("{0}")]
+    Io(Errno),
+}
+
+impl NetError {
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, NetError::TimedOut { .. })
+    }
+
+    /// Whether the peer ended the connection.
+    pub fn is_peer_closed(&self) -> bool {
+        matches!(self, NetError::Closed | NetError::Reset)
+    }
+}
+
+impl From<Errno> for NetError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::PIPE => NetError::Closed,
+            Errno::CONNRESET | Errno::CONNABORTED => NetError::Reset,
+            other => NetError::Io(other),
+        }
+    }
+}
+
+/// A send that ended early, and how far it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{source}, {written} bytes into the send")]
+pub struct SendError {
+    /// Bytes the kernel took over. How many of them the peer has seen is not known.
+    pub written: usize,
+    /// What ended it.
+    pub source: NetError,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ConnectError {
+    /// No answer for this long, or for as long as the system tries (tcp_syn_retries) if less.
+    #[error("no answer within {after:?}")]
+    TimedOut {
+        /// The timeout of the call.
+        after: Duration,
+    },
+    /// Nobody listens there (ECONNREFUSED; for a unix socket also ENOENT).
+    #[error("connection refused")]
+    Refused,
+    /// Nobody listens there, and the kernel connected the socket to itself.
+    #[error("connection refused (the socket had connected to itself)")]
+    SelfConnection,
+    /// Anything else: no route, no permission, no descriptor left.
+    #[error("{0}")]
+    Io(Errno),
+}
+
+impl ConnectError {
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, ConnectError::TimedOut { .. })
+    }
+
+    /// Whether nobody listens there.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, ConnectError::Refused | ConnectError::SelfConnection)
+    }
+}
+
+impl From<Errno> for ConnectError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::CONNREFUSED | Errno::NOENT => ConnectError::Refused,
+            other => ConnectError::Io(other),
+        }
+    }
+}

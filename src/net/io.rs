@@ -1,0 +1,200 @@
+//! Moves bytes over any descriptor, blocking or not, within a time limit.
+
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+
+use super::{Deadline, NetError, SendError};
+
+/// Slices gathered into one system call. A request is three at most; Linux allows 1024.
+const GATHER: usize = 16;
+
+/// Room made for a receive into a buffer that has none: the AJP packet size of stock.
+const ROOM: usize = 8192;
+
+/// What a receive brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes, at least one, were appended.
+    Bytes(usize),
+    /// The peer will send nothing more.
+    End,
+}
+
+/// What there is to read on a connection that should have nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleState {
+    /// Open, and nothing to read.
+    Quiet,
+    /// Bytes to read.
+    Unread,
+    /// The peer has closed it.
+    Closed,
+    /// An error was waiting, such as a reset.
+    Broken(Errno),
+}
+
+/// Says whether an idle connection is still good; never blocks, takes nothing from it.
+///
+/// One system call: a `recv` of one byte with `MSG_PEEK`.
+pub fn idle_state(fd: impl AsFd) -> IdleState {
+    let mut byte = [0_u8; 1];
+    match again(|| recv(&fd, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
+        Ok((0, _)) => IdleState::Closed,
+        Ok(_) => IdleState::Unread,
+        Err(Errno::AGAIN) => IdleState::Quiet,
+        Err(errno) => IdleState::Broken(errno),
+    }
+}
+
+/// Sends all of these slices, in order, with as few system calls as the socket takes.
+///
+/// `timeout` bounds each wait for the peer to make room. Empty slices are skipped.
+///
+/// # Errors
+/// [`SendError`] with the bytes that went out before; the connection is of no more use.
+pub fn send_all(fd: impl AsFd, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
+    let fd = fd.as_fd();
+    let mut rest = slices;
+    let mut offset = 0; // into the first slice of `rest`
+    let mut written = 0;
+    loop {
+        while let [first, others @ ..] = rest {
+            if offset < first.len() {
+                break;
+            }
+            offset -= first.len();
+            rest = others;
+        }
+        let [first, others @ ..] = rest else { return Ok(()) };
+
+        let mut gathered = [IoSlice::new(&[]); GATHER];
+        gathered[0] = IoSlice::new(&first[offset..]);
+        for (slot, slice) in gathered[1..].iter_mut().zip(others) {
+            *slot = IoSlice::new(slice);
+        }
+        let count = rest.len().min(GATHER);
+        match send_some(fd, &gathered[..count]) {
+            // A stream socket takes at least one byte or says why not.
+            Ok(0) => return Err(SendError { written, source: NetError::Io(Errno::IO) }),
+            Ok(sent) => {
+                written += sent;
+                offset += sent;
+            }
+            Err(Errno::AGAIN) => match wait(fd, PollFlags::OUT, timeout) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(SendError {
+                        written,
+                        source: NetError::TimedOut { after: timeout },
+                    });
+                }
+                Err(source) => return Err(SendError { written, source }),
+            },
+            Err(errno) => return Err(SendError { written, source: errno.into() }),
+        }
+    }
+}
+
+/// Waits for bytes and appends what is there, as much as the buffer has room for.
+///
+/// One `poll` and one `recv`. Takes the buffer's spare capacity as it is, and makes room for
+/// 8192 bytes only where there is none.
+///
+/// # Errors
+/// [`NetError::TimedOut`] when nothing came; the end of the stream is [`Received::End`].
+pub fn receive(
+    fd: impl AsFd,
+    buffer: &mut Vec<u8>,
+    timeout: Duration,
+) -> Result<Received, NetError> {
+    let fd = fd.as_fd();
+    let deadline = Deadline::after(Instant::now(), timeout);
+    let mut left = timeout;
+    loop {
+        if !wait(fd, PollFlags::IN, left)? {
+            return Err(NetError::TimedOut { after: timeout });
+        }
+        // Nothing there though poll said so: another thread or a dropped packet had it.
+        if let Some(received) = receive_now(fd, buffer)? {
+            return Ok(received);
+        }
+        left = deadline.remaining(Instant::now());
+    }
+}
+
+/// Appends what is there now; `None` if that is nothing. Never blocks: one `recv`.
+///
+/// # Errors
+/// [`NetError`], never a timeout.
+pub fn receive_now(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<Option<Received>, NetError> {
+    // Into a full buffer the kernel would write 0 bytes, which reads as the end of the stream.
+    if buffer.spare_capacity_mut().is_empty() {
+        buffer.reserve(ROOM);
+    }
+    match again(|| recv(&fd, spare_capacity(buffer), RecvFlags::DONTWAIT)) {
+        Ok((0, _)) => Ok(Some(Received::End)),
+        Ok((count, _)) => Ok(Some(Received::Bytes(count))),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Waits until a receive would not block; `false` when the time is up.
+///
+/// The end of the stream and an error count as readable: the receive tells them apart.
+///
+/// # Errors
+/// [`NetError::Io`] if the descriptor cannot be polled.
+pub fn wait_readable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError> {
+    wait(fd, PollFlags::IN, timeout)
+}
+
+/// Waits until a send would not block; `false` when the time is up.
+///
+/// # Errors
+/// [`NetError::Io`] if the descriptor cannot be polled.
+pub fn wait_writable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError> {
+    wait(fd, PollFlags::OUT, timeout)
+}
+
+fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {
+    let deadline = Deadline::after(Instant::now(), timeout);
+    let mut left = timeout;
+    loop {
+        let limit = (left != Duration::MAX).then(|| timespec(left));
+        match poll(&mut [PollFd::new(&fd, events)], limit.as_ref()) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => left = deadline.remaining(Instant::now()),
+            Err(errno) => return Err(NetError::Io(errno)),
+        }
+    }
+}
+
+/// The kernel's form of a duration; one longer than it can count is cut to what it can.
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}
+
+fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
+}
+
+/// Makes a system call until no signal interrupts it.
+fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+    }
+}

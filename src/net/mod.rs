@@ -1,0 +1,41 @@
+//! Sockets and deadlines: connects, sends, receives and peeks, each bounded in time.
+//!
+//! Knows neither AJP nor the pool. All sockets made here are close-on-exec (CGI children must not
+//! inherit them), non-blocking, and never raise SIGPIPE.
+//!
+//! The work is done by free functions over [`AsFd`](std::os::fd::AsFd) that ask the kernel not to
+//! block call by call (`MSG_DONTWAIT`), so they hold their time limits on a blocking descriptor
+//! too: mod_proxy_hcheck hands us one that it owns. [`Stream`] is such a descriptor that is ours.
+//!
+//! # Time
+//!
+//! A `timeout` bounds each wait in which nothing moves, as httpd's socket timeout does, and not
+//! the call as a whole: a slow peer that makes progress is waited for. [`Duration::ZERO`] tries
+//! once, [`Duration::MAX`] waits for ever. A [`Deadline`] bounds the whole where that is wanted.
+//!
+//! [`Duration::ZERO`]: std::time::Duration::ZERO
+//! [`Duration::MAX`]: std::time::Duration::MAX
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod connect;
+mod deadline;
+mod error;
+mod io;
+mod resolve;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::Address;
+pub use connect::ConnectOptions;
+pub use deadline::Deadline;
+pub use error::{ConnectError, NetError, SendError};
+pub use io::{
+    IdleState, Received, idle_state, receive, receive_now, send_all, wait_readable, wait_writable,
+};
+pub use resolve::{ResolveError, resolve};
+pub use rustix::io::Errno;
+pub use stream::Stream;

@@ -1,0 +1,124 @@
+//! A connected socket that is ours.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{SocketAddrAny, SocketAddrUnix, getpeername, getsockname, sockopt};
+
+use super::{
+    Address, ConnectError, ConnectOptions, IdleState, NetError, Received, SendError, connect, io,
+};
+
+/// A connected stream socket, TCP or unix; dropping it closes it.
+///
+/// Close-on-exec and non-blocking. See the [module](super) for what a timeout means.
+#[derive(Debug)]
+pub struct Stream {
+    socket: OwnedFd,
+    peer: Address,
+}
+
+impl Stream {
+    /// Connects to one address, within `options.timeout`.
+    ///
+    /// TCP_NODELAY is set on TCP. A unix socket whose backlog is full is waited for as long.
+    ///
+    /// # Errors
+    /// [`ConnectError::TimedOut`]; [`ConnectError::Refused`] where nobody listens;
+    /// [`ConnectError::SelfConnection`] where the kernel connected the socket to itself;
+    /// [`ConnectError::Io`] for the rest, an unusable source address among it.
+    pub fn connect(address: &Address, options: &ConnectOptions) -> Result<Stream, ConnectError> {
+        let socket = connect::open(address, options)?;
+        Ok(Stream { socket, peer: address.clone() })
+    }
+
+    /// Takes over a connected socket, such as an accepted one.
+    ///
+    /// Makes it close-on-exec and non-blocking, and sets TCP_NODELAY on TCP.
+    ///
+    /// # Errors
+    /// [`NetError::Io`] if it is not a connected TCP or unix socket.
+    pub fn from_fd(socket: OwnedFd) -> Result<Stream, NetError> {
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        ioctl_fionbio(&socket, true)?;
+        // An unnamed unix peer has an address too; `None` is no address at all.
+        let peer = match getpeername(&socket)? {
+            Some(peer) => describe(peer)?,
+            None => Address::Unix(PathBuf::new()),
+        };
+        if matches!(peer, Address::Inet(_)) {
+            sockopt::set_tcp_nodelay(&socket, true)?;
+        }
+        Ok(Stream { socket, peer })
+    }
+
+    /// Says whether this connection, idle till now, is still good. See [`idle_state`](super::idle_state).
+    pub fn idle_state(&self) -> IdleState {
+        io::idle_state(self)
+    }
+
+    /// Sends all of these slices; `timeout` bounds each wait for the peer to make room.
+    ///
+    /// # Errors
+    /// [`SendError`] with the bytes that went out before; the connection is of no more use.
+    pub fn send_all(&self, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
+        io::send_all(self, slices, timeout)
+    }
+
+    /// Waits for bytes and appends what is there to the buffer. See [`receive`](super::receive).
+    ///
+    /// # Errors
+    /// [`NetError::TimedOut`] when nothing came; the end of the stream is [`Received::End`].
+    pub fn receive(&self, buffer: &mut Vec<u8>, timeout: Duration) -> Result<Received, NetError> {
+        io::receive(self, buffer, timeout)
+    }
+
+    /// Appends what is there now; `None` if that is nothing. Never blocks.
+    ///
+    /// # Errors
+    /// [`NetError`], never a timeout.
+    pub fn receive_now(&self, buffer: &mut Vec<u8>) -> Result<Option<Received>, NetError> {
+        io::receive_now(self, buffer)
+    }
+
+    /// Waits until a receive would not block; `false` when the time is up.
+    ///
+    /// # Errors
+    /// [`NetError::Io`] if the system cannot poll.
+    pub fn wait_readable(&self, timeout: Duration) -> Result<bool, NetError> {
+        io::wait_readable(self, timeout)
+    }
+
+    /// The other end: the address connected to, or where an accepted connection came from.
+    pub fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    /// Our own end; `None` for a unix socket.
+    ///
+    /// # Errors
+    /// [`NetError::Io`] if the system does not know.
+    pub fn local_addr(&self) -> Result<Option<SocketAddr>, NetError> {
+        Ok(SocketAddr::try_from(getsockname(&self.socket)?).ok())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn describe(address: SocketAddrAny) -> Result<Address, Errno> {
+    if let Ok(inet) = SocketAddr::try_from(address.clone()) {
+        return Ok(Address::Inet(inet));
+    }
+    let unix = SocketAddrUnix::try_from(address)?;
+    let path = unix.path_bytes().unwrap_or_default();
+    Ok(Address::Unix(OsStr::from_bytes(path).into()))
+}
