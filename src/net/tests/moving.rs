@@ -71,7 +71,7 @@ fn more_slices_than_one_call_gathers_arrive_too() {
 #[test]
 fn eight_mebibytes_reach_a_slow_reader() {
     let (stream, mut peer) = tcp_pair();
-    sockopt::set_socket_send_buffer_size(&stream, 16 << 10).unwrap();
+    sockopt::set_socket_send_buffer_size(&stream, 256 << 10).unwrap();
     let bytes: Vec<u8> = (0..8_usize << 20).map(|index| (index % 251) as u8).collect();
     let (head, tail) = bytes.split_at(1_000_003);
 

@@ -190,3 +190,20 @@ fn waiters_of_a_closed_pool_still_get_places() {
 
     assert!(wire.is_closed());
 }
+
+#[test]
+fn a_lowered_max_is_reached_before_anyone_who_waits_is_served() {
+    let mut lowered = Scene::new().max(2);
+    let (first, second) = (lowered.open(0).0, lowered.open(0).0);
+    lowered.limits.max = NonZeroUsize::new(1);
+    let scene = &lowered;
+
+    thread::scope(|threads| {
+        let waiter = threads.spawn(|| vacant(scene.acquire(1)));
+        scene.until_waiting(1);
+        drop(first);
+        assert_eq!((scene.pool.stats().in_use, scene.pool.stats().waiting), (1, 1));
+        drop(second);
+        drop(waiter.join().unwrap());
+    });
+}
