@@ -1,0 +1,377 @@
+//! The layers of the crate as a rule: which may import which, and where unsafe code, sockets and
+//! the clock may be. Reads the sources; a layer that is not there yet is fine.
+#![allow(missing_docs)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A folder (or file) of `src/`, and what it may import of the others. From the bottom up.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("protocol", &[]),
+    ("exchange", &["protocol"]),
+    ("pool", &[]),
+    ("config", &["protocol"]),
+    ("metrics", &[]),
+    ("net", &[]),
+    ("backend", &["protocol", "exchange", "pool", "config", "metrics", "net"]),
+    ("proxy", &["protocol", "exchange", "pool", "config", "metrics", "net", "backend"]),
+    ("ffi", &["protocol", "exchange", "pool", "config", "metrics", "net", "backend", "proxy"]),
+];
+
+/// Words that only some layers may use, and why. Code of tests may read the clock.
+const WORDS: &[Rule] = &[
+    Rule {
+        words: &[&["unsafe"]],
+        layers: &["ffi"],
+        in_tests: false,
+        why: "unsafe code lives in src/ffi and nowhere else",
+    },
+    Rule {
+        words: &[
+            &["rustix"],
+            &["libc"],
+            &["socket2"],
+            &["TcpStream"],
+            &["TcpListener"],
+            &["UnixStream"],
+            &["UnixListener"],
+        ],
+        layers: &["net", "backend", "proxy", "ffi"],
+        in_tests: false,
+        why: "sockets begin in src/net",
+    },
+    Rule {
+        words: &[&["Instant", "::", "now"], &["SystemTime", "::", "now"]],
+        layers: &["metrics", "net", "backend", "proxy", "ffi"],
+        in_tests: true,
+        why: "time is an argument below src/net",
+    },
+];
+
+struct Rule {
+    /// Each as a row of tokens.
+    words: &'static [&'static [&'static str]],
+    layers: &'static [&'static str],
+    in_tests: bool,
+    why: &'static str,
+}
+
+/// Longer files say why in their first line, in a comment with this number.
+const LINES: usize = 500;
+
+#[test]
+fn every_layer_imports_only_layers_below_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut findings = Vec::new();
+    for path in sources(&src) {
+        let name = path.strip_prefix(&src).expect("found below src").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        findings.extend(check(&name, &text));
+    }
+    let list = findings.iter().fold(String::new(), |mut list, finding| {
+        writeln!(list, "  src/{finding}").expect("a String");
+        list
+    });
+    assert!(findings.is_empty(), "{} broken rules:\n{list}", findings.len());
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("src is there").map(|entry| entry.expect("readable"));
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Checks one file, `path` below `src/`. Each finding is `path:line: what`.
+fn check(path: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let lines = text.lines().count();
+    let excused = text.lines().next().is_some_and(|l| l.starts_with("//") && l.contains("500"));
+    if lines > LINES && !excused {
+        findings.push(format!(
+            "{path}:1: {lines} lines, and no reason in the first (`// Over 500 lines: …`)"
+        ));
+    }
+    // The crate root names the layers, and binaries stand above them.
+    if path == "lib.rs" || path.starts_with("bin/") || path == "main.rs" {
+        return findings;
+    }
+    let layer = path.split('/').next().unwrap_or(path).trim_end_matches(".rs");
+    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer) else {
+        findings
+            .push(format!("{path}:1: `{layer}` is no layer: give it a place in tests/layering.rs"));
+        return findings;
+    };
+    let tokens = tokens(text);
+    for (line, target) in imports(&tokens, module_depth(path)) {
+        let known = LAYERS.iter().any(|(name, _)| *name == target);
+        if known && target != layer && !allowed.contains(&target) {
+            findings.push(format!("{path}:{line}: `{layer}` must not import `{target}`"));
+        }
+    }
+    for rule in WORDS.iter().filter(|rule| !rule.layers.contains(&layer)) {
+        for (line, words) in uses(&tokens, rule, is_test_file(path)) {
+            findings.push(format!("{path}:{line}: `{words}` in `{layer}`: {}", rule.why));
+        }
+    }
+    findings
+}
+
+/// How many `super` lead from this file's module to the crate root.
+fn module_depth(path: &str) -> usize {
+    let parts = path.split('/').count();
+    if path.ends_with("/mod.rs") { parts - 1 } else { parts }
+}
+
+fn is_test_file(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs"))
+}
+
+/// The modules of the crate root that these tokens name, each with its line.
+fn imports<'a>(tokens: &[Token<'a>], depth: usize) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let root = match tokens[at].text {
+            "crate" | "mod_proxy_ajp_rs" => 1,
+            "super" => {
+                let supers = tokens[at..].chunks(2).take_while(|pair| {
+                    pair.len() == 2 && pair[0].text == "super" && pair[1].text == "::"
+                });
+                let (count, needed) = (supers.count(), depth + tokens[at].modules);
+                if count < needed {
+                    at += 2 * count.max(1);
+                    continue;
+                }
+                2 * count - 1
+            }
+            _ => 0,
+        };
+        if root == 0 || tokens.get(at + root).is_none_or(|token| token.text != "::") {
+            at += root.max(1);
+            continue;
+        }
+        at += root + 1;
+        match tokens.get(at) {
+            Some(token) if token.text == "{" => found.extend(group(&tokens[at..])),
+            Some(token) => found.push((token.line, token.text)),
+            None => {}
+        }
+    }
+    found
+}
+
+/// The first names in `{a::b, c}`.
+fn group<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    let mut braces = 0;
+    let mut before = "";
+    for token in tokens {
+        match token.text {
+            "{" => braces += 1,
+            "}" => braces -= 1,
+            name if braces == 1 && matches!(before, "{" | ",") => found.push((token.line, name)),
+            _ => {}
+        }
+        if braces == 0 {
+            break;
+        }
+        before = token.text;
+    }
+    found
+}
+
+fn uses(tokens: &[Token<'_>], rule: &Rule, test_file: bool) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for words in rule.words {
+        for window in tokens.windows(words.len()) {
+            let excused = rule.in_tests && (test_file || window[0].in_tests);
+            if !excused && window.iter().map(|token| token.text).eq(words.iter().copied()) {
+                found.push((window[0].line, words.concat()));
+            }
+        }
+    }
+    found
+}
+
+/// A word, `::`, or one other character of code.
+#[derive(Debug)]
+struct Token<'a> {
+    text: &'a str,
+    line: usize,
+    /// Inline modules around it.
+    modules: usize,
+    /// One of them is called `tests`.
+    in_tests: bool,
+}
+
+/// Splits source text into tokens, without comments, strings and characters.
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut tokens: Vec<Token<'_>> = Vec::new();
+    // For each open brace: the name of the module it opened, if it did.
+    let mut braces: Vec<Option<&str>> = Vec::new();
+    let mut line = 1;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let skipped = not_code(rest);
+        if skipped > 0 {
+            line += rest[..skipped].matches('\n').count();
+            rest = &rest[skipped..];
+            continue;
+        }
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else if rest.starts_with("::") {
+            2
+        } else {
+            first.len_utf8()
+        };
+        let token = &rest[..length];
+        match (token, &tokens[..]) {
+            ("{", [.., keyword, name]) if keyword.text == "mod" => braces.push(Some(name.text)),
+            ("{", _) => braces.push(None),
+            ("}", _) => drop(braces.pop()),
+            _ => {}
+        }
+        if !first.is_whitespace() {
+            let modules = braces.iter().flatten();
+            let in_tests = modules.clone().any(|name| *name == "tests");
+            tokens.push(Token { text: token, line, modules: modules.count(), in_tests });
+        }
+        line += usize::from(first == '\n');
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+/// The length of the comment, string or character that `rest` starts with; 0 if none.
+fn not_code(rest: &str) -> usize {
+    let until = |end: &str, from: usize| {
+        rest[from..].find(end).map_or(rest.len(), |found| from + found + end.len())
+    };
+    if rest.starts_with("//") {
+        return rest.find('\n').unwrap_or(rest.len());
+    }
+    if rest.starts_with("/*") {
+        return until("*/", 2);
+    }
+    let prefix = rest.len() - rest.trim_start_matches(['b', 'c']).len();
+    if prefix > 1 {
+        return 0;
+    }
+    let literal = &rest[prefix..];
+    if let Some(raw) = literal.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        return match raw[hashes..].starts_with('"') {
+            true => until(&format!("\"{}", "#".repeat(hashes)), prefix + hashes + 2),
+            false => 0,
+        };
+    }
+    match literal.chars().next() {
+        Some('"') => quoted(rest, prefix + 1, '"'),
+        // 'a' and '\n' are characters, 'a is a lifetime.
+        Some('\'') => {
+            let mut inner = literal.chars().skip(1);
+            match (inner.next(), inner.next()) {
+                (Some('\\'), _) | (Some(_), Some('\'')) => quoted(rest, prefix + 1, '\''),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// Where the literal ends that is closed by `quote`, a backslash hiding the character behind it.
+fn quoted(rest: &str, from: usize, quote: char) -> usize {
+    let mut hidden = false;
+    for (at, c) in rest[from..].char_indices() {
+        match c {
+            _ if hidden => hidden = false,
+            '\\' => hidden = true,
+            _ if c == quote => return from + at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+// The checker, checked.
+
+#[test]
+fn an_import_of_a_layer_above_is_found_in_every_form() {
+    for (path, code) in [
+        ("pool/mod.rs", "use crate::net::Socket;"),
+        ("pool/mod.rs", "use super::net;"),
+        ("pool/lease.rs", "use super::super::net;"),
+        ("pool/lease.rs", "use crate::{\n    pool::Pool, net::Socket};"),
+        ("pool/lease.rs", "fn f() -> crate::backend::Error {}"),
+        ("pool/lease.rs", "mod tests { use super::super::super::protocol; }"),
+        ("net/mod.rs", "use mod_proxy_ajp_rs::protocol::PacketSize;"),
+        ("net.rs", "pub use super::config::Timeouts;"),
+        ("protocol/codes.rs", "macro_rules! m { () => { $crate::exchange::x() } }"),
+    ] {
+        assert_eq!(check(path, code).len(), 1, "{path}: {code}: {:?}", check(path, code));
+    }
+    let finding = check("pool/lease.rs", "//!\n\nuse crate::{pool::Pool,\n  net::Socket};");
+    assert_eq!(finding, ["pool/lease.rs:4: `pool` must not import `net`"]);
+}
+
+#[test]
+fn imports_of_layers_below_and_of_oneself_are_fine() {
+    for (path, code) in [
+        ("backend/mod.rs", "use crate::{net::Socket, pool::{Lease, proxy}, protocol};"),
+        ("pool/lease.rs", "use super::net::Thing; use crate::pool::stats;"),
+        ("pool/lease.rs", "mod tests { use super::super::net; }"),
+        ("pool/lease.rs", "// use crate::net;\n/* crate::net */ const A: &str = \"crate::net\";"),
+        ("pool/lease.rs", "const A: &str = r#\"a \" crate::net\"#; const B: u8 = b'\"';"),
+        ("pool/lease.rs", "fn f<'a>(a: &'a str) -> char { '\\'' } // 'crate::net"),
+        ("lib.rs", "pub mod net; pub use crate::net::Socket;"),
+        ("bin/tool.rs", "use mod_proxy_ajp_rs::ffi;"),
+    ] {
+        assert_eq!(check(path, code), [""; 0], "{path}: {code}");
+    }
+}
+
+#[test]
+fn words_are_bound_to_their_layers() {
+    assert_eq!(
+        check("proxy/mod.rs", "\nfn f() { unsafe { g() } }"),
+        ["proxy/mod.rs:2: `unsafe` in `proxy`: unsafe code lives in src/ffi and nowhere else"]
+    );
+    assert_eq!(check("ffi/guard.rs", "unsafe fn f() {}"), [""; 0]);
+    assert_eq!(check("proxy/mod.rs", "#![forbid(unsafe_code)] // unsafe"), [""; 0]);
+    assert_eq!(check("pool/mod.rs", "use std::net::TcpStream;").len(), 1);
+    assert_eq!(check("config/mod.rs", "use std::net::SocketAddr;"), [""; 0]);
+    assert_eq!(check("net/sys.rs", "use rustix::event::poll;"), [""; 0]);
+}
+
+#[test]
+fn the_clock_is_read_above_pool_and_in_tests_only() {
+    let code = "fn f() { let now = Instant::now(); }";
+    assert_eq!(check("pool/mod.rs", code).len(), 1);
+    assert_eq!(check("pool/mod.rs", &format!("mod tests {{ {code} }}")), [""; 0]);
+    assert_eq!(check("pool/tests.rs", code), [""; 0]);
+    assert_eq!(check("backend/mod.rs", code), [""; 0]);
+}
+
+#[test]
+fn a_long_file_says_why() {
+    let long = "\n".repeat(501);
+    assert_eq!(check("net/mod.rs", &long).len(), 1);
+    assert_eq!(check("net/mod.rs", &format!("// Over 500 lines: one table.{long}")), [""; 0]);
+    assert_eq!(check("net/mod.rs", &"\n".repeat(500)), [""; 0]);
+}
+
+#[test]
+fn a_folder_that_is_no_layer_must_get_a_place() {
+    assert!(check("misc/mod.rs", "")[0].contains("is no layer"));
+}

@@ -1,0 +1,47 @@
+//! Reads `tests/golden/*.hex`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One golden file: comment lines start with `#`, the first says where the bytes come from; the
+/// rest is hex, one packet or several in a row.
+pub struct Golden {
+    /// The file name, without `.hex`.
+    pub name: String,
+    pub origin: String,
+    pub bytes: Vec<u8>,
+}
+
+pub fn golden(name: &str) -> Golden {
+    read(&folder().join(format!("{name}.hex")))
+}
+
+/// All files, in the order of their names.
+pub fn all_golden() -> Vec<Golden> {
+    let entries = fs::read_dir(folder()).expect("tests/golden is there");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "hex")).collect();
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn folder() -> PathBuf {
+    // The fuzz crate, one folder down, reads the same files.
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/golden", "../tests/golden"].map(|folder| manifest.join(folder));
+    let found = folders.into_iter().find(|folder| folder.is_dir());
+    found.expect("tests/golden is there")
+}
+
+fn read(path: &Path) -> Golden {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let origin = text.lines().next().and_then(|line| line.strip_prefix("# "));
+    let origin = origin.unwrap_or_else(|| panic!("{}: no origin", path.display())).to_owned();
+    let hex = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+    let bytes = hex.map(|byte| {
+        u8::from_str_radix(byte, 16).unwrap_or_else(|e| panic!("{}: {byte}: {e}", path.display()))
+    });
+    let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
+    Golden { name, origin, bytes: bytes.collect() }
+}
