@@ -175,6 +175,3 @@ impl Exchange {
         Ok(Event::End { reuse: end.reuse })
     }
 }
-
-#[cfg(test)]
-mod tests;

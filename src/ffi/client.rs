@@ -6,12 +6,12 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::body::Body;
-use super::log::{self, LogLevel};
+use super::log;
 use super::request::Request;
 use super::response::{self, Before};
 use super::{slice, sys};
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError};
+use crate::proxy::{BodyPiece, Client, ClientError, Level};
 
 /// One request of httpd's while it is being proxied.
 pub(super) struct HttpdClient<'r> {
@@ -121,8 +121,8 @@ impl Client for HttpdClient<'_> {
         self.has_begun
     }
 
-    fn note(&self, text: fmt::Arguments<'_>) {
-        log::request(self.request, LogLevel::Info, text);
+    fn note(&self, level: Level, text: fmt::Arguments<'_>) {
+        log::request(self.request, level.into(), text);
     }
 }
 

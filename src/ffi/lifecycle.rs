@@ -23,8 +23,8 @@ pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
     let (core, proxy) = unsafe {
         (
-            (*&raw const sys::core_module).minor_version,
-            (*&raw const sys::proxy_module).minor_version,
+            sys::core_module.minor_version,
+            sys::proxy_module.minor_version,
         )
     };
     if core < built || proxy < built {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Level;
 use crate::protocol::SendHeaders;
 
 /// What a request needs from the server it came through.
@@ -42,8 +43,8 @@ pub trait Client {
     /// Has anything of the response been handed over? Then no other answer can be given.
     fn has_begun(&self) -> bool;
 
-    /// Can it be logged that something unusual but harmless happened?
-    fn note(&self, text: std::fmt::Arguments<'_>);
+    /// Logs a line about something that is no failure of the request.
+    fn note(&self, level: Level, text: std::fmt::Arguments<'_>);
 }
 
 /// One piece of the request body.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::retry::{self, Replay};
-use super::{Client, Failure, Phase, Prepared, ProxyError};
+use super::{Client, Failure, Level, Phase, Prepared, ProxyError};
 use crate::backend::{Backend, Checkout, ConnectSettings, Connection, Usage};
 use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
 use crate::net::{NetError, SendError};
@@ -94,12 +94,15 @@ fn serve_counted(
         if !retry::allowed(&failure, replay) {
             return Err(failure);
         }
-        client.note(format_args!(
-            "{}: {} while {}, sending the request again on a new connection",
-            backend.key(),
-            failure.error,
-            failure.phase.words()
-        ));
+        client.note(
+            Level::Info,
+            format_args!(
+                "{}: {} while {}, sending the request again on a new connection",
+                backend.key(),
+                failure.error,
+                failure.phase.words()
+            ),
+        );
         retries += 1;
         checkout = Checkout::Fresh;
     }
@@ -192,6 +195,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
         match self.exchange.receive(payload)? {
             Event::Headers(head) => {
                 self.phase = Phase::Body;
+                self.hint_at_packet_size(head.status);
                 self.client.begin(&head)?;
             }
             Event::Interim(_) => {}
@@ -318,6 +322,21 @@ impl<'a, C: Client> Dialogue<'a, C> {
         let failure = Failure { error, phase: self.phase, usage: Some(usage), reused };
         drop(self.lease);
         (failure, body_is_kept)
+    }
+
+    /// Tomcat answers a request that is larger than its packetSize with a bare 400.
+    fn hint_at_packet_size(&self, status: u16) {
+        let packet = self.request.packet.len();
+        if status == 400 && packet > SMALLEST_PACKET && !self.backend.packet_limit().is_known() {
+            self.client.note(
+                Level::Warning,
+                format_args!(
+                    "{}: 400 for a request packet of {packet} bytes; if its packetSize is smaller, \
+                     raise packetSize there, and set iobuffersize here to the same",
+                    self.backend.key()
+                ),
+            );
+        }
     }
 
     /// A large packet on a new connection that is answered by closing it: too large.

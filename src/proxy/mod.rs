@@ -15,6 +15,3 @@ pub use drive::{Finished, Flush, Settings, serve};
 pub use error::{Failure, Phase, ProxyError};
 pub use outcome::{Level, Member, Outcome, Reply};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
-
-#[cfg(test)]
-mod tests;
