@@ -66,7 +66,8 @@ impl PacketLimit {
     fn known(&self) -> Option<PacketSize> {
         match self.learnt.load(Ordering::Relaxed) {
             0 => self.configured,
-            bytes => Some(PacketSize::clamped(bytes as usize)),
+            // Not rounded: a container's packetSize need not be a multiple of anything.
+            bytes => PacketSize::new(bytes as usize).ok(),
         }
     }
 }
@@ -93,6 +94,13 @@ mod tests {
         assert_eq!(limit.for_first_body(), PacketSize::MAX);
         limit.learn_from_request_for(8186);
         assert_eq!(limit.for_request(), PacketSize::MIN);
+    }
+
+    #[test]
+    fn an_odd_packet_size_is_kept_to_the_byte() {
+        let limit = PacketLimit::new(None);
+        limit.learn_from_request_for(10_000 - 6);
+        assert_eq!(limit.for_first_body().max_body(), 10_000 - 6);
     }
 
     #[test]

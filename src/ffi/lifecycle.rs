@@ -21,12 +21,8 @@ use super::sys;
 pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
     let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
-    let (core, proxy) = unsafe {
-        (
-            sys::core_module.minor_version,
-            sys::proxy_module.minor_version,
-        )
-    };
+    let (core, proxy) =
+        unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
     if core < built || proxy < built {
         // SAFETY: the server is live.
         unsafe {

@@ -59,8 +59,7 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
             unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
         }
     }
-    if head.status == 204 {
-        // RFC 9110 8.6: none in a 204.
+    if states_no_length(head.status, headers.get(c"Content-Length")) {
         headers.unset(c"Content-Length");
     }
     let status = c_int::from(head.status);
@@ -77,6 +76,12 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
         request.set_status(before.status, before.line);
     }
     false
+}
+
+/// A 204 has none (RFC 9110 8.6). Tomcat sends 0 with a 304, which would say that the page itself
+/// is empty.
+fn states_no_length(status: u16, length: Option<&[u8]>) -> bool {
+    status == 204 || (status == 304 && length == Some(b"0"))
 }
 
 /// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.

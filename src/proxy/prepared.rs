@@ -43,7 +43,9 @@ impl RequestError {
                     400
                 }
             }
-            Self::Encode(EncodeError::TooManyHeaders { .. }) => 431,
+            Self::Encode(
+                EncodeError::TooManyHeaders { .. } | EncodeError::StringTooLong { .. },
+            ) => 431,
             Self::Encode(_) | Self::Body(_) => 400,
         }
     }
