@@ -16,7 +16,7 @@ impl Length {
     }
 
     /// Reads Content-Length. The responses that have none of the body they announce (HEAD, 204,
-    /// 304: RFC 9110 8.6) are not counted.
+    /// 304: RFC 9110 8.6; 205, whose body Tomcat leaves out but announces) are not counted.
     pub(super) fn of(head: &SendHeaders, is_head: bool) -> Result<Self, ExchangeError> {
         let mut announced = None;
         for (name, value) in &head.headers {
@@ -29,7 +29,7 @@ impl Length {
             }
             announced = Some(length);
         }
-        if is_head || matches!(head.status, 204 | 304) {
+        if is_head || matches!(head.status, 204 | 205 | 304) {
             announced = None;
         }
         Ok(Self { announced, received: 0 })

@@ -78,10 +78,10 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     false
 }
 
-/// A 204 has none (RFC 9110 8.6). Tomcat sends 0 with a 304, which would say that the page itself
-/// is empty.
+/// A 204 has none (RFC 9110 8.6), and a 205 has no body, whatever length the application had in
+/// mind. Tomcat sends 0 with a 304, which would say that the page itself is empty.
 fn states_no_length(status: u16, length: Option<&[u8]>) -> bool {
-    status == 204 || (status == 304 && length == Some(b"0"))
+    matches!(status, 204 | 205) || (status == 304 && length == Some(b"0"))
 }
 
 /// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.
