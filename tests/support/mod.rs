@@ -1,4 +1,17 @@
-//! What the integration tests share. Each test target uses a part of it.
-#![allow(dead_code, unused_imports, missing_docs, missing_debug_implementations)]
+//! What the tests share: a private httpd, a real Tomcat, a client that sees every byte.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
+#![allow(missing_docs, missing_debug_implementations)]
 
 pub mod ajp;
+#[cfg(feature = "httpd")]
+pub mod http;
+#[cfg(feature = "httpd")]
+pub mod httpd;
+#[cfg(feature = "httpd")]
+pub mod process;
+#[cfg(feature = "httpd")]
+pub mod relay;
+#[cfg(feature = "httpd")]
+pub mod tls;
+#[cfg(feature = "httpd")]
+pub mod tomcat;

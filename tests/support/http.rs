@@ -1,0 +1,334 @@
+//! A small HTTP/1.1 client that decides about every byte it sends and hides none it receives.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How the end of a response body was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// No body by rule: HEAD, 1xx, 204, 304.
+    None,
+    /// As many bytes as Content-Length says.
+    Length,
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// Until the server closes.
+    Close,
+}
+
+/// A response as it came, its body with the transfer coding taken off.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// What stands behind the status code.
+    pub reason: String,
+    /// Names and values in the order they came.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How the end of the body was found.
+    pub framing: Framing,
+    /// Whether the body ended as its framing promised; `false` for a truncated one.
+    pub complete: bool,
+    /// The status codes of the interim (1xx) responses before this one.
+    pub interim: Vec<u16>,
+}
+
+impl Response {
+    /// The first value of the header `name`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of the header `name`.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// What the echo servlet says about `name`; fails if it says nothing.
+    #[track_caller]
+    pub fn said(&self, name: &str) -> String {
+        let text = self.text();
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .unwrap_or_else(|| panic!("{}: no line {name}=... in: {text}", self.status))
+            .to_owned()
+    }
+
+    /// Fails, with the body, unless the status is `status` and the body is complete.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert!(
+            self.status == status && self.complete,
+            "wanted a complete {status}, got {} {} (complete: {}): {}",
+            self.status,
+            self.reason,
+            self.complete,
+            self.text()
+        );
+        self
+    }
+}
+
+/// One connection to a server.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Opens a connection on which nothing may block longer than a minute.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server accepts connections");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
+        stream.set_write_timeout(Some(Duration::from_secs(60))).expect("not zero");
+        stream.set_nodelay(true).expect("a TCP socket");
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Sends `bytes` as they are.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).expect("the server reads");
+    }
+
+    /// Sends `bytes`; a server that has closed its side is the caller's to judge.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    /// The client's end of the connection.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.stream.local_addr().expect("connected")
+    }
+
+    /// Sends a request of `method` for `target` with `headers` (each with its CRLF) and `body`.
+    pub fn request(&mut self, method: &str, target: &str, headers: &str, body: &[u8]) -> Response {
+        let mut bytes =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        self.send(&bytes);
+        self.response(method)
+    }
+
+    /// `GET target`.
+    pub fn get(&mut self, target: &str) -> Response {
+        self.request("GET", target, "", b"")
+    }
+
+    /// Reads one response, which answers a request of `method`.
+    pub fn response(&mut self, method: &str) -> Response {
+        let mut body = Vec::new();
+        let mut response = self.response_into(method, &mut |piece| body.extend_from_slice(piece));
+        response.body = body;
+        response
+    }
+
+    /// Reads one response and gives its body away piece by piece; `Response::body` stays empty.
+    pub fn response_into(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Response {
+        let mut interim = Vec::new();
+        let mut response = loop {
+            let response = self.head();
+            if !(100..200).contains(&response.status) || response.status == 101 {
+                break response;
+            }
+            interim.push(response.status);
+        };
+        response.interim = interim;
+        let chunked = response
+            .header("Transfer-Encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        let length = response.header("Content-Length").map(|text| {
+            text.parse::<u64>().unwrap_or_else(|_| panic!("Content-Length: {text}"))
+        });
+        (response.framing, response.complete) =
+            if method == "HEAD" || matches!(response.status, 101 | 204 | 304) {
+                (Framing::None, true)
+            } else if chunked {
+                (Framing::Chunked, self.chunked(sink).is_some())
+            } else if let Some(length) = length {
+                (Framing::Length, self.exactly(length, sink).is_some())
+            } else {
+                while let Some(piece) = self.piece(usize::MAX) {
+                    sink(&piece);
+                }
+                (Framing::Close, true)
+            };
+        response
+    }
+
+    /// Reads a response head: status line and headers.
+    pub fn head(&mut self) -> Response {
+        let status_line = self.line().expect("a status line");
+        let mut words = status_line.splitn(3, ' ');
+        assert!(words.next().is_some_and(|word| word.starts_with("HTTP/1.")), "{status_line}");
+        let status = words.next().and_then(|word| word.parse().ok()).expect("a status code");
+        let reason = words.next().unwrap_or_default().to_owned();
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().expect("the end of the headers");
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').expect("a colon in each header line");
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        Response {
+            status,
+            reason,
+            headers,
+            body: Vec::new(),
+            framing: Framing::None,
+            complete: true,
+            interim: Vec::new(),
+        }
+    }
+
+    /// Reads one chunk of a chunked body; empty for the last, `None` if the connection ends here.
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        let line = self.line()?;
+        let digits = line.split(';').next().unwrap_or_default();
+        let size = u64::from_str_radix(digits, 16)
+            .unwrap_or_else(|_| panic!("not a chunk size: {line:?}"));
+        let mut bytes = Vec::new();
+        self.exactly(size, &mut |piece| bytes.extend_from_slice(piece))?;
+        let end = self.line()?;
+        assert_eq!(end, "", "behind a chunk, or a trailer nobody announced");
+        Some(bytes)
+    }
+
+    /// Whether the server closes the connection without sending more.
+    pub fn ends(&mut self) -> bool {
+        self.buffer.is_empty() && !self.fill()
+    }
+
+    fn chunked(&mut self, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+        loop {
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
+                return Some(());
+            }
+            sink(&chunk);
+        }
+    }
+
+    fn exactly(&mut self, mut length: u64, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+        while length > 0 {
+            let piece = self.piece(usize::try_from(length).unwrap_or(usize::MAX))?;
+            length -= piece.len() as u64;
+            sink(&piece);
+        }
+        Some(())
+    }
+
+    /// What is there, at most `limit` bytes; `None` at the end.
+    fn piece(&mut self, limit: usize) -> Option<Vec<u8>> {
+        if self.buffer.is_empty() && !self.fill() {
+            return None;
+        }
+        let rest = self.buffer.split_off(limit.min(self.buffer.len()));
+        Some(std::mem::replace(&mut self.buffer, rest))
+    }
+
+    fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some(at) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let rest = self.buffer.split_off(at + 1);
+                let mut line = std::mem::replace(&mut self.buffer, rest);
+                line.pop();
+                assert_eq!(line.pop(), Some(b'\r'), "a line ends with CRLF");
+                return Some(line.iter().map(|byte| char::from(*byte)).collect());
+            }
+            if !self.fill() {
+                return None;
+            }
+        }
+    }
+
+    /// Receives once; `false` at the end of the stream, also a violent one.
+    fn fill(&mut self) -> bool {
+        let mut piece = vec![0; 65_536];
+        match self.stream.read(&mut piece) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.buffer.extend_from_slice(&piece[..count]);
+                true
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("waiting for the server: {error}"),
+        }
+    }
+}
+
+/// The bytes of the download servlet: 64-bit words of Knuth's generator, little-endian.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    state: u64,
+    left: u64,
+    word: [u8; 8],
+    at: usize,
+}
+
+impl Generated {
+    /// The first `size` bytes for `seed`.
+    pub fn new(size: u64, seed: u64) -> Self {
+        Self { state: seed, left: size, word: [0; 8], at: 8 }
+    }
+
+    /// All of them.
+    pub fn bytes(size: u64, seed: u64) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut generator = Self::new(size, seed);
+        while let Some(piece) = generator.piece(65_536) {
+            all.extend_from_slice(&piece);
+        }
+        all
+    }
+
+    /// The next bytes, at most `limit`; `None` at the end.
+    pub fn piece(&mut self, limit: usize) -> Option<Vec<u8>> {
+        if self.left == 0 {
+            return None;
+        }
+        let count = limit.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let mut bytes = Vec::with_capacity(count);
+        for _ in 0..count {
+            if self.at == 8 {
+                self.state = self
+                    .state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                self.word = self.state.to_le_bytes();
+                self.at = 0;
+            }
+            bytes.push(self.word[self.at]);
+            self.at += 1;
+        }
+        self.left -= count as u64;
+        Some(bytes)
+    }
+}
+
+/// The SHA-256 of `pieces` as hexadecimal text.
+pub fn sha256(pieces: impl IntoIterator<Item = Vec<u8>>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut digest = Sha256::new();
+    for piece in pieces {
+        digest.update(piece);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

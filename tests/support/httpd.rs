@@ -1,0 +1,399 @@
+//! A private httpd: its own ServerRoot, a free loopback port, an MPM per instance.
+
+use super::http::{Client, Response};
+use super::process::{self, Guarded, children_of, free_port, is_root, signal, wait_for};
+use std::fmt::Write as _;
+use std::fs::{self, File, Permissions};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// How httpd makes its processes and threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mpm {
+    /// Threads, and a listener that keeps idle client connections.
+    Event,
+    /// Threads.
+    Worker,
+    /// One process per connection.
+    Prefork,
+}
+
+impl Mpm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Worker => "worker",
+            Self::Prefork => "prefork",
+        }
+    }
+
+    fn sizes(self) -> &'static str {
+        match self {
+            Self::Event | Self::Worker => {
+                "ServerLimit 8\nStartServers 2\nThreadsPerChild 16\nMaxRequestWorkers 64\n\
+                 MinSpareThreads 4\nMaxSpareThreads 64\n"
+            }
+            Self::Prefork => {
+                "ServerLimit 40\nStartServers 4\nMinSpareServers 2\nMaxSpareServers 20\n\
+                 MaxRequestWorkers 40\n"
+            }
+        }
+    }
+}
+
+/// Which library is loaded as `proxy_ajp_module`.
+#[derive(Clone, Debug)]
+pub enum Module {
+    /// The one under test: `AJP_MODULE_SO`, else what cargo has just built.
+    Ours,
+    /// The one that httpd comes with.
+    Stock,
+    /// This file.
+    File(PathBuf),
+}
+
+impl Module {
+    /// Where the library is.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Stock => modules_directory().join("mod_proxy_ajp.so"),
+            Self::Ours => std::env::var_os("AJP_MODULE_SO").map_or_else(
+                || {
+                    let own = std::env::current_exe().expect("Linux knows our path");
+                    own.with_file_name("libmod_proxy_ajp_rs.so")
+                },
+                PathBuf::from,
+            ),
+        }
+    }
+}
+
+/// Where httpd keeps its modules, as apxs says.
+pub fn modules_directory() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let output = Command::new("apxs")
+            .args(["-q", "LIBEXECDIR"])
+            .output()
+            .expect("apxs is installed (ci/setup)");
+        PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim())
+    })
+}
+
+/// Where this crate's `httpd-conf` is.
+pub fn examples_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("httpd-conf")
+}
+
+/// What a private httpd is made of, before it is started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    mpm: Mpm,
+    module: Module,
+    modules: Vec<String>,
+    defines: Vec<(String, String)>,
+    conf: String,
+    port: u16,
+    log_level: String,
+}
+
+impl Setup {
+    /// Chooses the MPM; event if never called.
+    pub fn mpm(mut self, mpm: Mpm) -> Self {
+        self.mpm = mpm;
+        self
+    }
+
+    /// Chooses the AJP module; ours if never called.
+    pub fn module(mut self, module: Module) -> Self {
+        self.module = module;
+        self
+    }
+
+    /// Loads further modules of httpd, by the name in `mod_NAME.so`.
+    pub fn modules(mut self, names: &[&str]) -> Self {
+        self.modules.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
+    /// Defines a variable for the configuration.
+    pub fn define(mut self, name: &str, value: impl ToString) -> Self {
+        self.defines.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Includes a file of `httpd-conf`, as it is.
+    pub fn example(self, file: &str) -> Self {
+        let path = examples_directory().join(file);
+        self.conf(&format!("Include \"{}\"", path.display()))
+    }
+
+    /// Adds lines to the configuration.
+    pub fn conf(mut self, lines: &str) -> Self {
+        self.conf.push_str(lines);
+        self.conf.push('\n');
+        self
+    }
+
+    /// Listens on this port instead of a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets `LogLevel`; `info` if never called.
+    pub fn log_level(mut self, level: &str) -> Self {
+        level.clone_into(&mut self.log_level);
+        self
+    }
+
+    /// Starts it and waits until it accepts connections.
+    #[track_caller]
+    pub fn start(self) -> Httpd {
+        let root = self.write();
+        let output = File::create(root.path().join("startup.log")).expect("our own directory");
+        let process = Guarded::spawn(
+            Command::new(binary())
+                .args(["-DFOREGROUND", "-d"])
+                .arg(root.path())
+                .arg("-f")
+                .arg(root.path().join("httpd.conf"))
+                .stdout(output.try_clone().expect("descriptors are left"))
+                .stderr(output),
+        );
+        let mut httpd = Httpd { process, root, port: self.port };
+        wait_for("httpd accepts connections", || {
+            assert!(httpd.process.is_running(), "httpd ended at start: {}", httpd.all_logs());
+            TcpStream::connect(httpd.address()).ok()
+        });
+        // The socket accepts before the children are there; the log line comes after them.
+        wait_for("httpd is ready", || httpd.error_log().contains("resuming normal").then_some(()));
+        httpd
+    }
+
+    /// Has httpd read the configuration and nothing else; gives its verdict and what it printed.
+    pub fn configtest(self) -> (bool, String) {
+        let root = self.write();
+        let output = Command::new(binary())
+            .args(["-t", "-d"])
+            .arg(root.path())
+            .arg("-f")
+            .arg(root.path().join("httpd.conf"))
+            .output()
+            .expect("httpd is installed (ci/setup)");
+        let printed = [output.stdout, output.stderr].concat();
+        let log = fs::read_to_string(root.path().join("error.log")).unwrap_or_default();
+        (output.status.success(), String::from_utf8_lossy(&printed).into_owned() + &log)
+    }
+
+    fn write(&self) -> TempDir {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        process::remove_at_end(root.path());
+        for directory in [root.path().to_path_buf(), root.path().join("htdocs")] {
+            fs::create_dir_all(&directory).expect("our own directory");
+            fs::set_permissions(&directory, Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        fs::write(root.path().join("httpd.conf"), self.text(root.path())).expect("it is ours");
+        root
+    }
+
+    fn text(&self, root: &Path) -> String {
+        let modules = modules_directory().display().to_string();
+        let root = root.display();
+        let mut text = String::new();
+        let mut line = |args: std::fmt::Arguments<'_>| {
+            text.write_fmt(args).expect("a String takes all");
+            text.push('\n');
+        };
+        line(format_args!("ServerRoot \"{root}\"\nDefaultRuntimeDir \"{root}\""));
+        line(format_args!("PidFile httpd.pid\nServerName localhost"));
+        line(format_args!("Listen 127.0.0.1:{}", self.port));
+        line(format_args!("LoadModule mpm_{0}_module {modules}/mod_mpm_{0}.so", self.mpm.name()));
+        for name in BASE_MODULES.iter().copied().chain(self.modules.iter().map(String::as_str)) {
+            line(format_args!("LoadModule {name}_module {modules}/mod_{name}.so"));
+        }
+        if is_root() {
+            line(format_args!("User www-data\nGroup www-data"));
+        }
+        line(format_args!("{}", self.mpm.sizes()));
+        line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
+        line(format_args!("CustomLog access.log \"%a %s %B \\\"%r\\\" %{{X-Test}}i\""));
+        line(format_args!("Timeout 60\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0"));
+        line(format_args!("DocumentRoot \"{root}/htdocs\"\nTypesConfig /etc/mime.types"));
+        line(format_args!("Define HTTPD_MODULES \"{modules}\""));
+        line(format_args!("Define AJP_MODULE \"{}\"", self.module.path().display()));
+        for (name, value) in &self.defines {
+            line(format_args!("Define {name} \"{value}\""));
+        }
+        line(format_args!("Include \"{}\"", examples_directory().join("load.conf").display()));
+        line(format_args!("{}", self.conf));
+        text
+    }
+}
+
+/// The modules every instance has; mod_proxy stands before the AJP module.
+const BASE_MODULES: &[&str] = &[
+    "authz_core",
+    "authz_host",
+    "authz_user",
+    "authn_core",
+    "authn_file",
+    "auth_basic",
+    "mime",
+    "dir",
+    "alias",
+    "env",
+    "setenvif",
+    "headers",
+    "rewrite",
+    "filter",
+    "status",
+    "proxy",
+    "slotmem_shm",
+    "proxy_balancer",
+    "lbmethod_byrequests",
+];
+
+/// A running httpd; dropped, it is stopped, and a crash of one of its children fails the test.
+#[derive(Debug)]
+pub struct Httpd {
+    process: Guarded,
+    root: TempDir,
+    port: u16,
+}
+
+impl Httpd {
+    /// An httpd with the base modules and the AJP module, yet to be completed and started.
+    pub fn setup() -> Setup {
+        Setup {
+            mpm: Mpm::Event,
+            module: Module::Ours,
+            modules: Vec::new(),
+            defines: Vec::new(),
+            conf: String::new(),
+            port: free_port(),
+            log_level: "info".to_owned(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its ServerRoot.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The process id of the parent.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// A new connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// `GET target` on a connection of its own.
+    pub fn get(&self, target: &str) -> Response {
+        self.client().get(target)
+    }
+
+    /// A request without a body on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, headers: &str) -> Response {
+        self.client().request(method, target, headers, b"")
+    }
+
+    /// Runs curl with `args` and the URL of `target`; `%` in an argument is nothing special.
+    pub fn curl(&self, args: &[&str], scheme: &str, target: &str) -> String {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--max-time", "60", "--noproxy", "*"])
+            .args(args)
+            .arg(format!("{scheme}://localhost:{}{target}", self.port))
+            .output()
+            .expect("curl is installed (ci/setup)");
+        assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What the error log says so far.
+    pub fn error_log(&self) -> String {
+        self.file("error.log")
+    }
+
+    /// The lines of the access log: `client status bytes "request" x-test-header`.
+    pub fn access_log(&self) -> Vec<String> {
+        self.file("access.log").lines().map(str::to_owned).collect()
+    }
+
+    /// The processes that serve requests now.
+    pub fn children(&self) -> Vec<u32> {
+        children_of(self.pid())
+    }
+
+    /// Asks for a graceful restart and waits until the new configuration is in force.
+    pub fn graceful(&self) {
+        self.restart_by("USR1");
+    }
+
+    /// Asks for a restart that does not wait for requests.
+    pub fn restart(&self) {
+        self.restart_by("HUP");
+    }
+
+    fn restart_by(&self, name: &str) {
+        let ready = |log: &str| log.matches("resuming normal operations").count();
+        let before = ready(&self.error_log());
+        signal(name, self.pid());
+        wait_for("httpd has restarted", || {
+            (ready(&self.error_log()) > before).then_some(())
+        });
+    }
+
+    fn file(&self, name: &str) -> String {
+        let bytes = fs::read(self.root.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn all_logs(&self) -> String {
+        self.file("startup.log") + &self.error_log()
+    }
+}
+
+impl Drop for Httpd {
+    fn drop(&mut self) {
+        self.process.stop();
+        let log = self.all_logs();
+        if std::thread::panicking() {
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            eprintln!("--- the last lines of httpd's log");
+            for line in tail.iter().rev() {
+                eprintln!("{line}");
+            }
+            return;
+        }
+        for bad in ["exit signal", "panicked at", "Assertion"] {
+            assert!(!log.contains(bad), "httpd's log says {bad:?}: {log}");
+        }
+    }
+}
+
+/// The server's binary: `apache2` on Debian, `httpd` elsewhere.
+fn binary() -> PathBuf {
+    let found = ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| {
+        Path::new(path).exists()
+    });
+    found.map(PathBuf::from).expect("httpd is installed (ci/setup)")
+}

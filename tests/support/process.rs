@@ -1,0 +1,191 @@
+//! Starts what the tests need and sees to it that none of it outlives them.
+//!
+//! A test can panic, be killed or be interrupted; a `static` is never dropped. So each test process
+//! has one guardian: a shell that reads from a pipe which processes to end and which directories to
+//! remove, and does so when the pipe closes, that is when the test process is gone for any reason.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long anything that must happen may take before the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+const GUARDIAN: &str = r#"
+trap '' INT TERM HUP
+pids=
+while read -r word value; do
+    case $word in
+    pid) pids="$pids $value" ;;
+    gone)
+        kept=
+        for pid in $pids; do [ "$pid" = "$value" ] || kept="$kept $pid"; done
+        pids=$kept
+        ;;
+    dir) set -- "$@" "$value" ;;
+    esac
+done
+for pid in $pids; do kill -TERM "$pid"; done
+tries=0
+for pid in $pids; do
+    while kill -0 "$pid" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+    kill -KILL -- "-$pid"
+done
+[ $# -eq 0 ] || rm -rf -- "$@"
+"#;
+
+fn tell_guardian(word: &str, value: impl std::fmt::Display) {
+    static PIPE: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    let pipe = PIPE.get_or_init(|| {
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", GUARDIAN, "guardian"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("every Unix has /bin/sh");
+        Mutex::new(shell.stdin.take().expect("stdin is piped, four lines above"))
+    });
+    let mut pipe = pipe.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    writeln!(pipe, "{word} {value}").expect("the guardian reads until we are gone");
+}
+
+/// Has `path` removed when this test process ends.
+pub fn remove_at_end(path: &Path) {
+    tell_guardian("dir", path.display());
+}
+
+/// A process that ends, with its children, when this value is dropped or the test process is gone.
+#[derive(Debug)]
+pub struct Guarded {
+    child: Child,
+}
+
+impl Guarded {
+    /// Starts `command` in a process group of its own.
+    pub fn spawn(command: &mut Command) -> Self {
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        tell_guardian("pid", child.id());
+        Self { child }
+    }
+
+    /// The process id, which is also the id of its group.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks the process to end, and makes it end if it does not within ten seconds.
+    pub fn stop(&mut self) {
+        if self.is_running() {
+            signal("TERM", self.pid());
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.is_running() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.is_running() {
+            signal_group("KILL", self.pid());
+            let _ = self.child.wait();
+        }
+        tell_guardian("gone", self.pid());
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Sends the signal `name` (`TERM`, `USR1`, ...) to one process.
+pub fn signal(name: &str, pid: u32) {
+    kill(name, &pid.to_string());
+}
+
+fn signal_group(name: &str, group: u32) {
+    kill(name, &format!("-{group}"));
+}
+
+fn kill(name: &str, target: &str) {
+    let _ = Command::new("/bin/sh")
+        .args(["-c", r#"kill -s "$1" -- "$2""#, "kill", name, target])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// Waits until `condition` gives a value; `what` names it in the failure.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "did not happen within {DEADLINE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port of the loopback interface that nobody listens on, different at each call.
+///
+/// Below the range that the kernel gives to outgoing connections, so that none of them takes it
+/// between this call and the server's own bind.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok()
+            && (!has_ipv6() || TcpListener::bind(("::1", port)).is_ok())
+        {
+            return port;
+        }
+    }
+    panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+}
+
+/// Whether this machine has an IPv6 loopback address.
+pub fn has_ipv6() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| TcpListener::bind(("::1", 0)).is_ok())
+}
+
+/// Whether the tests run as root, so that httpd and Tomcat's socket need another user's rights.
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// The processes whose parent is `pid`.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("Linux has /proc").flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // `pid (name) state ppid ...`: the name may hold spaces, so read behind its bracket.
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        if fields.split_whitespace().nth(1) == Some(pid.to_string().as_str()) {
+            found.push(id);
+        }
+    }
+    found
+}

@@ -1,0 +1,50 @@
+//! Certificates for a TLS front, made by openssl when the tests need them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A certificate authority, and a server's and a client's certificate signed by it.
+#[derive(Debug)]
+pub struct Certificates {
+    directory: TempDir,
+}
+
+impl Certificates {
+    /// Makes them, valid for a day.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let made = Self { directory };
+        made.request("ca", "/CN=test authority", &["-x509", "-days", "1"]);
+        for (name, subject) in [("server", "/CN=localhost"), ("client", "/CN=alice/O=tests")] {
+            let authority = [made.file("ca.pem"), made.file("ca.key")];
+            let [certificate, key] = authority.each_ref().map(|path| path.to_str().expect("ASCII"));
+            let signed = ["-x509", "-days", "1", "-CA", certificate, "-CAkey", key];
+            made.request(name, subject, &signed);
+        }
+        made
+    }
+
+    /// Where `ca.pem`, `server.pem`, `server.key`, `client.pem` or `client.key` is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The directory of them all.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn request(&self, name: &str, subject: &str, more: &[&str]) {
+        let output = Command::new("openssl")
+            .args(["req", "-newkey", "rsa:2048", "-nodes", "-subj", subject])
+            .arg("-keyout")
+            .arg(self.file(&format!("{name}.key")))
+            .arg("-out")
+            .arg(self.file(&format!("{name}.pem")))
+            .args(more)
+            .output()
+            .expect("openssl is installed (ci/setup)");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -1,0 +1,216 @@
+//! A real Tomcat 10.1 with the test application, in a directory and on ports of its own.
+//!
+//! One JVM holds two nodes (two services with a `jvmRoute` each), so that a balancer has two members
+//! at the price of one start.
+
+use super::process::{self, Guarded, free_port, has_ipv6, wait_for};
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File, Permissions};
+use std::hash::{Hash, Hasher};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const HOME: &str = "/usr/share/tomcat10";
+
+/// The secret that the connector on [`Tomcat::secret_port`] wants.
+pub const SECRET: &str = "open-sesame";
+
+/// A running Tomcat. Its connectors take every request attribute and, but one, want no secret.
+#[derive(Debug)]
+pub struct Tomcat {
+    /// AJP on 127.0.0.1, node1, `packetSize` 8192; users come from httpd.
+    pub port: u16,
+    /// AJP on 127.0.0.1, node2.
+    pub node2_port: u16,
+    /// AJP on 127.0.0.1, node1, wants [`SECRET`].
+    pub secret_port: u16,
+    /// AJP on 127.0.0.1, node1, `packetSize` 65536.
+    pub large_port: u16,
+    /// AJP on ::1, node1, if this machine has IPv6.
+    pub ipv6_port: Option<u16>,
+    /// AJP on a unix socket, node1; everyone may connect.
+    pub socket: PathBuf,
+    process: Guarded,
+    base: TempDir,
+}
+
+impl Tomcat {
+    /// The Tomcat of this test binary: started by the first who asks, ended with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Tomcat> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// Starts one and waits until it serves the application.
+    pub fn start() -> Self {
+        let base = tempfile::Builder::new().prefix("ajp-").tempdir().expect("a directory");
+        process::remove_at_end(base.path());
+        fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("it is ours");
+        let [port, node2_port, secret_port, large_port] = [(); 4].map(|()| free_port());
+        let ipv6_port = has_ipv6().then(free_port);
+        let socket = base.path().join("socket");
+        install(base.path());
+        let conf = base.path().join("conf");
+        let server = Connectors { port, node2_port, secret_port, large_port, ipv6_port }
+            .server_xml(&socket);
+        fs::write(conf.join("server.xml"), server).expect("it is ours");
+        let log = File::create(base.path().join("logs/console.log")).expect("it is ours");
+        let process = Guarded::spawn(
+            Command::new("java")
+                .args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+                .args(["-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=false"])
+                .arg("-Djava.security.egd=file:/dev/urandom")
+                .arg(format!("-Dcatalina.home={HOME}"))
+                .arg(format!("-Dcatalina.base={}", base.path().display()))
+                .arg(format!("-Djava.io.tmpdir={}", base.path().join("temp").display()))
+                .arg("-cp")
+                .arg(format!("{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"))
+                .args(["org.apache.catalina.startup.Bootstrap", "start"])
+                .stdout(log.try_clone().expect("descriptors are left"))
+                .stderr(log),
+        );
+        let mut tomcat =
+            Self { port, node2_port, secret_port, large_port, ipv6_port, socket, process, base };
+        // Services start in the order of server.xml, connectors after their applications.
+        wait_for("Tomcat answers a CPING", || {
+            assert!(tomcat.process.is_running(), "Tomcat ended at start: {}", tomcat.log());
+            answers_cping(tomcat.node2_port).then_some(())
+        });
+        tomcat
+    }
+
+    /// The address of node1.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// The address of node2.
+    pub fn node2_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.node2_port))
+    }
+
+    /// What Tomcat has printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.base.path().join("logs/console.log")).unwrap_or_default()
+    }
+}
+
+struct Connectors {
+    port: u16,
+    node2_port: u16,
+    secret_port: u16,
+    large_port: u16,
+    ipv6_port: Option<u16>,
+}
+
+impl Connectors {
+    fn server_xml(&self, socket: &Path) -> String {
+        let connector = |more: &str| {
+            format!(
+                "<Connector protocol='org.apache.coyote.ajp.AjpNioProtocol' {more} \
+                 allowedRequestAttributesPattern='.*' maxThreads='100'/>\n"
+            )
+        };
+        let tcp = |port: u16, more: &str| {
+            connector(&format!("address='127.0.0.1' port='{port}' {more}"))
+        };
+        let open = "secretRequired='false'";
+        let mut first = tcp(self.port, &format!("{open} tomcatAuthentication='false'"));
+        first += &tcp(self.secret_port, &format!("secret='{SECRET}' secretRequired='true'"));
+        first += &tcp(self.large_port, &format!("{open} packetSize='65536'"));
+        first += &connector(&format!(
+            "{open} unixDomainSocketPath='{}' unixDomainSocketPathPermissions='rw-rw-rw-'",
+            socket.display()
+        ));
+        if let Some(port) = self.ipv6_port {
+            first += &connector(&format!("{open} address='::1' port='{port}'"));
+        }
+        let second = tcp(self.node2_port, open);
+        let service = |node: &str, connectors: &str| {
+            format!(
+                "<Service name='{node}'>{connectors}\
+                 <Engine name='{node}' defaultHost='localhost' jvmRoute='{node}'>\
+                 <Host name='localhost' appBase='webapps' autoDeploy='false' unpackWARs='false'/>\
+                 </Engine></Service>\n"
+            )
+        };
+        format!(
+            "<Server port='-1'>\n{}{}</Server>\n",
+            service("node1", &first),
+            service("node2", &second)
+        )
+    }
+}
+
+fn answers_cping(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let mut answer = [0; 5];
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("not zero");
+    stream.write_all(&[0x12, 0x34, 0, 1, 0x0a]).is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && answer == [0x41, 0x42, 0, 1, 0x09]
+}
+
+/// Fills a CATALINA_BASE: configuration, the compiled application.
+fn install(base: &Path) {
+    for name in ["conf", "logs", "temp", "work", "webapps/app/WEB-INF"] {
+        fs::create_dir_all(base.join(name)).expect("it is ours");
+    }
+    fs::copy(format!("{HOME}/etc/web.xml"), base.join("conf/web.xml")).expect("Tomcat has one");
+    // Nothing in Tomcat's own libraries is of interest to the application: do not scan them.
+    let properties = "common.loader=\"${catalina.home}/lib\",\"${catalina.home}/lib/*.jar\"\n\
+        server.loader=\nshared.loader=\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n";
+    fs::write(base.join("conf/catalina.properties"), properties).expect("it is ours");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webapp");
+    let application = base.join("webapps/app");
+    copy_tree(&sources.join("web"), &application);
+    copy_tree(&compiled(&sources.join("src")), &application.join("WEB-INF/classes"));
+}
+
+/// The directory with the compiled servlets; compiled once for each state of the sources.
+fn compiled(sources: &Path) -> PathBuf {
+    let mut files: Vec<_> = fs::read_dir(sources)
+        .expect("tests/webapp/src is part of the crate")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in &files {
+        (file.file_name(), fs::read(file).expect("readable")).hash(&mut hasher);
+    }
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let classes = cache.join(format!("webapp-{:016x}", hasher.finish()));
+    if !classes.exists() {
+        let fresh = tempfile::tempdir_in(cache).expect("cargo has made it");
+        let output = Command::new("javac")
+            .args(["--release", "17", "-nowarn", "-cp", &format!("{HOME}/lib/*"), "-d"])
+            .arg(fresh.path())
+            .args(&files)
+            .output()
+            .expect("a JDK is installed (ci/setup)");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Another test process may have been faster: then its classes are as good as ours.
+        if fs::rename(fresh.path(), &classes).is_ok() {
+            let _ = fresh.keep();
+        }
+    }
+    classes
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it is ours");
+    for entry in fs::read_dir(from).expect("it is there").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("it is ours");
+        }
+    }
+}
