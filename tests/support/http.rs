@@ -62,11 +62,7 @@ impl Response {
     /// What the echo servlet says about `name`; fails if it says nothing.
     #[track_caller]
     pub fn said(&self, name: &str) -> String {
-        let text = self.text();
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .unwrap_or_else(|| panic!("{}: no line {name}=... in: {text}", self.status))
-            .to_owned()
+        said(&self.text(), name)
     }
 
     /// Fails, with the body, unless the status is `status` and the body is complete.
@@ -82,6 +78,17 @@ impl Response {
         );
         self
     }
+}
+
+/// The value of the line `name=value` in `page`; the case of `name` does not matter.
+#[track_caller]
+pub fn said(page: &str, name: &str) -> String {
+    page.lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(other, _)| other.eq_ignore_ascii_case(name))
+        .unwrap_or_else(|| panic!("no line {name}=... in: {page}"))
+        .1
+        .to_owned()
 }
 
 /// One connection to a server.
@@ -130,6 +137,15 @@ impl Client {
         self.request("GET", target, "", b"")
     }
 
+    /// `GET target`; `None` if the server has ended the connection before a byte of an answer.
+    pub fn try_get(&mut self, target: &str) -> Option<Response> {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        if self.try_send(head).is_err() || (self.buffer.is_empty() && !self.fill()) {
+            return None;
+        }
+        Some(self.response("GET"))
+    }
+
     /// Reads one response, which answers a request of `method`.
     pub fn response(&mut self, method: &str) -> Response {
         let mut body = Vec::new();
@@ -152,9 +168,9 @@ impl Client {
         let chunked = response
             .header("Transfer-Encoding")
             .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        let length = response.header("Content-Length").map(|text| {
-            text.parse::<u64>().unwrap_or_else(|_| panic!("Content-Length: {text}"))
-        });
+        let length = response
+            .header("Content-Length")
+            .map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("Content-Length: {text}")));
         (response.framing, response.complete) =
             if method == "HEAD" || matches!(response.status, 101 | 204 | 304) {
                 (Framing::None, true)

@@ -357,9 +357,7 @@ impl Httpd {
         let ready = |log: &str| log.matches("resuming normal operations").count();
         let before = ready(&self.error_log());
         signal(name, self.pid());
-        wait_for("httpd has restarted", || {
-            (ready(&self.error_log()) > before).then_some(())
-        });
+        wait_for("httpd has restarted", || (ready(&self.error_log()) > before).then_some(()));
     }
 
     fn file(&self, name: &str) -> String {
@@ -392,8 +390,7 @@ impl Drop for Httpd {
 
 /// The server's binary: `apache2` on Debian, `httpd` elsewhere.
 fn binary() -> PathBuf {
-    let found = ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| {
-        Path::new(path).exists()
-    });
+    let found =
+        ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| Path::new(path).exists());
     found.map(PathBuf::from).expect("httpd is installed (ci/setup)")
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// A relay on a free loopback port; dropped, it closes all its connections.
 #[derive(Debug)]
@@ -14,7 +15,8 @@ pub struct Relay {
 
 #[derive(Debug, Default)]
 struct State {
-    cut: bool,
+    /// `None` while the relay is cut: then connections are refused.
+    listener: Option<TcpListener>,
     ended: bool,
     streams: Vec<TcpStream>,
     peers: Vec<SocketAddr>,
@@ -25,42 +27,25 @@ impl Relay {
     /// Starts a relay to `target`.
     pub fn to(target: SocketAddr) -> Self {
         let port = super::process::free_port();
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port was free");
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let relay = Self { port, state: Arc::default() };
+        relay.mend();
+        let state = Arc::clone(&relay.state);
         std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let mut locked = lock(&shared);
-                if locked.ended {
-                    return;
+            while !lock(&state).ended {
+                let accepted = lock(&state).listener.as_ref().map(TcpListener::accept);
+                match accepted {
+                    Some(Ok((client, peer))) => join(&state, client, peer, target),
+                    _ => std::thread::sleep(Duration::from_millis(2)),
                 }
-                if locked.cut {
-                    continue;
-                }
-                let Ok(backend) = TcpStream::connect(target) else { continue };
-                let Ok(peer) = client.peer_addr() else { continue };
-                locked.peers.push(peer);
-                locked.streams.push(client.try_clone().expect("descriptors are left"));
-                locked.streams.push(backend.try_clone().expect("descriptors are left"));
-                drop(locked);
-                let upstream = (
-                    client.try_clone().expect("descriptors are left"),
-                    backend.try_clone().expect("descriptors are left"),
-                );
-                let keeper = Arc::clone(&shared);
-                std::thread::spawn(move || {
-                    copy(upstream.0, upstream.1, |bytes| lock(&keeper).sent.extend(bytes));
-                });
-                std::thread::spawn(move || copy(backend, client, |_| ()));
             }
         });
-        Self { port, state }
+        relay
     }
 
-    /// Closes every connection, and each new one at once, until [`Relay::mend`].
+    /// Closes every connection and refuses each new one, until [`Relay::mend`].
     pub fn cut(&self) {
         let mut state = lock(&self.state);
-        state.cut = true;
+        state.listener = None;
         for stream in state.streams.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -68,10 +53,12 @@ impl Relay {
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        lock(&self.state).cut = false;
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).expect("the port is ours");
+        listener.set_nonblocking(true).expect("a socket");
+        lock(&self.state).listener = Some(listener);
     }
 
-    /// How many connections were accepted and relayed.
+    /// How many connections were accepted.
     pub fn connections(&self) -> usize {
         lock(&self.state).peers.len()
     }
@@ -91,9 +78,23 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.cut();
         lock(&self.state).ended = true;
-        // The listener's thread sees `ended` at its next connection: this one.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
+}
+
+fn join(state: &Arc<Mutex<State>>, client: TcpStream, peer: SocketAddr, target: SocketAddr) {
+    client.set_nonblocking(false).expect("a socket");
+    let Ok(backend) = TcpStream::connect(target) else { return };
+    for stream in [&client, &backend] {
+        stream.set_nodelay(true).expect("a TCP socket");
+    }
+    let twin = |stream: &TcpStream| stream.try_clone().expect("descriptors are left");
+    let mut locked = lock(state);
+    locked.peers.push(peer);
+    locked.streams.extend([twin(&client), twin(&backend)]);
+    drop(locked);
+    let (up_from, up_to, keeper) = (twin(&client), twin(&backend), Arc::clone(state));
+    std::thread::spawn(move || copy(up_from, up_to, |bytes| lock(&keeper).sent.extend(bytes)));
+    std::thread::spawn(move || copy(backend, client, |_| ()));
 }
 
 fn lock(state: &Arc<Mutex<State>>) -> MutexGuard<'_, State> {

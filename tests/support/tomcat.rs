@@ -57,8 +57,8 @@ impl Tomcat {
         let socket = base.path().join("socket");
         install(base.path());
         let conf = base.path().join("conf");
-        let server = Connectors { port, node2_port, secret_port, large_port, ipv6_port }
-            .server_xml(&socket);
+        let server =
+            Connectors { port, node2_port, secret_port, large_port, ipv6_port }.server_xml(&socket);
         fs::write(conf.join("server.xml"), server).expect("it is ours");
         let log = File::create(base.path().join("logs/console.log")).expect("it is ours");
         let process = Guarded::spawn(
@@ -117,9 +117,8 @@ impl Connectors {
                  allowedRequestAttributesPattern='.*' maxThreads='100'/>\n"
             )
         };
-        let tcp = |port: u16, more: &str| {
-            connector(&format!("address='127.0.0.1' port='{port}' {more}"))
-        };
+        let tcp =
+            |port: u16, more: &str| connector(&format!("address='127.0.0.1' port='{port}' {more}"));
         let open = "secretRequired='false'";
         let mut first = tcp(self.port, &format!("{open} tomcatAuthentication='false'"));
         first += &tcp(self.secret_port, &format!("secret='{SECRET}' secretRequired='true'"));

@@ -1,0 +1,171 @@
+//! Configurations: what stock mod_proxy_ajp takes is taken, what makes no sense is refused in words.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use support::httpd::{Httpd, Setup};
+use support::relay::Relay;
+use support::tomcat::Tomcat;
+
+/// The places where worker parameters may stand, each with `parameters` in it.
+fn places(parameters: &str) -> [String; 5] {
+    let url = "ajp://127.0.0.1:9/app";
+    [
+        format!("ProxyPass /app {url} {parameters}"),
+        format!("<Location /app>\nProxyPass {url} {parameters}\n</Location>"),
+        format!("<Proxy balancer://b>\nBalancerMember {url} {parameters}\n</Proxy>"),
+        format!("ProxyPass /app {url}\nProxySet {url} {parameters}"),
+        format!("<Proxy {url} {parameters}>\n</Proxy>\nProxyPass /app {url}"),
+    ]
+}
+
+#[track_caller]
+fn accepts(setup: &Setup, parameters: &str) {
+    for place in places(parameters) {
+        let (accepted, printed) = setup.clone().conf(&place).configtest();
+        assert!(accepted, "{place}: {printed}");
+    }
+}
+
+/// Fails unless the configuration is refused everywhere, with each of `words` in the message.
+#[track_caller]
+fn refuses(parameters: &str, words: &[&str]) {
+    for place in places(parameters) {
+        let (accepted, printed) = Httpd::setup().conf(&place).configtest();
+        assert!(!accepted, "{place} was accepted");
+        for word in words {
+            assert!(printed.contains(word), "{place}: no {word:?} in: {printed}");
+        }
+    }
+}
+
+#[test]
+fn every_worker_parameter_of_mod_proxy_is_accepted() {
+    let parameters = "loadfactor=50 retry=5 ttl=60 min=0 max=20 smax=10 acquire=3000 timeout=300 \
+        connectiontimeout=500ms ping=1 iobuffersize=65536 receivebuffersize=4096 keepalive=On \
+        disablereuse=Off enablereuse=On addressttl=60 flushpackets=auto flushwait=20 \
+        secret=abc responsefieldsize=16384 status=+I";
+    accepts(&Httpd::setup(), parameters);
+}
+
+#[test]
+fn parameters_of_mod_proxy_hcheck_are_accepted_beside_ours() {
+    let setup = Httpd::setup().modules(&["proxy_hcheck"]);
+    for parameters in
+        ["forceclose=On hcmethod=CPING hcinterval=5", "hcmethod=TCP connecttimeout=500 hcpasses=2"]
+    {
+        let member = format!("BalancerMember ajp://127.0.0.1:9 {parameters}");
+        let conf = format!("<Proxy balancer://b>\n{member}\n</Proxy>");
+        let (accepted, printed) = setup.clone().conf(&conf).configtest();
+        assert!(accepted, "{parameters}: {printed}");
+    }
+}
+
+#[test]
+fn forceclose_and_connecttimeout_are_accepted_wherever_worker_parameters_may_stand() {
+    accepts(&Httpd::setup(), "forceclose=On connecttimeout=500");
+    accepts(&Httpd::setup(), "ForceClose=off ConnectTimeout=2s");
+}
+
+#[test]
+fn a_wrong_forceclose_is_refused_with_parameter_value_and_range() {
+    refuses("forceclose=maybe", &["forceclose", "maybe", "On", "Off"]);
+    refuses("forceclose=1", &["forceclose", "1", "On", "Off"]);
+}
+
+#[test]
+fn a_wrong_connecttimeout_is_refused_with_parameter_value_and_range() {
+    for wrong in ["0", "-5", "soon", "5parsecs", "99999999999999999999"] {
+        let parameters = format!("connecttimeout={wrong}");
+        refuses(&parameters, &["connecttimeout", wrong, "ms"]);
+    }
+}
+
+#[test]
+fn an_unknown_parameter_is_refused_with_and_without_hcheck() {
+    refuses("forceclosed=On", &["unknown Worker parameter"]);
+    let (accepted, printed) = Httpd::setup()
+        .modules(&["proxy_hcheck"])
+        .conf("ProxyPass /app ajp://127.0.0.1:9 nonsense=1")
+        .configtest();
+    assert!(!accepted && printed.contains("unknown Worker"), "{printed}");
+}
+
+#[test]
+fn wrong_values_of_stock_parameters_are_refused_as_ever() {
+    for wrong in ["iobuffersize=100", "ping=0", "flushpackets=perhaps", "ttl=0"] {
+        let (accepted, printed) =
+            Httpd::setup().conf(&format!("ProxyPass /a ajp://127.0.0.1:9 {wrong}")).configtest();
+        let name = wrong.split('=').next().expect("split gives at least one");
+        assert!(!accepted && printed.to_lowercase().contains(name), "{wrong}: {printed}");
+    }
+}
+
+/// How many connections to the backend ten requests of one client take.
+fn connections_for_ten_requests(parameters: &str) -> usize {
+    let relay = Relay::to(Tomcat::shared().address());
+    let conf = format!("ProxyPass /app ajp://127.0.0.1:{}/app {parameters}", relay.port);
+    let httpd = Httpd::setup().conf(&conf).start();
+    let mut client = httpd.client();
+    for number in 0..10 {
+        let page = client.get(&format!("/app/echo?n={number}")).expect(200);
+        assert_eq!(page.said("query"), format!("n={number}"));
+    }
+    relay.connections()
+}
+
+#[test]
+fn a_connection_serves_one_request_after_another() {
+    assert_eq!(connections_for_ten_requests(""), 1);
+    assert_eq!(connections_for_ten_requests("ping=5"), 1);
+}
+
+#[test]
+fn disablereuse_takes_a_connection_for_each_request() {
+    assert_eq!(connections_for_ten_requests("disablereuse=On"), 10);
+}
+
+#[test]
+fn forceclose_takes_a_connection_for_each_request() {
+    assert_eq!(connections_for_ten_requests("forceclose=Off"), 1);
+    assert_eq!(connections_for_ten_requests("forceclose=On"), 10);
+}
+
+#[test]
+fn a_request_of_a_plain_worker_whose_backend_is_gone_is_a_503_and_the_next_is_served() {
+    let relay = Relay::to(Tomcat::shared().address());
+    let conf = format!("ProxyPass /app ajp://127.0.0.1:{}/app", relay.port);
+    let httpd = Httpd::setup().conf(&conf).start();
+    httpd.get("/app/echo").expect(200);
+    relay.cut();
+    assert_eq!(httpd.get("/app/echo").status, 503);
+    relay.mend();
+
+    httpd.get("/app/echo").expect(200);
+}
+
+#[test]
+fn connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer() {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+    // A listener with a full queue: further connection attempts get no answer at all.
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let port = support::process::free_port();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    bind(&listener, &address).expect("the port is free");
+    listen(&listener, 0).expect("a bound socket");
+    let brief = std::time::Duration::from_millis(200);
+    let queued: Vec<_> =
+        std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, brief).ok())
+            .take(64)
+            .collect();
+    assert!(queued.len() < 64, "the queue never fills here");
+
+    let conf = format!("ProxyPass /app ajp://127.0.0.1:{port}/app connecttimeout=300");
+    let httpd = Httpd::setup().conf(&conf).start();
+    let started = std::time::Instant::now();
+    let answer = httpd.get("/app/echo");
+
+    assert_eq!(answer.status, 503);
+    let took = started.elapsed().as_millis();
+    assert!((250..10_000).contains(&took), "{took} ms");
+}
