@@ -140,10 +140,13 @@ impl Client {
     /// `GET target`; `None` if the server has ended the connection before a byte of an answer.
     pub fn try_get(&mut self, target: &str) -> Option<Response> {
         let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        if self.try_send(head).is_err() || (self.buffer.is_empty() && !self.fill()) {
-            return None;
-        }
-        Some(self.response("GET"))
+        self.try_send(head).ok()?;
+        self.try_response("GET")
+    }
+
+    /// Reads one response; `None` if the server has ended the connection before a byte of it.
+    pub fn try_response(&mut self, method: &str) -> Option<Response> {
+        (!self.ends()).then(|| self.response(method))
     }
 
     /// Reads one response, which answers a request of `method`.

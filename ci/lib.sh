@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# Functions for the scripts in this directory. Source it; it does nothing by itself.
+
+# The root of the sources.
+# shellcheck disable=SC2034 # the scripts that source this use it
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What the module, its tests and the demo need of Debian 12 or 13.
+# shellcheck disable=SC2034 # the scripts that source this use it
+packages=(
+    apache2 apache2-dev libclang-dev gcc libc6-dev
+    tomcat10 tomcat10-examples default-jdk-headless
+    curl openssl nghttp2-client binutils util-linux ca-certificates
+)
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# Runs a command as root: as it is, or through sudo.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "not root and no sudo: cannot run $*"
+    fi
+}
+
+need_cargo() {
+    if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH=$HOME/.cargo/bin:$PATH
+    fi
+    command -v cargo >/dev/null ||
+        die "cargo is missing: install Rust 1.85 or later with rustup (https://rustup.rs) and run this again"
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs those of the named packages that are missing. Services that come with them are neither
+# started nor enabled; those that were there before are left alone.
+need_packages() {
+    local package policy missing=() services=()
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        return 0
+    fi
+    say "installing ${missing[*]}"
+    for package in apache2 tomcat10; do
+        is_installed "$package" || services+=("$package")
+    done
+    as_root apt-get -qq update
+    # dpkg asks this file whether it may start a service: 101 is no. One that is there already decides.
+    policy=/usr/sbin/policy-rc.d
+    if [ -e "$policy" ]; then
+        policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    local result=0
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y "${missing[@]}" >&2 || result=$?
+    if [ -n "$policy" ]; then
+        as_root rm -f "$policy"
+    fi
+    [ "$result" -eq 0 ] || die "apt could not install ${missing[*]}"
+    if command -v systemctl >/dev/null; then
+        for package in "${services[@]}"; do
+            as_root systemctl --quiet disable "$package" >/dev/null 2>&1 || true
+        done
+    fi
+}
+
+# Prints a port of 127.0.0.1 that nobody listens on, from a range that the kernel does not use for
+# outgoing connections.
+free_port() {
+    local port
+    for _ in $(seq 200); do
+        port=$((10000 + RANDOM % 20000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return 0
+        fi
+    done
+    die "no free port found"
+}
+
+# wait_until SECONDS COMMAND...: runs the command until it succeeds; fails after that many seconds.
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# Ends the process with this id, first politely.
+stop_pid() {
+    kill -TERM "$1" 2>/dev/null || return 0
+    wait_until 10 eval "! kill -0 $1" || kill -KILL "$1" 2>/dev/null || true
+}

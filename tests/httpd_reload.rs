@@ -1,0 +1,234 @@
+//! Restarts, replaced libraries and lost children: the clients notice nothing.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use support::http::Client;
+use support::httpd::{Httpd, Module, Mpm};
+use support::process::{children_of, signal, wait_for};
+use support::tomcat::Tomcat;
+
+/// Clients that ask on connections kept alive, until told to stop; every answer must be right.
+#[derive(Default)]
+struct Load {
+    stop: AtomicBool,
+    answered: AtomicUsize,
+}
+
+impl Load {
+    /// One client's loop. A kept-alive connection may be closed by httpd between two requests;
+    /// the first request on a new connection must be answered, and each answer be whole.
+    fn run(&self, httpd: &Httpd, client_number: usize) {
+        let mut client: Option<Client> = None;
+        let mut number = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            number += 1;
+            let query = format!("client={client_number}&number={number}");
+            let target = format!("/app/echo?{query}");
+            let reused = client.take().and_then(|mut old| Some((old.try_get(&target)?, old)));
+            let (answer, open) = reused.unwrap_or_else(|| {
+                let mut new = httpd.client();
+                let answer = new.try_get(&target).expect("an answer on a new connection");
+                (answer, new)
+            });
+            let answer = answer.expect(200);
+            assert_eq!(answer.said("query"), query);
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            let goes_on = answer.header("Connection").is_none_or(|value| value != "close");
+            client = goes_on.then_some(open);
+        }
+    }
+
+    /// Runs `work` while six clients ask; gives how many answers there were.
+    fn during(httpd: &Httpd, work: impl FnOnce(&Self)) -> usize {
+        let load = Self::default();
+        std::thread::scope(|scope| {
+            for number in 0..6 {
+                let load = &load;
+                scope.spawn(move || load.run(httpd, number));
+            }
+            let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&load)));
+            load.stop.store(true, Ordering::Relaxed);
+            if let Err(panic) = finished {
+                std::panic::resume_unwind(panic);
+            }
+        });
+        load.answered.into_inner()
+    }
+
+    /// Waits for some more answers, so that what was done before them is in force.
+    fn more_answers(&self) {
+        let before = self.answered.load(Ordering::Relaxed);
+        wait_for("more answers", || {
+            (self.answered.load(Ordering::Relaxed) > before + 60).then_some(())
+        });
+    }
+}
+
+fn start(mpm: Mpm, module: Module) -> Httpd {
+    let port = Tomcat::shared().port;
+    let setup = Httpd::setup().mpm(mpm).module(module).define("AJP_PORT", port);
+    setup.example("proxy.conf").start()
+}
+
+#[track_caller]
+fn survives_five_graceful_restarts(mpm: Mpm, module: Module) {
+    let httpd = start(mpm, module);
+    let first = httpd.children();
+    let answered = Load::during(&httpd, |load| {
+        load.more_answers();
+        for _ in 0..5 {
+            httpd.graceful();
+            load.more_answers();
+        }
+    });
+
+    assert!(answered > 360, "{answered} answers");
+    wait_for("the first children are gone", || {
+        httpd.children().iter().all(|child| !first.contains(child)).then_some(())
+    });
+}
+
+#[test]
+fn five_graceful_restarts_under_load_lose_nothing_under_event() {
+    survives_five_graceful_restarts(Mpm::Event, Module::Ours);
+}
+
+#[test]
+fn five_graceful_restarts_under_load_lose_nothing_under_worker() {
+    survives_five_graceful_restarts(Mpm::Worker, Module::Ours);
+}
+
+#[test]
+fn five_graceful_restarts_under_load_lose_nothing_under_prefork() {
+    survives_five_graceful_restarts(Mpm::Prefork, Module::Ours);
+}
+
+/// The library under test, linked so that it stays mapped when httpd unloads it.
+fn never_unloaded() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nodelete");
+    let output = Command::new(env!("CARGO"))
+        .args(["rustc", "--lib", "--crate-type", "cdylib", "--target-dir"])
+        .arg(&target)
+        .args(["--", "-Clink-arg=-Wl,-z,nodelete"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let library = target.join("debug/libmod_proxy_ajp_rs.so");
+    let dynamic = Command::new("readelf").arg("-d").arg(&library).output().expect("binutils");
+    let flags = String::from_utf8_lossy(&dynamic.stdout).into_owned();
+    assert!(flags.contains("NODELETE"), "the linker ignored the flag: {flags}");
+    library
+}
+
+#[test]
+fn a_library_that_stays_mapped_over_restarts_loses_nothing_either() {
+    let library = never_unloaded();
+    for mpm in [Mpm::Event, Mpm::Prefork] {
+        survives_five_graceful_restarts(mpm, Module::File(library.clone()));
+    }
+}
+
+#[test]
+fn a_hard_restart_serves_again() {
+    let httpd = start(Mpm::Event, Module::Ours);
+    httpd.get("/app/echo").expect(200);
+    httpd.restart();
+
+    wait_for("the new children answer", || {
+        (httpd.client().try_get("/app/echo")?.status == 200).then_some(())
+    });
+}
+
+/// The files that `pid` has mapped and whose name contains `name`.
+fn mapped(pid: u32, name: &str) -> Vec<String> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let lines = maps.lines().filter(|line| line.contains(name));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_replaced_library_is_in_use_after_a_graceful_restart() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let library = directory.path().join("live.so");
+    fs::copy(Module::Ours.path(), &library).expect("it is built");
+    let httpd = start(Mpm::Event, Module::File(library.clone()));
+    httpd.get("/app/echo").expect(200);
+    // As ci/install does it: a new file takes the name of the old one.
+    let new = directory.path().join("new.so");
+    fs::copy(&library, &new).expect("it is ours");
+    fs::rename(&new, &library).expect("it is ours");
+    assert!(mapped(httpd.pid(), "live.so").iter().all(|line| line.ends_with("(deleted)")));
+
+    Load::during(&httpd, |load| {
+        load.more_answers();
+        httpd.graceful();
+        load.more_answers();
+    });
+    let parent = mapped(httpd.pid(), "live.so");
+    assert!(
+        !parent.is_empty() && parent.iter().all(|line| !line.contains("deleted")),
+        "{parent:?}"
+    );
+    wait_for("every child has the new library", || {
+        let children = httpd.children();
+        let all = children.iter().all(|child| {
+            let lines = mapped(*child, "live.so");
+            !lines.is_empty() && lines.iter().all(|line| !line.contains("deleted"))
+        });
+        (all && !children.is_empty()).then_some(())
+    });
+}
+
+#[test]
+fn a_killed_child_is_replaced_and_the_others_serve_on() {
+    let httpd = start(Mpm::Prefork, Module::Ours);
+    httpd.get("/app/echo").expect(200);
+    let victim = httpd.children()[0];
+    // SIGTERM ends a child at once, without the crash that this harness looks for in the log.
+    signal("TERM", victim);
+    wait_for("the child is gone", || (!httpd.children().contains(&victim)).then_some(()));
+
+    for _ in 0..20 {
+        httpd.get("/app/echo").expect(200);
+    }
+}
+
+#[test]
+fn a_stopped_httpd_leaves_no_process_behind() {
+    let httpd = start(Mpm::Event, Module::Ours);
+    httpd.get("/app/echo").expect(200);
+    let children = httpd.children();
+    assert!(!children.is_empty());
+    let parent = httpd.pid();
+    drop(httpd);
+
+    assert!(children_of(parent).is_empty());
+    for child in children {
+        let command = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        assert!(!command.contains("apache2"), "{child} is still there");
+    }
+}
+
+#[test]
+fn a_request_in_progress_at_a_graceful_restart_is_answered() {
+    let httpd = start(Mpm::Event, Module::Ours);
+    let gate = format!("restart-{}", std::process::id());
+    let mut client = httpd.client();
+    client.send(format!("GET /app/stream?gate={gate}&pieces=5 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.chunk().as_deref(), Some(&b"piece 0\n"[..]));
+
+    httpd.graceful();
+    httpd.get(&format!("/app/gate?id={gate}")).expect(200);
+    let mut rest = Vec::new();
+    while let Some(piece) = client.chunk().filter(|piece| !piece.is_empty()) {
+        rest.extend(piece);
+    }
+    assert_eq!(String::from_utf8_lossy(&rest), "piece 1\npiece 2\npiece 3\npiece 4\n");
+}
