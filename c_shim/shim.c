@@ -58,6 +58,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     callbacks = cb;
     previous_worker_param = NULL;
     ap_hook_pre_config(pre_config, after_balancer, before_proxy, APR_HOOK_MIDDLE);
+    ap_hook_check_config(cb->check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(cb->post_config, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_init(cb->child_init, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_stopping(cb->child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
@@ -217,7 +218,7 @@ const char *ajp_shim_worker_name(const proxy_worker *worker)
 #endif
 }
 
-int ajp_shim_is_config_check(void)
+int ajp_shim_is_first_reading(void)
 {
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
 }

@@ -20,11 +20,12 @@
 #include "apr_portable.h"
 #include "apr_uri.h"
 
-/* The server this was built for; main's post_config compares it with the one that runs. */
+/* The server this was built for; check_config compares it with the one that runs. */
 enum { AJP_SHIM_BUILT_MINOR = MODULE_MAGIC_NUMBER_MINOR };
 
 /* Rust's side of every hook. Each entry is a guarded function and never NULL. */
 typedef struct {
+    int (*check_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
     int (*post_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
     void (*child_init)(apr_pool_t *pchild, server_rec *s);
     void (*child_stopping)(apr_pool_t *pchild, int graceful);
@@ -82,8 +83,8 @@ int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s);
 int ajp_shim_address_ttl(const proxy_worker *worker); /* seconds; -1: for ever */
 const char *ajp_shim_worker_name(const proxy_worker *worker);
 
-/* Is the child the only process (httpd -X)? Is the server only reading its configuration? */
-int ajp_shim_is_config_check(void);
+/* Does httpd only practise? It reads its configuration once before it starts in earnest. */
+int ajp_shim_is_first_reading(void);
 
 /* Does httpd know of a request body, by whatever means (ap_request_has_body)? */
 int ajp_shim_has_body(const request_rec *r);

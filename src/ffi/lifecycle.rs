@@ -11,44 +11,55 @@ use super::log::{self, LogLevel};
 use super::server_config::ServerConfig;
 use super::sys;
 
-/// Refuses a server that is older than the one this was built for, and says which code runs.
+/// Refuses a server that is older than the one this was built for.
 ///
 /// httpd itself checks the major number alone, while structs grow within it: a library built for a
-/// newer server would read past the end of what an older one has.
+/// newer server would read past the end of what an older one has. Also run by
+/// `apachectl configtest`.
 ///
 /// # Safety
 /// `server` is httpd's main server.
-pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
+pub(super) unsafe fn check_config(server: *mut sys::server_rec) -> c_int {
     let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
     let (core, proxy) =
         unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
-    if core < built || proxy < built {
-        // SAFETY: the server is live.
-        unsafe {
-            log::server(
-                server,
-                LogLevel::Error,
-                format_args!(
-                    "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
-                     {major}:{built}, this server has {major}:{core} and its mod_proxy \
-                     {major}:{proxy}. Build the module on this server, or update the server.",
-                    major = sys::MODULE_MAGIC_NUMBER_MAJOR,
-                ),
-            );
-        }
-        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    if core >= built && proxy >= built {
+        return sys::OK as c_int;
     }
-    // SAFETY: as above; the shim asks httpd for its own state.
+    // SAFETY: the server is live.
     unsafe {
-        if sys::ajp_shim_is_config_check() == 0 {
+        log::server(
+            server,
+            LogLevel::Error,
+            format_args!(
+                "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
+                 {major}:{built}, this server has {major}:{core} and its mod_proxy \
+                 {major}:{proxy}. Build the module on this server, or update the server.",
+                major = sys::MODULE_MAGIC_NUMBER_MAJOR,
+            ),
+        );
+    }
+    sys::HTTP_INTERNAL_SERVER_ERROR as c_int
+}
+
+/// Says which code runs: after a reload, that need not be the file on disk.
+///
+/// # Safety
+/// `server` is httpd's main server.
+pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
+    // SAFETY: the shim asks httpd for its own state; the server is live.
+    unsafe {
+        // httpd reads its configuration once for practice before it starts.
+        if sys::ajp_shim_is_first_reading() == 0 {
             log::server(
                 server,
                 LogLevel::Info,
                 format_args!(
-                    "mod_proxy_ajp_rs {} (for httpd {}:{built} and later) serves ajp:// workers",
+                    "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
                     env!("CARGO_PKG_VERSION"),
                     sys::MODULE_MAGIC_NUMBER_MAJOR,
+                    sys::AJP_SHIM_BUILT_MINOR,
                 ),
             );
         }

@@ -38,6 +38,7 @@ pub(super) fn record() -> *mut sys::module {
 }
 
 static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
+    check_config: Some(check_config),
     post_config: Some(post_config),
     child_init: Some(child_init),
     child_stopping: Some(child_stopping),
@@ -63,6 +64,16 @@ unsafe extern "C" fn create_server_config(
 ) -> *mut c_void {
     // SAFETY: httpd passes its configuration pool, on its main thread.
     guard(std::ptr::null_mut(), || unsafe { ServerConfig::create(pool) }.cast())
+}
+
+unsafe extern "C" fn check_config(
+    _pconf: *mut sys::apr_pool_t,
+    _plog: *mut sys::apr_pool_t,
+    _ptemp: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) -> c_int {
+    // SAFETY: httpd passes its main server, on its main thread.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::check_config(server) })
 }
 
 unsafe extern "C" fn post_config(
