@@ -221,9 +221,15 @@ impl Setup {
             line(format_args!("User www-data\nGroup www-data"));
         }
         line(format_args!("{}", self.mpm.sizes()));
+        if let Ok(directory) = std::env::var("AJP_CORE_DIRECTORY") {
+            // For whoever hunts a crash: with `ulimit -c unlimited` the cores are there.
+            line(format_args!("CoreDumpDirectory \"{directory}\""));
+        }
         line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
         line(format_args!("CustomLog access.log \"%a %s %B \\\"%r\\\" %{{X-Test}}i\""));
-        line(format_args!("Timeout 60\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0"));
+        line(format_args!(
+            "Timeout 60\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0\nGracefulShutdownTimeout 5"
+        ));
         line(format_args!("DocumentRoot \"{root}/htdocs\"\nTypesConfig /etc/mime.types"));
         line(format_args!("Define HTTPD_MODULES \"{modules}\""));
         line(format_args!("Define AJP_MODULE \"{}\"", self.module.path().display()));
@@ -372,8 +378,15 @@ impl Httpd {
 
 impl Drop for Httpd {
     fn drop(&mut self) {
-        self.process.stop();
+        let crash = |log: &str| log.contains("exit signal");
+        let before = crash(&self.all_logs());
+        // Not TERM: while its workers still close connections, mpm_event may crash on it, in
+        // close_worker_sockets, whatever modules are loaded.
+        self.process.stop_by("WINCH");
         let log = self.all_logs();
+        if crash(&log) {
+            eprintln!("a child crashed {}", if before { "while it served" } else { "at the end" });
+        }
         if std::thread::panicking() {
             let tail: Vec<_> = log.lines().rev().take(40).collect();
             eprintln!("--- the last lines of httpd's log");

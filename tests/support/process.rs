@@ -91,8 +91,13 @@ impl Guarded {
 
     /// Asks the process to end, and makes it end if it does not within ten seconds.
     pub fn stop(&mut self) {
+        self.stop_by("TERM");
+    }
+
+    /// The same, where another signal than TERM asks for it.
+    pub fn stop_by(&mut self, name: &str) {
         if self.is_running() {
-            signal("TERM", self.pid());
+            signal(name, self.pid());
         }
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.is_running() && Instant::now() < deadline {
