@@ -50,7 +50,10 @@ fn tell_guardian(word: &str, value: impl std::fmt::Display) {
             .process_group(0)
             .spawn()
             .expect("every Unix has /bin/sh");
-        Mutex::new(shell.stdin.take().expect("stdin is piped, four lines above"))
+        let pipe = shell.stdin.take().expect("stdin is piped, a few lines above");
+        // It ends after us: nobody is left then to be told how.
+        std::thread::spawn(move || shell.wait());
+        Mutex::new(pipe)
     });
     let mut pipe = pipe.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     writeln!(pipe, "{word} {value}").expect("the guardian reads until we are gone");
