@@ -5,7 +5,7 @@
 //! remove, and does so when the pipe closes, that is when the test process is gone for any reason.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -151,18 +151,23 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 /// A port of the loopback interface that nobody listens on, different at each call.
 ///
 /// Below the range that the kernel gives to outgoing connections, so that none of them takes it
-/// between this call and the server's own bind.
+/// between this call and the server's own bind. Other test processes keep away from it as long as
+/// this one lives: whoever wants a port takes the UDP port of the same number first, and keeps it.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + start.wrapping_add(step) % COUNT;
+        let Ok(reservation) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
         if TcpListener::bind(("127.0.0.1", port)).is_ok()
             && (!has_ipv6() || TcpListener::bind(("::1", port)).is_ok())
         {
+            let mut reserved = RESERVED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            reserved.push(reservation);
             return port;
         }
     }
