@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # the scripts that source this use it
 packages=(
     apache2 apache2-dev libclang-dev gcc libc6-dev
-    tomcat10 tomcat10-examples default-jdk-headless
+    tomcat10 tomcat10-examples
     curl openssl nghttp2-client binutils util-linux ca-certificates
 )
 
@@ -33,12 +33,22 @@ as_root() {
     fi
 }
 
+# Any JDK will do; the distribution's own if there is none.
+need_jdk() {
+    if ! command -v java >/dev/null || ! command -v javac >/dev/null; then
+        need_packages default-jdk-headless
+    fi
+}
+
 need_cargo() {
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    command -v cargo >/dev/null ||
-        die "cargo is missing: install Rust 1.85 or later with rustup (https://rustup.rs) and run this again"
+    local minor
+    minor=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p') || true
+    if [ "${minor:-0}" -lt 85 ]; then
+        die "cargo 1.85 or later is missing: install Rust with rustup and run this again"
+    fi
 }
 
 is_installed() {
