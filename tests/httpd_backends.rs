@@ -307,3 +307,16 @@ fn a_connection_that_tomcat_has_closed_is_replaced_and_the_client_notices_nothin
         assert_eq!(answer.expect(200).said("length"), "3", "round {round}");
     }
 }
+
+#[test]
+fn a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays() {
+    let port = Tomcat::shared().port;
+    let httpd = Httpd::setup()
+        .conf("<Proxy balancer://one>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{port} timeout=1 retry=600"))
+        .conf("</Proxy>\nProxyPass /app balancer://one/app")
+        .start();
+
+    assert_eq!(httpd.get("/app/slow?ms=4000").status, 504);
+    assert_eq!(httpd.get("/app/slow?ms=10").expect(200).text(), "slept 10\n");
+}
