@@ -3,6 +3,7 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 pub mod ajp;
+pub mod front;
 #[cfg(feature = "httpd")]
 pub mod http;
 #[cfg(feature = "httpd")]

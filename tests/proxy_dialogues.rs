@@ -1,0 +1,514 @@
+//! One request through `proxy::serve` over real sockets, and the connection it leaves behind:
+//! bodies both ways, packets and passes, reuse, flushes, packet sizes.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::io;
+use std::time::Duration;
+
+use mod_proxy_ajp_rs::pool::CloseReason;
+use mod_proxy_ajp_rs::protocol::PacketSize;
+use mod_proxy_ajp_rs::proxy::{Flush, ProxyError};
+use support::ajp::echo::{echo_sized, read_body};
+use support::ajp::{
+    Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, flush, get_body_chunk,
+    headers,
+};
+use support::front::ask::ask;
+use support::front::{Front, LONG, SHORT, Signal, get, post, put};
+
+/// A whole response in one write.
+fn respond(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
+    conn.send([headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat())
+}
+
+/// Answers every request with its URI.
+fn uris(conn: &mut PeerConnection) -> io::Result<()> {
+    while let Some(payload) = conn.read_packet()? {
+        let request = support::ajp::request::forward_request(&payload)?;
+        respond(conn, &request.uri)?;
+    }
+    Ok(())
+}
+
+// Requests without a body.
+
+#[test]
+fn a_get_is_answered_and_its_connection_serves_the_next() {
+    let peer = ScriptedPeer::start(uris);
+    let front = Front::to(&peer);
+
+    let first = front.ask(get("/one")).is(200, "/one");
+    assert!(!first.reused);
+    for path in ["/two", "/three"] {
+        let finished = front.ask(get(path)).is(200, path);
+        assert!(finished.reused);
+        assert_eq!(finished.attempts, 1);
+    }
+
+    assert_eq!((peer.connections(), peer.requests()), (1, 3));
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn status_and_headers_reach_the_client_as_they_came() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(404).reason("Nope").header("Content-Type", "a/b").header("X-Y", "z"))?;
+        conn.send(end_response())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(404, "");
+    let head = &answer.client.heads[0];
+    assert_eq!(head.reason, "Nope");
+    let names: Vec<_> =
+        head.headers.iter().map(|(name, value)| (name.name(), &value[..])).collect();
+    assert_eq!(names, [(&b"Content-Type"[..], &b"a/b"[..]), (b"X-Y", b"z")]);
+}
+
+#[test]
+fn the_answer_to_head_has_a_length_and_no_body() {
+    let peer = ScriptedPeer::start(|conn| {
+        assert_eq!(conn.expect_forward_request()?.method, "HEAD");
+        conn.send(headers(200).header("Content-Length", "5000"))?;
+        conn.send(end_response())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    front.ask(ask("HEAD", "/", None)).is(200, "");
+
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn interim_responses_are_read_over() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(100))?;
+        conn.send(headers(103).header("Link", "</style.css>"))?;
+        respond(conn, "final")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "final");
+    assert_eq!(answer.client.heads.len(), 1);
+}
+
+// Reuse.
+
+#[test]
+fn a_connection_that_ends_with_reuse_0_is_closed() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(200))?;
+        conn.send(end_response().reuse(false))?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    for _ in 0..2 {
+        front.ask(get("/")).is(200, "");
+    }
+
+    assert_eq!(peer.connections(), 2);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn with_forceclose_every_request_has_a_connection_of_its_own() {
+    let peer = ScriptedPeer::start(uris);
+    let front = Front::to(&peer).force_close();
+
+    for path in ["/a", "/b", "/c"] {
+        front.ask(get(path)).is(200, path);
+    }
+
+    assert_eq!((peer.connections(), peer.requests()), (3, 3));
+    assert_eq!(front.closed(CloseReason::Forced), 3);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_unix_socket_serves_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ajp.sock");
+    let peer = ScriptedPeer::start_unix(&path, uris).unwrap();
+    let front = Front::at_socket(&path);
+
+    for path in ["/a", "/b"] {
+        front.ask(get(path)).is(200, path);
+    }
+
+    assert_eq!(peer.connections(), 1);
+    front.settled(&peer, 1);
+}
+
+// Request bodies.
+
+#[test]
+fn the_first_piece_of_an_announced_body_comes_with_the_request() {
+    let peer = ScriptedPeer::start(|conn| {
+        let request = conn.expect_forward_request()?;
+        assert_eq!(
+            (request.method.as_str(), request.header("content-length")),
+            ("POST", Some("5"))
+        );
+        // Nothing has been asked for.
+        assert_eq!(conn.read_body_packet()?, b"hello");
+        respond(conn, "thanks")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "hello"));
+
+    answer.is(200, "thanks");
+    assert_eq!((answer.uploaded, answer.downloaded), (5, 6));
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_long_body_is_sent_piece_by_piece_as_it_is_asked_for() {
+    let body = vec![b'x'; 30_000];
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let mut pieces = vec![conn.read_body_packet()?.len()];
+        for asked in [8186, 100, 8186, 8186, 8186] {
+            conn.send(get_body_chunk(asked))?;
+            pieces.push(conn.read_body_packet()?.len());
+        }
+        respond(conn, &format!("{pieces:?}"))?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(put("/", &body));
+
+    answer.is(200, "[8186, 8186, 100, 8186, 5342, 0]");
+    assert_eq!(answer.uploaded, 30_000);
+    assert_eq!(answer.client.reads, [8186, 8186, 100, 8186, 8186, 8186]);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_chunked_body_is_not_touched_until_it_is_asked_for() {
+    let peer = ScriptedPeer::start(|conn| {
+        let request = conn.expect_forward_request()?;
+        let body = read_body(conn, &request, 8192)?;
+        respond(conn, &body.len().to_string())?;
+        // Not asked for: only the next request may come.
+        conn.expect_forward_request()?;
+        respond(conn, "unread")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", vec![b'y'; 20_000]).chunked());
+    answer.is(200, "20000");
+    assert_eq!(answer.client.reads, [8186; 4]);
+
+    let answer = front.ask(post("/", "never asked for").chunked());
+    answer.is(200, "unread");
+    assert!(answer.client.reads.is_empty());
+    assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn two_packets_asked_for_in_one_write_are_two_packets() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send([get_body_chunk(2), get_body_chunk(3)].concat())?;
+        let pieces = [conn.read_body_packet()?, conn.read_body_packet()?];
+        assert_eq!(pieces, [b"ab".to_vec(), b"cde".to_vec()]);
+        respond(conn, "ok")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    front.ask(post("/", "abcdefg").chunked()).is(200, "ok");
+
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_container_that_asks_for_the_body_of_a_get_gets_an_empty_packet() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(8186))?;
+        assert!(conn.read_body_packet()?.is_empty());
+        respond(conn, "ok")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "ok");
+    assert!(answer.client.reads.is_empty());
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
+    let passed = Signal::new();
+    let seen = passed.clone();
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_forward_request()?;
+        conn.send([headers(200).into_bytes(), chunk("so far"), get_body_chunk(8186)].concat())?;
+        assert_eq!(conn.read_body_packet()?, b"more");
+        seen.wait();
+        conn.send([chunk(" so good"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "more").chunked().by(|client| client.on_pass = passed));
+
+    answer.is(200, "so far so good");
+    assert_eq!(answer.client.shape(), "so far| so goodE");
+}
+
+// Passes and flushes.
+
+#[test]
+fn what_came_in_one_receive_leaves_in_one_pass() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let response = [headers(200).into_bytes(), chunk("a"), chunk("b"), chunk("c")].concat();
+        conn.send([response, end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "abc");
+    assert_eq!(answer.client.shape(), "abcE");
+}
+
+#[test]
+fn headers_alone_wait_for_what_follows_them() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let packets = [headers(200).into_bytes(), chunk("ab"), end_response().into_bytes()];
+        for packet in packets {
+            for byte in packet {
+                conn.send([byte].as_slice())?;
+            }
+        }
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "ab");
+    assert!(["ab|E", "abE"].contains(&&*answer.client.shape()), "{}", answer.client.shape());
+}
+
+#[test]
+fn the_backend_s_flush_is_passed_on_in_its_place() {
+    let passed = Signal::new();
+    let seen = passed.clone();
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_forward_request()?;
+        conn.send([flush(), headers(200).into_bytes(), flush()].concat())?;
+        seen.wait_for(1);
+        conn.send([chunk("a"), flush(), chunk("b"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/").by(|client| client.on_pass = passed));
+
+    answer.is(200, "ab");
+    assert_eq!(answer.client.shape(), "F|aFbE");
+}
+
+/// Sends a piece, and the rest once that has been passed on.
+fn pauses(passed: Signal) -> impl Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync {
+    move |conn| {
+        conn.expect_forward_request()?;
+        conn.send([headers(200).into_bytes(), chunk("a")].concat())?;
+        passed.wait();
+        conn.send([chunk("b"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    }
+}
+
+#[test]
+fn flushpackets_decides_what_happens_when_the_backend_pauses() {
+    for (setting, shape) in [
+        (Flush::Off, "a|bE"),
+        (Flush::On, "aF|bE"),
+        // Passed on after the wait, since nothing more had come.
+        (Flush::Auto(Duration::from_millis(20)), "aF|bE"),
+    ] {
+        let passed = Signal::new();
+        let peer = ScriptedPeer::start(pauses(passed.clone()));
+        let front = Front::to(&peer).flush(setting);
+
+        let answer = front.ask(get("/").by(|client| client.on_pass = passed));
+
+        answer.is(200, "ab");
+        assert_eq!(answer.client.shape(), shape, "{setting:?}");
+    }
+}
+
+#[test]
+fn flushpackets_auto_does_not_flush_while_more_is_coming() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send([headers(200).into_bytes(), chunk("a")].concat())?;
+        conn.send([chunk("b"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).flush(Flush::Auto(LONG));
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "ab");
+    assert!(!answer.client.shape().contains('F'), "{}", answer.client.shape());
+}
+
+// Packet sizes.
+
+#[test]
+fn what_a_container_asks_for_bounds_the_next_first_piece() {
+    for size in [8192, 10_000, 65_536] {
+        let peer = ScriptedPeer::start(move |conn| echo_sized(conn, size));
+        let front = Front::to(&peer);
+        let body = vec![b'b'; 100_000];
+
+        front.ask(post("/", &body)).result.expect("an answer");
+        let next = front.ask(post("/", &body));
+
+        next.result.as_ref().expect("an answer");
+        assert_eq!(next.client.reads[0], size - 6);
+        assert_eq!(front.backend.packet_limit().for_request().bytes(), size);
+        front.settled(&peer, 1);
+    }
+}
+
+#[test]
+fn packets_larger_than_any_configured_size_are_accepted() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(200).header("X-Long", "h".repeat(60_000)))?;
+        // 65535 bytes of payload, the most there can be.
+        conn.send(chunk(vec![b'c'; 65_531]))?;
+        conn.send(end_response())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, vec![b'c'; 65_531]);
+    assert_eq!(answer.client.heads[0].headers[0].1.len(), 60_000);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_large_request_is_tried_as_it_is_while_nothing_is_known() {
+    let peer = ScriptedPeer::start(uris);
+    let front = Front::to(&peer);
+
+    front.ask(get("/large").padding(60_000)).is(200, "/large");
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_large_request_answered_by_a_close_is_too_large_and_that_is_remembered() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/").padding(9_000));
+
+    let failure = answer.fails_with(431);
+    assert!(matches!(failure.error, ProxyError::RequestTooLarge { packet } if packet > 9_000));
+    assert!(failure.error.to_string().contains("packetSize"));
+    assert_eq!(front.backend.packet_limit().for_request(), PacketSize::MIN);
+    assert_eq!(peer.requests(), 1);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_close_on_a_small_request_says_nothing_about_sizes() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = Front::to(&peer);
+
+    front.ask(get("/")).fails_with(502);
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_large_request_that_times_out_says_nothing_about_sizes() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).timeout(SHORT);
+
+    front.ask(get("/").padding(9_000)).fails_with(504);
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_400_for_a_large_request_is_the_client_s_with_a_hint_for_the_administrator() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(400))?;
+        conn.send(end_response().reuse(false))
+    });
+    let front = Front::to(&peer);
+
+    let small = front.ask(get("/"));
+    small.is(400, "");
+    assert!(!small.client.was_told("packetSize"));
+
+    let large = front.ask(get("/").padding(9_000));
+    large.is(400, "");
+    assert!(large.client.was_told("packetSize"));
+}
+
+#[test]
+fn a_ping_is_answered_before_every_request() {
+    let peer = ScriptedPeer::start(|conn| {
+        for _ in 0..2 {
+            conn.expect_cping()?;
+            conn.send(cpong())?;
+            conn.expect_forward_request()?;
+            respond(conn, "pong")?;
+        }
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).ping(LONG);
+
+    for _ in 0..2 {
+        front.ask(get("/")).is(200, "pong");
+    }
+
+    assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (1, 2, 2));
+    front.settled(&peer, 1);
+}

@@ -1,0 +1,155 @@
+//! A client that writes down what it is given, and fails where a test says so.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use mod_proxy_ajp_rs::protocol::SendHeaders;
+use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, Level};
+
+use super::Signal;
+
+/// What the proxy layer appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Not copied: a buffer used again too early would show here.
+    Data(Bytes),
+    Flush,
+    End,
+}
+
+/// Stands for httpd: a request body to read, and filters to pass the response to.
+#[derive(Default)]
+pub struct FakeClient {
+    pub body: Vec<u8>,
+    piece: Range<usize>,
+    /// The `at_most` of every piece read.
+    pub reads: Vec<usize>,
+    /// The read with this number, from 1, fails.
+    pub read_fails: Option<(usize, ClientError)>,
+    /// The pass with this number, from 1, fails.
+    pub pass_fails: Option<(usize, ClientError)>,
+    pub begin_fails: Option<ClientError>,
+    /// The pass with this number panics.
+    pub pass_panics: Option<usize>,
+    /// Given on every pass.
+    pub on_pass: Signal,
+    pub heads: Vec<SendHeaders>,
+    appended: Vec<Item>,
+    /// What was handed over, pass by pass.
+    pub passes: Vec<Vec<Item>>,
+    pub notes: RefCell<Vec<(Level, String)>>,
+}
+
+impl FakeClient {
+    pub fn new() -> FakeClient {
+        FakeClient::default()
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        self.heads.last().map(|head| head.status)
+    }
+
+    /// The response body that was passed.
+    pub fn received(&self) -> Vec<u8> {
+        let data = self.passes.iter().flatten().filter_map(|item| match item {
+            Item::Data(data) => Some(&data[..]),
+            Item::Flush | Item::End => None,
+        });
+        data.collect::<Vec<_>>().concat()
+    }
+
+    /// The end of the response was passed.
+    pub fn is_complete(&self) -> bool {
+        self.passes.last().and_then(|pass| pass.last()) == Some(&Item::End)
+    }
+
+    /// The passes as text: `ab|F|E` for two pieces of data, a flush and the end in three passes.
+    pub fn shape(&self) -> String {
+        let pass = |items: &Vec<Item>| -> String {
+            let item = |item: &Item| match item {
+                Item::Data(data) => String::from_utf8_lossy(data).into_owned(),
+                Item::Flush => "F".into(),
+                Item::End => "E".into(),
+            };
+            items.iter().map(item).collect()
+        };
+        self.passes.iter().map(pass).collect::<Vec<_>>().join("|")
+    }
+
+    pub fn was_told(&self, text: &str) -> bool {
+        self.notes.borrow().iter().any(|(_, note)| note.contains(text))
+    }
+}
+
+impl Client for FakeClient {
+    fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
+        self.reads.push(at_most);
+        if let Some((read, error)) = self.read_fails.filter(|(read, _)| *read == self.reads.len()) {
+            let _ = read;
+            return Err(error);
+        }
+        let start = self.piece.end;
+        self.piece = start..self.body.len().min(start + at_most);
+        Ok(BodyPiece { len: self.piece.len() })
+    }
+
+    /// In two slices, as of two buckets.
+    fn body(&self) -> Vec<&[u8]> {
+        let piece = &self.body[self.piece.clone()];
+        let (one, other) = piece.split_at(piece.len() / 3);
+        vec![one, other]
+    }
+
+    fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
+        self.heads.push(head.clone());
+        self.begin_fails.map_or(Ok(()), Err)
+    }
+
+    fn append(&mut self, data: Bytes) {
+        assert!(!data.is_empty(), "an empty piece of body");
+        assert!(!self.heads.is_empty(), "body before headers");
+        self.appended.push(Item::Data(data));
+    }
+
+    fn append_flush(&mut self) {
+        self.appended.push(Item::Flush);
+    }
+
+    fn append_end(&mut self) {
+        self.appended.push(Item::End);
+    }
+
+    fn pass(&mut self) -> Result<(), ClientError> {
+        if self.appended.is_empty() {
+            return Ok(());
+        }
+        self.passes.push(std::mem::take(&mut self.appended));
+        self.on_pass.give();
+        let number = self.passes.len();
+        assert_ne!(self.pass_panics, Some(number), "as the test wants it");
+        match self.pass_fails {
+            Some((pass, error)) if pass == number => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        !self.passes.is_empty()
+    }
+
+    fn note(&self, level: Level, text: fmt::Arguments<'_>) {
+        self.notes.borrow_mut().push((level, text.to_string()));
+    }
+}
+
+impl fmt::Debug for FakeClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeClient")
+            .field("heads", &self.heads)
+            .field("passes", &self.shape())
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! The proxy layer between a fake client and a scripted peer, over real sockets.
+//!
+//! ```ignore
+//! let peer = ScriptedPeer::start(|conn| { … });
+//! let front = Front::to(&peer);
+//! let answer = front.ask(get("/hello"));
+//! answer.is(200, b"hi");
+//! front.settled(&peer, 1);
+//! ```
+
+pub mod ask;
+pub mod client;
+pub mod signal;
+
+pub use ask::{Ask, get, post, put};
+pub use client::{FakeClient, Item};
+pub use signal::Signal;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use mod_proxy_ajp_rs::backend::{Backend, BackendKey, ConnectSettings};
+use mod_proxy_ajp_rs::net::ConnectOptions;
+use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
+use mod_proxy_ajp_rs::proxy::{Failure, Finished, Flush, Member, Outcome, Reply, Settings, serve};
+
+use super::ajp::ScriptedPeer;
+
+/// For everything that should not take any time at all.
+pub const LONG: Duration = Duration::from_secs(10);
+
+/// For a timeout that a test waits for.
+pub const SHORT: Duration = Duration::from_millis(100);
+
+/// A backend as a child of httpd has it, and its worker's settings.
+pub struct Front {
+    pub backend: Backend,
+    pub settings: Settings,
+}
+
+impl Front {
+    pub fn to(peer: &ScriptedPeer) -> Front {
+        Front::at("127.0.0.1", peer.port())
+    }
+
+    pub fn at(host: &str, port: u16) -> Front {
+        Front::new(BackendKey { host: host.into(), port, ..key() })
+    }
+
+    pub fn at_socket(path: &Path) -> Front {
+        let path = path.to_str().expect("a path of text").to_owned();
+        Front::new(BackendKey { socket_path: Some(path), ..key() })
+    }
+
+    /// No ping, no limits, nothing learnt; every timeout is [`LONG`].
+    pub fn new(key: BackendKey) -> Front {
+        let connect = ConnectSettings {
+            options: ConnectOptions { timeout: LONG, ..ConnectOptions::default() },
+            address_ttl: None,
+            ping: None,
+            limits: Limits::default(),
+        };
+        let settings = Settings { connect, timeout: LONG, keep: true, flush: Flush::Off };
+        Front { backend: Backend::new(key), settings }
+    }
+
+    pub fn ping(mut self, timeout: Duration) -> Front {
+        self.settings.connect.ping = Some(timeout);
+        self
+    }
+
+    pub fn timeout(mut self, timeout: Duration) -> Front {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    pub fn flush(mut self, flush: Flush) -> Front {
+        self.settings.flush = flush;
+        self
+    }
+
+    pub fn force_close(mut self) -> Front {
+        self.settings.keep = false;
+        self
+    }
+
+    pub fn max(mut self, max: usize, wait: Duration) -> Front {
+        self.settings.connect.limits.max = NonZeroUsize::new(max);
+        self.settings.connect.limits.wait = Wait::For(wait);
+        self
+    }
+
+    /// Serves the request as the handler does: the first piece of an announced body is read from
+    /// the client before a connection is taken.
+    pub fn ask(&self, ask: Ask) -> Answer {
+        let (mut client, prepared) = ask.prepare(&self.backend);
+        let (result, uploaded, downloaded) =
+            serve(&self.backend, &self.settings, &prepared, &mut client);
+        Answer { result, client, uploaded, downloaded }
+    }
+
+    pub fn idle(&self) -> usize {
+        self.backend.stats().idle
+    }
+
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.backend.stats().closed.of(reason)
+    }
+
+    /// Asserts that nothing is in use, that `idle` connections are kept, that the peer has seen
+    /// the others close, and that no script met with anything it did not expect.
+    pub fn settled(&self, peer: &ScriptedPeer, idle: usize) {
+        let stats = self.backend.stats();
+        assert_eq!((stats.idle, stats.in_use, stats.waiting), (idle, 0, 0), "{stats:?}");
+        peer.wait_for_open_connections(idle);
+        assert_eq!(peer.errors(), Vec::<String>::new());
+    }
+}
+
+fn key() -> BackendKey {
+    BackendKey {
+        host: "127.0.0.1".into(),
+        port: 0,
+        socket_path: None,
+        source: None,
+        secret: String::new(),
+        packet_size: None,
+    }
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub result: Result<Finished, Failure>,
+    pub client: FakeClient,
+    pub uploaded: u64,
+    pub downloaded: u64,
+}
+
+impl Answer {
+    /// Asserts that the client has this status and this whole body.
+    #[track_caller]
+    pub fn is(&self, status: u16, body: impl AsRef<[u8]>) -> Finished {
+        let finished = *self.result.as_ref().expect("an answer");
+        assert_eq!(self.client.status(), Some(status));
+        let (got, wanted) = (self.client.received(), body.as_ref());
+        assert!(got == wanted, "{:?}", String::from_utf8_lossy(&got));
+        assert!(self.client.is_complete(), "{:?}", self.client.passes);
+        assert_eq!(self.downloaded, wanted.len() as u64);
+        finished
+    }
+
+    #[track_caller]
+    pub fn failure(&self) -> &Failure {
+        self.result.as_ref().expect_err("a failure")
+    }
+
+    #[track_caller]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::of(self.failure(), !self.client.passes.is_empty())
+    }
+
+    /// Asserts that the client gets httpd's page for this status, and the member is left alone.
+    #[track_caller]
+    pub fn fails_with(&self, status: u16) -> &Failure {
+        self.ends(Reply::Status(status), Member::Untouched)
+    }
+
+    /// Asserts that the backend counts as one that takes no requests.
+    #[track_caller]
+    pub fn is_member_error(&self) -> &Failure {
+        self.ends(Reply::Status(503), Member::Error)
+    }
+
+    /// Asserts that the client sees a response that breaks off, and the member is left alone.
+    #[track_caller]
+    pub fn is_cut(&self) -> &Failure {
+        self.ends(Reply::Cut, Member::Untouched)
+    }
+
+    #[track_caller]
+    pub fn ends(&self, reply: Reply, member: Member) -> &Failure {
+        let outcome = self.outcome();
+        assert_eq!((outcome.reply, outcome.member), (reply, member), "{:?}", self.failure());
+        assert!(!self.client.is_complete(), "looks complete: {:?}", self.client.passes);
+        self.failure()
+    }
+}
