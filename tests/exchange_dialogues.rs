@@ -283,6 +283,14 @@ fn a_body_may_be_asked_for_before_and_after_the_headers() {
 }
 
 #[test]
+fn no_more_is_wanted_than_a_packet_holds() {
+    for (asked, at_most) in [(1, 1), (65_530, 65_530), (65_531, 65_530), (65_535, 65_530)] {
+        let mut post = exchange(RequestBody::OnRequest);
+        assert_eq!(receive(&mut post, get_body_chunk(asked)), want(at_most));
+    }
+}
+
+#[test]
 fn what_is_due_already_cannot_be_asked_for_again() {
     let mut asked = exchange(RequestBody::OnRequest);
     receive(&mut asked, get_body_chunk(8186)).unwrap();

@@ -258,6 +258,24 @@ fn a_container_that_asks_for_the_body_of_a_get_gets_an_empty_packet() {
 }
 
 #[test]
+fn a_container_that_asks_for_more_than_a_packet_holds_gets_a_full_packet() {
+    for asked in [65_534, 65_535] {
+        let peer = ScriptedPeer::start(move |conn| {
+            conn.expect_forward_request()?;
+            conn.send(get_body_chunk(asked))?;
+            let mut length = conn.read_body_packet()?.len();
+            conn.send(get_body_chunk(asked))?;
+            length += conn.read_body_packet()?.len();
+            respond(conn, &length.to_string())?;
+            conn.expect_close()
+        });
+        let front = Front::to(&peer);
+
+        front.ask(post("/", vec![b'z'; 70_000]).chunked()).is(200, "70000");
+    }
+}
+
+#[test]
 fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
     let passed = Signal::new();
     let seen = passed.clone();

@@ -17,7 +17,7 @@ pub enum Event {
     Flush,
     /// The container waits for one body packet with at most this many bytes of data.
     WantBody {
-        /// Never 0.
+        /// Never 0, and never more than a packet holds, whatever the container asked for.
         at_most: usize,
     },
     /// The response is complete, and as long as it said it would be.

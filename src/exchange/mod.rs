@@ -17,7 +17,9 @@ pub use event::{Event, Reusable};
 
 use bytes::Bytes;
 
-use crate::protocol::{EndResponse, GetBodyChunk, Response, SendBodyChunk, SendHeaders};
+use crate::protocol::{
+    EndResponse, GetBodyChunk, PacketSize, Response, SendBodyChunk, SendHeaders,
+};
 use length::Length;
 
 /// How the request announces its body.
@@ -158,7 +160,8 @@ impl Exchange {
         match self.upload {
             Upload::Settled if ask.requested_length > 0 => {
                 self.upload = Upload::Due;
-                Ok(Event::WantBody { at_most: ask.requested_length.into() })
+                let at_most = usize::from(ask.requested_length).min(PacketSize::MAX.max_body());
+                Ok(Event::WantBody { at_most })
             }
             Upload::Settled => Err(ExchangeError::BodyOfNoLengthAskedFor),
             Upload::Due => Err(ExchangeError::BodyAskedForTwice),
