@@ -258,6 +258,29 @@ fn a_container_that_asks_for_the_body_of_a_get_gets_an_empty_packet() {
 }
 
 #[test]
+fn what_was_read_ahead_is_sent_no_faster_than_asked_for() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let mut body = Vec::new();
+        for asked in [4, 1, 8186, 8186, 8186] {
+            conn.send(get_body_chunk(asked))?;
+            let data = conn.read_body_packet()?;
+            assert!(data.len() <= asked.into(), "{} bytes, asked for {asked}", data.len());
+            body.extend(data);
+        }
+        respond(conn, std::str::from_utf8(&body).unwrap())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "0123456789abcdef").read_ahead(10));
+
+    answer.is(200, "0123456789abcdef");
+    assert_eq!(answer.uploaded, 16);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
 fn a_container_that_asks_for_more_than_a_packet_holds_gets_a_full_packet() {
     for asked in [65_534, 65_535] {
         let peer = ScriptedPeer::start(move |conn| {

@@ -1,5 +1,6 @@
 //! The loop of a blocking worker thread: take a connection, send, receive, give it back.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::retry::{self, Replay};
@@ -120,8 +121,8 @@ struct Dialogue<'a, C> {
     phase: Phase,
     /// Pieces of the request body read from the client, the prepared one included.
     pieces: u32,
-    /// The prepared piece has not been sent yet.
-    first_piece: Option<usize>,
+    /// What is still to be sent of the prepared piece.
+    first_piece: Option<Range<usize>>,
     /// Something has been appended since the last pass.
     pending: bool,
 }
@@ -146,7 +147,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
             exchange: Exchange::new(request.facts),
             phase: Phase::Request,
             pieces: u32::from(request.first_piece.is_some()),
-            first_piece: request.first_piece,
+            first_piece: request.first_piece.map(|len| 0..len),
             pending: false,
         }
     }
@@ -169,7 +170,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
     fn send_request(&mut self) -> Result<(), ProxyError> {
         let packet: &[u8] = &self.request.packet;
         let sent = match self.first_piece {
-            Some(len) if self.request.facts.body == RequestBody::Announced => {
+            Some(Range { end: len, .. }) if self.request.facts.body == RequestBody::Announced => {
                 let header = body_header(len)?;
                 self.exchange.body_sent(len)?;
                 self.first_piece = None;
@@ -225,14 +226,8 @@ impl<'a, C: Client> Dialogue<'a, C> {
         self.backend.packet_limit().learn_from_request_for(at_most);
         // Whoever waits for more of the request may be waiting because of what we hold back.
         self.pass()?;
-        let len = match self.first_piece.take() {
-            Some(len) => len,
-            None if self.request.facts.body == RequestBody::None => 0,
-            None => {
-                self.pieces += 1;
-                self.client.read_body(at_most)?.len
-            }
-        };
+        let piece = self.next_piece(at_most)?;
+        let len = piece.len();
         let sent = if len == 0 {
             self.lease.send(&[&EMPTY_BODY], self.settings.timeout)
         } else {
@@ -240,13 +235,27 @@ impl<'a, C: Client> Dialogue<'a, C> {
             let pieces = self.client.body();
             let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 1);
             slices.push(&header);
-            slices.extend(pieces);
+            slices.extend(part(pieces, piece));
             self.lease.send(&slices, self.settings.timeout)
         };
         sent.map_err(sending)?;
         self.traffic.uploaded += len as u64;
         self.exchange.body_sent(len)?;
         Ok(())
+    }
+
+    /// What to send of [`Client::body`]: the rest of the prepared piece, else one read now.
+    fn next_piece(&mut self, at_most: usize) -> Result<Range<usize>, ProxyError> {
+        if let Some(Range { start, end }) = self.first_piece.take() {
+            let middle = end.min(start + at_most);
+            self.first_piece = (middle < end).then_some(middle..end);
+            return Ok(start..middle);
+        }
+        if self.request.facts.body == RequestBody::None {
+            return Ok(0..0);
+        }
+        self.pieces += 1;
+        Ok(0..self.client.read_body(at_most)?.len)
     }
 
     /// Before waiting for the backend: what has come goes on to the client.
@@ -358,6 +367,17 @@ const SMALLEST_PACKET: usize = 8192;
 
 fn body_header(len: usize) -> Result<[u8; 6], ProxyError> {
     data_header(len).map_err(|_| ExchangeError::BodyNotAskedFor { length: len }.into())
+}
+
+/// The bytes of these slices that lie in `range`, counted over all of them.
+fn part(slices: Vec<&[u8]>, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    slices.into_iter().map(move |slice| {
+        let within = |at: usize| at.saturating_sub(start).min(slice.len());
+        let part = &slice[within(range.start)..within(range.end)];
+        start += slice.len();
+        part
+    })
 }
 
 fn sending(error: SendError) -> ProxyError {
