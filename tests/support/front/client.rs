@@ -35,6 +35,8 @@ pub struct FakeClient {
     pub pass_panics: Option<usize>,
     /// Given on every pass.
     pub on_pass: Signal,
+    /// Called when the piece read last is asked for: before it, and what goes with it, is sent.
+    pub before_body: Option<Box<dyn Fn()>>,
     pub heads: Vec<SendHeaders>,
     appended: Vec<Item>,
     /// What was handed over, pass by pass.
@@ -86,8 +88,7 @@ impl FakeClient {
 impl Client for FakeClient {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
         self.reads.push(at_most);
-        if let Some((read, error)) = self.read_fails.filter(|(read, _)| *read == self.reads.len()) {
-            let _ = read;
+        if let Some((_, error)) = self.read_fails.filter(|(read, _)| *read == self.reads.len()) {
             return Err(error);
         }
         let start = self.piece.end;
@@ -97,6 +98,9 @@ impl Client for FakeClient {
 
     /// In two slices, as of two buckets.
     fn body(&self) -> Vec<&[u8]> {
+        if let Some(call) = &self.before_body {
+            call();
+        }
         let piece = &self.body[self.piece.clone()];
         let (one, other) = piece.split_at(piece.len() / 3);
         vec![one, other]

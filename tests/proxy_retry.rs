@@ -1,0 +1,437 @@
+//! When a request is sent again, and when it must not be: a stale connection is our problem and
+//! not the client's, but nothing is done twice that may have been done.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use mod_proxy_ajp_rs::pool::CloseReason;
+use mod_proxy_ajp_rs::proxy::{Phase, ProxyError};
+use support::ajp::{
+    Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
+};
+use support::front::ask::ask;
+use support::front::{Front, LONG, SHORT, Signal, get, post, put};
+
+/// A whole response in one write.
+fn respond(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
+    conn.send([headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat())
+}
+
+/// The first connection serves a request, reads another with its body, and does then as told. The
+/// others answer one request each with `again`.
+fn second_request<S>(then: S) -> ScriptedPeer
+where
+    S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
+{
+    ScriptedPeer::start(move |conn| {
+        let first = conn.index() == 0;
+        if first {
+            conn.expect_forward_request()?;
+            respond(conn, "first")?;
+        }
+        let request = conn.expect_forward_request()?;
+        if request.content_length() > 0 {
+            assert_eq!(conn.read_body_packet()?.len(), request.content_length());
+        }
+        if first {
+            return then(conn);
+        }
+        respond(conn, "again")?;
+        conn.expect_close()
+    })
+}
+
+fn dies(conn: &mut PeerConnection) -> io::Result<()> {
+    conn.close();
+    Ok(())
+}
+
+/// A front with one idle connection to this peer.
+fn warm(peer: &ScriptedPeer) -> Front {
+    let front = Front::to(peer);
+    front.ask(get("/first")).is(200, "first");
+    assert_eq!(front.idle(), 1);
+    front
+}
+
+// Stale connections.
+
+#[test]
+fn a_connection_closed_while_idle_costs_a_connection_and_no_request() {
+    for post_it in [false, true] {
+        // A unix socket: what one end does, the other sees at once.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ajp.sock");
+        let peer = ScriptedPeer::start_unix(&path, |conn| {
+            let request = conn.expect_forward_request()?;
+            if request.content_length() > 0 {
+                conn.read_body_packet()?;
+            }
+            respond(conn, "first")
+        })
+        .unwrap();
+        let front = Front::at_socket(&path);
+        front.ask(get("/")).is(200, "first");
+        peer.wait_for_open_connections(0);
+
+        let answer = front.ask(if post_it { post("/", "body") } else { get("/") });
+
+        let finished = answer.is(200, "first");
+        assert_eq!((finished.attempts, finished.reused), (1, false));
+        assert_eq!((peer.connections(), peer.requests()), (2, 2));
+        assert_eq!(front.closed(CloseReason::ClosedByPeer), 1);
+    }
+}
+
+#[test]
+fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
+    let (sending, closed) = (Signal::new(), Signal::new());
+    let (is_sending, has_closed) = (sending.clone(), closed.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ajp.sock");
+    let peer = ScriptedPeer::start_unix(&path, move |conn| {
+        conn.expect_forward_request()?;
+        if conn.index() == 0 {
+            respond(conn, "first")?;
+            is_sending.wait();
+            conn.close();
+            has_closed.give();
+            return Ok(());
+        }
+        assert_eq!(conn.read_body_packet()?, b"pay 100");
+        respond(conn, "again")?;
+        conn.expect_close()
+    })
+    .unwrap();
+    let front = Front::at_socket(&path);
+    front.ask(get("/first")).is(200, "first");
+
+    // The connection has been found good; it closes in the moment before the request is written.
+    let answer = front.ask(post("/again", "pay 100").by(|client| {
+        client.before_body = Some(Box::new(move || {
+            sending.give();
+            closed.wait();
+        }));
+    }));
+
+    assert_eq!(answer.is(200, "again").attempts, 2);
+    assert_eq!((peer.connections(), peer.requests()), (2, 2));
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn a_request_whose_reused_connection_dies_is_sent_again_with_its_query() {
+    let peer = second_request(dies);
+    let front = warm(&peer);
+
+    let answer = front.ask(get("/again").query("a=1&b=2"));
+
+    let finished = answer.is(200, "again");
+    assert_eq!((finished.attempts, finished.reused), (2, false));
+    assert_eq!((peer.connections(), peer.requests()), (2, 3));
+    assert_eq!(peer.last_request().unwrap().attribute("query_string"), Some("a=1&b=2"));
+    assert!(answer.client.was_told("again"), "{:?}", answer.client.notes);
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn a_put_is_sent_again_with_its_body() {
+    let peer = second_request(dies);
+    let front = warm(&peer);
+
+    let answer = front.ask(put("/again", "the whole body"));
+
+    assert_eq!(answer.is(200, "again").attempts, 2);
+    assert_eq!(answer.client.reads.len(), 1, "the client was asked once");
+    assert_eq!(answer.uploaded, 28, "sent twice, counted twice");
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn every_idempotent_method_is_sent_again_and_no_other() {
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
+        let peer = second_request(dies);
+        let front = warm(&peer);
+        let answer = front.ask(ask(method, "/again", None));
+        assert_eq!(answer.result.expect("an answer").attempts, 2, "{method}");
+    }
+    for method in ["POST", "PATCH"] {
+        let peer = second_request(dies);
+        let front = warm(&peer);
+        let answer = front.ask(ask(method, "/again", None));
+        answer.fails_with(502);
+        assert_eq!(peer.requests(), 2, "{method}");
+    }
+}
+
+#[test]
+fn a_post_that_was_read_is_not_sent_again() {
+    let peer = second_request(dies);
+    let front = warm(&peer);
+
+    let answer = front.ask(post("/again", "pay 100"));
+
+    let failure = answer.fails_with(502);
+    assert!(failure.reused);
+    assert_eq!(failure.phase, Phase::FirstByte);
+    assert_eq!((peer.connections(), peer.requests()), (1, 2));
+    front.settled(&peer, 0);
+}
+
+// Once, and on a fresh connection.
+
+/// Two connections become idle; each dies at its second request. A third answers.
+fn two_that_die() -> ScriptedPeer {
+    let both = Signal::new();
+    ScriptedPeer::start(move |conn| {
+        if conn.index() < 2 {
+            conn.expect_forward_request()?;
+            both.meet(2);
+            respond(conn, "first")?;
+            if conn.read_packet()?.is_some() {
+                conn.close();
+            }
+            return Ok(());
+        }
+        conn.expect_forward_request()?;
+        respond(conn, "again")?;
+        conn.expect_close()
+    })
+}
+
+/// Makes two requests at once, so that two connections are idle.
+fn warm_two(front: &Front) {
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| front.ask(get("/first")).is(200, "first"));
+        }
+    });
+    assert_eq!(front.idle(), 2);
+}
+
+#[test]
+fn it_is_sent_again_on_a_fresh_connection_though_others_are_idle() {
+    let peer = two_that_die();
+    let front = Front::to(&peer);
+    warm_two(&front);
+
+    let finished = front.ask(get("/again")).is(200, "again");
+
+    assert_eq!((finished.attempts, finished.reused), (2, false));
+    assert_eq!((peer.connections(), peer.requests()), (3, 4));
+    front.settled(&peer, 2);
+}
+
+#[test]
+fn it_is_sent_again_in_the_place_of_the_connection_that_died() {
+    let peer = two_that_die();
+    // Both places are taken, one by the connection that stays idle.
+    let front = Front::to(&peer).max(2, Duration::ZERO);
+    warm_two(&front);
+
+    front.ask(get("/again")).is(200, "again");
+
+    assert_eq!(front.closed(CloseReason::Evicted), 0, "the idle one had done nothing");
+    front.settled(&peer, 2);
+}
+
+#[test]
+fn a_request_is_sent_again_once_and_no_more() {
+    let peer = ScriptedPeer::start(|conn| {
+        if conn.index() == 0 {
+            conn.expect_forward_request()?;
+            respond(conn, "first")?;
+        }
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = warm(&peer);
+
+    let answer = front.ask(get("/again"));
+
+    let failure = answer.fails_with(502);
+    assert!(!failure.reused, "the failure of the fresh connection is told");
+    assert_eq!((peer.connections(), peer.requests()), (2, 3));
+}
+
+#[test]
+fn a_request_whose_fresh_connection_dies_is_not_sent_again() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    assert_eq!(answer.fails_with(502).phase, Phase::FirstByte);
+    assert_eq!(peer.requests(), 1);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_large_request_sent_again_and_closed_upon_is_too_large() {
+    let peer = ScriptedPeer::start(|conn| {
+        if conn.index() == 0 {
+            conn.expect_forward_request()?;
+            respond(conn, "first")?;
+        }
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = warm(&peer);
+
+    let answer = front.ask(get("/again").padding(9_000));
+
+    assert!(matches!(answer.fails_with(431).error, ProxyError::RequestTooLarge { .. }));
+    assert_eq!(peer.requests(), 3);
+}
+
+// Never after the first byte, never after a timeout, never without its body.
+
+#[test]
+fn nothing_is_sent_again_after_a_byte_of_a_response() {
+    let responses = [vec![0x41], headers(100).into_bytes(), headers(200).into_bytes(), chunk("")];
+    for bytes in responses {
+        let sent = bytes.clone();
+        let peer = second_request(move |conn| conn.send(&sent));
+        let front = warm(&peer);
+
+        let answer = front.ask(get("/again"));
+
+        answer.fails_with(502);
+        assert_eq!((peer.connections(), peer.requests()), (1, 2), "{bytes:02x?}");
+        front.settled(&peer, 0);
+    }
+}
+
+#[test]
+fn a_response_that_had_begun_is_cut_and_not_sent_again() {
+    let passed = Signal::new();
+    let seen = passed.clone();
+    let peer = second_request(move |conn| {
+        conn.send([headers(200).into_bytes(), chunk("half of")].concat())?;
+        seen.wait();
+        conn.close();
+        Ok(())
+    });
+    let front = warm(&peer);
+
+    let answer = front.ask(get("/again").by(|client| client.on_pass = passed));
+
+    answer.is_cut();
+    assert_eq!(answer.client.received(), b"half of");
+    assert_eq!(peer.requests(), 2);
+}
+
+#[test]
+fn a_request_that_times_out_is_not_sent_again() {
+    let peer = second_request(|conn| conn.expect_close());
+    let mut front = warm(&peer);
+    front.settings.timeout = SHORT;
+
+    let answer = front.ask(get("/again"));
+
+    let failure = answer.fails_with(504);
+    assert!(failure.reused);
+    assert!(answer.outcome().timed_out);
+    assert_eq!((peer.connections(), peer.requests()), (1, 2));
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_body_that_has_been_read_on_is_not_sent_again() {
+    let peer = ScriptedPeer::start(|conn| {
+        if conn.index() == 0 {
+            conn.expect_forward_request()?;
+            respond(conn, "first")?;
+        }
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(4))?;
+        conn.read_body_packet()?;
+        conn.close();
+        Ok(())
+    });
+    let front = warm(&peer);
+
+    front.ask(put("/again", "0123456789").chunked()).fails_with(502);
+
+    assert_eq!((peer.connections(), peer.requests()), (1, 2));
+}
+
+// CPING on a connection out of the pool.
+
+#[test]
+fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
+    let both = Signal::new();
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_cping()?;
+        conn.send(cpong())?;
+        conn.expect_forward_request()?;
+        if conn.index() < 2 {
+            both.meet(2);
+            respond(conn, "first")?;
+            // Whatever comes is not answered.
+            while conn.read_packet()?.is_some() {}
+            return Ok(());
+        }
+        respond(conn, "again")?;
+        conn.expect_close()
+    });
+    let mut front = Front::to(&peer).ping(LONG);
+    warm_two(&front);
+    front.settings.connect.ping = Some(SHORT);
+
+    let finished = front.ask(post("/again", "")).is(200, "again");
+
+    assert_eq!((finished.attempts, finished.reused), (1, false));
+    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (3, 3, 4));
+    let closed = (front.closed(CloseReason::Broken), front.closed(CloseReason::Suspect));
+    assert_eq!(closed, (1, 1));
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection() {
+    let stale = || [headers(200).into_bytes(), end_response().into_bytes()].concat();
+    let answers = [
+        stale(),
+        [cpong(), stale()].concat(),
+        [cpong(), vec![0x41]].concat(),
+        [cpong(), cpong()].concat(),
+        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+        vec![0x41, 0x42, 0x00, 0x00],
+        vec![0x41, 0x42, 0xFF, 0xFF, 0x09],
+        Vec::new(),
+    ];
+    for answer in answers {
+        let sent = answer.clone();
+        let peer = ScriptedPeer::start(move |conn| {
+            conn.expect_cping()?;
+            conn.send(cpong())?;
+            conn.expect_forward_request()?;
+            respond(conn, "ok")?;
+            if conn.read_packet()?.is_some() {
+                conn.send(&sent)?;
+                conn.shutdown_write()?;
+                conn.expect_close()?;
+            }
+            Ok(())
+        });
+        let front = Front::to(&peer).ping(LONG);
+        front.ask(get("/")).is(200, "ok");
+
+        let finished = front.ask(get("/")).is(200, "ok");
+
+        assert!(!finished.reused, "{answer:02x?}");
+        assert_eq!(peer.requests(), 2);
+        front.settled(&peer, 1);
+    }
+}
