@@ -240,6 +240,42 @@ fn it_is_sent_again_in_the_place_of_the_connection_that_died() {
 }
 
 #[test]
+fn sending_it_again_does_not_wait_behind_others_for_a_place() {
+    let (read, freed) = (Signal::new(), Signal::new());
+    let (has_read, may_die) = (read.clone(), freed.clone());
+    let peer = ScriptedPeer::start(move |conn| {
+        let index = conn.index();
+        while let Some(payload) = conn.read_packet()? {
+            let request = support::ajp::request::forward_request(&payload)?;
+            if index == 0 && request.uri == "/dies" {
+                has_read.give();
+                may_die.wait();
+                conn.close();
+                return Ok(());
+            }
+            respond(conn, &request.uri)?;
+        }
+        Ok(())
+    });
+    let front = Front::to(&peer).max(1, LONG);
+    front.ask(get("/warm")).is(200, "/warm");
+
+    thread::scope(|scope| {
+        scope.spawn(|| front.ask(get("/dies")).is(200, "/dies"));
+        read.wait();
+        scope.spawn(|| front.ask(get("/waits")).is(200, "/waits"));
+        while front.backend.stats().waiting == 0 {
+            thread::yield_now();
+        }
+        freed.give();
+    });
+
+    // The one that waits has come later: it is sent when the other has been answered.
+    assert_eq!(peer.last_request().unwrap().uri, "/waits");
+    assert_eq!(peer.connections(), 2);
+}
+
+#[test]
 fn a_request_is_sent_again_once_and_no_more() {
     let peer = ScriptedPeer::start(|conn| {
         if conn.index() == 0 {

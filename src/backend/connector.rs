@@ -22,15 +22,6 @@ pub struct ConnectSettings {
     pub limits: Limits,
 }
 
-/// Which connections will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checkout {
-    /// An idle one if there is one.
-    Any,
-    /// A new one: an idle one has just failed.
-    Fresh,
-}
-
 impl Backend {
     /// A connection for one request: idle and alive, or new; CPING answered where `ping` is set.
     ///
@@ -39,24 +30,28 @@ impl Backend {
     ///
     /// # Errors
     /// [`AcquireFailure`]; nothing has been sent but CPING.
-    pub fn acquire(
-        &self,
-        settings: &ConnectSettings,
-        checkout: Checkout,
-    ) -> Result<Lease<Connection>, AcquireFailure> {
-        let start = Instant::now();
-        let limits = &settings.limits;
-        let vacancy = match checkout {
-            Checkout::Fresh => self.pool.acquire_fresh(start, limits)?,
-            Checkout::Any => match self.pool.acquire(start, limits)? {
-                Acquired::Vacant(vacancy) => vacancy,
-                Acquired::Reused(lease) => match self.ping_reused(lease, settings.ping) {
-                    Ok(lease) => return Ok(lease),
-                    Err(vacancy) => vacancy,
-                },
+    pub fn acquire(&self, settings: &ConnectSettings) -> Result<Lease<Connection>, AcquireFailure> {
+        let vacancy = match self.pool.acquire(Instant::now(), &settings.limits)? {
+            Acquired::Vacant(vacancy) => vacancy,
+            Acquired::Reused(lease) => match self.ping_reused(lease, settings.ping) {
+                Ok(lease) => return Ok(lease),
+                Err(vacancy) => vacancy,
             },
         };
         self.open(vacancy, settings)
+    }
+
+    /// A new connection in the place of one that has failed, which is closed first: whoever waits
+    /// for a place came later.
+    ///
+    /// # Errors
+    /// [`AcquireFailure`], but never that all places are taken.
+    pub fn replace(
+        &self,
+        failed: Lease<Connection>,
+        settings: &ConnectSettings,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
+        self.open(failed.discard(CloseReason::Broken), settings)
     }
 
     /// All addresses of the backend; none for a unix socket.

@@ -11,7 +11,7 @@ mod incoming;
 mod packet_limit;
 
 pub use connection::{Connection, Usage};
-pub use connector::{Checkout, ConnectSettings};
+pub use connector::ConnectSettings;
 pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
 pub use packet_limit::PacketLimit;

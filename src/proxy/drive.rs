@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::retry::{self, Replay};
 use super::{Client, Failure, Level, Phase, Prepared, ProxyError};
-use crate::backend::{Backend, Checkout, ConnectSettings, Connection, Usage};
+use crate::backend::{Backend, ConnectSettings, Connection, Usage};
 use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
 use crate::net::{NetError, SendError};
 use crate::pool::{CloseReason, Keep, Lease};
@@ -80,17 +80,16 @@ fn serve_counted(
     client: &mut impl Client,
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
-    let mut checkout = Checkout::Any;
     let mut retries = 0;
+    let mut acquired = backend.acquire(&settings.connect);
     loop {
-        let lease =
-            backend.acquire(&settings.connect, checkout).map_err(Failure::before_connection)?;
+        let lease = acquired.map_err(Failure::before_connection)?;
         let mut dialogue = Dialogue::new(backend, settings, request, client, lease, traffic);
         let error = match dialogue.run() {
             Ok(reusable) => return dialogue.finish(reusable, retries + 1),
             Err(error) => error,
         };
-        let (failure, body_is_kept) = dialogue.fail(error);
+        let (failure, body_is_kept, failed) = dialogue.fail(error);
         let replay = Replay { is_idempotent: request.is_idempotent, body_is_kept, retries };
         if !retry::allowed(&failure, replay) {
             return Err(failure);
@@ -105,7 +104,7 @@ fn serve_counted(
             ),
         );
         retries += 1;
-        checkout = Checkout::Fresh;
+        acquired = backend.replace(failed, &settings.connect);
     }
 }
 
@@ -322,15 +321,15 @@ impl<'a, C: Client> Dialogue<'a, C> {
         })
     }
 
-    /// Closes the connection; also says whether the request's body is still whole in memory.
-    fn fail(self, error: ProxyError) -> (Failure, bool) {
+    /// The failure, whether the request's body is still whole in memory, and the connection, which
+    /// is good for nothing but its place.
+    fn fail(self, error: ProxyError) -> (Failure, bool, Lease<Connection>) {
         let usage = self.lease.usage();
         let reused = self.lease.is_reused();
         let body_is_kept = self.pieces <= u32::from(self.request.first_piece.is_some());
         let error = self.judge(error, reused);
         let failure = Failure { error, phase: self.phase, usage: Some(usage), reused };
-        drop(self.lease);
-        (failure, body_is_kept)
+        (failure, body_is_kept, self.lease)
     }
 
     /// Tomcat answers a request that is larger than its packetSize with a bare 400.
