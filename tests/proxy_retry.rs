@@ -10,16 +10,12 @@ use std::time::Duration;
 
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Phase, ProxyError};
+use support::ajp::echo::respond;
 use support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
 };
 use support::front::ask::ask;
 use support::front::{Front, LONG, SHORT, Signal, get, post, put};
-
-/// A whole response in one write.
-fn respond(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
-    conn.send([headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat())
-}
 
 /// The first connection serves a request, reads another with its body, and does then as told. The
 /// others answer one request each with `again`.

@@ -5,7 +5,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use super::encode::{chunk, cpong, end_response, get_body_chunk, headers};
+use super::encode::{Packet, chunk, cpong, end_response, get_body_chunk, headers};
 use super::peer::{PeerConnection, ScriptedPeer};
 use super::request::{ForwardRequest, forward_request};
 
@@ -37,6 +37,20 @@ pub fn echo_sized(conn: &mut PeerConnection, packet_size: usize) -> io::Result<(
             }
         }
         conn.send(end_response())?;
+    }
+    Ok(())
+}
+
+/// Sends a whole response with this text, in one write.
+pub fn respond(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
+    conn.send([headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat())
+}
+
+/// Answers every request with its URI, until the web server closes the connection.
+pub fn uris(conn: &mut PeerConnection) -> io::Result<()> {
+    while let Some(payload) = conn.read_packet()? {
+        let request = forward_request(&payload)?;
+        respond(conn, &request.uri)?;
     }
     Ok(())
 }

@@ -1,0 +1,289 @@
+//! Request bodies and packet sizes through `proxy::serve` over real sockets: every packet but the
+//! first of an announced body is asked for, and none is larger than was asked.
+#![allow(missing_docs)]
+
+mod support;
+
+use mod_proxy_ajp_rs::protocol::PacketSize;
+use mod_proxy_ajp_rs::proxy::ProxyError;
+use support::ajp::echo::{echo_sized, read_body, respond, uris};
+use support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
+use support::front::{Front, SHORT, Signal, get, post, put};
+
+// Request bodies.
+
+#[test]
+fn the_first_piece_of_an_announced_body_comes_with_the_request() {
+    let peer = ScriptedPeer::start(|conn| {
+        let request = conn.expect_forward_request()?;
+        assert_eq!(
+            (request.method.as_str(), request.header("content-length")),
+            ("POST", Some("5"))
+        );
+        // Nothing has been asked for.
+        assert_eq!(conn.read_body_packet()?, b"hello");
+        respond(conn, "thanks")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "hello"));
+
+    answer.is(200, "thanks");
+    assert_eq!((answer.uploaded, answer.downloaded), (5, 6));
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_long_body_is_sent_piece_by_piece_as_it_is_asked_for() {
+    let body = vec![b'x'; 30_000];
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let mut pieces = vec![conn.read_body_packet()?.len()];
+        for asked in [8186, 100, 8186, 8186, 8186] {
+            conn.send(get_body_chunk(asked))?;
+            pieces.push(conn.read_body_packet()?.len());
+        }
+        respond(conn, &format!("{pieces:?}"))?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(put("/", &body));
+
+    answer.is(200, "[8186, 8186, 100, 8186, 5342, 0]");
+    assert_eq!(answer.uploaded, 30_000);
+    assert_eq!(answer.client.reads, [8186, 8186, 100, 8186, 8186, 8186]);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_chunked_body_is_not_touched_until_it_is_asked_for() {
+    let peer = ScriptedPeer::start(|conn| {
+        let request = conn.expect_forward_request()?;
+        let body = read_body(conn, &request, 8192)?;
+        respond(conn, &body.len().to_string())?;
+        // Not asked for: only the next request may come.
+        conn.expect_forward_request()?;
+        respond(conn, "unread")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", vec![b'y'; 20_000]).chunked());
+    answer.is(200, "20000");
+    assert_eq!(answer.client.reads, [8186; 4]);
+
+    let answer = front.ask(post("/", "never asked for").chunked());
+    answer.is(200, "unread");
+    assert!(answer.client.reads.is_empty());
+    assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn two_packets_asked_for_in_one_write_are_two_packets() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send([get_body_chunk(2), get_body_chunk(3)].concat())?;
+        let pieces = [conn.read_body_packet()?, conn.read_body_packet()?];
+        assert_eq!(pieces, [b"ab".to_vec(), b"cde".to_vec()]);
+        respond(conn, "ok")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    front.ask(post("/", "abcdefg").chunked()).is(200, "ok");
+
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_container_that_asks_for_the_body_of_a_get_gets_an_empty_packet() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(8186))?;
+        assert!(conn.read_body_packet()?.is_empty());
+        respond(conn, "ok")?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, "ok");
+    assert!(answer.client.reads.is_empty());
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn what_was_read_ahead_is_sent_no_faster_than_asked_for() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        let mut body = Vec::new();
+        for asked in [4, 1, 8186, 8186, 8186] {
+            conn.send(get_body_chunk(asked))?;
+            let data = conn.read_body_packet()?;
+            assert!(data.len() <= asked.into(), "{} bytes, asked for {asked}", data.len());
+            body.extend(data);
+        }
+        respond(conn, std::str::from_utf8(&body).unwrap())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "0123456789abcdef").read_ahead(10));
+
+    answer.is(200, "0123456789abcdef");
+    assert_eq!(answer.uploaded, 16);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_container_that_asks_for_more_than_a_packet_holds_gets_a_full_packet() {
+    for asked in [65_534, 65_535] {
+        let peer = ScriptedPeer::start(move |conn| {
+            conn.expect_forward_request()?;
+            conn.send(get_body_chunk(asked))?;
+            let mut length = conn.read_body_packet()?.len();
+            conn.send(get_body_chunk(asked))?;
+            length += conn.read_body_packet()?.len();
+            respond(conn, &length.to_string())?;
+            conn.expect_close()
+        });
+        let front = Front::to(&peer);
+
+        front.ask(post("/", vec![b'z'; 70_000]).chunked()).is(200, "70000");
+    }
+}
+
+#[test]
+fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
+    let passed = Signal::new();
+    let seen = passed.clone();
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_forward_request()?;
+        conn.send([headers(200).into_bytes(), chunk("so far"), get_body_chunk(8186)].concat())?;
+        assert_eq!(conn.read_body_packet()?, b"more");
+        seen.wait();
+        conn.send([chunk(" so good"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(post("/", "more").chunked().by(|client| client.on_pass = passed));
+
+    answer.is(200, "so far so good");
+    assert_eq!(answer.client.shape(), "so far| so goodE");
+}
+
+// Packet sizes.
+
+#[test]
+fn what_a_container_asks_for_bounds_the_next_first_piece() {
+    for size in [8192, 10_000, 65_536] {
+        let peer = ScriptedPeer::start(move |conn| echo_sized(conn, size));
+        let front = Front::to(&peer);
+        let body = vec![b'b'; 100_000];
+
+        front.ask(post("/", &body)).result.expect("an answer");
+        let next = front.ask(post("/", &body));
+
+        next.result.as_ref().expect("an answer");
+        assert_eq!(next.client.reads[0], size - 6);
+        assert_eq!(front.backend.packet_limit().for_request().bytes(), size);
+        front.settled(&peer, 1);
+    }
+}
+
+#[test]
+fn packets_larger_than_any_configured_size_are_accepted() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(200).header("X-Long", "h".repeat(60_000)))?;
+        // 65535 bytes of payload, the most there can be.
+        conn.send(chunk(vec![b'c'; 65_531]))?;
+        conn.send(end_response())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/"));
+
+    answer.is(200, vec![b'c'; 65_531]);
+    assert_eq!(answer.client.heads[0].headers[0].1.len(), 60_000);
+    assert_eq!(front.idle(), 1);
+}
+
+#[test]
+fn a_large_request_is_tried_as_it_is_while_nothing_is_known() {
+    let peer = ScriptedPeer::start(uris);
+    let front = Front::to(&peer);
+
+    front.ask(get("/large").padding(60_000)).is(200, "/large");
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_large_request_answered_by_a_close_is_too_large_and_that_is_remembered() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = Front::to(&peer);
+
+    let answer = front.ask(get("/").padding(9_000));
+
+    let failure = answer.fails_with(431);
+    assert!(matches!(failure.error, ProxyError::RequestTooLarge { packet } if packet > 9_000));
+    assert!(failure.error.to_string().contains("packetSize"));
+    assert_eq!(front.backend.packet_limit().for_request(), PacketSize::MIN);
+    assert_eq!(peer.requests(), 1);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_close_on_a_small_request_says_nothing_about_sizes() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.close();
+        Ok(())
+    });
+    let front = Front::to(&peer);
+
+    front.ask(get("/")).fails_with(502);
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_large_request_that_times_out_says_nothing_about_sizes() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).timeout(SHORT);
+
+    front.ask(get("/").padding(9_000)).fails_with(504);
+
+    assert!(!front.backend.packet_limit().is_known());
+}
+
+#[test]
+fn a_400_for_a_large_request_is_the_client_s_with_a_hint_for_the_administrator() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(headers(400))?;
+        conn.send(end_response().reuse(false))
+    });
+    let front = Front::to(&peer);
+
+    let small = front.ask(get("/"));
+    small.is(400, "");
+    assert!(!small.client.was_told("packetSize"));
+
+    let large = front.ask(get("/").padding(9_000));
+    large.is(400, "");
+    assert!(large.client.was_told("packetSize"));
+}
