@@ -260,8 +260,8 @@ fn a_body_of_unknown_length_is_sent_only_when_asked_for() {
 
 #[test]
 fn a_container_that_asks_for_a_body_that_is_not_there_gets_one_empty_packet() {
+    assert_eq!(get().body_sent(0), Err(ExchangeError::BodyNotAskedFor { length: 0 }));
     let mut get = get();
-    assert_eq!(get.body_sent(0), Err(ExchangeError::BodyNotAskedFor { length: 0 }));
     assert_eq!(receive(&mut get, get_body_chunk(8186)), want(8186));
     assert_eq!(get.body_sent(0), Ok(()));
     let mut get = after_headers(get, headers(200));
@@ -368,4 +368,25 @@ fn a_second_end_cannot_make_a_connection_clean() {
     receive(&mut get, end_response().reuse(false)).unwrap();
     receive(&mut get, end_response().reuse(true)).unwrap_err();
     assert!(get.finish(0).is_none());
+}
+
+#[test]
+fn a_connection_that_was_out_of_step_once_is_never_clean() {
+    let unknown = raw([0x41, 0x42, 0x00, 0x01, 0x77]);
+    for wrong in [cpong(), headers(200).into_bytes(), get_body_chunk(0), unknown] {
+        let mut get = after_headers(get(), headers(200));
+        receive(&mut get, wrong).unwrap_err();
+        assert_eq!(receive(&mut get, end_response()), END);
+        assert!(get.finish(0).is_none());
+    }
+    let mut late = after_headers(get(), headers(200));
+    assert_eq!(receive(&mut late, end_response()), END);
+    receive(&mut late, cpong()).unwrap_err();
+    assert!(late.finish(0).is_none());
+
+    let mut unasked = exchange(RequestBody::OnRequest);
+    unasked.body_sent(3).unwrap_err();
+    let mut unasked = after_headers(unasked, headers(200));
+    assert_eq!(receive(&mut unasked, end_response()), END);
+    assert!(unasked.finish(0).is_none());
 }

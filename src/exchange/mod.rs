@@ -49,6 +49,8 @@ pub struct Exchange {
     phase: Phase,
     upload: Upload,
     length: Length,
+    /// Something came, or was sent, that should not have: there will be no [`Reusable`].
+    is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,8 @@ impl Exchange {
             RequestBody::Announced => Upload::Due,
             RequestBody::None | RequestBody::OnRequest => Upload::Settled,
         };
-        Self { facts, phase: Phase::AwaitHeaders, upload, length: Length::unknown() }
+        let (phase, length) = (Phase::AwaitHeaders, Length::unknown());
+        Self { facts, phase, upload, length, is_broken: false }
     }
 
     /// Notes that a body packet with `len` bytes of data has been sent; 0 ends the body.
@@ -86,6 +89,7 @@ impl Exchange {
     /// next request, so it must not be sent.
     pub fn body_sent(&mut self, len: usize) -> Result<(), ExchangeError> {
         if self.upload != Upload::Due {
+            self.is_broken = true;
             return Err(ExchangeError::BodyNotAskedFor { length: len });
         }
         self.upload = if len == 0 { Upload::Ended } else { Upload::Settled };
@@ -98,6 +102,30 @@ impl Exchange {
     /// A packet that cannot be decoded, or that may not come in this state. The connection is of
     /// no further use then.
     pub fn receive(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
+        let event = self.event(payload);
+        self.is_broken |= event.is_err();
+        event
+    }
+
+    /// Has SEND_HEADERS been seen?
+    #[must_use]
+    pub fn has_headers(&self) -> bool {
+        self.phase != Phase::AwaitHeaders
+    }
+
+    /// Says whether the connection may serve another request: END_RESPONSE with reuse = 1 seen, no
+    /// body packet due, no error before or since, and nothing unread (`unread` counts the bytes
+    /// behind END_RESPONSE).
+    #[must_use]
+    pub fn finish(&self, unread: usize) -> Option<Reusable> {
+        let clean = self.phase == (Phase::Ended { reuse: true })
+            && self.upload != Upload::Due
+            && !self.is_broken
+            && unread == 0;
+        clean.then(Reusable::new)
+    }
+
+    fn event(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
         let response = Response::decode(payload)?;
         if let Phase::Ended { .. } = self.phase {
             return Err(ExchangeError::AfterEnd);
@@ -109,22 +137,6 @@ impl Exchange {
             Response::EndResponse(end) => self.end(end),
             Response::CPong => Err(ExchangeError::UnexpectedCPong),
         }
-    }
-
-    /// Has SEND_HEADERS been seen?
-    #[must_use]
-    pub fn has_headers(&self) -> bool {
-        self.phase != Phase::AwaitHeaders
-    }
-
-    /// Says whether the connection may serve another request: END_RESPONSE with reuse = 1 seen, no
-    /// body packet due, and nothing unread (`unread` counts the bytes behind END_RESPONSE).
-    #[must_use]
-    pub fn finish(&self, unread: usize) -> Option<Reusable> {
-        let clean = self.phase == (Phase::Ended { reuse: true })
-            && self.upload != Upload::Due
-            && unread == 0;
-        clean.then(Reusable::new)
     }
 
     fn headers(&mut self, head: SendHeaders) -> Result<Event, ExchangeError> {
