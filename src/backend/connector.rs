@@ -137,3 +137,45 @@ fn connect_to(address: Address, options: &ConnectOptions) -> Result<Connection, 
         Err(source) => Err(AcquireFailure::Connect { address, source }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::ConnectError;
+    use std::net::TcpListener;
+
+    /// An address of this machine with the port of `listener`, where that does not listen.
+    fn deaf(listener: &TcpListener, last_byte: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, last_byte], listener.local_addr().unwrap().port()))
+    }
+
+    #[test]
+    fn the_first_address_that_answers_is_taken_and_the_rest_left_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        other.set_nonblocking(true).unwrap();
+        let address = |listener: &TcpListener| listener.local_addr().unwrap();
+        let addresses =
+            [deaf(&listener, 2), deaf(&listener, 3), address(&listener), address(&other)];
+
+        connect_any(&addresses, &ConnectOptions::default()).expect("the third answers");
+
+        listener.accept().unwrap();
+        assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn when_no_address_answers_the_last_one_is_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [deaf(&listener, 2), deaf(&listener, 3)];
+
+        let failure = connect_any(&addresses, &ConnectOptions::default()).unwrap_err();
+
+        let Some(AcquireFailure::Connect { address, source }) = failure else {
+            panic!("{failure:?}")
+        };
+        assert_eq!(address, Address::Inet(addresses[1]));
+        assert_eq!(source, ConnectError::Refused);
+        assert!(connect_any(&[], &ConnectOptions::default()).unwrap_err().is_none());
+    }
+}
