@@ -89,9 +89,9 @@ impl Ask {
                 headers.push((b"Transfer-Encoding", b"chunked"));
                 RequestBody::OnRequest
             }
-            Some(_) => {
+            Some(data) => {
                 headers.push((b"Content-Length", length.as_bytes()));
-                RequestBody::Announced
+                if data.is_empty() { RequestBody::None } else { RequestBody::Announced }
             }
         };
         client.body = self.body.unwrap_or_default();
