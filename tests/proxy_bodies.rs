@@ -8,7 +8,7 @@ use mod_proxy_ajp_rs::protocol::PacketSize;
 use mod_proxy_ajp_rs::proxy::ProxyError;
 use support::ajp::echo::{echo_sized, read_body, respond, uris};
 use support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
-use support::front::{Front, SHORT, Signal, get, post, put};
+use support::front::{Front, SHORT, get, post, put};
 
 // Request bodies.
 
@@ -158,21 +158,19 @@ fn a_container_that_asks_for_more_than_a_packet_holds_gets_a_full_packet() {
 
 #[test]
 fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
-    let passed = Signal::new();
-    let seen = passed.clone();
-    let peer = ScriptedPeer::start(move |conn| {
+    let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         conn.send([headers(200).into_bytes(), chunk("so far"), get_body_chunk(8186)].concat())?;
         assert_eq!(conn.read_body_packet()?, b"more");
-        seen.wait();
         conn.send([chunk(" so good"), end_response().into_bytes()].concat())?;
         conn.expect_close()
     });
     let front = Front::to(&peer);
 
-    let answer = front.ask(post("/", "more").chunked().by(|client| client.on_pass = passed));
+    let answer = front.ask(post("/", "more").chunked());
 
     answer.is(200, "so far so good");
+    assert_eq!(answer.client.passes_at_read, [1]);
     assert_eq!(answer.client.shape(), "so far| so goodE");
 }
 

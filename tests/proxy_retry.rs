@@ -5,6 +5,7 @@
 mod support;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -289,6 +290,34 @@ fn a_request_is_sent_again_once_and_no_more() {
     let failure = answer.fails_with(502);
     assert!(!failure.reused, "the failure of the fresh connection is told");
     assert_eq!((peer.connections(), peer.requests()), (2, 3));
+}
+
+#[test]
+fn a_request_never_written_is_sent_again_once_and_no_more() {
+    let (sending, closed) = (Signal::new(), Signal::new());
+    let (is_sending, has_closed) = (sending.clone(), closed.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ajp.sock");
+    let peer = ScriptedPeer::start_unix(&path, move |conn| {
+        is_sending.wait_for(conn.index() + 1);
+        conn.close();
+        has_closed.give();
+        Ok(())
+    })
+    .unwrap();
+    let front = Front::at_socket(&path);
+
+    let attempts = AtomicUsize::new(0);
+    let answer = front.ask(post("/", "pay 100").by(|client| {
+        client.before_body = Some(Box::new(move || {
+            sending.give();
+            closed.wait_for(attempts.fetch_add(1, Ordering::Relaxed) + 1);
+        }));
+    }));
+
+    assert_eq!(answer.fails_with(502).phase, Phase::Request);
+    assert_eq!((peer.connections(), peer.requests()), (2, 0));
+    front.settled(&peer, 0);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct FakeClient {
     piece: Range<usize>,
     /// The `at_most` of every piece read.
     pub reads: Vec<usize>,
+    /// How much had been passed when each was read.
+    pub passes_at_read: Vec<usize>,
     /// The read with this number, from 1, fails.
     pub read_fails: Option<(usize, ClientError)>,
     /// The pass with this number, from 1, fails.
@@ -88,6 +90,7 @@ impl FakeClient {
 impl Client for FakeClient {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
         self.reads.push(at_most);
+        self.passes_at_read.push(self.passes.len());
         if let Some((_, error)) = self.read_fails.filter(|(read, _)| *read == self.reads.len()) {
             return Err(error);
         }
