@@ -2,7 +2,6 @@
 #include "shim.h"
 #include "mpm_common.h"
 #include "apr_optional.h"
-#include "apr_optional_hooks.h"
 
 /* The module record is Rust's (a record in C would be dropped from the library). */
 extern module AP_MODULE_DECLARE_DATA proxy_ajp_module;
@@ -52,6 +51,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
 {
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
+    static const char *const before_balancer[] = { "mod_proxy_balancer.c", NULL };
     static const char *const after_balancer[] = { "mod_proxy_balancer.c", NULL };
     APR_OPTIONAL_FN_TYPE(ajp_handle_cping_cpong) *cping = cb->cping;
 
@@ -64,8 +64,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     ap_hook_child_stopping(cb->child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
-    /* mod_proxy runs this one as an optional hook; it has no function to register it. */
-    APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
+    proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
 }
 

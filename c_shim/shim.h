@@ -32,7 +32,8 @@ typedef struct {
     int (*canon)(request_rec *r, char *url);
     int (*scheme)(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
                   const char *proxyname, apr_port_t proxyport);
-    int (*request_status)(int *status, request_rec *r);
+    int (*post_request)(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
+                        proxy_server_conf *conf);
     /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
     const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                 const char *key, const char *value);

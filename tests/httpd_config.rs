@@ -3,7 +3,8 @@
 
 mod support;
 
-use support::httpd::{Httpd, Setup};
+use support::httpd::{Httpd, Mpm, Setup};
+use support::process::wait_for;
 use support::relay::Relay;
 use support::tomcat::Tomcat;
 
@@ -168,4 +169,69 @@ fn connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer() {
     assert_eq!(answer.status, 503);
     let took = started.elapsed().as_millis();
     assert!((250..10_000).contains(&took), "{took} ms");
+}
+
+#[test]
+fn parameters_take_effect_inside_a_virtual_host() {
+    let relay = Relay::to(Tomcat::shared().address());
+    let httpd = Httpd::setup()
+        .conf("<VirtualHost *:*>")
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app forceclose=On", relay.port))
+        .conf("<Proxy balancer://one>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} connecttimeout=5s", relay.port))
+        .conf("</Proxy>\nProxyPass /balanced balancer://one/app\n</VirtualHost>")
+        .start();
+    for _ in 0..3 {
+        httpd.get("/app/static.txt").expect(200);
+    }
+
+    assert_eq!(relay.connections(), 3);
+    httpd.get("/balanced/static.txt").expect(200);
+    assert!(!Httpd::setup()
+        .conf("<VirtualHost *:*>\nProxyPass /app ajp://localhost/ forceclose=maybe\n</VirtualHost>")
+        .configtest()
+        .0);
+}
+
+#[test]
+fn virtual_hosts_that_define_the_same_backend_share_its_connections() {
+    let relay = Relay::to(Tomcat::shared().address());
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app", relay.port);
+    let httpd = Httpd::setup()
+        .mpm(Mpm::Prefork)
+        .conf("StartServers 1\nMaxRequestWorkers 1")
+        .conf(&format!("<VirtualHost *:*>\nServerName one\n{pass}\n</VirtualHost>"))
+        .conf(&format!("<VirtualHost *:*>\nServerName two\n{pass}\n</VirtualHost>"))
+        .start();
+    let get = |host: &str| {
+        let mut client = httpd.client();
+        client.send(format!(
+            "GET /app/static.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        ));
+        client.response("GET").expect(200);
+    };
+    get("one");
+    get("two");
+
+    assert_eq!(relay.connections(), 1);
+}
+
+#[test]
+fn workers_with_limits_of_their_own_do_not_share_them() {
+    let relay = Relay::to(Tomcat::shared().address());
+    let httpd = Httpd::setup()
+        .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
+        .conf(&format!("ProxyPass /narrow ajp://127.0.0.1:{}/app/echo max=1 acquire=50", relay.port))
+        .conf(&format!("ProxyPass /wide ajp://127.0.0.1:{}/app max=5", relay.port))
+        .start();
+    let mut slow: Vec<_> = (0..3).map(|_| httpd.client()).collect();
+    for client in &mut slow {
+        client.send("GET /wide/slow?ms=1500 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    wait_for("three slow requests", || (relay.connections() == 3).then_some(()));
+
+    httpd.get("/narrow/x").expect(200);
+    for client in &mut slow {
+        client.response("GET").expect(200);
+    }
 }

@@ -229,6 +229,25 @@ fn nothing_a_backend_sends_behind_a_response_reaches_the_next_client() {
 }
 
 #[test]
+fn a_content_length_said_twice_is_passed_on_once() {
+    let peer = ScriptedPeer::start(|conn| {
+        while conn.read_packet()?.is_some() {
+            conn.send(headers(200).header("Content-Length", "5").header("content-length", "05 "))?;
+            conn.send(support::ajp::flush())?;
+            conn.send(chunk(b"hello"))?;
+            conn.send(end_response())?;
+        }
+        Ok(())
+    });
+    let httpd =
+        Httpd::setup().conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port())).start();
+
+    let answer = httpd.get("/app/x").expect(200);
+    assert_eq!(answer.all("Content-Length"), ["5"]);
+    assert_eq!(answer.text(), "hello");
+}
+
+#[test]
 fn a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken() {
     let faulty = backend();
     let httpd = Httpd::setup()

@@ -188,7 +188,10 @@ fn what_a_container_asks_for_bounds_the_next_first_piece() {
 
         next.result.as_ref().expect("an answer");
         assert_eq!(next.client.reads[0], size - 6);
-        assert_eq!(front.backend.packet_limit().for_request().bytes(), size);
+        assert_eq!(
+            front.backend.packet_limit().for_request(std::time::Instant::now()).bytes(),
+            size
+        );
         front.settled(&peer, 1);
     }
 }
@@ -236,7 +239,10 @@ fn a_large_request_answered_by_a_close_is_too_large_and_that_is_remembered() {
     let failure = answer.fails_with(431);
     assert!(matches!(failure.error, ProxyError::RequestTooLarge { packet } if packet > 9_000));
     assert!(failure.error.to_string().contains("packetSize"));
-    assert_eq!(front.backend.packet_limit().for_request(), PacketSize::MIN);
+    assert_eq!(
+        front.backend.packet_limit().for_request(std::time::Instant::now()),
+        PacketSize::MIN
+    );
     assert_eq!(peer.requests(), 1);
     front.settled(&peer, 0);
 }

@@ -25,8 +25,9 @@ pub struct ConnectSettings {
 impl Backend {
     /// A connection for one request: idle and alive, or new; CPING answered where `ping` is set.
     ///
-    /// An idle connection that does not answer CPING is closed together with all that are older,
-    /// and a new one is opened: a request pays for one ping timeout at most.
+    /// An idle connection that does not answer CPING is closed together with all that have been idle
+    /// longer, and a new one is opened and pinged: dead connections cost a request one ping timeout,
+    /// however many there are.
     ///
     /// # Errors
     /// [`AcquireFailure`]; nothing has been sent but CPING.
@@ -105,7 +106,9 @@ impl Backend {
             Ok(connection) => return Ok(connection),
             Err(failure) => failure,
         };
-        let asked = self.addresses.ask(&self.key.host, self.key.port, Instant::now())?;
+        // If the name cannot be resolved now, what the known addresses said stands.
+        let asked = self.addresses.ask(&self.key.host, self.key.port, Instant::now());
+        let asked = asked.unwrap_or_else(|_| Arc::clone(&known));
         let moved: Vec<_> = asked.iter().filter(|a| !known.contains(a)).copied().collect();
         match connect_any(&moved, &settings.options) {
             Ok(connection) => Ok(connection),

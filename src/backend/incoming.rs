@@ -60,8 +60,7 @@ impl Incoming {
 
     /// Gives the memory back: an idle connection keeps none.
     pub(super) fn shrink(&mut self) {
-        self.unread = Bytes::new();
-        self.buffer = None;
+        *self = Self::new();
     }
 
     /// A buffer that starts with the unread bytes, with room for more: at least for the rest of

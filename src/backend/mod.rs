@@ -18,7 +18,9 @@ pub use packet_limit::PacketLimit;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
@@ -40,6 +42,20 @@ pub struct BackendKey {
     pub secret: String,
     /// `iobuffersize` or ProxyIOBufferSize.
     pub packet_size: Option<PacketSize>,
+    /// `max`, `smax` and `ttl`: workers that want their pool otherwise have one of their own, or
+    /// one's limit would be another's.
+    pub bounds: Bounds,
+}
+
+/// What an administrator says of the size of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// `max`.
+    pub max: Option<NonZeroUsize>,
+    /// `smax`.
+    pub smax: Option<usize>,
+    /// `ttl`.
+    pub ttl: Option<Duration>,
 }
 
 impl fmt::Display for BackendKey {

@@ -47,6 +47,9 @@ pub enum ExchangeError {
         /// Bytes received up to where it showed.
         received: u64,
     },
+    /// Interim responses without end.
+    #[error("more than 100 interim responses")]
+    TooManyInterims,
     /// CPONG came in the middle of a response.
     #[error("CPONG in a response")]
     UnexpectedCPong,

@@ -51,6 +51,8 @@ pub struct Exchange {
     length: Length,
     /// Something came, or was sent, that should not have: there will be no [`Reusable`].
     is_broken: bool,
+    /// 1xx responses so far.
+    interims: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl Exchange {
             RequestBody::None | RequestBody::OnRequest => Upload::Settled,
         };
         let (phase, length) = (Phase::AwaitHeaders, Length::unknown());
-        Self { facts, phase, upload, length, is_broken: false }
+        Self { facts, phase, upload, length, is_broken: false, interims: 0 }
     }
 
     /// Notes that a body packet with `len` bytes of data has been sent; 0 ends the body.
@@ -145,6 +147,10 @@ impl Exchange {
         }
         // An interim response (RFC 9110 15.2) comes before the final one.
         if head.status < 200 {
+            self.interims += 1;
+            if self.interims > MOST_INTERIMS {
+                return Err(ExchangeError::TooManyInterims);
+            }
             return Ok(Event::Interim(head));
         }
         self.length = Length::of(&head, self.facts.is_head)?;
@@ -190,3 +196,6 @@ impl Exchange {
         Ok(Event::End { reuse: end.reuse })
     }
 }
+
+/// No application has this many; a backend that goes on for ever would hold its thread.
+const MOST_INTERIMS: u32 = 100;

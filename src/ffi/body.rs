@@ -8,15 +8,18 @@ use super::sys;
 use crate::proxy::{BodyPiece, ClientError};
 
 /// Reads a request body. The bytes stay in httpd's buckets.
-pub(super) struct Body<'r> {
-    request: Request<'r>,
+///
+/// Kept with the request over several attempts: each method gets the request anew, which is always
+/// the one it was made for.
+pub(super) struct Body {
+    /// Belongs to the request's pool, which destroys it.
     brigade: *mut sys::apr_bucket_brigade,
     /// What the brigade holds beyond the present piece.
     ahead: VecDeque<Slice>,
     piece: Vec<Slice>,
     ended: bool,
-    /// What a Content-Length announced and has not come yet.
-    missing: u64,
+    /// What a Content-Length announced and has not come yet; `None`: there is none that holds.
+    missing: Option<u64>,
 }
 
 /// Bytes of a bucket in the brigade, which stay in place until the brigade is cleaned.
@@ -26,22 +29,26 @@ struct Slice {
     len: usize,
 }
 
-impl<'r> Body<'r> {
-    /// `announced`: the Content-Length, 0 where there is none.
-    pub(super) fn new(request: Request<'r>, announced: u64) -> Self {
+impl Body {
+    /// `announced`: the Content-Length, if there is one.
+    pub(super) fn new(request: Request<'_>, announced: Option<u64>) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
         let brigade = unsafe {
             sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
         };
         let (ahead, piece) = (VecDeque::new(), Vec::new());
-        Self { request, brigade, ahead, piece, ended: false, missing: announced }
+        Self { brigade, ahead, piece, ended: false, missing: announced }
     }
 
     /// The next piece, of 1 to `at_most` bytes; 0 at the end.
-    pub(super) fn read(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
+    pub(super) fn read(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+    ) -> Result<BodyPiece, ClientError> {
         self.piece.clear();
         while self.ahead.is_empty() && !self.ended {
-            self.fetch(at_most)?;
+            self.fetch(request, at_most)?;
         }
         let mut room = at_most;
         while room > 0 {
@@ -58,33 +65,47 @@ impl<'r> Body<'r> {
             }
         }
         let len = at_most - room;
-        if len == 0 && self.missing > 0 {
-            return Err(ClientError::BodyTooShort { missing: self.missing });
+        if request.headers_in().get(c"Content-Length").is_none() {
+            // An input filter changes the body, and has taken its length away while reading.
+            self.missing = None;
         }
-        self.missing = self.missing.saturating_sub(len as u64);
-        Ok(BodyPiece { len })
+        match &mut self.missing {
+            Some(missing) if len == 0 && *missing > 0 => {
+                Err(ClientError::BodyTooShort { missing: *missing })
+            }
+            Some(missing) => {
+                *missing = missing.saturating_sub(len as u64);
+                Ok(BodyPiece { len })
+            }
+            None => Ok(BodyPiece { len }),
+        }
+    }
+
+    /// Puts the present piece back, to be read again: it did not reach anybody.
+    pub(super) fn unread(&mut self) {
+        for slice in self.piece.drain(..).rev() {
+            if let Some(missing) = &mut self.missing {
+                *missing += slice.len as u64;
+            }
+            self.ahead.push_front(slice);
+        }
     }
 
     /// The present piece.
     pub(super) fn piece(&self) -> Vec<&[u8]> {
         // SAFETY: each slice lies in a bucket of the brigade, which is cleaned only by `fetch`
-        // (which takes &mut self) and by Drop.
+        // (which takes &mut self) and with the request's pool, which outlives every use.
         self.piece.iter().map(|s| unsafe { std::slice::from_raw_parts(s.start, s.len) }).collect()
     }
 
-    /// The announced length does not hold: an input filter has changed the body.
-    pub(super) fn forget_announced_length(&mut self) {
-        self.missing = 0;
-    }
-
     /// Asks the input filters for more; blocks until there is some.
-    fn fetch(&mut self, at_most: usize) -> Result<(), ClientError> {
+    fn fetch(&mut self, request: Request<'_>, at_most: usize) -> Result<(), ClientError> {
         // SAFETY: brigade and filters are the request's own, on its thread. No slice is in use:
         // `ahead` is empty and `piece` has been cleared.
         let status = unsafe {
             sys::apr_brigade_cleanup(self.brigade.cast());
             sys::ap_get_brigade(
-                (*self.request.as_ptr()).input_filters,
+                (*request.as_ptr()).input_filters,
                 self.brigade,
                 sys::ap_input_mode_t_AP_MODE_READBYTES,
                 sys::apr_read_type_e_APR_BLOCK_READ,
@@ -92,7 +113,7 @@ impl<'r> Body<'r> {
             )
         };
         if status != sys::APR_SUCCESS as c_int {
-            return Err(self.refused(status));
+            return Err(refused(request, status));
         }
         let mut cursor = std::ptr::null_mut();
         loop {
@@ -116,29 +137,21 @@ impl<'r> Body<'r> {
                     self.ended = true;
                     return Ok(());
                 }
-                sys::AJP_SHIM_BUCKET_FAILED => return Err(self.refused(status)),
+                sys::AJP_SHIM_BUCKET_FAILED => return Err(refused(request, status)),
                 _ => {}
             }
         }
     }
-
-    fn refused(&self, status: sys::apr_status_t) -> ClientError {
-        if self.request.is_aborted() {
-            return ClientError::Gone;
-        }
-        // SAFETY: a pure function of httpd's.
-        let status =
-            unsafe { sys::ap_map_http_request_error(status, sys::HTTP_BAD_REQUEST as c_int) };
-        match u16::try_from(status) {
-            Ok(status) if status >= 400 => ClientError::BodyRefused { status },
-            _ => ClientError::Answered,
-        }
-    }
 }
 
-impl Drop for Body<'_> {
-    fn drop(&mut self) {
-        // SAFETY: made in `new` from the request's pool, which is still there; destroyed once.
-        unsafe { sys::apr_brigade_destroy(self.brigade) };
+fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
+    if request.is_aborted() {
+        return ClientError::Gone;
+    }
+    // SAFETY: a pure function of httpd's.
+    let status = unsafe { sys::ap_map_http_request_error(status, sys::HTTP_BAD_REQUEST as c_int) };
+    match u16::try_from(status) {
+        Ok(status) if status >= 400 => ClientError::BodyRefused { status },
+        _ => ClientError::Answered,
     }
 }

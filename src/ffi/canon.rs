@@ -15,9 +15,8 @@ use super::sys;
 /// # Safety
 /// `url` is a NUL-terminated string of the request's pool.
 pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
-    // SAFETY: as the caller promises.
-    let Some(text) = (unsafe { apr::bytes(url) }) else { return sys::DECLINED };
-    if !text.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+    // SAFETY: as the caller promises. The view ends here: netloc writes into the string.
+    if !unsafe { apr::bytes(url) }.is_some_and(is_ajp) {
         return sys::DECLINED;
     }
     // SAFETY: `ajp:` has just been seen there.
@@ -37,7 +36,9 @@ pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     };
     // SAFETY: null or a string of the request's pool.
     if let Some(error) = unsafe { apr::bytes(error) } {
-        let (url, error) = (String::from_utf8_lossy(text), String::from_utf8_lossy(error));
+        // SAFETY: still a string of the request's pool, whatever netloc made of it.
+        let url = unsafe { apr::bytes(url) }.unwrap_or_default();
+        let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
         log::request(request, LogLevel::Error, format_args!("{url}: {error}"));
         return sys::HTTP_BAD_REQUEST as c_int;
     }
@@ -99,8 +100,35 @@ fn forbidden(request: Request<'_>, what: &str) -> c_int {
     sys::HTTP_FORBIDDEN as c_int
 }
 
+/// Is this a URL of ours?
+pub(super) fn is_ajp(url: &[u8]) -> bool {
+    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
 /// What a URL of ours begins with.
-pub(super) const SCHEME: &[u8] = b"ajp:";
+const SCHEME: &[u8] = b"ajp:";
 
 /// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
 pub(super) const DEFAULT_PORT: u16 = 8009;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_or_path_with_a_control_character_or_space_is_forbidden() {
+        for bad in [&b"a b"[..], b"a\tb", b"a\r\nX: y", b"\x00", b"a\x7f"] {
+            assert!(has_control_or_space(bad), "{bad:?}");
+        }
+        for good in [&b""[..], b"a=b&c=%20", b"\xc3\xa4~"] {
+            assert!(!has_control_or_space(good), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        assert!(is_ajp(b"AJP://host/"));
+        assert!(!is_ajp(b"ajps://host/"));
+        assert!(!is_ajp(b"aj"));
+    }
+}

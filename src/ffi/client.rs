@@ -16,22 +16,32 @@ use crate::proxy::{BodyPiece, Client, ClientError, Level};
 /// One request of httpd's while it is being proxied.
 pub(super) struct HttpdClient<'r> {
     request: Request<'r>,
-    body: Body<'r>,
+    body: &'r mut Body,
     out: *mut sys::apr_bucket_brigade,
     before: Before,
+    /// SEND_HEADERS has been put into the response.
+    has_headers: bool,
     /// ProxyErrorOverride: the backend's body goes nowhere.
     is_overridden: bool,
     has_begun: bool,
 }
 
 impl<'r> HttpdClient<'r> {
-    pub(super) fn new(request: Request<'r>, body: Body<'r>) -> Self {
+    pub(super) fn new(request: Request<'r>, body: &'r mut Body) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
         let out = unsafe {
             sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
         };
         let before = Before::of(request);
-        Self { request, body, out, before, is_overridden: false, has_begun: false }
+        Self {
+            request,
+            body,
+            out,
+            before,
+            has_headers: false,
+            is_overridden: false,
+            has_begun: false,
+        }
     }
 
     /// The error status that httpd is to answer in place of the backend, if it overrides it.
@@ -41,7 +51,14 @@ impl<'r> HttpdClient<'r> {
 
     /// The backend failed before anything was sent: forgets what it said of the response.
     pub(super) fn withdraw(&self) {
-        self.before.restore(self.request);
+        if self.has_headers {
+            self.before.restore(self.request);
+        }
+    }
+
+    /// Has the backend said anything of a response?
+    pub(super) fn has_headers(&self) -> bool {
+        self.has_headers
     }
 
     /// The backend failed after the response had begun: tells httpd's filters, so that what has
@@ -59,7 +76,7 @@ impl<'r> HttpdClient<'r> {
 
 impl Client for HttpdClient<'_> {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
-        self.body.read(at_most)
+        self.body.read(self.request, at_most)
     }
 
     fn body(&self) -> Vec<&[u8]> {
@@ -67,6 +84,7 @@ impl Client for HttpdClient<'_> {
     }
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
+        self.has_headers = true;
         self.is_overridden = response::begin(self.request, head, self.before);
         Ok(())
     }

@@ -3,29 +3,35 @@
 use std::ffi::{c_char, c_int};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::apr;
 use super::body::Body;
-use super::canon::{DEFAULT_PORT, SCHEME};
+use super::canon::{DEFAULT_PORT, is_ajp};
 use super::child::Child;
 use super::client::HttpdClient;
 use super::guard::guard_or;
+use super::kept::{Kept, Upload};
 use super::log::{self, LogLevel};
 use super::marshal::{self, Target};
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{member, proxy_block, sys};
-use crate::backend::{AcquireFailure, Backend, BackendKey, ConnectSettings};
+use crate::backend::{AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings};
 use crate::config::WorkerSettings;
 use crate::exchange::{RequestBody, RequestFacts};
 use crate::net::ConnectOptions;
 use crate::proxy::{
-    Client, Failure, Member, Outcome, Prepared, Reply, RequestError, Settings, body_of, serve,
+    Client, Failure, Member, Outcome, Phase, Prepared, ProxyError, Reply, RequestError, Settings,
+    body_of, serve,
 };
 
 /// A status to answer with, already logged.
 struct Refused(c_int);
+
+/// A status for mod_proxy, and whether mod_proxy would mark the member for it without cause.
+struct Status(c_int, bool);
 
 /// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
 ///
@@ -65,7 +71,7 @@ unsafe fn handle(
     // SAFETY: as the caller promises.
     let (url_text, proxy_name) =
         unsafe { (apr::bytes(url).unwrap_or(b""), apr::bytes(proxy_name)) };
-    if !url_text.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+    if !is_ajp(url_text) {
         return sys::DECLINED;
     }
     member::settle(request);
@@ -73,6 +79,7 @@ unsafe fn handle(
     let Some(child) = (unsafe { ServerConfig::of(request.server()) }).and_then(|c| c.child.get())
     else {
         log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
+        member::leave_untouched(request, worker);
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
     // SAFETY: worker and server are live.
@@ -138,12 +145,24 @@ struct Call<'r> {
 impl<'r> Call<'r> {
     fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> Result<c_int, Refused> {
         let request = self.request;
+        // SAFETY: `member` uses its references to it for one assignment each, and not during this
+        // function but at its very end, when this one is not used any more.
+        let kept = unsafe { Kept::of(request) };
+        if kept.sent_to_remote_proxy && remote_proxy.is_none() {
+            // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
+            return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
+        }
         let backend = self.backend(remote_proxy);
         let ours = self.child.settings(self.worker.id()).cloned().unwrap_or_default();
         let settings = self.settings(&ours);
-        proxy_block::check(request, self.conf, self.uri.host, &backend, &settings.connect)
-            .map_err(Refused)?;
-        let (mut client, prepared) = self.prepare(&backend)?;
+        let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
+        proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
+        if kept.upload.is_none() {
+            kept.upload = Some(self.upload().map_err(|error| self.refuse(&error))?);
+        }
+        let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
+        let prepared = self.prepare(&backend, upload)?;
+        let mut client = HttpdClient::new(request, &mut upload.body);
         let (result, uploaded, downloaded) = serve(&backend, &settings, &prepared, &mut client);
         self.worker.count(uploaded, downloaded);
         match result {
@@ -151,13 +170,19 @@ impl<'r> Call<'r> {
                 self.worker.came_back();
                 Ok(self.answered(&client))
             }
-            Err(failure) => Ok(self.failed(&backend, &failure, &client)),
+            Err(failure) => {
+                let status = self.failed(&backend, &failure, &client);
+                drop(client);
+                kept.sent_to_remote_proxy = remote_proxy.is_some();
+                Ok(self.leave(status))
+            }
         }
     }
 
     fn backend(&self, remote_proxy: Option<(&[u8], u16)>) -> Arc<Backend> {
         let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let limits = self.worker.limits();
         let key = BackendKey {
             host: text(host).to_ascii_lowercase(),
             port,
@@ -169,6 +194,7 @@ impl<'r> Call<'r> {
             source: self.source(),
             secret: self.worker.secret().map(text).unwrap_or_default(),
             packet_size: self.worker.packet_size(self.conf),
+            bounds: Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl },
         };
         if self.worker.has_fixed_address() {
             self.child.backend(&key)
@@ -213,48 +239,61 @@ impl<'r> Call<'r> {
         }
     }
 
-    /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
-    /// with the request shows before a connection is taken.
-    fn prepare(&self, backend: &Backend) -> Result<(HttpdClient<'r>, Prepared), Refused> {
+    /// How the request announces its body. An error page of httpd's own has none, though it has
+    /// inherited the client's headers.
+    fn upload(&self) -> Result<Upload, RequestError> {
         let request = self.request;
-        let is_own = request.is_error_document();
-        let (mut body, announced) = if is_own {
+        let headers = request.headers_in();
+        let (kind, announced) = if request.is_error_document() {
             (RequestBody::None, 0)
         } else {
-            self.request_body().map_err(|error| self.refuse(&error))?
+            let coding = headers.get(c"Transfer-Encoding");
+            let length = headers.get(c"Content-Length");
+            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
+            body_of(coding, length, indeterminate)?
         };
-        let mut source = Body::new(request, announced);
+        let length = (kind == RequestBody::Announced).then_some(announced);
+        let reads_ahead = kind == RequestBody::Announced;
+        Ok(Upload { body: Body::new(request, length), kind, length, reads_ahead })
+    }
+
+    /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
+    /// with the request shows before a connection is taken.
+    fn prepare(&self, backend: &Backend, upload: &mut Upload) -> Result<Prepared, Refused> {
+        let request = self.request;
+        // What was read for a member that did not take the request is this one's.
+        upload.body.unread();
         let mut first_piece = None;
-        if body == RequestBody::Announced {
+        if upload.reads_ahead {
             let at_most = backend.packet_limit().for_first_body().max_body();
-            let read = source.read(at_most);
+            let read = upload.body.read(request, at_most);
             let piece = read.map_err(|error| self.client_failed(backend, error.into()))?;
             first_piece = Some(piece.len);
             if request.headers_in().get(c"Content-Length").is_none() {
                 // An input filter has unpacked the body and taken the length away.
-                body = RequestBody::OnRequest;
-                source.forget_announced_length();
+                upload.kind = RequestBody::OnRequest;
+                upload.length = None;
             }
         }
-        let target =
-            Target { path: self.uri.path, query: self.uri.query, drop_body_headers: is_own };
-        let limit = backend.packet_limit().for_request();
+        let target = Target {
+            path: self.uri.path,
+            query: self.uri.query,
+            drop_body_headers: request.is_error_document(),
+        };
+        let limit = backend.packet_limit().for_request(Instant::now());
         let packet = marshal::forward_request(request, self.worker, target, limit)
             .map_err(|error| self.refuse(&error.into()))?;
-        let facts = RequestFacts { body, is_head: request.is_header_only() };
         let is_idempotent = matches!(
             request.method(),
             b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE"
         );
-        let prepared = Prepared { packet, facts, is_idempotent, first_piece };
-        Ok((HttpdClient::new(request, source), prepared))
-    }
-
-    fn request_body(&self) -> Result<(RequestBody, u64), RequestError> {
-        let headers = self.request.headers_in();
-        let (coding, length) = (headers.get(c"Transfer-Encoding"), headers.get(c"Content-Length"));
-        let indeterminate = coding.is_none() && length.is_none() && self.request.has_body();
-        Ok(body_of(coding, length, indeterminate)?)
+        Ok(Prepared {
+            packet,
+            facts: RequestFacts { body: upload.kind, is_head: request.is_header_only() },
+            is_idempotent,
+            length: upload.length,
+            first_piece,
+        })
     }
 
     /// The request itself is wrong: its status, a line for the log, no member's state changed.
@@ -272,24 +311,23 @@ impl<'r> Call<'r> {
         let Some(status) = client.overridden() else { return sys::OK as c_int };
         // As mod_proxy_ajp: 200, or ErrorDocument would take it for an error within an error; the
         // note keeps mod_proxy from taking the status for our own.
-        client.withdraw();
-        self.request.set_status(200, std::ptr::null());
+        self.request.set_status(200, self.request.status_line());
         self.request.notes().set(c"proxy-error-override", c"1".as_ptr());
         status
     }
 
     /// The client failed before a connection was taken.
-    fn client_failed(&self, backend: &Backend, error: crate::proxy::ProxyError) -> Refused {
-        let failure =
-            Failure { error, phase: crate::proxy::Phase::Connect, usage: None, reused: false };
-        self.log_failure(backend, &failure, Outcome::of(&failure, false));
-        Refused(self.status_of(Outcome::of(&failure, false)))
+    fn client_failed(&self, backend: &Backend, error: ProxyError) -> Refused {
+        let failure = Failure { error, phase: Phase::Connect, usage: None, reused: false };
+        let outcome = Outcome::of(&failure, false);
+        self.log_failure(backend, &failure, outcome);
+        Refused(self.status_of(outcome, false).0)
     }
 
-    fn failed(&self, backend: &Backend, failure: &Failure, client: &HttpdClient<'_>) -> c_int {
+    fn failed(&self, backend: &Backend, failure: &Failure, client: &HttpdClient<'_>) -> Status {
         let outcome = Outcome::of(failure, client.has_begun());
         self.log_failure(backend, failure, outcome);
-        if let crate::proxy::ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
+        if let ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
             self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
         }
         if outcome.timed_out {
@@ -297,29 +335,37 @@ impl<'r> Call<'r> {
         }
         match outcome.reply {
             Reply::Cut => client.cut(),
-            _ if !client.has_begun() => client.withdraw(),
-            _ => {}
+            Reply::Status(_) => client.withdraw(),
+            Reply::Nothing | Reply::Answered => {}
         }
-        self.status_of(outcome)
+        self.status_of(outcome, client.has_headers())
     }
 
-    /// What httpd is told.
-    fn status_of(&self, outcome: Outcome) -> c_int {
+    /// What httpd is told, and what it must not conclude from it.
+    fn status_of(&self, outcome: Outcome, has_headers: bool) -> Status {
         match outcome.reply {
             Reply::Status(status) => {
-                if outcome.member == Member::Untouched && matches!(status, 500 | 503) {
-                    member::leave_untouched(self.request, self.worker);
-                }
-                status.into()
+                let marks = outcome.member == Member::Untouched && matches!(status, 500 | 503);
+                Status(status.into(), marks)
             }
-            Reply::Cut => sys::DONE,
+            Reply::Cut => Status(sys::DONE, false),
             Reply::Nothing => {
-                // For the access log alone.
-                self.request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
-                sys::DONE
+                if !has_headers {
+                    // For the access log alone.
+                    self.request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
+                }
+                Status(sys::DONE, false)
             }
-            Reply::Answered => sys::AP_FILTER_ERROR,
+            Reply::Answered => Status(sys::AP_FILTER_ERROR, false),
         }
+    }
+
+    /// Returns a status to mod_proxy.
+    fn leave(&self, Status(status, marks_member): Status) -> c_int {
+        if marks_member {
+            member::leave_untouched(self.request, self.worker);
+        }
+        status
     }
 
     /// One line a failure.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
 
-use super::apr::Pool;
 use super::child::Child;
 use super::guard::panic_text;
 use super::log::{self, LogLevel};
@@ -70,8 +69,8 @@ pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
 /// Makes the child's state and ties it to every server.
 ///
 /// # Safety
-/// `pchild` is the child's pool, `main` its main server; no other thread runs yet.
-pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
+/// `main` is httpd's main server; no other thread runs yet.
+pub(super) unsafe fn child_init(main: *mut sys::server_rec) {
     log_panics_through(main);
     let mut settings = HashMap::new();
     let mut configs = Vec::new();
@@ -90,17 +89,6 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.
         let _ = config.child.set(Arc::clone(&child));
-    }
-    // SAFETY: the child's pool is live and this is its only thread.
-    unsafe { Pool::from_ptr(pchild) }.own(CloseAtExit(child));
-}
-
-/// Closes the pools when the child's pool goes, whoever else still holds the state.
-struct CloseAtExit(Arc<Child>);
-
-impl Drop for CloseAtExit {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }
 
@@ -131,8 +119,15 @@ fn log_panics_through(server: *mut sys::server_rec) {
     }));
 }
 
-/// httpd asks the child to end: idle connections close at once, those in use after their request.
-pub(super) fn child_stopping() {
+/// httpd asks the child to end after its requests: idle connections close now, those in use when
+/// their request is done.
+///
+/// A child that is to end at once needs nothing: its end closes everything. A prefork child does
+/// that inside its signal handler, where no lock may be taken.
+pub(super) fn child_stopping(graceful: bool) {
+    if !graceful {
+        return;
+    }
     // SAFETY: httpd's main server, set before any child exists and constant in a child.
     let main = unsafe { (&raw const sys::ap_server_conf).read() };
     // SAFETY: null or live as long as the child.

@@ -24,6 +24,7 @@ mod client;
 mod cping;
 mod guard;
 mod handler;
+mod kept;
 mod lifecycle;
 mod log;
 mod marshal;

@@ -44,7 +44,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     child_stopping: Some(child_stopping),
     canon: Some(canon),
     scheme: Some(scheme),
-    request_status: Some(request_status),
+    post_request: Some(post_request),
     worker_param: Some(worker_param),
     cping: Some(handle_cping),
     release_slice: Some(release_slice),
@@ -86,13 +86,13 @@ unsafe extern "C" fn post_config(
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::post_config(server) })
 }
 
-unsafe extern "C" fn child_init(pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
-    // SAFETY: httpd passes the child's pool and its main server, before other threads exist.
-    guard((), || unsafe { lifecycle::child_init(pchild, server) })
+unsafe extern "C" fn child_init(_pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
+    // SAFETY: httpd passes its main server, before other threads exist.
+    guard((), || unsafe { lifecycle::child_init(server) })
 }
 
-unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, _graceful: c_int) {
-    guard((), lifecycle::child_stopping)
+unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_int) {
+    guard((), || lifecycle::child_stopping(graceful != 0))
 }
 
 unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {
@@ -122,7 +122,12 @@ unsafe extern "C" fn scheme(
     }
 }
 
-unsafe extern "C" fn request_status(_status: *mut c_int, r: *mut sys::request_rec) -> c_int {
+unsafe extern "C" fn post_request(
+    _worker: *mut sys::proxy_worker,
+    _balancer: *mut sys::proxy_balancer,
+    r: *mut sys::request_rec,
+    _conf: *mut sys::proxy_server_conf,
+) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
     guard(sys::DECLINED, || unsafe { member::settle(Request::from_ptr(r)) })
 }

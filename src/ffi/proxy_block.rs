@@ -6,7 +6,8 @@ use super::request::Request;
 use super::sys;
 use crate::backend::{Backend, ConnectSettings};
 
-/// Lets mod_proxy compare the backend's name and addresses with ProxyBlock.
+/// Lets mod_proxy compare the backend's name and addresses with ProxyBlock; the name alone where a
+/// ProxyRemote is what is connected to.
 ///
 /// # Errors
 /// 403, with mod_proxy's own page, for a blocked host.
@@ -14,8 +15,7 @@ pub(super) fn check(
     request: Request<'_>,
     conf: *mut sys::proxy_server_conf,
     host: &[u8],
-    backend: &Backend,
-    settings: &ConnectSettings,
+    resolved: Option<(&Backend, &ConnectSettings)>,
 ) -> Result<(), c_int> {
     // SAFETY: mod_proxy's configuration is live and constant; the list is never null.
     if unsafe { (*(*conf).noproxies).nelts } == 0 {
@@ -25,8 +25,9 @@ pub(super) fn check(
     let host_text = pool.copy(host);
     let mut address = std::ptr::null_mut();
     // A name that cannot be resolved fails later, when it is connected to.
-    if let Some(first) =
-        backend.resolve(settings.address_ttl).ok().and_then(|list| list.first().copied())
+    if let Some((backend, settings)) = resolved
+        && let Some(first) =
+            backend.resolve(settings.address_ttl).ok().and_then(|list| list.first().copied())
         && let Ok(ip) = CString::new(first.ip().to_string())
     {
         // SAFETY: the pool is the request's; the text is a numeric address, so nothing is looked

@@ -52,6 +52,11 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
             // httpd frames the response itself.
             continue;
         }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            // Once, whatever the spelling: the exchange has seen to it that all say the same.
+            headers.set(c"Content-Length", pool.copy(plain_number(value).as_bytes()));
+            continue;
+        }
         let value = mapped(request, conf, name, pool.copy(value));
         headers.add(pool.copy(name), value);
         if name.eq_ignore_ascii_case(b"content-type") {
@@ -67,7 +72,7 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     let overrides = |status| unsafe { sys::ap_proxy_should_override(conf, status) != 0 };
     if overrides(status) {
         if head.status == 401 {
-            keep_challenge(request, headers);
+            keep_challenges(request, headers);
         }
         return true;
     }
@@ -76,6 +81,12 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
         request.set_status(before.status, before.line);
     }
     false
+}
+
+/// The number without the white space and the zeros that a peer may put before it.
+fn plain_number(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    text.trim().parse::<u64>().map_or_else(|_| text.trim().into(), |number| number.to_string())
 }
 
 /// A 204 has none (RFC 9110 8.6), and a 205 has no body, whatever length the application had in
@@ -114,17 +125,20 @@ fn mapped(
     }
 }
 
-/// A 401 needs its challenge, also with httpd's own page.
-fn keep_challenge(request: Request<'_>, headers: Table) {
-    match headers.get(c"WWW-Authenticate") {
-        Some(challenge) => {
-            let challenge = request.pool().copy(challenge);
-            request.err_headers_out().set(c"WWW-Authenticate", challenge);
-        }
-        None => log::request(
+/// A 401 needs its challenges, also with httpd's own page.
+fn keep_challenges(request: Request<'_>, headers: Table) {
+    let challenges = headers.entries().filter(|(n, _)| n.eq_ignore_ascii_case(b"www-authenticate"));
+    let (pool, out) = (request.pool(), request.err_headers_out());
+    let mut count = 0;
+    for (_, challenge) in challenges {
+        out.add(c"WWW-Authenticate".as_ptr(), pool.copy(challenge));
+        count += 1;
+    }
+    if count == 0 {
+        log::request(
             request,
             LogLevel::Debug,
             format_args!("the backend sent 401 without WWW-Authenticate"),
-        ),
+        );
     }
 }

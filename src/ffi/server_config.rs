@@ -63,6 +63,28 @@ impl ServerConfig {
         unsafe { config.cast::<Self>().as_ref() }
     }
 
+    /// The configuration of a server, to be changed. A virtual host gets its own here: httpd asks
+    /// create_server_config for one only where it meets a directive of this module.
+    ///
+    /// # Safety
+    /// `server` is live and `pool` its configuration's; httpd is reading its configuration, on this
+    /// thread; no other reference to the configuration is in use.
+    unsafe fn of_or_new<'s>(
+        server: *mut sys::server_rec,
+        pool: *mut sys::apr_pool_t,
+    ) -> &'s mut Self {
+        // SAFETY: as the caller promises; a null entry is filled in before it is used.
+        unsafe {
+            let vector = (*server).module_config;
+            let mut config = sys::ap_get_module_config(vector, module::record()).cast::<Self>();
+            if config.is_null() {
+                config = Self::create(pool);
+                sys::ap_set_module_config(vector, module::record(), config.cast());
+            }
+            &mut *config
+        }
+    }
+
     /// The settings of all workers defined in this server.
     pub(super) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
         &self.workers
@@ -89,13 +111,9 @@ pub(super) unsafe fn worker_param(
     if worker.is_null() {
         return not_ours;
     }
-    // SAFETY: the server and its module_config are live.
-    let config = unsafe { sys::ap_get_module_config((*server).module_config, module::record()) };
-    // SAFETY: from ServerConfig::create. httpd reads its configuration on one thread and no
-    // reference from `of` is alive here, so this one is unique.
-    let Some(config) = (unsafe { config.cast::<ServerConfig>().as_mut() }) else {
-        return not_ours;
-    };
+    // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and no
+    // reference from `of` is in use.
+    let config = unsafe { ServerConfig::of_or_new(server, pool) };
     // SAFETY: mod_proxy passes a live worker.
     let id = unsafe { WorkerId::of(worker) };
     let at = config.workers.iter().position(|(known, _)| *known == id);

@@ -201,9 +201,11 @@ impl Worker {
         let s = self.shared();
         // SAFETY: plain fields of a live record.
         unsafe {
+            let max = usize::try_from((*s).hmax).ok().and_then(NonZeroUsize::new);
             Limits {
-                max: usize::try_from((*s).hmax).ok().and_then(NonZeroUsize::new),
-                smax: usize::try_from((*s).smax).ok(),
+                max,
+                // Under prefork mod_proxy sets both to 0: one thread, one connection, kept.
+                smax: max.and_then(|_| usize::try_from((*s).smax).ok()),
                 ttl: ((*s).ttl > 0).then(|| microseconds((*s).ttl)),
                 wait: if (*s).acquire_set() != 0 {
                     Wait::For(microseconds((*s).acquire))

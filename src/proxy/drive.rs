@@ -122,6 +122,8 @@ struct Dialogue<'a, C> {
     pieces: u32,
     /// What is still to be sent of the prepared piece.
     first_piece: Option<Range<usize>>,
+    /// Bytes of the body sent in this attempt.
+    sent: u64,
     /// Something has been appended since the last pass.
     pending: bool,
 }
@@ -147,6 +149,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
             phase: Phase::Request,
             pieces: u32::from(request.first_piece.is_some()),
             first_piece: request.first_piece.map(|len| 0..len),
+            sent: 0,
             pending: false,
         }
     }
@@ -173,11 +176,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
                 let header = body_header(len)?;
                 self.exchange.body_sent(len)?;
                 self.first_piece = None;
+                self.sent += len as u64;
                 self.traffic.uploaded += len as u64;
                 let pieces = self.client.body();
                 let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 2);
                 slices.extend([packet, &header]);
-                slices.extend(pieces);
+                slices.extend(part(pieces, 0..len));
                 self.lease.send(&slices, self.settings.timeout)
             }
             _ => self.lease.send(&[packet], self.settings.timeout),
@@ -195,7 +199,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
         match self.exchange.receive(payload)? {
             Event::Headers(head) => {
                 self.phase = Phase::Body;
-                self.hint_at_packet_size(head.status);
+                self.learn_from_status(head.status);
                 self.client.begin(&head)?;
             }
             Event::Interim(_) => {}
@@ -222,11 +226,13 @@ impl<'a, C: Client> Dialogue<'a, C> {
 
     /// Answers GET_BODY_CHUNK with one packet, empty at the end of the body.
     fn send_body(&mut self, at_most: usize) -> Result<(), ProxyError> {
-        self.backend.packet_limit().learn_from_request_for(at_most);
+        let left = self.request.length.map(|length| length.saturating_sub(self.sent));
+        self.backend.packet_limit().learn_from_request_for(at_most, left);
         // Whoever waits for more of the request may be waiting because of what we hold back.
         self.pass()?;
         let piece = self.next_piece(at_most)?;
         let len = piece.len();
+        self.exchange.body_sent(len)?;
         let sent = if len == 0 {
             self.lease.send(&[&EMPTY_BODY], self.settings.timeout)
         } else {
@@ -238,8 +244,8 @@ impl<'a, C: Client> Dialogue<'a, C> {
             self.lease.send(&slices, self.settings.timeout)
         };
         sent.map_err(sending)?;
+        self.sent += len as u64;
         self.traffic.uploaded += len as u64;
-        self.exchange.body_sent(len)?;
         Ok(())
     }
 
@@ -332,10 +338,14 @@ impl<'a, C: Client> Dialogue<'a, C> {
         (failure, body_is_kept, self.lease)
     }
 
-    /// Tomcat answers a request that is larger than its packetSize with a bare 400.
-    fn hint_at_packet_size(&self, status: u16) {
+    /// An answer shows that the request was not too large; but for Tomcat's bare 400, which may
+    /// say just that.
+    fn learn_from_status(&self, status: u16) {
         let packet = self.request.packet.len();
-        if status == 400 && packet > SMALLEST_PACKET && !self.backend.packet_limit().is_known() {
+        let limit = self.backend.packet_limit();
+        if status != 400 {
+            limit.learn_answered(packet);
+        } else if packet > SMALLEST_PACKET && !limit.is_known() {
             self.client.note(
                 Level::Warning,
                 format_args!(
@@ -350,11 +360,10 @@ impl<'a, C: Client> Dialogue<'a, C> {
     /// A large packet on a new connection that is answered by closing it: too large.
     fn judge(&self, error: ProxyError, reused: bool) -> ProxyError {
         let packet = self.request.packet.len();
-        let limit = self.backend.packet_limit();
         let unanswered = matches!(self.phase, Phase::Request | Phase::FirstByte);
         let died = matches!(error, ProxyError::Died(_));
-        if died && unanswered && !reused && !limit.is_known() && packet > SMALLEST_PACKET {
-            limit.learn_refused();
+        let limit = self.backend.packet_limit();
+        if died && unanswered && !reused && limit.learn_refused(packet, Instant::now()) {
             return ProxyError::RequestTooLarge { packet };
         }
         error

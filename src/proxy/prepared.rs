@@ -12,6 +12,8 @@ pub struct Prepared {
     pub facts: RequestFacts,
     /// May it be executed twice without harm (RFC 9110 9.2.2)? A query string changes nothing.
     pub is_idempotent: bool,
+    /// The body's Content-Length, where it has one that holds.
+    pub length: Option<u64>,
     /// Length of the first body piece, which the client has read already; `None`: it has not been
     /// asked for one.
     pub first_piece: Option<usize>,

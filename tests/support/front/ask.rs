@@ -119,6 +119,7 @@ impl Ask {
         let facts = RequestFacts { body, is_head: self.method == "HEAD" };
         // RFC 9110, 9.2.2.
         let is_idempotent = !matches!(self.method, "POST" | "PATCH");
-        (client, Prepared { packet, facts, is_idempotent, first_piece })
+        let length = (body == RequestBody::Announced).then_some(client.body.len() as u64);
+        (client, Prepared { packet, facts, is_idempotent, length, first_piece })
     }
 }

@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use mod_proxy_ajp_rs::backend::{Backend, BackendKey, ConnectSettings};
+use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, ConnectSettings};
 use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
 use mod_proxy_ajp_rs::proxy::{Failure, Finished, Flush, Member, Outcome, Reply, Settings, serve};
@@ -126,6 +126,7 @@ fn key() -> BackendKey {
         source: None,
         secret: String::new(),
         packet_size: None,
+        bounds: Bounds::default(),
     }
 }
 

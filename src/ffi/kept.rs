@@ -1,0 +1,47 @@
+//! What this module keeps with a request of httpd's, from one call of the scheme handler to the
+//! next: mod_proxy calls it once for each balancer member it tries.
+
+use super::body::Body;
+use super::member::Marked;
+use super::request::Request;
+use crate::exchange::RequestBody;
+
+/// Lives in the request's pool, from the first call on.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The client's body: what has been read of it for one member is sent to the next.
+    pub(super) upload: Option<Upload>,
+    /// A member that was let be marked in error for no fault of its own.
+    pub(super) marked: Option<Marked>,
+    /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
+    /// backend itself then, and must not.
+    pub(super) sent_to_remote_proxy: bool,
+}
+
+/// A request body and how it is announced.
+pub(super) struct Upload {
+    pub(super) body: Body,
+    pub(super) kind: RequestBody,
+    /// The Content-Length, where there is one that holds.
+    pub(super) length: Option<u64>,
+    /// A first piece is read before the request is sent.
+    pub(super) reads_ahead: bool,
+}
+
+impl Kept {
+    /// What is kept with this request; made on the first call.
+    ///
+    /// # Safety
+    /// The reference of an earlier call is not used any more.
+    pub(super) unsafe fn of<'r>(request: Request<'r>) -> &'r mut Self {
+        let mut kept = request.kept().cast::<Self>();
+        if kept.is_null() {
+            kept = request.pool().own(Self::default());
+            request.keep(kept.cast());
+        }
+        // SAFETY: made above, or in an earlier call for this request; the request's pool owns it
+        // and outlives 'r; only this thread serves the request, and the caller promises that no
+        // other reference is in use.
+        unsafe { &mut *kept }
+    }
+}
