@@ -221,7 +221,10 @@ fn workers_with_limits_of_their_own_do_not_share_them() {
     let relay = Relay::to(Tomcat::shared().address());
     let httpd = Httpd::setup()
         .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
-        .conf(&format!("ProxyPass /narrow ajp://127.0.0.1:{}/app/echo max=1 acquire=50", relay.port))
+        .conf(&format!(
+            "ProxyPass /narrow ajp://127.0.0.1:{}/app/echo max=1 acquire=50",
+            relay.port
+        ))
         .conf(&format!("ProxyPass /wide ajp://127.0.0.1:{}/app max=5", relay.port))
         .start();
     let mut slow: Vec<_> = (0..3).map(|_| httpd.client()).collect();
