@@ -177,6 +177,8 @@ fn a_silent_backend_is_a_504_and_stays_in_the_balancer() {
 
     assert_eq!(balanced.httpd.get("/app/silent").status, 504);
     assert_eq!(balanced.faulty.requests(), 1, "a request that timed out is not sent again");
+    let log = balanced.httpd.error_log();
+    assert!(log.contains("headers larger than packetSize there (iobuffersize here)"), "{log}");
     balanced.assert_both_members_are_well("silence");
 }
 

@@ -375,6 +375,7 @@ impl<'r> Call<'r> {
             Reply::Cut => "cutting the response off".into(),
             Reply::Nothing | Reply::Answered => "giving the request up".into(),
         };
+        let hint = failure.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
         let connection = failure.usage.map_or_else(String::new, |usage| {
             format!(
                 " ({} connection, {} ms old, request {} on it, {} bytes sent, {} received)",
@@ -389,7 +390,7 @@ impl<'r> Call<'r> {
             self.request,
             outcome.level.into(),
             format_args!(
-                "{}: {} while {}{connection}; {next}",
+                "{}: {} while {}{hint}{connection}; {next}",
                 backend.key(),
                 failure.error,
                 failure.phase.words()

@@ -92,6 +92,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What an administrator may not think of: Tomcat 10.1 falls silent, with the connection open,
+    /// when the headers of a response do not fit into its packetSize.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let silent = matches!(self.error, ProxyError::TimedOut { .. });
+        (silent && matches!(self.phase, Phase::FirstByte | Phase::Headers)).then_some(
+            "a slow page, or response headers larger than packetSize there (iobuffersize here)",
+        )
+    }
+
     pub(super) fn before_connection(error: AcquireFailure) -> Self {
         Self { error: error.into(), phase: Phase::Connect, usage: None, reused: false }
     }
