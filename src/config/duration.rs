@@ -6,10 +6,20 @@ use std::time::Duration;
 ///
 /// `None` for anything else, and for a time that does not fit in 64 bits of milliseconds.
 pub(super) fn parse_ms(text: &str) -> Option<Duration> {
+    parse(text, 1)
+}
+
+/// As [`parse_ms`], but without a unit it is seconds.
+pub(super) fn parse_s(text: &str) -> Option<Duration> {
+    parse(text, 1000)
+}
+
+fn parse(text: &str, plain_unit: u64) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;
     let unit = match text[digits..].to_ascii_lowercase().as_str() {
-        "" | "ms" => 1,
+        "" => plain_unit,
+        "ms" => 1,
         "s" => 1000,
         "mi" | "min" => 60_000,
         "h" => 3_600_000,

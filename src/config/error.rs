@@ -11,3 +11,7 @@ pub struct ConfigError {
     /// What may stand there.
     pub range: &'static str,
 }
+
+/// A value outside its range; the text says the range. Its parameter is added by who knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ValueError(pub(super) &'static str);

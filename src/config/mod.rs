@@ -5,7 +5,15 @@
 
 mod duration;
 mod error;
+mod ping;
+mod recovery;
+mod status_list;
 mod worker;
 
+use error::ValueError;
+
 pub use error::ConfigError;
+pub use ping::PingMode;
+pub use recovery::Recovery;
+pub use status_list::{FailStatus, StatusFailure};
 pub use worker::WorkerSettings;

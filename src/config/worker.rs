@@ -2,17 +2,46 @@
 
 use std::time::Duration;
 
-use super::ConfigError;
-use super::duration::parse_ms;
+use super::duration::{parse_ms, parse_s};
+use super::ping::PingMode;
+use super::recovery::Recovery;
+use super::status_list::FailStatus;
+use super::{ConfigError, ValueError};
 
 /// What ProxyPass, BalancerMember, ProxySet and `<Proxy>` say of one worker in our own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// `forceclose`: close the connection after each response (seed of 2006; same as
-    /// `disablereuse=On`).
+    /// `forceclose`: close the connection after each response (same as `disablereuse=On`).
     pub force_close: bool,
     /// `connecttimeout`: the longest one connect() may take; `None`: `connectiontimeout`.
     pub connect_timeout: Option<Duration>,
+    /// `idlemax`: a connection idle for this long is not used again; `None`: `ttl` alone counts.
+    pub idle_max: Option<Duration>,
+    /// `pingmode`: when CPING is sent; `None`: before every request where `ping` is set.
+    pub ping_mode: Option<PingMode>,
+    /// `pinginterval`: idle connections are pinged this often.
+    pub ping_interval: Option<Duration>,
+    /// `pingconnect`: the wait for CPONG on a new connection; `None`: `ping`.
+    pub ping_connect: Option<Duration>,
+    /// `pingprepost`: the wait for CPONG before a request; `None`: `ping`.
+    pub ping_prepost: Option<Duration>,
+    /// `replytimeout`: the longest gap between two packets of a response; `None`: `timeout`.
+    pub reply_timeout: Option<Duration>,
+    /// `maxreplytimeouts`: how many of them a balancer member may have before it is in error.
+    pub max_reply_timeouts: Option<u32>,
+    /// `recovery`: what may be sent again after it was sent; `None`: what is safe.
+    pub recovery: Option<Recovery>,
+    /// `retries`: how often a request is sent again to the same backend; `None`: once, and not
+    /// where connecting failed.
+    pub retries: Option<u32>,
+    /// `retryinterval`: the pause before that.
+    pub retry_interval: Duration,
+    /// `failstatus`: answers of the backend that count as its failure.
+    pub fail_status: FailStatus,
+    /// `escalation`: how long failures are tolerated while other requests on the member succeed.
+    pub escalation: Option<Duration>,
+    /// `busylimit`: requests at once over all children.
+    pub busy_limit: Option<u32>,
 }
 
 impl WorkerSettings {
@@ -21,37 +50,102 @@ impl WorkerSettings {
     /// # Errors
     /// [`ConfigError`] for a value out of range; the settings are as before then.
     pub fn set(&mut self, key: &str, value: &str) -> Result<bool, ConfigError> {
-        if key.eq_ignore_ascii_case("forceclose") {
-            self.force_close = on_off("forceclose", value)?;
-        } else if key.eq_ignore_ascii_case("connecttimeout") {
-            self.connect_timeout = Some(milliseconds("connecttimeout", value)?);
-        } else {
+        let Some(parameter) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
             return Ok(false);
+        };
+        self.set_known(parameter, value).map(|()| true).map_err(|ValueError(range)| ConfigError {
+            parameter,
+            value: value.into(),
+            range,
+        })
+    }
+
+    fn set_known(&mut self, parameter: &str, value: &str) -> Result<(), ValueError> {
+        match parameter {
+            "forceclose" => self.force_close = on_off(value)?,
+            "connecttimeout" => self.connect_timeout = Some(milliseconds(value)?),
+            "idlemax" => self.idle_max = Some(milliseconds(value)?),
+            "pingmode" => self.ping_mode = Some(PingMode::parse(value)?),
+            "pinginterval" => self.ping_interval = Some(seconds(value)?),
+            "pingconnect" => self.ping_connect = Some(milliseconds(value)?),
+            "pingprepost" => self.ping_prepost = Some(milliseconds(value)?),
+            "replytimeout" => self.reply_timeout = Some(milliseconds(value)?),
+            "maxreplytimeouts" => self.max_reply_timeouts = Some(count(value, 0, COUNT_FROM_0)?),
+            "recovery" => self.recovery = Some(Recovery::parse(value)?),
+            "retries" => self.retries = Some(retries(value)?),
+            "retryinterval" => self.retry_interval = pause(value)?,
+            "failstatus" => self.fail_status = FailStatus::parse(value)?,
+            "escalation" => self.escalation = Some(seconds(value)?),
+            "busylimit" => self.busy_limit = Some(count(value, 1, COUNT_FROM_1)?),
+            _ => return Err(ValueError("left out: NAMES and this match differ")),
         }
-        Ok(true)
+        Ok(())
     }
 }
 
-fn on_off(parameter: &'static str, value: &str) -> Result<bool, ConfigError> {
+/// Every parameter, as documented.
+const NAMES: [&str; 15] = [
+    "busylimit",
+    "connecttimeout",
+    "escalation",
+    "failstatus",
+    "forceclose",
+    "idlemax",
+    "maxreplytimeouts",
+    "pingconnect",
+    "pinginterval",
+    "pingmode",
+    "pingprepost",
+    "recovery",
+    "replytimeout",
+    "retries",
+    "retryinterval",
+];
+
+fn on_off(value: &str) -> Result<bool, ValueError> {
     if value.eq_ignore_ascii_case("on") {
         Ok(true)
     } else if value.eq_ignore_ascii_case("off") {
         Ok(false)
     } else {
-        Err(ConfigError { parameter, value: value.into(), range: "On or Off" })
+        Err(ValueError("On or Off"))
     }
 }
 
-fn milliseconds(parameter: &'static str, value: &str) -> Result<Duration, ConfigError> {
-    parse_ms(value).filter(|time| !time.is_zero() && *time <= LONGEST).ok_or(ConfigError {
-        parameter,
-        value: value.into(),
-        range: "a time of at least 1 ms and at most 24 days (500, 500ms, 2s, 1min, 1h)",
-    })
+fn milliseconds(value: &str) -> Result<Duration, ValueError> {
+    let time = parse_ms(value).filter(|time| !time.is_zero() && *time <= LONGEST);
+    time.ok_or(ValueError("a time of at least 1 ms and at most 24 days (500, 500ms, 2s, 1min, 1h)"))
+}
+
+fn seconds(value: &str) -> Result<Duration, ValueError> {
+    let time = parse_s(value).filter(|time| !time.is_zero() && *time <= LONGEST);
+    time.ok_or(ValueError(
+        "a time of at least 1 ms and at most 24 days, in seconds without a unit (30, 500ms, 2min)",
+    ))
+}
+
+fn pause(value: &str) -> Result<Duration, ValueError> {
+    let time = parse_ms(value).filter(|time| *time <= LONGEST_PAUSE);
+    time.ok_or(ValueError("a time from 0 to 60 seconds (100, 100ms, 2s)"))
+}
+
+fn count(value: &str, least: u32, range: &'static str) -> Result<u32, ValueError> {
+    value.parse().ok().filter(|number| (least..=MOST).contains(number)).ok_or(ValueError(range))
+}
+
+fn retries(value: &str) -> Result<u32, ValueError> {
+    value.parse().ok().filter(|number| *number <= 100).ok_or(ValueError("a number from 0 to 100"))
 }
 
 /// poll() takes milliseconds as a signed 32-bit number: 24.8 days.
 const LONGEST: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// A worker thread sleeps through it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+const MOST: u32 = 1_000_000;
+const COUNT_FROM_0: &str = "a number from 0 to 1000000";
+const COUNT_FROM_1: &str = "a number from 1 to 1000000";
 
 #[cfg(test)]
 mod tests {
@@ -74,15 +168,35 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_named_with_its_range() {
-        let mut settings = WorkerSettings::default();
-        let error = settings.set("forceclose", "maybe").unwrap_err();
-        assert_eq!(error.to_string(), "forceclose=maybe: must be On or Off");
-        for value in ["0", "-1", "abc", "", "25h9", "600h"] {
-            let error = settings.set("connecttimeout", value).unwrap_err();
-            assert_eq!(error.parameter, "connecttimeout");
-            assert_eq!(error.value, value);
+    fn every_name_has_its_value() {
+        for name in NAMES {
+            let mut settings = WorkerSettings::default();
+            let good = match name {
+                "forceclose" => "On",
+                "pingmode" => "connect",
+                "recovery" => "notaftersend",
+                "failstatus" => "503",
+                _ => "7",
+            };
+            assert_eq!(settings.set(name, good), Ok(true), "{name}");
+            assert_ne!(settings, WorkerSettings::default(), "{name} changes something");
+            let before = settings.clone();
+            for bad in ["", "-1", "maybe", "1.5", "99999999999999999999", "7x", "h"] {
+                let error = settings.set(name, bad).unwrap_err();
+                assert_eq!((error.parameter, error.value.as_str()), (name, bad));
+            }
+            assert_eq!(settings, before, "{name}: a wrong value changes nothing");
         }
-        assert_eq!(settings, WorkerSettings::default());
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_range() {
+        let error = WorkerSettings::default().set("forceclose", "maybe").unwrap_err();
+        assert_eq!(error.to_string(), "forceclose=maybe: must be On or Off");
+        let error = WorkerSettings::default().set("BusyLimit", "0").unwrap_err();
+        assert_eq!(error.to_string(), "busylimit=0: must be a number from 1 to 1000000");
+        for zero in ["connecttimeout", "idlemax", "replytimeout", "pinginterval"] {
+            assert!(WorkerSettings::default().set(zero, "0").is_err(), "{zero}");
+        }
     }
 }
