@@ -2,6 +2,7 @@
 #include "shim.h"
 #include "mpm_common.h"
 #include "apr_optional.h"
+#include "apr_optional_hooks.h"
 
 /* The module record is Rust's (a record in C would be dropped from the library). */
 extern module AP_MODULE_DECLARE_DATA proxy_ajp_module;
@@ -65,6 +66,8 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
+    /* mod_proxy runs this one as an optional hook; it has no function to register it. */
+    APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
 }
 

@@ -34,6 +34,7 @@ typedef struct {
                   const char *proxyname, apr_port_t proxyport);
     int (*post_request)(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
                         proxy_server_conf *conf);
+    int (*request_status)(int *status, request_rec *r);
     /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
     const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                 const char *key, const char *value);

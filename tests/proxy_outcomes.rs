@@ -224,7 +224,7 @@ fn a_backend_that_dies_before_an_answer_is_a_502_and_no_error_of_the_member() {
 
 #[test]
 fn a_timeout_before_anything_reached_the_client_is_a_504() {
-    for bytes in [Vec::new(), headers(100).into_bytes(), headers(200).into_bytes(), vec![0x41]] {
+    for bytes in [Vec::new(), headers(100).into_bytes(), headers(200).into_bytes()] {
         let peer = answering(bytes.clone());
         let front = Front::to(&peer).timeout(SHORT);
 
@@ -236,6 +236,19 @@ fn a_timeout_before_anything_reached_the_client_is_a_504() {
         assert_eq!(peer.requests(), 1, "{bytes:02x?}");
         front.settled(&peer, 0);
     }
+}
+
+#[test]
+fn half_a_packet_is_a_502_after_the_timeout_whatever_the_reply_timeout() {
+    let peer = answering(vec![0x41]);
+    let mut front = Front::to(&peer).timeout(SHORT);
+    front.settings.reply_timeout = LONG;
+
+    let answer = front.ask(get("/"));
+
+    let failure = answer.fails_with(502);
+    assert!(matches!(failure.error, ProxyError::HalfAPacket { after } if after == SHORT));
+    front.settled(&peer, 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use mod_proxy_ajp_rs::config::Pings;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Phase, ProxyError};
 use support::ajp::echo::respond;
@@ -448,7 +449,7 @@ fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
     });
     let mut front = Front::to(&peer).ping(LONG);
     warm_two(&front);
-    front.settings.connect.ping = Some(SHORT);
+    front.settings.connect.pings = Pings::before_every_request(SHORT);
 
     let finished = front.ask(post("/again", "")).is(200, "again");
 

@@ -107,6 +107,11 @@ impl Connection {
         cping::cping(&self.stream, timeout)
     }
 
+    /// Makes the close a reset: whatever the container still sends fails at once.
+    pub fn reset_when_closed(&self) {
+        self.stream.reset_when_closed();
+    }
+
     /// Gives back the memory an idle connection does not need.
     pub fn shrink(&mut self) {
         self.incoming.shrink();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::AcquireFailure;
 use super::{Backend, Connection};
+use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, ResolveError, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy};
 
@@ -16,14 +17,14 @@ pub struct ConnectSettings {
     pub options: ConnectOptions,
     /// How long addresses are remembered; `None`: until none of them answers.
     pub address_ttl: Option<Duration>,
-    /// `ping`: CPING before every request.
-    pub ping: Option<Duration>,
+    /// When CPING is sent, and how long CPONG may take.
+    pub pings: Pings,
     /// The pool's limits.
     pub limits: Limits,
 }
 
 impl Backend {
-    /// A connection for one request: idle and alive, or new; CPING answered where `ping` is set.
+    /// A connection for one request: idle and alive, or new; CPING answered where that is asked for.
     ///
     /// An idle connection that does not answer CPING is closed together with all that have been idle
     /// longer, and a new one is opened and pinged: dead connections cost a request one ping timeout,
@@ -34,7 +35,7 @@ impl Backend {
     pub fn acquire(&self, settings: &ConnectSettings) -> Result<Lease<Connection>, AcquireFailure> {
         let vacancy = match self.pool.acquire(Instant::now(), &settings.limits)? {
             Acquired::Vacant(vacancy) => vacancy,
-            Acquired::Reused(lease) => match self.ping_reused(lease, settings.ping) {
+            Acquired::Reused(lease) => match self.ping_reused(lease, settings.pings.prepost) {
                 Ok(lease) => return Ok(lease),
                 Err(vacancy) => vacancy,
             },
@@ -53,6 +54,18 @@ impl Backend {
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
         self.open(failed.discard(CloseReason::Broken), settings)
+    }
+
+    /// A new connection, whether or not there are idle ones.
+    ///
+    /// # Errors
+    /// [`AcquireFailure`]; nothing has been sent but CPING.
+    pub fn acquire_new(
+        &self,
+        settings: &ConnectSettings,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
+        let vacancy = self.pool.acquire_fresh(Instant::now(), &settings.limits)?;
+        self.open(vacancy, settings)
     }
 
     /// All addresses of the backend; none for a unix socket.
@@ -88,7 +101,7 @@ impl Backend {
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
         let connection = self.connect(settings)?;
-        if let Some(timeout) = settings.ping {
+        if let Some(timeout) = settings.pings.connect {
             connection.cping(timeout).map_err(AcquireFailure::Ping)?;
         }
         Ok(vacancy.fill(connection))

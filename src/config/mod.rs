@@ -13,7 +13,7 @@ mod worker;
 use error::ValueError;
 
 pub use error::ConfigError;
-pub use ping::PingMode;
+pub use ping::{PingMode, Pings};
 pub use recovery::Recovery;
 pub use status_list::{FailStatus, StatusFailure};
 pub use worker::WorkerSettings;

@@ -3,35 +3,27 @@
 use std::ffi::{c_char, c_int};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use super::apr;
-use super::body::Body;
 use super::canon::{DEFAULT_PORT, is_ajp};
 use super::child::Child;
 use super::client::HttpdClient;
 use super::guard::guard_or;
-use super::kept::{Kept, Upload};
+use super::kept::Kept;
 use super::log::{self, LogLevel};
-use super::marshal::{self, Target};
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{member, proxy_block, sys};
-use crate::backend::{AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings};
+use crate::backend::{Backend, BackendKey, Bounds, ConnectSettings};
 use crate::config::WorkerSettings;
-use crate::exchange::{RequestBody, RequestFacts};
 use crate::net::ConnectOptions;
-use crate::proxy::{
-    Client, Failure, Member, Outcome, Phase, Prepared, ProxyError, Reply, RequestError, Settings,
-    body_of, serve,
-};
+use crate::pool::Limits;
+use crate::proxy::{Resend, Settings, serve};
 
 /// A status to answer with, already logged.
-struct Refused(c_int);
-
-/// A status for mod_proxy, and whether mod_proxy would mark the member for it without cause.
-struct Status(c_int, bool);
+pub(super) struct Refused(pub(super) c_int);
 
 /// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
 ///
@@ -102,11 +94,11 @@ unsafe fn handle(
 }
 
 /// The parts of the backend's URL.
-struct Uri<'r> {
+pub(super) struct Uri<'r> {
     host: &'r [u8],
     port: u16,
-    path: &'r [u8],
-    query: Option<&'r [u8]>,
+    pub(super) path: &'r [u8],
+    pub(super) query: Option<&'r [u8]>,
 }
 
 impl<'r> Uri<'r> {
@@ -134,26 +126,27 @@ impl<'r> Uri<'r> {
 }
 
 /// One call of the scheme handler.
-struct Call<'r> {
-    request: Request<'r>,
-    worker: Worker,
+pub(super) struct Call<'r> {
+    pub(super) request: Request<'r>,
+    pub(super) worker: Worker,
     conf: *mut sys::proxy_server_conf,
     child: &'r Arc<Child>,
-    uri: Uri<'r>,
+    pub(super) uri: Uri<'r>,
 }
 
 impl<'r> Call<'r> {
     fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> Result<c_int, Refused> {
         let request = self.request;
-        // SAFETY: `member` uses its references to it for one assignment each, and not during this
+        // SAFETY: `member` uses its references to it for a moment each, and not during this
         // function but at its very end, when this one is not used any more.
         let kept = unsafe { Kept::of(request) };
         if kept.sent_to_remote_proxy && remote_proxy.is_none() {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
         }
-        let backend = self.backend(remote_proxy);
+        kept.instead_of_503 = None;
         let ours = self.child.settings(self.worker.id()).cloned().unwrap_or_default();
+        let backend = self.backend(remote_proxy, &ours);
         let settings = self.settings(&ours);
         let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
@@ -163,26 +156,26 @@ impl<'r> Call<'r> {
         let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
         let prepared = self.prepare(&backend, upload)?;
         let mut client = HttpdClient::new(request, &mut upload.body);
-        let (result, uploaded, downloaded) = serve(&backend, &settings, &prepared, &mut client);
-        self.worker.count(uploaded, downloaded);
+        let (result, traffic) = serve(&backend, &settings, &prepared, &mut client);
+        self.worker.count(traffic.uploaded, traffic.downloaded);
+        kept.attempts += traffic.attempts;
+        self.note(kept.attempts, &traffic);
         match result {
-            Ok(_) => {
-                self.worker.came_back();
-                Ok(self.answered(&client))
-            }
+            Ok(finished) => Ok(self.answered(&client, finished)),
             Err(failure) => {
-                let status = self.failed(&backend, &failure, &client);
+                let verdict = self.failed(&backend, &failure, &client);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
-                Ok(self.leave(status))
+                kept.instead_of_503 = verdict.instead_of_503;
+                Ok(self.leave(verdict))
             }
         }
     }
 
-    fn backend(&self, remote_proxy: Option<(&[u8], u16)>) -> Arc<Backend> {
+    fn backend(&self, remote_proxy: Option<(&[u8], u16)>, ours: &WorkerSettings) -> Arc<Backend> {
         let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let limits = self.worker.limits();
+        let limits = self.limits(ours);
         let key = BackendKey {
             host: text(host).to_ascii_lowercase(),
             port,
@@ -230,171 +223,42 @@ impl<'r> Call<'r> {
                     source: self.source().map(|ip| (ip, 0).into()),
                 },
                 address_ttl: worker.address_ttl(),
-                ping: worker.ping(),
-                limits: worker.limits(),
+                pings: ours.pings(worker.ping()),
+                limits: self.limits(ours),
             },
             timeout,
+            reply_timeout: self.reply_timeout(ours).unwrap_or(timeout),
             keep: worker.is_reusable() && !ours.force_close && !no_keepalive,
             flush: worker.flush(),
+            resend: Resend {
+                retries: ours.retries.unwrap_or(1),
+                connect_retries: ours.retries.unwrap_or(0),
+                interval: ours.retry_interval,
+                after_send: ours
+                    .recovery
+                    .map(|recovery| recovery.allows_after_send(self.request.method())),
+            },
+            fail_status: worker.is_member().then(|| ours.fail_status.clone()),
+            reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
         }
     }
 
-    /// How the request announces its body. An error page of httpd's own has none, though it has
-    /// inherited the client's headers.
-    fn upload(&self) -> Result<Upload, RequestError> {
-        let request = self.request;
-        let headers = request.headers_in();
-        let (kind, announced) = if request.is_error_document() {
-            (RequestBody::None, 0)
-        } else {
-            let coding = headers.get(c"Transfer-Encoding");
-            let length = headers.get(c"Content-Length");
-            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
-            body_of(coding, length, indeterminate)?
-        };
-        let length = (kind == RequestBody::Announced).then_some(announced);
-        let reads_ahead = kind == RequestBody::Announced;
-        Ok(Upload { body: Body::new(request, length), kind, length, reads_ahead })
+    /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
+    fn limits(&self, ours: &WorkerSettings) -> Limits {
+        let mut limits = self.worker.limits();
+        limits.ttl = [limits.ttl, ours.idle_max].into_iter().flatten().min();
+        limits
     }
 
-    /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
-    /// with the request shows before a connection is taken.
-    fn prepare(&self, backend: &Backend, upload: &mut Upload) -> Result<Prepared, Refused> {
-        let request = self.request;
-        // What was read for a member that did not take the request is this one's.
-        upload.body.unread();
-        let mut first_piece = None;
-        if upload.reads_ahead {
-            let at_most = backend.packet_limit().for_first_body().max_body();
-            let read = upload.body.read(request, at_most);
-            let piece = read.map_err(|error| self.client_failed(backend, error.into()))?;
-            first_piece = Some(piece.len);
-            if request.headers_in().get(c"Content-Length").is_none() {
-                // An input filter has unpacked the body and taken the length away.
-                upload.kind = RequestBody::OnRequest;
-                upload.length = None;
-            }
+    /// The environment's word for this one request, else the worker's. 0: as if not set.
+    fn reply_timeout(&self, ours: &WorkerSettings) -> Option<Duration> {
+        let environment = self.request.environment();
+        let words =
+            environment.get(c"ajp-reply-timeout").or_else(|| environment.get(c"JK_REPLY_TIMEOUT"));
+        match words.and_then(|word| std::str::from_utf8(word).ok()?.trim().parse().ok()) {
+            Some(0) => None,
+            Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+            None => ours.reply_timeout,
         }
-        let target = Target {
-            path: self.uri.path,
-            query: self.uri.query,
-            drop_body_headers: request.is_error_document(),
-        };
-        let limit = backend.packet_limit().for_request(Instant::now());
-        let packet = marshal::forward_request(request, self.worker, target, limit)
-            .map_err(|error| self.refuse(&error.into()))?;
-        let is_idempotent = matches!(
-            request.method(),
-            b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE"
-        );
-        Ok(Prepared {
-            packet,
-            facts: RequestFacts { body: upload.kind, is_head: request.is_header_only() },
-            is_idempotent,
-            length: upload.length,
-            first_piece,
-        })
-    }
-
-    /// The request itself is wrong: its status, a line for the log, no member's state changed.
-    fn refuse(&self, error: &RequestError) -> Refused {
-        let status = error.status();
-        log::request(
-            self.request,
-            LogLevel::Info,
-            format_args!("request refused with {status}, nothing was sent: {error}"),
-        );
-        Refused(status.into())
-    }
-
-    fn answered(&self, client: &HttpdClient<'_>) -> c_int {
-        let Some(status) = client.overridden() else { return sys::OK as c_int };
-        // As mod_proxy_ajp: 200, or ErrorDocument would take it for an error within an error; the
-        // note keeps mod_proxy from taking the status for our own.
-        self.request.set_status(200, self.request.status_line());
-        self.request.notes().set(c"proxy-error-override", c"1".as_ptr());
-        status
-    }
-
-    /// The client failed before a connection was taken.
-    fn client_failed(&self, backend: &Backend, error: ProxyError) -> Refused {
-        let failure = Failure { error, phase: Phase::Connect, usage: None, reused: false };
-        let outcome = Outcome::of(&failure, false);
-        self.log_failure(backend, &failure, outcome);
-        Refused(self.status_of(outcome, false).0)
-    }
-
-    fn failed(&self, backend: &Backend, failure: &Failure, client: &HttpdClient<'_>) -> Status {
-        let outcome = Outcome::of(failure, client.has_begun());
-        self.log_failure(backend, failure, outcome);
-        if let ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
-            self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
-        }
-        if outcome.timed_out {
-            self.request.notes().set(c"proxy_timedout", c"1".as_ptr());
-        }
-        match outcome.reply {
-            Reply::Cut => client.cut(),
-            Reply::Status(_) => client.withdraw(),
-            Reply::Nothing | Reply::Answered => {}
-        }
-        self.status_of(outcome, client.has_headers())
-    }
-
-    /// What httpd is told, and what it must not conclude from it.
-    fn status_of(&self, outcome: Outcome, has_headers: bool) -> Status {
-        match outcome.reply {
-            Reply::Status(status) => {
-                let marks = outcome.member == Member::Untouched && matches!(status, 500 | 503);
-                Status(status.into(), marks)
-            }
-            Reply::Cut => Status(sys::DONE, false),
-            Reply::Nothing => {
-                if !has_headers {
-                    // For the access log alone.
-                    self.request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
-                }
-                Status(sys::DONE, false)
-            }
-            Reply::Answered => Status(sys::AP_FILTER_ERROR, false),
-        }
-    }
-
-    /// Returns a status to mod_proxy.
-    fn leave(&self, Status(status, marks_member): Status) -> c_int {
-        if marks_member {
-            member::leave_untouched(self.request, self.worker);
-        }
-        status
-    }
-
-    /// One line a failure.
-    fn log_failure(&self, backend: &Backend, failure: &Failure, outcome: Outcome) {
-        let next = match outcome.reply {
-            Reply::Status(status) => format!("answering {status}"),
-            Reply::Cut => "cutting the response off".into(),
-            Reply::Nothing | Reply::Answered => "giving the request up".into(),
-        };
-        let hint = failure.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-        let connection = failure.usage.map_or_else(String::new, |usage| {
-            format!(
-                " ({} connection, {} ms old, request {} on it, {} bytes sent, {} received)",
-                if failure.reused { "reused" } else { "new" },
-                usage.opened.elapsed().as_millis(),
-                usage.requests,
-                usage.sent,
-                usage.received,
-            )
-        });
-        log::request(
-            self.request,
-            outcome.level.into(),
-            format_args!(
-                "{}: {} while {}{hint}{connection}; {next}",
-                backend.key(),
-                failure.error,
-                failure.phase.words()
-            ),
-        );
     }
 }

@@ -2,7 +2,7 @@
 //! next: mod_proxy calls it once for each balancer member it tries.
 
 use super::body::Body;
-use super::member::Marked;
+use super::member::PassedOver;
 use super::request::Request;
 use crate::exchange::RequestBody;
 
@@ -11,8 +11,12 @@ use crate::exchange::RequestBody;
 pub(super) struct Kept {
     /// The client's body: what has been read of it for one member is sent to the next.
     pub(super) upload: Option<Upload>,
-    /// A member that was let be marked in error for no fault of its own.
-    pub(super) marked: Option<Marked>,
+    /// Members that did not take the request for no fault of their own.
+    pub(super) passed_over: PassedOver,
+    /// How often the request has been sent, over all members.
+    pub(super) attempts: u32,
+    /// The client's status if no other member takes the request.
+    pub(super) instead_of_503: Option<u16>,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
     pub(super) sent_to_remote_proxy: bool,

@@ -16,6 +16,7 @@
 
 #![allow(unsafe_code)]
 
+mod answer;
 mod apr;
 mod body;
 mod canon;
@@ -30,6 +31,7 @@ mod log;
 mod marshal;
 mod member;
 mod module;
+mod prepare;
 mod proxy_block;
 mod request;
 mod response;

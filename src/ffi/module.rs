@@ -45,6 +45,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     canon: Some(canon),
     scheme: Some(scheme),
     post_request: Some(post_request),
+    request_status: Some(request_status),
     worker_param: Some(worker_param),
     cping: Some(handle_cping),
     release_slice: Some(release_slice),
@@ -129,7 +130,15 @@ unsafe extern "C" fn post_request(
     _conf: *mut sys::proxy_server_conf,
 ) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
-    guard(sys::DECLINED, || unsafe { member::settle(Request::from_ptr(r)) })
+    guard((), || member::settle(unsafe { Request::from_ptr(r) }));
+    // mod_proxy_balancer has its turn.
+    sys::DECLINED
+}
+
+unsafe extern "C" fn request_status(status: *mut c_int, r: *mut sys::request_rec) -> c_int {
+    // SAFETY: mod_proxy passes the request it serves on this thread, and a place of its own.
+    guard((), || unsafe { member::final_status(Request::from_ptr(r), &mut *status) });
+    sys::OK as c_int
 }
 
 unsafe extern "C" fn worker_param(

@@ -64,6 +64,19 @@ impl Worker {
         unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() & !flags) }
     }
 
+    /// Puts a balancer member in error for its `retry` time, as mod_proxy does for a 503.
+    pub(super) fn mark_error(self) {
+        if self.is_member() && self.status() & sys::PROXY_WORKER_IGNORE_ERRORS == 0 {
+            let s = self.shared();
+            // SAFETY: plain words in shared memory, written as mod_proxy does. The time first: who
+            // sees the mark must not find an old time beside it.
+            unsafe {
+                (&raw mut (*s).error_time).write_volatile(sys::apr_time_now());
+                (&raw mut (*s).status).write_volatile(self.status() | sys::PROXY_WORKER_IN_ERROR);
+            }
+        }
+    }
+
     /// It answered: a worker that was retried is back.
     pub(super) fn came_back(self) {
         let s = self.shared();
@@ -111,6 +124,14 @@ impl Worker {
         self.text(|s| {
             // SAFETY: a place in live shared memory.
             unsafe { (&raw const (*s).secret).cast() }
+        })
+    }
+
+    /// `route`.
+    pub(super) fn route<'a>(self) -> Option<&'a [u8]> {
+        self.text(|s| {
+            // SAFETY: a place in live shared memory.
+            unsafe { (&raw const (*s).route).cast() }
         })
     }
 

@@ -94,6 +94,13 @@ impl Stream {
         io::wait_readable(self, timeout)
     }
 
+    /// Makes the close of this socket a reset (SO_LINGER 0), so that the peer's next write fails.
+    ///
+    /// A socket that cannot be told so is closed as usual.
+    pub fn reset_when_closed(&self) {
+        let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+    }
+
     /// The other end: the address connected to, or where an accepted connection came from.
     pub fn peer(&self) -> &Address {
         &self.peer

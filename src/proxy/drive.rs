@@ -1,79 +1,60 @@
-//! The loop of a blocking worker thread: take a connection, send, receive, give it back.
+//! One request to one backend: as many attempts as are allowed.
 
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::dialogue::Dialogue;
 use super::retry::{self, Replay};
-use super::{Client, Failure, Level, Phase, Prepared, ProxyError};
-use crate::backend::{Backend, ConnectSettings, Connection, Usage};
-use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
-use crate::net::{NetError, SendError};
-use crate::pool::{CloseReason, Keep, Lease};
-use crate::protocol::{EMPTY_BODY, data_header};
-
-/// What the worker says about this request.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How to come by a connection.
-    pub connect: ConnectSettings,
-    /// The longest wait for the backend to send or take something.
-    pub timeout: Duration,
-    /// May the connection serve another request afterwards?
-    pub keep: bool,
-    /// When what has arrived is pushed on to the client.
-    pub flush: Flush,
-}
-
-/// `flushpackets`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flush {
-    /// When the backend says so.
-    Off,
-    /// After whatever has been received.
-    On,
-    /// After nothing more has come for this long.
-    Auto(Duration),
-}
+use super::{Client, Failure, Level, Prepared, Resend, Settings};
+use crate::backend::{AcquireFailure, Backend, Connection, Usage};
+use crate::config::StatusFailure;
+use crate::pool::Lease;
 
 /// A request that was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
-    /// Request body bytes sent, without framing, over all attempts.
-    pub uploaded: u64,
-    /// Response body bytes received, without framing.
-    pub downloaded: u64,
-    /// How often the request was sent.
+    /// How often the request was sent to this backend.
     pub attempts: u32,
     /// The last connection.
     pub usage: Usage,
     /// It came from the pool.
     pub reused: bool,
+    /// The answer is one of `failstatus`, but could be nobody else's to give.
+    pub failed_status: Option<StatusFailure>,
 }
 
-/// Counts that hold for a request that failed as well.
+/// What a request cost, whether it was answered or not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Traffic {
+pub struct Traffic {
+    /// Request body bytes sent, without framing, over all attempts.
     pub uploaded: u64,
+    /// Response body bytes received, without framing.
     pub downloaded: u64,
+    /// How often the request was sent, if only in part.
+    pub attempts: u32,
+    /// The time it took to come by connections.
+    pub waited: Duration,
+    /// The last connection came from the pool; `None`: there was none.
+    pub reused: Option<bool>,
 }
 
-/// Serves one request: the response has been handed to `client` when this returns.
+/// Serves one request: the response has been handed to `client` when this returns. Also says what
+/// it cost.
 ///
 /// # Errors
 /// [`Failure`]; see [`Outcome::of`](super::Outcome::of) for what follows from it. The connection
-/// is closed then. Also returns how many body bytes went each way until then.
+/// is closed then.
 pub fn serve(
     backend: &Backend,
     settings: &Settings,
     request: &Prepared,
     client: &mut impl Client,
-) -> (Result<Finished, Failure>, u64, u64) {
+) -> (Result<Finished, Failure>, Traffic) {
     let mut traffic = Traffic::default();
-    let result = serve_counted(backend, settings, request, client, &mut traffic);
-    (result, traffic.uploaded, traffic.downloaded)
+    let result = attempts(backend, settings, request, client, &mut traffic);
+    (result, traffic)
 }
 
-fn serve_counted(
+fn attempts(
     backend: &Backend,
     settings: &Settings,
     request: &Prepared,
@@ -81,17 +62,24 @@ fn serve_counted(
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
     let mut retries = 0;
-    let mut acquired = backend.acquire(&settings.connect);
+    let mut lease = connect(settings, traffic, || backend.acquire(&settings.connect))?;
     loop {
-        let lease = acquired.map_err(Failure::before_connection)?;
+        traffic.attempts += 1;
+        traffic.reused = Some(lease.is_reused());
         let mut dialogue = Dialogue::new(backend, settings, request, client, lease, traffic);
         let error = match dialogue.run() {
-            Ok(reusable) => return dialogue.finish(reusable, retries + 1),
+            Ok(reusable) => return dialogue.finish(reusable),
             Err(error) => error,
         };
-        let (failure, body_is_kept, failed) = dialogue.fail(error);
-        let replay = Replay { is_idempotent: request.is_idempotent, body_is_kept, retries };
-        if !retry::allowed(&failure, replay) {
+        let (mut failure, body_is_kept, failed) = dialogue.fail(error);
+        let replay = Replay {
+            is_idempotent: request.is_idempotent,
+            after_send: settings.resend.after_send,
+            body_is_kept,
+            retries_left: settings.resend.retries.saturating_sub(retries),
+        };
+        if !retry::same_backend(&failure, replay) {
+            failure.may_go_elsewhere = retry::other_backend(&failure, replay);
             return Err(failure);
         }
         client.note(
@@ -104,300 +92,55 @@ fn serve_counted(
             ),
         );
         retries += 1;
-        acquired = backend.replace(failed, &settings.connect);
+        pause(settings.resend);
+        lease = replace(backend, settings, traffic, failed)?;
     }
 }
 
-/// One attempt over one connection.
-struct Dialogue<'a, C> {
-    backend: &'a Backend,
-    settings: &'a Settings,
-    request: &'a Prepared,
-    client: &'a mut C,
-    traffic: &'a mut Traffic,
-    lease: Lease<Connection>,
-    exchange: Exchange,
-    phase: Phase,
-    /// Pieces of the request body read from the client, the prepared one included.
-    pieces: u32,
-    /// What is still to be sent of the prepared piece.
-    first_piece: Option<Range<usize>>,
-    /// Bytes of the body sent in this attempt.
-    sent: u64,
-    /// Something has been appended since the last pass.
-    pending: bool,
+/// A connection, with `connect_retries` more attempts where opening one fails.
+fn connect(
+    settings: &Settings,
+    traffic: &mut Traffic,
+    acquire: impl Fn() -> Result<Lease<Connection>, AcquireFailure>,
+) -> Result<Lease<Connection>, Failure> {
+    let start = Instant::now();
+    let mut left = settings.resend.connect_retries;
+    let result = loop {
+        match acquire() {
+            Err(failure) if left > 0 && !matches!(failure, AcquireFailure::Busy(_)) => {
+                left -= 1;
+                pause(settings.resend);
+            }
+            result => break result,
+        }
+    };
+    traffic.waited += start.elapsed();
+    result.map_err(Failure::before_connection)
 }
 
-impl<'a, C: Client> Dialogue<'a, C> {
-    fn new(
-        backend: &'a Backend,
-        settings: &'a Settings,
-        request: &'a Prepared,
-        client: &'a mut C,
-        mut lease: Lease<Connection>,
-        traffic: &'a mut Traffic,
-    ) -> Self {
-        lease.begin_request();
-        Self {
-            backend,
-            settings,
-            request,
-            client,
-            traffic,
-            lease,
-            exchange: Exchange::new(request.facts),
-            phase: Phase::Request,
-            pieces: u32::from(request.first_piece.is_some()),
-            first_piece: request.first_piece.map(|len| 0..len),
-            sent: 0,
-            pending: false,
+/// A new connection in the place of the one that failed; if it cannot be opened, there is a place
+/// to be found for each further attempt.
+fn replace(
+    backend: &Backend,
+    settings: &Settings,
+    traffic: &mut Traffic,
+    failed: Lease<Connection>,
+) -> Result<Lease<Connection>, Failure> {
+    let start = Instant::now();
+    let replaced = backend.replace(failed, &settings.connect);
+    traffic.waited += start.elapsed();
+    match replaced {
+        Ok(lease) => Ok(lease),
+        Err(_) if settings.resend.connect_retries > 0 => {
+            pause(settings.resend);
+            connect(settings, traffic, || backend.acquire_new(&settings.connect))
         }
-    }
-
-    fn run(&mut self) -> Result<Option<Reusable>, ProxyError> {
-        self.send_request()?;
-        self.phase = Phase::FirstByte;
-        loop {
-            while let Some(payload) = self.lease.next_packet().map_err(ExchangeError::from)? {
-                if self.take(payload)? {
-                    return Ok(self.exchange.finish(self.lease.unread()));
-                }
-            }
-            self.hand_over()?;
-            self.receive()?;
-        }
-    }
-
-    /// FORWARD_REQUEST, and the first piece of an announced body, in one system call.
-    fn send_request(&mut self) -> Result<(), ProxyError> {
-        let packet: &[u8] = &self.request.packet;
-        let sent = match self.first_piece {
-            Some(Range { end: len, .. }) if self.request.facts.body == RequestBody::Announced => {
-                let header = body_header(len)?;
-                self.exchange.body_sent(len)?;
-                self.first_piece = None;
-                self.sent += len as u64;
-                self.traffic.uploaded += len as u64;
-                let pieces = self.client.body();
-                let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 2);
-                slices.extend([packet, &header]);
-                slices.extend(part(pieces, 0..len));
-                self.lease.send(&slices, self.settings.timeout)
-            }
-            _ => self.lease.send(&[packet], self.settings.timeout),
-        };
-        sent.map_err(|error| {
-            if error.written >= packet.len() {
-                self.phase = Phase::FirstByte;
-            }
-            sending(error)
-        })
-    }
-
-    /// Acts on one packet; `true`: it was the last.
-    fn take(&mut self, payload: bytes::Bytes) -> Result<bool, ProxyError> {
-        match self.exchange.receive(payload)? {
-            Event::Headers(head) => {
-                self.phase = Phase::Body;
-                self.learn_from_status(head.status);
-                self.client.begin(&head)?;
-            }
-            Event::Interim(_) => {}
-            Event::Body(data) => {
-                self.traffic.downloaded += data.len() as u64;
-                self.client.append(data);
-                self.pending = true;
-            }
-            Event::Flush => {
-                if self.exchange.has_headers() {
-                    self.client.append_flush();
-                    self.pending = true;
-                }
-            }
-            Event::WantBody { at_most } => self.send_body(at_most)?,
-            Event::End { .. } => {
-                self.client.append_end();
-                self.pending = true;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Answers GET_BODY_CHUNK with one packet, empty at the end of the body.
-    fn send_body(&mut self, at_most: usize) -> Result<(), ProxyError> {
-        let left = self.request.length.map(|length| length.saturating_sub(self.sent));
-        self.backend.packet_limit().learn_from_request_for(at_most, left);
-        // Whoever waits for more of the request may be waiting because of what we hold back.
-        self.pass()?;
-        let piece = self.next_piece(at_most)?;
-        let len = piece.len();
-        self.exchange.body_sent(len)?;
-        let sent = if len == 0 {
-            self.lease.send(&[&EMPTY_BODY], self.settings.timeout)
-        } else {
-            let header = body_header(len)?;
-            let pieces = self.client.body();
-            let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 1);
-            slices.push(&header);
-            slices.extend(part(pieces, piece));
-            self.lease.send(&slices, self.settings.timeout)
-        };
-        sent.map_err(sending)?;
-        self.sent += len as u64;
-        self.traffic.uploaded += len as u64;
-        Ok(())
-    }
-
-    /// What to send of [`Client::body`]: the rest of the prepared piece, else one read now.
-    fn next_piece(&mut self, at_most: usize) -> Result<Range<usize>, ProxyError> {
-        if let Some(Range { start, end }) = self.first_piece.take() {
-            let middle = end.min(start + at_most);
-            self.first_piece = (middle < end).then_some(middle..end);
-            return Ok(start..middle);
-        }
-        if self.request.facts.body == RequestBody::None {
-            return Ok(0..0);
-        }
-        self.pieces += 1;
-        Ok(0..self.client.read_body(at_most)?.len)
-    }
-
-    /// Before waiting for the backend: what has come goes on to the client.
-    fn hand_over(&mut self) -> Result<(), ProxyError> {
-        if !self.pending {
-            return Ok(());
-        }
-        let flush = match self.settings.flush {
-            Flush::Off => false,
-            Flush::On => true,
-            Flush::Auto(wait) => !self.lease.wait_readable(wait).map_err(receiving)?,
-        };
-        if flush {
-            self.client.append_flush();
-        }
-        self.pass()
-    }
-
-    fn pass(&mut self) -> Result<(), ProxyError> {
-        if self.pending {
-            self.pending = false;
-            self.client.pass()?;
-        }
-        Ok(())
-    }
-
-    fn receive(&mut self) -> Result<(), ProxyError> {
-        let count = self.lease.receive(self.settings.timeout).map_err(receiving)?;
-        if count == 0 {
-            return Err(ProxyError::Died(None));
-        }
-        if self.phase == Phase::FirstByte {
-            self.phase = Phase::Headers;
-        }
-        Ok(())
-    }
-
-    /// Gives the connection back first: a slow client must not keep it.
-    fn finish(self, reusable: Option<Reusable>, attempts: u32) -> Result<Finished, Failure> {
-        let Self { settings, client, traffic, mut lease, .. } = self;
-        let usage = lease.usage();
-        let reused = lease.is_reused();
-        match reusable {
-            Some(proof) => {
-                lease.shrink();
-                let keep =
-                    if settings.keep { Keep::Pool } else { Keep::Close(CloseReason::Forced) };
-                lease.release(proof, Instant::now(), keep);
-            }
-            None => drop(lease),
-        }
-        let finished = Finished {
-            uploaded: traffic.uploaded,
-            downloaded: traffic.downloaded,
-            attempts,
-            usage,
-            reused,
-        };
-        client.pass().map(|()| finished).map_err(|error| Failure {
-            error: error.into(),
-            phase: Phase::Body,
-            usage: Some(usage),
-            reused,
-        })
-    }
-
-    /// The failure, whether the request's body is still whole in memory, and the connection, which
-    /// is good for nothing but its place.
-    fn fail(self, error: ProxyError) -> (Failure, bool, Lease<Connection>) {
-        let usage = self.lease.usage();
-        let reused = self.lease.is_reused();
-        let body_is_kept = self.pieces <= u32::from(self.request.first_piece.is_some());
-        let error = self.judge(error, reused);
-        let failure = Failure { error, phase: self.phase, usage: Some(usage), reused };
-        (failure, body_is_kept, self.lease)
-    }
-
-    /// An answer shows that the request was not too large; but for Tomcat's bare 400, which may
-    /// say just that.
-    fn learn_from_status(&self, status: u16) {
-        let packet = self.request.packet.len();
-        let limit = self.backend.packet_limit();
-        if status != 400 {
-            limit.learn_answered(packet);
-        } else if packet > SMALLEST_PACKET && !limit.is_known() {
-            self.client.note(
-                Level::Warning,
-                format_args!(
-                    "{}: 400 for a request packet of {packet} bytes; if its packetSize is smaller, \
-                     raise packetSize there, and set iobuffersize here to the same",
-                    self.backend.key()
-                ),
-            );
-        }
-    }
-
-    /// A large packet on a new connection that is answered by closing it: too large.
-    fn judge(&self, error: ProxyError, reused: bool) -> ProxyError {
-        let packet = self.request.packet.len();
-        let unanswered = matches!(self.phase, Phase::Request | Phase::FirstByte);
-        let died = matches!(error, ProxyError::Died(_));
-        let limit = self.backend.packet_limit();
-        if died && unanswered && !reused && limit.learn_refused(packet, Instant::now()) {
-            return ProxyError::RequestTooLarge { packet };
-        }
-        error
+        Err(failure) => Err(Failure::before_connection(failure)),
     }
 }
 
-/// Tomcat's default packetSize, which every container takes.
-const SMALLEST_PACKET: usize = 8192;
-
-fn body_header(len: usize) -> Result<[u8; 6], ProxyError> {
-    data_header(len).map_err(|_| ExchangeError::BodyNotAskedFor { length: len }.into())
-}
-
-/// The bytes of these slices that lie in `range`, counted over all of them.
-fn part(slices: Vec<&[u8]>, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    slices.into_iter().map(move |slice| {
-        let within = |at: usize| at.saturating_sub(start).min(slice.len());
-        let part = &slice[within(range.start)..within(range.end)];
-        start += slice.len();
-        part
-    })
-}
-
-fn sending(error: SendError) -> ProxyError {
-    match error.source {
-        NetError::TimedOut { after } => ProxyError::SendTimedOut { after },
-        other => ProxyError::Died(Some(other)),
-    }
-}
-
-fn receiving(error: NetError) -> ProxyError {
-    match error {
-        NetError::TimedOut { after } => ProxyError::TimedOut { after },
-        other => ProxyError::Died(Some(other)),
+fn pause(resend: Resend) {
+    if !resend.interval.is_zero() {
+        std::thread::sleep(resend.interval);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ClientError;
 use crate::backend::{AcquireFailure, Usage};
+use crate::config::StatusFailure;
 use crate::exchange::ExchangeError;
 use crate::net::NetError;
 
@@ -29,6 +30,20 @@ pub enum ProxyError {
     #[error("the backend took no more of the request within {after:?}")]
     SendTimedOut {
         /// The time allowed without progress.
+        after: Duration,
+    },
+    /// The backend's answer is one of `failstatus`, and another member may give it.
+    #[error("status {status}, which failstatus lists")]
+    FailStatus {
+        /// The answer's status.
+        status: u16,
+        /// What is listed of it.
+        failure: StatusFailure,
+    },
+    /// A packet has begun and does not go on.
+    #[error("the rest of a packet did not come within {after:?}")]
+    HalfAPacket {
+        /// The time allowed.
         after: Duration,
     },
     /// What the backend sent is not AJP, or not in this order.
@@ -89,6 +104,8 @@ pub struct Failure {
     pub usage: Option<Usage>,
     /// Was that connection an idle one of the pool?
     pub reused: bool,
+    /// May it be sent to another member of the balancer all the same?
+    pub may_go_elsewhere: bool,
 }
 
 impl Failure {
@@ -103,6 +120,12 @@ impl Failure {
     }
 
     pub(super) fn before_connection(error: AcquireFailure) -> Self {
-        Self { error: error.into(), phase: Phase::Connect, usage: None, reused: false }
+        Self {
+            error: error.into(),
+            phase: Phase::Connect,
+            usage: None,
+            reused: false,
+            may_go_elsewhere: false,
+        }
     }
 }

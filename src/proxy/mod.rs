@@ -4,14 +4,17 @@
 //! [`Client`], so that a test can stand in for it.
 
 mod client;
+mod dialogue;
 mod drive;
 mod error;
 mod outcome;
 mod prepared;
 mod retry;
+mod settings;
 
 pub use client::{BodyPiece, Client, ClientError};
-pub use drive::{Finished, Flush, Settings, serve};
+pub use drive::{Finished, Traffic, serve};
 pub use error::{Failure, Phase, ProxyError};
 pub use outcome::{Level, Member, Outcome, Reply};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
+pub use settings::{Flush, Resend, Settings};

@@ -6,12 +6,15 @@
 
 use super::{ClientError, Failure, ProxyError};
 use crate::backend::AcquireFailure;
+use crate::config::StatusFailure;
 
 /// What the client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// This status, with httpd's own error page.
     Status(u16),
+    /// The answer of another member of the balancer; without one, this status.
+    Elsewhere(u16),
     /// The response had begun: the client's connection is broken off, so that what has been sent
     /// cannot look complete.
     Cut,
@@ -71,7 +74,15 @@ impl Outcome {
                 | AcquireFailure::Resolve(_)
                 | AcquireFailure::Ping(_),
             ) => (Reply::Status(503), Member::Error, Error),
-            ProxyError::Died(_) | ProxyError::Protocol(_) => (Reply::Status(502), Untouched, Error),
+            ProxyError::Died(_) | ProxyError::Protocol(_) | ProxyError::HalfAPacket { .. } => {
+                (Reply::Status(502), Untouched, Error)
+            }
+            ProxyError::FailStatus { status, failure: StatusFailure::Hard } => {
+                (Reply::Status(*status), Member::Error, Error)
+            }
+            ProxyError::FailStatus { status, failure: StatusFailure::Soft } => {
+                (Reply::Status(*status), Untouched, Warning)
+            }
             ProxyError::TimedOut { .. } | ProxyError::SendTimedOut { .. } => {
                 (Reply::Status(504), Untouched, Error)
             }
@@ -90,6 +101,7 @@ impl Outcome {
         };
         let reply = match reply {
             Reply::Status(_) if begun => Reply::Cut,
+            Reply::Status(status) if failure.may_go_elsewhere => Reply::Elsewhere(status),
             other => other,
         };
         let timed_out =
@@ -108,8 +120,13 @@ mod tests {
     use std::time::Duration;
 
     fn outcome(error: impl Into<ProxyError>, begun: bool) -> Outcome {
-        let failure =
-            Failure { error: error.into(), phase: Phase::Body, usage: None, reused: false };
+        let failure = Failure {
+            may_go_elsewhere: false,
+            error: error.into(),
+            phase: Phase::Body,
+            usage: None,
+            reused: false,
+        };
         Outcome::of(&failure, begun)
     }
 
@@ -160,6 +177,20 @@ mod tests {
             assert_eq!(outcome.member, Member::Untouched);
             assert_eq!(outcome.level, Level::Info);
         }
+    }
+
+    #[test]
+    fn what_another_member_may_answer_is_its_to_answer_before_anything_was_sent() {
+        let failure = Failure {
+            error: ProxyError::FailStatus { status: 503, failure: StatusFailure::Soft },
+            phase: Phase::Headers,
+            usage: None,
+            reused: true,
+            may_go_elsewhere: true,
+        };
+        assert_eq!(Outcome::of(&failure, false).reply, Reply::Elsewhere(503));
+        assert_eq!(Outcome::of(&failure, false).member, Member::Untouched);
+        assert_eq!(Outcome::of(&failure, true).reply, Reply::Cut);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! May a failed request be sent once more, on a fresh connection?
+//! May a failed request be sent once more, and where to?
 
 use super::{Failure, Phase, ProxyError};
 
@@ -7,70 +7,119 @@ use super::{Failure, Phase, ProxyError};
 pub(super) struct Replay {
     /// Executing it twice does no harm.
     pub is_idempotent: bool,
+    /// What `recovery` says of it; `None`: it is not set.
+    pub after_send: Option<bool>,
     /// Every byte of the body that was read is still in memory.
     pub body_is_kept: bool,
-    /// How often it has been sent before.
-    pub retries: u32,
+    /// How often it may be sent again to this backend.
+    pub retries_left: u32,
 }
 
-/// The rule of DESIGN 4: a stale connection is our problem, not the client's.
+/// May it be sent again to the same backend, on a fresh connection?
 ///
+/// A stale connection is our problem, not the client's:
 /// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method.
 /// * Written, on a reused connection that died before the first byte of a response: idempotent
-///   methods, since the backend may have acted.
+///   methods, since the backend may have acted. With `recovery`: what that allows, also where the
+///   connection was new.
 /// * Anything else: no. A timeout above all: the backend is at work.
-pub(super) fn allowed(failure: &Failure, replay: Replay) -> bool {
-    if replay.retries >= MOST || !replay.body_is_kept {
+pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
+    if replay.retries_left == 0 || !replay.body_is_kept {
         return false;
     }
     match (&failure.error, failure.phase) {
         (ProxyError::Died(_), Phase::Request) => true,
-        (ProxyError::Died(_), Phase::FirstByte) => failure.reused && replay.is_idempotent,
+        (ProxyError::Died(_), Phase::FirstByte) => {
+            replay.after_send.unwrap_or(failure.reused && replay.is_idempotent)
+        }
         _ => false,
     }
 }
 
-/// One fresh connection shows whether the old one was the trouble.
-const MOST: u32 = 1;
+/// May it be sent to another member of the balancer? Only where `recovery` says so, or where
+/// `failstatus` has judged; a request that never reached the backend is no matter of this.
+pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
+    let no_headers = matches!(failure.phase, Phase::FirstByte | Phase::Headers);
+    match &failure.error {
+        ProxyError::FailStatus { .. } => true,
+        ProxyError::Died(_) if failure.phase == Phase::Request => replay.body_is_kept,
+        ProxyError::Died(_) | ProxyError::TimedOut { .. } | ProxyError::HalfAPacket { .. } => {
+            no_headers && replay.body_is_kept && replay.after_send == Some(true)
+        }
+        _ => false,
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
-    const KEPT: Replay = Replay { is_idempotent: true, body_is_kept: true, retries: 0 };
+    const KEPT: Replay =
+        Replay { is_idempotent: true, after_send: None, body_is_kept: true, retries_left: 1 };
+    const POST: Replay = Replay { is_idempotent: false, ..KEPT };
+
+    fn failed(error: ProxyError, phase: Phase, reused: bool) -> Failure {
+        Failure { error, phase, usage: None, reused, may_go_elsewhere: false }
+    }
 
     fn died(phase: Phase, reused: bool) -> Failure {
-        Failure { error: ProxyError::Died(None), phase, usage: None, reused }
+        failed(ProxyError::Died(None), phase, reused)
+    }
+
+    fn timed_out() -> Failure {
+        failed(ProxyError::TimedOut { after: Duration::from_secs(1) }, Phase::FirstByte, true)
     }
 
     #[test]
     fn a_request_that_was_not_completely_written_is_sent_again_whatever_its_method() {
-        let post = Replay { is_idempotent: false, ..KEPT };
-        assert!(allowed(&died(Phase::Request, true), post));
+        assert!(same_backend(&died(Phase::Request, true), POST));
     }
 
     #[test]
     fn a_written_request_is_sent_again_only_if_idempotent_and_on_a_reused_connection() {
-        assert!(allowed(&died(Phase::FirstByte, true), KEPT));
-        assert!(!allowed(&died(Phase::FirstByte, false), KEPT));
-        assert!(!allowed(&died(Phase::FirstByte, true), Replay { is_idempotent: false, ..KEPT }));
+        assert!(same_backend(&died(Phase::FirstByte, true), KEPT));
+        assert!(!same_backend(&died(Phase::FirstByte, false), KEPT));
+        assert!(!same_backend(&died(Phase::FirstByte, true), POST));
     }
 
     #[test]
-    fn nothing_is_sent_again_after_a_byte_of_the_response_a_lost_body_or_a_retry() {
-        assert!(!allowed(&died(Phase::Headers, true), KEPT));
-        assert!(!allowed(&died(Phase::Body, true), KEPT));
-        assert!(!allowed(&died(Phase::FirstByte, true), Replay { body_is_kept: false, ..KEPT }));
-        assert!(!allowed(&died(Phase::FirstByte, true), Replay { retries: 1, ..KEPT }));
+    fn nothing_is_sent_again_after_a_byte_of_the_response_a_lost_body_or_the_last_retry() {
+        let open = Replay { after_send: Some(true), ..KEPT };
+        assert!(!same_backend(&died(Phase::Headers, true), open));
+        assert!(!same_backend(&died(Phase::Body, true), open));
+        assert!(!same_backend(
+            &died(Phase::FirstByte, true),
+            Replay { body_is_kept: false, ..open }
+        ));
+        assert!(!same_backend(&died(Phase::FirstByte, true), Replay { retries_left: 0, ..open }));
     }
 
     #[test]
-    fn a_request_that_timed_out_is_never_sent_again() {
-        let timed_out = Failure {
-            error: ProxyError::TimedOut { after: Duration::from_secs(1) },
-            ..died(Phase::FirstByte, true)
-        };
-        assert!(!allowed(&timed_out, KEPT));
+    fn recovery_decides_alone_about_what_was_sent() {
+        let open = Replay { after_send: Some(true), ..POST };
+        assert!(same_backend(&died(Phase::FirstByte, false), open));
+        let shut = Replay { after_send: Some(false), ..KEPT };
+        assert!(!same_backend(&died(Phase::FirstByte, true), shut));
+        assert!(same_backend(&died(Phase::Request, true), shut), "it was not sent");
+    }
+
+    #[test]
+    fn a_request_that_timed_out_is_never_sent_again_to_the_same_backend() {
+        let open = Replay { after_send: Some(true), ..KEPT };
+        assert!(!same_backend(&timed_out(), open));
+        assert!(other_backend(&timed_out(), open));
+        assert!(!other_backend(&timed_out(), KEPT), "nor to another without recovery");
+    }
+
+    #[test]
+    fn no_backend_is_asked_once_the_headers_have_come_or_the_body_is_gone() {
+        let open = Replay { after_send: Some(true), ..KEPT };
+        assert!(!other_backend(&died(Phase::Body, true), open));
+        assert!(!other_backend(
+            &died(Phase::FirstByte, true),
+            Replay { body_is_kept: false, ..open }
+        ));
+        assert!(other_backend(&died(Phase::FirstByte, false), open));
     }
 }

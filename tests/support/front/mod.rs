@@ -21,9 +21,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, ConnectSettings};
+use mod_proxy_ajp_rs::config::Pings;
 use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
-use mod_proxy_ajp_rs::proxy::{Failure, Finished, Flush, Member, Outcome, Reply, Settings, serve};
+use mod_proxy_ajp_rs::proxy::{
+    Failure, Finished, Flush, Member, Outcome, Reply, Resend, Settings, serve,
+};
 
 use super::ajp::ScriptedPeer;
 
@@ -58,20 +61,30 @@ impl Front {
         let connect = ConnectSettings {
             options: ConnectOptions { timeout: LONG, ..ConnectOptions::default() },
             address_ttl: None,
-            ping: None,
+            pings: Pings::default(),
             limits: Limits::default(),
         };
-        let settings = Settings { connect, timeout: LONG, keep: true, flush: Flush::Off };
+        let settings = Settings {
+            connect,
+            timeout: LONG,
+            reply_timeout: LONG,
+            keep: true,
+            flush: Flush::Off,
+            resend: Resend::default(),
+            fail_status: None,
+            reset_on_client_error: false,
+        };
         Front { backend: Backend::new(key), settings }
     }
 
     pub fn ping(mut self, timeout: Duration) -> Front {
-        self.settings.connect.ping = Some(timeout);
+        self.settings.connect.pings = Pings::before_every_request(timeout);
         self
     }
 
     pub fn timeout(mut self, timeout: Duration) -> Front {
         self.settings.timeout = timeout;
+        self.settings.reply_timeout = timeout;
         self
     }
 
@@ -95,9 +108,9 @@ impl Front {
     /// the client before a connection is taken.
     pub fn ask(&self, ask: Ask) -> Answer {
         let (mut client, prepared) = ask.prepare(&self.backend);
-        let (result, uploaded, downloaded) =
-            serve(&self.backend, &self.settings, &prepared, &mut client);
-        Answer { result, client, uploaded, downloaded }
+        let (result, traffic) = serve(&self.backend, &self.settings, &prepared, &mut client);
+        let (uploaded, downloaded) = (traffic.uploaded, traffic.downloaded);
+        Answer { result, client, uploaded, downloaded, attempts: traffic.attempts }
     }
 
     pub fn idle(&self) -> usize {
@@ -137,6 +150,7 @@ pub struct Answer {
     pub client: FakeClient,
     pub uploaded: u64,
     pub downloaded: u64,
+    pub attempts: u32,
 }
 
 impl Answer {

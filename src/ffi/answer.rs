@@ -1,0 +1,165 @@
+//! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
+
+use std::ffi::c_int;
+
+use super::client::HttpdClient;
+use super::handler::{Call, Refused};
+use super::log;
+use super::{member, sys};
+use crate::backend::{AcquireFailure, Backend};
+use crate::config::StatusFailure;
+use crate::proxy::{Client, Failure, Finished, Member, Outcome, Phase, ProxyError, Reply, Traffic};
+
+/// What follows from a failure, in mod_proxy's terms.
+pub(super) struct Verdict {
+    /// The scheme handler's return value.
+    status: c_int,
+    /// mod_proxy would mark the member for that status, and must not.
+    spares_member: bool,
+    /// The client's status if no other member takes the request.
+    pub(super) instead_of_503: Option<u16>,
+}
+
+impl Verdict {
+    fn status(status: c_int) -> Self {
+        Self { status, spares_member: false, instead_of_503: None }
+    }
+}
+
+impl Call<'_> {
+    /// The response has been handed over.
+    pub(super) fn answered(&self, client: &HttpdClient<'_>, finished: Finished) -> c_int {
+        if finished.failed_status == Some(StatusFailure::Hard) {
+            self.worker.mark_error();
+        } else {
+            self.worker.came_back();
+        }
+        let Some(status) = client.overridden() else { return sys::OK as c_int };
+        // As mod_proxy_ajp: 200, or ErrorDocument would take it for an error within an error; the
+        // note keeps mod_proxy from taking the status for our own.
+        self.request.set_status(200, self.request.status_line());
+        self.request.notes().set(c"proxy-error-override", c"1".as_ptr());
+        status
+    }
+
+    /// The client failed before a connection was taken.
+    pub(super) fn client_failed(&self, backend: &Backend, error: ProxyError) -> Refused {
+        let failure = Failure {
+            error,
+            phase: Phase::Connect,
+            usage: None,
+            reused: false,
+            may_go_elsewhere: false,
+        };
+        let outcome = Outcome::of(&failure, false);
+        self.log_failure(backend, &failure, outcome);
+        Refused(self.verdict(outcome, false).status)
+    }
+
+    /// The request has failed: logs it, and undoes or cuts what there is of a response.
+    pub(super) fn failed(
+        &self,
+        backend: &Backend,
+        failure: &Failure,
+        client: &HttpdClient<'_>,
+    ) -> Verdict {
+        let outcome = Outcome::of(failure, client.has_begun());
+        self.log_failure(backend, failure, outcome);
+        if let ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
+            self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
+        }
+        if outcome.timed_out {
+            self.request.notes().set(c"proxy_timedout", c"1".as_ptr());
+        }
+        match outcome.reply {
+            Reply::Cut => client.cut(),
+            Reply::Status(_) | Reply::Elsewhere(_) => client.withdraw(),
+            Reply::Nothing | Reply::Answered => {}
+        }
+        self.verdict(outcome, client.has_headers())
+    }
+
+    /// What httpd is told, and what it must not conclude from it.
+    fn verdict(&self, outcome: Outcome, has_headers: bool) -> Verdict {
+        let spared = outcome.member == Member::Untouched;
+        match outcome.reply {
+            // 503 is mod_proxy's word for "try another".
+            Reply::Elsewhere(status) if self.worker.is_member() => Verdict {
+                status: sys::HTTP_SERVICE_UNAVAILABLE as c_int,
+                spares_member: spared,
+                instead_of_503: Some(status),
+            },
+            Reply::Status(status) | Reply::Elsewhere(status) => Verdict {
+                spares_member: spared && matches!(status, 500 | 503),
+                ..Verdict::status(status.into())
+            },
+            Reply::Cut => Verdict::status(sys::DONE),
+            Reply::Nothing => {
+                if !has_headers {
+                    // For the access log alone.
+                    self.request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
+                }
+                Verdict::status(sys::DONE)
+            }
+            Reply::Answered => Verdict::status(sys::AP_FILTER_ERROR),
+        }
+    }
+
+    /// Returns to mod_proxy.
+    pub(super) fn leave(&self, verdict: Verdict) -> c_int {
+        if verdict.spares_member {
+            member::leave_untouched(self.request, self.worker);
+        }
+        verdict.status
+    }
+
+    /// Notes for the access log: `%{ajp-worker}n` and so on.
+    pub(super) fn note(&self, attempts: u32, traffic: &Traffic) {
+        let (pool, notes) = (self.request.pool(), self.request.notes());
+        notes.set(c"ajp-worker", pool.copy(self.worker.name()));
+        if let Some(route) = self.worker.route() {
+            notes.set(c"ajp-route", pool.copy(route));
+        }
+        notes.set(c"ajp-attempts", pool.copy(attempts.to_string().as_bytes()));
+        if let Some(reused) = traffic.reused {
+            let word = if reused { c"reused" } else { c"new" };
+            notes.set(c"ajp-connection", word.as_ptr());
+        }
+        let waited = traffic.waited.as_micros().to_string();
+        notes.set(c"ajp-wait-us", pool.copy(waited.as_bytes()));
+    }
+
+    /// One line a failure.
+    fn log_failure(&self, backend: &Backend, failure: &Failure, outcome: Outcome) {
+        let next = match outcome.reply {
+            Reply::Elsewhere(_) if self.worker.is_member() => "trying another member".into(),
+            Reply::Status(503) if self.worker.is_member() => {
+                "trying another member, else 503".into()
+            }
+            Reply::Status(status) | Reply::Elsewhere(status) => format!("answering {status}"),
+            Reply::Cut => "cutting the response off".into(),
+            Reply::Nothing | Reply::Answered => "giving the request up".into(),
+        };
+        let hint = failure.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+        let connection = failure.usage.map_or_else(String::new, |usage| {
+            format!(
+                " ({} connection, {} ms old, request {} on it, {} bytes sent, {} received)",
+                if failure.reused { "reused" } else { "new" },
+                usage.opened.elapsed().as_millis(),
+                usage.requests,
+                usage.sent,
+                usage.received,
+            )
+        });
+        log::request(
+            self.request,
+            outcome.level.into(),
+            format_args!(
+                "{}: {} while {}{hint}{connection}; {next}",
+                backend.key(),
+                failure.error,
+                failure.phase.words()
+            ),
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What the worker says about a request.
+
+use std::time::Duration;
+
+use crate::backend::ConnectSettings;
+use crate::config::FailStatus;
+
+/// Everything a worker decides about one request.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How to come by a connection.
+    pub connect: ConnectSettings,
+    /// The longest wait for the backend to take something, or to go on within a packet.
+    pub timeout: Duration,
+    /// The longest wait for the next packet of a response.
+    pub reply_timeout: Duration,
+    /// May the connection serve another request afterwards?
+    pub keep: bool,
+    /// When what has arrived is pushed on to the client.
+    pub flush: Flush,
+    /// What may be sent again.
+    pub resend: Resend,
+    /// The worker is one of several: answers that count as its failure, and are another's to give.
+    /// `None`: there is no other.
+    pub fail_status: Option<FailStatus>,
+    /// The client's errors reset the backend's connection (`abortonclienterror`).
+    pub reset_on_client_error: bool,
+}
+
+/// `flushpackets`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// When the backend says so.
+    Off,
+    /// After whatever has been received.
+    On,
+    /// After nothing more has come for this long.
+    Auto(Duration),
+}
+
+/// `retries`, `retryinterval` and `recovery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resend {
+    /// How often a request is sent again to the same backend.
+    pub retries: u32,
+    /// How often connecting is tried again.
+    pub connect_retries: u32,
+    /// The pause before either.
+    pub interval: Duration,
+    /// What `recovery` says of this method once it has been sent; `None`: it is not set.
+    pub after_send: Option<bool>,
+}
+
+impl Default for Resend {
+    /// What is safe, once, at once; a refused connection not at all.
+    fn default() -> Self {
+        Self { retries: 1, connect_retries: 0, interval: Duration::ZERO, after_send: None }
+    }
+}
