@@ -1,0 +1,149 @@
+//! Answers that another member gives, and what the client is told when none does.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use support::ajp::request::forward_request;
+use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use support::httpd::{Httpd, Setup};
+
+/// Answers by its path: `503` and the like with that status, `silent` never, all else with its own
+/// name.
+fn serve(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<()> {
+    move |conn| {
+        while let Some(payload) = conn.read_packet()? {
+            if payload == [0x0A] {
+                conn.send(cpong())?;
+                continue;
+            }
+            let uri = forward_request(&payload)?.uri;
+            let word = uri.rsplit('/').next().unwrap_or_default();
+            if word == "silent" {
+                return conn.expect_close();
+            }
+            let only_first = name == "first";
+            let status = word.parse().ok().filter(|_| only_first).unwrap_or(200);
+            conn.send(headers(status))?;
+            conn.send(chunk(name))?;
+            conn.send(end_response())?;
+        }
+        Ok(())
+    }
+}
+
+struct Two {
+    first: ScriptedPeer,
+    second: ScriptedPeer,
+}
+
+impl Two {
+    fn start() -> Self {
+        Self {
+            first: ScriptedPeer::start(serve("first")),
+            second: ScriptedPeer::start(serve("second")),
+        }
+    }
+
+    fn balanced(&self, parameters: &str) -> Setup {
+        Httpd::setup()
+            .conf("<Proxy balancer://two>")
+            .conf(&format!(
+                "BalancerMember ajp://127.0.0.1:{} route=a {parameters}",
+                self.first.port()
+            ))
+            .conf(&format!(
+                "BalancerMember ajp://127.0.0.1:{} route=b status=+H {parameters}",
+                self.second.port()
+            ))
+            .conf("</Proxy>\nProxyPass /app balancer://two/app\nProxyStatus Full")
+            .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
+    }
+}
+
+fn is_well(httpd: &Httpd) -> bool {
+    !httpd.get("/server-status").expect(200).text().contains("Err")
+}
+
+#[test]
+fn failstatus_gives_the_other_member_s_answer_and_puts_the_first_in_error() {
+    let two = Two::start();
+    let httpd = two.balanced("failstatus=500,-503").start();
+
+    assert_eq!(httpd.get("/app/500").expect(200).text(), "second");
+    assert!(!is_well(&httpd));
+    assert_eq!(two.first.requests(), 1, "asked once");
+}
+
+#[test]
+fn a_soft_failstatus_leaves_the_member_as_it_was() {
+    let two = Two::start();
+    let httpd = two.balanced("failstatus=500,-503").start();
+
+    assert_eq!(httpd.get("/app/503").expect(200).text(), "second");
+    assert!(is_well(&httpd));
+    assert_eq!(httpd.get("/app/x").expect(200).text(), "first");
+}
+
+#[test]
+fn a_post_keeps_its_answer_unless_recovery_says_otherwise() {
+    let two = Two::start();
+    let httpd = two.balanced("failstatus=-503").start();
+    let answer = httpd.client().request("POST", "/app/503", "Content-Length: 2\r\n", b"ab");
+    assert_eq!((answer.status, answer.text().as_str()), (503, "first"));
+
+    let httpd = two.balanced("failstatus=-503 recovery=0").start();
+    let answer = httpd.client().request("POST", "/app/503", "Content-Length: 2\r\n", b"ab");
+    assert_eq!(answer.expect(200).text(), "second");
+}
+
+#[test]
+fn without_another_member_the_client_gets_the_failure_s_own_status() {
+    let two = Two::start();
+    let httpd = two.balanced("replytimeout=100 maxreplytimeouts=99 recovery=0").start();
+
+    assert_eq!(httpd.get("/app/silent").status, 504);
+    assert_eq!((two.first.requests(), two.second.requests()), (1, 1), "each member once");
+    assert!(is_well(&httpd));
+}
+
+#[test]
+fn without_recovery_a_request_that_timed_out_is_asked_nowhere_else() {
+    let two = Two::start();
+    let httpd = two.balanced("replytimeout=100 maxreplytimeouts=99").start();
+
+    assert_eq!(httpd.get("/app/silent").status, 504);
+    assert_eq!((two.first.requests(), two.second.requests()), (1, 0));
+}
+
+#[test]
+fn the_environment_sets_a_reply_timeout_for_one_request() {
+    let two = Two::start();
+    let httpd = Httpd::setup()
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", two.first.port()))
+        .conf("SetEnvIf X-Hurry (.+) ajp-reply-timeout=$1")
+        .conf("SetEnvIf X-Jk-Hurry (.+) JK_REPLY_TIMEOUT=$1")
+        .start();
+
+    assert_eq!(httpd.request("GET", "/app/silent", "X-Hurry: 100\r\n").status, 504);
+    assert_eq!(httpd.request("GET", "/app/silent", "X-Jk-Hurry: 100\r\n").status, 504);
+    httpd.get("/app/x").expect(200);
+}
+
+#[test]
+fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
+    let two = Two::start();
+    let httpd = two
+        .balanced("failstatus=-503")
+        .conf(
+            "CustomLog notes.log \"%{ajp-worker}n|%{ajp-route}n|%{ajp-attempts}n|%{ajp-connection}n|%{ajp-wait-us}n\"",
+        )
+        .start();
+    httpd.get("/app/503").expect(200);
+    httpd.get("/server-status").expect(200);
+    let log = std::fs::read_to_string(httpd.root().join("notes.log")).expect("it is written");
+    let fields: Vec<&str> = log.lines().next().expect("a line").split('|').collect();
+
+    assert_eq!(fields[0], format!("ajp://127.0.0.1:{}", two.second.port()));
+    assert_eq!(fields[1..4], ["b", "2", "new"]);
+    assert!(fields[4].parse::<u64>().is_ok(), "{log}");
+}
