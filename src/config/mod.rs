@@ -7,6 +7,7 @@ mod duration;
 mod error;
 mod ping;
 mod recovery;
+mod rewrite;
 mod status_list;
 mod worker;
 
@@ -15,5 +16,6 @@ use error::ValueError;
 pub use error::ConfigError;
 pub use ping::{PingMode, Pings};
 pub use recovery::Recovery;
+pub use rewrite::rewrite;
 pub use status_list::{FailStatus, StatusFailure};
 pub use worker::WorkerSettings;

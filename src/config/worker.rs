@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::duration::{parse_ms, parse_s};
 use super::ping::PingMode;
 use super::recovery::Recovery;
+use super::rewrite::LOOK_ONCE;
 use super::status_list::FailStatus;
 use super::{ConfigError, ValueError};
 
@@ -13,6 +14,8 @@ use super::{ConfigError, ValueError};
 pub struct WorkerSettings {
     /// `forceclose`: close the connection after each response (same as `disablereuse=On`).
     pub force_close: bool,
+    /// `acquire=0`: look for a connection once, without waiting.
+    pub look_once: bool,
     /// `connecttimeout`: the longest one connect() may take; `None`: `connectiontimeout`.
     pub connect_timeout: Option<Duration>,
     /// `idlemax`: a connection idle for this long is not used again; `None`: `ttl` alone counts.
@@ -62,6 +65,7 @@ impl WorkerSettings {
 
     fn set_known(&mut self, parameter: &str, value: &str) -> Result<(), ValueError> {
         match parameter {
+            LOOK_ONCE => self.look_once = on_off(value)?,
             "forceclose" => self.force_close = on_off(value)?,
             "connecttimeout" => self.connect_timeout = Some(milliseconds(value)?),
             "idlemax" => self.idle_max = Some(milliseconds(value)?),
@@ -84,7 +88,8 @@ impl WorkerSettings {
 }
 
 /// Every parameter, as documented.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
+    LOOK_ONCE,
     "busylimit",
     "connecttimeout",
     "escalation",
@@ -172,7 +177,7 @@ mod tests {
         for name in NAMES {
             let mut settings = WorkerSettings::default();
             let good = match name {
-                "forceclose" => "On",
+                "forceclose" | LOOK_ONCE => "On",
                 "pingmode" => "connect",
                 "recovery" => "notaftersend",
                 "failstatus" => "503",

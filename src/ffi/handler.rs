@@ -19,7 +19,7 @@ use super::{member, proxy_block, sys};
 use crate::backend::{Backend, BackendKey, Bounds, ConnectSettings};
 use crate::config::WorkerSettings;
 use crate::net::ConnectOptions;
-use crate::pool::Limits;
+use crate::pool::{Limits, Wait};
 use crate::proxy::{Resend, Settings, serve};
 
 /// A status to answer with, already logged.
@@ -246,6 +246,9 @@ impl<'r> Call<'r> {
     /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
     fn limits(&self, ours: &WorkerSettings) -> Limits {
         let mut limits = self.worker.limits();
+        if ours.look_once {
+            limits.wait = Wait::For(Duration::ZERO);
+        }
         limits.ttl = [limits.ttl, ours.idle_max].into_iter().flatten().min();
         limits
     }
