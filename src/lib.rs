@@ -7,7 +7,7 @@
 //! proxy        drives one request; decides retry, reuse, status
 //! backend      one AJP connection: connect, CPING; what the pool stores
 //! net          sockets and deadlines
-//! exchange  pool  config    state machine | leases | settings
+//! exchange  pool  config  metrics     state machine | leases | settings | counters
 //! protocol     bytes <-> AJP packets
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod config;
 pub mod exchange;
 #[cfg(feature = "httpd")]
 mod ffi;
+pub mod metrics;
 pub mod net;
 pub mod pool;
 pub mod protocol;

@@ -1,0 +1,273 @@
+//! The table of members that all children of one httpd share.
+//!
+//! ```text
+//! Header    64 bytes    version, sizes, rows used so far
+//! Slot      64 bytes    × slots: one per member; what is not counted per child
+//! Row       whole 64s   × rows: one per child; [pid, busy of slot 0, busy of slot 1, …]
+//! ```
+//!
+//! # Why Rust atomics may live in shared memory
+//! * Nothing but atomics is in it, so `&` references to it are sound while other processes write:
+//!   that is what interior mutability means. There is no padding, and every bit pattern is a value.
+//! * They are lock-free (checked below): an operation is one instruction on the memory itself,
+//!   with nothing kept elsewhere, so it does not matter whether the other party is a thread or a
+//!   process, nor at which address it sees the memory.
+//! * Every process has the same layout: the memory is made before httpd forks, never attached by
+//!   name, and the children run the library that made it. Layouts are `repr(C)`, their sizes
+//!   checked below.
+//! * All zeros, as the kernel hands it out, is the empty table.
+//! * No process waits for another: one that is killed at any point leaves numbers, never a lock.
+//!
+//! # Why a row per child
+//! A child that is killed never takes its requests off a common counter, and the member would be
+//! busier for ever. With a row per child, what it leaves behind is known and goes with its pid
+//! ([`Table::child_ended`]). A row also has its cache lines for itself: counting a request touches
+//! no memory of other children. The sum over the rows is read only where it is asked for.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::member::{MemberKey, MemberState};
+
+/// The layout above. Changes with it.
+pub const VERSION: u32 = 1;
+
+/// The head of the memory.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Header {
+    version: AtomicU32,
+    slots: AtomicU32,
+    rows: AtomicU32,
+    /// Rows from here on were never claimed.
+    rows_used: AtomicU32,
+    reserved: [AtomicU32; 12],
+}
+
+/// What is kept of a member beside its requests in flight.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// [`MemberKey`]; 0: free. Set once.
+    pub(super) key: AtomicU64,
+    /// When its present row of failures began, in ms since 1970; 0: the last request succeeded.
+    pub(super) first_failure: AtomicU64,
+    /// In seconds since 1970.
+    pub(super) last_success: AtomicU64,
+    /// The seconds since 1970 when they were last halved (upper half), and how many (lower half).
+    pub(super) reply_timeouts: AtomicU64,
+    reserved: [AtomicU64; 4],
+}
+
+/// A word of a row.
+const WORD: usize = size_of::<AtomicU32>();
+/// A cache line, in words and in bytes.
+const LINE_WORDS: usize = 16;
+const LINE: usize = LINE_WORDS * WORD;
+
+const _: () = assert!(size_of::<Header>() == LINE && align_of::<Header>() == LINE);
+const _: () = assert!(size_of::<Slot>() == LINE && align_of::<Slot>() == LINE);
+const _: () = assert!(size_of::<AtomicU32>() == size_of::<u32>() && WORD == 4);
+const _: () = assert!(size_of::<AtomicU64>() == size_of::<u64>());
+// std has these types only where the processor has the instructions; no lock stands in for them.
+const _: () = assert!(cfg!(target_has_atomic = "32") && cfg!(target_has_atomic = "64"));
+
+/// How many members and children a table has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    slots: usize,
+    rows: usize,
+}
+
+impl Sizes {
+    /// Room for at least one of each, and at most 2^20: what is beyond is per child.
+    pub fn new(members: usize, children: usize) -> Self {
+        const MOST: usize = 1 << 20;
+        Self { slots: members.clamp(1, MOST), rows: children.clamp(1, MOST) }
+    }
+
+    /// Members.
+    pub fn slots(self) -> usize {
+        self.slots
+    }
+
+    /// Children.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Where the slots begin.
+    pub fn slots_at(self) -> usize {
+        size_of::<Header>()
+    }
+
+    /// Where the rows begin.
+    pub fn rows_at(self) -> usize {
+        self.slots_at() + self.slots * size_of::<Slot>()
+    }
+
+    /// The words of all rows.
+    pub fn row_words(self) -> usize {
+        self.rows * self.row_len()
+    }
+
+    /// The bytes of the whole, all multiples of 64: at most 2^20 × 2^22, no overflow in 64 bits.
+    /// `None` where they are more than an address space of 32 bits has.
+    pub fn bytes(self) -> Option<usize> {
+        let row_words = self.rows.checked_mul(self.row_len())?;
+        row_words.checked_mul(WORD)?.checked_add(self.rows_at())
+    }
+
+    /// Words of a row: the pid and a counter per slot, in whole cache lines.
+    fn row_len(self) -> usize {
+        (1 + self.slots).next_multiple_of(LINE_WORDS)
+    }
+}
+
+/// A child's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row(usize);
+
+/// A view of the memory, as cheap as the references it is made of.
+#[derive(Clone, Copy)]
+pub struct Table<'m> {
+    header: &'m Header,
+    slots: &'m [Slot],
+    rows: &'m [AtomicU32],
+    sizes: Sizes,
+}
+
+impl<'m> Table<'m> {
+    /// A view of memory that was all zeros before the first call. `None` where the parts have
+    /// other sizes, or the memory says so.
+    pub fn new(
+        header: &'m Header,
+        slots: &'m [Slot],
+        rows: &'m [AtomicU32],
+        sizes: Sizes,
+    ) -> Option<Self> {
+        let fits = slots.len() == sizes.slots && rows.len() == sizes.row_words();
+        let numbers = [
+            (&header.slots, u32::try_from(sizes.slots).ok()?),
+            (&header.rows, u32::try_from(sizes.rows).ok()?),
+            (&header.version, VERSION),
+        ];
+        let agrees = numbers.iter().all(|(place, number)| {
+            let before = place.compare_exchange(0, *number, Ordering::AcqRel, Ordering::Acquire);
+            before.is_ok() || before == Err(*number)
+        });
+        (fits && agrees).then_some(Self { header, slots, rows, sizes })
+    }
+
+    /// Gives a child its row, all zeros. `None`: there is none left.
+    ///
+    /// Call it before the child serves, and once.
+    pub fn child_begins(&self, pid: u32) -> Option<Row> {
+        // Left by a dead one, whose number has come round.
+        self.child_ended(pid);
+        let row = (0..self.sizes.rows).map(Row).find(|row| {
+            let word = self.pid_of(*row);
+            word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        })?;
+        self.counters_of(row).iter().for_each(|counter| counter.store(0, Ordering::SeqCst));
+        let used = u32::try_from(row.0 + 1).unwrap_or(u32::MAX);
+        self.header.rows_used.fetch_max(used, Ordering::SeqCst);
+        Some(row)
+    }
+
+    /// Takes back what a child left behind, whatever way it ended. Only for one that has ended.
+    pub fn child_ended(&self, pid: u32) {
+        for row in self.rows_used() {
+            if self.pid_of(row).load(Ordering::Acquire) == pid {
+                self.counters_of(row).iter().for_each(|c| c.store(0, Ordering::SeqCst));
+                // Last: who claims the row finds it clean.
+                self.pid_of(row).store(0, Ordering::Release);
+            }
+        }
+    }
+
+    /// The state of a member, which gets a slot if it has none. `None`: there is none left.
+    ///
+    /// # Race
+    /// Two children look for the same new member: both meet the same free slot first, one claims
+    /// it, and the other finds its key there. Slots are never given back, so a search ends at the
+    /// first free one.
+    pub fn member(&self, key: MemberKey, row: Row) -> Option<MemberState<'m>> {
+        let key = key.get();
+        let count = self.slots.len();
+        let first = usize::try_from(key % u64::try_from(count).ok()?).ok()?;
+        let at = (first..count).chain(0..first).find(|at| {
+            let place = &self.slots[*at].key;
+            let found = match place.load(Ordering::Acquire) {
+                0 => place.compare_exchange(0, key, Ordering::AcqRel, Ordering::Acquire),
+                other => Err(other),
+            };
+            found.is_ok() || found == Err(key)
+        })?;
+        Some(MemberState::new(*self, at, row))
+    }
+
+    pub(super) fn slot(&self, at: usize) -> &'m Slot {
+        &self.slots[at]
+    }
+
+    /// The requests of one child in flight on the member of a slot.
+    pub(super) fn busy(&self, row: Row, slot: usize) -> &'m AtomicU32 {
+        &self.words_of(row)[1 + slot]
+    }
+
+    pub(super) fn rows_used(&self) -> impl Iterator<Item = Row> + use<> {
+        let used = self.header.rows_used.load(Ordering::SeqCst);
+        (0..usize::try_from(used).unwrap_or(usize::MAX).min(self.sizes.rows)).map(Row)
+    }
+
+    fn words_of(&self, row: Row) -> &'m [AtomicU32] {
+        let len = self.sizes.row_len();
+        &self.rows[row.0 * len..][..len]
+    }
+
+    fn pid_of(&self, row: Row) -> &'m AtomicU32 {
+        &self.words_of(row)[0]
+    }
+
+    fn counters_of(&self, row: Row) -> &'m [AtomicU32] {
+        &self.words_of(row)[1..]
+    }
+}
+
+impl fmt::Debug for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("sizes", &self.sizes).finish_non_exhaustive()
+    }
+}
+
+/// A table of this process alone, for what found no room in the shared one.
+#[derive(Debug)]
+pub struct PrivateTable {
+    header: Header,
+    slots: Box<[Slot]>,
+    rows: Box<[AtomicU32]>,
+    sizes: Sizes,
+}
+
+impl PrivateTable {
+    /// An empty one.
+    pub fn new(sizes: Sizes) -> Self {
+        Self {
+            header: Header::default(),
+            slots: (0..sizes.slots).map(|_| Slot::default()).collect(),
+            rows: (0..sizes.row_words()).map(|_| AtomicU32::new(0)).collect(),
+            sizes,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (&Header, &[Slot], &[AtomicU32]) {
+        (&self.header, &self.slots, &self.rows)
+    }
+
+    /// The view of it.
+    pub fn table(&self) -> Option<Table<'_>> {
+        Table::new(&self.header, &self.slots, &self.rows, self.sizes)
+    }
+}

@@ -1,0 +1,242 @@
+//! One member's state over all children: requests in flight, reply timeouts, failures in a row.
+//!
+//! Times are milliseconds since 1970 ([`unix_ms`]), the only clock that processes have in common.
+//! One that is set back makes no number wrong for longer than the step.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::layout::{Row, Slot, Table};
+
+/// A member's name as a number that is the same in every child.
+///
+/// Two of a thousand members have the same one with a probability of 1 to 10^13; they would share
+/// their state. Names come from the configuration, not from clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberKey(NonZeroU64);
+
+impl MemberKey {
+    /// The key of a name of several parts, such as balancer and worker.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        // FNV-1a; a byte that no UTF-8 text has ends each part.
+        let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0xff]));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+    }
+
+    pub(super) fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// The milliseconds since 1970.
+pub fn unix_ms(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The state of one member, as one child sees and changes it.
+#[derive(Clone, Copy)]
+pub struct MemberState<'m> {
+    table: Table<'m>,
+    slot: &'m Slot,
+    at: usize,
+    own: &'m AtomicU32,
+}
+
+/// The member has as many requests in flight as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{limit} requests are in flight over all children, as many as busylimit allows")]
+pub struct AtLimit {
+    /// `busylimit`.
+    pub limit: u32,
+}
+
+impl<'m> MemberState<'m> {
+    pub(super) fn new(table: Table<'m>, at: usize, row: Row) -> Self {
+        Self { table, slot: table.slot(at), at, own: table.busy(row, at) }
+    }
+
+    /// Counts a request in, until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`AtLimit`] if there would be more than `limit` over all children.
+    ///
+    /// # Race
+    /// Never more than `limit` are let in: each counts itself before it looks, in one order that
+    /// all see. Two that meet at the last place may both be refused. Looking first keeps those that
+    /// come while the member is full from adding to the crowd.
+    pub fn enter(self, limit: Option<u32>) -> Result<Busy<'m>, AtLimit> {
+        if let Some(limit) = limit.filter(|limit| self.is_at_limit(*limit)) {
+            return Err(AtLimit { limit });
+        }
+        self.own.fetch_add(1, Ordering::SeqCst);
+        let busy = Busy { state: self };
+        match limit {
+            Some(limit) if self.in_flight() > limit => Err(AtLimit { limit }),
+            _ => Ok(busy),
+        }
+    }
+
+    /// Requests in flight over all children. Reads a cache line of each.
+    pub fn in_flight(&self) -> u32 {
+        let rows = self.table.rows_used();
+        let each = rows.map(|row| self.table.busy(row, self.at).load(Ordering::SeqCst));
+        each.fold(0, u32::saturating_add)
+    }
+
+    /// Would [`enter`](Self::enter) refuse?
+    pub fn is_at_limit(&self, limit: u32) -> bool {
+        self.in_flight() >= limit
+    }
+
+    /// A reply did not come in time. Gives how many have not, this one included, halved for each
+    /// whole minute that passed (counted from the first of them).
+    pub fn reply_timed_out(&self, now_ms: u64) -> u32 {
+        let mut after = Timeouts::default();
+        let added = |packed| {
+            after = Timeouts::unpack(packed).at(seconds(now_ms));
+            after.count = after.count.saturating_add(1);
+            Some(after.pack())
+        };
+        // Never Err: the closure always gives a value.
+        let _ = self.slot.reply_timeouts.fetch_update(Ordering::AcqRel, Ordering::Acquire, added);
+        after.count
+    }
+
+    /// What [`reply_timed_out`](Self::reply_timed_out) would add to.
+    pub fn reply_timeouts(&self, now_ms: u64) -> u32 {
+        let packed = self.slot.reply_timeouts.load(Ordering::Acquire);
+        Timeouts::unpack(packed).at(seconds(now_ms)).count
+    }
+
+    /// The member begins anew: it was in error, and its retry time has come.
+    pub fn forget_reply_timeouts(&self) {
+        if self.slot.reply_timeouts.load(Ordering::Relaxed) != 0 {
+            self.slot.reply_timeouts.store(0, Ordering::Release);
+        }
+    }
+
+    /// A request failed for the member's fault. Gives how long ago the first one did since the
+    /// last success: zero for the first.
+    pub fn failed(&self, now_ms: u64) -> Duration {
+        let now = now_ms.max(1);
+        let first = &self.slot.first_failure;
+        match first.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Duration::ZERO,
+            // First in the future: the clock was set back.
+            Err(first) => Duration::from_millis(now.saturating_sub(first)),
+        }
+    }
+
+    /// A request succeeded: failures begin anew. Writes once a second at most, and after a failure.
+    pub fn succeeded(&self, now_ms: u64) {
+        if self.slot.first_failure.load(Ordering::Relaxed) != 0 {
+            self.slot.first_failure.store(0, Ordering::Release);
+        }
+        let now = u64::from(seconds(now_ms));
+        if self.slot.last_success.load(Ordering::Relaxed) != now {
+            self.slot.last_success.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Did a request succeed in this second or the one before?
+    pub fn has_just_succeeded(&self, now_ms: u64) -> bool {
+        let last = self.slot.last_success.load(Ordering::Relaxed);
+        u64::from(seconds(now_ms)).abs_diff(last) <= 1
+    }
+}
+
+impl fmt::Debug for MemberState<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { slot, at, .. } = self;
+        let mut text = f.debug_struct("MemberState");
+        text.field("at", at).field("in_flight", &self.in_flight()).field("slot", slot).finish()
+    }
+}
+
+/// A request in flight; counted out when this is dropped.
+#[derive(Debug)]
+pub struct Busy<'m> {
+    state: MemberState<'m>,
+}
+
+impl<'m> Busy<'m> {
+    /// The member's.
+    pub fn state(&self) -> MemberState<'m> {
+        self.state
+    }
+
+    /// Other requests in flight on the member, over all children.
+    pub fn others_busy(&self) -> u32 {
+        self.state.in_flight().saturating_sub(1)
+    }
+
+    /// The request failed for the member's fault: notes it, and says whether the member is in
+    /// error now ([`marks_in_error`]).
+    pub fn failed(&self, escalation: Option<Duration>, now_ms: u64) -> bool {
+        let since_first = self.state.failed(now_ms);
+        // Not asked for: then the rows of other children are left alone.
+        let others = escalation.is_some()
+            && (self.others_busy() > 0 || self.state.has_just_succeeded(now_ms));
+        marks_in_error(escalation, others, since_first)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        // Not below 0, which would read as full: whatever happened to the row meanwhile.
+        let less = |count: u32| count.checked_sub(1);
+        let _ = self.state.own.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+    }
+}
+
+/// Does a failure of its own (no connection, no CPONG) put a member in error?
+///
+/// Yes, but for `escalation`: as long as others use the member (requests are in flight on it, or
+/// one has just succeeded) and its first failure in a row is younger than that, only the request
+/// that met the failure goes elsewhere. mod_jk's `error_escalation_time`.
+pub fn marks_in_error(
+    escalation: Option<Duration>,
+    others_use_it: bool,
+    since_first: Duration,
+) -> bool {
+    !escalation.is_some_and(|escalation| others_use_it && since_first < escalation)
+}
+
+/// Reply timeouts, in one word so that count and time change together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timeouts {
+    halved: u32,
+    count: u32,
+}
+
+impl Timeouts {
+    fn unpack(packed: u64) -> Self {
+        // The halves of a word: nothing is lost.
+        Self { halved: (packed >> 32) as u32, count: packed as u32 }
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.halved) << 32 | u64::from(self.count)
+    }
+
+    /// The same, some time later.
+    fn at(self, now: u32) -> Self {
+        const MINUTE: u32 = 60;
+        // 0 before now: the clock was set back.
+        let minutes = now.saturating_sub(self.halved) / MINUTE;
+        let count = self.count.checked_shr(minutes).unwrap_or(0);
+        let halved = self.halved.saturating_add(minutes.saturating_mul(MINUTE)).min(now);
+        Self { count, halved: if count == 0 { now } else { halved } }
+    }
+}
+
+/// Whole seconds since 1970, until 2106.
+fn seconds(now_ms: u64) -> u32 {
+    u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,11 @@
+//! What is counted about members (workers of a balancer, and plain ones), over all children.
+//!
+//! Knows atomics alone: neither who makes the memory (`ffi`), nor httpd, nor the clock.
+
+mod layout;
+mod member;
+#[cfg(test)]
+mod tests;
+
+pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
+pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error, unix_ms};
