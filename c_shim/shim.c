@@ -49,6 +49,14 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return OK;
 }
 
+static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
+                         mpm_child_status status)
+{
+    if (status == MPM_CHILD_EXITED) {
+        callbacks->child_ended(s, (int)pid);
+    }
+}
+
 void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
 {
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
@@ -63,6 +71,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     ap_hook_post_config(cb->post_config, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_init(cb->child_init, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_stopping(cb->child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);

@@ -18,6 +18,7 @@
 #include "apr_buckets.h"
 #include "apr_strings.h"
 #include "apr_portable.h"
+#include "apr_shm.h"
 #include "apr_uri.h"
 
 /* The server this was built for; check_config compares it with the one that runs. */
@@ -29,6 +30,8 @@ typedef struct {
     int (*post_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
     void (*child_init)(apr_pool_t *pchild, server_rec *s);
     void (*child_stopping)(apr_pool_t *pchild, int graceful);
+    /* In the parent: this child has ended. */
+    void (*child_ended)(server_rec *s, int pid);
     int (*canon)(request_rec *r, char *url);
     int (*scheme)(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
                   const char *proxyname, apr_port_t proxyport);

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
 
+use super::apr::Pool;
 use super::child::Child;
 use super::guard::panic_text;
 use super::log::{self, LogLevel};
 use super::server_config::ServerConfig;
+use super::shm::{Members, SharedMemory};
 use super::sys;
 
 /// Refuses a server that is older than the one this was built for.
@@ -42,28 +44,77 @@ pub(super) unsafe fn check_config(server: *mut sys::server_rec) -> c_int {
     sys::HTTP_INTERNAL_SERVER_ERROR as c_int
 }
 
-/// Says which code runs: after a reload, that need not be the file on disk.
+/// Says which code runs (after a reload, that need not be the file on disk), and makes the memory
+/// that the children will share.
+///
+/// # Safety
+/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
+pub(super) unsafe fn post_config(
+    pconf: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) -> c_int {
+    // SAFETY: the shim asks httpd for its own state.
+    if unsafe { sys::ajp_shim_is_first_reading() } != 0 {
+        // httpd reads its configuration once for practice before it starts.
+        return sys::OK as c_int;
+    }
+    // SAFETY: the server is live.
+    unsafe {
+        log::server(
+            server,
+            LogLevel::Info,
+            format_args!(
+                "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
+                env!("CARGO_PKG_VERSION"),
+                sys::MODULE_MAGIC_NUMBER_MAJOR,
+                sys::AJP_SHIM_BUILT_MINOR,
+            ),
+        );
+    }
+    // SAFETY: as the caller promises; the configuration has been read.
+    let made = unsafe { SharedMemory::for_server(Pool::from_ptr(pconf), server) };
+    // SAFETY: the server is live.
+    let config = unsafe { ServerConfig::of(server) };
+    let (level, text, status) = match (made, config) {
+        (Ok(memory), Some(config)) => {
+            let text = memory.to_string();
+            let _ = config.shared.set(memory);
+            (LogLevel::Debug, text, sys::OK)
+        }
+        (Err(error), _) => (LogLevel::Error, error.to_string(), sys::HTTP_INTERNAL_SERVER_ERROR),
+        (Ok(_), None) => (
+            LogLevel::Error,
+            "the main server has no configuration of this module".into(),
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+        ),
+    };
+    // SAFETY: the server is live.
+    unsafe { log::server(server, level, format_args!("mod_proxy_ajp_rs: {text}")) };
+    status as c_int
+}
+
+/// In the parent: what a child left in shared memory is taken back, however it ended.
 ///
 /// # Safety
 /// `server` is httpd's main server.
-pub(super) unsafe fn post_config(server: *mut sys::server_rec) -> c_int {
-    // SAFETY: the shim asks httpd for its own state; the server is live.
-    unsafe {
-        // httpd reads its configuration once for practice before it starts.
-        if sys::ajp_shim_is_first_reading() == 0 {
+pub(super) unsafe fn child_ended(server: *mut sys::server_rec, pid: c_int) {
+    // SAFETY: null or live.
+    let config = if server.is_null() { None } else { unsafe { ServerConfig::of(server) } };
+    let Some(memory) = config.and_then(|config| config.shared.get()) else { return };
+    // A child of before a restart had a row in memory that is gone, and has none in this.
+    let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid));
+    if left > 0 {
+        // SAFETY: the server is live.
+        unsafe {
             log::server(
                 server,
                 LogLevel::Info,
                 format_args!(
-                    "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
-                    env!("CARGO_PKG_VERSION"),
-                    sys::MODULE_MAGIC_NUMBER_MAJOR,
-                    sys::AJP_SHIM_BUILT_MINOR,
+                    "child {pid} ended with {left} AJP requests in flight: no longer counted"
                 ),
             );
         }
     }
-    sys::OK as c_int
 }
 
 /// Makes the child's state and ties it to every server.
@@ -84,7 +135,23 @@ pub(super) unsafe fn child_init(main: *mut sys::server_rec) {
         // SAFETY: as above.
         server = unsafe { (*server).next };
     }
-    let child = Arc::new(Child::new(settings));
+    // SAFETY: the main server is live.
+    let shared = unsafe { ServerConfig::of(main) }.and_then(|config| config.shared.get());
+    let members = Members::new(shared.copied(), std::process::id());
+    if !members.are_shared() {
+        // SAFETY: the main server is live.
+        unsafe {
+            log::server(
+                main,
+                LogLevel::Warning,
+                format_args!(
+                    "no room for this child in the memory that children share: busylimit, \
+                     maxreplytimeouts and escalation count its own requests alone"
+                ),
+            );
+        }
+    }
+    let child = Arc::new(Child::new(settings, members));
     for config in configs {
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.

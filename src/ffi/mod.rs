@@ -36,6 +36,7 @@ mod proxy_block;
 mod request;
 mod response;
 mod server_config;
+mod shm;
 mod slice;
 mod sys;
 mod worker;

@@ -42,6 +42,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     post_config: Some(post_config),
     child_init: Some(child_init),
     child_stopping: Some(child_stopping),
+    child_ended: Some(child_ended),
     canon: Some(canon),
     scheme: Some(scheme),
     post_request: Some(post_request),
@@ -78,13 +79,15 @@ unsafe extern "C" fn check_config(
 }
 
 unsafe extern "C" fn post_config(
-    _pconf: *mut sys::apr_pool_t,
+    pconf: *mut sys::apr_pool_t,
     _plog: *mut sys::apr_pool_t,
     _ptemp: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
-    // SAFETY: httpd passes its main server, on its main thread.
-    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::post_config(server) })
+    // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
+        lifecycle::post_config(pconf, server)
+    })
 }
 
 unsafe extern "C" fn child_init(_pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
@@ -94,6 +97,11 @@ unsafe extern "C" fn child_init(_pchild: *mut sys::apr_pool_t, server: *mut sys:
 
 unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_int) {
     guard((), || lifecycle::child_stopping(graceful != 0))
+}
+
+unsafe extern "C" fn child_ended(server: *mut sys::server_rec, pid: c_int) {
+    // SAFETY: httpd passes its main server, in the parent.
+    guard((), || unsafe { lifecycle::child_ended(server, pid) })
 }
 
 unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {

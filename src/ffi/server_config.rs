@@ -5,16 +5,19 @@ use std::sync::{Arc, OnceLock};
 
 use super::apr::{self, Pool};
 use super::child::Child;
+use super::shm::SharedMemory;
 use super::{module, sys};
 use crate::config::WorkerSettings;
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
-/// its configuration, on its main thread; constant afterwards but for `child`.
+/// its configuration, on its main thread; constant afterwards but for `shared` and `child`.
 #[derive(Default)]
 pub(super) struct ServerConfig {
     workers: Vec<(WorkerId, WorkerSettings)>,
     /// Filled in by child_init, in the child's own copy of this memory.
     pub(super) child: OnceLock<Arc<Child>>,
+    /// What all children share; in the main server alone, filled in by post_config.
+    pub(super) shared: OnceLock<SharedMemory>,
 }
 
 /// What tells a worker from another one throughout its life.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::apr;
 use super::server_config::WorkerId;
 use super::sys;
+use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
 use crate::proxy::Flush;
@@ -46,6 +47,22 @@ impl Worker {
     pub(super) fn name<'a>(self) -> &'a [u8] {
         // SAFETY: an array in shared memory, NUL-terminated by mod_proxy.
         unsafe { apr::bytes(sys::ajp_shim_worker_name(self.as_ptr())) }.unwrap_or(b"")
+    }
+
+    /// What tells it from other workers in every child: its balancer's name, its own, and its unix
+    /// socket. Virtual hosts that define the same have one in common, as they have its backend.
+    pub(super) fn key(self) -> MemberKey {
+        // SAFETY: a plain field of a live record.
+        let balancer = unsafe { (*self.as_ptr()).balancer };
+        let balancer = if balancer.is_null() {
+            None
+        } else {
+            // SAFETY: a member's balancer is live; its name is an array in shared memory, which
+            // mod_proxy keeps NUL-terminated.
+            unsafe { apr::bytes((&raw const (*(*balancer).s).name).cast()) }
+        };
+        let socket = self.socket_path().unwrap_or(b"");
+        MemberKey::of(&[balancer.unwrap_or(b""), socket, self.name()])
     }
 
     pub(super) fn is_member(self) -> bool {

@@ -153,8 +153,10 @@ impl<'m> Table<'m> {
             (&header.version, VERSION),
         ];
         let agrees = numbers.iter().all(|(place, number)| {
-            let before = place.compare_exchange(0, *number, Ordering::AcqRel, Ordering::Acquire);
-            before.is_ok() || before == Err(*number)
+            // Read first: this is done for each request, in memory that all children read.
+            let before = place.load(Ordering::Acquire);
+            let set = || place.compare_exchange(0, *number, Ordering::AcqRel, Ordering::Acquire);
+            before == *number || (before == 0 && set().map_or_else(|n| n == *number, |_| true))
         });
         (fits && agrees).then_some(Self { header, slots, rows, sizes })
     }
@@ -175,15 +177,20 @@ impl<'m> Table<'m> {
         Some(row)
     }
 
-    /// Takes back what a child left behind, whatever way it ended. Only for one that has ended.
-    pub fn child_ended(&self, pid: u32) {
+    /// Takes back what a child left behind, whatever way it ended, and says how many requests
+    /// that were. Only for one that has ended.
+    pub fn child_ended(&self, pid: u32) -> u32 {
+        let mut left = 0_u32;
         for row in self.rows_used() {
             if self.pid_of(row).load(Ordering::Acquire) == pid {
-                self.counters_of(row).iter().for_each(|c| c.store(0, Ordering::SeqCst));
+                let counters = self.counters_of(row).iter();
+                let requests = counters.map(|counter| counter.swap(0, Ordering::SeqCst));
+                left = requests.fold(left, u32::saturating_add);
                 // Last: who claims the row finds it clean.
                 self.pid_of(row).store(0, Ordering::Release);
             }
         }
+        left
     }
 
     /// The state of a member, which gets a slot if it has none. `None`: there is none left.

@@ -82,7 +82,8 @@ impl<'m> MemberState<'m> {
         }
     }
 
-    /// Requests in flight over all children. Reads a cache line of each.
+    /// Requests in flight over all children, and for an instant those that are being refused.
+    /// Reads a cache line of each child.
     pub fn in_flight(&self) -> u32 {
         let rows = self.table.rows_used();
         let each = rows.map(|row| self.table.busy(row, self.at).load(Ordering::SeqCst));

@@ -83,9 +83,9 @@ fn a_dead_childs_share_is_taken_back_and_its_row_is_free_again() {
     let _busy = a.enter(None).unwrap();
     assert_eq!(a.in_flight(), 2);
 
-    table.child_ended(11);
+    assert_eq!(table.child_ended(11), 1);
     assert_eq!(a.in_flight(), 1);
-    table.child_ended(99);
+    assert_eq!(table.child_ended(99), 0);
     assert_eq!(a.in_flight(), 1);
     assert_eq!(table.child_begins(13), Some(dead));
     // A guard that outlived its row (no child does this) does not make the count wrap.

@@ -1,0 +1,129 @@
+//! The memory that children share: there from the start, made anew by a restart, never in a test of
+//! the configuration.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs;
+
+use support::httpd::{Httpd, Mpm, Setup};
+use support::process::{signal, wait_for};
+use support::tomcat::Tomcat;
+
+/// What the log says of it, each time it is made.
+const MADE: &str = " bytes of shared memory, for ";
+
+fn setup(mpm: Mpm) -> Setup {
+    let setup = Httpd::setup().mpm(mpm).define("AJP_PORT", Tomcat::shared().port);
+    setup.log_level("info proxy_ajp:debug").example("proxy.conf")
+}
+
+/// The numbers of each line: bytes, workers, children.
+fn made(log: &str) -> Vec<[usize; 3]> {
+    let lines = log.lines().filter(|line| line.contains(MADE));
+    let numbers = lines.map(|line| {
+        let text = line.split("mod_proxy_ajp_rs: ").nth(1).expect("the module's text");
+        let numbers = text.split(' ').filter_map(|word| word.parse().ok());
+        numbers.collect::<Vec<_>>().try_into().expect("three numbers")
+    });
+    numbers.collect()
+}
+
+/// Mappings of `pid` that other processes share, and that have just the pages for so many bytes
+/// (and APR's own first word, and alignment).
+fn shared_mappings(pid: u32, bytes: usize) -> usize {
+    let pages = |bytes: usize| bytes.next_multiple_of(4096);
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let fits = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let (range, access) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let (start, end) = range.split_once('-').expect("a range");
+        let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16).expect("hex"));
+        access == "rw-s" && (end - start == pages(bytes + 64) || end - start == pages(bytes + 128))
+    };
+    maps.lines().filter(fits).count()
+}
+
+#[track_caller]
+fn shares_memory(mpm: Mpm) {
+    let httpd = setup(mpm).start();
+    httpd.get("/app/echo").expect(200);
+
+    let first = made(&httpd.error_log());
+    assert_eq!(first.len(), 1, "once, though httpd reads its configuration twice: {first:?}");
+    let [bytes, workers, children] = first[0];
+    assert!(workers > 64, "the configured ones and 64 more: {workers}");
+    let limit = if mpm == Mpm::Prefork { 40 } else { 8 };
+    assert_eq!(children, 2 * limit);
+    for pid in httpd.children().into_iter().chain([httpd.pid()]) {
+        assert_eq!(shared_mappings(pid, bytes), 1, "process {pid}");
+    }
+    let before = httpd.children();
+    httpd.graceful();
+    httpd.get("/app/echo").expect(200);
+    assert_eq!(made(&httpd.error_log()), [first[0], first[0]]);
+    assert_eq!(shared_mappings(httpd.pid(), bytes), 1, "the old one is gone");
+    wait_for("the old children are gone", || {
+        let now = httpd.children();
+        (!now.is_empty() && now.iter().all(|child| !before.contains(child))).then_some(())
+    });
+    for pid in httpd.children() {
+        assert_eq!(shared_mappings(pid, bytes), 1, "child {pid}");
+    }
+}
+
+#[test]
+fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_event() {
+    shares_memory(Mpm::Event);
+}
+
+#[test]
+fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_worker() {
+    shares_memory(Mpm::Worker);
+}
+
+#[test]
+fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_prefork() {
+    shares_memory(Mpm::Prefork);
+}
+
+#[test]
+fn a_configuration_test_makes_no_shared_memory() {
+    let (good, printed) = setup(Mpm::Event).configtest();
+    assert!(good, "{printed}");
+    assert!(!printed.contains(MADE), "{printed}");
+}
+
+#[test]
+fn workers_of_several_servers_have_one_place_and_what_a_balancer_may_grow_by_has_room() {
+    let text = "<Proxy balancer://a growth=7>\n\
+                BalancerMember ajp://127.0.0.1:1\nBalancerMember ajp://127.0.0.1:2\n\
+                BalancerMember http://127.0.0.1:3\n</Proxy>\n\
+                ProxyPass /a balancer://a\nProxyPass /b ajp://127.0.0.1:1/b\n\
+                <VirtualHost *:*>\nServerName other\nProxyPass /c ajp://127.0.0.1:1/b\n\
+                ProxyPass /d ajp://127.0.0.1:4\n</VirtualHost>";
+    let httpd = Httpd::setup().modules(&["proxy_http"]).log_level("info proxy_ajp:debug");
+    let httpd = httpd.conf(text).start();
+    // Two members, two plain ones, 7 and 64.
+    let workers = made(&httpd.error_log())[0][1];
+    assert_eq!(workers, 2 + 2 + 7 + 64);
+}
+
+/// So many children come and go that each place has had several.
+#[test]
+fn children_that_end_give_their_place_back() {
+    let httpd = setup(Mpm::Prefork).start();
+    for _ in 0..3 {
+        let old = httpd.children();
+        for child in &old {
+            signal("TERM", *child);
+        }
+        wait_for("others have taken their place", || {
+            let now = httpd.children();
+            (!now.is_empty() && now.iter().all(|child| !old.contains(child))).then_some(())
+        });
+        httpd.get("/app/echo").expect(200);
+    }
+    let log = httpd.error_log();
+    assert!(!log.contains("no room for this child"), "{log}");
+}
