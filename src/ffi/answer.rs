@@ -1,13 +1,15 @@
 //! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
 
 use std::ffi::c_int;
+use std::time::SystemTime;
 
 use super::client::HttpdClient;
 use super::handler::{Call, Refused};
 use super::log;
 use super::{member, sys};
 use crate::backend::{AcquireFailure, Backend};
-use crate::config::StatusFailure;
+use crate::config::{StatusFailure, WorkerSettings};
+use crate::metrics::{Busy, unix_ms};
 use crate::proxy::{Client, Failure, Finished, Member, Outcome, Phase, ProxyError, Reply, Traffic};
 
 /// What follows from a failure, in mod_proxy's terms.
@@ -28,7 +30,15 @@ impl Verdict {
 
 impl Call<'_> {
     /// The response has been handed over.
-    pub(super) fn answered(&self, client: &HttpdClient<'_>, finished: Finished) -> c_int {
+    pub(super) fn answered(
+        &self,
+        client: &HttpdClient<'_>,
+        finished: Finished,
+        busy: Option<&Busy<'_>>,
+    ) -> c_int {
+        if let Some(busy) = busy {
+            busy.state().succeeded(unix_ms(SystemTime::now()));
+        }
         if finished.failed_status == Some(StatusFailure::Hard) {
             self.worker.mark_error();
         } else {
@@ -62,8 +72,13 @@ impl Call<'_> {
         backend: &Backend,
         failure: &Failure,
         client: &HttpdClient<'_>,
+        ours: &WorkerSettings,
+        busy: Option<&Busy<'_>>,
     ) -> Verdict {
-        let outcome = Outcome::of(failure, client.has_begun());
+        let mut outcome = Outcome::of(failure, client.has_begun());
+        if let Some(busy) = busy {
+            self.judge_member(failure, &mut outcome, ours, busy);
+        }
         self.log_failure(backend, failure, outcome);
         if let ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
             self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
@@ -77,6 +92,30 @@ impl Call<'_> {
             Reply::Nothing | Reply::Answered => {}
         }
         self.verdict(outcome, client.has_headers())
+    }
+
+    /// What all children have seen of the member decides with: `escalation`, `maxreplytimeouts`.
+    fn judge_member(
+        &self,
+        failure: &Failure,
+        outcome: &mut Outcome,
+        ours: &WorkerSettings,
+        busy: &Busy<'_>,
+    ) {
+        let now = unix_ms(SystemTime::now());
+        let counts = ours.reply_timeout.is_some() || ours.max_reply_timeouts.is_some();
+        if outcome.member == Member::Error && matches!(failure.error, ProxyError::Acquire(_)) {
+            if !busy.failed(ours.escalation, now) {
+                outcome.member = Member::Untouched;
+            }
+        } else if counts && matches!(failure.error, ProxyError::TimedOut { .. }) {
+            let count = busy.state().reply_timed_out(now);
+            if count > ours.max_reply_timeouts.unwrap_or(0) {
+                busy.state().forget_reply_timeouts();
+                outcome.member = Member::Error;
+                self.worker.mark_error();
+            }
+        }
     }
 
     /// What httpd is told, and what it must not conclude from it.

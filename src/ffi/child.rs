@@ -28,7 +28,6 @@ impl Child {
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:
     /// so many were added at run time that there is no room, which has been logged.
-    #[expect(dead_code, reason = "the scheme handler's next change calls it")]
     pub(super) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
         self.members.state(key, say_members_are_full)
     }

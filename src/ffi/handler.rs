@@ -20,7 +20,7 @@ use crate::backend::{Backend, BackendKey, Bounds, ConnectSettings};
 use crate::config::WorkerSettings;
 use crate::net::ConnectOptions;
 use crate::pool::{Limits, Wait};
-use crate::proxy::{Resend, Settings, serve};
+use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
 
 /// A status to answer with, already logged.
 pub(super) struct Refused(pub(super) c_int);
@@ -156,14 +156,20 @@ impl<'r> Call<'r> {
         let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
         let prepared = self.prepare(&backend, upload)?;
         let mut client = HttpdClient::new(request, &mut upload.body);
-        let (result, traffic) = serve(&backend, &settings, &prepared, &mut client);
+        let shared = self.child.member_state(self.worker.key());
+        let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
+        let busy = entered.as_ref().ok().and_then(Option::as_ref);
+        let (result, traffic) = match &entered {
+            Ok(_) => serve(&backend, &settings, &prepared, &mut client),
+            Err(limit) => (Err(Failure::before_connection(*limit)), Traffic::default()),
+        };
         self.worker.count(traffic.uploaded, traffic.downloaded);
         kept.attempts += traffic.attempts;
         self.note(kept.attempts, &traffic);
         match result {
-            Ok(finished) => Ok(self.answered(&client, finished)),
+            Ok(finished) => Ok(self.answered(&client, finished, busy)),
             Err(failure) => {
-                let verdict = self.failed(&backend, &failure, &client);
+                let verdict = self.failed(&backend, &failure, &client, &ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
                 kept.instead_of_503 = verdict.instead_of_503;

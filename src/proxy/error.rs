@@ -6,6 +6,7 @@ use super::ClientError;
 use crate::backend::{AcquireFailure, Usage};
 use crate::config::StatusFailure;
 use crate::exchange::ExchangeError;
+use crate::metrics::AtLimit;
 use crate::net::NetError;
 
 /// Why a request could not be answered by the backend.
@@ -14,6 +15,9 @@ pub enum ProxyError {
     /// No connection.
     #[error(transparent)]
     Acquire(#[from] AcquireFailure),
+    /// The member has as many requests in flight as `busylimit` allows.
+    #[error(transparent)]
+    AtLimit(#[from] AtLimit),
     /// The client's side failed.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -119,7 +123,9 @@ impl Failure {
         )
     }
 
-    pub(super) fn before_connection(error: AcquireFailure) -> Self {
+    /// A failure before there was a connection.
+    #[must_use]
+    pub fn before_connection(error: impl Into<ProxyError>) -> Self {
         Self {
             error: error.into(),
             phase: Phase::Connect,

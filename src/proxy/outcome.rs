@@ -65,7 +65,7 @@ impl Outcome {
         use Level::{Error, Info, Warning};
         use Member::Untouched;
         let (reply, member, level) = match &failure.error {
-            ProxyError::Acquire(AcquireFailure::Busy(_)) => {
+            ProxyError::AtLimit(_) | ProxyError::Acquire(AcquireFailure::Busy(_)) => {
                 (Reply::Status(503), Untouched, Warning)
             }
             ProxyError::Acquire(
