@@ -60,6 +60,7 @@ mod httpd {
     ];
     const TYPES: &[&str] = &[
         "ajp_shim_.*",
+        "apr_array_header_t",
         "apr_table_entry_t",
         "conn_rec",
         "module",
@@ -70,11 +71,12 @@ mod httpd {
         "proxy_worker_shared",
         "request_rec",
         "server_rec",
+        "sigset_t",
     ];
     const VARIABLES: &[&str] = &[
         "AJP_SHIM_.*",
         "AP_FILTER_ERROR",
-        "AP_MPMQ_HARD_LIMIT_DAEMONS",
+        "AP_MPMQ_(HARD_LIMIT_DAEMONS|MPM_STATE|STOPPING)",
         "APLOG_(ERR|WARNING|INFO|DEBUG|TRACE[1-8])",
         "APR_(SUCCESS|EGENERAL|EINVAL|TIMEUP|EOF|FAMILY.*|UNSPEC)",
         "ap_input_mode_t_.*",
@@ -84,6 +86,7 @@ mod httpd {
         "HTTP_[A-Z_]+",
         "MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)",
         "OK",
+        "ajp_shim_directives",
         "ajp_shim_not_ours",
         "PROXY_WORKER_(IN_ERROR|IGNORE_ERRORS|NOT_USABLE_BITMAP|INITIALIZED|GENERIC|DISABLED|STOPPED|DRAIN)",
         "PROXY_FLUSH_WAIT",

@@ -1,4 +1,10 @@
 /* The part of the module that only C can say: see shim.h. */
+/* For pthread_timedjoin_np. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <time.h>
 #include "shim.h"
 #include "mpm_common.h"
 #include "apr_optional.h"
@@ -78,6 +84,47 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
+}
+
+/* --- directives ---------------------------------------------------------------------------- */
+
+static const char *maintain(cmd_parms *cmd, void *dir, const char *value)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    return error ? error : callbacks->maintain(cmd->pool, cmd->server, value);
+}
+
+const command_rec ajp_shim_directives[] = {
+    AP_INIT_TAKE1("ProxyAjpMaintain", maintain, NULL, RSRC_CONF,
+                  "seconds between two rounds of the housekeeper, 1 to 3600; 0: no rounds"),
+    { NULL }
+};
+
+/* --- threads ----------------------------------------------------------------------------- */
+
+void ajp_shim_block_signals(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+void ajp_shim_restore_signals(const sigset_t *before)
+{
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+int ajp_shim_join_within(pthread_t thread, int milliseconds)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += milliseconds / 1000;
+    end.tv_nsec += (milliseconds % 1000) * 1000000L;
+    if (end.tv_nsec >= 1000000000L) {
+        end.tv_sec += 1;
+        end.tv_nsec -= 1000000000L;
+    }
+    return pthread_timedjoin_np(thread, NULL, &end);
 }
 
 /* --- logging ----------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 #ifndef AJP_SHIM_H
 #define AJP_SHIM_H
 
+#include <pthread.h>
+#include <signal.h>
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
@@ -41,6 +43,8 @@ typedef struct {
     /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
     const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                 const char *key, const char *value);
+    /* ProxyAjpMaintain. NULL: set. Else the error text. */
+    const char *(*maintain)(apr_pool_t *p, server_rec *s, const char *value);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
     /* Gives back the owner of a bucket's bytes: see ajp_shim_append_slice. */
     void (*release_slice)(void *owner);
@@ -51,6 +55,17 @@ extern const char ajp_shim_not_ours[];
 
 /* Registers every hook and optional function of the module. `callbacks` must outlive the module. */
 void ajp_shim_register_hooks(const ajp_shim_callbacks *callbacks);
+
+/* The module's directives, for its record. */
+extern const command_rec ajp_shim_directives[];
+
+/* Blocks every signal in this thread, and what it starts; tells the mask before. And back. */
+void ajp_shim_block_signals(sigset_t *before);
+void ajp_shim_restore_signals(const sigset_t *before);
+
+/* Waits for the end of a thread, so long at most; 0 when it has ended and is no more. Takes no
+ * lock of ours and allocates nothing: good in a signal handler, as far as such a thing can be. */
+int ajp_shim_join_within(pthread_t thread, int milliseconds);
 
 /* Logging. Text is passed as an argument, never as a format. */
 int ajp_shim_logs_request(const request_rec *r, int level);

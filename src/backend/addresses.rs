@@ -39,6 +39,29 @@ impl Addresses {
         self.ask(host, port, now)
     }
 
+    /// Asks again if `ttl` has passed since they were asked, by whomever; `true` if it did.
+    ///
+    /// A name that cannot be resolved now keeps the addresses it had, for another `ttl`: the
+    /// backend is more likely to be there than gone with the name server.
+    pub(super) fn refresh(&self, host: &str, port: u16, ttl: Duration, now: Instant) -> bool {
+        let due = |known: &Known| now.saturating_duration_since(known.asked) >= ttl;
+        if !self.known.lock().as_ref().is_some_and(due) {
+            return false;
+        }
+        if self.ask(host, port, now).is_err()
+            && let Some(known) = &mut *self.known.lock()
+        {
+            known.asked = now;
+        }
+        true
+    }
+
+    /// Does the name lead to this address, as far as is known? Yes, while it was never asked.
+    pub(super) fn include(&self, address: &SocketAddr) -> bool {
+        let known = self.known.lock().as_ref().map(|known| Arc::clone(&known.list));
+        known.is_none_or(|list| list.contains(address))
+    }
+
     /// Asks again whatever is remembered: for when no address answered.
     pub(super) fn ask(
         &self,
@@ -70,6 +93,35 @@ mod tests {
         let later = start + Duration::from_secs(5);
         addresses.get("127.0.0.1", 8009, ttl, later).unwrap();
         assert_eq!(asked_at(&addresses), Some(later));
+    }
+
+    #[test]
+    fn the_housekeeper_asks_again_only_what_was_asked_before_and_is_due() {
+        let addresses = Addresses::default();
+        let start = Instant::now();
+        let ttl = Duration::from_secs(5);
+        assert!(!addresses.refresh("127.0.0.1", 8009, ttl, start), "nobody has asked");
+
+        addresses.get("127.0.0.1", 8009, Some(ttl), start).unwrap();
+        assert!(!addresses.refresh("127.0.0.2", 8009, ttl, start + ttl / 2));
+        assert!(addresses.include(&([127, 0, 0, 1], 8009).into()));
+
+        // An address in the place of a name, which has moved.
+        assert!(addresses.refresh("127.0.0.2", 8009, ttl, start + ttl));
+        assert!(!addresses.include(&([127, 0, 0, 1], 8009).into()));
+        assert!(addresses.include(&([127, 0, 0, 2], 8009).into()));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_resolved_keeps_its_addresses_for_another_ttl() {
+        let addresses = Addresses::default();
+        let start = Instant::now();
+        let ttl = Duration::from_secs(5);
+        addresses.get("127.0.0.1", 8009, Some(ttl), start).unwrap();
+
+        assert!(addresses.refresh("a\0b", 8009, ttl, start + ttl));
+        assert!(addresses.include(&([127, 0, 0, 1], 8009).into()));
+        assert!(!addresses.refresh("a\0b", 8009, ttl, start + ttl + ttl / 2));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cping;
+use super::cping::{self, Ping};
 use super::error::PingError;
 use super::incoming::Incoming;
 use crate::exchange::Reusable;
-use crate::net::{IdleState, NetError, SendError, Stream};
+use crate::net::{Address, IdleState, NetError, SendError, Stream};
 use crate::pool::{Liveness, Pooled};
 use crate::protocol::CodecError;
 
@@ -18,6 +18,7 @@ pub struct Connection {
     stream: Stream,
     incoming: Incoming,
     usage: Usage,
+    pinged: Option<Instant>,
 }
 
 /// What the log says of a connection when something happens to it.
@@ -38,7 +39,7 @@ impl Connection {
     #[must_use]
     pub fn new(stream: Stream, now: Instant) -> Self {
         let usage = Usage { opened: now, requests: 0, sent: 0, received: 0 };
-        Self { stream, incoming: Incoming::new(), usage }
+        Self { stream, incoming: Incoming::new(), usage, pinged: None }
     }
 
     /// Starts a request: counters of bytes begin anew.
@@ -110,6 +111,41 @@ impl Connection {
     /// Makes the close a reset: whatever the container still sends fails at once.
     pub fn reset_when_closed(&self) {
         self.stream.reset_when_closed();
+    }
+
+    /// Sends CPING; whoever has sent it collects the answer.
+    ///
+    /// # Errors
+    /// The socket does not take it at once.
+    pub(super) fn start_ping(&self) -> Result<Ping, PingError> {
+        Ping::send(&self.stream)
+    }
+
+    /// Has CPONG come? Waits up to `wait`.
+    ///
+    /// # Errors
+    /// Anything but a CPONG and nothing behind it.
+    pub(super) fn ping_answered(
+        &mut self,
+        ping: &mut Ping,
+        wait: Duration,
+        now: Instant,
+    ) -> Result<bool, PingError> {
+        let answered = ping.poll(&self.stream, wait)?;
+        if answered {
+            self.pinged = Some(now);
+        }
+        Ok(answered)
+    }
+
+    /// When it last answered a CPING of the housekeeper.
+    pub(super) fn last_ping(&self) -> Option<Instant> {
+        self.pinged
+    }
+
+    /// The address it leads to.
+    pub(super) fn peer(&self) -> &Address {
+        self.stream.peer()
     }
 
     /// Gives back the memory an idle connection does not need.

@@ -11,7 +11,7 @@ use crate::net::{Address, ConnectOptions, ResolveError, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy};
 
 /// How connections to a backend are opened and tested, as the worker says at this moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectSettings {
     /// Options of the socket; its timeout counts for each address.
     pub options: ConnectOptions,
@@ -109,7 +109,7 @@ impl Backend {
 
     /// Tries every address; when none answers, the name is asked again once, and every address
     /// that is new is tried too.
-    fn connect(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
+    pub(super) fn connect(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
         if let Some(path) = &self.key.socket_path {
             let address = Address::Unix(path.into());
             return connect_to(address, &settings.options);

@@ -41,16 +41,48 @@ pub(super) fn cping(socket: impl AsFd, timeout: Duration) -> Result<(), PingErro
             }
             Err(error) => return Err(PingError::Net(error)),
         }
-        let mut received = Bytes::copy_from_slice(&answer);
-        match split_packet(&mut received, Direction::FromContainer)? {
-            None if answer.len() == answer.capacity() => return Err(PingError::NotCPong),
-            None => {}
-            Some(payload) => {
-                return match Response::decode(payload)? {
-                    Response::CPong if received.is_empty() => Ok(()),
-                    _ => Err(PingError::NotCPong),
-                };
-            }
+        if is_whole_cpong(&answer)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Is it CPONG? `false`: only a part of a packet so far.
+fn is_whole_cpong(answer: &[u8]) -> Result<bool, PingError> {
+    let mut received = Bytes::copy_from_slice(answer);
+    match split_packet(&mut received, Direction::FromContainer)? {
+        None if answer.len() >= ANSWER_ROOM => Err(PingError::NotCPong),
+        None => Ok(false),
+        Some(payload) => match Response::decode(payload)? {
+            Response::CPong if received.is_empty() => Ok(true),
+            _ => Err(PingError::NotCPong),
+        },
+    }
+}
+
+/// A CPING on its way: sent, and not answered yet.
+#[derive(Debug)]
+pub(super) struct Ping {
+    answer: Vec<u8>,
+}
+
+impl Ping {
+    /// Sends CPING, without waiting: a socket that has no room for five bytes is stuck.
+    pub(super) fn send(socket: impl AsFd) -> Result<Self, PingError> {
+        net::send_all(&socket, &[&CPING], Duration::ZERO)
+            .map_err(|error| PingError::Net(error.source))?;
+        Ok(Self { answer: Vec::with_capacity(ANSWER_ROOM) })
+    }
+
+    /// Has CPONG come? Waits up to `wait` for it to begin.
+    pub(super) fn poll(&mut self, socket: impl AsFd, wait: Duration) -> Result<bool, PingError> {
+        if !net::wait_readable(&socket, wait).map_err(PingError::Net)? {
+            return Ok(false);
+        }
+        match net::receive_now(&socket, &mut self.answer).map_err(PingError::Net)? {
+            Some(Received::End) => Err(PingError::Closed),
+            Some(Received::Bytes(_)) => is_whole_cpong(&self.answer),
+            None => Ok(false),
         }
     }
 }

@@ -7,14 +7,18 @@ mod connection;
 mod connector;
 mod cping;
 mod error;
+mod housekeeper;
 mod incoming;
 mod packet_limit;
+mod upkeep;
 
 pub use connection::{Connection, Usage};
 pub use connector::ConnectSettings;
 pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
+pub use housekeeper::{Housekeeper, Next};
 pub use packet_limit::PacketLimit;
+pub use upkeep::{Pass, Upkeep};
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,9 +26,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
 use addresses::Addresses;
+use upkeep::Chores;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +82,8 @@ pub struct Backend {
     pool: Arc<Pool<Connection>>,
     addresses: Addresses,
     packet_limit: PacketLimit,
+    upkeep: Mutex<Option<Arc<Upkeep>>>,
+    chores: Mutex<Chores>,
 }
 
 impl Backend {
@@ -82,7 +91,14 @@ impl Backend {
     #[must_use]
     pub fn new(key: BackendKey) -> Self {
         let packet_limit = PacketLimit::new(key.packet_size);
-        Self { key, pool: Pool::new(), addresses: Addresses::default(), packet_limit }
+        Self {
+            key,
+            pool: Pool::new(),
+            addresses: Addresses::default(),
+            packet_limit,
+            upkeep: Mutex::default(),
+            chores: Mutex::default(),
+        }
     }
 
     /// What makes it this backend; displayed, its name in logs.
@@ -95,6 +111,20 @@ impl Backend {
     #[must_use]
     pub fn packet_limit(&self) -> &PacketLimit {
         &self.packet_limit
+    }
+
+    /// How it is to be kept from now on; the housekeeper [asks](Self::upkeep) in its next pass.
+    pub fn set_upkeep(&self, upkeep: Upkeep) {
+        let mut known = self.upkeep.lock();
+        if known.as_deref() != Some(&upkeep) {
+            *known = Some(Arc::new(upkeep));
+        }
+    }
+
+    /// How it is to be kept; nothing until somebody has said so.
+    #[must_use]
+    pub fn upkeep(&self) -> Option<Arc<Upkeep>> {
+        self.upkeep.lock().clone()
     }
 
     /// Counters of its pool.

@@ -5,6 +5,7 @@
 
 mod duration;
 mod error;
+mod maintain;
 mod ping;
 mod recovery;
 mod rewrite;
@@ -14,6 +15,7 @@ mod worker;
 use error::ValueError;
 
 pub use error::ConfigError;
+pub use maintain::Maintain;
 pub use ping::{PingMode, Pings};
 pub use recovery::Recovery;
 pub use rewrite::rewrite;

@@ -1,7 +1,7 @@
 //! What one child of httpd owns: its backends, and the settings of its workers.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -9,7 +9,7 @@ use super::log::{self, LogLevel};
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
-use crate::backend::{Backend, BackendKey};
+use crate::backend::{Backend, BackendKey, Housekeeper};
 use crate::config::WorkerSettings;
 use crate::metrics::{MemberKey, MemberState};
 
@@ -19,17 +19,36 @@ pub(super) struct Child {
     settings: HashMap<WorkerId, WorkerSettings>,
     backends: RwLock<HashMap<BackendKey, Arc<Backend>>>,
     members: Members,
+    /// Workers whose settings the housekeeper reads itself.
+    watched: HashSet<WorkerId>,
+    housekeeper: OnceLock<Housekeeper>,
 }
 
 impl Child {
-    pub(super) fn new(settings: HashMap<WorkerId, WorkerSettings>, members: Members) -> Self {
-        Self { settings, backends: RwLock::default(), members }
+    pub(super) fn new(
+        settings: HashMap<WorkerId, WorkerSettings>,
+        members: Members,
+        watched: HashSet<WorkerId>,
+    ) -> Self {
+        let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
+        Self { settings, backends, members, watched, housekeeper }
     }
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:
     /// so many were added at run time that there is no room, which has been logged.
     pub(super) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
         self.members.state(key, say_members_are_full)
+    }
+
+    /// Does the housekeeper read this worker's settings? Else its requests must tell them.
+    pub(super) fn watches(&self, worker: WorkerId) -> bool {
+        self.watched.contains(&worker)
+    }
+
+    /// Takes the housekeeper in; gives it back if there is one already.
+    pub(super) fn keep(&self, housekeeper: Housekeeper) -> Result<&Housekeeper, Housekeeper> {
+        self.housekeeper.set(housekeeper)?;
+        self.housekeeper.get().ok_or_else(|| unreachable!("set in the line above"))
     }
 
     /// What the configuration says of a worker; nothing for one that was added at run time.
@@ -46,6 +65,16 @@ impl Child {
         let backend =
             backends.entry(key.clone()).or_insert_with(|| Arc::new(Backend::new(key.clone())));
         Arc::clone(backend)
+    }
+
+    /// The backend with this key, if there is one.
+    pub(super) fn known_backend(&self, key: &BackendKey) -> Option<Arc<Backend>> {
+        self.backends.read().get(key).cloned()
+    }
+
+    /// All backends there are now.
+    pub(super) fn backends(&self) -> Vec<Arc<Backend>> {
+        self.backends.read().values().cloned().collect()
     }
 
     /// The child ends: idle connections close now, those in use after their request.

@@ -1,7 +1,6 @@
 //! The scheme handler: one request to one worker.
 
 use std::ffi::{c_char, c_int};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,10 @@ use super::log::{self, LogLevel};
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
+use super::worker_settings::Configured;
 use super::{member, proxy_block, sys};
-use crate::backend::{Backend, BackendKey, Bounds, ConnectSettings};
+use crate::backend::Backend;
 use crate::config::WorkerSettings;
-use crate::net::ConnectOptions;
-use crate::pool::{Limits, Wait};
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
 
 /// A status to answer with, already logged.
@@ -146,8 +144,11 @@ impl<'r> Call<'r> {
         }
         kept.instead_of_503 = None;
         let ours = self.child.settings(self.worker.id()).cloned().unwrap_or_default();
-        let backend = self.backend(remote_proxy, &ours);
-        let settings = self.settings(&ours);
+        // SAFETY: both outlive the request.
+        let configured =
+            unsafe { Configured::new(self.worker, self.conf, request.server(), &ours) };
+        let backend = self.backend(remote_proxy, configured);
+        let settings = self.settings(configured, &ours);
         let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
@@ -178,60 +179,31 @@ impl<'r> Call<'r> {
         }
     }
 
-    fn backend(&self, remote_proxy: Option<(&[u8], u16)>, ours: &WorkerSettings) -> Arc<Backend> {
+    fn backend(
+        &self,
+        remote_proxy: Option<(&[u8], u16)>,
+        configured: Configured<'_>,
+    ) -> Arc<Backend> {
         let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let limits = self.limits(ours);
-        let key = BackendKey {
-            host: text(host).to_ascii_lowercase(),
-            port,
-            socket_path: self
-                .worker
-                .socket_path()
-                .or_else(|| self.request.notes().get(c"uds_path"))
-                .map(text),
-            source: self.source(),
-            secret: self.worker.secret().map(text).unwrap_or_default(),
-            packet_size: self.worker.packet_size(self.conf),
-            bounds: Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl },
-        };
-        if self.worker.has_fixed_address() {
-            self.child.backend(&key)
-        } else {
+        let socket_path = self.request.notes().get(c"uds_path");
+        let key = configured.key(host, port, socket_path);
+        if !self.worker.has_fixed_address() {
             // A host that the client's URL can choose: nothing of it is kept.
-            Arc::new(Backend::new(key))
+            return Arc::new(Backend::new(key));
         }
+        let backend = self.child.backend(&key);
+        if remote_proxy.is_some() || !self.child.watches(self.worker.id()) {
+            backend.set_upkeep(configured.upkeep());
+        }
+        backend
     }
 
-    /// ProxySourceAddress.
-    fn source(&self) -> Option<IpAddr> {
-        // SAFETY: mod_proxy's configuration is live; the address is null or in its pool.
-        unsafe {
-            if (*self.conf).source_address_set() == 0 {
-                return None;
-            }
-            apr::address((*self.conf).source_address)
-        }
-    }
-
-    fn settings(&self, ours: &WorkerSettings) -> Settings {
+    fn settings(&self, configured: Configured<'_>, ours: &WorkerSettings) -> Settings {
         let worker = self.worker;
         let timeout = worker.timeout(self.conf, self.request.server());
-        let connect_timeout =
-            ours.connect_timeout.or_else(|| worker.connection_timeout()).unwrap_or(timeout);
         let no_keepalive = self.request.environment().get(c"proxy-nokeepalive").is_some();
         Settings {
-            connect: ConnectSettings {
-                options: ConnectOptions {
-                    timeout: connect_timeout,
-                    keepalive: worker.keepalive(),
-                    receive_buffer: worker.receive_buffer(),
-                    source: self.source().map(|ip| (ip, 0).into()),
-                },
-                address_ttl: worker.address_ttl(),
-                pings: ours.pings(worker.ping()),
-                limits: self.limits(ours),
-            },
+            connect: configured.connect(),
             timeout,
             reply_timeout: self.reply_timeout(ours).unwrap_or(timeout),
             keep: worker.is_reusable() && !ours.force_close && !no_keepalive,
@@ -247,16 +219,6 @@ impl<'r> Call<'r> {
             fail_status: worker.is_member().then(|| ours.fail_status.clone()),
             reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
         }
-    }
-
-    /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
-    fn limits(&self, ours: &WorkerSettings) -> Limits {
-        let mut limits = self.worker.limits();
-        if ours.look_once {
-            limits.wait = Wait::For(Duration::ZERO);
-        }
-        limits.ttl = [limits.ttl, ours.idle_max].into_iter().flatten().min();
-        limits
     }
 
     /// The environment's word for this one request, else the worker's. 0: as if not set.

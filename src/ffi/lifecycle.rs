@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::apr::Pool;
 use super::child::Child;
 use super::guard::panic_text;
+use super::housekeeping::{self, Roster};
 use super::log::{self, LogLevel};
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
@@ -117,14 +118,15 @@ pub(super) unsafe fn child_ended(server: *mut sys::server_rec, pid: c_int) {
     }
 }
 
-/// Makes the child's state and ties it to every server.
+/// Makes the child's state, ties it to every server, and starts its housekeeper.
 ///
 /// # Safety
-/// `main` is httpd's main server; no other thread runs yet.
-pub(super) unsafe fn child_init(main: *mut sys::server_rec) {
+/// `main` is httpd's main server and `pchild` the child's pool; no other thread runs yet.
+pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
     log_panics_through(main);
     let mut settings = HashMap::new();
     let mut configs = Vec::new();
+    let mut roster = Roster::default();
     let mut server = main;
     while !server.is_null() {
         // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
@@ -151,11 +153,26 @@ pub(super) unsafe fn child_init(main: *mut sys::server_rec) {
             );
         }
     }
-    let child = Arc::new(Child::new(settings, members));
+    server = main;
+    while !server.is_null() {
+        // SAFETY: as above. By now mod_proxy and mod_proxy_balancer have set their workers up.
+        server = unsafe {
+            roster.add(server, |id| settings.get(&id).cloned());
+            (*server).next
+        };
+    }
+    roster.settle();
+    let child = Arc::new(Child::new(settings, members, roster.ids()));
     for config in configs {
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.
         let _ = config.child.set(Arc::clone(&child));
+    }
+    // SAFETY: the main server's configuration is not being changed any more.
+    let maintain = unsafe { ServerConfig::of(main) }.map_or_else(Default::default, |c| c.maintain);
+    if let Some(every) = maintain.every() {
+        // SAFETY: as the caller promises; a library is unloaded with pconf, after pchild.
+        unsafe { housekeeping::start(&child, roster, every, main, pchild) };
     }
 }
 

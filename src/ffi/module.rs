@@ -27,7 +27,7 @@ pub static mut proxy_ajp_module: sys::module = sys::module {
     merge_dir_config: None,
     create_server_config: Some(create_server_config),
     merge_server_config: None,
-    cmds: std::ptr::null(),
+    cmds: (&raw const sys::ajp_shim_directives).cast(),
     register_hooks: Some(register_hooks),
     flags: 0,
 };
@@ -48,6 +48,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     post_request: Some(post_request),
     request_status: Some(request_status),
     worker_param: Some(worker_param),
+    maintain: Some(maintain),
     cping: Some(handle_cping),
     release_slice: Some(release_slice),
 };
@@ -90,9 +91,9 @@ unsafe extern "C" fn post_config(
     })
 }
 
-unsafe extern "C" fn child_init(_pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
-    // SAFETY: httpd passes its main server, before other threads exist.
-    guard((), || unsafe { lifecycle::child_init(server) })
+unsafe extern "C" fn child_init(pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
+    // SAFETY: httpd passes the child's pool and its main server, before other threads exist.
+    guard((), || unsafe { lifecycle::child_init(pchild, server) })
 }
 
 unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_int) {
@@ -159,6 +160,17 @@ unsafe extern "C" fn worker_param(
     // SAFETY: mod_proxy passes its configuration pool, server and worker, and two strings.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
         server_config::worker_param(pool, server, worker, key, value)
+    })
+}
+
+unsafe extern "C" fn maintain(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    value: *const c_char,
+) -> *const c_char {
+    // SAFETY: the shim passes httpd's configuration pool, its main server, and a string.
+    guard(c"ProxyAjpMaintain: internal error".as_ptr(), || unsafe {
+        server_config::maintain(pool, server, value)
     })
 }
 

@@ -7,13 +7,15 @@ use super::apr::{self, Pool};
 use super::child::Child;
 use super::shm::SharedMemory;
 use super::{module, sys};
-use crate::config::WorkerSettings;
+use crate::config::{Maintain, WorkerSettings};
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
 /// its configuration, on its main thread; constant afterwards but for `shared` and `child`.
 #[derive(Default)]
 pub(super) struct ServerConfig {
     workers: Vec<(WorkerId, WorkerSettings)>,
+    /// `ProxyAjpMaintain`; the main server's counts.
+    pub(super) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
     pub(super) child: OnceLock<Arc<Child>>,
     /// What all children share; in the main server alone, filled in by post_config.
@@ -91,6 +93,31 @@ impl ServerConfig {
     /// The settings of all workers defined in this server.
     pub(super) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
         &self.workers
+    }
+}
+
+/// Takes the value of `ProxyAjpMaintain`. Null: taken; else the error text.
+///
+/// # Safety
+/// `pool`, `server` and the string are live; httpd is reading its configuration, on this thread.
+pub(super) unsafe fn maintain(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    value: *const c_char,
+) -> *const c_char {
+    // SAFETY: a string of the configuration.
+    let value = unsafe { apr::bytes(value) }.unwrap_or(b"");
+    match Maintain::parse(&String::from_utf8_lossy(value)) {
+        Ok(maintain) => {
+            // SAFETY: as the caller promises; no reference from `of` is in use.
+            unsafe { ServerConfig::of_or_new(server, pool) }.maintain = maintain;
+            std::ptr::null()
+        }
+        Err(error) => {
+            let text = CString::new(error.to_string()).unwrap_or_default();
+            // SAFETY: the configuration's pool is live and ours on this thread.
+            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
+        }
     }
 }
 

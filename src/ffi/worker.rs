@@ -43,6 +43,30 @@ impl Worker {
         unsafe { WorkerId::of(self.as_ptr()) }
     }
 
+    /// The scheme of its URL.
+    pub(super) fn scheme<'a>(self) -> &'a [u8] {
+        // SAFETY: a place in live shared memory.
+        self.text(|s| unsafe { (&raw const (*s).scheme).cast() }).unwrap_or(b"")
+    }
+
+    /// The host of its URL.
+    pub(super) fn host<'a>(self) -> &'a [u8] {
+        // SAFETY: a place in live shared memory.
+        self.text(|s| unsafe { (&raw const (*s).hostname_ex).cast() }).unwrap_or(b"")
+    }
+
+    /// The port of its URL; 0: none.
+    pub(super) fn port(self) -> u16 {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.shared()).port }
+    }
+
+    /// `min`: connections kept warm. 0 under prefork, where mod_proxy sets it so.
+    pub(super) fn min(self) -> usize {
+        // SAFETY: a plain field of a live record.
+        usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
+    }
+
     /// Its URL, as mod_proxy displays it.
     pub(super) fn name<'a>(self) -> &'a [u8] {
         // SAFETY: an array in shared memory, NUL-terminated by mod_proxy.

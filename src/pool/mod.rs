@@ -29,6 +29,7 @@
 mod acquire;
 mod lease;
 mod limits;
+mod loan;
 mod state;
 mod stats;
 mod sweep;
@@ -40,6 +41,7 @@ mod tests;
 pub use self::acquire::{AcquireError, Pool};
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
+pub use self::loan::Loan;
 pub use self::state::ReleaseOrder;
 pub use self::stats::{CloseReason, Closed, Stats};
 pub use self::sweep::Sweep;

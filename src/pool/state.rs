@@ -92,7 +92,7 @@ impl<C: Pooled> State<C> {
         }
     }
 
-    fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.in_use + self.idle.len()
     }
 
@@ -148,6 +148,22 @@ impl<C: Pooled> State<C> {
             taken.push(oldest.remove().1);
         }
         taken
+    }
+
+    /// Takes out, from the old end, up to `most` for which `take` says so.
+    pub(super) fn take_where(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(ReleaseOrder, Instant, &C) -> bool,
+    ) -> Vec<Rested<C>> {
+        let chosen: Vec<_> = self
+            .idle
+            .iter()
+            .filter(|(order, (since, entry))| take(**order, *since, &entry.connection))
+            .map(|(order, _)| *order)
+            .take(most)
+            .collect();
+        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(rested)).collect()
     }
 
     /// Decides where a usable connection goes whose place is still counted in `in_use`.

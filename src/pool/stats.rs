@@ -24,13 +24,15 @@ pub enum CloseReason {
     Dropped,
     /// The pool was closed.
     Shutdown,
+    /// Clean, but it leads to an address that is no longer the backend's.
+    Moved,
     /// Good, but one too many: above a lowered `max`, above `smax`, or making room for a fresh one.
     Evicted,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [CloseReason; 9] = [
+    pub const ALL: [CloseReason; 10] = [
         CloseReason::Expired,
         CloseReason::ClosedByPeer,
         CloseReason::Unread,
@@ -39,6 +41,7 @@ impl CloseReason {
         CloseReason::Forced,
         CloseReason::Dropped,
         CloseReason::Shutdown,
+        CloseReason::Moved,
         CloseReason::Evicted,
     ];
 
@@ -53,6 +56,7 @@ impl CloseReason {
             CloseReason::Forced => "forced",
             CloseReason::Dropped => "dropped",
             CloseReason::Shutdown => "shutdown",
+            CloseReason::Moved => "moved",
             CloseReason::Evicted => "evicted",
         }
     }

@@ -228,14 +228,17 @@ impl<'a, C: Client> Dialogue<'a, C> {
 
     /// Gives the connection back first: a slow client must not keep it.
     pub(super) fn finish(self, reusable: Option<Reusable>) -> Result<Finished, Failure> {
-        let Self { settings, client, traffic, mut lease, failed_status, .. } = self;
+        let Self { backend, settings, client, traffic, mut lease, failed_status, .. } = self;
         let usage = lease.usage();
         let reused = lease.is_reused();
         match reusable {
             Some(proof) => {
                 lease.shrink();
-                let keep =
-                    if settings.keep { Keep::Pool } else { Keep::Close(CloseReason::Forced) };
+                let keep = if settings.keep {
+                    backend.keep(&lease)
+                } else {
+                    Keep::Close(CloseReason::Forced)
+                };
                 lease.release(proof, Instant::now(), keep);
             }
             None => drop(lease),

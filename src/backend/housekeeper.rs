@@ -1,0 +1,147 @@
+//! The thread that looks after the backends of a child.
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// When the next pass is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At its time.
+    Usual,
+    /// In a second, if that is earlier: something is under way.
+    Soon,
+}
+
+/// A thread that runs a pass again and again, until [stopped](Self::stop).
+///
+/// It waits by parking and not on a condition variable: a prefork child of httpd ends inside a
+/// signal handler, which may have interrupted this very process in the allocator or in any lock.
+/// Unparking a thread is one atomic write and one system call, and harmless there.
+///
+/// Dropping this neither stops nor joins.
+#[derive(Debug)]
+pub struct Housekeeper {
+    stop: Arc<AtomicBool>,
+    // Never dropped: whoever has joined the thread by its id must not have it detached again.
+    thread: ManuallyDrop<JoinHandle<()>>,
+}
+
+impl Housekeeper {
+    /// Starts the thread: a pass at once, and then one `every` so often.
+    ///
+    /// A panic ends the pass, not the thread; the next one comes after a minute, so that a fault
+    /// that stays does not fill the log.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        every: Duration,
+        mut pass: impl FnMut(Instant) -> Next + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new().name("ajp-housekeeper".into()).spawn(move || {
+            let mut round = AssertUnwindSafe(|| pass(Instant::now()));
+            while !stopped.load(Ordering::Acquire) {
+                let pause = match catch_unwind(AssertUnwindSafe(&mut *round)) {
+                    Ok(Next::Usual) => every,
+                    Ok(Next::Soon) => every.min(SOON),
+                    Err(payload) => {
+                        // Its destructor could panic again.
+                        std::mem::forget(payload);
+                        every.max(AFTER_PANIC)
+                    }
+                };
+                let from = Instant::now();
+                while !stopped.load(Ordering::Acquire) {
+                    let left = pause.saturating_sub(from.elapsed());
+                    if left.is_zero() {
+                        break;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+        })?;
+        Ok(Self { stop, thread: ManuallyDrop::new(thread) })
+    }
+
+    /// Asks the thread to end after the pass it is in; does not wait. Takes no lock and no memory.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+    }
+
+    /// The thread, to be waited for.
+    pub fn thread(&self) -> &JoinHandle<()> {
+        &self.thread
+    }
+}
+
+const SOON: Duration = Duration::from_secs(1);
+const AFTER_PANIC: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    fn wait_for_end(keeper: &Housekeeper) {
+        let deadline = Instant::now() + DEADLINE;
+        while !keeper.thread().is_finished() {
+            assert!(Instant::now() < deadline, "the thread goes on");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_first_pass_is_at_once_and_a_stop_ends_the_longest_wait() {
+        let (tell, told) = mpsc::channel();
+        let keeper = Housekeeper::start(LONG, move |_| {
+            tell.send(()).expect("the test listens");
+            Next::Usual
+        })
+        .unwrap();
+        told.recv_timeout(DEADLINE).unwrap();
+
+        keeper.stop();
+        wait_for_end(&keeper);
+    }
+
+    #[test]
+    fn passes_follow_each_other() {
+        let (tell, told) = mpsc::channel();
+        let keeper = Housekeeper::start(Duration::from_millis(1), move |_| {
+            let _ = tell.send(());
+            Next::Usual
+        })
+        .unwrap();
+        for _ in 0..5 {
+            told.recv_timeout(DEADLINE).unwrap();
+        }
+        keeper.stop();
+        wait_for_end(&keeper);
+    }
+
+    #[test]
+    fn a_panic_does_not_end_the_thread() {
+        let (tell, told) = mpsc::channel();
+        let keeper = Housekeeper::start(LONG, move |_| {
+            let _ = tell.send(());
+            panic!("on purpose");
+        })
+        .unwrap();
+        told.recv_timeout(DEADLINE).unwrap();
+        assert!(!keeper.thread().is_finished());
+
+        keeper.stop();
+        wait_for_end(&keeper);
+    }
+}

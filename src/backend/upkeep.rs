@@ -1,0 +1,218 @@
+//! What the housekeeper does for one backend in one pass.
+
+use std::time::{Duration, Instant};
+
+use super::cping::Ping;
+use super::{AcquireFailure, Backend, ConnectSettings, Connection};
+use crate::net::{Address, Deadline};
+use crate::pool::{CloseReason, Keep, Loan, Sweep};
+
+/// How a backend is kept, by the worker's settings at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// The pool's limits, `addressttl`, when to ping, and how warm connections are opened.
+    pub connect: ConnectSettings,
+    /// `min`: so many connections are open at least, in use or idle.
+    pub min: usize,
+}
+
+impl Upkeep {
+    /// The upkeep for two workers that share the backend: what either asks for.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.min = self.min.max(other.min);
+        let pings = &mut self.connect.pings;
+        pings.interval = [pings.interval, other.connect.pings.interval].into_iter().flatten().min();
+        self.connect.address_ttl =
+            [self.connect.address_ttl, other.connect.address_ttl].into_iter().flatten().min();
+        self
+    }
+}
+
+/// What a pass over one backend did.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Pass {
+    /// What was found when the idle connections were looked at.
+    pub sweep: Sweep,
+    /// Closed: they led to an address that is no longer the backend's.
+    pub moved: usize,
+    /// Closed: no CPONG, or idle for longer than one without.
+    pub unanswered: usize,
+    /// CPINGs that are still to be answered; come again soon.
+    pub awaited: usize,
+    /// Opened for `min`.
+    pub opened: usize,
+    /// Why no more were opened.
+    pub failure: Option<AcquireFailure>,
+}
+
+/// What one pass leaves to the next.
+#[derive(Debug, Default)]
+pub(super) struct Chores {
+    awaited: Vec<Awaited>,
+    /// After a failure to open a connection: how long it is left alone, from when.
+    pause: Option<(Instant, Duration)>,
+}
+
+/// A connection out of the pool, with a CPING on it.
+#[derive(Debug)]
+struct Awaited {
+    loan: Loan<Connection>,
+    ping: Ping,
+    sent: Instant,
+    wait: Duration,
+}
+
+impl Backend {
+    /// Closes what is no longer good, pings what has been idle for the ping interval, and opens what
+    /// is missing to `min`.
+    ///
+    /// For the housekeeper's thread alone. Blocks for a moment where CPING was sent, for a second
+    /// at most where a new connection does not come about, and for as long as the resolver takes
+    /// where `addressttl` has passed. A CPING without answer is looked at again in later passes
+    /// until its time is over: a backend that hangs costs the others nothing.
+    pub fn maintain(&self, upkeep: &Upkeep, now: Instant) -> Pass {
+        // Taken out: after a panic they are dropped, which closes the connections.
+        let mut chores = std::mem::take(&mut *self.chores.lock());
+        let mut pass = Pass::default();
+        self.collect_answers(&mut chores, Duration::ZERO, now, &mut pass);
+        self.leave_old_addresses(upkeep, now, &mut pass);
+        pass.sweep = self.pool.sweep(now, &upkeep.connect.limits);
+        self.ping_idle(&mut chores, upkeep, now, &mut pass);
+        self.warm(&mut chores, upkeep, now, &mut pass);
+        pass.awaited = chores.awaited.len();
+        *self.chores.lock() = chores;
+        pass
+    }
+
+    /// What becomes of a connection that is clean: not kept if the backend has moved.
+    #[must_use]
+    pub fn keep(&self, connection: &Connection) -> Keep {
+        if self.leads_here(connection) { Keep::Pool } else { Keep::Close(CloseReason::Moved) }
+    }
+
+    fn leads_here(&self, connection: &Connection) -> bool {
+        match connection.peer() {
+            Address::Inet(address) => self.addresses.include(address),
+            Address::Unix(_) => true,
+        }
+    }
+
+    fn leave_old_addresses(&self, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
+        if self.key.socket_path.is_some() {
+            return;
+        }
+        if let Some(ttl) = upkeep.connect.address_ttl {
+            self.addresses.refresh(&self.key.host, self.key.port, ttl, now);
+        }
+        pass.moved = self.pool.close_idle(CloseReason::Moved, |c, _| !self.leads_here(c));
+    }
+
+    fn ping_idle(&self, chores: &mut Chores, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
+        let Some((every, wait)) = upkeep.connect.pings.interval else { return };
+        // Half of the idle ones at a time; the next half as soon as these have answered.
+        while chores.awaited.is_empty() {
+            let due = self.pool.borrow_idle(|connection, since| {
+                let last = connection.last_ping().map_or(since, |pinged| pinged.max(since));
+                now.saturating_duration_since(last) >= every
+            });
+            if due.is_empty() {
+                return;
+            }
+            for loan in due {
+                match loan.start_ping() {
+                    Ok(ping) => chores.awaited.push(Awaited { loan, ping, sent: now, wait }),
+                    Err(_) => {
+                        pass.unanswered += 1;
+                        loan.close(CloseReason::Broken);
+                    }
+                }
+            }
+            self.collect_answers(chores, MOMENT.min(wait), now, pass);
+        }
+    }
+
+    /// Gives those back that have answered, waiting `wait` at most for all of them together; closes
+    /// those whose time is over, with all that have been idle longer and not answered since.
+    fn collect_answers(&self, chores: &mut Chores, wait: Duration, now: Instant, pass: &mut Pass) {
+        let deadline = Deadline::after(Instant::now(), wait);
+        let mut silent = Vec::new();
+        for mut awaited in std::mem::take(&mut chores.awaited) {
+            let left = deadline.remaining(Instant::now());
+            match awaited.loan.ping_answered(&mut awaited.ping, left, now) {
+                Ok(true) => awaited.loan.give_back(),
+                Ok(false) if now.saturating_duration_since(awaited.sent) < awaited.wait => {
+                    chores.awaited.push(awaited);
+                }
+                Ok(false) => {
+                    silent.push((awaited.loan.order(), awaited.sent));
+                    pass.unanswered += 1;
+                    awaited.loan.close(CloseReason::Broken);
+                }
+                Err(_) => {
+                    pass.unanswered += 1;
+                    awaited.loan.close(CloseReason::Broken);
+                }
+            }
+        }
+        if let Some((order, sent)) = silent.into_iter().max() {
+            pass.unanswered += self.pool.close_idle(CloseReason::Suspect, |connection, other| {
+                other < order && connection.last_ping().is_none_or(|pinged| pinged < sent)
+            });
+        }
+    }
+
+    /// Opens connections while there are fewer than `min`.
+    fn warm(&self, chores: &mut Chores, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
+        let rests =
+            |(from, pause): (Instant, Duration)| now.saturating_duration_since(from) < pause;
+        if upkeep.min == 0 || chores.pause.is_some_and(rests) {
+            return;
+        }
+        while let Some(vacancy) = self.pool.vacancy_below(upkeep.min) {
+            match self.open_soon(&upkeep.connect) {
+                Ok(connection) => {
+                    chores.pause = None;
+                    pass.opened += 1;
+                    vacancy.stock(connection, now);
+                }
+                Err(failure) => {
+                    let pause = chores.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
+                    chores.pause = Some((now, pause.min(LONGEST_PAUSE)));
+                    pass.failure = Some(failure);
+                    return;
+                }
+            }
+            if pass.opened == AT_ONCE {
+                return;
+            }
+        }
+    }
+
+    /// A new connection, or a failure within a second or so: other backends wait meanwhile.
+    fn open_soon(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
+        let mut settings = settings.clone();
+        settings.options.timeout = settings.options.timeout.min(SOON);
+        let connection = self.connect(&settings)?;
+        if let Some(wait) = settings.pings.connect {
+            connection.cping(wait.min(SOON)).map_err(AcquireFailure::Ping)?;
+        }
+        Ok(connection)
+    }
+}
+
+/// How long a pass waits for the answers to its CPINGs: many times what a live backend takes.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// What a warm connection may take to come about: longer, and it would not help a request either.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A backend that cannot be connected to is tried again after this, then after twice as long...
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// ...up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Connections opened in one pass, so that other backends have their turn.
+const AT_ONCE: usize = 16;

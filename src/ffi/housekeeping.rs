@@ -1,0 +1,277 @@
+//! The housekeeper of a child: which workers it looks after, how it starts, how it ends.
+//!
+//! The thread allocates from Rust alone, never from a pool of httpd's, and logs with the main
+//! server. Of httpd's records it reads the workers that were configured when the child started:
+//! those stay where they are as long as the child. mod_proxy's lists of workers it does not walk
+//! again, since balancer-manager adds to them at run time without a lock that we could take; such a
+//! worker is looked after from its first request on.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::canon::DEFAULT_PORT;
+use super::child::Child;
+use super::guard::guard;
+use super::log::{self, LogLevel};
+use super::server_config::WorkerId;
+use super::sys;
+use super::worker::Worker;
+use super::worker_settings::Configured;
+use crate::backend::{BackendKey, Housekeeper, Next, Pass, Upkeep};
+use crate::config::WorkerSettings;
+
+/// One worker as one server uses it.
+struct Watched {
+    worker: Worker,
+    conf: *const sys::proxy_server_conf,
+    server: *const sys::server_rec,
+    ours: WorkerSettings,
+}
+
+impl Watched {
+    /// The backend it names at this moment, and how that is to be kept.
+    fn read(&self) -> (BackendKey, Upkeep) {
+        // SAFETY: configuration, which outlives the child's threads.
+        let configured =
+            unsafe { Configured::new(self.worker, self.conf, self.server, &self.ours) };
+        let port = match self.worker.port() {
+            0 => DEFAULT_PORT,
+            port => port,
+        };
+        (configured.key(self.worker.host(), port, None), configured.upkeep())
+    }
+}
+
+/// The workers that were configured when the child started.
+#[derive(Default)]
+pub(super) struct Roster {
+    workers: Vec<Watched>,
+    /// What the last pass found, to forget what is no longer there.
+    known: HashSet<BackendKey>,
+}
+
+// SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
+// both live as long as the child and read one field at a time, as worker threads do.
+unsafe impl Send for Roster {}
+
+impl Roster {
+    /// Takes in all ajp workers of a server, balancer members among them, that have one address.
+    ///
+    /// # Safety
+    /// `server` is live as long as the child; no other thread runs yet.
+    pub(super) unsafe fn add(
+        &mut self,
+        server: *mut sys::server_rec,
+        settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
+    ) {
+        // SAFETY: mod_proxy is loaded (its record is linked) and keeps a configuration per server.
+        let conf = unsafe {
+            sys::ap_get_module_config((*server).module_config, (&raw mut sys::proxy_module).cast())
+        }
+        .cast::<sys::proxy_server_conf>();
+        if conf.is_null() {
+            return;
+        }
+        // SAFETY: as the caller promises: records and arrays of mod_proxy's, changed by nobody now.
+        let mut found = unsafe { elements::<sys::proxy_worker>((*conf).workers) };
+        // SAFETY: as above.
+        for balancer in unsafe { elements::<sys::proxy_balancer>((*conf).balancers) } {
+            // SAFETY: as above; this array is one of pointers.
+            let members = unsafe { elements::<*mut sys::proxy_worker>((*balancer).workers) };
+            // SAFETY: as above.
+            found.extend(members.into_iter().map(|member| unsafe { *member }));
+        }
+        for raw in found {
+            // SAFETY: a worker of mod_proxy's, which outlives the child's threads; its shared part
+            // is there once it is defined.
+            let worker = unsafe {
+                if raw.is_null() || (*raw).s.is_null() {
+                    continue;
+                }
+                Worker::from_ptr(raw)
+            };
+            if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
+                let ours = settings(worker.id()).unwrap_or_default();
+                self.workers.push(Watched { worker, conf, server, ours });
+            }
+        }
+    }
+
+    /// Leaves out what says the same twice: each virtual host has copies of the main server's
+    /// workers.
+    pub(super) fn settle(&mut self) {
+        let mut seen = HashSet::new();
+        self.workers.retain(|watched| seen.insert((watched.worker.id(), watched.read().0)));
+    }
+
+    /// Which workers they are.
+    pub(super) fn ids(&self) -> HashSet<WorkerId> {
+        self.workers.iter().map(|watched| watched.worker.id()).collect()
+    }
+
+    /// Tells the child's backends how they are to be kept; makes those that are to be kept warm.
+    fn read(&mut self, child: &Child) {
+        let mut upkeeps = HashMap::<BackendKey, Upkeep>::new();
+        for watched in &self.workers {
+            let (key, upkeep) = watched.read();
+            let upkeep = match upkeeps.get(&key) {
+                Some(other) => upkeep.with(other),
+                None => upkeep,
+            };
+            upkeeps.insert(key, upkeep);
+        }
+        // A worker whose settings were changed at run time may have become another backend.
+        for key in self.known.iter().filter(|key| !upkeeps.contains_key(key)) {
+            if let Some(backend) = child.known_backend(key)
+                && let Some(upkeep) = backend.upkeep()
+            {
+                backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
+            }
+        }
+        self.known = upkeeps.keys().cloned().collect();
+        for (key, upkeep) in upkeeps {
+            let backend =
+                if upkeep.min > 0 { Some(child.backend(&key)) } else { child.known_backend(&key) };
+            if let Some(backend) = backend {
+                backend.set_upkeep(upkeep);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `array` is null or a live array of `T` that nobody changes during the call.
+unsafe fn elements<T>(array: *const sys::apr_array_header_t) -> Vec<*mut T> {
+    if array.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: as the caller promises; APR keeps `nelts` elements at `elts`.
+    unsafe {
+        let first = (*array).elts.cast::<T>();
+        (0..usize::try_from((*array).nelts).unwrap_or(0)).map(|i| first.add(i)).collect()
+    }
+}
+
+/// The main server, for log lines of the thread.
+struct MainServer(*const sys::server_rec);
+
+// SAFETY: only httpd's logging uses it, which is meant for any thread; it outlives the child.
+unsafe impl Send for MainServer {}
+
+/// Starts the thread, and has it end before the child does.
+///
+/// # Safety
+/// `main` is httpd's main server and `pchild` the child's pool; no other thread runs yet. The
+/// library stays loaded until `pchild` is gone.
+pub(super) unsafe fn start(
+    child: &Arc<Child>,
+    mut roster: Roster,
+    every: Duration,
+    main: *mut sys::server_rec,
+    pchild: *mut sys::apr_pool_t,
+) {
+    let kept = Arc::clone(child);
+    let log = MainServer(main);
+    let pass = move |now| round(&kept, &mut roster, &log, now);
+    let mut mask = MaybeUninit::<sys::sigset_t>::zeroed();
+    // A prefork child handles TERM and USR1 in its only thread; a handler must never run on ours.
+    // SAFETY: the shim fills in the mask, and takes it back.
+    let started = unsafe {
+        sys::ajp_shim_block_signals(mask.as_mut_ptr());
+        let started = Housekeeper::start(every, pass);
+        sys::ajp_shim_restore_signals(mask.as_ptr());
+        started
+    };
+    let keeper = match started {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            // SAFETY: the main server is live.
+            unsafe {
+                let text = format_args!("no thread for the housekeeper: {error}");
+                log::server(main, LogLevel::Error, text);
+            }
+            return;
+        }
+    };
+    if let Ok(keeper) = child.keep(keeper) {
+        // SAFETY: pchild is live and ours on this thread. The housekeeper belongs to the child's
+        // state, which the configuration holds: both are there until after pchild is destroyed.
+        unsafe {
+            let data = std::ptr::from_ref(keeper).cast::<c_void>();
+            sys::apr_pool_pre_cleanup_register(pchild, data, Some(end));
+        }
+    }
+}
+
+/// The child ends. May run inside a signal handler that has interrupted this very thread anywhere
+/// (prefork), so it takes no lock and no memory, and waits for a limited time.
+unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
+    guard(0, || {
+        // SAFETY: what `start` registered, alive as said there.
+        let keeper = unsafe { &*data.cast_const().cast::<Housekeeper>() };
+        keeper.stop();
+        // SAFETY: the thread is joined here alone, once: the pool runs a cleanup once, and
+        // `Housekeeper` neither joins nor detaches.
+        unsafe { sys::ajp_shim_join_within(keeper.thread().as_pthread_t(), LONGEST_JOIN_MS) };
+        0
+    })
+}
+
+/// One pass over everything.
+fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> Next {
+    if is_stopping() {
+        child.close();
+        return Next::Usual;
+    }
+    roster.read(child);
+    let mut next = Next::Usual;
+    for backend in child.backends() {
+        let Some(upkeep) = backend.upkeep() else { continue };
+        let pass = backend.maintain(&upkeep, now);
+        if pass.awaited > 0 {
+            next = Next::Soon;
+        }
+        report(log, backend.key(), &pass);
+    }
+    next
+}
+
+fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &Pass) {
+    let swept = &pass.sweep;
+    let dead = swept.closed_by_peer + swept.unread + swept.broken;
+    // SAFETY: the main server lives as long as the child.
+    let line = |text: std::fmt::Arguments<'_>| unsafe {
+        log::server(*server, LogLevel::Debug, text);
+    };
+    if swept.expired + dead + pass.moved + pass.unanswered + pass.opened > 0 {
+        line(format_args!(
+            "{key}: closed {} idle connections past ttl, {} closed by the backend, {} with unread \
+             bytes, {} broken, {} to an address it no longer has, {} without CPONG; opened {}",
+            swept.expired,
+            swept.closed_by_peer,
+            swept.unread,
+            swept.broken,
+            pass.moved,
+            pass.unanswered,
+            pass.opened,
+        ));
+    }
+    if let Some(failure) = &pass.failure {
+        line(format_args!("{key}: no connection to keep warm: {failure}; trying again later"));
+    }
+}
+
+/// Is the child to end after the requests it serves?
+fn is_stopping() -> bool {
+    let mut state: c_int = 0;
+    // SAFETY: httpd reads one of its own variables, for any thread.
+    let known = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MPM_STATE as c_int, &raw mut state) };
+    known == 0 && state == sys::AP_MPMQ_STOPPING as c_int
+}
+
+/// A pass is over in a moment unless the resolver hangs; an ending child does not wait for that.
+const LONGEST_JOIN_MS: c_int = 1000;
