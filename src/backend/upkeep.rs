@@ -216,3 +216,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Connections opened in one pass, so that other backends have their turn.
 const AT_ONCE: usize = 16;
+
+#[cfg(test)]
+#[path = "upkeep_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 //! Nothing sleeps. Where threads must be at a certain point, the test watches `stats().waiting`.
 
 mod acquire;
+mod loan;
 mod race;
 mod release;
 mod sweep;
@@ -118,6 +119,11 @@ impl Scene {
     /// Opens a connection in a vacancy asked for at this time.
     fn open(&self, seconds: u64) -> (Lease<Conn>, Arc<Wire>) {
         open_in(vacant(self.acquire(seconds)))
+    }
+
+    /// Opens a connection though there are idle ones.
+    fn open_fresh(&self) -> (Lease<Conn>, Arc<Wire>) {
+        open_in(self.pool.acquire_fresh(self.at(0), &self.limits).unwrap())
     }
 
     /// Opens so many at 0 s, and releases them at the times given, in that order.
