@@ -19,6 +19,7 @@ use support::process::{signal, wait_for};
 /// Two passes, and what a machine with all its cores busy may need on top.
 const TWO_PASSES: Duration = Duration::from_secs(2 + 6);
 
+/// Four children, under an MPM with threads. Prefork has four anyway.
 const FOUR_CHILDREN: &str = "StartServers 4\nMinSpareThreads 64\nMaxSpareThreads 128\n";
 
 fn proxy(mpm: Mpm, peer: &ScriptedPeer, parameters: &str) -> Httpd {
@@ -120,10 +121,10 @@ fn idlemax_closes_idle_connections_as_ttl_does() {
 
 /// The backend goes away; httpd's sockets, one at least in each of four children, do too.
 #[track_caller]
-fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str) {
+fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str, conf: &str) {
     let peer = ScriptedPeer::start(uris);
     let port = peer.port();
-    let httpd = proxy_with(mpm, &peer, parameters, FOUR_CHILDREN);
+    let httpd = proxy_with(mpm, &peer, parameters, conf);
     let _clients = ask(&httpd, 4);
     wait_for("four children have connections", || (sockets(&httpd, port).len() >= 4).then_some(()));
 
@@ -138,17 +139,17 @@ fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str) {
 
 #[test]
 fn what_the_backend_closes_does_not_stay_in_close_wait_under_event() {
-    nothing_stays_in_close_wait(Mpm::Event, "min=1");
+    nothing_stays_in_close_wait(Mpm::Event, "min=1", FOUR_CHILDREN);
 }
 
 #[test]
 fn what_the_backend_closes_does_not_stay_in_close_wait_under_worker() {
-    nothing_stays_in_close_wait(Mpm::Worker, "min=1");
+    nothing_stays_in_close_wait(Mpm::Worker, "min=1", FOUR_CHILDREN);
 }
 
 #[test]
 fn what_the_backend_closes_does_not_stay_in_close_wait_under_prefork() {
-    nothing_stays_in_close_wait(Mpm::Prefork, "");
+    nothing_stays_in_close_wait(Mpm::Prefork, "", "");
 }
 
 #[test]
