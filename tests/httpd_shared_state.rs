@@ -8,7 +8,7 @@ use std::fs;
 
 use support::httpd::{Httpd, Mpm, Setup};
 use support::process::{signal, wait_for};
-use support::tomcat::Tomcat;
+use support::tomcat::{SECRET, Tomcat};
 
 /// What the log says of it, each time it is made.
 const MADE: &str = " bytes of shared memory, for ";
@@ -126,4 +126,34 @@ fn children_that_end_give_their_place_back() {
     }
     let log = httpd.error_log();
     assert!(!log.contains("no room for this child"), "{log}");
+}
+
+#[test]
+fn busylimit_counts_over_all_children_and_no_longer_what_a_dead_one_had() {
+    let tomcat = Tomcat::shared();
+    let app = format!("ProxyPass /app ajp://127.0.0.1:{}/app secret={SECRET}", tomcat.port);
+    let httpd = Httpd::setup().mpm(Mpm::Prefork).conf(&format!("{app} busylimit=1")).start();
+    let before = httpd.children();
+    let gate = format!("busy-{}", std::process::id());
+    let mut client = httpd.client();
+    client.send(format!("GET /app/stream?gate={gate}&pieces=2 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.head().status, 200);
+    for _ in 0..10 {
+        httpd.get("/app/echo").expect(503);
+    }
+
+    // At once, in a signal handler: nothing is counted out.
+    for child in before {
+        signal("TERM", child);
+    }
+    wait_for("the request no longer counts", || {
+        (httpd.client().try_get("/app/echo")?.status == 200).then_some(())
+    });
+    let log = httpd.error_log();
+    assert!(log.contains("ended with 1 AJP requests in flight"), "{log}");
+    httpd.get(&format!("/app/gate?id={gate}")).expect(200);
+    drop(client);
+    for _ in 0..10 {
+        httpd.get("/app/echo").expect(200);
+    }
 }
