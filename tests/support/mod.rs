@@ -9,9 +9,15 @@ pub mod http;
 #[cfg(feature = "httpd")]
 pub mod httpd;
 #[cfg(feature = "httpd")]
+pub mod members;
+#[cfg(feature = "httpd")]
+pub mod namespace;
+#[cfg(feature = "httpd")]
 pub mod process;
 #[cfg(feature = "httpd")]
 pub mod relay;
+#[cfg(feature = "httpd")]
+pub mod sockets;
 #[cfg(feature = "httpd")]
 pub mod tls;
 #[cfg(feature = "httpd")]

@@ -19,6 +19,7 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
 pids=
+namespaces=
 while read -r word value; do
     case $word in
     pid) pids="$pids $value" ;;
@@ -28,6 +29,7 @@ while read -r word value; do
         pids=$kept
         ;;
     dir) set -- "$@" "$value" ;;
+    netns) namespaces="$namespaces $value" ;;
     esac
 done
 for pid in $pids; do kill -TERM "$pid"; done
@@ -36,6 +38,7 @@ for pid in $pids; do
     while kill -0 "$pid" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
     kill -KILL -- "-$pid"
 done
+for namespace in $namespaces; do ip netns del "$namespace"; done
 [ $# -eq 0 ] || rm -rf -- "$@"
 "#;
 
@@ -62,6 +65,11 @@ fn tell_guardian(word: &str, value: impl std::fmt::Display) {
 /// Has `path` removed when this test process ends.
 pub fn remove_at_end(path: &Path) {
     tell_guardian("dir", path.display());
+}
+
+/// Has the network namespace `name` deleted when this test process ends.
+pub fn delete_namespace_at_end(name: &str) {
+    tell_guardian("netns", name);
 }
 
 /// A process that ends, with its children, when this value is dropped or the test process is gone.

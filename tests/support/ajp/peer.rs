@@ -30,7 +30,8 @@ pub struct ScriptedPeer {
 }
 
 enum Address {
-    Tcp(SocketAddr),
+    /// The listener is the acceptor's, in a second handle.
+    Tcp(SocketAddr, TcpListener),
     Unix(PathBuf),
 }
 
@@ -67,8 +68,15 @@ impl ScriptedPeer {
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind(address)?;
-        let address = Address::Tcp(listener.local_addr()?);
+        ScriptedPeer::start_on(TcpListener::bind(address)?, script)
+    }
+
+    /// Serves a listener that is there already: in another network namespace, say.
+    pub fn start_on<S>(listener: TcpListener, script: S) -> io::Result<ScriptedPeer>
+    where
+        S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let address = Address::Tcp(listener.local_addr()?, listener.try_clone()?);
         Ok(ScriptedPeer::run(
             address,
             move || listener.accept().map(|(s, _)| Socket::Tcp(s)),
@@ -106,8 +114,16 @@ impl ScriptedPeer {
     /// The TCP port; 0 on a unix socket.
     pub fn port(&self) -> u16 {
         match &self.address {
-            Address::Tcp(address) => address.port(),
+            Address::Tcp(address, _) => address.port(),
             Address::Unix(_) => 0,
+        }
+    }
+
+    /// Refuses connections from now on; those that are open go on. Only for TCP.
+    pub fn stop_listening(&self) {
+        self.shared.state().stopping = true;
+        if let Address::Tcp(_, listener) = &self.address {
+            rustix::net::shutdown(listener, rustix::net::Shutdown::Both).expect("it listens");
         }
     }
 
@@ -166,7 +182,7 @@ impl Drop for ScriptedPeer {
         // accept() has no timeout: a connection of our own wakes it. If even that fails the thread
         // cannot be joined, and is left to the end of the process.
         let woken = match &self.address {
-            Address::Tcp(address) => TcpStream::connect(address).is_ok(),
+            Address::Tcp(address, _) => TcpStream::connect(address).is_ok(),
             Address::Unix(path) => UnixStream::connect(path).is_ok(),
         };
         if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {

@@ -1,0 +1,109 @@
+//! What a firewall does to idle connections, and a network to addresses: rows 4, 17 and 18 of
+//! `reference/mod_jk.md` 6.1. The backend lives in a network namespace: root, `ip` and `nft`.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::net::SocketAddrV4;
+
+use support::ajp::ScriptedPeer;
+use support::httpd::Httpd;
+use support::members::{Gate, burst, held_by, one_child, serve, timed};
+use support::namespace::Namespace;
+use support::process::wait_for;
+use support::sockets::{self, State};
+
+/// Ten connections in httpd's pool, and a backend behind a firewall.
+struct Dropped {
+    httpd: Httpd,
+    peer: ScriptedPeer,
+    address: SocketAddrV4,
+    namespace: Namespace,
+}
+
+impl Dropped {
+    fn start(parameters: &str) -> Self {
+        let namespace = Namespace::new();
+        let gate = Gate::default();
+        let answers = held_by(gate.clone());
+        let peer = ScriptedPeer::start_on(namespace.listen(), move |conn| serve(conn, &answers))
+            .expect("it listens already");
+        let address = SocketAddrV4::new(namespace.address(), peer.port());
+        let httpd = one_child()
+            .conf("ProxyAjpMaintain 1")
+            .conf(&format!("ProxyPass /app ajp://{address}/app timeout=30 {parameters}"))
+            .start();
+        burst(&httpd, &peer, &gate, 10);
+        assert_eq!(sockets::count(State::Established, address), 10);
+        Self { httpd, peer, address, namespace }
+    }
+}
+
+// row 17
+#[test]
+fn ten_silently_dropped_connections_cost_one_ping_timeout_together() {
+    let dropped = Dropped::start("pingmode=prepost pingprepost=500");
+    assert_eq!(dropped.namespace.forget_connections(), 10);
+
+    let (answer, took) = timed(|| dropped.httpd.get("/app/x"));
+    answer.expect(200);
+    assert!((450..1000).contains(&took), "one ping timeout, not {took} ms");
+    let (answer, took) = timed(|| dropped.httpd.get("/app/x"));
+    answer.expect(200);
+    assert!(took < 400, "and none for the next: {took} ms");
+    assert_eq!(dropped.peer.connections(), 11);
+}
+
+// row 17
+#[test]
+fn ten_silently_dropped_connections_cost_an_upload_no_more_and_it_is_executed_once() {
+    let dropped = Dropped::start("ping=500ms");
+    dropped.namespace.forget_connections();
+    let (before, body) = (dropped.peer.requests(), [b'x'; 1024]);
+
+    let (answer, took) = timed(|| {
+        dropped.httpd.client().request("POST", "/app/x", "Content-Length: 1024\r\n", &body)
+    });
+    answer.expect(200);
+    assert!((450..1000).contains(&took), "one ping timeout, not {took} ms");
+    assert_eq!(dropped.peer.requests(), before + 1);
+}
+
+// row 18
+#[test]
+fn silently_dropped_connections_are_found_by_interval_pings_before_a_request_needs_them() {
+    let dropped = Dropped::start("pingmode=interval pinginterval=1 ping=500ms");
+    dropped.namespace.forget_connections();
+
+    wait_for("the dead connections are closed", || {
+        (sockets::count(State::Established, dropped.address) == 0).then_some(())
+    });
+    let (answer, took) = timed(|| dropped.httpd.get("/app/x"));
+    answer.expect(200);
+    assert!(took < 400, "no request is delayed: {took} ms");
+}
+
+// row 4, and seed 000's
+#[test]
+fn a_blackholed_backend_costs_connecttimeout_and_not_timeout() {
+    let namespace = Namespace::new();
+    let silent = SocketAddrV4::new(namespace.address(), namespace.silent_port());
+    let other = ScriptedPeer::start(support::ajp::echo::uris);
+    let httpd = one_child()
+        .conf(&format!("ProxyPass /app ajp://{silent}/app connecttimeout=300 timeout=60"))
+        .conf("<Proxy balancer://two>")
+        .conf(&format!("BalancerMember ajp://{silent} connecttimeout=300 timeout=60"))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} lbset=1", other.port()))
+        .conf("</Proxy>\nProxyPass /balanced balancer://two/app")
+        .start();
+
+    let (answer, took) = timed(|| httpd.get("/app/x"));
+    assert_eq!(answer.status, 503);
+    assert!((280..1000).contains(&took), "{took} ms");
+    let (answer, took) = timed(|| httpd.get("/balanced/x"));
+    assert_eq!(answer.expect(200).text(), "/app/x");
+    assert!((280..1000).contains(&took), "{took} ms");
+    let (answer, took) = timed(|| httpd.get("/balanced/x"));
+    answer.expect(200);
+    assert!(took < 250, "the member is known to be in error: {took} ms");
+}

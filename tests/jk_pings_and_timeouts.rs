@@ -1,0 +1,384 @@
+//! When CPING is sent, and what silence costs: rows 22-39 of `reference/mod_jk.md` 6.2, by DESIGN
+//! 4 and 5. The table of all rows is in `jk_reuse.rs`.
+//!
+//! Backends here take their time: such pauses are what the tests are about, and nobody's
+//! synchronisation.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use support::ajp::echo::{respond, uris};
+use support::ajp::request::forward_request;
+use support::ajp::{ScriptedPeer, chunk, cpong, end_response, headers, raw};
+use support::httpd::{Httpd, Setup};
+use support::members::{Pair, backend, notes, one_child, timed};
+use support::tomcat::Tomcat;
+
+/// A plain worker at `/app`.
+fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app {parameters}", peer.port());
+    setup.conf(&pass).start()
+}
+
+/// Answers `…/after-N` after N milliseconds, in one write, and everything else at once.
+fn sleepy() -> ScriptedPeer {
+    backend(|conn, request| {
+        if let Some((_, wait)) = request.uri.rsplit_once("/after-") {
+            sleep(Duration::from_millis(wait.parse().expect("digits")));
+            // Nobody may be there any more.
+            return Ok(respond(conn, "late").is_ok());
+        }
+        respond(conn, &request.uri).map(|()| true)
+    })
+}
+
+/// Answers requests, and only the first `count` CPINGs of all connections.
+fn answering_cpings(count: usize) -> ScriptedPeer {
+    let answered = AtomicUsize::new(0);
+    ScriptedPeer::start(move |conn| {
+        while let Some(payload) = conn.read_packet()? {
+            if payload != [0x0A] {
+                respond(conn, &forward_request(&payload)?.uri)?;
+            } else if answered.fetch_add(1, Ordering::SeqCst) < count {
+                conn.send(cpong())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+// row 22
+#[test]
+fn a_backend_that_stops_answering_cpings_is_a_503_after_one_ping_on_each_of_two_connections() {
+    let peer = answering_cpings(1);
+    let httpd = plain(one_child(), &peer, "pingmode=prepost pingprepost=400");
+    let mut client = httpd.client();
+    client.get("/app/1").expect(200);
+
+    let (answer, took) = timed(|| client.get("/app/2"));
+    assert_eq!(answer.status, 503);
+    assert!((750..1500).contains(&took), "twice 400 ms, not {took} ms");
+    assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (2, 3, 1));
+}
+
+// row 22
+#[test]
+fn a_member_that_stops_answering_cpings_is_in_error_and_the_other_serves() {
+    let pair = Pair::start(answering_cpings(1), "pingmode=prepost pingprepost=400");
+    pair.httpd.get("/app/1").expect(200);
+
+    let (answer, took) = timed(|| pair.httpd.get("/app/2"));
+    answer.expect(200);
+    assert!((750..1500).contains(&took), "twice 400 ms, not {took} ms");
+    assert_eq!(pair.requests(), (1, 1));
+    assert!(pair.a_is_in_error());
+}
+
+// rows 23 and 24
+#[test]
+fn pingmode_connect_pings_each_connection_once() {
+    let peer = answering_cpings(1);
+    let httpd = plain(one_child(), &peer, "pingmode=connect ping=5");
+    let mut client = httpd.client();
+    for number in 0..5 {
+        client.get(&format!("/app/{number}")).expect(200);
+    }
+
+    assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (1, 1, 5));
+}
+
+// row 25
+#[test]
+fn pingmode_prepost_pings_before_each_request() {
+    for mode in ["prepost", "P"] {
+        let peer = ScriptedPeer::echo();
+        let httpd = plain(one_child(), &peer, &format!("pingmode={mode} ping=5"));
+        let mut client = httpd.client();
+        client.get("/app/1").expect(200);
+        client.get("/app/2").expect(200);
+
+        assert_eq!((peer.connections(), peer.cpings()), (1, 2), "{mode}");
+    }
+}
+
+// row 25
+#[test]
+fn pingmode_connect_and_prepost_ping_a_new_connection_once() {
+    let peer = ScriptedPeer::echo();
+    let httpd = plain(one_child(), &peer, "\"pingmode=connect,prepost\" ping=5");
+    let mut client = httpd.client();
+    client.get("/app/1").expect(200);
+    assert_eq!(peer.cpings(), 1);
+    client.get("/app/2").expect(200);
+
+    assert_eq!((peer.connections(), peer.cpings()), (1, 2));
+}
+
+// row 25: the timeouts of the two are their own
+#[test]
+fn pingconnect_and_pingprepost_are_waited_for_where_they_apply() {
+    for (parameters, least) in [("pingconnect=900 pingprepost=300", 900), ("ping=600ms", 600)] {
+        let peer = answering_cpings(0);
+        let httpd = plain(one_child(), &peer, &format!("pingmode=CP {parameters}"));
+        let (answer, took) = timed(|| httpd.get("/app/1"));
+
+        assert_eq!(answer.status, 503);
+        assert!((least - 20..least + 700).contains(&took), "{parameters}: {took} ms");
+    }
+}
+
+// row 26: mod_jk's ten seconds
+#[test]
+fn pingmode_without_a_timeout_waits_ten_seconds() {
+    let peer = answering_cpings(0);
+    let httpd = plain(one_child(), &peer, "pingmode=A timeout=30");
+    let (answer, took) = timed(|| httpd.get("/app/1"));
+
+    assert_eq!(answer.status, 503);
+    assert!((9_900..11_500).contains(&took), "{took} ms");
+}
+
+// row 27
+#[test]
+fn what_a_backend_sends_instead_of_cpong_reaches_nobody() {
+    let peer = ScriptedPeer::start(|conn| {
+        let mut pings = 0;
+        while let Some(payload) = conn.read_packet()? {
+            if payload != [0x0A] {
+                respond(conn, &forward_request(&payload)?.uri)?;
+                continue;
+            }
+            pings += 1;
+            if pings == 2 {
+                conn.send(chunk(b"somebody else's"))?;
+            }
+            conn.send(cpong())?;
+        }
+        Ok(())
+    });
+    let httpd = plain(one_child(), &peer, "pingmode=prepost ping=5");
+    let mut client = httpd.client();
+    for number in 0..4 {
+        let target = format!("/app/{number}");
+        assert_eq!(client.get(&target).expect(200).text(), target);
+    }
+
+    assert_eq!((peer.connections(), peer.requests()), (4, 4));
+}
+
+// row 28
+#[test]
+fn a_plain_worker_s_reply_timeout_is_a_504_and_the_request_is_executed_once() {
+    for recovery in ["recovery=3", "recovery=0", ""] {
+        let peer = sleepy();
+        let httpd = plain(one_child(), &peer, &format!("replytimeout=1000 {recovery}"));
+        let (answer, took) = timed(|| httpd.get("/app/after-1500"));
+
+        assert_eq!(answer.status, 504, "{recovery}");
+        assert!((950..1450).contains(&took), "{took} ms");
+        assert_eq!(peer.requests(), 1, "{recovery}");
+    }
+}
+
+// row 28
+#[test]
+fn a_reply_timeout_fails_over_only_where_recovery_allows_it_and_asks_each_member_once() {
+    for (recovery, status, requests) in [("", 504, (1, 0)), ("3", 504, (1, 0)), ("0", 200, (1, 1))]
+    {
+        let recovery = if recovery.is_empty() { "" } else { &format!("recovery={recovery}") };
+        let pair =
+            Pair::start(sleepy(), &format!("replytimeout=600 maxreplytimeouts=9 {recovery}"));
+        let (answer, took) = timed(|| pair.httpd.get("/app/after-1200"));
+
+        assert_eq!(answer.status, status, "{recovery:?}");
+        assert_eq!(pair.requests(), requests, "{recovery:?}");
+        assert!((550..1150).contains(&took), "{recovery:?}: {took} ms");
+        assert!(!pair.a_is_in_error(), "{recovery:?}");
+    }
+}
+
+// row 29
+#[test]
+fn a_reply_timeout_limits_the_gaps_of_a_response_and_not_its_length() {
+    let peer = backend(|conn, _| {
+        conn.send(headers(200))?;
+        for _ in 0..10 {
+            sleep(Duration::from_millis(350));
+            conn.send(chunk(b"piece "))?;
+        }
+        conn.send(end_response()).map(|()| true)
+    });
+    let httpd = plain(one_child(), &peer, "replytimeout=1000");
+    let (answer, took) = timed(|| httpd.get("/app/x"));
+
+    assert_eq!(answer.expect(200).text(), "piece ".repeat(10));
+    assert!(took > 3000, "{took} ms");
+}
+
+// row 30
+#[test]
+fn a_reply_timeout_after_headers_cuts_the_response_and_asks_no_other_member() {
+    let a = backend(|conn, _| {
+        conn.send(headers(200))?;
+        for _ in 0..3 {
+            sleep(Duration::from_millis(200));
+            conn.send(chunk(vec![b'x'; 8000]))?;
+            conn.send(support::ajp::flush())?;
+        }
+        sleep(Duration::from_millis(1200));
+        Ok(conn.send(end_response()).is_ok())
+    });
+    let pair = Pair::start(a, "replytimeout=600 recovery=0");
+    let (answer, took) = timed(|| pair.httpd.get("/app/x"));
+
+    assert!(!answer.complete, "{} {}", answer.status, answer.body.len());
+    assert!((1150..1750).contains(&took), "{took} ms");
+    assert_eq!(pair.requests(), (1, 0));
+}
+
+// row 31; a timeout before headers is a 504 by DESIGN 5, where mod_jk has 502
+#[test]
+fn half_a_packet_and_silence_is_a_504_after_timeout_and_the_connection_is_closed() {
+    let half = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(raw([0x41, 0x42, 0, 20, 4, 0]))?;
+        conn.expect_close()
+    });
+    let pair = Pair::start(half, "timeout=2");
+    let (answer, took) = timed(|| pair.httpd.get("/app/x"));
+
+    assert_eq!(answer.status, 504);
+    assert!((1900..3000).contains(&took), "{took} ms");
+    pair.a.wait_for_open_connections(0);
+    assert_eq!((pair.a.errors(), pair.requests()), (Vec::new(), (1, 0)));
+}
+
+// row 33
+#[test]
+fn the_environment_of_a_request_sets_its_reply_timeout_and_0_switches_it_off() {
+    let peer = sleepy();
+    let httpd = one_child()
+        .conf("SetEnvIf Request_URI ^/long/ours/ ajp-reply-timeout=500")
+        .conf("SetEnvIf Request_URI ^/long/jk/ JK_REPLY_TIMEOUT=500")
+        .conf("SetEnvIf Request_URI ^/short/ours/ ajp-reply-timeout=0")
+        .conf("SetEnvIf Request_URI ^/short/jk/ JK_REPLY_TIMEOUT=0")
+        .conf(&format!(
+            "ProxyPass /long ajp://127.0.0.1:{}/long replytimeout=300000 recovery=3",
+            peer.port()
+        ))
+        .conf(&format!("ProxyPass /short ajp://127.0.0.1:{}/short replytimeout=300", peer.port()))
+        .start();
+    for name in ["ours", "jk"] {
+        let (answer, took) = timed(|| httpd.get(&format!("/long/{name}/after-1000")));
+        assert_eq!(answer.status, 504, "{name}");
+        assert!((450..950).contains(&took), "{name}: {took} ms");
+        let answer = httpd.get(&format!("/short/{name}/after-1000"));
+        assert_eq!(answer.expect(200).text(), "late", "{name}");
+    }
+
+    assert_eq!(httpd.get("/short/other/after-1000").status, 504);
+    assert_eq!(httpd.get("/long/other/after-1000").expect(200).text(), "late");
+}
+
+// row 33
+#[test]
+fn an_environment_that_is_no_number_changes_nothing() {
+    let peer = sleepy();
+    let setup = one_child().conf("SetEnv ajp-reply-timeout soon");
+    let httpd = plain(setup, &peer, "replytimeout=300");
+
+    assert_eq!(httpd.get("/app/after-1000").status, 504);
+    assert_eq!(httpd.get("/app/x").expect(200).text(), "/app/x");
+}
+
+// row 34
+#[test]
+fn the_late_answer_of_a_request_that_timed_out_reaches_nobody() {
+    let peer = sleepy();
+    let httpd = plain(one_child(), &peer, "replytimeout=300");
+    let mut client = httpd.client();
+    assert_eq!(client.get("/app/after-600").status, 504);
+    for number in 0..30 {
+        let target = format!("/app/{number}");
+        assert_eq!(httpd.get(&target).expect(200).text(), target);
+        sleep(Duration::from_millis(20));
+    }
+}
+
+// row 35
+#[test]
+fn one_reply_timeout_puts_a_member_in_error_where_none_is_allowed() {
+    let pair = Pair::start(sleepy(), "replytimeout=500 recovery=3 maxreplytimeouts=0");
+    assert_eq!(pair.get_at("a", "/app/after-1000").status, 504);
+    assert!(pair.a_is_in_error());
+
+    pair.get_at("a", "/app/x").expect(200);
+    assert_eq!(pair.requests(), (1, 1), "the session of a goes on at b");
+}
+
+// row 36
+#[test]
+fn maxreplytimeouts_are_forgiven_and_one_more_puts_the_member_in_error() {
+    let pair = Pair::start(sleepy(), "replytimeout=300 recovery=3 maxreplytimeouts=2");
+    for _ in 0..2 {
+        assert_eq!(pair.httpd.get("/app/after-600").status, 504);
+        assert!(!pair.a_is_in_error());
+        assert_eq!(pair.httpd.get("/app/x").expect(200).text(), "/app/x");
+    }
+    assert_eq!(pair.requests(), (4, 0));
+
+    assert_eq!(pair.httpd.get("/app/after-600").status, 504);
+    assert!(pair.a_is_in_error());
+    pair.httpd.get("/app/x").expect(200);
+    assert_eq!(pair.requests(), (5, 1));
+}
+
+// row 37: a minute halves the count
+#[test]
+fn reply_timeouts_are_forgotten_in_time() {
+    let pair = Pair::start(sleepy(), "replytimeout=300 recovery=3 maxreplytimeouts=2");
+    for _ in 0..2 {
+        assert_eq!(pair.httpd.get("/app/after-600").status, 504);
+    }
+    // Two become one: the minute is the experiment.
+    sleep(Duration::from_secs(62));
+    assert_eq!(pair.httpd.get("/app/after-600").status, 504);
+
+    assert!(!pair.a_is_in_error());
+    assert_eq!(pair.requests(), (3, 0));
+}
+
+// row 32, with a real Tomcat: after it all is well
+#[test]
+fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {
+    let port = Tomcat::shared().port;
+    let httpd = one_child()
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app replytimeout=500"))
+        .start();
+    httpd.get("/app/static.txt").expect(200);
+    assert_eq!(httpd.get("/app/slow?ms=1500").status, 504);
+
+    httpd.get("/app/slow?ms=1").expect(200);
+    assert!(notes(&httpd, "/app/slow").contains("connection=new"));
+    httpd.get("/app/slow?ms=2").expect(200);
+}
+
+// The notes, DESIGN 5
+#[test]
+fn the_access_log_can_tell_worker_route_attempts_connection_and_wait() {
+    let pair = Pair::start(ScriptedPeer::start(uris), "");
+    pair.httpd.get("/app/first").expect(200);
+    let first = notes(&pair.httpd, "/app/first");
+    pair.httpd.get("/app/second").expect(200);
+    let second = notes(&pair.httpd, "/app/second");
+
+    let worker = format!("worker=ajp://127.0.0.1:{} route=a attempts=1", pair.a.port());
+    assert!(first.contains(&format!("{worker} connection=new wait-us=")), "{first}");
+    assert!(second.contains(&format!("{worker} connection=reused wait-us=")), "{second}");
+    let (_, wait) = second.rsplit_once("wait-us=").expect("just seen");
+    assert!(wait.trim_end_matches('"').parse::<u64>().is_ok(), "{wait}");
+}

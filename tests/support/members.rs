@@ -1,0 +1,206 @@
+//! Two scripted members of a balancer, `a` before `b`, and what a test asks them and httpd about.
+
+use std::fs;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ajp::echo::{respond, uris};
+use super::ajp::request::forward_request;
+use super::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, cpong};
+use super::http::{Client, Response};
+use super::httpd::{Httpd, Mpm, Setup};
+use super::process::wait_for;
+
+/// An httpd with one child of 16 threads, and a log of the notes: see [`notes`].
+pub fn one_child() -> Setup {
+    Httpd::setup().conf(ONE_CHILD).conf(NOTES)
+}
+
+/// Lines for a child of 16 threads, and no other.
+pub const ONE_CHILD: &str =
+    "ThreadsPerChild 16\nMaxRequestWorkers 16\nStartServers 1\nServerLimit 1\nMaxSpareThreads 16";
+
+/// Lines for `count` children of prefork, from the start to the end.
+pub fn children(count: usize) -> String {
+    format!(
+        "StartServers {count}\nMinSpareServers {count}\nMaxSpareServers {}\n\
+         MaxRequestWorkers {count}",
+        count + 1
+    )
+}
+
+/// Line for the log of the notes.
+pub const NOTES: &str = "CustomLog notes.log \"%U %s worker=%{ajp-worker}n route=%{ajp-route}n \
+    attempts=%{ajp-attempts}n connection=%{ajp-connection}n wait-us=%{ajp-wait-us}n\"";
+
+/// What the notes of the last request for `path` say: `worker=… route=… attempts=…` and so on.
+#[track_caller]
+pub fn notes(httpd: &Httpd, path: &str) -> String {
+    let start = format!("{path} ");
+    wait_for("the request is in the log", || {
+        let log = fs::read_to_string(httpd.root().join("notes.log")).unwrap_or_default();
+        log.lines().rfind(|line| line.starts_with(&start)).map(str::to_owned)
+    })
+}
+
+/// A backend that answers CPINGs, and has `answer` called for every request until it says
+/// `Ok(false)`: then it closes the connection.
+pub fn backend<A>(answer: A) -> ScriptedPeer
+where
+    A: Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool> + Send + Sync + 'static,
+{
+    ScriptedPeer::start(move |conn| serve(conn, &answer))
+}
+
+/// The script of [`backend`].
+pub fn serve<A>(conn: &mut PeerConnection, answer: &A) -> io::Result<()>
+where
+    A: Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool>,
+{
+    while let Some(payload) = conn.read_packet()? {
+        if payload == [0x0A] {
+            conn.send(cpong())?;
+        } else if !answer(conn, &forward_request(&payload)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A backend that holds requests for `…/held` until its gate opens, and answers all others.
+pub fn holding() -> (ScriptedPeer, Gate) {
+    let gate = Gate::default();
+    (backend(held_by(gate.clone())), gate)
+}
+
+/// The answers of [`holding`].
+pub fn held_by(
+    gate: Gate,
+) -> impl Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool> + Send + Sync + 'static {
+    move |conn, request| {
+        if request.uri.ends_with("/held") {
+            gate.wait();
+        }
+        respond(conn, "held").map(|()| true)
+    }
+}
+
+/// Closed at first; opened once, it stays open. Waiting ends after ten seconds in any case.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    open: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Gate {
+    /// Lets everybody pass.
+    pub fn open(&self) {
+        *self.open.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.open.1.notify_all();
+    }
+
+    /// Waits until it is open.
+    pub fn wait(&self) {
+        let open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.open.1.wait_timeout_while(open, Duration::from_secs(10), |open| !*open);
+    }
+}
+
+/// Has `count` requests for `/app/held` in progress at once, and then answered: as many
+/// connections are idle after it.
+#[track_caller]
+pub fn burst(httpd: &Httpd, peer: &ScriptedPeer, gate: &Gate, count: usize) {
+    let before = peer.requests();
+    let clients = hold(httpd, count);
+    peer.wait_for_requests(before + count);
+    gate.open();
+    for mut client in clients {
+        client.response("GET").expect(200);
+    }
+}
+
+/// Clients that have asked for `/app/held`.
+pub fn hold(httpd: &Httpd, count: usize) -> Vec<Client> {
+    let ask = |_| {
+        let mut client = httpd.client();
+        client.send("GET /app/held HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client
+    };
+    (0..count).map(ask).collect()
+}
+
+/// What `action` gives, and how many milliseconds it took.
+pub fn timed<T>(action: impl FnOnce() -> T) -> (T, u128) {
+    let start = Instant::now();
+    let value = action();
+    (value, start.elapsed().as_millis())
+}
+
+/// Member `a` of a balancer at `/app`, and `b`, which is asked only where `a` cannot be.
+pub struct Pair {
+    /// Route `a`.
+    pub a: ScriptedPeer,
+    /// Route `b`.
+    pub b: ScriptedPeer,
+    /// With the pages that [`is_in_error`] needs.
+    pub httpd: Httpd,
+}
+
+impl Pair {
+    /// `a` has these parameters; `b` answers every request with its URI.
+    pub fn start(a: ScriptedPeer, parameters: &str) -> Pair {
+        Pair::start_with(a, parameters, ScriptedPeer::start(uris), one_child())
+    }
+
+    /// The same, with another `b` and an httpd made ready by the caller.
+    pub fn start_with(a: ScriptedPeer, parameters: &str, b: ScriptedPeer, setup: Setup) -> Pair {
+        let members = [
+            format!("ajp://127.0.0.1:{} route=a {parameters}", a.port()),
+            format!("ajp://127.0.0.1:{} route=b lbset=1", b.port()),
+        ];
+        let httpd = balancer(setup, &members).start();
+        Pair { a, b, httpd }
+    }
+
+    /// `GET target`, as a client whose session is at this member.
+    pub fn get_at(&self, route: &str, target: &str) -> Response {
+        self.httpd.request("GET", target, &format!("Cookie: JSESSIONID=x.{route}\r\n"))
+    }
+
+    /// Whether httpd counts `a` among those in error.
+    pub fn a_is_in_error(&self) -> bool {
+        is_in_error(&self.httpd, self.a.port())
+    }
+
+    /// How often `a` and `b` were asked.
+    pub fn requests(&self) -> (usize, usize) {
+        (self.a.requests(), self.b.requests())
+    }
+}
+
+/// Adds a balancer of these members at `/app`.
+pub fn balancer(setup: Setup, members: &[String]) -> Setup {
+    let lines: String = members.iter().map(|member| format!("BalancerMember {member}\n")).collect();
+    setup
+        .conf(&format!("<Proxy balancer://members>\n{lines}ProxySet stickysession=JSESSIONID"))
+        .conf("</Proxy>\nProxyPass /app balancer://members/app")
+        .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
+}
+
+/// Whether the balancer counts its member at this port among those in error.
+#[track_caller]
+pub fn is_in_error(httpd: &Httpd, port: u16) -> bool {
+    // Without its own address as Referer it ignores the parameters.
+    let referer = format!("Referer: http://localhost:{}/balancer-manager\r\n", httpd.port());
+    let report = httpd.request("GET", "/balancer-manager?xml=1", &referer).expect(200).text();
+    let name = format!("<httpd:name>ajp://127.0.0.1:{port}</httpd:name>");
+    let (_, member) = report.split_once(&name).unwrap_or_else(|| panic!("{name} in {report}"));
+    let (_, status) = member.split_once("<httpd:status>").expect("each member has one");
+    let (status, _) = status.split_once("</httpd:status>").expect("what begins ends");
+    status.contains("Err")
+}
+
+/// A prefork httpd with this many children.
+pub fn prefork(count: usize) -> Setup {
+    Httpd::setup().mpm(Mpm::Prefork).conf(&children(count)).conf(NOTES)
+}

@@ -1,0 +1,42 @@
+//! What the kernel says of TCP connections, of all processes.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// The state of our end of a connection; numbers as in the kernel's `tcp_states.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Open.
+    Established = 1,
+    /// The peer has closed, we have not.
+    CloseWait = 8,
+}
+
+/// How many IPv4 connections to `peer` are in this state, at the end that is not the peer's.
+pub fn count(state: State, peer: SocketAddrV4) -> usize {
+    lines_to(peer).filter(|line| field(line, 3) == format!("{:02X}", state as u8)).count()
+}
+
+/// How many open connections to `peer` are kept alive by the kernel.
+pub fn kept_alive(peer: SocketAddrV4) -> usize {
+    // `tr:tm->when`: timer 02 is that of SO_KEEPALIVE.
+    lines_to(peer)
+        .filter(|line| field(line, 3) == "01" && field(line, 5).starts_with("02:"))
+        .count()
+}
+
+fn lines_to(peer: SocketAddrV4) -> impl Iterator<Item = String> {
+    let wanted = hexadecimal(*peer.ip(), peer.port());
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let lines: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
+    lines.into_iter().filter(move |line| field(line, 2) == wanted)
+}
+
+/// As the kernel prints it: the address as a number in the machine's order.
+fn hexadecimal(ip: Ipv4Addr, port: u16) -> String {
+    format!("{:08X}:{port:04X}", u32::from_ne_bytes(ip.octets()))
+}
+
+fn field(line: &str, number: usize) -> &str {
+    line.split_whitespace().nth(number).unwrap_or_default()
+}
