@@ -14,7 +14,18 @@ pub enum State {
 
 /// How many IPv4 connections to `peer` are in this state, at the end that is not the peer's.
 pub fn count(state: State, peer: SocketAddrV4) -> usize {
-    lines_to(peer).filter(|line| field(line, 3) == format!("{:02X}", state as u8)).count()
+    ports(state, peer).len()
+}
+
+/// Our ports of the IPv4 connections to `peer` that are in this state.
+pub fn ports(state: State, peer: SocketAddrV4) -> Vec<u16> {
+    lines_to(peer)
+        .filter(|line| field(line, 3) == format!("{:02X}", state as u8))
+        .filter_map(|line| {
+            let (_, port) = field(&line, 1).split_once(':')?;
+            u16::from_str_radix(port, 16).ok()
+        })
+        .collect()
 }
 
 /// How many open connections to `peer` are kept alive by the kernel.

@@ -36,6 +36,8 @@ pub struct Tomcat {
     pub ipv6_port: Option<u16>,
     /// AJP on a unix socket, node1; everyone may connect.
     pub socket: PathBuf,
+    /// AJP on 127.0.0.1, node1, with the attributes given to [`Tomcat::start_with`].
+    pub more_ports: Vec<u16>,
     process: Guarded,
     base: TempDir,
 }
@@ -49,6 +51,11 @@ impl Tomcat {
 
     /// Starts one and waits until it serves the application.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with a further connector of these attributes for each of `more`.
+    pub fn start_with(more: &[&str]) -> Self {
         let base = tempfile::Builder::new().prefix("ajp-").tempdir().expect("a directory");
         process::remove_at_end(base.path());
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("it is ours");
@@ -57,32 +64,62 @@ impl Tomcat {
         let socket = base.path().join("socket");
         install(base.path());
         let conf = base.path().join("conf");
-        let server =
-            Connectors { port, node2_port, secret_port, large_port, ipv6_port }.server_xml(&socket);
+        let more_ports: Vec<u16> = more.iter().map(|_| free_port()).collect();
+        let more = more_ports.iter().copied().zip(more.iter().copied()).collect();
+        let server = Connectors { port, node2_port, secret_port, large_port, ipv6_port, more }
+            .server_xml(&socket);
         fs::write(conf.join("server.xml"), server).expect("it is ours");
-        let log = File::create(base.path().join("logs/console.log")).expect("it is ours");
-        let process = Guarded::spawn(
+        let process = Self::spawn(base.path());
+        let mut tomcat = Self {
+            port,
+            node2_port,
+            secret_port,
+            large_port,
+            ipv6_port,
+            socket,
+            more_ports,
+            process,
+            base,
+        };
+        tomcat.wait();
+        tomcat
+    }
+
+    /// Ends it politely, and waits for its end.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
+    /// Starts it again after [`Tomcat::stop`], on the same ports, and waits until it serves.
+    pub fn start_again(&mut self) {
+        self.process = Self::spawn(self.base.path());
+        self.wait();
+    }
+
+    fn spawn(base: &Path) -> Guarded {
+        let log = File::create(base.join("logs/console.log")).expect("it is ours");
+        Guarded::spawn(
             Command::new("java")
                 .args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
                 .args(["-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=false"])
                 .arg("-Djava.security.egd=file:/dev/urandom")
                 .arg(format!("-Dcatalina.home={HOME}"))
-                .arg(format!("-Dcatalina.base={}", base.path().display()))
-                .arg(format!("-Djava.io.tmpdir={}", base.path().join("temp").display()))
+                .arg(format!("-Dcatalina.base={}", base.display()))
+                .arg(format!("-Djava.io.tmpdir={}", base.join("temp").display()))
                 .arg("-cp")
                 .arg(format!("{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"))
                 .args(["org.apache.catalina.startup.Bootstrap", "start"])
                 .stdout(log.try_clone().expect("descriptors are left"))
                 .stderr(log),
-        );
-        let mut tomcat =
-            Self { port, node2_port, secret_port, large_port, ipv6_port, socket, process, base };
+        )
+    }
+
+    fn wait(&mut self) {
         // Services start in the order of server.xml, connectors after their applications.
         wait_for("Tomcat answers a CPING", || {
-            assert!(tomcat.process.is_running(), "Tomcat ended at start: {}", tomcat.log());
-            answers_cping(tomcat.node2_port).then_some(())
+            assert!(self.process.is_running(), "Tomcat ended at start: {}", self.log());
+            answers_cping(self.node2_port).then_some(())
         });
-        tomcat
     }
 
     /// The address of node1.
@@ -101,20 +138,22 @@ impl Tomcat {
     }
 }
 
-struct Connectors {
+struct Connectors<'a> {
     port: u16,
     node2_port: u16,
     secret_port: u16,
     large_port: u16,
     ipv6_port: Option<u16>,
+    more: Vec<(u16, &'a str)>,
 }
 
-impl Connectors {
+impl Connectors<'_> {
     fn server_xml(&self, socket: &Path) -> String {
         let connector = |more: &str| {
             format!(
                 "<Connector protocol='org.apache.coyote.ajp.AjpNioProtocol' {more} \
-                 allowedRequestAttributesPattern='.*' maxThreads='100'/>\n"
+                 allowedRequestAttributesPattern='.*' {}/>\n",
+                if more.contains("maxThreads") { "" } else { "maxThreads='100'" }
             )
         };
         let tcp =
@@ -127,6 +166,9 @@ impl Connectors {
             "{open} unixDomainSocketPath='{}' unixDomainSocketPathPermissions='rw-rw-rw-'",
             socket.display()
         ));
+        for (port, attributes) in &self.more {
+            first += &tcp(*port, &format!("{open} {attributes}"));
+        }
         if let Some(port) = self.ipv6_port {
             first += &connector(&format!("{open} address='::1' port='{port}'"));
         }

@@ -1,0 +1,155 @@
+//! Idle connections cost nothing: not a request, not a socket in CLOSE_WAIT, not a thread of a
+//! Tomcat that has few. The experiments of seeds 000, 003 and 004, with a real Tomcat.
+//!
+//! Time is what these tests are about: their pauses are the experiment.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::OnceLock;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use support::http::{Generated, said};
+use support::httpd::{Httpd, Mpm, Setup};
+use support::members::{children, timed};
+use support::sockets::{self, State};
+use support::tomcat::Tomcat;
+
+/// `more_ports`: one that closes idle connections after 2 s, and two small ones of 10 threads.
+fn tomcat() -> &'static Tomcat {
+    static SHARED: OnceLock<Tomcat> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        // One thread for each connection, as with the blocking connectors that seed 000 is about.
+        let small = "maxThreads='10' minSpareThreads='10' maxConnections='10'";
+        Tomcat::start_with(&["connectionTimeout='2000' keepAliveTimeout='2000'", small, small])
+    })
+}
+
+fn impatient() -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[0])
+}
+
+fn setup(mpm: Mpm) -> Setup {
+    let pass = format!("ProxyPass /app ajp://{}/app ttl=60", impatient());
+    Httpd::setup().mpm(mpm).conf(&pass)
+}
+
+const CLIENTS: u64 = 50;
+const ROUNDS: u64 = 10;
+
+/// One of 500 requests; its id is its own.
+fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
+    let target = format!("/app/count?id={id}&pages=1..3");
+    let upload = |body: &[u8]| {
+        let headers = format!("Content-Length: {}\r\n", body.len());
+        let answer = httpd.client().request("POST", &target, &headers, body).expect(200);
+        assert_eq!(answer.said("length"), body.len().to_string(), "{id}");
+    };
+    match kind {
+        0 => drop(httpd.get(&target).expect(200)),
+        1 => upload(&megabyte[..1024]),
+        2 => upload(megabyte),
+        _ => drop(httpd.request("HEAD", &target, "").expect(200)),
+    }
+}
+
+// row 38, and seed 003's
+#[test]
+fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm() {
+    let megabyte = Generated::bytes(1 << 20, 1);
+    let servers: Vec<(Mpm, Httpd)> = [Mpm::Event, Mpm::Worker, Mpm::Prefork]
+        .map(|mpm| (mpm, setup(mpm).start()))
+        .into_iter()
+        .collect();
+    scope(|scope| {
+        for (mpm, httpd) in &servers {
+            for client in 0..CLIENTS {
+                let megabyte = &megabyte;
+                scope.spawn(move || {
+                    // Knuth's generator: pauses that are the same in each run.
+                    let mut state = client;
+                    for round in 0..ROUNDS {
+                        ask(
+                            httpd,
+                            &format!("{mpm:?}-{client}-{round}"),
+                            (client + round) % 4,
+                            megabyte,
+                        );
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
+                        sleep(Duration::from_millis((state >> 33) % 5000));
+                    }
+                });
+            }
+        }
+    });
+
+    let report = servers[0].1.get("/app/count/report").expect(200).text();
+    assert_eq!(said(&report, "ids"), (3 * CLIENTS * ROUNDS).to_string());
+    assert_eq!(said(&report, "most"), "1", "no request was executed twice");
+}
+
+// rows 8 and 9, and seed 004's
+#[test]
+fn what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm() {
+    for mpm in [Mpm::Event, Mpm::Worker, Mpm::Prefork] {
+        let httpd = setup(mpm).start();
+        scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| httpd.get("/app/slow?ms=700").expect(200));
+            }
+        });
+        let open = sockets::count(State::Established, impatient());
+        assert!(open >= 4, "{mpm:?}: {open} connections are idle now");
+
+        // No request from here on. Who is in CLOSE_WAIT, and since when?
+        let (mut since, mut longest) = (HashMap::new(), Duration::ZERO);
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(7) {
+            let waiting = sockets::ports(State::CloseWait, impatient());
+            since.retain(|port, _| waiting.contains(port));
+            for port in waiting {
+                longest = longest.max(since.entry(port).or_insert_with(Instant::now).elapsed());
+            }
+            sleep(Duration::from_millis(50));
+        }
+        assert!(longest < Duration::from_millis(2300), "{mpm:?}: in CLOSE_WAIT for {longest:?}");
+        for state in [State::Established, State::CloseWait] {
+            assert_eq!(sockets::count(state, impatient()), 0, "{mpm:?}: {state:?}");
+        }
+    }
+}
+
+/// Has `count` clients at once ask for `target`; the longest that one had to wait, in ms.
+fn burst(httpd: &Httpd, target: &str, count: usize) -> u128 {
+    scope(|scope| {
+        let ask = |_| scope.spawn(|| timed(|| httpd.get(target).expect(200)).1);
+        let clients: Vec<_> = (0..count).map(ask).collect();
+        clients.into_iter().map(|client| client.join().expect("a 200")).max().unwrap_or(0)
+    })
+}
+
+// row 3, and seed 000's
+#[test]
+fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
+    // A request takes 200 ms, twice that where twenty ask ten threads.
+    for (parameter, limit) in [("forceclose=On", 1500), ("ttl=1", 3500)] {
+        let [_, one, two] = tomcat().more_ports[..] else { unreachable!("three are configured") };
+        let httpd = Httpd::setup()
+            .mpm(Mpm::Prefork)
+            .conf(&children(20))
+            .conf(&format!("ProxyPass /one ajp://127.0.0.1:{one}/app {parameter}"))
+            .conf(&format!("ProxyPass /two ajp://127.0.0.1:{two}/app {parameter}"))
+            .start();
+        for (name, count) in
+            [("one", 10), ("two", 10), ("one", 20), ("two", 20), ("one", 1), ("two", 1)]
+        {
+            let waited = burst(&httpd, &format!("/{name}/slow?ms=200"), count);
+            assert!(waited < limit, "{parameter}: {count} at {name}: one waited {waited} ms");
+        }
+    }
+}
