@@ -94,7 +94,27 @@ static const char *maintain(cmd_parms *cmd, void *dir, const char *value)
     return error ? error : callbacks->maintain(cmd->pool, cmd->server, value);
 }
 
+/* Called before mod_proxy's own handler of the same directive, for it was loaded before us; what we
+ * leave in the line's arguments is what mod_proxy reads. */
+static const char *edit(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    ap_directive_t *line = cmd->directive;
+    const char *context = line->parent && line->parent->args ? line->parent->args : "";
+    const char *edited = callbacks->edit_line(cmd->pool, arguments, context);
+
+    if (edited) {
+        line->args = edited;
+    }
+    return NULL;
+}
+
 const command_rec ajp_shim_directives[] = {
+    AP_INIT_RAW_ARGS("ProxyPass", edit, NULL, RSRC_CONF | ACCESS_CONF, "see mod_proxy"),
+    AP_INIT_RAW_ARGS("ProxyPassMatch", edit, NULL, RSRC_CONF | ACCESS_CONF, "see mod_proxy"),
+    AP_INIT_RAW_ARGS("BalancerMember", edit, NULL, RSRC_CONF | ACCESS_CONF, "see mod_proxy"),
+    AP_INIT_RAW_ARGS("ProxySet", edit, NULL, RSRC_CONF | ACCESS_CONF, "see mod_proxy"),
+    AP_INIT_RAW_ARGS("<Proxy", edit, NULL, RSRC_CONF, "see mod_proxy"),
+    AP_INIT_RAW_ARGS("<ProxyMatch", edit, NULL, RSRC_CONF, "see mod_proxy"),
     AP_INIT_TAKE1("ProxyAjpMaintain", maintain, NULL, RSRC_CONF,
                   "seconds between two rounds of the housekeeper, 1 to 3600; 0: no rounds"),
     { NULL }

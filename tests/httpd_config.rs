@@ -238,3 +238,24 @@ fn workers_with_limits_of_their_own_do_not_share_them() {
         client.response("GET").expect(200);
     }
 }
+
+#[test]
+fn acquire_0_looks_once_wherever_worker_parameters_may_stand() {
+    for conf in places("acquire=0 forceclose=On") {
+        let (accepted, said) = Httpd::setup().conf(&conf).configtest();
+        assert!(accepted, "{conf}: {said}");
+    }
+    let relay = Relay::to(Tomcat::shared().address());
+    let httpd = Httpd::setup()
+        .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app max=1 acquire=0", relay.port))
+        .start();
+    httpd.get("/app/static.txt").expect(200);
+    let mut slow = httpd.client();
+    slow.send("GET /app/slow?ms=1500 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for("the slow request has the connection", || {
+        (httpd.get("/app/static.txt").status == 503).then_some(())
+    });
+    slow.response("GET").expect(200);
+    httpd.get("/app/static.txt").expect(200);
+}

@@ -16,6 +16,8 @@ pub struct WorkerSettings {
     pub force_close: bool,
     /// `acquire=0`: look for a connection once, without waiting.
     pub look_once: bool,
+    /// `min` as it was configured: mod_proxy sets its own to 0 under prefork.
+    pub min: usize,
     /// `connecttimeout`: the longest one connect() may take; `None`: `connectiontimeout`.
     pub connect_timeout: Option<Duration>,
     /// `idlemax`: a connection idle for this long is not used again; `None`: `ttl` alone counts.

@@ -17,6 +17,7 @@ use super::canon::DEFAULT_PORT;
 use super::child::Child;
 use super::guard::guard;
 use super::log::{self, LogLevel};
+use super::roll;
 use super::server_config::WorkerId;
 use super::sys;
 use super::worker::Worker;
@@ -68,32 +69,13 @@ impl Roster {
         server: *mut sys::server_rec,
         settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
     ) {
-        // SAFETY: mod_proxy is loaded (its record is linked) and keeps a configuration per server.
-        let conf = unsafe {
-            sys::ap_get_module_config((*server).module_config, (&raw mut sys::proxy_module).cast())
-        }
-        .cast::<sys::proxy_server_conf>();
-        if conf.is_null() {
-            return;
-        }
-        // SAFETY: as the caller promises: records and arrays of mod_proxy's, changed by nobody now.
-        let mut found = unsafe { elements::<sys::proxy_worker>((*conf).workers) };
-        // SAFETY: as above.
-        for balancer in unsafe { elements::<sys::proxy_balancer>((*conf).balancers) } {
-            // SAFETY: as above; this array is one of pointers.
-            let members = unsafe { elements::<*mut sys::proxy_worker>((*balancer).workers) };
-            // SAFETY: as above.
-            found.extend(members.into_iter().map(|member| unsafe { *member }));
-        }
-        for raw in found {
+        // SAFETY: as the caller promises.
+        let Some(conf) = (unsafe { roll::proxy_conf(server) }) else { return };
+        // SAFETY: as above; mod_proxy's lists are complete by now.
+        for raw in unsafe { roll::workers(conf) } {
             // SAFETY: a worker of mod_proxy's, which outlives the child's threads; its shared part
             // is there once it is defined.
-            let worker = unsafe {
-                if raw.is_null() || (*raw).s.is_null() {
-                    continue;
-                }
-                Worker::from_ptr(raw)
-            };
+            let worker = unsafe { Worker::from_ptr(raw) };
             if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
                 let ours = settings(worker.id()).unwrap_or_default();
                 self.workers.push(Watched { worker, conf, server, ours });
@@ -140,19 +122,6 @@ impl Roster {
                 backend.set_upkeep(upkeep);
             }
         }
-    }
-}
-
-/// # Safety
-/// `array` is null or a live array of `T` that nobody changes during the call.
-unsafe fn elements<T>(array: *const sys::apr_array_header_t) -> Vec<*mut T> {
-    if array.is_null() {
-        return Vec::new();
-    }
-    // SAFETY: as the caller promises; APR keeps `nelts` elements at `elts`.
-    unsafe {
-        let first = (*array).elts.cast::<T>();
-        (0..usize::try_from((*array).nelts).unwrap_or(0)).map(|i| first.add(i)).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use super::child::Child;
 use super::guard::panic_text;
 use super::housekeeping::{self, Roster};
 use super::log::{self, LogLevel};
+use super::roll;
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
 use super::sys;
@@ -59,6 +60,8 @@ pub(super) unsafe fn post_config(
         // httpd reads its configuration once for practice before it starts.
         return sys::OK as c_int;
     }
+    // SAFETY: httpd's main server, with its whole configuration, on its main thread.
+    unsafe { ServerConfig::note_min(server) };
     // SAFETY: the server is live.
     unsafe {
         log::server(
@@ -127,15 +130,17 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
     let mut settings = HashMap::new();
     let mut configs = Vec::new();
     let mut roster = Roster::default();
-    let mut server = main;
-    while !server.is_null() {
-        // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
+    // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
+    for server in unsafe { roll::servers(main) } {
+        // SAFETY: as above.
         if let Some(config) = unsafe { ServerConfig::of(server) } {
             settings.extend(config.workers().iter().cloned());
             configs.push(config);
         }
-        // SAFETY: as above.
-        server = unsafe { (*server).next };
+    }
+    // SAFETY: the main server is live.
+    for (worker, min) in unsafe { ServerConfig::of(main) }.into_iter().flat_map(ServerConfig::min) {
+        settings.entry(*worker).or_default().min = *min;
     }
     // SAFETY: the main server is live.
     let shared = unsafe { ServerConfig::of(main) }.and_then(|config| config.shared.get());
@@ -153,13 +158,10 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
             );
         }
     }
-    server = main;
-    while !server.is_null() {
-        // SAFETY: as above. By now mod_proxy and mod_proxy_balancer have set their workers up.
-        server = unsafe {
-            roster.add(server, |id| settings.get(&id).cloned());
-            (*server).next
-        };
+    // SAFETY: as above. By now mod_proxy and mod_proxy_balancer have set their workers up.
+    for server in unsafe { roll::servers(main) } {
+        // SAFETY: as above.
+        unsafe { roster.add(server, |id| settings.get(&id).cloned()) };
     }
     roster.settle();
     let child = Arc::new(Child::new(settings, members, roster.ids()));

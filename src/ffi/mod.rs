@@ -36,6 +36,7 @@ mod prepare;
 mod proxy_block;
 mod request;
 mod response;
+mod roll;
 mod server_config;
 mod shm;
 mod slice;

@@ -48,6 +48,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     post_request: Some(post_request),
     request_status: Some(request_status),
     worker_param: Some(worker_param),
+    edit_line: Some(edit_line),
     maintain: Some(maintain),
     cping: Some(handle_cping),
     release_slice: Some(release_slice),
@@ -161,6 +162,15 @@ unsafe extern "C" fn worker_param(
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
         server_config::worker_param(pool, server, worker, key, value)
     })
+}
+
+unsafe extern "C" fn edit_line(
+    pool: *mut sys::apr_pool_t,
+    arguments: *const c_char,
+    context: *const c_char,
+) -> *const c_char {
+    // SAFETY: httpd passes its configuration pool and two strings of its configuration.
+    guard(std::ptr::null(), || unsafe { server_config::edit_line(pool, arguments, context) })
 }
 
 unsafe extern "C" fn maintain(

@@ -6,14 +6,16 @@ use std::sync::{Arc, OnceLock};
 use super::apr::{self, Pool};
 use super::child::Child;
 use super::shm::SharedMemory;
-use super::{module, sys};
-use crate::config::{Maintain, WorkerSettings};
+use super::worker::Worker;
+use super::{module, roll, sys};
+use crate::config::{Maintain, WorkerSettings, rewrite};
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
 /// its configuration, on its main thread; constant afterwards but for `shared` and `child`.
 #[derive(Default)]
 pub(super) struct ServerConfig {
     workers: Vec<(WorkerId, WorkerSettings)>,
+    min: Vec<(WorkerId, usize)>,
     /// `ProxyAjpMaintain`; the main server's counts.
     pub(super) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
@@ -90,6 +92,34 @@ impl ServerConfig {
         }
     }
 
+    /// Notes the `min` of every worker, before mod_proxy forgets it under prefork.
+    ///
+    /// # Safety
+    /// `main` is httpd's main server; its configuration has been read, on this thread, and no
+    /// reference to a configuration is in use.
+    pub(super) unsafe fn note_min(main: *mut sys::server_rec) {
+        // SAFETY: as the caller promises; the workers are mod_proxy's and live.
+        unsafe {
+            let Some(config) = sys::ap_get_module_config((*main).module_config, module::record())
+                .cast::<Self>()
+                .as_mut()
+            else {
+                return;
+            };
+            config.min = roll::servers(main)
+                .filter_map(|server| roll::proxy_conf(server))
+                .flat_map(|conf| roll::workers(conf))
+                .map(|worker| (WorkerId::of(worker), Worker::from_ptr(worker).min()))
+                .filter(|(_, min)| *min > 0)
+                .collect();
+        }
+    }
+
+    /// The `min` of each worker that has one; in the main server's configuration.
+    pub(super) fn min(&self) -> &[(WorkerId, usize)] {
+        &self.min
+    }
+
     /// The settings of all workers defined in this server.
     pub(super) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
         &self.workers
@@ -118,6 +148,29 @@ pub(super) unsafe fn maintain(
             // SAFETY: the configuration's pool is live and ours on this thread.
             unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
         }
+    }
+}
+
+/// The arguments of a line of mod_proxy's with our words in them; null: nothing to change.
+///
+/// # Safety
+/// Arguments as the shim passes them while httpd reads its configuration.
+pub(super) unsafe fn edit_line(
+    pool: *mut sys::apr_pool_t,
+    arguments: *const c_char,
+    context: *const c_char,
+) -> *const c_char {
+    // SAFETY: strings of the configuration, constant during this call.
+    let (arguments, context) = unsafe { (apr::bytes(arguments), apr::bytes(context)) };
+    // A line that is no UTF-8 has none of our words.
+    let text = |bytes: Option<&'static [u8]>| std::str::from_utf8(bytes.unwrap_or(b"")).ok();
+    let (Some(arguments), Some(context)) = (text(arguments), text(context)) else {
+        return std::ptr::null();
+    };
+    match rewrite(arguments, context) {
+        // SAFETY: the configuration's pool is live and ours on this thread.
+        Some(edited) => unsafe { Pool::from_ptr(pool) }.copy(edited.as_bytes()),
+        None => std::ptr::null(),
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::apr::{self, Pool};
 use super::canon::is_ajp;
+use super::roll;
 use super::sys;
 use super::worker::Worker;
 use crate::metrics::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
@@ -50,7 +51,7 @@ impl SharedMemory {
     /// httpd's main thread.
     pub(super) unsafe fn for_server(
         pconf: Pool,
-        main: *const sys::server_rec,
+        main: *mut sys::server_rec,
     ) -> Result<Self, NoMemory> {
         // SAFETY: as the caller promises.
         let sizes = unsafe { Sizes::new(count_workers(main) + SPARE, most_children()) };
@@ -182,43 +183,37 @@ const SPARE: usize = 64;
 ///
 /// # Safety
 /// `server` is null or live, as are those after it; their configuration has been read.
-unsafe fn count_workers(mut server: *const sys::server_rec) -> usize {
+unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
     let mut workers = HashSet::new();
     let mut growth = HashMap::new();
-    while !server.is_null() {
-        // SAFETY: a live server; mod_proxy is loaded, or this module could not be.
-        let conf = unsafe {
-            let record = &raw const sys::proxy_module;
-            sys::ap_get_module_config((*server).module_config, record)
-        };
-        let conf = conf.cast::<sys::proxy_server_conf>();
-        if !conf.is_null() {
-            // SAFETY: mod_proxy's configuration of a server; its arrays hold what is said here.
-            let (plain, balancers) = unsafe {
-                (
-                    elements::<sys::proxy_worker>((*conf).workers),
-                    elements::<sys::proxy_balancer>((*conf).balancers),
-                )
-            };
-            // SAFETY: an element is a live worker.
-            workers.extend(plain.filter_map(|worker| unsafe { ajp_key(worker) }));
-            for balancer in balancers {
-                // SAFETY: a live balancer, whose array holds pointers to its live members.
-                let (members, most, name) = unsafe {
-                    let members = elements::<*mut sys::proxy_worker>((*balancer).workers);
-                    let name = apr::bytes((&raw const (*(*balancer).s).name).cast::<c_char>());
-                    (members, (*balancer).max_workers, name)
-                };
-                let most = usize::try_from(most).unwrap_or(0);
-                let room = most.saturating_sub(members.len());
-                let known = growth.entry(name.unwrap_or(b"").to_vec()).or_insert(0);
-                *known = room.max(*known);
-                // SAFETY: as above.
-                workers.extend(members.filter_map(|member| unsafe { ajp_key(*member) }));
-            }
-        }
+    // SAFETY: as the caller promises.
+    for conf in unsafe { roll::servers(server) }
         // SAFETY: a live server.
-        server = unsafe { (*server).next };
+        .filter_map(|server| unsafe { roll::proxy_conf(server) })
+    {
+        // SAFETY: mod_proxy's configuration of a server; its arrays hold what is said here.
+        let (plain, balancers) = unsafe {
+            (
+                roll::elements::<sys::proxy_worker>((*conf).workers),
+                roll::elements::<sys::proxy_balancer>((*conf).balancers),
+            )
+        };
+        // SAFETY: an element is a live worker.
+        workers.extend(plain.filter_map(|worker| unsafe { ajp_key(worker) }));
+        for balancer in balancers {
+            // SAFETY: a live balancer, whose array holds pointers to its live members.
+            let (members, most, name) = unsafe {
+                let members = roll::elements::<*mut sys::proxy_worker>((*balancer).workers);
+                let name = apr::bytes((&raw const (*(*balancer).s).name).cast::<c_char>());
+                (members, (*balancer).max_workers, name)
+            };
+            let most = usize::try_from(most).unwrap_or(0);
+            let room = most.saturating_sub(members.len());
+            let known = growth.entry(name.unwrap_or(b"").to_vec()).or_insert(0);
+            *known = room.max(*known);
+            // SAFETY: as above.
+            workers.extend(members.filter_map(|member| unsafe { ajp_key(*member) }));
+        }
     }
     workers.len() + growth.values().sum::<usize>()
 }
@@ -232,23 +227,6 @@ unsafe fn ajp_key(worker: *mut sys::proxy_worker) -> Option<MemberKey> {
     // SAFETY: as the caller promises; the view ends here.
     let worker = unsafe { Worker::from_ptr(worker) };
     is_ajp(worker.name()).then(|| worker.key())
-}
-
-/// The places of an array's elements.
-///
-/// # Safety
-/// `array` is null or a live array of `T` that does not change while the result is in use.
-unsafe fn elements<T>(
-    array: *const sys::apr_array_header_t,
-) -> impl ExactSizeIterator<Item = *mut T> {
-    let (first, count) = if array.is_null() {
-        (std::ptr::null_mut(), 0)
-    } else {
-        // SAFETY: live, as the caller promises; plain fields.
-        unsafe { ((*array).elts.cast::<T>(), usize::try_from((*array).nelts).unwrap_or(0)) }
-    };
-    // SAFETY: below the number of elements.
-    (0..count).map(move |at| unsafe { first.add(at) })
 }
 
 /// How many children there may be at once. Twice what the MPM starts: one that ends may still have

@@ -73,7 +73,12 @@ impl<'a> Configured<'a> {
         // Where connections are not used again, and where none shall be used at all, none is kept
         // warm.
         let warm = worker.is_reusable() && !self.ours.force_close && worker.status() & off == 0;
-        Upkeep { connect: self.connect(), min: if warm { worker.min() } else { 0 } }
+        // Under prefork (no max) a child has one thread, and use for one connection.
+        let min = match self.limits().max {
+            Some(_) => worker.min(),
+            None => self.ours.min.min(1),
+        };
+        Upkeep { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
     /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
