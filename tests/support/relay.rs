@@ -53,7 +53,10 @@ impl Relay {
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).expect("the port is ours");
+        // A process that another test starts in this moment holds the old one until its exec.
+        let listener = super::process::wait_for("the port is ours again", || {
+            TcpListener::bind(("127.0.0.1", self.port)).ok()
+        });
         listener.set_nonblocking(true).expect("a socket");
         lock(&self.state).listener = Some(listener);
     }
