@@ -32,6 +32,9 @@ pub struct Housekeeper {
 }
 
 impl Housekeeper {
+    /// The thread's name; Linux shows 15 characters.
+    pub const THREAD: &str = "ajp-housekeeper";
+
     /// Starts the thread: a pass at once, and then one `every` so often.
     ///
     /// A panic ends the pass, not the thread; the next one comes after a minute, so that a fault
@@ -45,7 +48,7 @@ impl Housekeeper {
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("ajp-housekeeper".into()).spawn(move || {
+        let thread = thread::Builder::new().name(Self::THREAD.into()).spawn(move || {
             let mut round = AssertUnwindSafe(|| pass(Instant::now()));
             while !stopped.load(Ordering::Acquire) {
                 let pause = match catch_unwind(AssertUnwindSafe(&mut *round)) {

@@ -13,6 +13,7 @@ use super::roll;
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
 use super::sys;
+use crate::backend::Housekeeper;
 
 /// Refuses a server that is older than the one this was built for.
 ///
@@ -190,13 +191,18 @@ fn log_panics_through(server: *mut sys::server_rec) {
     std::panic::set_hook(Box::new(move |info| {
         let Server(server) = &server;
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
+        let next = if std::thread::current().name() == Some(Housekeeper::THREAD) {
+            "the housekeeper goes on in a minute"
+        } else {
+            "this request fails, the child goes on"
+        };
         // SAFETY: the main server lives as long as the child.
         unsafe {
             log::server(
                 *server,
                 LogLevel::Error,
                 format_args!(
-                    "internal error at {}: {}; this request fails, the child goes on",
+                    "internal error at {}: {}; {next}",
                     place.as_deref().unwrap_or("an unknown place"),
                     panic_text(info.payload()),
                 ),
