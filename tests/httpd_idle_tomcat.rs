@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ fn tomcat() -> &'static Tomcat {
 fn impatient() -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[0])
 }
+
+/// Held by the tests that count, or fill, the sockets of [`impatient`].
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn setup(mpm: Mpm) -> Setup {
     let pass = format!("ProxyPass /app ajp://{}/app ttl=60", impatient());
@@ -59,6 +62,7 @@ fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
 // row 38, and seed 003's
 #[test]
 fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let megabyte = Generated::bytes(1 << 20, 1);
     let servers: Vec<(Mpm, Httpd)> = [Mpm::Event, Mpm::Worker, Mpm::Prefork]
         .map(|mpm| (mpm, setup(mpm).start()))
@@ -96,6 +100,7 @@ fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_ev
 // rows 8 and 9, and seed 004's
 #[test]
 fn what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for mpm in [Mpm::Event, Mpm::Worker, Mpm::Prefork] {
         let httpd = setup(mpm).start();
         scope(|scope| {
