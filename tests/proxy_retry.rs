@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mod_proxy_ajp_rs::config::Pings;
+use mod_proxy_ajp_rs::config::{FailStatus, Pings};
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Member, Phase, ProxyError, Reply};
 use support::ajp::echo::respond;
@@ -316,26 +316,42 @@ fn a_request_never_written_is_sent_again_once_and_no_more() {
         }));
     }));
 
-    // Nobody has seen it: another member may have it.
-    let failure = answer.ends(Reply::Elsewhere(502), Member::Untouched);
-    assert_eq!(failure.phase, Phase::Request);
+    assert_eq!(answer.fails_with(502).phase, Phase::Request);
     assert_eq!((peer.connections(), peer.requests()), (2, 0));
     front.settled(&peer, 0);
 }
 
-#[test]
-fn a_request_whose_fresh_connection_dies_is_not_sent_again() {
-    let peer = ScriptedPeer::start(|conn| {
+/// Reads requests and never answers one.
+fn dying() -> ScriptedPeer {
+    ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         conn.close();
         Ok(())
-    });
+    })
+}
+
+#[test]
+fn a_request_whose_fresh_connection_dies_is_sent_again_once_if_idempotent() {
+    let peer = dying();
     let front = Front::to(&peer);
 
-    let answer = front.ask(get("/"));
+    assert_eq!(front.ask(get("/")).fails_with(502).phase, Phase::FirstByte);
+    assert_eq!((peer.connections(), peer.requests()), (2, 2));
+    assert_eq!(front.ask(post("/", "pay 100")).fails_with(502).phase, Phase::FirstByte);
+    assert_eq!((peer.connections(), peer.requests()), (3, 3));
+    front.settled(&peer, 0);
+}
 
-    assert_eq!(answer.fails_with(502).phase, Phase::FirstByte);
+#[test]
+fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempotent() {
+    let peer = dying();
+    let mut front = Front::to(&peer);
+    front.settings.fail_status = Some(FailStatus::default());
+
+    front.ask(get("/")).ends(Reply::Elsewhere(502), Member::Untouched);
     assert_eq!(peer.requests(), 1);
+    front.ask(post("/", "pay 100")).fails_with(502);
+    assert_eq!(peer.requests(), 2);
     front.settled(&peer, 0);
 }
 

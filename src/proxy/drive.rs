@@ -77,6 +77,7 @@ fn attempts(
             after_send: settings.resend.after_send,
             body_is_kept,
             retries_left: settings.resend.retries.saturating_sub(retries),
+            has_others: settings.fail_status.is_some(),
         };
         if !retry::same_backend(&failure, replay) {
             failure.may_go_elsewhere = retry::other_backend(&failure, replay);

@@ -13,15 +13,17 @@ pub(super) struct Replay {
     pub body_is_kept: bool,
     /// How often it may be sent again to this backend.
     pub retries_left: u32,
+    /// There are other backends, members of the same balancer.
+    pub has_others: bool,
 }
 
 /// May it be sent again to the same backend, on a fresh connection?
 ///
-/// A stale connection is our problem, not the client's:
+/// A stale connection is our problem, not the client's, and neither is a backend that goes down:
 /// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method.
-/// * Written, on a reused connection that died before the first byte of a response: idempotent
-///   methods, since the backend may have acted. With `recovery`: what that allows, also where the
-///   connection was new.
+/// * Written, but the connection died before the first byte of a response: idempotent methods,
+///   since the backend may have acted; or what `recovery` allows. A new connection that died says
+///   more about the backend than an old one: then it is another one's turn, if there is another.
 /// * Anything else: no. A timeout above all: the backend is at work.
 pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
     if replay.retries_left == 0 || !replay.body_is_kept {
@@ -29,22 +31,28 @@ pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
     }
     match (&failure.error, failure.phase) {
         (ProxyError::Died(_), Phase::Request) => true,
-        (ProxyError::Died(_), Phase::FirstByte) => {
-            replay.after_send.unwrap_or(failure.reused && replay.is_idempotent)
-        }
+        (ProxyError::Died(_), Phase::FirstByte) => match replay.after_send {
+            Some(allowed) => allowed,
+            None => replay.is_idempotent && (failure.reused || !replay.has_others),
+        },
         _ => false,
     }
 }
 
-/// May it be sent to another member of the balancer? Only where `recovery` says so, or where
-/// `failstatus` has judged; a request that never reached the backend is no matter of this.
+/// May it be sent to another member of the balancer? What was never written, may; what died before
+/// the headers, as above; what timed out, only where `recovery` says so, and never to the same one.
+/// A request that never came to a connection is no matter of this.
 pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
+    if !replay.has_others || !replay.body_is_kept {
+        return false;
+    }
     let no_headers = matches!(failure.phase, Phase::FirstByte | Phase::Headers);
     match &failure.error {
         ProxyError::FailStatus { .. } => true,
-        ProxyError::Died(_) if failure.phase == Phase::Request => replay.body_is_kept,
-        ProxyError::Died(_) | ProxyError::TimedOut { .. } | ProxyError::HalfAPacket { .. } => {
-            no_headers && replay.body_is_kept && replay.after_send == Some(true)
+        ProxyError::Died(_) if failure.phase == Phase::Request => true,
+        ProxyError::Died(_) => no_headers && replay.after_send.unwrap_or(replay.is_idempotent),
+        ProxyError::TimedOut { .. } | ProxyError::HalfAPacket { .. } => {
+            no_headers && replay.after_send == Some(true)
         }
         _ => false,
     }
@@ -55,8 +63,13 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const KEPT: Replay =
-        Replay { is_idempotent: true, after_send: None, body_is_kept: true, retries_left: 1 };
+    const KEPT: Replay = Replay {
+        is_idempotent: true,
+        after_send: None,
+        body_is_kept: true,
+        retries_left: 1,
+        has_others: true,
+    };
     const POST: Replay = Replay { is_idempotent: false, ..KEPT };
 
     fn failed(error: ProxyError, phase: Phase, reused: bool) -> Failure {
@@ -77,10 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn a_written_request_is_sent_again_only_if_idempotent_and_on_a_reused_connection() {
+    fn a_written_request_is_sent_again_only_if_idempotent() {
         assert!(same_backend(&died(Phase::FirstByte, true), KEPT));
-        assert!(!same_backend(&died(Phase::FirstByte, false), KEPT));
         assert!(!same_backend(&died(Phase::FirstByte, true), POST));
+        assert!(!other_backend(&died(Phase::FirstByte, true), POST));
+    }
+
+    #[test]
+    fn after_a_new_connection_died_it_is_another_backend_s_turn_if_there_is_another() {
+        assert!(!same_backend(&died(Phase::FirstByte, false), KEPT));
+        assert!(other_backend(&died(Phase::FirstByte, false), KEPT));
+        let alone = Replay { has_others: false, ..KEPT };
+        assert!(same_backend(&died(Phase::FirstByte, false), alone));
+        assert!(!other_backend(&died(Phase::FirstByte, false), alone));
     }
 
     #[test]
