@@ -415,7 +415,7 @@ fn a_response_that_had_begun_is_cut_and_not_sent_again() {
 fn a_request_that_times_out_is_not_sent_again() {
     let peer = second_request(|conn| conn.expect_close());
     let mut front = warm(&peer);
-    front.settings.timeout = SHORT;
+    front.settings.reply_timeout = SHORT;
 
     let answer = front.ask(get("/again"));
 
