@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
@@ -18,26 +18,22 @@ use support::members::{children, timed};
 use support::sockets::{self, State};
 use support::tomcat::Tomcat;
 
-/// `more_ports`: one that closes idle connections after 2 s, and two small ones of 10 threads.
+/// `more_ports`: two that close idle connections after 2 s, one for each test that counts, and two
+/// small ones of 10 threads.
 fn tomcat() -> &'static Tomcat {
     static SHARED: OnceLock<Tomcat> = OnceLock::new();
     SHARED.get_or_init(|| {
         // One thread for each connection, as with the blocking connectors that seed 000 is about.
         let small = "maxThreads='10' minSpareThreads='10' maxConnections='10'";
-        Tomcat::start_with(&["connectionTimeout='2000' keepAliveTimeout='2000'", small, small])
+        let impatient = "connectionTimeout='2000' keepAliveTimeout='2000'";
+        Tomcat::start_with(&[impatient, impatient, small, small])
     })
 }
 
-fn impatient() -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[0])
-}
-
-/// Held by the tests that count, or fill, the sockets of [`impatient`].
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn setup(mpm: Mpm) -> Setup {
-    let pass = format!("ProxyPass /app ajp://{}/app ttl=60", impatient());
-    Httpd::setup().mpm(mpm).conf(&pass)
+/// An httpd in front of the connector with this number.
+fn setup(mpm: Mpm, connector: usize) -> Setup {
+    let port = tomcat().more_ports[connector];
+    Httpd::setup().mpm(mpm).conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app ttl=60"))
 }
 
 const CLIENTS: u64 = 50;
@@ -62,10 +58,9 @@ fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
 // row 38, and seed 003's
 #[test]
 fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let megabyte = Generated::bytes(1 << 20, 1);
     let servers: Vec<(Mpm, Httpd)> = [Mpm::Event, Mpm::Worker, Mpm::Prefork]
-        .map(|mpm| (mpm, setup(mpm).start()))
+        .map(|mpm| (mpm, setup(mpm, 0).start()))
         .into_iter()
         .collect();
     scope(|scope| {
@@ -100,22 +95,22 @@ fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_ev
 // rows 8 and 9, and seed 004's
 #[test]
 fn what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let impatient = SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[1]);
     for mpm in [Mpm::Event, Mpm::Worker, Mpm::Prefork] {
-        let httpd = setup(mpm).start();
+        let httpd = setup(mpm, 1).start();
         scope(|scope| {
             for _ in 0..12 {
                 scope.spawn(|| httpd.get("/app/slow?ms=700").expect(200));
             }
         });
-        let open = sockets::count(State::Established, impatient());
+        let open = sockets::count(State::Established, impatient);
         assert!(open >= 4, "{mpm:?}: {open} connections are idle now");
 
         // No request from here on. Who is in CLOSE_WAIT, and since when?
         let (mut since, mut longest) = (HashMap::new(), Duration::ZERO);
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(7) {
-            let waiting = sockets::ports(State::CloseWait, impatient());
+            let waiting = sockets::ports(State::CloseWait, impatient);
             since.retain(|port, _| waiting.contains(port));
             for port in waiting {
                 longest = longest.max(since.entry(port).or_insert_with(Instant::now).elapsed());
@@ -124,7 +119,7 @@ fn what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm
         }
         assert!(longest < Duration::from_millis(2300), "{mpm:?}: in CLOSE_WAIT for {longest:?}");
         for state in [State::Established, State::CloseWait] {
-            assert_eq!(sockets::count(state, impatient()), 0, "{mpm:?}: {state:?}");
+            assert_eq!(sockets::count(state, impatient), 0, "{mpm:?}: {state:?}");
         }
     }
 }
@@ -143,7 +138,7 @@ fn burst(httpd: &Httpd, target: &str, count: usize) -> u128 {
 fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
     // A request takes 200 ms, twice that where twenty ask ten threads.
     for (parameter, limit) in [("forceclose=On", 1500), ("ttl=1", 3500)] {
-        let [_, one, two] = tomcat().more_ports[..] else { unreachable!("three are configured") };
+        let [_, _, one, two] = tomcat().more_ports[..] else { unreachable!("four are configured") };
         let httpd = Httpd::setup()
             .mpm(Mpm::Prefork)
             .conf(&children(20))
