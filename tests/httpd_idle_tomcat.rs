@@ -1,5 +1,5 @@
 //! Idle connections cost nothing: not a request, not a socket in CLOSE_WAIT, not a thread of a
-//! Tomcat that has few. The experiments of seeds 000, 003 and 004, with a real Tomcat.
+//! Tomcat that has few. The experiments that users have written down, with a real Tomcat.
 //!
 //! Time is what these tests are about: their pauses are the experiment.
 #![cfg(feature = "httpd")]
@@ -23,7 +23,7 @@ use support::tomcat::Tomcat;
 fn tomcat() -> &'static Tomcat {
     static SHARED: OnceLock<Tomcat> = OnceLock::new();
     SHARED.get_or_init(|| {
-        // One thread for each connection, as with the blocking connectors that seed 000 is about.
+        // One thread for each connection, as with the blocking connectors of old.
         let small = "maxThreads='10' minSpareThreads='10' maxConnections='10'";
         let impatient = "connectionTimeout='2000' keepAliveTimeout='2000'";
         Tomcat::start_with(&[impatient, impatient, small, small])
@@ -55,7 +55,7 @@ fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
     }
 }
 
-// row 38, and seed 003's
+// row 38
 #[test]
 fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm() {
     let megabyte = Generated::bytes(1 << 20, 1);
@@ -92,7 +92,7 @@ fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_ev
     assert_eq!(said(&report, "most"), "1", "no request was executed twice");
 }
 
-// rows 8 and 9, and seed 004's
+// rows 8 and 9
 #[test]
 fn what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm() {
     let impatient = SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[1]);
@@ -133,7 +133,7 @@ fn burst(httpd: &Httpd, target: &str, count: usize) -> u128 {
     })
 }
 
-// row 3, and seed 000's
+// row 3
 #[test]
 fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
     // A request takes 200 ms, twice that where twenty ask ten threads.

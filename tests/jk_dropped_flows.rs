@@ -1,5 +1,5 @@
-//! What a firewall does to idle connections, and a network to addresses: rows 4, 17 and 18 of
-//! `reference/mod_jk.md` 6.1. The backend lives in a network namespace: root, `ip` and `nft`.
+//! What a firewall does to idle connections, and a network to addresses: rows 4, 17 and 18 (see
+//! `jk_reuse.rs`). The backend lives in a network namespace: root, `ip` and `nft`.
 #![cfg(feature = "httpd")]
 
 mod support;
@@ -83,7 +83,7 @@ fn silently_dropped_connections_are_found_by_interval_pings_before_a_request_nee
     assert!(took < 400, "no request is delayed: {took} ms");
 }
 
-// row 4, and seed 000's
+// row 4
 #[test]
 fn a_blackholed_backend_costs_connecttimeout_and_not_timeout() {
     let namespace = Namespace::new();

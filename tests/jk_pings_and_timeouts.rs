@@ -1,5 +1,5 @@
-//! When CPING is sent, and what silence costs: rows 22-39 of `reference/mod_jk.md` 6.2, by DESIGN
-//! 4 and 5. The table of all rows is in `jk_reuse.rs`.
+//! When CPING is sent, and what silence costs: rows 22-39 of what mod_jk's users know. The table
+//! of all rows is in `jk_reuse.rs`.
 //!
 //! Backends here take their time: such pauses are what the tests are about, and nobody's
 //! synchronisation.
@@ -367,7 +367,7 @@ fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {
     httpd.get("/app/slow?ms=2").expect(200);
 }
 
-// The notes, DESIGN 5
+// The notes for the access log
 #[test]
 fn the_access_log_can_tell_worker_route_attempts_connection_and_wait() {
     let pair = Pair::start(ScriptedPeer::start(uris), "");

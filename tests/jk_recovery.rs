@@ -1,5 +1,5 @@
-//! What is sent again, where, and how often: rows 41-61 of `reference/mod_jk.md` 6.3, by DESIGN 4
-//! and 5. The table of all rows is in `jk_reuse.rs`.
+//! What is sent again, where, and how often: rows 41-61 of what mod_jk's users know. The table
+//! of all rows is in `jk_reuse.rs`.
 #![cfg(feature = "httpd")]
 
 mod support;

@@ -1,5 +1,5 @@
-//! Connections are used again, and cost nobody a request when they can no longer be: rows 1-21 of
-//! `reference/mod_jk.md` 6.1, by DESIGN 4.
+//! Connections are used again, and cost nobody a request when they can no longer be: rows 1-21
+//! of what mod_jk's users know (61 behaviours, numbered), as docs/reference.md has it.
 //!
 //! Where each of the rows 1-61 is tested; those without a line have a test named by `// row N` in
 //! this file (1-21), `jk_pings_and_timeouts.rs` (22-40) or `jk_recovery.rs` (41-61).
