@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::drive::Traffic;
-use super::{Client, Failure, Finished, Flush, Level, Phase, Prepared, ProxyError, Settings};
+use super::{
+    Client, Failure, Finished, Flush, Level, Phase, Prepared, ProxyError, Settings, Traffic,
+};
 use crate::backend::{Backend, Connection};
 use crate::config::StatusFailure;
 use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};

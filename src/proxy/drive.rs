@@ -1,41 +1,12 @@
 //! One request to one backend: as many attempts as are allowed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::dialogue::Dialogue;
 use super::retry::{self, Replay};
-use super::{Client, Failure, Level, Prepared, Resend, Settings};
-use crate::backend::{AcquireFailure, Backend, Connection, Usage};
-use crate::config::StatusFailure;
+use super::{Client, Failure, Finished, Level, Prepared, Resend, Settings, Traffic};
+use crate::backend::{AcquireFailure, Backend, Connection};
 use crate::pool::Lease;
-
-/// A request that was answered.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished {
-    /// How often the request was sent to this backend.
-    pub attempts: u32,
-    /// The last connection.
-    pub usage: Usage,
-    /// It came from the pool.
-    pub reused: bool,
-    /// The answer is one of `failstatus`, but could be nobody else's to give.
-    pub failed_status: Option<StatusFailure>,
-}
-
-/// What a request cost, whether it was answered or not.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Traffic {
-    /// Request body bytes sent, without framing, over all attempts.
-    pub uploaded: u64,
-    /// Response body bytes received, without framing.
-    pub downloaded: u64,
-    /// How often the request was sent, if only in part.
-    pub attempts: u32,
-    /// The time it took to come by connections.
-    pub waited: Duration,
-    /// The last connection came from the pool; `None`: there was none.
-    pub reused: Option<bool>,
-}
 
 /// Serves one request: the response has been handed to `client` when this returns. Also says what
 /// it cost.

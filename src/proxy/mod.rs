@@ -9,12 +9,14 @@ mod drive;
 mod error;
 mod outcome;
 mod prepared;
+mod report;
 mod retry;
 mod settings;
 
 pub use client::{BodyPiece, Client, ClientError};
-pub use drive::{Finished, Traffic, serve};
+pub use drive::serve;
 pub use error::{Failure, Phase, ProxyError};
 pub use outcome::{Level, Member, Outcome, Reply};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
+pub use report::{Finished, Traffic};
 pub use settings::{Flush, Resend, Settings};
