@@ -5,6 +5,8 @@ mod support;
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use support::ajp::request::forward_request;
 use support::ajp::{PeerConnection, ScriptedPeer, cpong, raw};
 use support::http::Client;
 use support::httpd::{Httpd, Mpm};
-use support::process::{signal, wait_for};
+use support::process::{free_port, signal, wait_for};
 
 /// Two passes, and what a machine with all its cores busy may need on top.
 const TWO_PASSES: Duration = Duration::from_secs(2 + 6);
@@ -338,6 +340,47 @@ fn a_worker_without_reuse_is_not_kept_warm() {
     assert_eq!(peer.connections(), 0);
     httpd.get("/app/hello").expect(200);
     assert_eq!(peer.connections(), 1);
+}
+
+/// The name of a backend leads to another address while httpd runs.
+#[track_caller]
+fn a_backend_that_moves_is_found_without_a_restart(mpm: Mpm) {
+    let port = free_port();
+    let start = |host| ScriptedPeer::start_at(SocketAddr::from((host, port)), uris);
+    let old = start([127, 0, 0, 1]).expect("a free port");
+    let new = start([127, 0, 0, 2]).expect("a free port");
+    let hosts = tempfile::NamedTempFile::new().expect("a temporary file");
+    // httpd's children, which are another user, read it.
+    fs::set_permissions(hosts.path(), fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let lead_to = |address: &str| {
+        fs::write(hosts.path(), format!("127.0.0.1 localhost\n{address} backend.test\n"))
+            .expect("it is ours");
+    };
+    lead_to("127.0.0.1");
+    let httpd = Httpd::setup()
+        .mpm(mpm)
+        .hosts(hosts.path())
+        .conf(&format!("ProxyPass /app ajp://backend.test:{port}/app addressttl=1"))
+        .start();
+    let _clients = ask(&httpd, 4);
+    assert!(old.open_connections() > 0);
+
+    lead_to("127.0.0.2");
+
+    old.wait_for_open_connections(0);
+    assert_eq!(old.requests(), 4, "no request was needed to leave the old address");
+    let _clients = ask(&httpd, 4);
+    assert_eq!((old.requests(), new.requests()), (4, 4));
+}
+
+#[test]
+fn a_backend_that_moves_is_found_without_a_restart_under_event() {
+    a_backend_that_moves_is_found_without_a_restart(Mpm::Event);
+}
+
+#[test]
+fn a_backend_that_moves_is_found_without_a_restart_under_prefork() {
+    a_backend_that_moves_is_found_without_a_restart(Mpm::Prefork);
 }
 
 #[test]

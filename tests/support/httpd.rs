@@ -100,6 +100,7 @@ pub struct Setup {
     conf: String,
     port: u16,
     log_level: String,
+    hosts: Option<PathBuf>,
 }
 
 impl Setup {
@@ -152,13 +153,20 @@ impl Setup {
         self
     }
 
+    /// Gives it this file in the place of `/etc/hosts`. Needs root's rights.
+    pub fn hosts(mut self, file: &Path) -> Self {
+        assert!(is_root(), "this test gives httpd other hosts: run it as root");
+        self.hosts = Some(file.to_owned());
+        self
+    }
+
     /// Starts it and waits until it accepts connections.
     #[track_caller]
     pub fn start(self) -> Httpd {
         let root = self.write();
         let output = File::create(root.path().join("startup.log")).expect("our own directory");
         let process = Guarded::spawn(
-            Command::new(binary())
+            self.command()
                 .args(["-DFOREGROUND", "-d"])
                 .arg(root.path())
                 .arg("-f")
@@ -189,6 +197,19 @@ impl Setup {
         let printed = [output.stdout, output.stderr].concat();
         let log = fs::read_to_string(root.path().join("error.log")).unwrap_or_default();
         (output.status.success(), String::from_utf8_lossy(&printed).into_owned() + &log)
+    }
+
+    /// httpd itself, or what becomes httpd, in the same process.
+    fn command(&self) -> Command {
+        let Some(hosts) = &self.hosts else { return Command::new(binary()) };
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "/bin/sh", "-c"])
+            .arg("mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"")
+            .arg("hosts")
+            .arg(hosts)
+            .arg(binary());
+        command
     }
 
     fn write(&self) -> TempDir {
@@ -284,6 +305,7 @@ impl Httpd {
             conf: String::new(),
             port: free_port(),
             log_level: "info".to_owned(),
+            hosts: None,
         }
     }
 
