@@ -337,21 +337,6 @@ fn maxreplytimeouts_are_forgiven_and_one_more_puts_the_member_in_error() {
     assert_eq!(pair.requests(), (5, 1));
 }
 
-// row 37: a minute halves the count
-#[test]
-fn reply_timeouts_are_forgotten_in_time() {
-    let pair = Pair::start(sleepy(), "replytimeout=300 recovery=3 maxreplytimeouts=2");
-    for _ in 0..2 {
-        assert_eq!(pair.httpd.get("/app/after-600").status, 504);
-    }
-    // Two become one: the minute is the experiment.
-    sleep(Duration::from_secs(62));
-    assert_eq!(pair.httpd.get("/app/after-600").status, 504);
-
-    assert!(!pair.a_is_in_error());
-    assert_eq!(pair.requests(), (3, 0));
-}
-
 // row 32, with a real Tomcat: after it all is well
 #[test]
 fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {

@@ -7,16 +7,18 @@
 //! | row | file | test |
 //! |---|---|---|
 //! | 1 | `httpd_config.rs` | `a_connection_serves_one_request_after_another` |
-//! | 3 | `httpd_idle_tomcat.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_…` |
+//! | 3 | `httpd_idle_tomcat.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
 //! | 4 | `jk_dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
 //! | 5 | `httpd_config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
 //! | 13 | | the migration tool's |
-//! | 17, 18 | `jk_dropped_flows.rs` | all others |
+//! | 8, 9 | `httpd_idle_tomcat.rs` | also `what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm` |
+//! | 17, 18 | `jk_dropped_flows.rs` | the three others there |
 //! | 20 | `proxy_isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
 //! | 27 | `proxy_retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
 //! | 32 | `httpd_backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
 //! | 34 | `proxy_isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
-//! | 38 | `httpd_idle_tomcat.rs` | `…_every_request_is_answered_once_…` |
+//! | 37 | `src/metrics/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
+//! | 38 | `httpd_idle_tomcat.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
 //! | 39 | `proxy_retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
 //! | 40 | | the migration tool's |
 //! | 50 | `httpd_faults.rs` | `a_client_that_sends_half_a_body_hurts_nobody` |
@@ -35,7 +37,7 @@ use support::ajp::{ScriptedPeer, chunk, end_response, flush, headers, raw};
 use support::http::Client;
 use support::httpd::{Httpd, Setup};
 use support::members::{
-    Gate, Pair, backend, burst, held_by, hold, holding, one_child, prefork, timed,
+    Gate, Pair, backend, burst, held_by, hold, holding, notes, one_child, prefork, timed,
 };
 use support::process::wait_for;
 use support::sockets::{self, State};
@@ -132,18 +134,22 @@ fn min_connections_stay_open_past_their_ttl() {
     wait_for("two are open", || (peer.open_connections() == 2).then_some(()));
 }
 
-// row 11: no connection is kept past its ttl; mod_proxy sets `min` to 0 under prefork
+// row 11
 #[test]
-fn a_prefork_child_closes_its_connection_past_its_ttl() {
-    for parameters in ["ttl=2", "ttl=2 min=1"] {
-        let peer = ScriptedPeer::start(uris);
-        let httpd = plain(prefork(1).conf("ProxyAjpMaintain 1"), &peer, parameters);
-        httpd.get("/app/x").expect(200);
-        assert_eq!(peer.open_connections(), 1);
+fn a_prefork_child_has_a_connection_past_its_ttl_only_where_min_says_so() {
+    let (closing, keeping) = (ScriptedPeer::start(uris), ScriptedPeer::start(uris));
+    let httpd = prefork(1)
+        .conf("ProxyAjpMaintain 1")
+        .conf(&format!("ProxyPass /closing ajp://127.0.0.1:{}/app ttl=2", closing.port()))
+        .conf(&format!("ProxyPass /keeping ajp://127.0.0.1:{}/app ttl=2 min=1", keeping.port()))
+        .start();
+    httpd.get("/closing/x").expect(200);
+    assert_eq!(closing.open_connections(), 1);
 
-        let ((), took) = timed(|| peer.wait_for_open_connections(0));
-        assert!((1500..4500).contains(&took), "{parameters}: {took} ms");
-    }
+    closing.wait_for_open_connections(0);
+    wait_for("one is open", || (keeping.open_connections() == 1).then_some(()));
+    httpd.get("/keeping/x").expect(200);
+    assert!(notes(&httpd, "/keeping/x").contains("connection=reused"));
 }
 
 // row 12
