@@ -61,7 +61,7 @@ impl Worker {
         unsafe { (*self.shared()).port }
     }
 
-    /// `min`: connections kept warm. 0 under prefork, where mod_proxy sets it so.
+    /// `min`: connections kept warm. 0 in a prefork child, where mod_proxy sets it so.
     pub(super) fn min(self) -> usize {
         // SAFETY: a plain field of a live record.
         usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
