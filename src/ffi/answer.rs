@@ -148,6 +148,8 @@ impl Call<'_> {
     pub(super) fn leave(&self, verdict: Verdict) -> c_int {
         if verdict.spares_member {
             member::leave_untouched(self.request, self.worker);
+        } else if verdict.status == sys::HTTP_SERVICE_UNAVAILABLE as c_int {
+            self.worker.note_error_time();
         }
         verdict.status
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 
 use super::log::{self, LogLevel};
+use super::member::Passes;
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
@@ -22,6 +23,8 @@ pub(super) struct Child {
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
     housekeeper: OnceLock<Housekeeper>,
+    /// Members that requests are passing over.
+    pub(super) passes: Passes,
 }
 
 impl Child {
@@ -31,7 +34,8 @@ impl Child {
         watched: HashSet<WorkerId>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
-        Self { settings, backends, members, watched, housekeeper }
+        let passes = Passes::default();
+        Self { settings, backends, members, watched, housekeeper, passes }
     }
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:

@@ -76,6 +76,9 @@ unsafe fn handle(
     if unsafe { sys::ajp_shim_worker_usable(worker.as_ptr(), request.server()) } == 0 {
         let name = String::from_utf8_lossy(worker.name());
         log::request(request, LogLevel::Error, format_args!("{name}: disabled or in error"));
+        if worker.status() & sys::PROXY_WORKER_IN_ERROR != 0 {
+            worker.note_error_time();
+        }
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
     }
     // SAFETY: url is a string of the request's pool.

@@ -7,40 +7,81 @@
 //! has failed (post_request, before mod_proxy_balancer's, which marks members for `failonstatus`),
 //! or at the latest when the request's pool goes.
 //!
+//! Several requests of a child may pass over a member at once: the last one to be done unmarks it,
+//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]).
+//!
 //! # Race
 //! Between mark and unmark, some microseconds of mod_proxy's election, another thread or child can
 //! see the member in error and elect a different one: harmless. If in the same moment another
 //! thread marks it for a true fault, the unmarking undoes that: the next request to the member
-//! meets the fault itself and marks it again. (A next member of another scheme than ajp keeps the
-//! marks until the end of its request.)
+//! meets the fault itself and marks it again. If in the same moment another child unmarks it, that
+//! request is not tried elsewhere and gets its failure's own status. (A next member of another
+//! scheme than ajp keeps the marks until the end of its request.)
 
+use std::collections::HashMap;
 use std::ffi::c_int;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::child::Child;
 use super::kept::Kept;
 use super::request::Request;
+use super::server_config::ServerConfig;
 use super::sys;
 use super::worker::Worker;
+
+/// Which members requests of this child are passing over at the moment, and how many do.
+#[derive(Debug, Default)]
+pub(super) struct Passes(Mutex<HashMap<usize, u32>>);
+
+impl Passes {
+    fn begin(&self, member: Worker) {
+        let mut passes = self.0.lock();
+        *passes.entry(member.as_ptr() as usize).or_default() += 1;
+        member.mark_error();
+    }
+
+    /// Is the mark it has one of ours?
+    fn is_passing(&self, member: Worker) -> bool {
+        self.0.lock().contains_key(&(member.as_ptr() as usize))
+    }
+
+    fn end(&self, member: Worker) {
+        let mut passes = self.0.lock();
+        let address = member.as_ptr() as usize;
+        let left = passes.get(&address).map_or(0, |count| count.saturating_sub(1));
+        if left > 0 {
+            passes.insert(address, left);
+        } else {
+            passes.remove(&address);
+            member.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        }
+    }
+}
 
 /// The members of a balancer that did not take a request, for no fault of theirs.
 #[derive(Default)]
 pub(super) struct PassedOver {
     members: Vec<Worker>,
-    are_marked: bool,
+    /// Whose count they are in, while they are marked.
+    marked: Option<Arc<Child>>,
 }
 
 impl PassedOver {
-    fn add(&mut self, worker: Worker) {
-        for member in &self.members {
-            member.mark_error();
-        }
+    fn add(&mut self, worker: Worker, child: &Arc<Child>) {
+        self.unmark();
         self.members.push(worker);
-        self.are_marked = true;
+        for member in &self.members {
+            child.passes.begin(*member);
+        }
+        self.marked = Some(Arc::clone(child));
     }
 
     fn unmark(&mut self) {
-        if std::mem::take(&mut self.are_marked) {
+        if let Some(child) = self.marked.take() {
             for member in &self.members {
-                member.clear_status(sys::PROXY_WORKER_IN_ERROR);
+                child.passes.end(*member);
             }
         }
     }
@@ -54,9 +95,12 @@ impl Drop for PassedOver {
 
 /// Call just before a 503 or 500 that is no fault of the member.
 pub(super) fn leave_untouched(request: Request<'_>, worker: Worker) {
-    if worker.is_member() && worker.status() & sys::PROXY_WORKER_IN_ERROR == 0 {
+    // SAFETY: the request's server is live.
+    let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
+    let (Some(child), true) = (child, worker.is_member()) else { return };
+    if worker.status() & sys::PROXY_WORKER_IN_ERROR == 0 || child.passes.is_passing(worker) {
         // SAFETY: the reference is used for this one call.
-        unsafe { Kept::of(request) }.passed_over.add(worker);
+        unsafe { Kept::of(request) }.passed_over.add(worker, child);
     }
 }
 

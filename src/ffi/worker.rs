@@ -118,13 +118,27 @@ impl Worker {
         }
     }
 
+    /// Call before a 503 or 500 for which mod_proxy is to mark the member: it sets the mark first
+    /// and the time of it after. Another thread that sees the mark beside an old time takes the
+    /// member for one whose `retry` has passed and unmarks it, and mod_proxy, which looks once more
+    /// before it tries another member, would give up.
+    pub(super) fn note_error_time(self) {
+        if self.is_member() {
+            // SAFETY: a plain word in shared memory, written as mod_proxy does a moment later.
+            unsafe {
+                (&raw mut (*self.shared()).error_time).write_volatile(sys::apr_time_now());
+            }
+        }
+    }
+
     /// It answered: a worker that was retried is back.
     pub(super) fn came_back(self) {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
         // first: the usual case writes nothing.
         unsafe {
-            if (*s).retries != 0 {
+            // Not over a mark that another request has just put there.
+            if (*s).retries != 0 && self.status() & sys::PROXY_WORKER_IN_ERROR == 0 {
                 (*s).retries = 0;
                 (*s).error_time = 0;
             }
