@@ -15,10 +15,10 @@ use support::tomcat::Tomcat;
 
 const RESTARTS: usize = 10;
 
-/// What it takes that a stopping Tomcat costs a balancer nothing. It leaves what it has accepted
-/// last, closes what has just come in (CPING finds the first, `getalways` has the second sent
-/// again), and answers 503 while it pauses and 404 when its applications are gone.
-const OUTLIVES_A_STOP: &str = "ping=5 recovery=notaftersend,getalways failstatus=503,-404";
+/// What it takes that a stopping Tomcat costs a balancer nothing. What it closes, with or without
+/// having read it, goes to the other member anyway; but it also answers: 503 while it pauses, and
+/// 404 when its applications are gone.
+const OUTLIVES_A_STOP: &str = "failstatus=503,-404";
 
 /// What a client gets from a Tomcat that stops, starts or is not there: refused and closed
 /// connections, and Tomcat's own answers.
