@@ -7,6 +7,12 @@ use support::ajp::request::forward_request;
 use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use support::httpd::{Httpd, Setup};
 
+/// Takes whatever comes, and never answers.
+fn silence(conn: &mut PeerConnection) -> std::io::Result<()> {
+    while conn.read_packet()?.is_some() {}
+    Ok(())
+}
+
 /// Answers by its path: `503` and the like with that status, `silent` never, all else with its own
 /// name.
 fn serve(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<()> {
@@ -19,7 +25,7 @@ fn serve(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<
             let uri = forward_request(&payload)?.uri;
             let word = uri.rsplit('/').next().unwrap_or_default();
             if word == "silent" {
-                return conn.expect_close();
+                return silence(conn);
             }
             let only_first = name == "first";
             let status = word.parse().ok().filter(|_| only_first).unwrap_or(200);
@@ -146,4 +152,101 @@ fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
     assert_eq!(fields[0], format!("ajp://127.0.0.1:{}", two.second.port()));
     assert_eq!(fields[1..4], ["b", "2", "new"]);
     assert!(fields[4].parse::<u64>().is_ok(), "{log}");
+}
+
+/// Both members alike, with sessions.
+fn sticky(first: u16, second: u16, parameters: &str, balancer: &str) -> Httpd {
+    Httpd::setup()
+        .conf("<Proxy balancer://two>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{first} route=a {parameters}"))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{second} route=b {parameters}"))
+        .conf(&format!("ProxySet stickysession=JSESSIONID {balancer}\n</Proxy>"))
+        .conf("ProxyPass /app balancer://two/app\nProxyStatus Full")
+        .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
+        .start()
+}
+
+const OF_A: &str = "Cookie: JSESSIONID=x.a\r\n";
+const OF_B: &str = "Cookie: JSESSIONID=x.b\r\n";
+
+#[test]
+fn no_member_gets_a_request_twice_because_the_other_one_is_not_there() {
+    for (parameters, path) in [
+        ("replytimeout=200 maxreplytimeouts=99 recovery=0", "/app/silent"),
+        ("failstatus=500 recovery=0", "/app/500"),
+    ] {
+        let two = Two::start();
+        // mod_proxy clears the marks of all members when none is left (forcerecovery).
+        let httpd = sticky(two.first.port(), support::process::free_port(), parameters, "");
+        httpd.request("GET", "/app/x", OF_B).expect(200);
+        let before = two.first.requests();
+        let headers = format!("{OF_A}Content-Length: 2\r\n");
+        let answer = httpd.client().request("POST", path, &headers, b"ab");
+
+        assert_ne!(answer.status, 200, "{parameters}");
+        assert_eq!(two.first.requests() - before, 1, "{parameters}");
+    }
+}
+
+#[test]
+fn no_member_gets_a_request_twice_with_retry_0() {
+    let two = Two::start();
+    let parameters = "retry=0 replytimeout=200 maxreplytimeouts=99 recovery=0";
+    let httpd = sticky(two.first.port(), two.second.port(), parameters, "");
+    let headers = format!("{OF_A}Content-Length: 2\r\n");
+    httpd.client().request("POST", "/app/silent", &headers, b"ab");
+
+    assert_eq!(two.first.requests(), 1);
+}
+
+#[test]
+fn failontimeout_marks_the_member_that_timed_out_and_not_the_one_that_answered() {
+    let (slow, quick) = (ScriptedPeer::start(silence), Two::start());
+    let parameters = "replytimeout=200 maxreplytimeouts=99 recovery=0";
+    let httpd = sticky(slow.port(), quick.second.port(), parameters, "failontimeout=On");
+
+    assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
+    // Its own sessions still find the one, and those of the other go there too.
+    assert_eq!(httpd.request("GET", "/app/x", OF_B).expect(200).text(), "second");
+    assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
+    assert_eq!((slow.connections(), quick.second.requests()), (1, 3));
+    assert!(!is_well(&httpd));
+}
+
+#[test]
+fn a_member_without_others_gives_its_own_answer_whatever_failstatus_says() {
+    let first = ScriptedPeer::start(serve("first"));
+    let httpd = Httpd::setup()
+        .conf("<Proxy balancer://one>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} failstatus=-500", first.port()))
+        .conf("</Proxy>\nProxyPass /app balancer://one/app")
+        .start();
+
+    let answer = httpd.get("/app/500");
+    assert_eq!((answer.status, answer.text().as_str()), (500, "first"));
+}
+
+#[test]
+fn members_at_their_busylimit_are_passed_over_and_never_end_in_error() {
+    let peers: Vec<_> = (0..3).map(|_| ScriptedPeer::start(serve("peer"))).collect();
+    let httpd = Httpd::setup()
+        .conf("<Proxy balancer://three>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} busylimit=1", peers[0].port()))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} busylimit=1", peers[1].port()))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{}", peers[2].port()))
+        .conf("</Proxy>\nProxyPass /app balancer://three/app\nProxyStatus Full")
+        .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
+        .start();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut client = httpd.client();
+                for _ in 0..300 {
+                    client.get("/app/x");
+                }
+            });
+        }
+    });
+
+    assert!(is_well(&httpd));
 }

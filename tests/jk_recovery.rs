@@ -114,7 +114,7 @@ fn retries_bounds_how_often_a_request_is_sent_again_to_the_same_backend() {
 // rows 43 and 44
 #[test]
 fn a_post_that_was_read_is_not_executed_again_unless_recovery_says_so() {
-    for parameters in ["", "recovery=1", "recovery=3", "recovery=25"] {
+    for parameters in ["", "recovery=1", "recovery=25", "recovery=notafterheaders,getalways"] {
         let pair = pair(dying(usize::MAX), parameters);
         assert_eq!(post(&pair.httpd, "/app/x", &[b'x'; 100]).status, 502, "{parameters}");
         assert_eq!(pair.requests(), (1, 0), "{parameters}");
@@ -125,7 +125,7 @@ fn a_post_that_was_read_is_not_executed_again_unless_recovery_says_so() {
 // row 43
 #[test]
 fn with_recovery_0_a_post_is_executed_once_more_with_the_same_body() {
-    for parameters in ["recovery=0", "recovery=notafterheaders"] {
+    for parameters in ["recovery=0", "recovery=always", "recovery=2"] {
         let pair = pair(dying(1), parameters);
         let body = Generated::bytes(100, 1);
         let answer = post(&pair.httpd, "/app/x", &body);

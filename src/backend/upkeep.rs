@@ -86,6 +86,11 @@ impl Backend {
         pass
     }
 
+    /// Closes what is no longer good, and nothing else: never blocks.
+    pub fn sweep(&self, upkeep: &Upkeep, now: Instant) {
+        self.pool.sweep(now, &upkeep.connect.limits);
+    }
+
     /// What becomes of a connection that is clean: not kept if the backend has moved.
     #[must_use]
     pub fn keep(&self, connection: &Connection) -> Keep {

@@ -4,12 +4,14 @@ use super::ValueError;
 
 /// Restrictions and exceptions, as an administrator has chosen them.
 ///
-/// In mod_jk all bits unset means that every request may be replayed; so it does here, up to the
-/// first byte of a response. Without the parameter, only what is safe is sent again.
+/// A number means what it does in mod_jk: without bit 1, every request may be sent again, up to the
+/// first byte of a response. Words allow what they name, and leave the safe rule as it is else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// `notaftersend` (1): not once the request has been sent.
     pub not_after_send: bool,
+    /// `always`, or a number without bit 1: every method.
+    pub always: bool,
     /// `notafterheaders` (2): not once headers have come. Always so here; accepted for its name.
     pub not_after_headers: bool,
     /// `abortonclienterror` (4): a client's error resets the backend's connection, so that the
@@ -30,6 +32,7 @@ impl Recovery {
         let mut recovery = Self::default();
         for word in value.split(',') {
             match word.trim().to_ascii_lowercase().as_str() {
+                "always" => recovery.always = true,
                 "notaftersend" => recovery.not_after_send = true,
                 "notafterheaders" => recovery.not_after_headers = true,
                 "abortonclienterror" => recovery.abort_on_client_error = true,
@@ -41,17 +44,24 @@ impl Recovery {
         Ok(recovery)
     }
 
-    /// May a request with this method be sent again after it was completely sent?
+    /// May a request with this method be sent again after it was completely sent? `None`: only if
+    /// that is safe.
     #[must_use]
-    pub fn allows_after_send(&self, method: &[u8]) -> bool {
-        !self.not_after_send
-            || (self.head_always && method == b"HEAD")
-            || (self.get_always && method == b"GET")
+    pub fn after_send(&self, method: &[u8]) -> Option<bool> {
+        let named =
+            (self.head_always && method == b"HEAD") || (self.get_always && method == b"GET");
+        match self {
+            _ if named => Some(true),
+            Self { not_after_send: true, .. } => Some(false),
+            Self { always: true, .. } => Some(true),
+            _ => None,
+        }
     }
 
     fn from_number(number: u8) -> Option<Self> {
         (number < 32).then_some(Self {
             not_after_send: number & 1 != 0,
+            always: number & 1 == 0,
             not_after_headers: number & 2 != 0,
             abort_on_client_error: number & 4 != 0,
             head_always: number & 8 != 0,
@@ -61,7 +71,7 @@ impl Recovery {
 }
 
 const RANGE: ValueError = ValueError(
-    "notaftersend, notafterheaders, abortonclienterror, headalways, getalways, several of them \
+    "always, notaftersend, notafterheaders, abortonclienterror, headalways, getalways, several of them \
      with commas, or mod_jk's number from 0 to 31",
 );
 
@@ -70,25 +80,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_mod_jk_s_number_say_the_same() {
-        assert_eq!(Recovery::parse("notaftersend,notafterheaders"), Recovery::parse("3"));
-        assert_eq!(Recovery::parse("headalways, GetAlways"), Recovery::parse("24"));
-        assert_eq!(Recovery::parse("0"), Ok(Recovery::default()));
+    fn a_number_means_what_it_does_in_mod_jk() {
+        let of = |number: &str, method: &[u8]| Recovery::parse(number).unwrap().after_send(method);
+        assert_eq!(of("0", b"POST"), Some(true));
+        assert_eq!(of("2", b"POST"), Some(true));
+        assert_eq!(of("3", b"GET"), Some(false));
+        assert_eq!((of("17", b"GET"), of("17", b"HEAD")), (Some(true), Some(false)));
+        assert_eq!((of("9", b"GET"), of("9", b"HEAD")), (Some(false), Some(true)));
+        assert_eq!((of("25", b"GET"), of("25", b"POST")), (Some(true), Some(false)));
     }
 
     #[test]
-    fn head_and_get_are_exceptions_of_their_own() {
-        let get = Recovery::parse("17").unwrap();
-        assert!(get.allows_after_send(b"GET") && !get.allows_after_send(b"HEAD"));
-        let both = Recovery::parse("25").unwrap();
-        assert!(both.allows_after_send(b"GET") && both.allows_after_send(b"HEAD"));
-        assert!(!both.allows_after_send(b"POST"));
-        assert!(Recovery::parse("0").unwrap().allows_after_send(b"POST"));
+    fn words_allow_what_they_name_and_no_more() {
+        let of = |words: &str, method: &[u8]| Recovery::parse(words).unwrap().after_send(method);
+        assert_eq!(of("abortonclienterror", b"POST"), None);
+        assert_eq!((of("getalways", b"GET"), of("getalways", b"POST")), (Some(true), None));
+        assert_eq!(of("notaftersend", b"GET"), Some(false));
+        assert_eq!(of("notaftersend, HeadAlways", b"HEAD"), Some(true));
+        assert_eq!(of("always", b"POST"), Some(true));
     }
 
     #[test]
     fn another_number_or_word_is_refused() {
-        for value in ["32", "-1", "", "always", "3,headalways", "256"] {
+        for value in ["32", "-1", "", "sometimes", "3,headalways", "256"] {
             assert_eq!(Recovery::parse(value), Err(RANGE), "{value}");
         }
     }

@@ -81,7 +81,7 @@ impl WorkerSettings {
             "retries" => self.retries = Some(retries(value)?),
             "retryinterval" => self.retry_interval = pause(value)?,
             "failstatus" => self.fail_status = FailStatus::parse(value)?,
-            "escalation" => self.escalation = Some(seconds(value)?),
+            "escalation" => self.escalation = grace(value)?,
             "busylimit" => self.busy_limit = Some(count(value, 1, COUNT_FROM_1)?),
             _ => return Err(ValueError("left out: NAMES and this match differ")),
         }
@@ -129,6 +129,15 @@ fn seconds(value: &str) -> Result<Duration, ValueError> {
     time.ok_or(ValueError(
         "a time of at least 1 ms and at most 24 days, in seconds without a unit (30, 500ms, 2min)",
     ))
+}
+
+/// 0: none.
+fn grace(value: &str) -> Result<Option<Duration>, ValueError> {
+    if parse_s(value).is_some_and(|time| time.is_zero()) {
+        Ok(None)
+    } else {
+        seconds(value).map(Some)
+    }
 }
 
 fn pause(value: &str) -> Result<Duration, ValueError> {

@@ -84,7 +84,13 @@ impl Call<'_> {
             self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
         }
         if outcome.timed_out {
-            self.request.notes().set(c"proxy_timedout", c"1".as_ptr());
+            if !matches!(outcome.reply, Reply::Elsewhere(_)) {
+                self.request.notes().set(c"proxy_timedout", c"1".as_ptr());
+            } else if self.worker.fails_on_timeout() {
+                // mod_proxy_balancer would mark the member that answers in the end.
+                outcome.member = Member::Error;
+                self.worker.mark_error();
+            }
         }
         match outcome.reply {
             Reply::Cut => client.cut(),

@@ -64,13 +64,20 @@ impl<'r> HttpdClient<'r> {
     /// The backend failed after the response had begun: tells httpd's filters, so that what has
     /// been sent cannot look complete to the client.
     pub(super) fn cut(&self) {
-        // SAFETY: brigade and filters are the request's own, on its thread. The error bucket makes
-        // HTTP/1 omit the last chunk and close, and HTTP/2 reset the stream.
-        unsafe {
-            sys::apr_brigade_cleanup(self.out.cast());
-            sys::ap_proxy_backend_broke(self.request.as_ptr(), self.out);
-            sys::ap_pass_brigade((*self.request.as_ptr()).output_filters, self.out);
-        }
+        cut(self.request);
+    }
+}
+
+/// As [`HttpdClient::cut`], where there is no client any more.
+pub(super) fn cut(request: Request<'_>) {
+    // SAFETY: pool, allocator and filters are the request's own, on its thread. The error bucket
+    // makes HTTP/1 omit the last chunk and close, and HTTP/2 reset the stream.
+    unsafe {
+        let out =
+            sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc);
+        sys::ap_proxy_backend_broke(request.as_ptr(), out);
+        sys::ap_pass_brigade((*request.as_ptr()).output_filters, out);
+        sys::apr_brigade_destroy(out);
     }
 }
 

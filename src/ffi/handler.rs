@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::apr;
 use super::canon::{DEFAULT_PORT, is_ajp};
 use super::child::Child;
-use super::client::HttpdClient;
+use super::client::{self, HttpdClient};
 use super::guard::guard_or;
 use super::kept::Kept;
 use super::log::{self, LogLevel};
@@ -36,6 +36,10 @@ pub(super) unsafe fn guarded(
     proxy_port: u16,
 ) -> c_int {
     let internal_error = || {
+        if request.has_sent_headers() {
+            client::cut(request);
+            return sys::DONE;
+        }
         member::leave_untouched(request, worker);
         sys::HTTP_INTERNAL_SERVER_ERROR as c_int
     };
@@ -72,13 +76,14 @@ unsafe fn handle(
         member::leave_untouched(request, worker);
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
+    // A member was elected a moment ago; what it looks like now may be another request's passing
+    // mark. A worker outside a balancer is refused where it is disabled or stopped.
     // SAFETY: worker and server are live.
-    if unsafe { sys::ajp_shim_worker_usable(worker.as_ptr(), request.server()) } == 0 {
+    let refused = !worker.is_member()
+        && unsafe { sys::ajp_shim_worker_usable(worker.as_ptr(), request.server()) } == 0;
+    if refused {
         let name = String::from_utf8_lossy(worker.name());
-        log::request(request, LogLevel::Error, format_args!("{name}: disabled or in error"));
-        if worker.status() & sys::PROXY_WORKER_IN_ERROR != 0 {
-            worker.note_error_time();
-        }
+        log::request(request, LogLevel::Error, format_args!("{name}: disabled or stopped"));
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
     }
     // SAFETY: url is a string of the request's pool.
@@ -145,13 +150,20 @@ impl<'r> Call<'r> {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
         }
+        if kept.had_it.contains(&self.worker) {
+            // Whatever made mod_proxy come back to it (forcerecovery, retry=0): once is enough.
+            kept.passed_over.add(self.worker, self.child);
+            return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
+        }
         kept.instead_of_503 = None;
+        request.notes().unset(c"proxy_timedout");
         let ours = self.child.settings(self.worker.id()).cloned().unwrap_or_default();
         // SAFETY: both outlive the request.
         let configured =
             unsafe { Configured::new(self.worker, self.conf, request.server(), &ours) };
         let backend = self.backend(remote_proxy, configured);
-        let settings = self.settings(configured, &ours);
+        let has_others = self.worker.has_usable_siblings(&kept.had_it);
+        let settings = self.settings(configured, &ours, has_others);
         let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
@@ -169,6 +181,9 @@ impl<'r> Call<'r> {
         };
         self.worker.count(traffic.uploaded, traffic.downloaded);
         kept.attempts += traffic.attempts;
+        if traffic.attempts > 0 && self.worker.is_member() {
+            kept.had_it.push(self.worker);
+        }
         self.note(kept.attempts, &traffic);
         match result {
             Ok(finished) => Ok(self.answered(&client, finished, busy)),
@@ -201,7 +216,12 @@ impl<'r> Call<'r> {
         backend
     }
 
-    fn settings(&self, configured: Configured<'_>, ours: &WorkerSettings) -> Settings {
+    fn settings(
+        &self,
+        configured: Configured<'_>,
+        ours: &WorkerSettings,
+        has_others: bool,
+    ) -> Settings {
         let worker = self.worker;
         let timeout = worker.timeout(self.conf, self.request.server());
         let no_keepalive = self.request.environment().get(c"proxy-nokeepalive").is_some();
@@ -217,9 +237,9 @@ impl<'r> Call<'r> {
                 interval: ours.retry_interval,
                 after_send: ours
                     .recovery
-                    .map(|recovery| recovery.allows_after_send(self.request.method())),
+                    .and_then(|recovery| recovery.after_send(self.request.method())),
             },
-            fail_status: worker.is_member().then(|| ours.fail_status.clone()),
+            fail_status: has_others.then(|| ours.fail_status.clone()),
             reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
         }
     }

@@ -198,9 +198,18 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
     }
     roster.read(child);
     let mut next = Next::Usual;
-    for backend in child.backends() {
+    let backends = child.backends();
+    // First what never blocks, for all: what is dead is closed in time, whatever another backend's
+    // resolver or connect() takes below.
+    for backend in &backends {
+        if let Some(upkeep) = backend.upkeep() {
+            backend.sweep(&upkeep, now);
+        }
+    }
+    for backend in backends {
         let Some(upkeep) = backend.upkeep() else { continue };
-        let pass = backend.maintain(&upkeep, now);
+        // Read for each: the one before may have taken its time.
+        let pass = backend.maintain(&upkeep, Instant::now());
         if pass.awaited > 0 {
             next = Next::Soon;
         }

@@ -4,6 +4,7 @@
 use super::body::Body;
 use super::member::PassedOver;
 use super::request::Request;
+use super::worker::Worker;
 use crate::exchange::RequestBody;
 
 /// Lives in the request's pool, from the first call on.
@@ -15,6 +16,8 @@ pub(super) struct Kept {
     pub(super) passed_over: PassedOver,
     /// How often the request has been sent, over all members.
     pub(super) attempts: u32,
+    /// The members it has been sent to: none gets it a second time.
+    pub(super) had_it: Vec<Worker>,
     /// The client's status if no other member takes the request.
     pub(super) instead_of_503: Option<u16>,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the

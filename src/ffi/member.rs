@@ -21,6 +21,7 @@
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -42,13 +43,10 @@ impl Passes {
         member.mark_error();
     }
 
-    /// Is the mark it has one of ours?
-    fn is_passing(&self, member: Worker) -> bool {
-        self.0.lock().contains_key(&(member.as_ptr() as usize))
-    }
-
     fn end(&self, member: Worker) {
-        let mut passes = self.0.lock();
+        // A prefork child destroys its requests in a signal handler, which may have interrupted a
+        // holder of this lock. It ends then: a mark that stays has its `retry` time.
+        let Some(mut passes) = self.0.try_lock_for(LOCK_LIMIT) else { return };
         let address = member.as_ptr() as usize;
         let left = passes.get(&address).map_or(0, |count| count.saturating_sub(1));
         if left > 0 {
@@ -68,8 +66,10 @@ pub(super) struct PassedOver {
     marked: Option<Arc<Child>>,
 }
 
+const LOCK_LIMIT: Duration = Duration::from_millis(100);
+
 impl PassedOver {
-    fn add(&mut self, worker: Worker, child: &Arc<Child>) {
+    pub(super) fn add(&mut self, worker: Worker, child: &Arc<Child>) {
         self.unmark();
         self.members.push(worker);
         for member in &self.members {
@@ -98,10 +98,8 @@ pub(super) fn leave_untouched(request: Request<'_>, worker: Worker) {
     // SAFETY: the request's server is live.
     let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
     let (Some(child), true) = (child, worker.is_member()) else { return };
-    if worker.status() & sys::PROXY_WORKER_IN_ERROR == 0 || child.passes.is_passing(worker) {
-        // SAFETY: the reference is used for this one call.
-        unsafe { Kept::of(request) }.passed_over.add(worker, child);
-    }
+    // SAFETY: the reference is used for this one call.
+    unsafe { Kept::of(request) }.passed_over.add(worker, child);
 }
 
 /// The next member has been chosen, or the request has failed.
@@ -115,6 +113,8 @@ pub(super) fn settle(request: Request<'_>) {
 /// request_status: the end of a request no member has taken. The last one's own failure says more
 /// than 503.
 pub(super) fn final_status(request: Request<'_>, status: &mut c_int) {
+    // Where no member was left, post_request has not been run.
+    settle(request);
     if *status == sys::HTTP_SERVICE_UNAVAILABLE as c_int && !request.kept().is_null() {
         // SAFETY: the reference is used for this one read.
         if let Some(instead) = unsafe { Kept::of(request) }.instead_of_503 {

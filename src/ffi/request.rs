@@ -218,6 +218,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.connection()).aborted != 0 }
     }
 
+    /// httpd has sent the header of the response.
+    pub(super) fn has_sent_headers(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).sent_bodyct != 0 }
+    }
+
     /// This is the page of an ErrorDocument: a request of httpd's own, without a body, which has
     /// inherited the client's headers.
     pub(super) fn is_error_document(self) -> bool {

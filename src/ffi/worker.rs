@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use super::apr;
 use super::server_config::WorkerId;
-use super::sys;
+use super::{roll, sys};
 use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
 use crate::proxy::Flush;
 
 /// A worker, for the length of a hook.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Worker(NonNull<sys::proxy_worker>);
 
 impl Worker {
@@ -92,6 +92,37 @@ impl Worker {
     pub(super) fn is_member(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { !(*self.as_ptr()).balancer.is_null() }
+    }
+
+    /// Is there another member of its balancer that could take a request, beside those in `but`?
+    pub(super) fn has_usable_siblings(self, but: &[Self]) -> bool {
+        if !self.is_member() {
+            return false;
+        }
+        // SAFETY: a member's balancer and its array of members are live; members are added at its
+        // end alone, to memory that stays.
+        let mut siblings = unsafe {
+            let balancer = (*self.as_ptr()).balancer;
+            roll::elements::<*mut sys::proxy_worker>((*balancer).workers)
+        };
+        siblings.any(|sibling| {
+            // SAFETY: below the number of elements when it was read; null while being added.
+            let raw = unsafe { *sibling };
+            if raw.is_null() {
+                return false;
+            }
+            // SAFETY: a member of mod_proxy's, which outlives requests.
+            let other = unsafe { Self::from_ptr(raw) };
+            other != self
+                && !but.contains(&other)
+                && other.status() & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
+        })
+    }
+
+    /// `failontimeout` of its balancer.
+    pub(super) fn fails_on_timeout(self) -> bool {
+        // SAFETY: a member's balancer is live; a plain field.
+        self.is_member() && unsafe { (*(*self.as_ptr()).balancer).failontimeout != 0 }
     }
 
     pub(super) fn status(self) -> u32 {
