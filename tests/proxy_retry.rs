@@ -7,8 +7,9 @@ mod support;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mod_proxy_ajp_rs::backend::Upkeep;
 use mod_proxy_ajp_rs::config::{FailStatus, Pings};
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Member, Phase, ProxyError, Reply};
@@ -514,4 +515,27 @@ fn an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection() {
         assert_eq!(peer.requests(), 2);
         front.settled(&peer, 1);
     }
+}
+
+#[test]
+fn a_post_is_kept_off_a_connection_that_the_backend_may_just_be_closing() {
+    let peer = ScriptedPeer::start(|conn| {
+        let requests = if conn.index() == 0 { 1 } else { usize::MAX };
+        for _ in 0..requests {
+            conn.expect_forward_request()?;
+            respond(conn, "ok")?;
+        }
+        Ok(())
+    });
+    let front = Front::to(&peer);
+    front.ask(get("/")).is(200, "ok");
+    peer.wait_for_open_connections(0);
+    // The housekeeper finds it closed: this backend closes after a second.
+    let upkeep = Upkeep { connect: front.settings.connect.clone(), min: 0 };
+    let swept = front.backend.sweep(&upkeep, Instant::now() + Duration::from_secs(1));
+    assert_eq!(swept.closed_by_peer, 1);
+
+    assert!(!front.ask(get("/")).is(200, "ok").reused);
+    assert!(front.ask(get("/")).is(200, "ok").reused, "a GET may be sent again");
+    assert!(!front.ask(post("/", "pay 100")).is(200, "ok").reused);
 }

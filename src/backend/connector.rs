@@ -43,6 +43,28 @@ impl Backend {
         self.open(vacancy, settings)
     }
 
+    /// As [`acquire`](Self::acquire), for a request that must not be sent twice: an idle connection
+    /// that the backend may be closing at this moment, by what it has shown, is not used for it.
+    /// (Where CPING is sent first, that is answer enough.)
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_certain(
+        &self,
+        settings: &ConnectSettings,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
+        let lease = self.acquire(settings)?;
+        let now = Instant::now();
+        let doubtful = settings.pings.prepost.is_none()
+            && lease
+                .idle_since()
+                .is_some_and(|since| self.idle_life.is_doubtful(now.duration_since(since), now));
+        if !doubtful {
+            return Ok(lease);
+        }
+        self.open(lease.discard(CloseReason::Suspect), settings)
+    }
+
     /// A new connection in the place of one that has failed, which is closed first: whoever waits
     /// for a place came later.
     ///

@@ -8,6 +8,7 @@ mod connector;
 mod cping;
 mod error;
 mod housekeeper;
+mod idle_life;
 mod incoming;
 mod packet_limit;
 mod upkeep;
@@ -31,6 +32,7 @@ use parking_lot::Mutex;
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
 use addresses::Addresses;
+use idle_life::IdleLife;
 use upkeep::Chores;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
@@ -82,6 +84,7 @@ pub struct Backend {
     pool: Arc<Pool<Connection>>,
     addresses: Addresses,
     packet_limit: PacketLimit,
+    idle_life: IdleLife,
     upkeep: Mutex<Option<Arc<Upkeep>>>,
     chores: Mutex<Chores>,
 }
@@ -96,6 +99,7 @@ impl Backend {
             pool: Pool::new(),
             addresses: Addresses::default(),
             packet_limit,
+            idle_life: IdleLife::default(),
             upkeep: Mutex::default(),
             chores: Mutex::default(),
         }

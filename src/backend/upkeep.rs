@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cping::Ping;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection};
 use crate::net::{Address, Deadline};
-use crate::pool::{CloseReason, Keep, Loan, Sweep};
+use crate::pool::{CloseReason, Keep, Liveness, Loan, Pooled, Sweep};
 
 /// How a backend is kept, by the worker's settings at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Backend {
         let mut pass = Pass::default();
         self.collect_answers(&mut chores, Duration::ZERO, now, &mut pass);
         self.leave_old_addresses(upkeep, now, &mut pass);
-        pass.sweep = self.pool.sweep(now, &upkeep.connect.limits);
+        pass.sweep = self.sweep(upkeep, now);
         self.ping_idle(&mut chores, upkeep, now, &mut pass);
         self.warm(&mut chores, upkeep, now, &mut pass);
         pass.awaited = chores.awaited.len();
@@ -87,8 +87,16 @@ impl Backend {
     }
 
     /// Closes what is no longer good, and nothing else: never blocks.
-    pub fn sweep(&self, upkeep: &Upkeep, now: Instant) {
-        self.pool.sweep(now, &upkeep.connect.limits);
+    ///
+    /// What it finds closed tells how long this backend leaves idle connections open.
+    pub fn sweep(&self, upkeep: &Upkeep, now: Instant) -> Sweep {
+        self.pool.sweep_with(now, &upkeep.connect.limits, |connection, idle| {
+            let found = connection.check();
+            if found == Liveness::Closed {
+                self.idle_life.closed_after(idle, now);
+            }
+            found
+        })
     }
 
     /// What becomes of a connection that is clean: not kept if the backend has moved.

@@ -33,7 +33,14 @@ fn attempts(
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
     let mut retries = 0;
-    let mut lease = connect(settings, traffic, || backend.acquire(&settings.connect))?;
+    let may_be_sent_again = settings.resend.after_send.unwrap_or(request.is_idempotent);
+    let mut lease = connect(settings, traffic, || {
+        if may_be_sent_again {
+            backend.acquire(&settings.connect)
+        } else {
+            backend.acquire_certain(&settings.connect)
+        }
+    })?;
     loop {
         traffic.attempts += 1;
         traffic.reused = Some(lease.is_reused());
