@@ -43,9 +43,9 @@ typedef struct {
     /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
     const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                 const char *key, const char *value);
-    /* ProxyAjpMaintain. NULL: set. Else the error text. */
     /* The arguments of a line of mod_proxy's, edited (in pool p); NULL: as they are. */
     const char *(*edit_line)(apr_pool_t *p, const char *arguments, const char *context);
+    /* ProxyAjpMaintain. NULL: set. Else the error text. */
     const char *(*maintain)(apr_pool_t *p, server_rec *s, const char *value);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
     /* Gives back the owner of a bucket's bytes: see ajp_shim_append_slice. */
