@@ -49,10 +49,10 @@ impl Child {
         self.watched.contains(&worker)
     }
 
-    /// Takes the housekeeper in; gives it back if there is one already.
-    pub(super) fn keep(&self, housekeeper: Housekeeper) -> Result<&Housekeeper, Housekeeper> {
-        self.housekeeper.set(housekeeper)?;
-        self.housekeeper.get().ok_or_else(|| unreachable!("set in the line above"))
+    /// Takes the housekeeper in, unless there is one already.
+    pub(super) fn keep(&self, housekeeper: Housekeeper) -> Option<&Housekeeper> {
+        self.housekeeper.set(housekeeper).ok()?;
+        self.housekeeper.get()
     }
 
     /// What the configuration says of a worker; nothing for one that was added at run time.

@@ -166,7 +166,7 @@ pub(super) unsafe fn start(
             return;
         }
     };
-    if let Ok(keeper) = child.keep(keeper) {
+    if let Some(keeper) = child.keep(keeper) {
         // SAFETY: pchild is live and ours on this thread. The housekeeper belongs to the child's
         // state, which the configuration holds: both are there until after pchild is destroyed.
         unsafe {
