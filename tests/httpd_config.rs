@@ -3,6 +3,7 @@
 
 mod support;
 
+use support::ajp::ScriptedPeer;
 use support::httpd::{Httpd, Mpm, Setup};
 use support::process::wait_for;
 use support::relay::Relay;
@@ -245,17 +246,21 @@ fn acquire_0_looks_once_wherever_worker_parameters_may_stand() {
         let (accepted, said) = Httpd::setup().conf(&conf).configtest();
         assert!(accepted, "{conf}: {said}");
     }
-    let relay = Relay::to(Tomcat::shared().address());
+    let silent = ScriptedPeer::start(|conn| {
+        while conn.read_packet()?.is_some() {}
+        Ok(())
+    });
     let httpd = Httpd::setup()
         .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app max=1 acquire=0", relay.port))
+        .conf(&format!(
+            "ProxyPass /app ajp://127.0.0.1:{}/app max=1 acquire=0 timeout=2",
+            silent.port()
+        ))
         .start();
-    httpd.get("/app/static.txt").expect(200);
-    let mut slow = httpd.client();
-    slow.send("GET /app/slow?ms=1500 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    wait_for("the slow request has the connection", || {
-        (httpd.get("/app/static.txt").status == 503).then_some(())
-    });
-    slow.response("GET").expect(200);
-    httpd.get("/app/static.txt").expect(200);
+    let mut waiting = httpd.client();
+    waiting.send("GET /app/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    silent.wait_for_requests(1);
+
+    assert_eq!(httpd.get("/app/x").status, 503);
+    assert_eq!(waiting.response("GET").status, 504);
 }

@@ -145,13 +145,16 @@ fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
         )
         .start();
     httpd.get("/app/503").expect(200);
-    httpd.get("/server-status").expect(200);
-    let log = std::fs::read_to_string(httpd.root().join("notes.log")).expect("it is written");
-    let fields: Vec<&str> = log.lines().next().expect("a line").split('|').collect();
+    // httpd writes the line after the client has its answer.
+    let line = support::process::wait_for("the request is in the log", || {
+        let log = std::fs::read_to_string(httpd.root().join("notes.log")).ok()?;
+        log.split_once('\n').map(|(line, _)| line.to_owned())
+    });
+    let fields: Vec<&str> = line.split('|').collect();
 
     assert_eq!(fields[0], format!("ajp://127.0.0.1:{}", two.second.port()));
     assert_eq!(fields[1..4], ["b", "2", "new"]);
-    assert!(fields[4].parse::<u64>().is_ok(), "{log}");
+    assert!(fields[4].parse::<u64>().is_ok(), "{line}");
 }
 
 /// Both members alike, with sessions.
