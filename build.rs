@@ -36,7 +36,6 @@ mod httpd {
         "ap_set_module_config",
         "ap_ssl_conn_is_ssl",
         "ap_ssl_var_lookup",
-        "ap_timeout_parameter_parse",
         "apr_brigade_cleanup",
         "apr_brigade_create",
         "apr_brigade_destroy",

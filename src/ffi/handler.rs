@@ -157,13 +157,13 @@ impl<'r> Call<'r> {
         }
         kept.instead_of_503 = None;
         request.notes().unset(c"proxy_timedout");
-        let ours = self.child.settings(self.worker.id()).cloned().unwrap_or_default();
+        let unset = WorkerSettings::default();
+        let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
         // SAFETY: both outlive the request.
-        let configured =
-            unsafe { Configured::new(self.worker, self.conf, request.server(), &ours) };
+        let configured = unsafe { Configured::new(self.worker, self.conf, request.server(), ours) };
         let backend = self.backend(remote_proxy, configured);
         let has_others = self.worker.has_usable_siblings(&kept.had_it);
-        let settings = self.settings(configured, &ours, has_others);
+        let settings = self.settings(configured, ours, has_others);
         let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
@@ -188,7 +188,7 @@ impl<'r> Call<'r> {
         match result {
             Ok(finished) => Ok(self.answered(&client, finished, busy)),
             Err(failure) => {
-                let verdict = self.failed(&backend, &failure, &client, &ours, busy);
+                let verdict = self.failed(&backend, &failure, &client, ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
                 kept.instead_of_503 = verdict.instead_of_503;
