@@ -274,9 +274,9 @@ fn sending_it_again_does_not_wait_behind_others_for_a_place() {
     assert_eq!(peer.connections(), 2);
 }
 
-#[test]
-fn a_request_is_sent_again_once_and_no_more() {
-    let peer = ScriptedPeer::start(|conn| {
+/// Answers the first request of its first connection, and reads every other without an answer.
+fn dying_after_the_first() -> ScriptedPeer {
+    ScriptedPeer::start(|conn| {
         if conn.index() == 0 {
             conn.expect_forward_request()?;
             respond(conn, "first")?;
@@ -284,7 +284,12 @@ fn a_request_is_sent_again_once_and_no_more() {
         conn.expect_forward_request()?;
         conn.close();
         Ok(())
-    });
+    })
+}
+
+#[test]
+fn a_request_is_sent_again_once_and_no_more() {
+    let peer = dying_after_the_first();
     let front = warm(&peer);
 
     let answer = front.ask(get("/again"));
@@ -358,15 +363,7 @@ fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempot
 
 #[test]
 fn a_large_request_sent_again_and_closed_upon_is_too_large() {
-    let peer = ScriptedPeer::start(|conn| {
-        if conn.index() == 0 {
-            conn.expect_forward_request()?;
-            respond(conn, "first")?;
-        }
-        conn.expect_forward_request()?;
-        conn.close();
-        Ok(())
-    });
+    let peer = dying_after_the_first();
     let front = warm(&peer);
 
     let answer = front.ask(get("/again").padding(9_000));
