@@ -245,11 +245,15 @@ fn members_at_their_busylimit_are_passed_over_and_never_end_in_error() {
             scope.spawn(|| {
                 let mut client = httpd.client();
                 for _ in 0..300 {
-                    client.get("/app/x");
+                    // httpd may close a connection that is kept alive when all threads are busy.
+                    if client.try_get("/app/x").is_none() {
+                        client = httpd.client();
+                    }
                 }
             });
         }
     });
 
+    assert!(peers.iter().all(|peer| peer.requests() > 0));
     assert!(is_well(&httpd));
 }
