@@ -11,6 +11,7 @@ mod outcome;
 mod prepared;
 mod report;
 mod retry;
+mod session;
 mod settings;
 
 pub use client::{BodyPiece, Client, ClientError};
@@ -19,4 +20,5 @@ pub use error::{Failure, Phase, ProxyError};
 pub use outcome::{Level, Member, Outcome, Reply};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
+pub use session::Sticky;
 pub use settings::{Flush, Resend, Settings};

@@ -1,0 +1,121 @@
+//! Which member of a balancer a client's session belongs to.
+
+/// What a balancer says of sessions: `stickysession`, `stickysessionsep`, `scolonpathdelim`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// The cookie's name.
+    pub cookie: Vec<u8>,
+    /// The name of the parameter in the URL.
+    pub path: Vec<u8>,
+    /// What stands between session and route; `None`: the whole id is the route.
+    pub separator: Option<u8>,
+    /// A semicolon ends the parameter in the URL.
+    pub ends_at_semicolon: bool,
+}
+
+impl Sticky {
+    /// The routes that a request names, those of its URL first, then those of its cookies, each in
+    /// their order.
+    ///
+    /// A client can have several sessions, of other applications or of times gone by; mod_proxy
+    /// looks at the first alone, mod_jk at all. An id without a route gives none. As in mod_proxy,
+    /// the route is what stands behind the first separator.
+    pub fn routes<'r>(
+        &'r self,
+        url: &'r [u8],
+        cookies: Option<&'r [u8]>,
+    ) -> impl Iterator<Item = &'r [u8]> {
+        let in_url = self.in_url(url);
+        let in_cookies = cookies.into_iter().flat_map(|cookies| self.in_cookies(cookies));
+        in_url.chain(in_cookies).filter_map(|id| self.route(id))
+    }
+
+    fn in_url<'r>(&'r self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+        let ends = move |byte: &u8| {
+            matches!(byte, b'?' | b'&') || (self.ends_at_semicolon && *byte == b';')
+        };
+        values_behind(url, &self.path)
+            .map(move |value| value.split(ends).next().unwrap_or_default())
+    }
+
+    fn in_cookies<'r>(&'r self, cookies: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+        cookies.split(|byte| matches!(byte, b';' | b',')).filter_map(|cookie| {
+            let (name, value) = cookie.split_at(cookie.iter().position(|byte| *byte == b'=')?);
+            let value = value[1..].trim_ascii();
+            let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            (name.trim_ascii() == self.cookie).then_some(bare.unwrap_or(value))
+        })
+    }
+
+    fn route<'r>(&self, id: &'r [u8]) -> Option<&'r [u8]> {
+        let route = match self.separator {
+            Some(separator) => &id[id.iter().position(|byte| *byte == separator)? + 1..],
+            None => id,
+        };
+        (!route.is_empty()).then_some(route)
+    }
+}
+
+/// What follows `name=` wherever that stands in `text`.
+fn values_behind<'r>(text: &'r [u8], name: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+    let starts = text.windows(name.len().max(1)).enumerate();
+    starts.filter_map(move |(at, window)| {
+        let rest = &text[at + window.len()..];
+        (window == name).then(|| rest.strip_prefix(b"=")).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sticky() -> Sticky {
+        Sticky {
+            cookie: b"JSESSIONID".to_vec(),
+            path: b"jsessionid".to_vec(),
+            separator: Some(b'.'),
+            ends_at_semicolon: true,
+        }
+    }
+
+    fn routes(url: &str, cookies: &str) -> Vec<String> {
+        let text = |route: &[u8]| String::from_utf8_lossy(route).into_owned();
+        sticky().routes(url.as_bytes(), Some(cookies.as_bytes())).map(text).collect()
+    }
+
+    #[test]
+    fn the_route_is_what_follows_the_first_separator() {
+        assert_eq!(routes("/", "JSESSIONID=1.a"), ["a"]);
+        assert_eq!(routes("/", "JSESSIONID=1.a.b"), ["a.b"]);
+        assert!(routes("/", "JSESSIONID=1").is_empty());
+        assert!(routes("/", "JSESSIONID=1.").is_empty());
+        assert!(routes("/", "JSESSIONID=").is_empty());
+    }
+
+    #[test]
+    fn every_cookie_of_the_name_counts_in_its_order_and_no_other() {
+        let cookies =
+            "XJSESSIONID=0.x; JSESSIONID=1.zz; JSESSIONID = \"2.b\",JSESSIONID=3.c; j=4.d";
+        assert_eq!(routes("/", cookies), ["zz", "b", "c"]);
+    }
+
+    #[test]
+    fn the_url_comes_first() {
+        assert_eq!(routes("/p;jsessionid=1.a/q?x=1.b", "JSESSIONID=2.c"), ["a/q", "c"]);
+        assert_eq!(routes("/p;jsessionid=1.a;v=2?x", ""), ["a"]);
+        assert_eq!(routes("/p?jsessionid=1.a&x=2", ""), ["a"]);
+        assert!(routes("/p?jsessionids=1.a", "").is_empty());
+    }
+
+    #[test]
+    fn without_a_separator_the_whole_id_is_the_route() {
+        let whole = Sticky { separator: None, ..sticky() };
+        assert_eq!(whole.routes(b"/", Some(b"JSESSIONID=a.b")).next(), Some(&b"a.b"[..]));
+    }
+
+    #[test]
+    fn an_empty_name_finds_nothing() {
+        let nameless = Sticky { path: Vec::new(), cookie: Vec::new(), ..sticky() };
+        assert_eq!(nameless.routes(b"/a=1.b", Some(b"c=1.d")).next(), None);
+    }
+}
