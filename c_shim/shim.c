@@ -80,6 +80,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
+    proxy_hook_pre_request(cb->pre_request, NULL, before_balancer, APR_HOOK_FIRST);
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
@@ -250,6 +251,71 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
     }
     *status = apr_bucket_read(b, data, len, APR_BLOCK_READ);
     return *status == APR_SUCCESS ? AJP_SHIM_BUCKET_DATA : AJP_SHIM_BUCKET_FAILED;
+}
+
+/* --- balancers --------------------------------------------------------------------------- */
+
+int ajp_shim_lock_balancer(proxy_balancer *balancer)
+{
+    return PROXY_THREAD_LOCK(balancer);
+}
+
+void ajp_shim_unlock_balancer(proxy_balancer *balancer)
+{
+    (void)PROXY_THREAD_UNLOCK(balancer);
+}
+
+proxy_worker *ajp_shim_find(proxy_balancer *balancer, request_rec *r)
+{
+    return balancer->lbmethod ? (*balancer->lbmethod->finder)(balancer, r) : NULL;
+}
+
+proxy_worker *ajp_shim_find_best(proxy_balancer *balancer, request_rec *r,
+                                 ajp_shim_is_best *is_best, void *baton)
+{
+    if (!balancer->lbmethod) {
+        return NULL;
+    }
+    return ap_proxy_balancer_get_best_worker(balancer, r, is_best, baton);
+}
+
+/* What mod_proxy_balancer does for a member it finds by a session's route. */
+void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker, server_rec *s)
+{
+    int i, total = 0;
+
+    if (balancer->lbmethod && balancer->lbmethod->updatelbstatus) {
+        balancer->lbmethod->updatelbstatus(balancer, worker, s);
+        return;
+    }
+    for (i = 0; i < balancer->workers->nelts; i++) {
+        proxy_worker *member = APR_ARRAY_IDX(balancer->workers, i, proxy_worker *);
+        if (PROXY_WORKER_IS_USABLE(member)) {
+            member->s->lbstatus += member->s->lbfactor;
+            total += member->s->lbfactor;
+        }
+    }
+    worker->s->lbstatus -= total;
+}
+
+static apr_status_t less_busy(void *data)
+{
+    proxy_worker *worker = data;
+    if (worker->s->busy) {
+        worker->s->busy--;
+    }
+    return APR_SUCCESS;
+}
+
+void ajp_shim_count_busy(proxy_worker *worker, request_rec *r)
+{
+    worker->s->busy++;
+    apr_pool_cleanup_register(r->pool, worker, less_busy, apr_pool_cleanup_null);
+}
+
+int ajp_shim_run_canon(request_rec *r, char *url)
+{
+    return proxy_run_canon_handler(r, url);
 }
 
 /* --- fields and functions that differ between releases ------------------------------------- */

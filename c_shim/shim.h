@@ -37,6 +37,8 @@ typedef struct {
     int (*canon)(request_rec *r, char *url);
     int (*scheme)(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
                   const char *proxyname, apr_port_t proxyport);
+    int (*pre_request)(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
+                       proxy_server_conf *conf, char **url);
     int (*post_request)(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
                         proxy_server_conf *conf);
     int (*request_status)(int *status, request_rec *r);
@@ -100,6 +102,26 @@ char *ajp_shim_canonenc(request_rec *r, const char *path);
 /* Gives a worker in error its chance when its retry time has come (ap_proxy_retry_worker), and
  * says whether it is usable then. */
 int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s);
+
+/* mod_proxy's lock of a balancer, which keeps the threads of a child apart; 0: it is held. */
+int ajp_shim_lock_balancer(proxy_balancer *balancer);
+void ajp_shim_unlock_balancer(proxy_balancer *balancer);
+
+/* The member that the balancer's lbmethod elects, or NULL; and the one among those for which
+ * `is_best` says so, in the order of lbset, spares and hot standbys. With the lock held. */
+proxy_worker *ajp_shim_find(proxy_balancer *balancer, request_rec *r);
+typedef int ajp_shim_is_best(proxy_worker *current, proxy_worker *best, void *baton);
+proxy_worker *ajp_shim_find_best(proxy_balancer *balancer, request_rec *r,
+                                 ajp_shim_is_best *is_best, void *baton);
+
+/* Tells the lbmethod that a member was elected without it, for a session. With the lock held. */
+void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker, server_rec *s);
+
+/* Counts a request on a member (`busy`) until the request's pool is cleared. */
+void ajp_shim_count_busy(proxy_worker *worker, request_rec *r);
+
+/* Has the handler of its scheme make `url` canonical, into r->filename. */
+int ajp_shim_run_canon(request_rec *r, char *url);
 
 /* Whole milliseconds to wait in mod_proxy's units; fields that not every 2.4 has. */
 int ajp_shim_address_ttl(const proxy_worker *worker); /* seconds; -1: for ever */

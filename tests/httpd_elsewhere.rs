@@ -159,6 +159,10 @@ fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
 
 /// Both members alike, with sessions.
 fn sticky(first: u16, second: u16, parameters: &str, balancer: &str) -> Httpd {
+    sticky_with(first, second, parameters, balancer, "")
+}
+
+fn sticky_with(first: u16, second: u16, parameters: &str, balancer: &str, more: &str) -> Httpd {
     Httpd::setup()
         .conf("<Proxy balancer://two>")
         .conf(&format!("BalancerMember ajp://127.0.0.1:{first} route=a {parameters}"))
@@ -166,6 +170,7 @@ fn sticky(first: u16, second: u16, parameters: &str, balancer: &str) -> Httpd {
         .conf(&format!("ProxySet stickysession=JSESSIONID {balancer}\n</Proxy>"))
         .conf("ProxyPass /app balancer://two/app\nProxyStatus Full")
         .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
+        .conf(more)
         .start()
 }
 
@@ -256,4 +261,104 @@ fn members_at_their_busylimit_are_passed_over_and_never_end_in_error() {
 
     assert!(peers.iter().all(|peer| peer.requests() > 0));
     assert!(is_well(&httpd));
+}
+
+#[test]
+fn with_retry_0_a_session_whose_member_fails_is_served_by_the_other_one() {
+    let b = ScriptedPeer::start(serve("second"));
+    let httpd = sticky(support::process::free_port(), b.port(), "retry=0", "");
+    for _ in 0..20 {
+        assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
+    }
+}
+
+#[test]
+fn every_usable_member_is_tried_once_with_retry_0_and_a_session() {
+    let mut ports: Vec<u16> = (0..4).map(|_| support::process::free_port()).collect();
+    let last = ScriptedPeer::start(serve("last"));
+    ports.push(last.port());
+    let members: String = (0..5)
+        .map(|n| format!("BalancerMember ajp://127.0.0.1:{} route=r{n} retry=0\n", ports[n]))
+        .collect();
+    let httpd = Httpd::setup()
+        .conf(&format!("<Proxy balancer://five>\n{members}ProxySet stickysession=JSESSIONID"))
+        .conf("</Proxy>\nProxyPass /app balancer://five/app")
+        .start();
+    for n in 0..20 {
+        let cookie = format!("Cookie: JSESSIONID=x.r{}\r\n", n % 5);
+        assert_eq!(httpd.request("GET", "/app/x", &cookie).expect(200).text(), "last");
+    }
+    assert_eq!(last.requests(), 20);
+}
+
+#[test]
+fn after_a_failure_a_member_that_was_in_error_is_tried_before_the_request_is_given_up() {
+    let gone = support::process::free_port();
+    let b = ScriptedPeer::start(serve("second"));
+    let httpd = sticky(gone, b.port(), "", "");
+    // Puts a in error.
+    assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
+    let a = ScriptedPeer::start_at((std::net::Ipv4Addr::LOCALHOST, gone).into(), serve("first"))
+        .expect("the port is still free");
+    drop(b);
+    // b refuses; a is in error, but all are now.
+    assert_eq!(httpd.request("GET", "/app/x", OF_B).expect(200).text(), "first");
+    assert_eq!(a.requests(), 1);
+}
+
+/// `X-Route` names the route, `X-No-Session` says to forget it; with mod_jk's names at `/jk`.
+const STEERED: &str = "SetEnvIf X-Route (.+) ajp-route=$1\nSetEnvIf X-No-Session (.+) ajp-sticky-ignore=$1\n\
+     SetEnvIf X-Jk-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Jk-No-Session (.+) JK_STICKY_IGNORE=$1\n\
+     CustomLog steered.log \"%{BALANCER_WORKER_ROUTE}e %{BALANCER_SESSION_ROUTE}e %{BALANCER_ROUTE_CHANGED}e\"";
+
+#[test]
+fn the_environment_names_the_route_of_one_request_whatever_its_session() {
+    let two = Two::start();
+    let pair = [two.first.port(), two.second.port()];
+    let members = |conf: Setup| {
+        conf.conf("<Proxy balancer://two>")
+            .conf(&format!("BalancerMember ajp://127.0.0.1:{} route=a", pair[0]))
+            .conf(&format!("BalancerMember ajp://127.0.0.1:{} route=b status=+N", pair[1]))
+            .conf("ProxySet stickysession=JSESSIONID\n</Proxy>\nProxyPass /app balancer://two/app")
+            .conf(STEERED)
+    };
+    let httpd = members(Httpd::setup()).start();
+    for header in ["X-Route", "X-Jk-Route"] {
+        let headers = format!("{OF_A}{header}: b\r\n");
+        let answer = httpd.request("GET", "/app/p;jsessionid=1.a?q=1", &headers);
+        assert_eq!(answer.expect(200).text(), "second", "{header}: also one that drains");
+        assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "first");
+    }
+    let log = support::process::wait_for("the requests are in the log", || {
+        let log = std::fs::read_to_string(httpd.root().join("steered.log")).ok()?;
+        (log.lines().count() == 4).then_some(log)
+    });
+    assert_eq!(log.lines().filter(|line| *line == "b b -").count(), 2, "{log}");
+    assert_eq!(log.lines().filter(|line| *line == "a a -").count(), 2, "{log}");
+}
+
+#[test]
+fn a_route_that_the_environment_names_and_nobody_has_is_balanced() {
+    let two = Two::start();
+    let (first, second) = (two.first.port(), two.second.port());
+    let httpd = sticky_with(first, second, "", "nofailover=On", STEERED);
+    let answer = httpd.request("GET", "/app/x", "X-Route: zz\r\n").expect(200);
+    assert!(["first", "second"].contains(&answer.text().as_str()));
+}
+
+#[test]
+fn the_environment_has_the_session_of_one_request_ignored() {
+    let two = Two::start();
+    for header in ["X-No-Session", "X-Jk-No-Session"] {
+        let httpd = sticky_with(two.first.port(), two.second.port(), "", "", STEERED);
+        let headers = format!("{OF_A}{header}: 1\r\n");
+        let mut names: Vec<String> =
+            (0..10).map(|_| httpd.request("GET", "/app/x", &headers).expect(200).text()).collect();
+        names.sort();
+        assert_eq!(names.iter().filter(|name| *name == "first").count(), 5, "{header}: {names:?}");
+        let no = format!("{OF_A}{header}: 0\r\n");
+        for _ in 0..5 {
+            assert_eq!(httpd.request("GET", "/app/x", &no).expect(200).text(), "first");
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Call<'_> {
             busy.state().succeeded(unix_ms(SystemTime::now()));
         }
         if finished.failed_status == Some(StatusFailure::Hard) {
-            self.worker.mark_error();
+            self.mark_member();
         } else {
             self.worker.came_back();
         }
@@ -89,7 +89,7 @@ impl Call<'_> {
             } else if self.worker.fails_on_timeout() {
                 // mod_proxy_balancer would mark the member that answers in the end.
                 outcome.member = Member::Error;
-                self.worker.mark_error();
+                self.mark_member();
             }
         }
         match outcome.reply {
@@ -119,7 +119,7 @@ impl Call<'_> {
             if count > ours.max_reply_timeouts.unwrap_or(0) {
                 busy.state().forget_reply_timeouts();
                 outcome.member = Member::Error;
-                self.worker.mark_error();
+                self.mark_member();
             }
         }
     }
@@ -150,11 +150,19 @@ impl Call<'_> {
         }
     }
 
+    /// Puts the member in error, though it is not what the status says.
+    fn mark_member(&self) {
+        self.child.passes.found_at_fault(self.worker);
+        self.worker.mark_error();
+    }
+
     /// Returns to mod_proxy.
     pub(super) fn leave(&self, verdict: Verdict) -> c_int {
         if verdict.spares_member {
             member::leave_untouched(self.request, self.worker);
         } else if verdict.status == sys::HTTP_SERVICE_UNAVAILABLE as c_int {
+            // mod_proxy is about to mark it.
+            self.child.passes.found_at_fault(self.worker);
             self.worker.note_error_time();
         }
         verdict.status

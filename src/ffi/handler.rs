@@ -78,10 +78,7 @@ unsafe fn handle(
     };
     // A member was elected a moment ago; what it looks like now may be another request's passing
     // mark. A worker outside a balancer is refused where it is disabled or stopped.
-    // SAFETY: worker and server are live.
-    let refused = !worker.is_member()
-        && unsafe { sys::ajp_shim_worker_usable(worker.as_ptr(), request.server()) } == 0;
-    if refused {
+    if !worker.is_member() && !worker.is_usable(request.server()) {
         let name = String::from_utf8_lossy(worker.name());
         log::request(request, LogLevel::Error, format_args!("{name}: disabled or stopped"));
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
@@ -136,7 +133,7 @@ pub(super) struct Call<'r> {
     pub(super) request: Request<'r>,
     pub(super) worker: Worker,
     conf: *mut sys::proxy_server_conf,
-    child: &'r Arc<Child>,
+    pub(super) child: &'r Arc<Child>,
     pub(super) uri: Uri<'r>,
 }
 
@@ -151,9 +148,12 @@ impl<'r> Call<'r> {
             return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
         }
         if kept.had_it.contains(&self.worker) {
-            // Whatever made mod_proxy come back to it (forcerecovery, retry=0): once is enough.
-            kept.passed_over.add(self.worker, self.child);
+            // Whatever made mod_proxy come back to it: once is enough.
+            kept.passed_over.set(self.worker, self.child);
             return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
+        }
+        if self.worker.is_member() && !kept.tried.contains(&self.worker) {
+            kept.tried.push(self.worker);
         }
         kept.instead_of_503 = None;
         request.notes().unset(c"proxy_timedout");
@@ -162,7 +162,7 @@ impl<'r> Call<'r> {
         // SAFETY: both outlive the request.
         let configured = unsafe { Configured::new(self.worker, self.conf, request.server(), ours) };
         let backend = self.backend(remote_proxy, configured);
-        let has_others = self.worker.has_usable_siblings(&kept.had_it);
+        let has_others = self.worker.has_usable_siblings(&kept.tried);
         let settings = self.settings(configured, ours, has_others);
         let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;

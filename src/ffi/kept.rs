@@ -12,11 +12,13 @@ use crate::exchange::RequestBody;
 pub(super) struct Kept {
     /// The client's body: what has been read of it for one member is sent to the next.
     pub(super) upload: Option<Upload>,
-    /// Members that did not take the request for no fault of their own.
+    /// The member that has just not taken the request, for no fault of its own.
     pub(super) passed_over: PassedOver,
     /// How often the request has been sent, over all members.
     pub(super) attempts: u32,
-    /// The members it has been sent to: none gets it a second time.
+    /// The members it has been given to: none is chosen a second time.
+    pub(super) tried: Vec<Worker>,
+    /// Those of them it has been sent to: none gets it a second time, however it was chosen.
     pub(super) had_it: Vec<Worker>,
     /// The client's status if no other member takes the request.
     pub(super) instead_of_503: Option<u16>,

@@ -2,21 +2,21 @@
 //!
 //! mod_proxy marks a balancer member when the scheme handler returns 503 or 500, and tries another
 //! one only while the first is marked (`proxy_handler`). So for "busy" the member is let be marked,
-//! together with those that were passed over before, so that none is elected twice; and all are
-//! unmarked when the next one has been chosen (its call of the scheme handler), when the request
-//! has failed (post_request, before mod_proxy_balancer's, which marks members for `failonstatus`),
-//! or at the latest when the request's pool goes.
+//! and is unmarked at the first chance after that: when the next one is about to be chosen
+//! (`election`, which sees to it that none is chosen twice), when the request has failed
+//! (post_request, before mod_proxy_balancer's, which marks members for `failonstatus`), or at the
+//! latest when the request's pool goes.
 //!
 //! Several requests of a child may pass over a member at once: the last one to be done unmarks it,
-//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]).
+//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]). A member that one of
+//! them found in error, or put there, stays so.
 //!
 //! # Race
-//! Between mark and unmark, some microseconds of mod_proxy's election, another thread or child can
-//! see the member in error and elect a different one: harmless. If in the same moment another
-//! thread marks it for a true fault, the unmarking undoes that: the next request to the member
-//! meets the fault itself and marks it again. If in the same moment another child unmarks it, that
-//! request is not tried elsewhere and gets its failure's own status. (A next member of another
-//! scheme than ajp keeps the marks until the end of its request.)
+//! Between mark and unmark, some instructions of mod_proxy's, another thread or child can see the
+//! member in error and elect a different one: harmless. If in the same moment another child unmarks
+//! it, the request is not tried elsewhere and gets its failure's own status. If another child marks
+//! it for a true fault, the unmarking undoes that: the next request to the member meets the fault
+//! itself and marks it again.
 
 use std::collections::HashMap;
 use std::ffi::c_int;
@@ -32,57 +32,71 @@ use super::server_config::ServerConfig;
 use super::sys;
 use super::worker::Worker;
 
-/// Which members requests of this child are passing over at the moment, and how many do.
+/// Which members requests of this child are passing over at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Passes(Mutex<HashMap<usize, u32>>);
+pub(super) struct Passes(Mutex<HashMap<usize, Pass>>);
+
+/// The requests that are passing over one member.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    requests: u32,
+    /// The mark is there for a true fault.
+    stays: bool,
+}
 
 impl Passes {
     fn begin(&self, member: Worker) {
         let mut passes = self.0.lock();
-        *passes.entry(member.as_ptr() as usize).or_default() += 1;
-        member.mark_error();
+        let pass = passes.entry(address(member)).or_insert_with(|| {
+            let stays = member.status() & sys::PROXY_WORKER_IN_ERROR != 0;
+            Pass { requests: 0, stays }
+        });
+        pass.requests += 1;
     }
 
     fn end(&self, member: Worker) {
         // A prefork child destroys its requests in a signal handler, which may have interrupted a
         // holder of this lock. It ends then: a mark that stays has its `retry` time.
         let Some(mut passes) = self.0.try_lock_for(LOCK_LIMIT) else { return };
-        let address = member.as_ptr() as usize;
-        let left = passes.get(&address).map_or(0, |count| count.saturating_sub(1));
-        if left > 0 {
-            passes.insert(address, left);
-        } else {
-            passes.remove(&address);
-            member.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        let Some(pass) = passes.get_mut(&address(member)) else { return };
+        pass.requests = pass.requests.saturating_sub(1);
+        if pass.requests == 0 {
+            if !pass.stays {
+                member.clear_status(sys::PROXY_WORKER_IN_ERROR);
+            }
+            passes.remove(&address(member));
+        }
+    }
+
+    /// The member is being marked for a fault of its own.
+    pub(super) fn found_at_fault(&self, member: Worker) {
+        if let Some(pass) = self.0.lock().get_mut(&address(member)) {
+            pass.stays = true;
         }
     }
 }
 
-/// The members of a balancer that did not take a request, for no fault of theirs.
-#[derive(Default)]
-pub(super) struct PassedOver {
-    members: Vec<Worker>,
-    /// Whose count they are in, while they are marked.
-    marked: Option<Arc<Child>>,
+fn address(member: Worker) -> usize {
+    member.as_ptr() as usize
 }
+
+/// The member that has just not taken a request, for no fault of its own.
+#[derive(Default)]
+pub(super) struct PassedOver(Option<(Worker, Arc<Child>)>);
 
 const LOCK_LIMIT: Duration = Duration::from_millis(100);
 
 impl PassedOver {
-    pub(super) fn add(&mut self, worker: Worker, child: &Arc<Child>) {
+    pub(super) fn set(&mut self, worker: Worker, child: &Arc<Child>) {
         self.unmark();
-        self.members.push(worker);
-        for member in &self.members {
-            child.passes.begin(*member);
-        }
-        self.marked = Some(Arc::clone(child));
+        child.passes.begin(worker);
+        worker.note_error_time();
+        self.0 = Some((worker, Arc::clone(child)));
     }
 
     fn unmark(&mut self) {
-        if let Some(child) = self.marked.take() {
-            for member in &self.members {
-                child.passes.end(*member);
-            }
+        if let Some((member, child)) = self.0.take() {
+            child.passes.end(member);
         }
     }
 }
@@ -99,10 +113,10 @@ pub(super) fn leave_untouched(request: Request<'_>, worker: Worker) {
     let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
     let (Some(child), true) = (child, worker.is_member()) else { return };
     // SAFETY: the reference is used for this one call.
-    unsafe { Kept::of(request) }.passed_over.add(worker, child);
+    unsafe { Kept::of(request) }.passed_over.set(worker, child);
 }
 
-/// The next member has been chosen, or the request has failed.
+/// The next member is to be chosen, or the request has failed.
 pub(super) fn settle(request: Request<'_>) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.

@@ -18,11 +18,13 @@
 
 mod answer;
 mod apr;
+mod balancer;
 mod body;
 mod canon;
 mod child;
 mod client;
 mod cping;
+mod election;
 mod guard;
 mod handler;
 mod housekeeping;

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
+use super::election::{self, Places};
 use super::guard::guard;
 use super::request::Request;
 use super::server_config::ServerConfig;
@@ -45,6 +46,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     child_ended: Some(child_ended),
     canon: Some(canon),
     scheme: Some(scheme),
+    pre_request: Some(pre_request),
     post_request: Some(post_request),
     request_status: Some(request_status),
     worker_param: Some(worker_param),
@@ -131,6 +133,20 @@ unsafe extern "C" fn scheme(
             proxyport,
         )
     }
+}
+
+unsafe extern "C" fn pre_request(
+    worker: *mut *mut sys::proxy_worker,
+    balancer: *mut *mut sys::proxy_balancer,
+    r: *mut sys::request_rec,
+    conf: *mut sys::proxy_server_conf,
+    url: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: mod_proxy passes the request it serves on this thread, its configuration, and places
+    // of its own.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
+        election::pre_request(Request::from_ptr(r), conf, &Places { worker, balancer, url })
+    })
 }
 
 unsafe extern "C" fn post_request(

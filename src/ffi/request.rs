@@ -83,6 +83,12 @@ impl<'r> Request<'r> {
         unsafe { apr::bytes((*self.as_ptr()).args) }
     }
 
+    /// What the request has been translated to: `proxy:` and a URL.
+    pub(super) fn filename(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { apr::bytes((*self.as_ptr()).filename) }.unwrap_or(b"")
+    }
+
     pub(super) fn set_filename(self, filename: *mut c_char) {
         // SAFETY: the record is ours to write during a canon hook; the text is in its pool.
         unsafe { (*self.as_ptr()).filename = filename }

@@ -149,7 +149,7 @@ impl Worker {
         }
     }
 
-    /// Call before a 503 or 500 for which mod_proxy is to mark the member: it sets the mark first
+    /// Call before a 503 or 500, for which mod_proxy marks the member: it sets the mark first
     /// and the time of it after. Another thread that sees the mark beside an old time takes the
     /// member for one whose `retry` has passed and unmarks it, and mod_proxy, which looks once more
     /// before it tries another member, would give up.
@@ -160,6 +160,43 @@ impl Worker {
                 (&raw mut (*self.shared()).error_time).write_volatile(sys::apr_time_now());
             }
         }
+    }
+
+    /// In error, it is usable again once its `retry` time has come.
+    pub(super) fn give_its_chance(self, server: *mut sys::server_rec) {
+        self.is_usable(server);
+    }
+
+    /// Usable, or usable again now that its `retry` time has come.
+    pub(super) fn is_usable(self, server: *mut sys::server_rec) -> bool {
+        // SAFETY: worker and server are live.
+        unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
+    }
+
+    /// `forcerecovery`, as mod_proxy_balancer does it.
+    pub(super) fn force_recovery(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
+        unsafe { (*s).retries = (*s).retries.wrapping_add(1) };
+        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+    }
+
+    /// It has been chosen: mod_proxy_balancer's count, and mod_status's.
+    pub(super) fn count_election(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
+        unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
+    }
+
+    /// Has it fewer requests in flight for its `loadfactor`?
+    pub(super) fn is_less_busy_than(self, other: Self) -> bool {
+        let load = |worker: Self| {
+            let s = worker.shared();
+            // SAFETY: plain words in shared memory.
+            unsafe { ((*s).busy as u64, u64::try_from((*s).lbfactor).unwrap_or(0).max(1)) }
+        };
+        let ((busy, factor), (other_busy, other_factor)) = (load(self), load(other));
+        busy.saturating_mul(other_factor) < other_busy.saturating_mul(factor)
     }
 
     /// It answered: a worker that was retried is back.
@@ -218,6 +255,14 @@ impl Worker {
         self.text(|s| {
             // SAFETY: a place in live shared memory.
             unsafe { (&raw const (*s).route).cast() }
+        })
+    }
+
+    /// `redirect`: the route that stands in for its own.
+    pub(super) fn redirect<'a>(self) -> Option<&'a [u8]> {
+        self.text(|s| {
+            // SAFETY: a place in live shared memory.
+            unsafe { (&raw const (*s).redirect).cast() }
         })
     }
 

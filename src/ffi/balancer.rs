@@ -1,0 +1,165 @@
+//! A view of one of mod_proxy's balancers, and of what its members say to it.
+//!
+//! As with a [`Worker`], the shared parts are read raw, one field at a time.
+
+use std::ptr::NonNull;
+
+use super::apr;
+use super::guard::guard;
+use super::request::Request;
+use super::worker::Worker;
+use super::{roll, sys};
+use crate::proxy::Sticky;
+
+/// A balancer, for the length of a hook.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Balancer(NonNull<sys::proxy_balancer>);
+
+impl Balancer {
+    /// # Safety
+    /// `raw` is a balancer of mod_proxy's that outlives the use of this view.
+    pub(super) unsafe fn from_ptr(raw: *mut sys::proxy_balancer) -> Option<Self> {
+        NonNull::new(raw).map(Self)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut sys::proxy_balancer {
+        self.0.as_ptr()
+    }
+
+    fn shared(self) -> *mut sys::proxy_balancer_shared {
+        // SAFETY: a plain field of a live record; never null once defined.
+        unsafe { (*self.as_ptr()).s }
+    }
+
+    /// `balancer://name`.
+    pub(super) fn name<'a>(self) -> &'a [u8] {
+        // SAFETY: an array that mod_proxy keeps NUL-terminated and does not change after the
+        // configuration.
+        unsafe { apr::bytes((&raw const (*self.shared()).name).cast()) }.unwrap_or(b"")
+    }
+
+    /// Its members, in the order of the configuration.
+    pub(super) fn members(self) -> impl Iterator<Item = Worker> {
+        // SAFETY: the array is live; members are added at its end alone, to memory that stays.
+        let members = unsafe { roll::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
+        // SAFETY: below the number of elements when it was read; null while being added.
+        members.map(|member| unsafe { *member }).filter(|member| !member.is_null()).map(|member| {
+            // SAFETY: a member of mod_proxy's, which outlives requests.
+            unsafe { Worker::from_ptr(member) }
+        })
+    }
+
+    /// Keeps the other threads of this child out; `None`: it cannot be locked.
+    pub(super) fn lock(self) -> Option<Locked> {
+        // SAFETY: the balancer is live.
+        let locked = unsafe { sys::ajp_shim_lock_balancer(self.as_ptr()) } == 0;
+        locked.then_some(Locked(self))
+    }
+
+    /// How it knows sessions; `None`: it does not.
+    pub(super) fn sticky(self) -> Option<Sticky> {
+        let s = self.shared();
+        // SAFETY: arrays that mod_proxy keeps NUL-terminated, and plain fields; copied at once.
+        let (cookie, path, separator, ends_at_semicolon) = unsafe {
+            (
+                apr::bytes((&raw const (*s).sticky).cast()).unwrap_or(b"").to_vec(),
+                apr::bytes((&raw const (*s).sticky_path).cast()).unwrap_or(b"").to_vec(),
+                (*s).sticky_separator as u8,
+                (*s).scolonsep() != 0,
+            )
+        };
+        let separator = (separator != 0).then_some(separator);
+        (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
+    }
+
+    /// `nofailover`: a session goes to its member or nowhere.
+    pub(super) fn forces_sessions(self) -> bool {
+        // SAFETY: a bit field in shared memory.
+        unsafe { (*self.shared()).sticky_force() != 0 }
+    }
+
+    /// `forcerecovery`: where all are in error, all are tried.
+    pub(super) fn forces_recovery(self) -> bool {
+        // SAFETY: a bit field in shared memory.
+        unsafe { (*self.shared()).forcerecovery() != 0 }
+    }
+
+    /// `timeout`: requests wait for a member to become usable.
+    pub(super) fn waits_for_members(self) -> bool {
+        // SAFETY: a plain field in shared memory.
+        unsafe { (*self.shared()).timeout != 0 }
+    }
+}
+
+/// A balancer that this thread has locked; dropping it unlocks.
+#[derive(Debug)]
+pub(super) struct Locked(Balancer);
+
+impl Locked {
+    /// Takes in members that another child has added.
+    ///
+    /// # Safety
+    /// `conf` is mod_proxy's configuration of this request's server.
+    pub(super) unsafe fn sync(&self, request: Request<'_>, conf: *mut sys::proxy_server_conf) {
+        // SAFETY: all live, as the caller promises; the lock is held.
+        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), request.server(), conf) };
+    }
+
+    /// The member that the lbmethod elects.
+    pub(super) fn find(&self, request: Request<'_>) -> Option<Worker> {
+        // SAFETY: balancer and request are live, the lock is held.
+        let found = unsafe { sys::ajp_shim_find(self.0.as_ptr(), request.as_ptr()) };
+        // SAFETY: null or a member, which outlives the request.
+        NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
+    }
+
+    /// The least busy member that is not among `tried`, of the lowest `lbset` that has one.
+    pub(super) fn find_untried(&self, request: Request<'_>, tried: &[Worker]) -> Option<Worker> {
+        let mut tried = Tried(tried);
+        // SAFETY: as in `find`; the callback is given the list only during the call.
+        let found = unsafe {
+            sys::ajp_shim_find_best(
+                self.0.as_ptr(),
+                request.as_ptr(),
+                Some(less_busy_and_untried),
+                (&raw mut tried).cast(),
+            )
+        };
+        // SAFETY: null or a member, which outlives the request.
+        NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
+    }
+
+    /// Tells the lbmethod of a member that a session has chosen.
+    pub(super) fn elected_for_session(&self, member: Worker, request: Request<'_>) {
+        // SAFETY: balancer, member and server are live, the lock is held.
+        unsafe {
+            sys::ajp_shim_elected_for_session(self.0.as_ptr(), member.as_ptr(), request.server());
+        }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // SAFETY: locked by this thread in `lock`, unlocked once.
+        unsafe { sys::ajp_shim_unlock_balancer(self.0.as_ptr()) };
+    }
+}
+
+/// The members that a request has been given to.
+struct Tried<'a>(&'a [Worker]);
+
+unsafe extern "C" fn less_busy_and_untried(
+    current: *mut sys::proxy_worker,
+    best: *mut sys::proxy_worker,
+    tried: *mut std::ffi::c_void,
+) -> std::ffi::c_int {
+    // SAFETY: what `find_untried` passes, alive during its call; members of mod_proxy's, the best
+    // one null at first.
+    guard(0, || unsafe {
+        let Tried(tried) = &*tried.cast::<Tried<'_>>();
+        let current = Worker::from_ptr(current);
+        let best = NonNull::new(best).map(|best| Worker::from_ptr(best.as_ptr()));
+        let better = best.is_none_or(|best| current.is_less_busy_than(best));
+        (better && !tried.contains(&current)).into()
+    })
+}
