@@ -216,6 +216,11 @@ void ajp_shim_append_slice(apr_bucket_brigade *bb, const char *data, apr_size_t 
     APR_BRIGADE_INSERT_TAIL(bb, b);
 }
 
+void ajp_shim_append_transient(apr_bucket_brigade *bb, const char *data, apr_size_t len)
+{
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(data, len, bb->bucket_alloc));
+}
+
 void ajp_shim_append_flush(apr_bucket_brigade *bb)
 {
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(bb->bucket_alloc));

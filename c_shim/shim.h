@@ -80,6 +80,9 @@ void ajp_shim_log_server(const server_rec *s, int level, const char *text);
  * release_slice, exactly once, when the last bucket that shares the bytes is destroyed, on
  * whichever thread that happens. */
 void ajp_shim_append_slice(apr_bucket_brigade *bb, const char *data, apr_size_t len, void *owner);
+/* Appends `len` bytes at `data`, which stay there until the brigade has been passed on: who keeps
+ * the bucket longer than that copies them. */
+void ajp_shim_append_transient(apr_bucket_brigade *bb, const char *data, apr_size_t len);
 void ajp_shim_append_flush(apr_bucket_brigade *bb);
 void ajp_shim_append_eos(apr_bucket_brigade *bb);
 int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);

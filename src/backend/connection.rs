@@ -1,12 +1,14 @@
 //! One AJP connection: what the pool keeps.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::buffers::Buffers;
 use super::cping::{self, Ping};
 use super::error::PingError;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Spent};
 use crate::exchange::Reusable;
 use crate::net::{Address, IdleState, NetError, SendError, Stream};
 use crate::pool::{Liveness, Pooled};
@@ -36,10 +38,9 @@ pub struct Usage {
 
 impl Connection {
     /// Wraps a socket that has just been opened.
-    #[must_use]
-    pub fn new(stream: Stream, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, now: Instant, buffers: Arc<Buffers>) -> Self {
         let usage = Usage { opened: now, requests: 0, sent: 0, received: 0 };
-        Self { stream, incoming: Incoming::new(), usage, pinged: None }
+        Self { stream, incoming: Incoming::new(buffers), usage, pinged: None }
     }
 
     /// Starts a request: counters of bytes begin anew.
@@ -148,9 +149,10 @@ impl Connection {
         self.stream.peer()
     }
 
-    /// Gives back the memory an idle connection does not need.
-    pub fn shrink(&mut self) {
-        self.incoming.shrink();
+    /// Parts with the memory an idle connection does not need. Keep the result until what was
+    /// received has been handed on.
+    pub fn retire(&mut self) -> Spent {
+        self.incoming.retire()
     }
 }
 

@@ -132,13 +132,18 @@ impl Backend {
     /// Tries every address; when none answers, the name is asked again once, and every address
     /// that is new is tried too.
     pub(super) fn connect(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
+        let stream = self.connect_stream(settings)?;
+        Ok(Connection::new(stream, Instant::now(), Arc::clone(&self.buffers)))
+    }
+
+    fn connect_stream(&self, settings: &ConnectSettings) -> Result<Stream, AcquireFailure> {
         if let Some(path) = &self.key.socket_path {
             let address = Address::Unix(path.into());
             return connect_to(address, &settings.options);
         }
         let known = self.resolve(settings.address_ttl)?;
         let failure = match connect_any(&known, &settings.options) {
-            Ok(connection) => return Ok(connection),
+            Ok(stream) => return Ok(stream),
             Err(failure) => failure,
         };
         // If the name cannot be resolved now, what the known addresses said stands.
@@ -146,7 +151,7 @@ impl Backend {
         let asked = asked.unwrap_or_else(|_| Arc::clone(&known));
         let moved: Vec<_> = asked.iter().filter(|a| !known.contains(a)).copied().collect();
         match connect_any(&moved, &settings.options) {
-            Ok(connection) => Ok(connection),
+            Ok(stream) => Ok(stream),
             Err(later) => Err(later
                 .or(failure)
                 .unwrap_or(AcquireFailure::NoAddress { host: self.key.host.clone() })),
@@ -158,22 +163,19 @@ impl Backend {
 fn connect_any(
     addresses: &[SocketAddr],
     options: &ConnectOptions,
-) -> Result<Connection, Option<AcquireFailure>> {
+) -> Result<Stream, Option<AcquireFailure>> {
     let mut last = None;
     for address in addresses {
         match connect_to(Address::Inet(*address), options) {
-            Ok(connection) => return Ok(connection),
+            Ok(stream) => return Ok(stream),
             Err(failure) => last = Some(failure),
         }
     }
     Err(last)
 }
 
-fn connect_to(address: Address, options: &ConnectOptions) -> Result<Connection, AcquireFailure> {
-    match Stream::connect(&address, options) {
-        Ok(stream) => Ok(Connection::new(stream, Instant::now())),
-        Err(source) => Err(AcquireFailure::Connect { address, source }),
-    }
+fn connect_to(address: Address, options: &ConnectOptions) -> Result<Stream, AcquireFailure> {
+    Stream::connect(&address, options).map_err(|source| AcquireFailure::Connect { address, source })
 }
 
 #[cfg(test)]

@@ -1,29 +1,53 @@
 //! The receive buffer of a connection: filled as much as is there, read packet by packet.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::net::{NetError, Received, Stream};
+use super::buffers::Buffers;
+use crate::net::{Deadline, NetError, Received, Stream};
 use crate::protocol::{CodecError, Direction, packet_len, split_packet};
 
 /// Bytes received and not yet read as packets.
 ///
-/// Packets are slices of the buffer, not copies. While a slice lives (in a bucket on its way to
-/// the client) its buffer lives too, and the next receive starts a new one; once all are gone the
-/// buffer is used again.
+/// Packets are slices of the buffer, not copies. While a slice lives (on its way to the client) its
+/// buffer lives too, and the next receive starts another one; once all are gone the buffer is used
+/// again.
 #[derive(Debug)]
 pub(super) struct Incoming {
+    buffers: Arc<Buffers>,
     unread: Bytes,
     /// The whole last buffer, to be used again when nobody else holds a slice of it.
     buffer: Option<Bytes>,
-    /// How much to ask the socket for; grows while reads fill it.
+    /// How much to ask the socket for; grows while reads fill it, also from request to request.
     capacity: usize,
+    /// The most that one receive of this request has brought.
+    most: usize,
+    /// The last receive filled its buffer: there is more.
+    was_filled: bool,
+}
+
+/// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
+/// their way to the client. Dropped after them, the buffer is used again.
+#[derive(Debug)]
+pub struct Spent {
+    buffers: Arc<Buffers>,
+    buffer: Option<Bytes>,
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.buffers.give_back(buffer);
+        }
+    }
 }
 
 impl Incoming {
-    pub(super) fn new() -> Self {
-        Self { unread: Bytes::new(), buffer: None, capacity: SMALLEST }
+    pub(super) fn new(buffers: Arc<Buffers>) -> Self {
+        let (unread, buffer) = (Bytes::new(), None);
+        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0, was_filled: false }
     }
 
     /// The next whole packet's payload, if it has arrived.
@@ -37,59 +61,88 @@ impl Incoming {
     }
 
     /// Waits up to `timeout` for bytes and takes as many as are there. `Ok(0)`: the peer closed.
+    ///
+    /// One poll and one recv; no poll where the last receive has shown that there is more.
     pub(super) fn receive(
         &mut self,
         stream: &Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        let mut space = self.space();
-        let before = space.len();
-        let received = stream.receive(&mut space, timeout);
-        if space.len() == space.capacity() {
-            self.capacity = (self.capacity * 2).min(LARGEST);
+        if self.was_filled
+            && let Some(count) = self.receive_now(stream)?
+        {
+            return Ok(count);
         }
-        let count = space.len() - before;
-        let whole = Bytes::from(space);
-        self.unread = whole.clone();
-        self.buffer = Some(whole);
-        received.map(|outcome| match outcome {
-            Received::Bytes(_) => count,
-            Received::End => 0,
-        })
+        let deadline = Deadline::after(Instant::now(), timeout);
+        let mut left = timeout;
+        loop {
+            if !stream.wait_readable(left)? {
+                return Err(NetError::TimedOut { after: timeout });
+            }
+            if let Some(count) = self.receive_now(stream)? {
+                return Ok(count);
+            }
+            // Nothing there though poll said so: a packet with a bad checksum.
+            left = deadline.remaining(Instant::now());
+        }
     }
 
     /// Gives the memory back: an idle connection keeps none.
-    pub(super) fn shrink(&mut self) {
-        *self = Self::new();
+    pub(super) fn retire(&mut self) -> Spent {
+        // A connection that had large answers will have them again; one that has none does not keep
+        // large buffers busy for ever.
+        if self.most < self.capacity / 4 {
+            self.capacity = (self.capacity / 2).max(SMALLEST);
+        }
+        (self.unread, self.most, self.was_filled) = (Bytes::new(), 0, false);
+        Spent { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
+    }
+
+    fn receive_now(&mut self, stream: &Stream) -> Result<Option<usize>, NetError> {
+        let mut space = self.space();
+        let before = space.len();
+        let received = stream.receive_now(&mut space);
+        let count = space.len() - before;
+        self.was_filled = space.len() == space.capacity();
+        if self.was_filled {
+            self.capacity = (self.capacity * 2).min(LARGEST);
+        }
+        self.most = self.most.max(count);
+        let whole = Bytes::from(space);
+        self.unread = whole.clone();
+        self.buffer = Some(whole);
+        Ok(match received? {
+            Some(Received::Bytes(_)) => Some(count),
+            Some(Received::End) => Some(0),
+            None => None,
+        })
     }
 
     /// A buffer that starts with the unread bytes, with room for more: at least for the rest of
     /// the packet they begin.
     fn space(&mut self) -> Vec<u8> {
-        let unread = std::mem::take(&mut self.unread);
-        let whole_packet = match packet_len(&unread, Direction::FromContainer) {
+        let whole_packet = match packet_len(&self.unread, Direction::FromContainer) {
             Ok(Some(len)) => len,
             _ => 0,
         };
-        let wanted = self.capacity.max(whole_packet);
-        let mut space = if unread.is_empty() {
-            match self.buffer.take() {
-                Some(buffer) if buffer.is_unique() => {
-                    let mut space = Vec::from(buffer);
-                    space.clear();
-                    space
-                }
-                _ => Vec::new(),
-            }
-        } else {
-            // Drop our second handle first: then a buffer nobody else holds is moved, not copied.
-            self.buffer = None;
-            Vec::from(unread)
-        };
-        if space.capacity() < wanted {
-            space.reserve_exact(wanted - space.len());
+        let wanted = self.capacity.max(whole_packet).max(self.unread.len() + 1);
+        let unread = std::mem::take(&mut self.unread);
+        if unread.is_empty() {
+            drop(unread);
+            self.give_back_last();
+            return self.buffers.take(wanted);
         }
+        let mut space = self.buffers.take(wanted);
+        space.extend_from_slice(&unread);
+        drop(unread);
+        self.give_back_last();
         space
+    }
+
+    fn give_back_last(&mut self) {
+        if let Some(last) = self.buffer.take() {
+            self.buffers.give_back(last);
+        }
     }
 }
 

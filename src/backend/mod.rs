@@ -3,6 +3,7 @@
 //! Opens and tests connections; which request goes over them is the business of the layer above.
 
 mod addresses;
+mod buffers;
 mod connection;
 mod connector;
 mod cping;
@@ -18,6 +19,7 @@ pub use connector::ConnectSettings;
 pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
+pub use incoming::Spent;
 pub use packet_limit::PacketLimit;
 pub use upkeep::{Pass, Upkeep};
 
@@ -32,6 +34,7 @@ use parking_lot::Mutex;
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
 use addresses::Addresses;
+use buffers::Buffers;
 use idle_life::IdleLife;
 use upkeep::Chores;
 
@@ -82,6 +85,7 @@ impl fmt::Display for BackendKey {
 pub struct Backend {
     key: BackendKey,
     pool: Arc<Pool<Connection>>,
+    buffers: Arc<Buffers>,
     addresses: Addresses,
     packet_limit: PacketLimit,
     idle_life: IdleLife,
@@ -97,6 +101,7 @@ impl Backend {
         Self {
             key,
             pool: Pool::new(),
+            buffers: Arc::default(),
             addresses: Addresses::default(),
             packet_limit,
             idle_life: IdleLife::default(),

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{Backend, BackendKey, Bounds, ConnectSettings, Connection};
@@ -68,7 +69,7 @@ impl Scene {
             let address = Address::Inet(self.listener.local_addr().unwrap());
             let stream = Stream::connect(&address, &ConnectOptions::default()).unwrap();
             let vacancy = self.backend.pool.vacancy_below(usize::MAX).unwrap();
-            vacancy.stock(Connection::new(stream, self.start), self.at(seconds));
+            vacancy.stock(Connection::new(stream, self.start, Arc::default()), self.at(seconds));
             self.accept()
         })
     }

@@ -18,6 +18,10 @@ pub(super) struct HttpdClient<'r> {
     request: Request<'r>,
     body: &'r mut Body,
     out: *mut sys::apr_bucket_brigade,
+    /// What the buckets in `out` point to, until they have been passed on.
+    held: Vec<Bytes>,
+    /// Buckets own their bytes: see [`append`](Client::append).
+    gives_away: bool,
     before: Before,
     /// SEND_HEADERS has been put into the response.
     has_headers: bool,
@@ -37,6 +41,8 @@ impl<'r> HttpdClient<'r> {
             request,
             body,
             out,
+            held: Vec::new(),
+            gives_away: request.is_a_stream(),
             before,
             has_headers: false,
             is_overridden: false,
@@ -96,10 +102,22 @@ impl Client for HttpdClient<'_> {
         Ok(())
     }
 
+    /// httpd's filters of a connection have either sent the bytes or copied the few that the client
+    /// does not take yet when `pass` returns; a stream of HTTP/2 keeps them for another thread, and
+    /// would copy them all: there the buckets own their bytes.
     fn append(&mut self, data: Bytes) {
-        if !self.is_overridden {
+        if self.is_overridden {
+            return;
+        }
+        if self.gives_away {
             // SAFETY: the brigade is ours, on the request's thread.
             unsafe { slice::append(self.out, data) }
+        } else {
+            // SAFETY: as above; `held` keeps the bytes in place until the brigade is empty again.
+            unsafe {
+                sys::ajp_shim_append_transient(self.out, data.as_ptr().cast(), data.len());
+            }
+            self.held.push(data);
         }
     }
 
@@ -129,6 +147,7 @@ impl Client for HttpdClient<'_> {
             sys::apr_brigade_cleanup(self.out.cast());
             status
         };
+        self.held.clear();
         if self.request.is_aborted() {
             return Err(ClientError::Gone);
         }

@@ -219,6 +219,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_ptr()).status_line }
     }
 
+    /// It came over a stream of a connection that it shares with others (HTTP/2).
+    pub(super) fn is_a_stream(self) -> bool {
+        // SAFETY: the connection is live; a plain field.
+        unsafe { !(*self.connection()).master.is_null() }
+    }
+
     pub(super) fn is_aborted(self) -> bool {
         // SAFETY: the connection is live.
         unsafe { (*self.connection()).aborted != 0 }

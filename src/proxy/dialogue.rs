@@ -232,9 +232,9 @@ impl<'a, C: Client> Dialogue<'a, C> {
         let Self { backend, settings, client, traffic, mut lease, failed_status, .. } = self;
         let usage = lease.usage();
         let reused = lease.is_reused();
+        let spent = lease.retire();
         match reusable {
             Some(proof) => {
-                lease.shrink();
                 let keep = if settings.keep {
                     backend.keep(&lease)
                 } else {
@@ -246,7 +246,9 @@ impl<'a, C: Client> Dialogue<'a, C> {
         }
         let attempts = traffic.attempts;
         let finished = Finished { attempts, usage, reused, failed_status };
-        client.pass().map(|()| finished).map_err(|error| Failure {
+        let passed = client.pass();
+        drop(spent);
+        passed.map(|()| finished).map_err(|error| Failure {
             error: error.into(),
             phase: Phase::Body,
             usage: Some(usage),
