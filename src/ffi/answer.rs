@@ -175,13 +175,12 @@ impl Call<'_> {
         if let Some(route) = self.worker.route() {
             notes.set(c"ajp-route", pool.copy(route));
         }
-        notes.set(c"ajp-attempts", pool.copy(attempts.to_string().as_bytes()));
+        notes.set(c"ajp-attempts", pool.copy_number(attempts));
         if let Some(reused) = traffic.reused {
             let word = if reused { c"reused" } else { c"new" };
             notes.set(c"ajp-connection", word.as_ptr());
         }
-        let waited = traffic.waited.as_micros().to_string();
-        notes.set(c"ajp-wait-us", pool.copy(waited.as_bytes()));
+        notes.set(c"ajp-wait-us", pool.copy_number(traffic.waited.as_micros()));
     }
 
     /// One line a failure.

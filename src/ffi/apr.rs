@@ -38,6 +38,11 @@ impl Pool {
         unsafe { sys::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
     }
 
+    /// Writes a number into the pool.
+    pub(super) fn copy_number(self, number: impl itoa::Integer) -> *mut c_char {
+        self.copy(itoa::Buffer::new().format(number).as_bytes())
+    }
+
     /// Gives a Rust value to the pool, which drops it when it is cleared or destroyed. The pointer
     /// is good until then.
     pub(super) fn own<T>(self, value: T) -> *mut T {

@@ -65,7 +65,9 @@ pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     if query.is_some_and(has_control_or_space) {
         return forbidden(request, "query string");
     }
-    let mut name = b"proxy:ajp://".to_vec();
+    let room = host.len() + path.len() + query.map_or(0, <[u8]>::len) + 32;
+    let mut name = Vec::with_capacity(room);
+    name.extend_from_slice(b"proxy:ajp://");
     if host.contains(&b':') {
         name.extend_from_slice(b"[");
         name.extend_from_slice(host);
@@ -74,7 +76,8 @@ pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         name.extend_from_slice(host);
     }
     if port != DEFAULT_PORT {
-        name.extend_from_slice(format!(":{port}").as_bytes());
+        name.extend_from_slice(b":");
+        name.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
     }
     name.extend_from_slice(b"/");
     name.extend_from_slice(path);

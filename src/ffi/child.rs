@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
+use super::known::{ByAddress, KnownWorkers};
 use super::log::{self, LogLevel};
 use super::member::Passes;
 use super::server_config::WorkerId;
@@ -17,12 +18,14 @@ use crate::metrics::{MemberKey, MemberState};
 /// The state of one child, shared by its threads.
 #[derive(Debug)]
 pub(super) struct Child {
-    settings: HashMap<WorkerId, WorkerSettings>,
+    settings: HashMap<WorkerId, WorkerSettings, ByAddress>,
     backends: RwLock<HashMap<BackendKey, Arc<Backend>>>,
     members: Members,
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
     housekeeper: OnceLock<Housekeeper>,
+    /// Workers that have had a request.
+    pub(super) known: KnownWorkers,
     /// Members that requests are passing over.
     pub(super) passes: Passes,
 }
@@ -34,8 +37,9 @@ impl Child {
         watched: HashSet<WorkerId>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
-        let passes = Passes::default();
-        Self { settings, backends, members, watched, housekeeper, passes }
+        let (known, passes) = (KnownWorkers::default(), Passes::default());
+        let settings = settings.into_iter().collect();
+        Self { settings, backends, members, watched, housekeeper, known, passes }
     }
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:

@@ -10,6 +10,7 @@ use super::child::Child;
 use super::client::{self, HttpdClient};
 use super::guard::guard_or;
 use super::kept::Kept;
+use super::known::Known;
 use super::log::{self, LogLevel};
 use super::request::Request;
 use super::server_config::ServerConfig;
@@ -161,22 +162,23 @@ impl<'r> Call<'r> {
         let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
         // SAFETY: both outlive the request.
         let configured = unsafe { Configured::new(self.worker, self.conf, request.server(), ours) };
-        let backend = self.backend(remote_proxy, configured);
+        let known = self.known(remote_proxy, configured);
+        let backend = &*known.backend;
         let has_others = self.worker.has_usable_siblings(&kept.tried);
         let settings = self.settings(configured, ours, has_others);
-        let resolved = remote_proxy.is_none().then_some((&*backend, &settings.connect));
+        let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
             kept.upload = Some(self.upload().map_err(|error| self.refuse(&error))?);
         }
         let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
-        let prepared = self.prepare(&backend, upload)?;
+        let prepared = self.prepare(backend, upload)?;
         let mut client = HttpdClient::new(request, &mut upload.body);
-        let shared = self.child.member_state(self.worker.key());
+        let shared = self.child.member_state(known.member);
         let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
         let busy = entered.as_ref().ok().and_then(Option::as_ref);
         let (result, traffic) = match &entered {
-            Ok(_) => serve(&backend, &settings, &prepared, &mut client),
+            Ok(_) => serve(backend, &settings, &prepared, &mut client),
             Err(limit) => (Err(Failure::before_connection(*limit)), Traffic::default()),
         };
         self.worker.count(traffic.uploaded, traffic.downloaded);
@@ -188,7 +190,7 @@ impl<'r> Call<'r> {
         match result {
             Ok(finished) => Ok(self.answered(&client, finished, busy)),
             Err(failure) => {
-                let verdict = self.failed(&backend, &failure, &client, ours, busy);
+                let verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
                 kept.instead_of_503 = verdict.instead_of_503;
@@ -197,23 +199,31 @@ impl<'r> Call<'r> {
         }
     }
 
-    fn backend(
-        &self,
-        remote_proxy: Option<(&[u8], u16)>,
-        configured: Configured<'_>,
-    ) -> Arc<Backend> {
+    /// The backend that the request's URL names, and what goes with the worker.
+    fn known(&self, remote_proxy: Option<(&[u8], u16)>, configured: Configured<'_>) -> Arc<Known> {
         let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
         let socket_path = self.request.notes().get(c"uds_path");
-        let key = configured.key(host, port, socket_path);
-        if !self.worker.has_fixed_address() {
-            // A host that the client's URL can choose: nothing of it is kept.
-            return Arc::new(Backend::new(key));
+        let worker = self.worker;
+        let is_fixed = worker.has_fixed_address();
+        let holds = |known: &Known| {
+            is_fixed && configured.leads_to(known.backend.key(), host, port, socket_path)
+        };
+        let known = self.child.known.get(worker, self.conf, holds).unwrap_or_else(|| {
+            let key = configured.key(host, port, socket_path);
+            let member = worker.key();
+            if !is_fixed {
+                // A host that the client's URL can choose: nothing of it is kept.
+                let backend = Arc::new(Backend::new(key));
+                return Arc::new(Known { backend, member, tells_upkeep: false });
+            }
+            let backend = self.child.backend(&key);
+            let tells_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
+            self.child.known.set(worker, self.conf, Known { backend, member, tells_upkeep })
+        });
+        if known.tells_upkeep {
+            known.backend.set_upkeep(configured.upkeep());
         }
-        let backend = self.child.backend(&key);
-        if remote_proxy.is_some() || !self.child.watches(self.worker.id()) {
-            backend.set_upkeep(configured.upkeep());
-        }
-        backend
+        known
     }
 
     fn settings(

@@ -25,14 +25,13 @@ pub(super) fn forward_request(
     target: Target<'_>,
     limit: PacketSize,
 ) -> Result<Vec<u8>, EncodeError> {
-    let headers: Vec<(&[u8], &[u8])> = request
-        .headers_in()
-        .entries()
-        .filter(|(name, _)| !(target.drop_body_headers && describes_body(name)))
-        .collect();
+    let entries = request.headers_in().entries();
+    let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(entries.size_hint().1.unwrap_or(0));
+    headers.extend(entries.filter(|(name, _)| !(target.drop_body_headers && describes_body(name))));
     let is_tls = request.is_tls();
-    let remote_port = request.client().port.to_string();
-    let attributes = attributes(request, worker, target, is_tls, remote_port.as_bytes());
+    let mut remote_port = itoa::Buffer::new();
+    let remote_port = remote_port.format(request.client().port).as_bytes();
+    let attributes = attributes(request, worker, target, is_tls, remote_port);
     ForwardRequest {
         method: method(request),
         protocol: request.protocol(),

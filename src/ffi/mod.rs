@@ -29,6 +29,7 @@ mod guard;
 mod handler;
 mod housekeeping;
 mod kept;
+mod known;
 mod lifecycle;
 mod log;
 mod marshal;

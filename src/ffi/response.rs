@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use super::apr::Table;
+use super::apr::{Pool, Table};
 use super::log::{self, LogLevel};
 use super::request::Request;
 use super::sys;
@@ -54,7 +54,7 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
         }
         if name.eq_ignore_ascii_case(b"content-length") {
             // Once, whatever the spelling: the exchange has seen to it that all say the same.
-            headers.set(c"Content-Length", pool.copy(plain_number(value).as_bytes()));
+            headers.set(c"Content-Length", plain_number(pool, value));
             continue;
         }
         let value = mapped(request, conf, name, pool.copy(value));
@@ -84,9 +84,10 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
 }
 
 /// The number without the white space and the zeros that a peer may put before it.
-fn plain_number(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    text.trim().parse::<u64>().map_or_else(|_| text.trim().into(), |number| number.to_string())
+fn plain_number(pool: Pool, value: &[u8]) -> *const c_char {
+    let text = value.trim_ascii();
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+    number.map_or_else(|| pool.copy(text), |number| pool.copy_number(number))
 }
 
 /// A 204 has none (RFC 9110 8.6), and a 205 has no body, whatever length the application had in
@@ -100,9 +101,9 @@ fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
     if head.reason.is_empty() {
         return std::ptr::null();
     }
-    let mut line = format!("{} ", head.status).into_bytes();
-    line.extend_from_slice(&head.reason);
-    request.pool().copy(&line)
+    let mut number = itoa::Buffer::new();
+    let number = number.format(head.status).as_bytes();
+    request.pool().copy(&[number, b" ", &head.reason].concat())
 }
 
 /// ProxyPassReverse, ProxyPassReverseCookieDomain and -Path.

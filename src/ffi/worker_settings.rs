@@ -39,7 +39,6 @@ impl<'a> Configured<'a> {
     pub(super) fn key(self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
         let worker = self.worker;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let limits = self.limits();
         BackendKey {
             host: text(host).to_ascii_lowercase(),
             port,
@@ -47,8 +46,31 @@ impl<'a> Configured<'a> {
             source: self.source(),
             secret: worker.secret().map(text).unwrap_or_default(),
             packet_size: worker.packet_size(self.conf),
-            bounds: Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl },
+            bounds: self.bounds(),
         }
+    }
+
+    /// Is that what [`key`](Self::key) would give? Allocates nothing.
+    pub(super) fn leads_to(
+        self,
+        key: &BackendKey,
+        host: &[u8],
+        port: u16,
+        socket_path: Option<&[u8]>,
+    ) -> bool {
+        let worker = self.worker;
+        key.port == port
+            && key.host.as_bytes().eq_ignore_ascii_case(host)
+            && key.socket_path.as_deref().map(str::as_bytes) == worker.socket_path().or(socket_path)
+            && key.source == self.source()
+            && key.secret.as_bytes() == worker.secret().unwrap_or_default()
+            && key.packet_size == worker.packet_size(self.conf)
+            && key.bounds == self.bounds()
+    }
+
+    fn bounds(self) -> Bounds {
+        let limits = self.limits();
+        Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl }
     }
 
     pub(super) fn connect(self) -> ConnectSettings {
