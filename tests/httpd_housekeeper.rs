@@ -226,16 +226,19 @@ fn a_connection_that_does_not_answer_an_interval_ping_is_closed_with_no_request(
     assert!(peer.errors().is_empty(), "{:?}", peer.errors());
 }
 
+/// Answers requests, and no CPING at all.
+fn answers_no_cping(conn: &mut PeerConnection) -> io::Result<()> {
+    while let Some(payload) = conn.read_packet()? {
+        if payload != [0x0A] {
+            respond(conn, "hello")?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_backend_that_hangs_does_not_delay_what_is_done_for_another() {
-    let silent = ScriptedPeer::start(|conn: &mut PeerConnection| {
-        while let Some(payload) = conn.read_packet()? {
-            if payload != [0x0A] {
-                respond(conn, "hello")?;
-            }
-        }
-        Ok(())
-    });
+    let silent = ScriptedPeer::start(answers_no_cping);
     let peer = ScriptedPeer::start(uris);
     let conf =
         format!("ProxyPass /silent ajp://127.0.0.1:{}/ pinginterval=1 ping=50", silent.port());
@@ -257,6 +260,21 @@ fn a_backend_that_hangs_does_not_delay_what_is_done_for_another() {
 /// One child, so that connections can be counted.
 const ONE_CHILD: &str = "ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\n\
                          MinSpareThreads 1\nMaxSpareThreads 16\n";
+
+#[test]
+fn a_request_does_not_wait_while_the_only_connection_is_pinged() {
+    let peer = ScriptedPeer::start(answers_no_cping);
+    let parameters = "max=1 pinginterval=1 pingmode=interval ping=5";
+    let httpd = proxy_with(Mpm::Event, &peer, parameters, ONE_CHILD);
+    httpd.get("/app/hello").expect(200);
+    wait_for("a CPING without answer", || (peer.cpings() > 0).then_some(()));
+
+    let asked = Instant::now();
+    httpd.get("/app/hello").expect(200);
+
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert_eq!((peer.requests(), peer.connections()), (2, 2), "over a new connection");
+}
 
 #[track_caller]
 fn min_connections_are_open_before_the_first_request(mpm: Mpm) {

@@ -12,7 +12,7 @@ use crate::pool::{CloseReason, Keep, Liveness, Loan, Pooled, Sweep};
 pub struct Upkeep {
     /// The pool's limits, `addressttl`, when to ping, and how warm connections are opened.
     pub connect: ConnectSettings,
-    /// `min`: so many connections are open at least, in use or idle.
+    /// `min`: so many connections are open at least, in use, idle or being pinged.
     pub min: usize,
 }
 
@@ -71,7 +71,10 @@ impl Backend {
     /// For the housekeeper's thread alone. Blocks for a moment where CPING was sent, for a second
     /// at most where a new connection does not come about, and for as long as the resolver takes
     /// where `addressttl` has passed. A CPING without answer is looked at again in later passes
-    /// until its time is over: a backend that hangs costs the others nothing.
+    /// until its time is over: a backend that hangs costs the others nothing, and its own requests no
+    /// wait. They may open connections instead of those being pinged, which are closed if there is no
+    /// room for them below `max` once they have answered. So half of `max`, rounded up, may be open
+    /// above it, until the pings' time is over.
     pub fn maintain(&self, upkeep: &Upkeep, now: Instant) -> Pass {
         // Taken out: after a panic they are dropped, which closes the connections.
         let mut chores = std::mem::take(&mut *self.chores.lock());

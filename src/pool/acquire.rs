@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::lease::{Acquired, Lease, Place, Vacancy};
@@ -109,7 +109,7 @@ impl<C: Pooled> Pool<C> {
     /// Closes what is idle and keeps nothing from now on; for the end of the child.
     ///
     /// Requests in flight finish: `acquire` goes on giving vacancies, and waiters are served, but
-    /// each connection is closed when it is released.
+    /// each connection is closed when it is released, or given back from a [`Loan`](super::Loan).
     pub fn close(&self) {
         let idle = {
             let mut state = self.state.lock();
@@ -121,13 +121,14 @@ impl<C: Pooled> Pool<C> {
 
     /// What the pool holds now and has done so far.
     pub fn stats(&self) -> Stats {
-        let (idle, in_use, waiting) = {
+        let (idle, in_use, lent, waiting) = {
             let state = self.state.lock();
-            (state.idle.len(), state.in_use, state.waiters.len())
+            (state.idle.len(), state.in_use, state.lent, state.waiters.len())
         };
         Stats {
             idle,
             in_use,
+            lent,
             waiting,
             created: self.counters.created.load(Relaxed),
             reused: self.counters.reused.load(Relaxed),
@@ -243,8 +244,15 @@ impl<C: Pooled> Pool<C> {
     }
 
     /// Takes a usable connection in: to the first waiter, else among the idle ones.
-    pub(super) fn put(self: &Arc<Self>, place: Place<C>, entry: Entry<C>, back: Back) {
-        let mut state = self.state.lock();
+    ///
+    /// `state` is the pool that `place` is one of, locked; unlocked in here.
+    pub(super) fn put(
+        place: Place<C>,
+        entry: Entry<C>,
+        back: Back,
+        // Last, so dropped first should this panic: the others must not be dropped under the lock.
+        mut state: MutexGuard<'_, State<C>>,
+    ) {
         match state.destination() {
             Destination::Close(reason) => {
                 drop(state);

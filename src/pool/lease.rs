@@ -98,7 +98,8 @@ impl<C: Pooled> Lease<C> {
 
     pub(super) fn put_back(self, back: Back) {
         let Lease { entry, place, .. } = self;
-        Arc::clone(&place.pool).put(place, entry, back);
+        let pool = Arc::clone(&place.pool);
+        Pool::put(place, entry, back, pool.state.lock());
     }
 }
 

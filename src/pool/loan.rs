@@ -2,33 +2,55 @@
 //! while, closes chosen ones, asks for room to open new ones.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::acquire::{Back, Pool, close_all};
-use super::lease::{Lease, Place, Vacancy};
-use super::state::{Rest, Rested};
+use super::lease::{Place, Vacancy};
+use super::state::{Entry, Rest, Rested, State};
 use super::{CloseReason, Pooled, ReleaseOrder};
 
 /// An idle connection taken out to be tested; it keeps its age. Dropped, it is closed.
+///
+/// It is in none of the `max` places, so that no request waits for the test: a new connection may
+/// be opened meanwhile, and as many connections as are on loan may be open above `max`. Who lends
+/// bounds that: with no more loans while earlier ones are out, and each for one ping timeout at most,
+/// it is half of `max`, rounded up, for that long.
 #[must_use = "dropping it closes the connection"]
 pub struct Loan<C: Pooled> {
-    lease: Lease<C>,
+    // Fields drop in this order: a loan counts until its connection is closed.
+    entry: Entry<C>,
     rest: Rest,
+    absence: Absence<C>,
 }
 
 impl<C: Pooled> Loan<C> {
     /// Back to where it was, no younger than before; to the first waiter, if there is one.
     ///
-    /// To call it is to say that the connection is clean: nothing asked on it is unanswered.
+    /// Closed instead where requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
+    /// after [`Pool::close`]. To call it is to say that the connection is clean: nothing asked on it
+    /// is unanswered.
     pub fn give_back(self) {
-        self.lease.put_back(Back::LookedAt(self.rest));
+        let Self { entry, rest, absence } = self;
+        let pool = Arc::clone(&absence.pool);
+        let mut state = pool.state.lock();
+        if state.has_room() {
+            absence.end(&mut state);
+            let place = Place::take(&pool, &mut state);
+            Pool::put(place, entry, Back::LookedAt(rest), state);
+            return;
+        }
+        let shutting_down = state.shutting_down;
+        drop(state);
+        entry.close(if shutting_down { CloseReason::Shutdown } else { CloseReason::Evicted });
+        drop(absence);
     }
 
     /// Closes it.
     pub fn close(self, reason: CloseReason) {
-        drop(self.lease.discard(reason));
+        self.entry.close(reason);
     }
 
     /// Where in the order of releases it stands.
@@ -41,19 +63,22 @@ impl<C: Pooled> Deref for Loan<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        &self.lease
+        &self.entry.connection
     }
 }
 
 impl<C: Pooled> DerefMut for Loan<C> {
     fn deref_mut(&mut self) -> &mut C {
-        &mut self.lease
+        &mut self.entry.connection
     }
 }
 
 impl<C: Pooled + fmt::Debug> fmt::Debug for Loan<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lease.fmt(f)
+        f.debug_struct("Loan")
+            .field("connection", &self.entry.connection)
+            .field("number", &self.entry.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +87,7 @@ impl<C: Pooled> Pool<C> {
     /// idle; oldest first, and half of all at most, so that a request still finds one.
     ///
     /// `wanted` is called with the pool locked and must not block. A single idle connection may be
-    /// taken: a request that comes in that moment is as in [`sweep`](Self::sweep)'s race.
+    /// taken: a request that comes in that moment opens another.
     pub fn borrow_idle(
         self: &Arc<Self>,
         mut wanted: impl FnMut(&C, Instant) -> bool,
@@ -73,8 +98,8 @@ impl<C: Pooled> Pool<C> {
         taken
             .into_iter()
             .map(|Rested { entry, rest }| {
-                let place = Place::take(self, &mut state);
-                Loan { lease: Lease { entry, rest: Some(rest), place }, rest }
+                let absence = Absence::begin(self, &mut state);
+                Loan { entry, rest, absence }
             })
             .collect()
     }
@@ -94,13 +119,47 @@ impl<C: Pooled> Pool<C> {
         close_all(taken.into_iter().map(|rested| rested.entry).collect(), reason)
     }
 
-    /// The right to open one more connection while there are fewer than `floor`, in use or idle.
+    /// The right to open one more connection while there are fewer than `floor`, in use, idle or
+    /// on loan.
     ///
-    /// `None` too at `max`, while somebody waits (who comes first), and after
-    /// [`close`](Self::close).
+    /// `None` too at `max` (loans counted, which shall come back), while somebody waits (who comes
+    /// first), and after [`close`](Self::close).
     pub fn vacancy_below(self: &Arc<Self>, floor: usize) -> Option<Vacancy<C>> {
         let mut state = self.state.lock();
-        let wanted = !state.shutting_down && state.waiters.is_empty() && state.total() < floor;
-        (wanted && state.has_room()).then(|| Vacancy { place: Place::take(self, &mut state) })
+        let max = state.limits.max.map_or(usize::MAX, NonZeroUsize::get);
+        let wanted = !state.shutting_down && state.waiters.is_empty();
+        let open = state.total() + state.lent;
+        (wanted && open < floor.min(max)).then(|| Vacancy { place: Place::take(self, &mut state) })
+    }
+}
+
+/// A connection on loan, counted in `lent` until this is dropped or ended.
+///
+/// Must not be dropped while the pool is locked. Nobody is served at its end: who waits does so for
+/// a place, and a loan has none.
+struct Absence<C: Pooled> {
+    pool: Arc<Pool<C>>,
+    counted: bool,
+}
+
+impl<C: Pooled> Absence<C> {
+    /// Counts one more on loan.
+    fn begin(pool: &Arc<Pool<C>>, state: &mut State<C>) -> Self {
+        state.lent += 1;
+        Self { pool: Arc::clone(pool), counted: true }
+    }
+
+    /// Ends it within the critical section in which the connection gets a place.
+    fn end(mut self, state: &mut State<C>) {
+        state.lent -= 1;
+        self.counted = false;
+    }
+}
+
+impl<C: Pooled> Drop for Absence<C> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.pool.state.lock().lent -= 1;
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! * An idle connection is looked at ([`Pooled::check`]) before it serves again, and is closed once
 //!   it has been idle for `ttl`.
 //! * At most `max` places exist: connections idle, in use, and being opened.
+//! * No request waits for a connection on [`Loan`], which is out to be tested: it is in no place.
 //! * Who waits is served in the order of arrival; nobody who came later gets ahead.
 //! * The lock is held neither while a connection is looked at nor while one is closed.
 //!

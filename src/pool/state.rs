@@ -74,6 +74,8 @@ pub(super) struct State<C: Pooled> {
     /// A map and not a deque: a sweep takes any one out and puts it back where it was.
     pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Entry<C>)>,
     pub(super) in_use: usize,
+    /// Out on a [`Loan`](super::Loan): open, but in no place.
+    pub(super) lent: usize,
     pub(super) waiters: VecDeque<Arc<Waiter<C>>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
@@ -85,6 +87,7 @@ impl<C: Pooled> State<C> {
         Self {
             idle: BTreeMap::new(),
             in_use: 0,
+            lent: 0,
             waiters: VecDeque::new(),
             limits: Limits::default(),
             shutting_down: false,
@@ -92,6 +95,7 @@ impl<C: Pooled> State<C> {
         }
     }
 
+    /// The places that are taken; a loan is in none.
     pub(super) fn total(&self) -> usize {
         self.in_use + self.idle.len()
     }

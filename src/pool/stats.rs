@@ -26,7 +26,8 @@ pub enum CloseReason {
     Shutdown,
     /// Clean, but it leads to an address that is no longer the backend's.
     Moved,
-    /// Good, but one too many: above a lowered `max`, above `smax`, or making room for a fresh one.
+    /// Good, but one too many: above a lowered `max`, above `smax`, making room for a fresh one, or
+    /// back from a [`Loan`](super::Loan) while requests had taken all places.
     Evicted,
 }
 
@@ -85,7 +86,7 @@ impl Closed {
 
 /// A pool at one moment.
 ///
-/// `idle`, `in_use` and `waiting` belong to the same moment. The counters are read beside them
+/// `idle`, `in_use`, `lent` and `waiting` belong to the same moment. The counters are read beside them
 /// and may be a step ahead or behind while other threads work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -93,6 +94,9 @@ pub struct Stats {
     pub idle: usize,
     /// Places taken: connections leased or being looked at, and vacancies.
     pub in_use: usize,
+    /// Connections out on a [`Loan`](super::Loan), to be tested: open, in no place, and neither
+    /// `idle` nor `in_use`.
+    pub lent: usize,
     /// Threads waiting for a place.
     pub waiting: usize,
     /// Connections put into this pool since it was made.

@@ -40,7 +40,8 @@ impl<C: Pooled> Pool<C> {
 
     /// Like [`sweep`](Self::sweep), but `look`, given the connection and its idle time, decides.
     ///
-    /// `look` may block, as for a CPING; the connection is in use meanwhile. To say
+    /// `look` should not block: the connection is in use meanwhile, and may be all that `max` allows.
+    /// What takes its time, such as a CPING, is done on a [`Loan`](super::Loan). To say
     /// [`Liveness::Usable`] is to say that it is clean: nothing asked on it is unanswered. Connections
     /// released after the round began are left to the next.
     pub fn sweep_with(
