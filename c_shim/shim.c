@@ -20,9 +20,6 @@ APLOG_USE_MODULE(proxy_ajp);
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 130)
 #define AJP_HAS_ADDRESS_TTL 1
 #endif
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 124)
-#define AJP_HAS_NAME_EX 1
-#endif
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
 #error "mod_proxy_ajp_rs needs httpd 2.4.49 or later"
 #endif

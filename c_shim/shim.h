@@ -130,6 +130,14 @@ int ajp_shim_run_canon(request_rec *r, char *url);
 int ajp_shim_address_ttl(const proxy_worker *worker); /* seconds; -1: for ever */
 const char *ajp_shim_worker_name(const proxy_worker *worker);
 
+/* The length of the array behind it. */
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 124)
+#define AJP_HAS_NAME_EX 1
+enum { AJP_SHIM_WORKER_NAME_SIZE = sizeof(((proxy_worker_shared *)0)->name_ex) };
+#else
+enum { AJP_SHIM_WORKER_NAME_SIZE = sizeof(((proxy_worker_shared *)0)->name) };
+#endif
+
 /* Does httpd only practise? It reads its configuration once before it starts in earnest. */
 int ajp_shim_is_first_reading(void);
 

@@ -171,9 +171,9 @@ impl Call<'_> {
     /// Notes for the access log: `%{ajp-worker}n` and so on.
     pub(super) fn note(&self, attempts: u32, traffic: &Traffic) {
         let (pool, notes) = (self.request.pool(), self.request.notes());
-        notes.set(c"ajp-worker", pool.copy(self.worker.name()));
+        notes.set(c"ajp-worker", pool.copy(&self.worker.name()));
         if let Some(route) = self.worker.route() {
-            notes.set(c"ajp-route", pool.copy(route));
+            notes.set(c"ajp-route", pool.copy(&route));
         }
         notes.set(c"ajp-attempts", pool.copy_number(attempts));
         if let Some(reused) = traffic.reused {

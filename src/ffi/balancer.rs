@@ -4,12 +4,14 @@
 
 use std::ptr::NonNull;
 
-use super::apr;
 use super::guard::guard;
 use super::request::Request;
+use super::text::Text;
 use super::worker::Worker;
 use super::{roll, sys};
 use crate::proxy::Sticky;
+
+const NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
 
 /// A balancer, for the length of a hook.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +34,9 @@ impl Balancer {
     }
 
     /// `balancer://name`.
-    pub(super) fn name<'a>(self) -> &'a [u8] {
-        // SAFETY: an array that mod_proxy keeps NUL-terminated and does not change after the
-        // configuration.
-        unsafe { apr::bytes((&raw const (*self.shared()).name).cast()) }.unwrap_or(b"")
+    pub(super) fn name(self) -> Text<NAME> {
+        // SAFETY: an array of the shared part, which lives as long as the balancer.
+        unsafe { Text::read(&raw const (*self.shared()).name) }
     }
 
     /// Its members, in the order of the configuration.
@@ -59,11 +60,11 @@ impl Balancer {
     /// How it knows sessions; `None`: it does not.
     pub(super) fn sticky(self) -> Option<Sticky> {
         let s = self.shared();
-        // SAFETY: arrays that mod_proxy keeps NUL-terminated, and plain fields; copied at once.
+        // SAFETY: arrays and plain fields of the shared part, which lives as long as the balancer.
         let (cookie, path, separator, ends_at_semicolon) = unsafe {
             (
-                apr::bytes((&raw const (*s).sticky).cast()).unwrap_or(b"").to_vec(),
-                apr::bytes((&raw const (*s).sticky_path).cast()).unwrap_or(b"").to_vec(),
+                Text::read(&raw const (*s).sticky).to_vec(),
+                Text::read(&raw const (*s).sticky_path).to_vec(),
                 (*s).sticky_separator as u8,
                 (*s).scolonsep() != 0,
             )

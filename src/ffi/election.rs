@@ -75,7 +75,8 @@ pub(super) unsafe fn pre_request(
             if balancer.waits_for_members() {
                 return sys::DECLINED;
             }
-            let name = String::from_utf8_lossy(balancer.name());
+            let name = balancer.name();
+            let name = String::from_utf8_lossy(&name);
             let text = format_args!("{name}: no member left that could take the request");
             log::request(request, LogLevel::Error, text);
             // SAFETY: as the caller promises.
@@ -125,7 +126,7 @@ fn session(
 
 /// Is it the route of a member, usable or not?
 fn is_known(balancer: Balancer, route: &[u8]) -> bool {
-    balancer.members().any(|member| member.route() == Some(route))
+    balancer.members().any(|member| member.has_route(route))
 }
 
 struct Election<'r> {
@@ -177,7 +178,7 @@ impl Election<'_> {
     fn by_route(&self, route: &[u8], redirects: usize) -> Option<Worker> {
         let members = || self.balancer.members();
         let (standbys, others): (Vec<_>, Vec<_>) = members()
-            .filter(|member| member.route() == Some(route))
+            .filter(|member| member.has_route(route))
             .partition(|member| member.status() & sys::PROXY_WORKER_HOT_STANDBY != 0);
         others.into_iter().chain(standbys).find_map(|member| {
             let server = self.request.server();
@@ -186,7 +187,7 @@ impl Election<'_> {
             }
             // Not for ever: redirects may go round in a circle.
             let redirect = member.redirect().filter(|_| redirects < members().count())?;
-            self.by_route(redirect, redirects + 1)
+            self.by_route(&redirect, redirects + 1)
         })
     }
 
@@ -204,8 +205,9 @@ impl Election<'_> {
     ) -> c_int {
         let (request, pool) = (self.request, self.request.pool());
         let (environment, notes) = (request.environment(), request.notes());
+        let name = member.name();
         let has_moved = match &session {
-            Some(session) => member.route() != Some(&session.routes[0]),
+            Some(session) => !member.has_route(&session.routes[0]),
             None => self.balancer.sticky().is_some(),
         };
         if has_moved {
@@ -213,14 +215,15 @@ impl Election<'_> {
         }
         // SAFETY: member and request are live.
         unsafe { sys::ajp_shim_count_busy(member.as_ptr(), request.as_ptr()) };
-        environment.set(c"BALANCER_NAME", pool.copy(self.balancer.name()));
-        environment.set(c"BALANCER_WORKER_NAME", pool.copy(member.name()));
-        environment.set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().unwrap_or(b"")));
+        environment.set(c"BALANCER_NAME", pool.copy(&self.balancer.name()));
+        environment.set(c"BALANCER_WORKER_NAME", pool.copy(&name));
+        environment
+            .set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
         // SAFETY: as the caller promises; the canonical URL is a string of the request's pool,
         // behind the `proxy:` that a canon handler puts before it.
         let status = unsafe {
             *places.worker = member.as_ptr();
-            let text = [member.name(), path_of(url)].concat();
+            let text = [&*name, path_of(url)].concat();
             request.set_filename(pool.copy(&[b"proxy:", &text[..]].concat()));
             let status = sys::ajp_shim_run_canon(request.as_ptr(), pool.copy(&text));
             if status == sys::OK as c_int {

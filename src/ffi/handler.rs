@@ -80,7 +80,8 @@ unsafe fn handle(
     // A member was elected a moment ago; what it looks like now may be another request's passing
     // mark. A worker outside a balancer is refused where it is disabled or stopped.
     if !worker.is_member() && !worker.is_usable(request.server()) {
-        let name = String::from_utf8_lossy(worker.name());
+        let name = worker.name();
+        let name = String::from_utf8_lossy(&name);
         log::request(request, LogLevel::Error, format_args!("{name}: disabled or stopped"));
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
     }

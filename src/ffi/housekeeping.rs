@@ -43,7 +43,7 @@ impl Watched {
             0 => DEFAULT_PORT,
             port => port,
         };
-        (configured.key(self.worker.host(), port, None), configured.upkeep())
+        (configured.key(&self.worker.host(), port, None), configured.upkeep())
     }
 }
 

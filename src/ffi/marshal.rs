@@ -31,7 +31,8 @@ pub(super) fn forward_request(
     let is_tls = request.is_tls();
     let mut remote_port = itoa::Buffer::new();
     let remote_port = remote_port.format(request.client().port).as_bytes();
-    let attributes = attributes(request, worker, target, is_tls, remote_port);
+    let secret = worker.secret();
+    let attributes = attributes(request, worker, target, is_tls, remote_port, secret.as_deref());
     ForwardRequest {
         method: method(request),
         protocol: request.protocol(),
@@ -65,9 +66,10 @@ fn attributes<'r>(
     target: Target<'r>,
     is_tls: bool,
     remote_port: &'r [u8],
+    secret: Option<&'r [u8]>,
 ) -> Vec<Attribute<'r>> {
     let mut list = Vec::with_capacity(16);
-    list.extend(worker.secret().map(Attribute::Secret));
+    list.extend(secret.map(Attribute::Secret));
     list.extend(request.user().map(Attribute::RemoteUser));
     list.extend(request.auth_type().map(Attribute::AuthType));
     list.extend(target.query.map(Attribute::QueryString));

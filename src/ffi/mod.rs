@@ -44,5 +44,6 @@ mod server_config;
 mod shm;
 mod slice;
 mod sys;
+mod text;
 mod worker;
 mod worker_settings;

@@ -15,7 +15,7 @@ use super::apr::{self, Pool};
 use super::canon::is_ajp;
 use super::roll;
 use super::sys;
-use super::worker::Worker;
+use super::worker::{Worker, balancer_name};
 use crate::metrics::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
 
 /// The shared memory, laid out as [`Table`] wants it.
@@ -204,12 +204,11 @@ unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
             // SAFETY: a live balancer, whose array holds pointers to its live members.
             let (members, most, name) = unsafe {
                 let members = roll::elements::<*mut sys::proxy_worker>((*balancer).workers);
-                let name = apr::bytes((&raw const (*(*balancer).s).name).cast::<c_char>());
-                (members, (*balancer).max_workers, name)
+                (members, (*balancer).max_workers, balancer_name(balancer))
             };
             let most = usize::try_from(most).unwrap_or(0);
             let room = most.saturating_sub(members.len());
-            let known = growth.entry(name.unwrap_or(b"").to_vec()).or_insert(0);
+            let known = growth.entry(name.to_vec()).or_insert(0);
             *known = room.max(*known);
             // SAFETY: as above.
             workers.extend(members.filter_map(|member| unsafe { ajp_key(*member) }));
@@ -226,7 +225,7 @@ unsafe fn ajp_key(worker: *mut sys::proxy_worker) -> Option<MemberKey> {
     }
     // SAFETY: as the caller promises; the view ends here.
     let worker = unsafe { Worker::from_ptr(worker) };
-    is_ajp(worker.name()).then(|| worker.key())
+    is_ajp(&worker.name()).then(|| worker.key())
 }
 
 /// How many children there may be at once. Twice what the MPM starts: one that ends may still have

@@ -2,15 +2,14 @@
 //!
 //! `worker->s` is memory shared with other processes: read raw, one field at a time, at each
 //! request (balancer-manager and mod_proxy_cluster change it at any time), and any value is taken
-//! as it comes.
+//! as it comes. Texts are copied out of it, to the stack: see [`Text`].
 
-use std::ffi::c_char;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use super::apr;
 use super::server_config::WorkerId;
+use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
 use super::{roll, sys};
 use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
@@ -44,15 +43,15 @@ impl Worker {
     }
 
     /// The scheme of its URL.
-    pub(super) fn scheme<'a>(self) -> &'a [u8] {
-        // SAFETY: a place in live shared memory.
-        self.text(|s| unsafe { (&raw const (*s).scheme).cast() }).unwrap_or(b"")
+    pub(super) fn scheme(self) -> Text<SCHEME> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).scheme) }
     }
 
     /// The host of its URL.
-    pub(super) fn host<'a>(self) -> &'a [u8] {
-        // SAFETY: a place in live shared memory.
-        self.text(|s| unsafe { (&raw const (*s).hostname_ex).cast() }).unwrap_or(b"")
+    pub(super) fn host(self) -> Text<HOST> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).hostname_ex) }
     }
 
     /// The port of its URL; 0: none.
@@ -68,9 +67,10 @@ impl Worker {
     }
 
     /// Its URL, as mod_proxy displays it.
-    pub(super) fn name<'a>(self) -> &'a [u8] {
-        // SAFETY: an array in shared memory, NUL-terminated by mod_proxy.
-        unsafe { apr::bytes(sys::ajp_shim_worker_name(self.as_ptr())) }.unwrap_or(b"")
+    pub(super) fn name(self) -> Text<NAME> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr); the shim
+        // takes no look at it, and says how long it is.
+        unsafe { Text::read(sys::ajp_shim_worker_name(self.as_ptr()).cast()) }
     }
 
     /// What tells it from other workers in every child: its balancer's name, its own, and its unix
@@ -78,15 +78,14 @@ impl Worker {
     pub(super) fn key(self) -> MemberKey {
         // SAFETY: a plain field of a live record.
         let balancer = unsafe { (*self.as_ptr()).balancer };
-        let balancer = if balancer.is_null() {
-            None
-        } else {
-            // SAFETY: a member's balancer is live; its name is an array in shared memory, which
-            // mod_proxy keeps NUL-terminated.
-            unsafe { apr::bytes((&raw const (*(*balancer).s).name).cast()) }
-        };
-        let socket = self.socket_path().unwrap_or(b"");
-        MemberKey::of(&[balancer.unwrap_or(b""), socket, self.name()])
+        // SAFETY: a member's balancer lives as long as the member.
+        let balancer = (!balancer.is_null()).then(|| unsafe { balancer_name(balancer) });
+        let socket = self.socket_path();
+        MemberKey::of(&[
+            balancer.as_deref().unwrap_or(b""),
+            socket.as_deref().unwrap_or(b""),
+            &self.name(),
+        ])
     }
 
     pub(super) fn is_member(self) -> bool {
@@ -243,43 +242,32 @@ impl Worker {
         reusable && self.status() & sys::PROXY_WORKER_GENERIC == 0
     }
 
-    pub(super) fn secret<'a>(self) -> Option<&'a [u8]> {
-        self.text(|s| {
-            // SAFETY: a place in live shared memory.
-            unsafe { (&raw const (*s).secret).cast() }
-        })
+    pub(super) fn secret(self) -> Option<Text<SECRET>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).secret) }.non_empty()
     }
 
-    /// `route`.
-    pub(super) fn route<'a>(self) -> Option<&'a [u8]> {
-        self.text(|s| {
-            // SAFETY: a place in live shared memory.
-            unsafe { (&raw const (*s).route).cast() }
-        })
+    /// `route`, which balancer-manager may change at any time.
+    pub(super) fn route(self) -> Option<Text<ROUTE>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).route) }.non_empty()
     }
 
     /// `redirect`: the route that stands in for its own.
-    pub(super) fn redirect<'a>(self) -> Option<&'a [u8]> {
-        self.text(|s| {
-            // SAFETY: a place in live shared memory.
-            unsafe { (&raw const (*s).redirect).cast() }
-        })
+    pub(super) fn redirect(self) -> Option<Text<ROUTE>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).redirect) }.non_empty()
+    }
+
+    /// Is this its route?
+    pub(super) fn has_route(self, route: &[u8]) -> bool {
+        self.route().as_deref() == Some(route)
     }
 
     /// The unix socket's path.
-    pub(super) fn socket_path<'a>(self) -> Option<&'a [u8]> {
-        self.text(|s| {
-            // SAFETY: a place in live shared memory.
-            unsafe { (&raw const (*s).uds_path).cast() }
-        })
-    }
-
-    fn text<'a>(
-        self,
-        field: impl Fn(*mut sys::proxy_worker_shared) -> *const c_char,
-    ) -> Option<&'a [u8]> {
-        // SAFETY: an array that mod_proxy keeps NUL-terminated.
-        unsafe { apr::bytes(field(self.shared())) }.filter(|text| !text.is_empty())
+    pub(super) fn socket_path(self) -> Option<Text<SOCKET_PATH>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).uds_path) }.non_empty()
     }
 
     /// `iobuffersize`, also as ProxyIOBufferSize gives it.
@@ -391,4 +379,14 @@ impl Worker {
 /// httpd's times are microseconds; one of 0 or less would never wait, so it is the least wait.
 fn microseconds(time: i64) -> Duration {
     Duration::from_micros(u64::try_from(time).unwrap_or(0)).max(Duration::from_millis(1))
+}
+
+/// The name of a balancer.
+///
+/// # Safety
+/// `balancer` is live.
+pub(super) unsafe fn balancer_name(balancer: *const sys::proxy_balancer) -> Text<BALANCER_NAME> {
+    // SAFETY: an array of the shared part, which is never null once the balancer is defined and lives
+    // as long as that.
+    unsafe { Text::read(&raw const (*(*balancer).s).name) }
 }

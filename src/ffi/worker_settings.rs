@@ -42,9 +42,9 @@ impl<'a> Configured<'a> {
         BackendKey {
             host: text(host).to_ascii_lowercase(),
             port,
-            socket_path: worker.socket_path().or(socket_path).map(text),
+            socket_path: worker.socket_path().as_deref().or(socket_path).map(text),
             source: self.source(),
-            secret: worker.secret().map(text).unwrap_or_default(),
+            secret: worker.secret().as_deref().map(text).unwrap_or_default(),
             packet_size: worker.packet_size(self.conf),
             bounds: self.bounds(),
         }
@@ -61,9 +61,10 @@ impl<'a> Configured<'a> {
         let worker = self.worker;
         key.port == port
             && key.host.as_bytes().eq_ignore_ascii_case(host)
-            && key.socket_path.as_deref().map(str::as_bytes) == worker.socket_path().or(socket_path)
+            && key.socket_path.as_deref().map(str::as_bytes)
+                == worker.socket_path().as_deref().or(socket_path)
             && key.source == self.source()
-            && key.secret.as_bytes() == worker.secret().unwrap_or_default()
+            && key.secret.as_bytes() == worker.secret().as_deref().unwrap_or_default()
             && key.packet_size == worker.packet_size(self.conf)
             && key.bounds == self.bounds()
     }
