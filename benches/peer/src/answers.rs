@@ -1,0 +1,108 @@
+//! Answers, encoded once and then only sent.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// In which form an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// AJP, with packets of at most this many bytes.
+    Ajp {
+        packet_size: usize,
+    },
+    Http,
+}
+
+/// The answers there have been so far, by form and length of the body.
+#[derive(Debug, Default)]
+pub struct Answers {
+    known: HashMap<(Form, usize), Rc<[u8]>>,
+}
+
+impl Answers {
+    pub fn get(&mut self, form: Form, length: usize) -> Rc<[u8]> {
+        let answer = self.known.entry((form, length)).or_insert_with(|| match form {
+            Form::Ajp { packet_size } => ajp(length, packet_size).into(),
+            Form::Http => http(length).into(),
+        });
+        Rc::clone(answer)
+    }
+}
+
+/// The length that a path asks for: its last segment.
+pub fn length_of(path: &[u8]) -> Option<usize> {
+    let last = path.rsplit(|&byte| byte == b'/').next()?;
+    let length: usize = std::str::from_utf8(last).ok()?.parse().ok()?;
+    (length <= LONGEST).then_some(length)
+}
+
+/// The alphabet, over and over: a piece that is missing or in the wrong place shows.
+fn body(length: usize) -> Vec<u8> {
+    (b'a'..=b'z').cycle().take(length).collect()
+}
+
+fn http(length: usize) -> Vec<u8> {
+    let mut answer = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for (name, value) in headers(length) {
+        answer.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    answer.extend_from_slice(b"\r\n");
+    answer.extend(body(length));
+    answer
+}
+
+fn ajp(length: usize, packet_size: usize) -> Vec<u8> {
+    let headers = headers(length);
+    let mut head = vec![0x04, 0x00, 0xC8];
+    push_string(&mut head, b"200");
+    head.extend_from_slice(&u16_of(headers.len()));
+    for (name, value) in &headers {
+        match CODES.iter().find(|(coded, _)| coded == name) {
+            Some((_, code)) => head.extend_from_slice(&[0xA0, *code]),
+            None => push_string(&mut head, name.as_bytes()),
+        }
+        push_string(&mut head, value.as_bytes());
+    }
+    let mut answer = Vec::with_capacity(length + length / 1000 + 1024);
+    push_packet(&mut answer, &head);
+    // Four bytes of packet header, type, length, and the byte behind the data.
+    for chunk in body(length).chunks(packet_size - 8) {
+        let mut payload = vec![0x03];
+        push_string(&mut payload, chunk);
+        push_packet(&mut answer, &payload);
+    }
+    push_packet(&mut answer, &[0x05, 0x01]);
+    answer
+}
+
+/// What Tomcat says of a static file.
+fn headers(length: usize) -> [(&'static str, String); 4] {
+    [
+        ("ETag", "W/\"128-1718000000000\"".to_owned()),
+        ("Last-Modified", "Mon, 10 Jun 2024 06:13:20 GMT".to_owned()),
+        ("Content-Type", "text/plain".to_owned()),
+        ("Content-Length", length.to_string()),
+    ]
+}
+
+const CODES: [(&str, u8); 3] =
+    [("Content-Type", 0x01), ("Content-Length", 0x03), ("Last-Modified", 0x05)];
+
+fn push_packet(out: &mut Vec<u8>, payload: &[u8]) {
+    out.extend_from_slice(&[0x41, 0x42]);
+    out.extend_from_slice(&u16_of(payload.len()));
+    out.extend_from_slice(payload);
+}
+
+fn push_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(&u16_of(text.len()));
+    out.extend_from_slice(text);
+    out.push(0x00);
+}
+
+fn u16_of(length: usize) -> [u8; 2] {
+    u16::try_from(length).expect("a packet holds at most 65535 bytes").to_be_bytes()
+}
+
+/// Held in memory once per form.
+const LONGEST: usize = 64 << 20;

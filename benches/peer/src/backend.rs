@@ -1,0 +1,199 @@
+//! The backend: one thread, answers that were encoded before.
+//!
+//! `/…/N` is answered with N bytes; a request with a body is answered with 128 once all of it has
+//! come.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
+
+use crate::answers::{Answers, Form};
+use crate::poll::{Interest, Poll};
+use crate::{ajp, http};
+
+/// What bytes from a connection call for.
+#[derive(Debug)]
+pub enum Step {
+    Nothing,
+    /// These bytes, at once.
+    Send(Vec<u8>),
+    /// The answer with a body of this length.
+    Answer(usize),
+}
+
+/// The peer does not speak what is spoken on this port, or asks for what there is not.
+#[derive(Debug)]
+pub struct Malformed;
+
+/// Listens on three free ports, prints them on one line (AJP, AJP with packets of 65536, HTTP) and
+/// serves until the process is ended.
+pub fn run() -> io::Result<()> {
+    let forms = [Form::Ajp { packet_size: 8192 }, Form::Ajp { packet_size: 65536 }, Form::Http];
+    let mut listeners = Vec::new();
+    let mut poll = Poll::new()?;
+    for (number, form) in forms.into_iter().enumerate() {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        poll.add(&listener, number, Interest::Read)?;
+        listeners.push((listener, form));
+    }
+    let ports: io::Result<Vec<String>> = listeners
+        .iter()
+        .map(|(listener, _)| Ok(listener.local_addr()?.port().to_string()))
+        .collect();
+    println!("{}", ports?.join(" "));
+
+    let mut answers = Answers::default();
+    let mut connections: Vec<Option<Connection>> = listeners.iter().map(|_| None).collect();
+    let mut ready = Vec::new();
+    loop {
+        poll.wait(&mut ready, None)?;
+        for &number in &ready {
+            if let Some((listener, form)) = listeners.get(number) {
+                while let Ok((stream, _)) = listener.accept() {
+                    let number = free_place(&mut connections);
+                    let connection = Connection::new(stream, *form)?;
+                    poll.add(&connection.stream, number, Interest::Read)?;
+                    connections[number] = Some(connection);
+                }
+            } else if let Some(connection) = &mut connections[number] {
+                let before = connection.interest;
+                match connection.serve(&mut answers) {
+                    Ok(Goes::On) if connection.interest != before => {
+                        poll.change(&connection.stream, number, connection.interest)?;
+                    }
+                    Ok(Goes::On) => {}
+                    Ok(Goes::Away) | Err(_) => connections[number] = None,
+                }
+            }
+        }
+    }
+}
+
+/// A place past the listeners' that nobody has; `None` there is no connection.
+fn free_place(connections: &mut Vec<Option<Connection>>) -> usize {
+    let taken = connections.iter().skip(LISTENERS).position(Option::is_none);
+    taken.map_or_else(
+        || {
+            connections.push(None);
+            connections.len() - 1
+        },
+        |at| at + LISTENERS,
+    )
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Goes {
+    On,
+    Away,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Ajp(ajp::Reading, usize),
+    Http(http::Reading),
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    form: Form,
+    reading: Reading,
+    input: Box<[u8]>,
+    /// Where the unread bytes of `input` are.
+    unread: std::ops::Range<usize>,
+    /// What is being sent, and how much of it is.
+    output: Option<(Rc<[u8]>, usize)>,
+    interest: Interest,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, form: Form) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let reading = match form {
+            Form::Ajp { packet_size } => Reading::Ajp(ajp::Reading::default(), packet_size),
+            Form::Http => Reading::Http(http::Reading::default()),
+        };
+        Ok(Self {
+            stream,
+            form,
+            reading,
+            input: vec![0; INPUT].into(),
+            unread: 0..0,
+            output: None,
+            interest: Interest::Read,
+        })
+    }
+
+    /// Does what can be done without waiting, and notes what it waits for then.
+    fn serve(&mut self, answers: &mut Answers) -> io::Result<Goes> {
+        if self.interest == Interest::Read && self.receive()? == Goes::Away {
+            return Ok(Goes::Away);
+        }
+        loop {
+            if !self.send()? {
+                self.interest = Interest::Write;
+                return Ok(Goes::On);
+            }
+            let input = &self.input[self.unread.clone()];
+            let step = match &mut self.reading {
+                Reading::Ajp(reading, packet_size) => reading.step(input, *packet_size),
+                Reading::Http(reading) => reading.step(input),
+            };
+            match step {
+                Ok(Some((taken, step))) => {
+                    self.unread.start += taken;
+                    self.output = match step {
+                        Step::Nothing => None,
+                        Step::Send(bytes) => Some((bytes.into(), 0)),
+                        Step::Answer(length) => Some((answers.get(self.form, length), 0)),
+                    };
+                }
+                Ok(None) => {
+                    self.interest = Interest::Read;
+                    return Ok(Goes::On);
+                }
+                Err(Malformed) => return Ok(Goes::Away),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<Goes> {
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        } else if self.unread.end == self.input.len() {
+            self.input.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        match self.stream.read(&mut self.input[self.unread.end..]) {
+            Ok(0) => Ok(Goes::Away),
+            Ok(count) => {
+                self.unread.end += count;
+                Ok(Goes::On)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Goes::On),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends what there is to send; `false` while some of it is left.
+    fn send(&mut self) -> io::Result<bool> {
+        while let Some((bytes, sent)) = &mut self.output {
+            match self.stream.write(&bytes[*sent..]) {
+                Ok(count) => *sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+            if *sent == bytes.len() {
+                self.output = None;
+            }
+        }
+        Ok(true)
+    }
+}
+
+const LISTENERS: usize = 3;
+
+/// Two of the largest packets.
+const INPUT: usize = 128 * 1024;

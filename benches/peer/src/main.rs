@@ -1,0 +1,36 @@
+//! Both ends of `ci/bench`, as cheap as they can be: on a small machine what they use is missing
+//! to the httpd between them.
+//!
+//! ```text
+//! bench_peer backend                       prints its ports, answers until it is killed
+//! bench_peer load 127.0.0.1:8080 /b/128 …  sends a number of requests, prints how long it took
+//! ```
+
+mod ajp;
+mod answers;
+mod backend;
+mod http;
+mod load;
+mod poll;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["backend"] => backend::run().map_err(|error| error.to_string()),
+        ["load", rest @ ..] => load::Plan::parse(rest).and_then(|plan| load::run(&plan)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench_peer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "usage: bench_peer backend | bench_peer load ADDRESS PATH --expect BYTES \
+                     [--requests N] [--connections N] [--seconds N] [--body BYTES]";
