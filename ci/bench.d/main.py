@@ -1,0 +1,133 @@
+"""The driver behind ci/bench: starts everything, measures, prints, stops everything."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+
+import measure
+import report
+from cases import CASES, DEFAULT_CASES
+from servers import Backend, Httpd, Trouble, compile_limit, httpd_version
+
+SERVERS = ["stock", "jk", "http", "ours", "limit"]
+
+
+def names(text):
+    return [name for name in text.split(",") if name]
+
+
+def options():
+    parser = argparse.ArgumentParser(
+        prog="ci/bench",
+        description="Measures httpd's proxies side by side. With none of --load, --strace and "
+        "--instructions it does --load.",
+    )
+    parser.add_argument("--load", action="store_true",
+                        help="CPU time, context switches and requests per second under load")
+    parser.add_argument("--strace", action="store_true", help="system calls per request, by name")
+    parser.add_argument("--instructions", action="store_true",
+                        help="instructions per request in user space, counted by callgrind")
+    parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
+                        help=f"of {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
+    parser.add_argument("--cases", type=names, default=DEFAULT_CASES, metavar="A,B",
+                        help=f"of {', '.join(CASES)}")
+    parser.add_argument("--base", default="stock", help="the server that ratios refer to")
+    parser.add_argument("--rounds", type=int, default=5, help="of --load; %(default)s")
+    parser.add_argument("--requests", type=int, help="per run, in place of each case's own number")
+    parser.add_argument("--seconds", type=int, default=20,
+                        help="a run of --load begins no request later; %(default)s")
+    parser.add_argument("--connections", type=int, default=16, help="of --load; %(default)s")
+    parser.add_argument("--mpm", choices=["event", "worker", "prefork"], default="event")
+    parser.add_argument("--threads", type=int, default=64,
+                        help="of the one child, or children of prefork; %(default)s")
+    parser.add_argument("--markdown", action="store_true", help="prints tables for docs")
+    parser.add_argument("--keep", metavar="DIRECTORY",
+                        help="has callgrind's files copied there, for callgrind_annotate")
+    chosen = parser.parse_args()
+    for case in chosen.cases:
+        if case not in CASES:
+            parser.error(f"no case {case}")
+    for server in chosen.servers:
+        if "=" not in server and server not in SERVERS:
+            parser.error(f"no server {server}")
+    if not (chosen.load or chosen.strace or chosen.instructions):
+        chosen.load = True
+    return chosen
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def load(chosen, cases, servers, backend):
+    """Server after server within a case, case after case within a round."""
+    results = {}
+    for number in range(chosen.rounds):
+        for case in cases:
+            # Nobody always comes first.
+            turn = number % len(servers)
+            for server in servers[turn:] + servers[:turn]:
+                run = measure.under_load(server, case, backend, chosen)
+                results.setdefault((case.name, server.name), []).append(run)
+            say(f"round {number + 1} of {chosen.rounds}: {case.title}")
+    return results
+
+
+def run(chosen, directory, stack):
+    cases = [CASES[name] for name in chosen.cases]
+    backend = stack.enter_context(Backend(directory))
+    limit = compile_limit(directory) if "limit" in chosen.servers else None
+
+    def httpd(server, **how):
+        return Httpd(server, backend, limit, directory, chosen, **how)
+
+    printer = report.Printer(chosen.markdown, chosen.base)
+    printer.setting(httpd_version(), chosen)
+    if chosen.load or chosen.strace:
+        servers = [stack.enter_context(httpd(server)) for server in chosen.servers]
+        for server in servers:
+            server.check()
+        if chosen.load:
+            printer.load(cases, servers, load(chosen, cases, servers, backend))
+        if chosen.strace:
+            for case in cases:
+                calls = {s.name: measure.system_calls(s, case, backend, chosen) for s in servers}
+                printer.system_calls(case, calls)
+        for server in servers:
+            server.stop()
+    if chosen.instructions:
+        counts = {}
+        for name in chosen.servers:
+            with httpd(name, valgrind=True) as server:
+                say(f"{server.name} under callgrind")
+                server.check()
+                for case in cases:
+                    counts[case.name, server.name] = measure.instructions(
+                        server, case, backend, chosen)
+        printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
+
+
+def main():
+    chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    with tempfile.TemporaryDirectory(prefix="bench.") as directory:
+        # httpd's child may run as another user, and has to reach its files.
+        os.umask(0o022)
+        os.chmod(directory, 0o755)
+        try:
+            with contextlib.ExitStack() as stack:
+                run(chosen, directory, stack)
+        except Trouble as trouble:
+            say(f"ci/bench: {trouble}")
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What one server uses for one case."""
+
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+
+from servers import PEER, Trouble, wait_until
+
+
+@dataclass
+class Run:
+    per_second: float
+    cpu_us: float
+    switches: float
+
+
+def ask(server, case, requests, connections, seconds=600):
+    """Sends requests, each checked; gives their number and the seconds they took."""
+    done = subprocess.run(
+        [PEER, "load", f"127.0.0.1:{server.port}", case.path, "--expect", str(case.expect),
+         "--body", str(case.body), "--requests", str(requests),
+         "--connections", str(connections), "--seconds", str(seconds)],
+        capture_output=True, text=True)
+    if done.returncode:
+        raise Trouble(f"{server.name}, {case.title}: {done.stderr.strip()} {server.logs()}")
+    count, took = done.stdout.split()
+    return int(count), float(took)
+
+
+def used(server):
+    """Nanoseconds of CPU time and context switches of all its threads so far."""
+    nanoseconds = switches = 0
+    for pid in server.serving():
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            try:
+                nanoseconds += int((task / "schedstat").read_text().split()[0])
+                status = (task / "status").read_text()
+            except FileNotFoundError:
+                continue
+            switches += sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", status)))
+    return nanoseconds, switches
+
+
+def under_load(server, case, _backend, chosen):
+    requests = chosen.requests or case.load
+    ask(server, case, max(requests // 20, 2 * chosen.connections), chosen.connections)
+    before = used(server)
+    count, took = ask(server, case, requests, chosen.connections, chosen.seconds)
+    after = used(server)
+    return Run(count / took, (after[0] - before[0]) / 1000 / count, (after[1] - before[1]) / count)
+
+
+def system_calls(server, case, _backend, chosen):
+    """How often each system call is made per request."""
+    requests = chosen.requests or case.strace
+    connections = min(4, chosen.connections)
+    ask(server, case, 8 * connections, connections)
+    pids = server.serving()
+    threads = sum(len(list(pathlib.Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
+    summary = server.directory / "strace.summary"
+    log = server.directory / "strace.log"
+    with open(log, "wb") as output:
+        strace = subprocess.Popen(
+            ["strace", "-c", "-f", "-o", summary] + [f"--attach={pid}" for pid in pids],
+            stdin=subprocess.DEVNULL, stderr=output, start_new_session=True)
+    try:
+        def is_attached():
+            if strace.poll() is not None:
+                raise Trouble(f"strace: {log.read_text()}")
+            return log.read_text().count(" attached") >= threads or "threads" in log.read_text()
+        wait_until("strace is attached", 20, is_attached)
+        ask(server, case, requests, connections)
+    finally:
+        # It ends by this signal, and prints what it has counted.
+        strace.send_signal(signal.SIGINT)
+        strace.wait(20)
+    calls = {}
+    for line in summary.read_text().splitlines():
+        words = line.split()
+        if len(words) >= 5 and words[3].isdigit() and words[-1] != "total":
+            calls[words[-1]] = int(words[3]) / requests
+    return calls
+
+
+def instructions(server, case, _backend, chosen):
+    """Instructions per request: what N requests more cost, so that all else cancels out."""
+    requests = chosen.requests or case.callgrind
+    ask(server, case, max(requests // 4, 8), 1)
+    counts = []
+    for number, times in enumerate([0, 1, 2]):
+        if times:
+            ask(server, case, times * requests, 1)
+        counts.append(dump(server, f"{case.name}.{number}", chosen))
+    return (counts[2] - counts[1]) / requests
+
+
+def dump(server, name, chosen):
+    """Has callgrind write down what it has counted since the last time; gives the sum."""
+    # The client has its answer before the thread that served it is done.
+    time.sleep(0.3)
+    before = set(server.scratch.iterdir())
+    done = subprocess.run(["vgdb", f"--vgdb-prefix={server.directory}/vgdb", f"--pid={server.process.pid}",
+                           "dump", name], capture_output=True, text=True, timeout=120,
+                          **server.user())
+    found = wait_until("callgrind writes its file", 30,
+                       lambda: set(server.scratch.iterdir()) - before or done.returncode)
+    if done.returncode:
+        raise Trouble(f"vgdb: {done.stdout} {done.stderr}")
+    file = found.pop()
+    total = wait_until("callgrind has written its file", 30, lambda: re.search(
+        r"^(?:totals|summary): (\d+)", file.read_text(errors="replace"), re.MULTILINE))
+    if chosen.keep:
+        keep = pathlib.Path(chosen.keep)
+        keep.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, keep / f"callgrind.{server.name}.{name}")
+    return int(total.group(1))
