@@ -87,6 +87,12 @@ impl Connection {
         Ok(count)
     }
 
+    /// The answer to what was sent last is likely to be there by now: the next
+    /// [`receive`](Self::receive) looks before it waits.
+    pub fn expect_soon(&mut self) {
+        self.incoming.expect_soon();
+    }
+
     /// Waits up to `timeout` for something to receive.
     ///
     /// # Errors

@@ -24,8 +24,9 @@ pub(super) struct Incoming {
     capacity: usize,
     /// The most that one receive of this request has brought.
     most: usize,
-    /// The last receive filled its buffer: there is more.
-    was_filled: bool,
+    /// There are bytes to be expected at once: the last receive filled its buffer, or the layer
+    /// above says so.
+    expects_more: bool,
 }
 
 /// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
@@ -47,7 +48,7 @@ impl Drop for Spent {
 impl Incoming {
     pub(super) fn new(buffers: Arc<Buffers>) -> Self {
         let (unread, buffer) = (Bytes::new(), None);
-        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0, was_filled: false }
+        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0, expects_more: false }
     }
 
     /// The next whole packet's payload, if it has arrived.
@@ -62,13 +63,13 @@ impl Incoming {
 
     /// Waits up to `timeout` for bytes and takes as many as are there. `Ok(0)`: the peer closed.
     ///
-    /// One poll and one recv; no poll where the last receive has shown that there is more.
+    /// One poll and one recv; no poll where there are bytes to be expected.
     pub(super) fn receive(
         &mut self,
         stream: &Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        if self.was_filled
+        if self.expects_more
             && let Some(count) = self.receive_now(stream)?
         {
             return Ok(count);
@@ -87,6 +88,11 @@ impl Incoming {
         }
     }
 
+    /// The next receive looks first and waits only if there is nothing.
+    pub(super) fn expect_soon(&mut self) {
+        self.expects_more = true;
+    }
+
     /// Gives the memory back: an idle connection keeps none.
     pub(super) fn retire(&mut self) -> Spent {
         // A connection that had large answers will have them again; one that has none does not keep
@@ -94,7 +100,7 @@ impl Incoming {
         if self.most < self.capacity / 4 {
             self.capacity = (self.capacity / 2).max(SMALLEST);
         }
-        (self.unread, self.most, self.was_filled) = (Bytes::new(), 0, false);
+        (self.unread, self.most, self.expects_more) = (Bytes::new(), 0, false);
         Spent { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
     }
 
@@ -103,8 +109,8 @@ impl Incoming {
         let before = space.len();
         let received = stream.receive_now(&mut space);
         let count = space.len() - before;
-        self.was_filled = space.len() == space.capacity();
-        if self.was_filled {
+        self.expects_more = space.len() == space.capacity();
+        if self.expects_more {
             self.capacity = (self.capacity * 2).min(LARGEST);
         }
         self.most = self.most.max(count);
@@ -129,7 +135,14 @@ impl Incoming {
         let unread = std::mem::take(&mut self.unread);
         if unread.is_empty() {
             drop(unread);
-            self.give_back_last();
+            // Nobody holds a slice: the same buffer again, without a look at the others.
+            if let Some(last) = self.buffer.take().filter(Bytes::is_unique) {
+                let mut space = Vec::from(last);
+                space.clear();
+                if space.capacity() >= wanted {
+                    return space;
+                }
+            }
             return self.buffers.take(wanted);
         }
         let mut space = self.buffers.take(wanted);

@@ -48,7 +48,8 @@ impl Body {
     ) -> Result<BodyPiece, ClientError> {
         self.piece.clear();
         while self.ahead.is_empty() && !self.ended {
-            self.fetch(request, at_most)?;
+            self.fetch(request, at_most, sys::apr_read_type_e_APR_BLOCK_READ)
+                .map_err(|status| refused(request, status))?;
         }
         let mut room = at_most;
         while room > 0 {
@@ -81,6 +82,17 @@ impl Body {
         }
     }
 
+    /// Takes in what there is beyond the present piece, which is gone then; does not wait. `true`:
+    /// there is something, if only the end.
+    pub(super) fn read_ahead(&mut self, request: Request<'_>, at_most: usize) -> bool {
+        if self.ahead.is_empty() && !self.ended {
+            self.piece.clear();
+            // Nothing there yet, or a failure: the next read meets it.
+            let _ = self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ);
+        }
+        !self.ahead.is_empty() || self.ended
+    }
+
     /// Puts the present piece back, to be read again: it did not reach anybody.
     pub(super) fn unread(&mut self) {
         for slice in self.piece.drain(..).rev() {
@@ -98,8 +110,13 @@ impl Body {
         self.piece.iter().map(|s| unsafe { std::slice::from_raw_parts(s.start, s.len) }).collect()
     }
 
-    /// Asks the input filters for more; blocks until there is some.
-    fn fetch(&mut self, request: Request<'_>, at_most: usize) -> Result<(), ClientError> {
+    /// Asks the input filters for more; a blocking read waits until there is some.
+    fn fetch(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+        kind: sys::apr_read_type_e,
+    ) -> Result<(), sys::apr_status_t> {
         // SAFETY: brigade and filters are the request's own, on its thread. No slice is in use:
         // `ahead` is empty and `piece` has been cleared.
         let status = unsafe {
@@ -108,12 +125,12 @@ impl Body {
                 (*request.as_ptr()).input_filters,
                 self.brigade,
                 sys::ap_input_mode_t_AP_MODE_READBYTES,
-                sys::apr_read_type_e_APR_BLOCK_READ,
+                kind,
                 i64::try_from(at_most).unwrap_or(i64::MAX),
             )
         };
         if status != sys::APR_SUCCESS as c_int {
-            return Err(refused(request, status));
+            return Err(status);
         }
         let mut cursor = std::ptr::null_mut();
         loop {
@@ -137,7 +154,7 @@ impl Body {
                     self.ended = true;
                     return Ok(());
                 }
-                sys::AJP_SHIM_BUCKET_FAILED => return Err(refused(request, status)),
+                sys::AJP_SHIM_BUCKET_FAILED => return Err(status),
                 _ => {}
             }
         }

@@ -92,6 +92,10 @@ impl Client for HttpdClient<'_> {
         self.body.read(self.request, at_most)
     }
 
+    fn read_ahead(&mut self, at_most: usize) -> bool {
+        self.body.read_ahead(self.request, at_most)
+    }
+
     fn body(&self) -> Vec<&[u8]> {
         self.body.piece()
     }

@@ -40,7 +40,8 @@ impl Writer {
             Ok(length) if length != NULL_STRING => length,
             _ => return Err(EncodeError::StringTooLong { field, length: value.len() }),
         };
-        if value.contains(&0x00) {
+        // Without an early end, so that the compiler takes many bytes at once.
+        if value.iter().fold(false, |found, byte| found | (*byte == 0x00)) {
             return Err(EncodeError::NulInString { field });
         }
         self.u16(length);

@@ -16,6 +16,12 @@ pub trait Client {
     /// The client is gone, too slow, or its body is not as announced.
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError>;
 
+    /// Takes in what there is of the next piece, at most `at_most` bytes, without waiting. `true`: the
+    /// next [`read_body`](Self::read_body) has something to give.
+    ///
+    /// The piece read last is gone then. A failure shows at the next [`read_body`](Self::read_body).
+    fn read_ahead(&mut self, at_most: usize) -> bool;
+
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;
 

@@ -99,6 +99,11 @@ impl Client for FakeClient {
         Ok(BodyPiece { len: self.piece.len() })
     }
 
+    /// Its body never arrives ahead of time.
+    fn read_ahead(&mut self, _at_most: usize) -> bool {
+        false
+    }
+
     /// In two slices, as of two buckets.
     fn body(&self) -> Vec<&[u8]> {
         if let Some(call) = &self.before_body {
