@@ -156,6 +156,22 @@ fn a_response_that_breaks_off_after_its_headers_is_cut_and_no_other_member_is_as
     }
 }
 
+#[test]
+fn headers_that_are_all_of_a_response_cost_nothing_while_the_client_has_none_of_it() {
+    let a = backend(|conn, _| {
+        conn.send(headers(203).header("X-Of", "a").header("Set-Cookie", "of=a"))?;
+        CLOSE
+    });
+    let pair = pair(a, "");
+
+    let answer = pair.httpd.get("/app/x").expect(200);
+    assert_eq!((answer.header("X-Of"), answer.header("Set-Cookie")), (None, None));
+    assert_eq!(pair.requests(), (1, 1));
+    pair.httpd.request("POST", "/app/x", "").expect(502);
+    assert_eq!(pair.requests(), (2, 1));
+    assert!(!pair.a_is_in_error());
+}
+
 // row 46
 #[test]
 fn a_response_that_breaks_off_after_100_bytes_is_not_completed_by_another_member() {

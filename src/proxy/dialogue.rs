@@ -11,7 +11,7 @@ use crate::config::StatusFailure;
 use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
 use crate::net::{NetError, SendError};
 use crate::pool::{CloseReason, Keep, Lease};
-use crate::protocol::{EMPTY_BODY, data_header};
+use crate::protocol::{EMPTY_BODY, SendHeaders, data_header};
 
 /// One attempt over one connection.
 pub(super) struct Dialogue<'a, C> {
@@ -23,6 +23,8 @@ pub(super) struct Dialogue<'a, C> {
     lease: Lease<Connection>,
     exchange: Exchange,
     phase: Phase,
+    /// Kept back until something of the response follows: until then it can still be another's.
+    head: Option<SendHeaders>,
     /// Pieces of the request body read from the client, the prepared one included.
     pieces: u32,
     /// What is still to be sent of the prepared piece.
@@ -53,6 +55,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
             lease,
             exchange: Exchange::new(request.facts),
             phase: Phase::Request,
+            head: None,
             pieces: u32::from(request.first_piece.is_some()),
             first_piece: request.first_piece.map(|len| 0..len),
             sent: 0,
@@ -108,29 +111,41 @@ impl<'a, C: Client> Dialogue<'a, C> {
             Event::Headers(head) => {
                 self.learn_from_status(head.status);
                 self.judge_status(head.status)?;
-                self.phase = Phase::Body;
-                self.client.begin(&head)?;
+                self.phase = Phase::HeadersOnly;
+                self.head = Some(head);
             }
             Event::Interim(_) => {}
             Event::Body(data) => {
+                self.begin()?;
                 self.traffic.downloaded += data.len() as u64;
                 self.client.append(data);
                 self.pending = true;
             }
             Event::Flush => {
                 if self.exchange.has_headers() {
+                    self.begin()?;
                     self.client.append_flush();
                     self.pending = true;
                 }
             }
             Event::WantBody { at_most } => self.send_body(at_most)?,
             Event::End { .. } => {
+                self.begin()?;
                 self.client.append_end();
                 self.pending = true;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Tells the client of the headers, once.
+    fn begin(&mut self) -> Result<(), ProxyError> {
+        if let Some(head) = self.head.take() {
+            self.phase = Phase::Body;
+            self.client.begin(&head)?;
+        }
+        Ok(())
     }
 
     /// Answers GET_BODY_CHUNK with one packet, empty at the end of the body.

@@ -79,7 +79,9 @@ pub enum Phase {
     FirstByte,
     /// Something of the response has come, SEND_HEADERS not yet.
     Headers,
-    /// SEND_HEADERS has come.
+    /// SEND_HEADERS has come, and nothing of a body: the client has not been told of either.
+    HeadersOnly,
+    /// The client has been told of the response.
     Body,
 }
 
@@ -92,6 +94,7 @@ impl Phase {
             Self::Request => "sending the request",
             Self::FirstByte => "waiting for the response",
             Self::Headers => "reading the response headers",
+            Self::HeadersOnly => "waiting for the response body",
             Self::Body => "reading the response body",
         }
     }

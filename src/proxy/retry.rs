@@ -40,17 +40,20 @@ pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
 }
 
 /// May it be sent to another member of the balancer? What was never written, may; what died before
-/// the headers, as above; what timed out, only where `recovery` says so, and never to the same one.
-/// A request that never came to a connection is no matter of this.
+/// the client was told of a response, as above, also between the headers and the rest: Tomcat sends
+/// them apart, and may be stopped in between. What timed out, only before the headers, only where
+/// `recovery` says so, and never to the same one. A request that never came to a connection is no
+/// matter of this.
 pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.has_others || !replay.body_is_kept {
         return false;
     }
     let no_headers = matches!(failure.phase, Phase::FirstByte | Phase::Headers);
+    let none_for_client = no_headers || failure.phase == Phase::HeadersOnly;
     match &failure.error {
         ProxyError::FailStatus { .. } => true,
         ProxyError::Died(_) if failure.phase == Phase::Request => true,
-        ProxyError::Died(_) => no_headers && replay.after_send.unwrap_or(replay.is_idempotent),
+        ProxyError::Died(_) => none_for_client && replay.after_send.unwrap_or(replay.is_idempotent),
         ProxyError::TimedOut { .. } | ProxyError::HalfAPacket { .. } => {
             no_headers && replay.after_send == Some(true)
         }
@@ -118,6 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_no_body_followed_leave_an_idempotent_request_to_another_backend() {
+        assert!(other_backend(&died(Phase::HeadersOnly, true), KEPT));
+        assert!(!other_backend(&died(Phase::HeadersOnly, true), POST));
+        assert!(!same_backend(&died(Phase::HeadersOnly, true), KEPT));
+        let silent = failed(timed_out().error, Phase::HeadersOnly, true);
+        assert!(!other_backend(&silent, Replay { after_send: Some(true), ..KEPT }));
+    }
+
+    #[test]
     fn recovery_decides_alone_about_what_was_sent() {
         let open = Replay { after_send: Some(true), ..POST };
         assert!(same_backend(&died(Phase::FirstByte, false), open));
@@ -135,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_backend_is_asked_once_the_headers_have_come_or_the_body_is_gone() {
+    fn no_backend_is_asked_once_the_client_has_headers_or_the_body_is_gone() {
         let open = Replay { after_send: Some(true), ..KEPT };
         assert!(!other_backend(&died(Phase::Body, true), open));
         assert!(!other_backend(
