@@ -5,12 +5,14 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{scope, sleep};
+use std::thread::{ScopedJoinHandle, scope, sleep};
 use std::time::{Duration, Instant};
 
 use support::httpd::{Httpd, Setup};
 use support::members::{ONE_CHILD, balancer};
+use support::sockets;
 use support::tomcat::Tomcat;
 
 const RESTARTS: usize = 10;
@@ -20,12 +22,20 @@ const RESTARTS: usize = 10;
 /// 404 when its applications are gone.
 const OUTLIVES_A_STOP: &str = "failstatus=503,-404";
 
-/// What a client gets from a Tomcat that stops, starts or is not there: refused and closed
-/// connections, and Tomcat's own answers.
-const OF_A_STOP: [u16; 3] = [404, 502, 503];
+/// An answer says under which name the error log speaks of its request, if it does.
+const NAMED_IN_THE_LOG: &str = "ErrorLogFormat \"%-L %M\"\n\
+    Header always set Log-Id \"expr=%{REQUEST_LOG_ID}\"";
 
-/// One request: its span of time, and the status it got.
-type Seen = (Instant, Instant, u16);
+/// One request: its span of time, the status it got, whether with httpd's own page, and its name in
+/// the error log.
+#[derive(Debug)]
+struct Seen {
+    start: Instant,
+    end: Instant,
+    status: u16,
+    is_page_of_httpd: bool,
+    log_id: Option<String>,
+}
 
 /// Asks for pages until the end.
 fn ask(httpd: &Httpd, end: &AtomicBool) -> Vec<Seen> {
@@ -35,13 +45,130 @@ fn ask(httpd: &Httpd, end: &AtomicBool) -> Vec<Seen> {
         let start = Instant::now();
         let answer = client.get(&format!("/app/echo?n={}", seen.len()));
         assert!(answer.complete, "{} was cut", answer.status);
-        seen.push((start, Instant::now(), answer.status));
+        let log_id = answer.header("Log-Id").filter(|id| !id.is_empty()).map(str::to_owned);
+        // Tomcat's title begins with "HTTP Status".
+        let is_page_of_httpd = answer.text().contains(&format!("<title>{} ", answer.status));
+        let (end, status) = (Instant::now(), answer.status);
+        seen.push(Seen { start, end, status, is_page_of_httpd, log_id });
         if answer.header("Connection") == Some("close") {
             client = httpd.client();
         }
         sleep(Duration::from_millis(100));
     }
     seen
+}
+
+/// When the port was seen to be listened on, until the end: start and end of each look.
+fn watch(port: u16, end: &AtomicBool) -> Vec<(Instant, Instant)> {
+    let mut sightings = Vec::new();
+    while !end.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        if sockets::is_listening(port) {
+            sightings.push((start, Instant::now()));
+        }
+        sleep(Duration::from_millis(5));
+    }
+    sightings
+}
+
+/// One restart. Who connects is refused only between the last time that the port was seen before
+/// the process was gone, and the first time after it: Tomcat listens before it can serve, and who
+/// connects then waits until it does.
+struct Restart {
+    told_to_stop: Instant,
+    last_listening: Instant,
+    gone: Instant,
+    listening_again: Instant,
+}
+
+impl Restart {
+    fn new((told_to_stop, gone): (Instant, Instant), sightings: &[(Instant, Instant)]) -> Self {
+        let next = sightings.partition_point(|(start, _)| *start < gone);
+        Self {
+            told_to_stop,
+            last_listening: sightings[next - 1].0,
+            gone,
+            listening_again: sightings[next].1,
+        }
+    }
+}
+
+/// Why a plain worker's request, idempotent and so sent twice if need be, may get no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Loss {
+    /// 503: connecting was refused, at first or for the second attempt. Nobody listened.
+    Refused,
+    /// A new connection was closed without a byte on it: 502, where the request had been sent once
+    /// before and now again; 503, where that was found out by connecting or by the CPING of `ping`.
+    /// A Tomcat that stops ceases to accept and closes the connections it has, and only then its
+    /// port: until then the kernel takes connections for it, and in the end resets them. Whether
+    /// anybody has read such a request the module cannot know; two attempts are all that it gets,
+    /// and a third would be reset or refused like the second.
+    Dropped,
+    /// 502: Tomcat ended between the headers of its answer and the rest, which it sends apart.
+    /// Nothing is sent again to a backend whose answer had begun; here it would come to nothing.
+    BrokenOff,
+    /// 503 or 404 from Tomcat itself, which ended the application while it had the request. The
+    /// module passes on what it gets.
+    AnsweredByTomcat,
+}
+
+impl Loss {
+    /// What the log says of the request decides; `None`: none of these.
+    fn of(seen: &Seen, lines: &[&str]) -> Option<Self> {
+        let again = |line: &&&str| line.ends_with("sending the request again on a new connection");
+        let attempts_before = lines.iter().take_while(again).count();
+        let verdict = match lines[attempts_before..] {
+            [] if !seen.is_page_of_httpd && matches!(seen.status, 404 | 503) => {
+                return Some(Self::AnsweredByTomcat);
+            }
+            [verdict] if verdict.ends_with(&format!("; answering {}", seen.status)) => verdict,
+            _ => return None,
+        };
+        let says = |words| verdict.contains(words);
+        let is_dropped = match seen.status {
+            503 if says("failed: connection refused while connecting") => {
+                return Some(Self::Refused);
+            }
+            503 => {
+                says("no CPONG on a new connection: the backend closed the connection")
+                    || says("no CPONG on a new connection: the peer has ")
+                    || says("failed: Connection reset by peer")
+            }
+            502 if says("the backend closed the connection") && says("for the response body (") => {
+                return Some(Self::BrokenOff);
+            }
+            502 => {
+                attempts_before == 1
+                    && says("the backend closed the connection")
+                    && says("(new connection, ")
+                    && says(" 0 received)")
+            }
+            _ => false,
+        };
+        is_dropped.then_some(Self::Dropped)
+    }
+
+    /// Could this have happened to the request in this restart? A connection that is dropped was
+    /// opened before Tomcat was gone, and an answer given.
+    fn fits(self, seen: &Seen, restart: &Restart) -> bool {
+        let (from, to) = match self {
+            Self::Refused => (restart.last_listening, restart.listening_again),
+            Self::Dropped | Self::BrokenOff | Self::AnsweredByTomcat => {
+                (restart.told_to_stop, restart.gone)
+            }
+        };
+        seen.start < to && from < seen.end
+    }
+}
+
+/// The lines of an error log, by the name of the request they speak of.
+fn by_request(log: &str) -> HashMap<&str, Vec<&str>> {
+    let mut lines: HashMap<_, Vec<_>> = HashMap::new();
+    for (id, line) in log.lines().filter_map(|line| line.split_once(' ')) {
+        lines.entry(id).or_default().push(line);
+    }
+    lines
 }
 
 fn fifty_threads() -> Setup {
@@ -53,42 +180,60 @@ fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two
     let steady = Tomcat::shared();
     let mut restarted = Tomcat::start();
     let member = format!("ajp://127.0.0.1:{}", restarted.port);
-    let alone = fifty_threads().conf(&format!("ProxyPass /app {member}/app ping=5")).start();
+    // Longer than any start may take: a CPING waits until Tomcat accepts.
+    let [plain, pinging] = ["", "ping=60"].map(|ping| {
+        let worker = format!("ProxyPass /app {member}/app {ping}");
+        fifty_threads().conf(NAMED_IN_THE_LOG).conf(&worker).start()
+    });
     let members = [
         format!("{member} route=node1 retry=1 {OUTLIVES_A_STOP}"),
         format!("ajp://127.0.0.1:{} route=node2", steady.node2_port),
     ];
     let balanced = balancer(fifty_threads(), &members).start();
-    let (end, mut down) = (AtomicBool::new(false), Vec::new());
+    let (end, mut stops) = (AtomicBool::new(false), Vec::new());
 
-    let (of_alone, of_balanced) = scope(|scope| {
-        let clients = |httpd| -> Vec<_> {
-            let end = &end;
-            (0..25).map(|_| scope.spawn(move || ask(httpd, end))).collect()
+    let (of_plain, of_pinging, of_balanced, sightings) = scope(|scope| {
+        let end = &end;
+        let clients = |httpd, count| -> Vec<_> {
+            (0..count).map(|_| scope.spawn(move || ask(httpd, end))).collect()
         };
-        let (alone, balanced) = (clients(&alone), clients(&balanced));
+        let clients = [clients(&plain, 13), clients(&pinging, 12), clients(&balanced, 25)];
+        let port = restarted.port;
+        let watch = scope.spawn(move || watch(port, end));
         for _ in 0..RESTARTS {
             let start = Instant::now();
             restarted.stop();
+            stops.push((start, Instant::now()));
             restarted.start_again();
-            down.push((start, Instant::now()));
             // For so long it is there.
             sleep(Duration::from_millis(1500));
         }
         end.store(true, Ordering::Relaxed);
-        let all = |clients: Vec<std::thread::ScopedJoinHandle<'_, Vec<Seen>>>| -> Vec<Seen> {
+        let all = |clients: Vec<ScopedJoinHandle<'_, Vec<Seen>>>| -> Vec<Seen> {
             clients.into_iter().flat_map(|client| client.join().expect("a client")).collect()
         };
-        (all(alone), all(balanced))
+        let [plain, pinging, balanced] = clients.map(all);
+        (plain, pinging, balanced, watch.join().expect("a look at the port"))
     });
 
-    assert!(of_alone.len() > 1000 && of_balanced.len() > 1000, "there was something to lose");
-    let lost: Vec<_> = of_balanced.iter().filter(|seen| seen.2 != 200).map(|seen| seen.2).collect();
+    assert!(of_plain.len() + of_pinging.len() > 1000 && of_balanced.len() > 1000, "some to lose");
+    let lost: Vec<_> = of_balanced.iter().filter(|seen| seen.status != 200).collect();
     assert!(lost.is_empty(), "a balancer of two lost {lost:?}");
-    let while_down = |(start, end, status): &Seen| {
-        OF_A_STOP.contains(status) && down.iter().any(|(from, to)| start < to && from < end)
-    };
-    let lost: Vec<_> = of_alone.iter().filter(|seen| seen.2 != 200).collect();
-    let unexplained: Vec<_> = lost.iter().filter(|seen| !while_down(seen)).collect();
-    assert!(unexplained.is_empty(), "{unexplained:?} of {} lost", lost.len());
+    let restarts: Vec<_> = stops.into_iter().map(|stop| Restart::new(stop, &sightings)).collect();
+    for (httpd, seen) in [(&plain, &of_plain), (&pinging, &of_pinging)] {
+        let log = httpd.error_log();
+        let log = by_request(&log);
+        let mut losses: HashMap<_, usize> = HashMap::new();
+        for seen in seen.iter().filter(|seen| seen.status != 200) {
+            let id = seen.log_id.as_deref();
+            let lines = id.and_then(|id| log.get(id)).map_or(&[][..], Vec::as_slice);
+            let loss = Loss::of(seen, lines)
+                .unwrap_or_else(|| panic!("a loss of no known kind: {seen:?}: {lines:?}"));
+            let is_explained = restarts.iter().any(|restart| loss.fits(seen, restart));
+            assert!(is_explained, "{loss:?} while Tomcat was there: {seen:?}: {lines:?}");
+            *losses.entry(loss).or_default() += 1;
+        }
+        assert!(losses.contains_key(&Loss::Refused), "nobody came in vain: {losses:?}");
+        println!("of {} requests: {losses:?}", seen.len());
+    }
 }

@@ -36,6 +36,15 @@ pub fn kept_alive(peer: SocketAddrV4) -> usize {
         .count()
 }
 
+/// Whether somebody accepts connections on this port, or lets them wait to be accepted.
+pub fn is_listening(port: u16) -> bool {
+    // Java's sockets are IPv6, whatever address they have; without IPv6 there is no such table.
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let suffix = format!(":{port:04X}");
+    let listens = |line: &str| field(line, 1).ends_with(&suffix) && field(line, 3) == "0A";
+    tables.iter().flatten().flat_map(|table| table.lines()).any(listens)
+}
+
 fn lines_to(peer: SocketAddrV4) -> impl Iterator<Item = String> {
     let wanted = hexadecimal(*peer.ip(), peer.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
