@@ -68,7 +68,17 @@ impl ScriptedPeer {
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
-        ScriptedPeer::start_on(TcpListener::bind(address)?, script)
+        // A process that is being started has the old listener's descriptor until its exec.
+        let end = Instant::now() + Duration::from_secs(5);
+        let listener = loop {
+            match TcpListener::bind(address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end => {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                bound => break bound?,
+            }
+        };
+        ScriptedPeer::start_on(listener, script)
     }
 
     /// Serves a listener that is there already: in another network namespace, say.
