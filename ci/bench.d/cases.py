@@ -31,13 +31,13 @@ CASES = {case.name: case for case in [
     get("get128", "128 B", 128, 20000, 2000, 400),
     get("get8k", "8 kB", 8192, 20000, 2000, 400),
     get("get64k", "64 kB", 65536, 8000, 1000, 200),
-    get("get1m", "1 MB", 1 << 20, 1000, 200, 40),
-    get("get16m", "16 MB", 1 << 24, 64, 16, 4),
-    get("get1mbig", "1 MB in packets of 64 kB", 1 << 20, 1000, 200, 40, at="/big"),
+    get("get1m", "1 MB", 1 << 20, 2000, 200, 40),
+    get("get16m", "16 MB", 1 << 24, 128, 16, 4),
+    get("get1mbig", "1 MB in packets of 64 kB", 1 << 20, 2000, 200, 40, at="/big"),
     post("post1k", "1 kB", 1024, 20000, 2000, 400),
     post("post64k", "64 kB", 65536, 6000, 1000, 200),
-    post("post1m", "1 MB", 1 << 20, 600, 100, 40),
-    post("post1mbig", "1 MB in packets of 64 kB", 1 << 20, 600, 100, 40, at="/big"),
+    post("post1m", "1 MB", 1 << 20, 800, 100, 40),
+    post("post1mbig", "1 MB in packets of 64 kB", 1 << 20, 800, 100, 40, at="/big"),
 ]}
 
 DEFAULT_CASES = [name for name in CASES if name != "get1mbig"]

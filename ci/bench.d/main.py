@@ -39,13 +39,15 @@ def options():
     parser.add_argument("--requests", type=int, help="per run, in place of each case's own number")
     parser.add_argument("--seconds", type=int, default=20,
                         help="a run of --load begins no request later; %(default)s")
-    parser.add_argument("--connections", type=int, default=16, help="of --load; %(default)s")
+    parser.add_argument("--connections", type=int, default=16,
+                        help="of --load, at most half as many as threads; %(default)s")
     parser.add_argument("--mpm", choices=["event", "worker", "prefork"], default="event")
     parser.add_argument("--threads", type=int, default=64,
                         help="of the one child, or children of prefork; %(default)s")
     parser.add_argument("--markdown", action="store_true", help="prints tables for docs")
     parser.add_argument("--keep", metavar="DIRECTORY",
-                        help="has callgrind's files copied there, for callgrind_annotate")
+                        help="has callgrind's files copied there; those that end in .2 are for "
+                        "callgrind_annotate --threshold=100 --auto=no")
     chosen = parser.parse_args()
     for case in chosen.cases:
         if case not in CASES:
@@ -53,6 +55,8 @@ def options():
     for server in chosen.servers:
         if "=" not in server and server not in SERVERS:
             parser.error(f"no server {server}")
+    # Short of threads, the event MPM closes kept connections and the others let clients wait.
+    chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
     if not (chosen.load or chosen.strace or chosen.instructions):
         chosen.load = True
     return chosen
@@ -62,7 +66,7 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def load(chosen, cases, servers, backend):
+def load(chosen, cases, servers):
     """Server after server within a case, case after case within a round."""
     results = {}
     for number in range(chosen.rounds):
@@ -70,7 +74,7 @@ def load(chosen, cases, servers, backend):
             # Nobody always comes first.
             turn = number % len(servers)
             for server in servers[turn:] + servers[:turn]:
-                run = measure.under_load(server, case, backend, chosen)
+                run = measure.under_load(server, case, chosen)
                 results.setdefault((case.name, server.name), []).append(run)
             say(f"round {number + 1} of {chosen.rounds}: {case.title}")
     return results
@@ -91,10 +95,10 @@ def run(chosen, directory, stack):
         for server in servers:
             server.check()
         if chosen.load:
-            printer.load(cases, servers, load(chosen, cases, servers, backend))
+            printer.load(cases, servers, load(chosen, cases, servers))
         if chosen.strace:
             for case in cases:
-                calls = {s.name: measure.system_calls(s, case, backend, chosen) for s in servers}
+                calls = {s.name: measure.system_calls(s, case, chosen) for s in servers}
                 printer.system_calls(case, calls)
         for server in servers:
             server.stop()
@@ -106,12 +110,14 @@ def run(chosen, directory, stack):
                 server.check()
                 for case in cases:
                     counts[case.name, server.name] = measure.instructions(
-                        server, case, backend, chosen)
+                        server, case, chosen)
         printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
 
 
 def main():
     chosen = options()
+    # Also where a shell has it ignored, as for a command in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with tempfile.TemporaryDirectory(prefix="bench.") as directory:

@@ -45,7 +45,7 @@ def used(server):
     return nanoseconds, switches
 
 
-def under_load(server, case, _backend, chosen):
+def under_load(server, case, chosen):
     requests = chosen.requests or case.load
     ask(server, case, max(requests // 20, 2 * chosen.connections), chosen.connections)
     before = used(server)
@@ -54,13 +54,12 @@ def under_load(server, case, _backend, chosen):
     return Run(count / took, (after[0] - before[0]) / 1000 / count, (after[1] - before[1]) / count)
 
 
-def system_calls(server, case, _backend, chosen):
+def system_calls(server, case, chosen):
     """How often each system call is made per request."""
     requests = chosen.requests or case.strace
     connections = min(4, chosen.connections)
     ask(server, case, 8 * connections, connections)
     pids = server.serving()
-    threads = sum(len(list(pathlib.Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
     summary = server.directory / "strace.summary"
     log = server.directory / "strace.log"
     with open(log, "wb") as output:
@@ -71,7 +70,7 @@ def system_calls(server, case, _backend, chosen):
         def is_attached():
             if strace.poll() is not None:
                 raise Trouble(f"strace: {log.read_text()}")
-            return log.read_text().count(" attached") >= threads or "threads" in log.read_text()
+            return log.read_text().count(" attached") >= len(pids)
         wait_until("strace is attached", 20, is_attached)
         ask(server, case, requests, connections)
     finally:
@@ -86,7 +85,7 @@ def system_calls(server, case, _backend, chosen):
     return calls
 
 
-def instructions(server, case, _backend, chosen):
+def instructions(server, case, chosen):
     """Instructions per request: what N requests more cost, so that all else cancels out."""
     requests = chosen.requests or case.callgrind
     ask(server, case, max(requests // 4, 8), 1)

@@ -11,8 +11,8 @@ class Printer:
 
     def setting(self, version, chosen):
         one, _, _ = os.getloadavg()
-        print(f"httpd {version}, {chosen.mpm}, {chosen.threads} threads, {os.cpu_count()} CPUs, "
-              f"load average {one:.1f} before it began")
+        print(f"httpd {version}, {chosen.mpm}, {chosen.threads} threads, "
+              f"{chosen.connections} connections, {os.cpu_count()} CPUs, load average {one:.1f} before it began")
 
     def load(self, cases, servers, results):
         for case in cases:
