@@ -71,6 +71,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     previous_worker_param = NULL;
     ap_hook_pre_config(pre_config, after_balancer, before_proxy, APR_HOOK_MIDDLE);
     ap_hook_check_config(cb->check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(cb->before_balancer, NULL, before_balancer, APR_HOOK_MIDDLE);
     ap_hook_post_config(cb->post_config, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_init(cb->child_init, after_balancer, NULL, APR_HOOK_LAST);
     ap_hook_child_stopping(cb->child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
@@ -96,14 +97,19 @@ static const char *maintain(cmd_parms *cmd, void *dir, const char *value)
  * leave in the line's arguments is what mod_proxy reads. */
 static const char *edit(cmd_parms *cmd, void *dir, const char *arguments)
 {
-    ap_directive_t *line = cmd->directive;
-    const char *context = line->parent && line->parent->args ? line->parent->args : "";
-    const char *edited = callbacks->edit_line(cmd->pool, arguments, context);
+    const ap_directive_t *around = cmd->directive->parent;
+    const char *edited = NULL, *error;
+    ajp_shim_line line = { cmd->cmd->name, arguments, "", cmd->path != NULL };
 
-    if (edited) {
-        line->args = edited;
+    /* As mod_proxy looks for it. */
+    if (around && around->args && strncasecmp(around->directive, "<Proxy", 6) == 0) {
+        line.section = around->args;
     }
-    return NULL;
+    error = callbacks->edit_line(cmd->pool, cmd->server, &line, &edited);
+    if (edited) {
+        cmd->directive->args = edited;
+    }
+    return error;
 }
 
 const command_rec ajp_shim_directives[] = {

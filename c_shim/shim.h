@@ -26,9 +26,21 @@
 /* The server this was built for; check_config compares it with the one that runs. */
 enum { AJP_SHIM_BUILT_MINOR = MODULE_MAGIC_NUMBER_MINOR };
 
+/* A line of one of mod_proxy's directives. */
+typedef struct {
+    const char *directive;
+    const char *arguments;
+    /* The arguments of the <Proxy> or <ProxyMatch> around it; "" without one. */
+    const char *section;
+    /* A section around it says the path. */
+    int has_path;
+} ajp_shim_line;
+
 /* Rust's side of every hook. Each entry is a guarded function and never NULL. */
 typedef struct {
     int (*check_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+    /* post_config, before mod_proxy_balancer shares its members. */
+    int (*before_balancer)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
     int (*post_config)(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
     void (*child_init)(apr_pool_t *pchild, server_rec *s);
     void (*child_stopping)(apr_pool_t *pchild, int graceful);
@@ -45,8 +57,10 @@ typedef struct {
     /* NULL: set. AJP_SHIM_NOT_OURS: not a key of ours. Else the error text. */
     const char *(*worker_param)(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                 const char *key, const char *value);
-    /* The arguments of a line of mod_proxy's, edited (in pool p); NULL: as they are. */
-    const char *(*edit_line)(apr_pool_t *p, const char *arguments, const char *context);
+    /* Sets *edited to the arguments that mod_proxy is to read (in pool p); NULL: as they are.
+     * The result is NULL, or an error text. */
+    const char *(*edit_line)(apr_pool_t *p, server_rec *s, const ajp_shim_line *line,
+                             const char **edited);
     /* ProxyAjpMaintain. NULL: set. Else the error text. */
     const char *(*maintain)(apr_pool_t *p, server_rec *s, const char *value);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);

@@ -3,6 +3,8 @@
 //! A value is checked where it is read, once, and a wrong one is refused with parameter, value and
 //! range, so that httpd does not start with it.
 
+mod activation;
+mod balancer;
 mod duration;
 mod error;
 mod maintain;
@@ -10,14 +12,18 @@ mod ping;
 mod recovery;
 mod rewrite;
 mod status_list;
+mod switch;
+mod words;
 mod worker;
 
 use error::ValueError;
 
+pub use activation::Activation;
+pub use balancer::{BalancerKeys, BalancerSettings};
 pub use error::ConfigError;
 pub use maintain::Maintain;
 pub use ping::{PingMode, Pings};
 pub use recovery::Recovery;
-pub use rewrite::rewrite;
+pub use rewrite::{Edited, Line};
 pub use status_list::{FailStatus, StatusFailure};
 pub use worker::WorkerSettings;

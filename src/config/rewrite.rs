@@ -1,116 +1,300 @@
-//! Words that mod_proxy refuses before it asks us, put in words that it passes on.
+//! Words that mod_proxy refuses before it asks us: taken off the line, or put in words that it
+//! passes on.
 //!
-//! mod_proxy takes no `acquire=0` ("look once"). Our handlers of the same directives are called
-//! before mod_proxy's and may edit the line: the word becomes one of ours.
+//! Our handlers of the same directives are called before mod_proxy's and may edit the line.
+//! mod_proxy takes no `acquire=0` ("look once") and no `loadfactor=0`, does not tell whether an
+//! `lbset` of 0 was written, and knows all there is to say of a balancer: see
+//! [`BalancerKeys`]. (Other words of a worker that it does not know, it asks us about.)
 
-/// The line's arguments with our words in them; `None`: there is nothing to change.
-///
-/// `context` is what the section around the line says (`<Proxy "ajp://...">`), if there is one:
-/// only lines about ajp workers are touched. Everything else stays as it was written, quotes,
-/// white space and the closing `>` included.
-#[must_use]
-pub fn rewrite(arguments: &str, context: &str) -> Option<String> {
-    if !mentions_ajp(arguments) && !mentions_ajp(context) {
-        return None;
-    }
-    let mut rewritten = String::with_capacity(arguments.len() + 8);
-    let mut changed = false;
-    for piece in pieces(arguments) {
-        let (word, end) = match piece.strip_suffix('>') {
-            Some(word) => (word, ">"),
-            None => (piece, ""),
-        };
-        if is_acquire_0(word) {
-            rewritten.push_str(LOOK_ONCE);
-            rewritten.push_str("=On");
-            rewritten.push_str(end);
-            changed = true;
-        } else {
-            rewritten.push_str(piece);
+use std::borrow::Cow;
+
+use super::words::{Word, Words};
+use super::{BalancerKeys, ConfigError};
+
+/// A line of one of mod_proxy's directives.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line<'a> {
+    /// `ProxyPass`, `<Proxy` and so on.
+    pub directive: &'a str,
+    /// What follows, with the `>` that ends a section's line.
+    pub arguments: &'a str,
+    /// The arguments of the `<Proxy>` around it; empty: there is none.
+    pub section: &'a str,
+    /// A section around it (`<Location>`) says the path.
+    pub has_path: bool,
+}
+
+/// What comes of a line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Edited {
+    /// What mod_proxy is to read; `None`: the arguments as they are.
+    pub arguments: Option<String>,
+    /// What was said about a balancer, and its name as mod_proxy has it.
+    pub balancer: Option<(String, BalancerKeys)>,
+}
+
+impl Line<'_> {
+    /// Takes our words out. A line without any stays as it was written, byte for byte; of one with
+    /// some, everything else does.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a wrong value of a balancer's parameter.
+    pub fn edit(&self) -> Result<Edited, ConfigError> {
+        match self.balancer() {
+            Some((name, behind)) => self.without_balancer_keys(name, behind),
+            None if mentions_ajp(self.arguments) || mentions_ajp(self.section) => {
+                Ok(Edited { arguments: self.with_our_words(), balancer: None })
+            }
+            None => Ok(Edited::default()),
         }
     }
-    changed.then_some(rewritten)
+
+    /// The balancer that the line is about, and how many words come before its parameters.
+    fn balancer(&self) -> Option<(String, usize)> {
+        let is = |name: &str| self.directive.eq_ignore_ascii_case(name);
+        let mut words = Words::of(self.body()).map(|word| word.text);
+        if is("ProxyPass") || is("ProxyPassMatch") {
+            let mut behind = 1;
+            if !self.has_path {
+                behind += 1;
+                if words.next()? == "~" {
+                    behind += 1;
+                    words.next()?;
+                }
+            }
+            return Some((balancer_name(&words.next()?)?, behind));
+        }
+        if is("ProxySet") && self.section.is_empty() {
+            return Some((balancer_name(&words.next()?)?, 1));
+        }
+        if is("ProxySet") {
+            let name = Words::of(self.section).next()?.text;
+            return Some((balancer_name(name.split('>').next()?)?, 0));
+        }
+        if is("<Proxy") {
+            let url = words.next()?;
+            // mod_proxy has no parameters for a pattern, and says so.
+            let name = url.strip_prefix("proxy:").unwrap_or(&url);
+            return Some((balancer_name(name).filter(|name| !name.contains(PATTERN))?, 1));
+        }
+        None
+    }
+
+    fn without_balancer_keys(&self, name: String, behind: usize) -> Result<Edited, ConfigError> {
+        let mut keys = BalancerKeys::default();
+        let mut kept = String::with_capacity(self.arguments.len());
+        let mut words = Words::of(self.body());
+        for (number, word) in words.by_ref().enumerate() {
+            let parameter = word.parameter().filter(|_| number >= behind);
+            if parameter.map_or(Ok(false), |(key, value)| keys.set(key, value))? {
+                continue;
+            }
+            kept.push_str(word.space);
+            kept.push_str(word.raw);
+        }
+        if keys == BalancerKeys::default() {
+            return Ok(Edited::default());
+        }
+        if !kept.is_empty() {
+            kept.push_str(words.rest());
+        }
+        kept.push_str(self.end());
+        Ok(Edited { arguments: Some(kept), balancer: Some((name, keys)) })
+    }
+
+    fn with_our_words(&self) -> Option<String> {
+        let mut rewritten = String::with_capacity(self.arguments.len() + 24);
+        let mut changed = false;
+        let mut words = Words::of(self.body());
+        for word in words.by_ref() {
+            rewritten.push_str(word.space);
+            let ours = in_our_words(&word);
+            changed |= ours.is_some();
+            rewritten.push_str(&ours.unwrap_or(word.raw.into()));
+        }
+        rewritten.push_str(words.rest());
+        rewritten.push_str(self.end());
+        changed.then_some(rewritten)
+    }
+
+    /// The arguments without the `>` that ends a section's line, which may be glued to a word.
+    fn body(&self) -> &str {
+        &self.arguments[..self.arguments.len() - self.end().len()]
+    }
+
+    /// From the last `>` on, for a section.
+    fn end(&self) -> &str {
+        let at = self.arguments.rfind('>').filter(|_| self.directive.starts_with('<'));
+        at.map_or("", |at| &self.arguments[at..])
+    }
 }
 
 /// The parameter that `acquire=0` becomes.
 pub(super) const LOOK_ONCE: &str = "acquireonce";
 
+/// The parameter that `loadfactor=0` becomes, beside a `loadfactor` that mod_proxy takes.
+pub(super) const SESSIONS_ONLY: &str = "sessionsonly";
+
+fn in_our_words(word: &Word<'_>) -> Option<Cow<'static, str>> {
+    let (key, value) = word.parameter()?;
+    let value = value.trim_matches('"');
+    if key.eq_ignore_ascii_case("acquire") {
+        let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = value[digits.len()..].to_ascii_lowercase();
+        let once = is_zero(digits, 0) && matches!(&*unit, "" | "ms" | "s");
+        return once.then(|| format!("{LOOK_ONCE}=On").into());
+    }
+    if key.eq_ignore_ascii_case("loadfactor") && is_zero(value, 1) {
+        return Some(format!("loadfactor=1 {SESSIONS_ONLY}=On").into());
+    }
+    (key.eq_ignore_ascii_case("lbset") && is_zero(value, 0)).then_some("distance=0".into())
+}
+
+/// A number of noughts, with so many points at most.
+fn is_zero(value: &str, points: usize) -> bool {
+    let count = |digit| value.matches(digit).count();
+    count('0') > 0 && count('.') <= points && count('0') + count('.') == value.len()
+}
+
 fn mentions_ajp(text: &str) -> bool {
     text.to_ascii_lowercase().contains("ajp://")
 }
 
-fn is_acquire_0(word: &str) -> bool {
-    let Some((key, value)) = word.split_once('=') else { return false };
-    let value = value.trim_matches('"').to_ascii_lowercase();
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &value[digits.len()..];
-    key.eq_ignore_ascii_case("acquire")
-        && !digits.is_empty()
-        && digits.bytes().all(|b| b == b'0')
-        && matches!(unit, "" | "ms" | "s")
+/// The name that mod_proxy gives the balancer with this URL: without a path, in lower case.
+fn balancer_name(url: &str) -> Option<String> {
+    let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
+    let name = url[scheme.len()..].split('/').next().filter(|name| !name.is_empty())?;
+    Some(format!("{SCHEME}{}", name.to_ascii_lowercase()))
 }
 
-/// The line cut into words and the white space between them; white space in quotes is part of a
-/// word.
-fn pieces(line: &str) -> impl Iterator<Item = &str> {
-    let mut rest = line;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let mut quote = None;
-        let len = if first.is_whitespace() {
-            rest.find(|c: char| !c.is_whitespace())
-        } else {
-            rest.char_indices().find_map(|(at, c)| match quote {
-                Some(open) if c == open => {
-                    quote = None;
-                    None
-                }
-                Some(_) => None,
-                None if c == '"' || c == '\'' => {
-                    quote = Some(c);
-                    None
-                }
-                None => c.is_whitespace().then_some(at),
-            })
-        };
-        let (piece, after) = rest.split_at(len.unwrap_or(rest.len()));
-        rest = after;
-        Some(piece)
-    })
-}
+const SCHEME: &str = "balancer://";
+const PATTERN: [char; 3] = ['*', '?', '['];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line<'a>(directive: &'a str, arguments: &'a str) -> Line<'a> {
+        Line { directive, arguments, ..Line::default() }
+    }
+
+    fn rewritten(directive: &str, arguments: &str) -> Option<String> {
+        let edited = line(directive, arguments).edit().unwrap();
+        assert_eq!(edited.balancer, None);
+        edited.arguments
+    }
+
     #[test]
     fn acquire_0_becomes_a_word_of_ours() {
-        for (line, wanted) in [
-            ("/a ajp://h/a acquire=0", "/a ajp://h/a acquireonce=On"),
-            ("\"ajp://h\"  ACQUIRE=0ms route=a", "\"ajp://h\"  acquireonce=On route=a"),
-            ("ajp://h acquire=\"0\"\tmax=1", "ajp://h acquireonce=On\tmax=1"),
-            ("\"ajp://h\" acquire=0>", "\"ajp://h\" acquireonce=On>"),
+        for (directive, arguments, wanted) in [
+            ("ProxyPass", "/a ajp://h/a acquire=0", "/a ajp://h/a acquireonce=On"),
+            ("ProxySet", "\"ajp://h\"  ACQUIRE=0ms route=a", "\"ajp://h\"  acquireonce=On route=a"),
+            ("ProxySet", "ajp://h acquire=\"0\"\tmax=1", "ajp://h acquireonce=On\tmax=1"),
+            ("<Proxy", "\"ajp://h\" acquire=0>", "\"ajp://h\" acquireonce=On>"),
         ] {
-            assert_eq!(rewrite(line, "").as_deref(), Some(wanted), "{line}");
+            assert_eq!(rewritten(directive, arguments).as_deref(), Some(wanted), "{arguments}");
         }
     }
 
     #[test]
+    fn loadfactor_0_becomes_the_least_that_mod_proxy_takes_and_a_word_of_ours() {
+        for zero in ["loadfactor=0", "LoadFactor=0.0", "\"loadfactor=00\"", "loadfactor=.0"] {
+            let arguments = format!("balancer://b ajp://h {zero} status=+H");
+            let wanted = "balancer://b ajp://h loadfactor=1 sessionsonly=On status=+H";
+            assert_eq!(rewritten("BalancerMember", &arguments).as_deref(), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn an_lbset_of_0_is_seen_to_be_written() {
+        let wanted = Some("ajp://h distance=0 route=a");
+        assert_eq!(rewritten("BalancerMember", "ajp://h lbset=0 route=a").as_deref(), wanted);
+    }
+
+    #[test]
     fn everything_else_stays_as_it_was() {
-        for line in [
-            "/a ajp://h/a acquire=10",
-            "/a http://h/a acquire=0",
-            "/a ajp://h/a route=\"x acquire=0 y\"",
-            "/a ajp://h/a noacquire=0",
+        for arguments in [
+            "/a ajp://h/a acquire=10 loadfactor=10 lbset=1",
+            "/a http://h/a acquire=0 loadfactor=0 lbset=0 localonly=On",
+            "/a ajp://h/a \"route=x acquire=0 y\"",
+            "/a ajp://h/a noacquire=0 loadfactor= loadfactor=. loadfactor=0.0.0 loadfactor=0.5",
+            "/sessionretry=On balancer://b stickysession=localonly=On",
+            "/a balancer://b sessionretry",
+            "/a balancer://",
+            "/a",
             "",
         ] {
-            assert_eq!(rewrite(line, ""), None, "{line}");
+            assert_eq!(line("ProxyPass", arguments).edit(), Ok(Edited::default()), "{arguments}");
         }
     }
 
     #[test]
     fn proxyset_within_a_section_is_about_the_section_s_worker() {
-        assert_eq!(rewrite("acquire=0", "\"ajp://h\">").as_deref(), Some("acquireonce=On"));
-        assert_eq!(rewrite("acquire=0", "\"http://h\">"), None);
+        let set = |section, arguments| {
+            Line { section, ..line("ProxySet", arguments) }.edit().unwrap().arguments
+        };
+        assert_eq!(set("\"ajp://h\">", "acquire=0").as_deref(), Some("acquireonce=On"));
+        assert_eq!(set("\"http://h\">", "acquire=0"), None);
+    }
+
+    /// What is left, the balancer's name, and whether `sessionretry` was set.
+    fn taken(line: Line<'_>) -> (String, String, bool) {
+        let edited = line.edit().unwrap();
+        let (name, keys) = edited.balancer.unwrap();
+        (edited.arguments.unwrap(), name, keys.settings().session_retry)
+    }
+
+    #[test]
+    fn a_balancer_s_keys_are_taken_off_every_line_that_may_have_them() {
+        for (directive, arguments, left) in [
+            (
+                "ProxyPass",
+                "\"/a\"  balancer://B/x sessionretry=On nofailover=On",
+                "\"/a\"  balancer://B/x nofailover=On",
+            ),
+            (
+                "proxypassmatch",
+                "^/a(.*)$ \"balancer://b/$1\" SESSIONRETRY=on",
+                "^/a(.*)$ \"balancer://b/$1\"",
+            ),
+            ("ProxyPass", "~ ^/a balancer://b sessionretry=On", "~ ^/a balancer://b"),
+            ("ProxySet", "Balancer://b \"sessionretry=On\" timeout=3", "Balancer://b timeout=3"),
+            ("<Proxy", "\"balancer://b\" sessionretry=On>", "\"balancer://b\">"),
+            (
+                "<Proxy",
+                "proxy:balancer://b sessionretry=On lbmethod=x >",
+                "proxy:balancer://b lbmethod=x >",
+            ),
+        ] {
+            let wanted = (left.to_owned(), "balancer://b".to_owned(), true);
+            assert_eq!(taken(line(directive, arguments)), wanted, "{arguments}");
+        }
+        let location = Line { has_path: true, ..line("ProxyPass", "balancer://b sessionretry=On") };
+        assert_eq!(taken(location), ("balancer://b".into(), "balancer://b".into(), true));
+    }
+
+    #[test]
+    fn a_balancer_s_section_gives_proxyset_its_name_and_may_lose_all_its_words() {
+        for section in ["balancer://B>", "\"balancer://b/\" nofailover=On>", "'balancer://b'>"] {
+            let inside = |arguments| Line { section, ..line("ProxySet", arguments) };
+            let wanted = |left: &str| (left.to_owned(), "balancer://b".to_owned(), true);
+            assert_eq!(taken(inside("sessionretry=On  localonly=Off ")), wanted(""));
+            assert_eq!(taken(inside("sessionretry=On nofailover=On")), wanted(" nofailover=On"));
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_balancers_is_left_to_mod_proxy() {
+        for arguments in ["balancer://* sessionretry=On>", "balancer://b[12] sessionretry=On>"] {
+            assert_eq!(line("<Proxy", arguments).edit(), Ok(Edited::default()));
+        }
+        let members = line("BalancerMember", "balancer://b http://h sessionretry=On");
+        assert_eq!(members.edit(), Ok(Edited::default()));
+    }
+
+    #[test]
+    fn a_wrong_value_of_a_balancer_s_key_is_an_error() {
+        let error = line("ProxyPass", "/a balancer://b localonly=x").edit().unwrap_err();
+        assert_eq!(error.to_string(), "localonly=x: must be On or Off");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::activation::Activation;
 use super::duration::{parse_ms, parse_s};
 use super::ping::PingMode;
 use super::recovery::Recovery;
-use super::rewrite::LOOK_ONCE;
+use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
 use super::status_list::FailStatus;
+use super::switch::on_off;
 use super::{ConfigError, ValueError};
 
 /// What ProxyPass, BalancerMember, ProxySet and `<Proxy>` say of one worker in our own words.
@@ -47,6 +49,17 @@ pub struct WorkerSettings {
     pub escalation: Option<Duration>,
     /// `busylimit`: requests at once over all children.
     pub busy_limit: Option<u32>,
+    /// `activation`: what a balancer member is used for; `None`: what `status` says.
+    pub activation: Option<Activation>,
+    /// `loadfactor=0`: a balancer member for requests of its own sessions alone.
+    pub sessions_only: bool,
+    /// `local`: a balancer member that is preferred to those without.
+    pub local: bool,
+    /// `distance`, or an `lbset` of 0: members that are farther away are used when no nearer one
+    /// can be. `None`: what `lbset` says.
+    pub distance: Option<u8>,
+    /// `domain`: members of one domain share their sessions.
+    pub domain: Option<String>,
 }
 
 impl WorkerSettings {
@@ -83,6 +96,11 @@ impl WorkerSettings {
             "failstatus" => self.fail_status = FailStatus::parse(value)?,
             "escalation" => self.escalation = grace(value)?,
             "busylimit" => self.busy_limit = Some(count(value, 1, COUNT_FROM_1)?),
+            "activation" => self.activation = Some(Activation::parse(value)?),
+            SESSIONS_ONLY => self.sessions_only = on_off(value)?,
+            "local" => self.local = on_off(value)?,
+            "distance" => self.distance = Some(distance(value)?),
+            "domain" => self.domain = Some(word(value)?),
             _ => return Err(ValueError("left out: NAMES and this match differ")),
         }
         Ok(())
@@ -90,14 +108,19 @@ impl WorkerSettings {
 }
 
 /// Every parameter, as documented.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 21] = [
     LOOK_ONCE,
+    SESSIONS_ONLY,
+    "activation",
     "busylimit",
     "connecttimeout",
+    "distance",
+    "domain",
     "escalation",
     "failstatus",
     "forceclose",
     "idlemax",
+    "local",
     "maxreplytimeouts",
     "pingconnect",
     "pinginterval",
@@ -108,16 +131,6 @@ const NAMES: [&str; 16] = [
     "retries",
     "retryinterval",
 ];
-
-fn on_off(value: &str) -> Result<bool, ValueError> {
-    if value.eq_ignore_ascii_case("on") {
-        Ok(true)
-    } else if value.eq_ignore_ascii_case("off") {
-        Ok(false)
-    } else {
-        Err(ValueError("On or Off"))
-    }
-}
 
 fn milliseconds(value: &str) -> Result<Duration, ValueError> {
     let time = parse_ms(value).filter(|time| !time.is_zero() && *time <= LONGEST);
@@ -151,6 +164,16 @@ fn count(value: &str, least: u32, range: &'static str) -> Result<u32, ValueError
 
 fn retries(value: &str) -> Result<u32, ValueError> {
     value.parse().ok().filter(|number| *number <= 100).ok_or(ValueError("a number from 0 to 100"))
+}
+
+fn distance(value: &str) -> Result<u8, ValueError> {
+    value.parse().ok().filter(|number| *number <= 99).ok_or(ValueError("a number from 0 to 99"))
+}
+
+/// As long as a `route` may be.
+fn word(value: &str) -> Result<String, ValueError> {
+    let is_word = (1..=63).contains(&value.len()) && !value.contains(|c: char| c.is_whitespace());
+    is_word.then(|| value.into()).ok_or(ValueError("a word of 1 to 63 bytes"))
 }
 
 /// poll() takes milliseconds as a signed 32-bit number: 24.8 days.
@@ -188,7 +211,8 @@ mod tests {
         for name in NAMES {
             let mut settings = WorkerSettings::default();
             let good = match name {
-                "forceclose" | LOOK_ONCE => "On",
+                "forceclose" | "local" | LOOK_ONCE | SESSIONS_ONLY => "On",
+                "activation" => "stopped",
                 "pingmode" => "connect",
                 "recovery" => "notaftersend",
                 "failstatus" => "503",
@@ -197,12 +221,30 @@ mod tests {
             assert_eq!(settings.set(name, good), Ok(true), "{name}");
             assert_ne!(settings, WorkerSettings::default(), "{name} changes something");
             let before = settings.clone();
-            for bad in ["", "-1", "maybe", "1.5", "99999999999999999999", "7x", "h"] {
+            let long = "x".repeat(64);
+            let bad: &[&str] = match name {
+                "domain" => &["", "a b", &long],
+                _ => &["", "-1", "maybe", "1.5", "99999999999999999999", "7x", "h"],
+            };
+            for bad in bad.iter().copied() {
                 let error = settings.set(name, bad).unwrap_err();
                 assert_eq!((error.parameter, error.value.as_str()), (name, bad));
             }
             assert_eq!(settings, before, "{name}: a wrong value changes nothing");
         }
+    }
+
+    #[test]
+    fn a_distance_is_an_lbset_and_a_domain_is_as_long_as_a_route() {
+        let mut settings = WorkerSettings::default();
+        for (key, value) in [("distance", "99"), ("Domain", &"d".repeat(63)), ("local", "on")] {
+            assert_eq!(settings.set(key, value), Ok(true));
+        }
+        assert_eq!(settings.distance, Some(99));
+        assert_eq!(settings.domain, Some("d".repeat(63)));
+        assert!(settings.local);
+        let error = settings.set("distance", "100").unwrap_err();
+        assert_eq!(error.to_string(), "distance=100: must be a number from 0 to 99");
     }
 
     #[test]

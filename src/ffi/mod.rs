@@ -19,6 +19,7 @@
 mod answer;
 mod apr;
 mod balancer;
+mod balancing;
 mod body;
 mod canon;
 mod child;

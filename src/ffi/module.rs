@@ -7,7 +7,7 @@ use super::guard::guard;
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
-use super::{canon, cping, handler, lifecycle, member, server_config, slice, sys};
+use super::{balancing, canon, cping, handler, lifecycle, member, server_config, slice, sys};
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
 /// existing files holds, and only one of the two can be loaded.
@@ -40,6 +40,7 @@ pub(super) fn record() -> *mut sys::module {
 
 static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     check_config: Some(check_config),
+    before_balancer: Some(before_balancer),
     post_config: Some(post_config),
     child_init: Some(child_init),
     child_stopping: Some(child_stopping),
@@ -80,6 +81,19 @@ unsafe extern "C" fn check_config(
 ) -> c_int {
     // SAFETY: httpd passes its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::check_config(server) })
+}
+
+unsafe extern "C" fn before_balancer(
+    pconf: *mut sys::apr_pool_t,
+    _plog: *mut sys::apr_pool_t,
+    _ptemp: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) -> c_int {
+    // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
+        balancing::settle(pconf, server);
+        sys::OK as c_int
+    })
 }
 
 unsafe extern "C" fn post_config(
@@ -182,11 +196,15 @@ unsafe extern "C" fn worker_param(
 
 unsafe extern "C" fn edit_line(
     pool: *mut sys::apr_pool_t,
-    arguments: *const c_char,
-    context: *const c_char,
+    server: *mut sys::server_rec,
+    line: *const sys::ajp_shim_line,
+    edited: *mut *const c_char,
 ) -> *const c_char {
-    // SAFETY: httpd passes its configuration pool and two strings of its configuration.
-    guard(std::ptr::null(), || unsafe { server_config::edit_line(pool, arguments, context) })
+    // SAFETY: the shim passes httpd's configuration pool and server, a line of its configuration,
+    // and a place of its own.
+    guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
+        server_config::edit_line(pool, server, &*line, &mut *edited)
+    })
 }
 
 unsafe extern "C" fn maintain(

@@ -1,5 +1,6 @@
 //! What the configuration says, kept per server in pconf, and the way from a server to its child.
 
+use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 use std::sync::{Arc, OnceLock};
 
@@ -8,14 +9,20 @@ use super::child::Child;
 use super::shm::SharedMemory;
 use super::worker::Worker;
 use super::{module, roll, sys};
-use crate::config::{Maintain, WorkerSettings, rewrite};
+use crate::config::{
+    Activation, BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, WorkerSettings,
+};
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
-/// its configuration, on its main thread; constant afterwards but for `shared` and `child`.
+/// its configuration, on its main thread; constant afterwards but for what is set once.
 #[derive(Default)]
 pub(super) struct ServerConfig {
     workers: Vec<(WorkerId, WorkerSettings)>,
     min: Vec<(WorkerId, usize)>,
+    /// What this server's own lines say of balancers, by their names as mod_proxy has them.
+    balancer_keys: HashMap<Box<[u8]>, BalancerKeys>,
+    /// The same with what is inherited; filled in when the whole configuration has been read.
+    balancers: OnceLock<HashMap<Box<[u8]>, BalancerSettings>>,
     /// `ProxyAjpMaintain`; the main server's counts.
     pub(super) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
@@ -92,6 +99,18 @@ impl ServerConfig {
         }
     }
 
+    /// Gives a server an empty configuration of its own.
+    ///
+    /// # Safety
+    /// `server` is live and `pool` its configuration's, on httpd's main thread, before any request.
+    pub(super) unsafe fn renew(server: *mut sys::server_rec, pool: *mut sys::apr_pool_t) {
+        // SAFETY: as the caller promises; the vector has a place for this module.
+        unsafe {
+            let config = Self::create(pool);
+            sys::ap_set_module_config((*server).module_config, module::record(), config.cast());
+        }
+    }
+
     /// Notes the `min` of every worker, before mod_proxy forgets it under prefork.
     ///
     /// # Safety
@@ -120,6 +139,26 @@ impl ServerConfig {
         &self.min
     }
 
+    /// Works out what its balancers go by: what its own lines say, and what those of `base` say
+    /// where they say nothing. The first call counts.
+    pub(super) fn settle_balancers(&self, base: Option<&Self>) {
+        self.balancers.get_or_init(|| {
+            let names = base.into_iter().flat_map(|base| base.balancer_keys.keys());
+            let keys = |of: &Self, name| of.balancer_keys.get(name).copied().unwrap_or_default();
+            let settled = names.chain(self.balancer_keys.keys()).map(|name| {
+                let inherited = base.map(|base| keys(base, name)).unwrap_or_default();
+                (name.clone(), keys(self, name).over(inherited).settings())
+            });
+            settled.collect()
+        });
+    }
+
+    /// What the balancer of this name (`balancer://name`, in lower case, as mod_proxy has it) goes
+    /// by in this server. `None` where no line has a key of ours for it. Allocates nothing.
+    pub(super) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
+        self.balancers.get()?.get(name).copied()
+    }
+
     /// The settings of all workers defined in this server.
     pub(super) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
         &self.workers
@@ -143,35 +182,64 @@ pub(super) unsafe fn maintain(
             unsafe { ServerConfig::of_or_new(server, pool) }.maintain = maintain;
             std::ptr::null()
         }
-        Err(error) => {
-            let text = CString::new(error.to_string()).unwrap_or_default();
-            // SAFETY: the configuration's pool is live and ours on this thread.
-            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
-        }
+        // SAFETY: as the caller promises.
+        Err(error) => unsafe { error_text(pool, "", &error) },
     }
 }
 
-/// The arguments of a line of mod_proxy's with our words in them; null: nothing to change.
+/// Sets `edited` to what mod_proxy is to read in a line's place, and notes what the line says of a
+/// balancer. Null, or an error text.
 ///
 /// # Safety
 /// Arguments as the shim passes them while httpd reads its configuration.
 pub(super) unsafe fn edit_line(
     pool: *mut sys::apr_pool_t,
-    arguments: *const c_char,
-    context: *const c_char,
+    server: *mut sys::server_rec,
+    line: &sys::ajp_shim_line,
+    edited: &mut *const c_char,
 ) -> *const c_char {
-    // SAFETY: strings of the configuration, constant during this call.
-    let (arguments, context) = unsafe { (apr::bytes(arguments), apr::bytes(context)) };
     // A line that is no UTF-8 has none of our words.
-    let text = |bytes: Option<&'static [u8]>| std::str::from_utf8(bytes.unwrap_or(b"")).ok();
-    let (Some(arguments), Some(context)) = (text(arguments), text(context)) else {
+    let text = |text: *const c_char| {
+        // SAFETY: strings of the configuration, constant during this call.
+        std::str::from_utf8(unsafe { apr::bytes(text) }.unwrap_or(b"")).ok()
+    };
+    let (Some(directive), Some(arguments), Some(section)) =
+        (text(line.directive), text(line.arguments), text(line.section))
+    else {
         return std::ptr::null();
     };
-    match rewrite(arguments, context) {
-        // SAFETY: the configuration's pool is live and ours on this thread.
-        Some(edited) => unsafe { Pool::from_ptr(pool) }.copy(edited.as_bytes()),
-        None => std::ptr::null(),
+    let ours = match (Line { directive, arguments, section, has_path: line.has_path != 0 }).edit() {
+        Ok(ours) => ours,
+        // SAFETY: as the caller promises.
+        Err(error) => return unsafe { error_text(pool, directive, &error) },
+    };
+    if let Some((name, keys)) = ours.balancer {
+        // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and
+        // no reference from `of` is in use.
+        let config = unsafe { ServerConfig::of_or_new(server, pool) };
+        let known = config.balancer_keys.entry(name.into_bytes().into()).or_default();
+        *known = keys.over(*known);
     }
+    if let Some(arguments) = ours.arguments {
+        // SAFETY: the configuration's pool is live and ours on this thread.
+        *edited = unsafe { Pool::from_ptr(pool) }.copy(arguments.as_bytes());
+    }
+    std::ptr::null()
+}
+
+/// An error as httpd shows it, behind the directive where mod_proxy does not put that there.
+///
+/// # Safety
+/// `pool` is a live pool of the configuration, on this thread.
+unsafe fn error_text(
+    pool: *mut sys::apr_pool_t,
+    directive: &str,
+    error: &ConfigError,
+) -> *const c_char {
+    let text = format!("{directive} {error}");
+    let text = CString::new(text.trim_start()).unwrap_or_default();
+    // SAFETY: as the caller promises.
+    unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
 }
 
 /// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line. Null: taken; else the error
@@ -200,19 +268,40 @@ pub(super) unsafe fn worker_param(
     // SAFETY: mod_proxy passes a live worker.
     let id = unsafe { WorkerId::of(worker) };
     let at = config.workers.iter().position(|(known, _)| *known == id);
-    let mut settings = at.map(|i| config.workers[i].1.clone()).unwrap_or_default();
+    let before = at.map(|i| config.workers[i].1.clone()).unwrap_or_default();
+    let mut settings = before.clone();
     match settings.set(&String::from_utf8_lossy(key), &String::from_utf8_lossy(value)) {
         Ok(false) => return not_ours,
         Ok(true) => {}
-        Err(error) => {
-            let text = CString::new(error.to_string()).unwrap_or_default();
-            // SAFETY: the configuration's pool is live and ours on this thread.
-            return unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes());
-        }
+        // SAFETY: the configuration's pool is live and ours on this thread.
+        Err(error) => return unsafe { error_text(pool, "", &error) },
     }
+    // SAFETY: mod_proxy passes a live worker.
+    tell_mod_proxy(unsafe { Worker::from_ptr(worker) }, &before, &settings);
     match at {
         Some(i) => config.workers[i].1 = settings,
         None => config.workers.push((id, settings)),
     }
     std::ptr::null()
+}
+
+/// What mod_proxy itself can do of our words, it does: `status` and `lbset`, where balancer-manager
+/// shows and changes them.
+fn tell_mod_proxy(worker: Worker, before: &WorkerSettings, after: &WorkerSettings) {
+    let flags = |settings: &WorkerSettings| {
+        let activation = match settings.activation {
+            Some(Activation::Disabled) => sys::PROXY_WORKER_DRAIN,
+            Some(Activation::Stopped) => sys::PROXY_WORKER_STOPPED,
+            Some(Activation::Active) | None => 0,
+        };
+        activation | if settings.sessions_only { sys::PROXY_WORKER_DRAIN } else { 0 }
+    };
+    let (before_flags, after_flags) = (flags(before), flags(after));
+    if before_flags != after_flags {
+        worker.clear_status(before_flags & !after_flags);
+        worker.add_status(after_flags);
+    }
+    if before.distance != after.distance {
+        worker.set_lbset(after.distance.unwrap_or(0).into());
+    }
 }

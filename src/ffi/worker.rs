@@ -135,6 +135,18 @@ impl Worker {
         unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() & !flags) }
     }
 
+    /// Adds flags to its status, as plainly as mod_proxy does.
+    pub(super) fn add_status(self, flags: u32) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() | flags) }
+    }
+
+    /// Changes its `lbset`; for the parent, before there are children.
+    pub(super) fn set_lbset(self, lbset: i32) {
+        // SAFETY: an aligned word; balancer-manager may write it.
+        unsafe { (&raw mut (*self.shared()).lbset).write_volatile(lbset) }
+    }
+
     /// Puts a balancer member in error for its `retry` time, as mod_proxy does for a 503.
     pub(super) fn mark_error(self) {
         if self.is_member() && self.status() & sys::PROXY_WORKER_IGNORE_ERRORS == 0 {

@@ -1,0 +1,125 @@
+//! The words of a configuration line, as httpd itself takes them apart.
+
+use std::borrow::Cow;
+
+/// A word of a line. What a line consists of: words, each with the white space before it, and white
+/// space at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word<'a> {
+    /// The white space before it.
+    pub(super) space: &'a str,
+    /// As it is written, with its quotes.
+    pub(super) raw: &'a str,
+    /// What it says.
+    pub(super) text: Cow<'a, str>,
+}
+
+impl Word<'_> {
+    /// `key=value`, cut at the first `=` as mod_proxy cuts it.
+    pub(super) fn parameter(&self) -> Option<(&str, &str)> {
+        self.text.split_once('=')
+    }
+}
+
+/// Takes a line apart, as `ap_getword_conf` does: a quote counts at the beginning of a word alone,
+/// and within quotes a backslash hides a quote and another backslash.
+#[derive(Clone, Debug)]
+pub(super) struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    pub(super) fn of(line: &'a str) -> Self {
+        Self(line)
+    }
+
+    /// What has not been taken: behind the last word, white space.
+    pub(super) fn rest(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Word<'a>;
+
+    fn next(&mut self) -> Option<Word<'a>> {
+        let start = self.0.find(|c| !is_space(c))?;
+        let (space, line) = self.0.split_at(start);
+        let quote = line.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (raw, text) = match quote {
+            Some(quote) => quoted(line, quote),
+            None => {
+                let raw = &line[..line.find(is_space).unwrap_or(line.len())];
+                (raw, raw.into())
+            }
+        };
+        self.0 = &line[raw.len()..];
+        Some(Word { space, raw, text })
+    }
+}
+
+/// The word in quotes that `line` begins with; without a closing quote, all of it.
+fn quoted(line: &str, quote: char) -> (&str, Cow<'_, str>) {
+    let inner = &line[1..];
+    let mut text = Cow::Borrowed("");
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(c) = inner[at..].chars().next() {
+        let hidden = inner[at + c.len_utf8()..].chars().next();
+        if c == quote {
+            text += &inner[from..at];
+            return (&line[..at + 2], text);
+        }
+        if c == '\\' && hidden.is_some_and(|hidden| hidden == quote || hidden == '\\') {
+            text += &inner[from..at];
+            from = at + 1;
+            at += 1;
+        }
+        at += inner[at..].chars().next().map_or(1, char::len_utf8);
+    }
+    text += &inner[from..];
+    (line, text)
+}
+
+/// C's isspace.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\x0B' | '\x0C' | '\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        Words::of(line).map(|word| word.text.into_owned()).collect()
+    }
+
+    #[test]
+    fn words_are_cut_where_httpd_cuts_them() {
+        for (line, wanted) in [
+            ("/a  ajp://h/a\troute=b", &["/a", "ajp://h/a", "route=b"][..]),
+            ("\"a b\" 'c \"d'", &["a b", "c \"d"]),
+            ("route=\"b x\"", &["route=\"b", "x\""]),
+            (r#""a \"b\" \\ \c" d"#, &[r#"a "b" \ \c"#, "d"]),
+            ("\"a\"b", &["a", "b"]),
+            ("\"never closed \\", &["never closed \\"]),
+            ("\"é\\\"ü\" ö", &["é\"ü", "ö"]),
+            ("\"\"", &[""]),
+            ("  ", &[]),
+        ] {
+            assert_eq!(texts(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_line_is_lost() {
+        for line in [" a \"b c\"  d=1 ", "", " \t", "\"x", "'a''b' c", "\"\\"] {
+            let mut words = Words::of(line);
+            let mut whole = String::new();
+            for word in words.by_ref() {
+                whole.push_str(word.space);
+                whole.push_str(word.raw);
+            }
+            whole.push_str(words.rest());
+            assert_eq!(whole, line);
+        }
+    }
+}
