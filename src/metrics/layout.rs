@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::member::{MemberKey, MemberState};
 
 /// The layout above. Changes with it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The head of the memory.
 #[repr(C, align(64))]
@@ -56,7 +56,10 @@ pub struct Slot {
     pub(super) last_success: AtomicU64,
     /// The seconds since 1970 when they were last halved (upper half), and how many (lower half).
     pub(super) reply_timeouts: AtomicU64,
-    reserved: [AtomicU64; 4],
+    /// Until when a request is finding out whether the member is back, in ms since 1970;
+    /// 0: none is.
+    pub(super) probe: AtomicU64,
+    reserved: [AtomicU64; 3],
 }
 
 /// A word of a row.

@@ -61,6 +61,10 @@ impl<'m> MemberState<'m> {
         Self { table, slot: table.slot(at), at, own: table.busy(row, at) }
     }
 
+    pub(super) fn slot(&self) -> &'m Slot {
+        self.slot
+    }
+
     /// Counts a request in, until the guard is dropped.
     ///
     /// # Errors

@@ -4,8 +4,10 @@
 
 mod layout;
 mod member;
+mod probe;
 #[cfg(test)]
 mod tests;
 
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error, unix_ms};
+pub use probe::Probe;
