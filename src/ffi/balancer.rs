@@ -114,16 +114,20 @@ impl Locked {
         NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
     }
 
-    /// The least busy member that is not among `tried`, of the lowest `lbset` that has one.
-    pub(super) fn find_untried(&self, request: Request<'_>, tried: &[Worker]) -> Option<Worker> {
-        let mut tried = Tried(tried);
-        // SAFETY: as in `find`; the callback is given the list only during the call.
+    /// The least busy usable member for which `may_have` says so, of the lowest `lbset` that has one.
+    pub(super) fn find_untried(
+        &self,
+        request: Request<'_>,
+        may_have: impl Fn(Worker) -> bool,
+    ) -> Option<Worker> {
+        let mut filter = Filter(&may_have);
+        // SAFETY: as in `find`; the callback is given the filter only during the call.
         let found = unsafe {
             sys::ajp_shim_find_best(
                 self.0.as_ptr(),
                 request.as_ptr(),
                 Some(less_busy_and_untried),
-                (&raw mut tried).cast(),
+                (&raw mut filter).cast(),
             )
         };
         // SAFETY: null or a member, which outlives the request.
@@ -146,21 +150,21 @@ impl Drop for Locked {
     }
 }
 
-/// The members that a request has been given to.
-struct Tried<'a>(&'a [Worker]);
+/// Which members a request may be given to.
+struct Filter<'a>(&'a dyn Fn(Worker) -> bool);
 
 unsafe extern "C" fn less_busy_and_untried(
     current: *mut sys::proxy_worker,
     best: *mut sys::proxy_worker,
-    tried: *mut std::ffi::c_void,
+    filter: *mut std::ffi::c_void,
 ) -> std::ffi::c_int {
     // SAFETY: what `find_untried` passes, alive during its call; members of mod_proxy's, the best
     // one null at first.
     guard(0, || unsafe {
-        let Tried(tried) = &*tried.cast::<Tried<'_>>();
+        let Filter(may_have) = &*filter.cast::<Filter<'_>>();
         let current = Worker::from_ptr(current);
         let best = NonNull::new(best).map(|best| Worker::from_ptr(best.as_ptr()));
         let better = best.is_none_or(|best| current.is_less_busy_than(best));
-        (better && !tried.contains(&current)).into()
+        (better && may_have(current)).into()
     })
 }

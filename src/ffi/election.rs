@@ -1,24 +1,30 @@
 //! Which member of a balancer gets a request, where mod_proxy_balancer's own choice will not do.
 //!
 //! Asked before mod_proxy_balancer. It stays the balancer: this steps in only
+//! * for a request of a session, or one for which the environment names the route (`ajp-route`): all
+//!   cookies and path parameters count, `sessionretry`, `sessionredirect` and `domain` are looked at;
+//! * where the environment says that there is no session (`ajp-sticky-ignore`);
+//! * when a member in error is to be asked whether it is back ([`probing`]);
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
-//!   `retry`, and every usable one has its turn;
-//! * when the environment names the route (`ajp-route`) or says that there is no session
-//!   (`ajp-sticky-ignore`).
+//!   `retry`, and every usable one has its turn.
 //!
 //! What it does then is what `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
-//! the session's member, else the lbmethod's; counters, environment and notes; the URL.
+//! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).
 
 use std::ffi::{CStr, c_char, c_int};
+use std::sync::Arc;
 
 use super::apr;
 use super::balancer::{Balancer, Locked};
+use super::child::Child;
+use super::install;
 use super::kept::Kept;
 use super::log::{self, LogLevel};
-use super::member;
 use super::request::Request;
-use super::sys;
+use super::server_config::ServerConfig;
 use super::worker::Worker;
+use super::{member, probing, sys};
+use crate::config::BalancerSettings;
 
 /// mod_proxy's arguments of the hook. Places to read and to write.
 pub(super) struct Places {
@@ -37,44 +43,52 @@ pub(super) unsafe fn pre_request(
     places: &Places,
 ) -> c_int {
     member::settle(request);
-    let tried = tried(request);
-    let environment = request.environment();
-    let either = |ours: &CStr, jk: &CStr| environment.get(ours).or_else(|| environment.get(jk));
     // SAFETY: as the caller promises; a string of the request's pool.
     let url = unsafe { apr::bytes(*places.url) }.unwrap_or(b"");
-    // SAFETY: as the caller promises.
-    let is_balanced = unsafe { !(*places.balancer).is_null() } || is_balancer(url);
-    if !is_balanced {
-        return sys::DECLINED;
-    }
-    let route = either(c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty());
-    let no_session = either(c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on);
-    if tried.is_empty() && route.is_none() && !no_session {
-        return sys::DECLINED;
-    }
     // SAFETY: as the caller promises; null or a balancer, which outlives the request.
     let balancer = unsafe {
-        if (*places.balancer).is_null() {
+        if (*places.balancer).is_null() && is_balancer(url) {
             let pool = request.pool().as_ptr();
             *places.balancer = sys::ap_proxy_get_balancer(pool, conf, *places.url, 1);
         }
         Balancer::from_ptr(*places.balancer)
     };
-    let Some(balancer) = balancer else { return sys::DECLINED };
+    // SAFETY: the request's server is live.
+    let config = unsafe { ServerConfig::of(request.server()) };
+    let (Some(balancer), Some(config)) = (balancer, config) else { return sys::DECLINED };
+    let Some(child) = config.child.get() else { return sys::DECLINED };
+    if !balancer.members().any(Worker::is_ajp) {
+        return sys::DECLINED;
+    }
+    let environment = request.environment();
+    let either = |ours: &CStr, jk: &CStr| environment.get(ours).or_else(|| environment.get(jk));
+    let route = either(c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty());
+    let ignores_session = either(c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on);
+    let election = Election {
+        request,
+        balancer,
+        child,
+        settings: config.balancer_with_keys(&balancer.name()).unwrap_or_default(),
+        tried: tried(request),
+        session: session(request, balancer, url, route, ignores_session),
+    };
+    let is_ours = election.session.is_some() || ignores_session || !election.tried.is_empty();
+    if !is_ours && !balancer.members().any(Worker::is_in_error) {
+        return sys::DECLINED;
+    }
     let Some(locked) = balancer.lock() else { return sys::DECLINED };
     // SAFETY: as the caller promises.
     unsafe { locked.sync(request, conf) };
-    let session = session(request, balancer, url, route, no_session);
-    let election = Election { request, balancer, tried };
-    let elected = election.run(&locked, session.as_ref());
+    let elected =
+        if is_ours { election.run(&locked) } else { election.newcomer_for_error(&locked) };
     drop(locked);
     match elected {
         // SAFETY: as the caller promises.
-        Some(member) => unsafe { election.install(member, session, url, places) },
+        Some(member) => unsafe {
+            install::install(request, balancer, member, election.session, url, places)
+        },
+        None if !is_ours || balancer.waits_for_members() => sys::DECLINED,
         None => {
-            if balancer.waits_for_members() {
-                return sys::DECLINED;
-            }
             let name = balancer.name();
             let name = String::from_utf8_lossy(&name);
             let text = format_args!("{name}: no member left that could take the request");
@@ -87,20 +101,20 @@ pub(super) unsafe fn pre_request(
 }
 
 /// The members that this request has been given to.
-fn tried<'r>(request: Request<'r>) -> &'r [Worker] {
+fn tried(request: Request<'_>) -> Vec<Worker> {
     if request.kept().is_null() {
-        return &[];
+        return Vec::new();
     }
-    // SAFETY: nobody else uses the record during this hook, and the list is not changed in it.
-    unsafe { &Kept::of(request).tried }
+    // SAFETY: the reference is used for this one copy.
+    unsafe { &Kept::of(request).tried }.clone()
 }
 
 /// The client's sessions, and where the request says so.
-struct Session {
-    /// Never empty. Those that are a member's, else the first.
-    routes: Vec<Vec<u8>>,
+pub(super) struct Session {
+    /// Never empty. Those that are a member's or a domain's, else the first.
+    pub(super) routes: Vec<Vec<u8>>,
     /// What mod_proxy_balancer calls the sticky parameter.
-    named_by: Vec<u8>,
+    pub(super) named_by: Vec<u8>,
 }
 
 fn session(
@@ -108,13 +122,20 @@ fn session(
     balancer: Balancer,
     url: &[u8],
     forced: Option<&[u8]>,
-    no_session: bool,
+    ignored: bool,
 ) -> Option<Session> {
     if let Some(route) = forced {
         return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
     }
-    let sticky = balancer.sticky().filter(|_| !no_session)?;
+    if ignored {
+        return None;
+    }
     let cookies = request.headers_in().get(c"Cookie");
+    // Most requests without a session have no cookie either, and none needs the names then.
+    if cookies.is_none() && !url.contains(&b'=') {
+        return None;
+    }
+    let sticky = balancer.sticky()?;
     let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
     let first = all.first()?.clone();
     let mut routes: Vec<_> = all.into_iter().filter(|route| is_known(balancer, route)).collect();
@@ -132,14 +153,22 @@ fn is_known(balancer: Balancer, route: &[u8]) -> bool {
 struct Election<'r> {
     request: Request<'r>,
     balancer: Balancer,
-    tried: &'r [Worker],
+    child: &'r Arc<Child>,
+    settings: BalancerSettings,
+    tried: Vec<Worker>,
+    session: Option<Session>,
 }
 
 impl Election<'_> {
-    fn run(&self, locked: &Locked, session: Option<&Session>) -> Option<Worker> {
+    fn run(&self, locked: &Locked) -> Option<Worker> {
         self.recover_if_none_is_left();
-        let routes = session.map_or(&[][..], |session| &session.routes);
-        let of_session = routes.iter().find_map(|route| self.by_route(route, 0));
+        let routes = self.session.as_ref().map_or(&[][..], |session| &session.routes);
+        let of_session = routes.iter().find_map(|route| self.by_route(route, 0)).or_else(|| {
+            if self.balancer.forces_sessions() {
+                return None;
+            }
+            routes.iter().find_map(|route| self.by_domain(locked, route))
+        });
         if let Some(member) = of_session {
             locked.elected_for_session(member, self.request);
             member.count_election();
@@ -150,40 +179,66 @@ impl Election<'_> {
         {
             return None;
         }
+        if let Some(member) = self.newcomer_for_error(locked) {
+            return Some(member);
+        }
         let found = locked.find(self.request).filter(|member| !self.tried.contains(member));
-        let member = found.or_else(|| locked.find_untried(self.request, self.tried))?;
+        let member =
+            found.or_else(|| locked.find_untried(self.request, |other| self.may_have(other)))?;
         member.count_election();
         Some(member)
     }
 
+    fn may_have(&self, member: Worker) -> bool {
+        !self.tried.contains(&member)
+    }
+
     /// `forcerecovery`: where all members are in error, those that have not been tried are.
     fn recover_if_none_is_left(&self) {
-        let in_error = |member: Worker| member.status() & sys::PROXY_WORKER_IN_ERROR != 0;
-        let is_left = |member: Worker| {
-            if in_error(member) {
-                member.give_its_chance(self.request.server());
-            }
-            !in_error(member)
-        };
+        let is_left = |member: Worker| !member.is_in_error() || member.retry_is_due();
         if !self.balancer.forces_recovery() || self.balancer.members().any(is_left) {
             return;
         }
-        for member in self.balancer.members().filter(|member| !self.tried.contains(member)) {
+        for member in self.balancer.members().filter(|member| self.may_have(*member)) {
             member.force_recovery();
         }
     }
 
-    /// The usable member with this route, hot standbys last; else the one that its `redirect`
-    /// names.
+    /// A member in error whose time has come, for a request that could as well go elsewhere: one
+    /// request, and none where nearer members (`lbset`) are well.
+    fn newcomer_for_error(&self, locked: &Locked) -> Option<Worker> {
+        let nearest = self
+            .balancer
+            .members()
+            .filter(|member| member.is_well() && member.takes_newcomers())
+            .map(Worker::lbset)
+            .min();
+        let due = self.balancer.members().find(|member| {
+            self.may_have(*member)
+                && member.takes_newcomers()
+                && member.limits_probes()
+                && member.retry_is_due()
+                && nearest.is_none_or(|nearest| member.lbset() <= nearest)
+                && probing::begin(self.request, *member, self.child)
+        })?;
+        locked.elected_for_session(due, self.request);
+        due.count_election();
+        Some(due)
+    }
+
+    /// The member with this route, hot standbys last, if it may be asked; else the one that its
+    /// `redirect` names.
     fn by_route(&self, route: &[u8], redirects: usize) -> Option<Worker> {
         let members = || self.balancer.members();
         let (standbys, others): (Vec<_>, Vec<_>) = members()
             .filter(|member| member.has_route(route))
             .partition(|member| member.status() & sys::PROXY_WORKER_HOT_STANDBY != 0);
         others.into_iter().chain(standbys).find_map(|member| {
-            let server = self.request.server();
-            if !self.tried.contains(&member) && member.is_usable(server) {
+            if self.may_have(member) && self.may_be_asked(member) {
                 return Some(member);
+            }
+            if !self.settings.session_redirect {
+                return None;
             }
             // Not for ever: redirects may go round in a circle.
             let redirect = member.redirect().filter(|_| redirects < members().count())?;
@@ -191,61 +246,32 @@ impl Election<'_> {
         })
     }
 
-    /// Tells httpd, its log formats and balancer-manager who was chosen, and makes the URL that
-    /// member's.
-    ///
-    /// # Safety
-    /// As [`pre_request`].
-    unsafe fn install(
-        &self,
-        member: Worker,
-        session: Option<Session>,
-        url: &[u8],
-        places: &Places,
-    ) -> c_int {
-        let (request, pool) = (self.request, self.request.pool());
-        let (environment, notes) = (request.environment(), request.notes());
-        let name = member.name();
-        let has_moved = match &session {
-            Some(session) => !member.has_route(&session.routes[0]),
-            None => self.balancer.sticky().is_some(),
-        };
-        if has_moved {
-            environment.set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
+    /// Well, or in error and this is the request that asks: since its time has come, or since a
+    /// session has nowhere else to go (`sessionretry`, `nofailover`).
+    fn may_be_asked(&self, member: Worker) -> bool {
+        if member.is_well() {
+            return true;
         }
-        // SAFETY: member and request are live.
-        unsafe { sys::ajp_shim_count_busy(member.as_ptr(), request.as_ptr()) };
-        environment.set(c"BALANCER_NAME", pool.copy(&self.balancer.name()));
-        environment.set(c"BALANCER_WORKER_NAME", pool.copy(&name));
-        environment
-            .set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
-        // SAFETY: as the caller promises; the canonical URL is a string of the request's pool,
-        // behind the `proxy:` that a canon handler puts before it.
-        let status = unsafe {
-            *places.worker = member.as_ptr();
-            let text = [&*name, path_of(url)].concat();
-            request.set_filename(pool.copy(&[b"proxy:", &text[..]].concat()));
-            let status = sys::ajp_shim_run_canon(request.as_ptr(), pool.copy(&text));
-            if status == sys::OK as c_int {
-                *places.url = pool.copy(request.filename().strip_prefix(b"proxy:").unwrap_or(b""));
-            }
-            status
-        };
-        if let Some(Session { routes, named_by }) = session {
-            let (route, named_by) = (pool.copy(&routes[0]), pool.copy(&named_by));
-            notes.set(c"session-sticky", named_by);
-            notes.set(c"session-route", route);
-            environment.set(c"BALANCER_SESSION_STICKY", named_by);
-            environment.set(c"BALANCER_SESSION_ROUTE", route);
-        }
-        status
+        let insists = self.settings.session_retry || self.balancer.forces_sessions();
+        member.is_only_in_error()
+            && (insists || member.retry_is_due())
+            && (!member.limits_probes() || probing::begin(self.request, member, self.child))
     }
-}
 
-/// From the path on, query included.
-fn path_of(url: &[u8]) -> &[u8] {
-    let host = url.windows(3).position(|three| three == b"://").map_or(url, |at| &url[at + 3..]);
-    host.iter().position(|byte| *byte == b'/').map_or(b"", |at| &host[at..])
+    /// Where the session's member cannot be had: the least busy one of its `domain`, which shares
+    /// its sessions. A route that no member has may begin with the name of a domain, as
+    /// mod_jk's may.
+    fn by_domain(&self, locked: &Locked, route: &[u8]) -> Option<Worker> {
+        let domain_of = |member: Worker| self.child.settings(member.id())?.domain.as_deref();
+        let own = self.balancer.members().find(|member| member.has_route(route));
+        let domain = match own {
+            Some(member) => domain_of(member)?.as_bytes(),
+            None => route.split(|byte| *byte == b'.').next()?,
+        };
+        locked.find_untried(self.request, |member| {
+            self.may_have(member) && domain_of(member).is_some_and(|d| d.as_bytes() == domain)
+        })
+    }
 }
 
 fn is_balancer(url: &[u8]) -> bool {
@@ -261,12 +287,6 @@ fn is_on(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_path_keeps_its_query_and_may_be_missing() {
-        assert_eq!(path_of(b"balancer://name/a/b;j=1?q=://x/"), b"/a/b;j=1?q=://x/");
-        assert_eq!(path_of(b"balancer://name"), b"");
-    }
 
     #[test]
     fn a_flag_is_on_unless_it_says_no() {

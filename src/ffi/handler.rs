@@ -12,6 +12,7 @@ use super::guard::guard_or;
 use super::kept::Kept;
 use super::known::Known;
 use super::log::{self, LogLevel};
+use super::probing::{self, Found};
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
@@ -189,8 +190,12 @@ impl<'r> Call<'r> {
         }
         self.note(kept.attempts, &traffic);
         match result {
-            Ok(finished) => Ok(self.answered(&client, finished, busy)),
+            Ok(finished) => {
+                probing::end(&mut kept.asking, self.worker, Found::Back);
+                Ok(self.answered(&client, finished, busy))
+            }
             Err(failure) => {
+                probing::end(&mut kept.asking, self.worker, Found::by(&failure));
                 let verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();

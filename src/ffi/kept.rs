@@ -3,6 +3,7 @@
 
 use super::body::Body;
 use super::member::PassedOver;
+use super::probing::Asking;
 use super::request::Request;
 use super::worker::Worker;
 use crate::exchange::RequestBody;
@@ -14,6 +15,8 @@ pub(super) struct Kept {
     pub(super) upload: Option<Upload>,
     /// The member that has just not taken the request, for no fault of its own.
     pub(super) passed_over: PassedOver,
+    /// It is the one that asks a member in error whether it is back.
+    pub(super) asking: Option<Asking>,
     /// How often the request has been sent, over all members.
     pub(super) attempts: u32,
     /// The members it has been given to: none is chosen a second time.

@@ -173,15 +173,68 @@ impl Worker {
         }
     }
 
-    /// In error, it is usable again once its `retry` time has come.
-    pub(super) fn give_its_chance(self, server: *mut sys::server_rec) {
-        self.is_usable(server);
-    }
-
     /// Usable, or usable again now that its `retry` time has come.
     pub(super) fn is_usable(self, server: *mut sys::server_rec) -> bool {
         // SAFETY: worker and server are live.
         unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
+    }
+
+    /// In error, its time has come again.
+    pub(super) fn forget_error_time(self) {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
+    }
+
+    /// Usable as it stands (PROXY_WORKER_IS_USABLE).
+    pub(super) fn is_well(self) -> bool {
+        let status = self.status();
+        status & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
+            && status & sys::PROXY_WORKER_INITIALIZED != 0
+    }
+
+    pub(super) fn is_in_error(self) -> bool {
+        self.status() & sys::PROXY_WORKER_IN_ERROR != 0
+    }
+
+    /// In error, and usable but for that: neither disabled nor stopped nor failed by a health check.
+    pub(super) fn is_only_in_error(self) -> bool {
+        let others = sys::PROXY_WORKER_NOT_USABLE_BITMAP & !sys::PROXY_WORKER_IN_ERROR;
+        self.is_in_error() && self.status() & others == 0
+    }
+
+    /// Are requests without a session for it? Neither draining nor a spare nor a hot standby.
+    pub(super) fn takes_newcomers(self) -> bool {
+        const OTHERS: u32 =
+            sys::PROXY_WORKER_DRAIN | sys::PROXY_WORKER_HOT_SPARE | sys::PROXY_WORKER_HOT_STANDBY;
+        self.status() & OTHERS == 0
+    }
+
+    /// In error for as long as `retry` says.
+    pub(super) fn retry_is_due(self) -> bool {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        let due = unsafe {
+            let (since, retry) = ((&raw const (*s).error_time).read_volatile(), (*s).retry);
+            sys::apr_time_now() >= since.saturating_add(retry)
+        };
+        due && self.is_only_in_error()
+    }
+
+    /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
+    /// every request may.
+    pub(super) fn limits_probes(self) -> bool {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).retry > 0 }
+    }
+
+    /// `lbset`.
+    pub(super) fn lbset(self) -> i32 {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).lbset }
+    }
+
+    pub(super) fn is_ajp(self) -> bool {
+        self.scheme().eq_ignore_ascii_case(b"ajp")
     }
 
     /// `forcerecovery`, as mod_proxy_balancer does it.
@@ -208,6 +261,12 @@ impl Worker {
         };
         let ((busy, factor), (other_busy, other_factor)) = (load(self), load(other));
         busy.saturating_mul(other_factor) < other_busy.saturating_mul(factor)
+    }
+
+    /// It was in error, and has answered.
+    pub(super) fn is_back(self) {
+        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        self.came_back();
     }
 
     /// It answered: a worker that was retried is back.

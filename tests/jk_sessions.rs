@@ -1,0 +1,237 @@
+//! Sessions find their member, and a member in error is asked by one request: rows 62-69, 76, 78 and
+//! 88 of what mod_jk's users know (see `jk_reuse.rs`).
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::thread::scope;
+use std::time::Duration;
+
+use support::ajp::request::forward_request;
+use support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
+use support::http::Response;
+use support::httpd::{Httpd, Setup};
+use support::members::{is_in_error, one_child, timed};
+use support::process::free_port;
+
+/// Answers with its own name and the URI it was asked for.
+fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
+    move |conn| {
+        while let Some(payload) = conn.read_packet()? {
+            let uri = forward_request(&payload)?.uri;
+            conn.send(headers(200))?;
+            conn.send(chunk(format!("{name} {uri}")))?;
+            conn.send(end_response())?;
+        }
+        Ok(())
+    }
+}
+
+/// Members `a`, `b` and so on with these parameters, in a balancer with those.
+fn balanced(setup: Setup, members: &[(u16, &str)], balancer: &str) -> Httpd {
+    let lines: String = members
+        .iter()
+        .zip('a'..)
+        .map(|((port, more), route)| {
+            format!("BalancerMember ajp://127.0.0.1:{port} route={route} {more}\n")
+        })
+        .collect();
+    setup
+        .conf(&format!("<Proxy balancer://members>\n{lines}"))
+        .conf(&format!("ProxySet stickysession=JSESSIONID|jsessionid {balancer}\n</Proxy>"))
+        .conf("ProxyPass /app balancer://members/app")
+        .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
+        .start()
+}
+
+fn with_cookie(httpd: &Httpd, cookie: &str) -> Response {
+    httpd.request("GET", "/app/x", &format!("Cookie: {cookie}\r\n"))
+}
+
+/// The member that answered.
+fn who(answer: Response) -> String {
+    answer.expect(200).text().split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn pair() -> (ScriptedPeer, ScriptedPeer) {
+    (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")))
+}
+
+// row 62
+#[test]
+fn a_session_always_goes_to_its_member() {
+    let (a, b) = pair();
+    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    for _ in 0..10 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.b")), "b");
+    }
+    assert_eq!(a.requests(), 0);
+}
+
+// row 63
+#[test]
+fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
+    let (a, b) = pair();
+    let setup = one_child();
+    let httpd = balanced(setup, &[(a.port(), ""), (b.port(), "")], "scolonpathdelim=On");
+    for _ in 0..5 {
+        let answer = httpd.get("/app/p;jsessionid=x.b;v=1/q?n=1").expect(200).text();
+        assert_eq!(answer, "b /app/p;jsessionid=x.b;v=1/q");
+    }
+}
+
+// row 64
+#[test]
+fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
+    let (a, b) = pair();
+    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    for _ in 0..5 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=1.zz; JSESSIONID=2.b")), "b");
+    }
+}
+
+// row 65
+#[test]
+fn a_quoted_cookie_has_a_route() {
+    let (a, b) = pair();
+    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    for _ in 0..5 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=\"x.b\"")), "b");
+    }
+}
+
+// row 66
+#[test]
+fn what_follows_the_first_dot_is_the_route_and_one_that_nobody_has_is_balanced() {
+    let (a, b) = pair();
+    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    for _ in 0..10 {
+        with_cookie(&httpd, "JSESSIONID=x.b.extra").expect(200);
+    }
+    assert_eq!((a.requests(), b.requests()), (5, 5));
+}
+
+/// `a` refuses, is in error for a minute, and its `redirect` is `c`.
+fn with_redirect(balancer: &str) -> (Httpd, u16, [ScriptedPeer; 2]) {
+    let gone = free_port();
+    let (b, c) = (ScriptedPeer::start(named("b")), ScriptedPeer::start(named("c")));
+    let members = [(gone, "redirect=c"), (b.port(), ""), (c.port(), "lbset=1")];
+    (balanced(one_child(), &members, balancer), gone, [b, c])
+}
+
+// row 67
+#[test]
+fn a_session_follows_the_redirect_of_its_member_unless_sessionredirect_is_off() {
+    let (httpd, _, _peers) = with_redirect("");
+    for _ in 0..3 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "c");
+    }
+    let (httpd, _, _peers) = with_redirect("sessionredirect=Off");
+    for _ in 0..3 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "b");
+    }
+}
+
+// row 68
+#[test]
+fn with_sessionretry_a_session_finds_its_member_as_soon_as_that_is_back() {
+    for (balancer, expected) in [("sessionretry=On", "a"), ("", "b")] {
+        let gone = free_port();
+        let b = ScriptedPeer::start(named("b"));
+        let httpd = balanced(one_child(), &[(gone, ""), (b.port(), "")], balancer);
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "b");
+        assert!(is_in_error(&httpd, gone));
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "b", "still down");
+        let _a = ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, gone).into(), named("a"))
+            .expect("the port is free");
+
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), expected, "{balancer}");
+        assert_eq!(is_in_error(&httpd, gone), expected == "b");
+    }
+}
+
+// row 69
+#[test]
+fn with_nofailover_a_session_gets_its_member_or_503_and_an_unknown_route_is_balanced() {
+    let gone = free_port();
+    let b = ScriptedPeer::start(named("b"));
+    let httpd = balanced(one_child(), &[(gone, ""), (b.port(), "")], "nofailover=On");
+    for _ in 0..2 {
+        assert_eq!(with_cookie(&httpd, "JSESSIONID=x.a").status, 503);
+    }
+    assert_eq!(b.requests(), 0);
+    assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.zz")), "b");
+    // It is asked though it is in error: nobody else may answer.
+    let _a = ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, gone).into(), named("a"))
+        .expect("the port is free");
+    assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "a");
+}
+
+// row 76
+#[test]
+fn the_sessions_of_a_stopped_member_go_to_another_one_of_its_domain() {
+    let peers: Vec<_> =
+        ["a", "b", "c"].into_iter().map(|name| ScriptedPeer::start(named(name))).collect();
+    let members = [
+        (peers[0].port(), "activation=stopped domain=d"),
+        (peers[1].port(), ""),
+        (peers[2].port(), "domain=d"),
+    ];
+    let httpd = balanced(one_child(), &members, "");
+    for _ in 0..10 {
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "c");
+        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.d.gone")), "c", "a domain for a route");
+    }
+    assert_eq!(peers[0].requests(), 0);
+}
+
+// row 78
+#[test]
+fn a_distant_member_is_used_only_while_the_near_one_is_not_there() {
+    let gone = free_port();
+    let b = ScriptedPeer::start(named("b"));
+    let members = [(gone, "distance=0 retry=1"), (b.port(), "distance=1")];
+    let httpd = balanced(one_child(), &members, "");
+    assert_eq!(who(httpd.get("/app/x")), "b");
+    let _a = ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, gone).into(), named("a"))
+        .expect("the port is free");
+    std::thread::sleep(Duration::from_millis(1100));
+    for _ in 0..5 {
+        assert_eq!(who(httpd.get("/app/x")), "a");
+    }
+}
+
+// row 88
+#[test]
+fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_delay() {
+    // Accepts, and never answers CPING: who asks waits for a second.
+    let deaf = ScriptedPeer::start(|conn| {
+        conn.expect_cping()?;
+        conn.expect_close()
+    });
+    let b = ScriptedPeer::start(named("b"));
+    let members = [(deaf.port(), "retry=1 pingmode=connect pingconnect=1000"), (b.port(), "")];
+    let httpd =
+        balanced(one_child().conf("ThreadsPerChild 32\nMaxRequestWorkers 32"), &members, "");
+    while !is_in_error(&httpd, deaf.port()) {
+        assert_eq!(who(httpd.get("/app/x")), "b");
+    }
+    let before = deaf.connections();
+    std::thread::sleep(Duration::from_millis(1100));
+
+    let took: Vec<u128> = scope(|scope| {
+        let ask = || {
+            let (answer, took) = timed(|| httpd.get("/app/x"));
+            assert_eq!(who(answer), "b");
+            took
+        };
+        let clients: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+        clients.into_iter().map(|client| client.join().expect("a client")).collect()
+    });
+
+    assert_eq!(deaf.connections() - before, 1, "one asked");
+    let slow = took.iter().filter(|took| **took > 900).count();
+    assert_eq!(slow, 1, "{took:?}");
+}
