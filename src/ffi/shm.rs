@@ -34,11 +34,11 @@ unsafe impl Sync for SharedMemory {}
 /// The shared memory cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot have {bytes} bytes of shared memory, for {slots} workers and {rows} children: {reason}"
+    "cannot have {bytes} bytes of shared memory, for {members} workers and {rows} children: {reason}"
 )]
 pub(super) struct NoMemory {
     bytes: usize,
-    slots: usize,
+    members: usize,
     rows: usize,
     reason: String,
 }
@@ -63,7 +63,7 @@ impl SharedMemory {
         let bytes = sizes.bytes().and_then(|bytes| bytes.checked_add(align_of::<Header>()));
         let fail = |reason: String| NoMemory {
             bytes: bytes.unwrap_or(usize::MAX),
-            slots: sizes.slots(),
+            members: sizes.members(),
             rows: sizes.rows(),
             reason,
         };
@@ -120,9 +120,9 @@ impl SharedMemory {
 
 impl fmt::Display for SharedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (slots, rows) = (self.sizes.slots(), self.sizes.rows());
+        let (members, rows) = (self.sizes.members(), self.sizes.rows());
         let bytes = self.sizes.bytes().unwrap_or(0);
-        write!(f, "{bytes} bytes of shared memory, for {slots} workers and {rows} children")
+        write!(f, "{bytes} bytes of shared memory, for {members} workers and {rows} children")
     }
 }
 
@@ -311,7 +311,7 @@ mod tests {
         let memory = map(file.as_fd(), sizes);
         let members = Members::new(Some(memory), 11);
         let mut said = 0;
-        for name in [b"a", b"b", b"b", b"c", b"a"] {
+        for name in [b"a", b"z", b"b", b"b", b"c", b"a"] {
             let state = members.state(MemberKey::of(&[name]), || said += 1).unwrap();
             std::mem::forget(state.enter(None));
         }

@@ -78,20 +78,27 @@ const _: () = assert!(cfg!(target_has_atomic = "32") && cfg!(target_has_atomic =
 /// How many members and children a table has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    slots: usize,
+    members: usize,
     rows: usize,
 }
 
 impl Sizes {
-    /// Room for at least one of each, and at most 2^20: what is beyond is per child.
+    /// Room for at least one of each, and at most 2^19 members and 2^20 children: what is beyond
+    /// is per child.
     pub fn new(members: usize, children: usize) -> Self {
         const MOST: usize = 1 << 20;
-        Self { slots: members.clamp(1, MOST), rows: children.clamp(1, MOST) }
+        Self { members: members.clamp(1, MOST / 2), rows: children.clamp(1, MOST) }
     }
 
-    /// Members.
+    /// Members that are expected.
+    pub fn members(self) -> usize {
+        self.members
+    }
+
+    /// Places for members: twice as many, since a search ([`Table::member`]) is short only while
+    /// half of the places are free.
     pub fn slots(self) -> usize {
-        self.slots
+        2 * self.members
     }
 
     /// Children.
@@ -106,7 +113,7 @@ impl Sizes {
 
     /// Where the rows begin.
     pub fn rows_at(self) -> usize {
-        self.slots_at() + self.slots * size_of::<Slot>()
+        self.slots_at() + self.slots() * size_of::<Slot>()
     }
 
     /// The words of all rows.
@@ -123,7 +130,7 @@ impl Sizes {
 
     /// Words of a row: the pid and a counter per slot, in whole cache lines.
     fn row_len(self) -> usize {
-        (1 + self.slots).next_multiple_of(LINE_WORDS)
+        (1 + self.slots()).next_multiple_of(LINE_WORDS)
     }
 }
 
@@ -149,9 +156,9 @@ impl<'m> Table<'m> {
         rows: &'m [AtomicU32],
         sizes: Sizes,
     ) -> Option<Self> {
-        let fits = slots.len() == sizes.slots && rows.len() == sizes.row_words();
+        let fits = slots.len() == sizes.slots() && rows.len() == sizes.row_words();
         let numbers = [
-            (&header.slots, u32::try_from(sizes.slots).ok()?),
+            (&header.slots, u32::try_from(sizes.slots()).ok()?),
             (&header.rows, u32::try_from(sizes.rows).ok()?),
             (&header.version, VERSION),
         ];
@@ -265,7 +272,7 @@ impl PrivateTable {
     pub fn new(sizes: Sizes) -> Self {
         Self {
             header: Header::default(),
-            slots: (0..sizes.slots).map(|_| Slot::default()).collect(),
+            slots: (0..sizes.slots()).map(|_| Slot::default()).collect(),
             rows: (0..sizes.row_words()).map(|_| AtomicU32::new(0)).collect(),
             sizes,
         }

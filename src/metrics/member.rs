@@ -43,8 +43,8 @@ pub fn unix_ms(now: SystemTime) -> u64 {
 #[derive(Clone, Copy)]
 pub struct MemberState<'m> {
     table: Table<'m>,
-    slot: &'m Slot,
-    at: usize,
+    pub(super) slot: &'m Slot,
+    pub(super) at: usize,
     own: &'m AtomicU32,
 }
 

@@ -31,11 +31,36 @@ fn the_parts_of_a_name_are_kept_apart() {
 #[test]
 fn sizes_are_whole_cache_lines() {
     let sizes = Sizes::new(84, 512);
-    assert_eq!((sizes.slots_at(), sizes.rows_at()), (64, 64 + 84 * 64));
-    // 1 + 84 words in lines of 16: 96.
-    assert_eq!(sizes.row_words(), 512 * 96);
-    assert_eq!(sizes.bytes(), Some(64 + 84 * 64 + 512 * 96 * 4));
+    assert_eq!((sizes.slots_at(), sizes.rows_at()), (64, 64 + 168 * 64));
+    // 1 + 168 words in lines of 16: 176.
+    assert_eq!(sizes.row_words(), 512 * 176);
+    assert_eq!(sizes.bytes(), Some(64 + 168 * 64 + 512 * 176 * 4));
     assert_eq!(Sizes::new(0, 0), Sizes::new(1, 1));
+}
+
+#[test]
+fn at_most_half_of_the_places_are_taken_and_so_a_search_is_short() {
+    for members in [1, 2, 66, 2064, 1 << 19] {
+        let sizes = Sizes::new(members, 1);
+        assert!(2 * members <= sizes.slots(), "{sizes:?}");
+    }
+    // As many as a large site has, with names as its configuration writes them.
+    let sizes = Sizes::new(2064, 1);
+    let memory = PrivateTable::new(sizes);
+    let table = memory.table().unwrap();
+    let row = table.child_begins(11).unwrap();
+    let looked_at = |number: usize| {
+        let (balancer, host) = (number / 20, number % 250);
+        let name = format!("ajp://10.1.{balancer}.{host}:8009");
+        let key = MemberKey::of(&[format!("balancer://app{balancer}").as_bytes(), name.as_bytes()]);
+        let at = table.member(key, row).unwrap().at;
+        let first = usize::try_from(key.get() % sizes.slots() as u64).unwrap();
+        (at + sizes.slots() - first) % sizes.slots() + 1
+    };
+    let searches: Vec<usize> = (0..2064).map(looked_at).collect();
+    let (all, longest) = (searches.iter().sum::<usize>(), searches.iter().max().unwrap());
+    // Knuth: 1.5 on average where half is taken.
+    assert!(all < 2 * 2064 && *longest < 50, "{all} places for 2064 searches, {longest} for one");
 }
 
 #[test]
@@ -45,8 +70,8 @@ fn a_view_of_other_sizes_is_refused() {
     let (header, slots, rows) = memory.parts();
     assert!(Table::new(header, slots, rows, Sizes::new(5, 2)).is_none());
     assert!(Table::new(header, slots, rows, Sizes::new(4, 3)).is_none());
-    // The same number of bytes, as another process would have laid them out.
-    assert!(Table::new(header, &slots[..3], rows, Sizes::new(3, 2)).is_none());
+    // The same rows, as another process would have laid them out.
+    assert!(Table::new(header, &slots[..6], rows, Sizes::new(3, 2)).is_none());
     assert!(memory.table().is_some());
 }
 
@@ -106,12 +131,13 @@ fn a_child_with_the_pid_of_a_dead_one_begins_at_zero() {
 
 #[test]
 fn a_full_table_has_no_slot_for_a_new_member_and_keeps_those_it_has() {
-    let memory = memory(3, 1);
+    let memory = memory(2, 1);
     let table = memory.table().unwrap();
     let row = table.child_begins(11).unwrap();
-    let _busy = ["a", "b", "c"].map(|name| table.member(key(name), row).unwrap().enter(None));
-    assert!(table.member(key("d"), row).is_none());
-    for name in ["a", "b", "c"] {
+    let names = ["a", "b", "c", "d"];
+    let _busy = names.map(|name| table.member(key(name), row).unwrap().enter(None));
+    assert!(table.member(key("e"), row).is_none());
+    for name in names {
         assert_eq!(table.member(key(name), row).unwrap().in_flight(), 1, "{name}");
     }
 }
