@@ -5,9 +5,13 @@
 mod layout;
 mod member;
 mod probe;
+mod shares;
+#[cfg(test)]
+mod shares_tests;
 #[cfg(test)]
 mod tests;
 
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error, unix_ms};
 pub use probe::Probe;
+pub use shares::{Election, Ledger, LoadFactor, Method};
