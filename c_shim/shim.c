@@ -7,6 +7,7 @@
 #include <time.h>
 #include "shim.h"
 #include "mpm_common.h"
+#include "ap_provider.h"
 #include "apr_optional.h"
 #include "apr_optional_hooks.h"
 
@@ -83,6 +84,11 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
+}
+
+void ajp_shim_register_lbmethod(apr_pool_t *p, const proxy_balancer_method *method)
+{
+    ap_register_provider(p, PROXY_LBMETHOD, method->name, "0", method);
 }
 
 /* --- directives ---------------------------------------------------------------------------- */

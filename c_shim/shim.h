@@ -74,6 +74,10 @@ extern const char ajp_shim_not_ours[];
 /* Registers every hook and optional function of the module. `callbacks` must outlive the module. */
 void ajp_shim_register_hooks(const ajp_shim_callbacks *callbacks);
 
+/* Makes a way of choosing members known under its name (lbmethod=name), as long as `p` lives.
+ * `method` must outlive that. */
+void ajp_shim_register_lbmethod(apr_pool_t *p, const proxy_balancer_method *method);
+
 /* The module's directives, for its record. */
 extern const command_rec ajp_shim_directives[];
 

@@ -106,8 +106,8 @@ fn say_members_are_full() {
             LogLevel::Warning,
             format_args!(
                 "more workers were added at run time than there is shared memory for: busylimit, \
-                 maxreplytimeouts and escalation of the others count the requests of this child \
-                 alone, until httpd is restarted"
+                 maxreplytimeouts, escalation and the lbmethods sessions and next count the \
+                 requests of this child alone for the others, until httpd is restarted"
             ),
         );
     }

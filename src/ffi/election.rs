@@ -146,7 +146,7 @@ fn session(
 }
 
 /// Is it the route of a member, usable or not?
-fn is_known(balancer: Balancer, route: &[u8]) -> bool {
+pub(super) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
     balancer.members().any(|member| member.has_route(route))
 }
 
@@ -280,7 +280,7 @@ fn is_balancer(url: &[u8]) -> bool {
 }
 
 /// A flag of the environment: set is on, but for the words that say no.
-fn is_on(value: &[u8]) -> bool {
+pub(super) fn is_on(value: &[u8]) -> bool {
     !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
 }
 

@@ -56,4 +56,17 @@ impl Kept {
         // other reference is in use.
         unsafe { &mut *kept }
     }
+    /// The members that a request has been given to.
+    ///
+    /// # Safety
+    /// The list is not changed while the result is in use.
+    pub(super) unsafe fn tried<'r>(request: Request<'r>) -> &'r [Worker] {
+        let kept = request.kept().cast::<Self>();
+        if kept.is_null() {
+            return &[];
+        }
+        // SAFETY: made by `of`; the request's pool owns it and outlives 'r, and only this thread
+        // serves the request. The reference is to the list alone: nothing is said of the rest.
+        unsafe { &(*kept).tried }
+    }
 }

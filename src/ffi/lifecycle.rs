@@ -154,7 +154,8 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
                 LogLevel::Warning,
                 format_args!(
                     "no room for this child in the memory that children share: busylimit, \
-                     maxreplytimeouts and escalation count its own requests alone"
+                     maxreplytimeouts, escalation and the lbmethods sessions and next count its \
+                     own requests alone"
                 ),
             );
         }

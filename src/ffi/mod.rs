@@ -32,6 +32,7 @@ mod housekeeping;
 mod install;
 mod kept;
 mod known;
+mod lbmethod;
 mod lifecycle;
 mod log;
 mod marshal;

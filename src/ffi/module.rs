@@ -7,7 +7,9 @@ use super::guard::guard;
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
-use super::{balancing, canon, cping, handler, lifecycle, member, server_config, slice, sys};
+use super::{
+    balancing, canon, cping, handler, lbmethod, lifecycle, member, server_config, slice, sys,
+};
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
 /// existing files holds, and only one of the two can be loaded.
@@ -60,9 +62,13 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
 // Below: what httpd calls. Each is one line into the guard; the fallback is what httpd gets after
 // a panic.
 
-unsafe extern "C" fn register_hooks(_pool: *mut sys::apr_pool_t) {
-    // SAFETY: httpd calls this once per load, on its main thread; the table is static.
-    guard((), || unsafe { sys::ajp_shim_register_hooks(&raw const CALLBACKS) })
+unsafe extern "C" fn register_hooks(pool: *mut sys::apr_pool_t) {
+    // SAFETY: httpd calls this once per load, on its main thread, with its configuration pool; the
+    // table is static.
+    guard((), || unsafe {
+        sys::ajp_shim_register_hooks(&raw const CALLBACKS);
+        lbmethod::register(pool);
+    })
 }
 
 unsafe extern "C" fn create_server_config(

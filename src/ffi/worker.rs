@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::server_config::WorkerId;
 use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
 use super::{roll, sys};
-use crate::metrics::MemberKey;
+use crate::metrics::{LoadFactor, MemberKey};
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
 use crate::proxy::Flush;
@@ -250,6 +250,12 @@ impl Worker {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
         unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
+    }
+
+    /// `loadfactor`, which balancer-manager may change at any time.
+    pub(super) fn load_factor(self) -> LoadFactor {
+        // SAFETY: a plain word in shared memory.
+        LoadFactor::new(unsafe { (*self.shared()).lbfactor })
     }
 
     /// Has it fewer requests in flight for its `loadfactor`?

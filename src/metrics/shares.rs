@@ -219,12 +219,13 @@ impl<'m> Election<'m> {
 
     /// Counts the request for the one chosen. Those that stood have a share from now on, and no
     /// others.
-    pub fn chosen(self, at: Option<usize>, factor: LoadFactor) {
+    pub fn settle(self, chosen: Option<(usize, LoadFactor)>) {
         let turns = self.members.iter().filter(|member| member.state.is_some());
         let next_turn = turns.map(|member| member.turn).max().unwrap_or(0).saturating_add(1);
         for (place, member) in self.members.iter().enumerate() {
             let Some(state) = member.state else { continue };
-            if at == Some(place) {
+            let factor = chosen.and_then(|(at, factor)| (at == place).then_some(factor));
+            if let Some(factor) = factor {
                 state.give(self.ledger, &self.round, factor, next_turn);
             } else if member.stands && member.share == Share::NONE {
                 state.join(self.ledger, &self.round);

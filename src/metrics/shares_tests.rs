@@ -45,7 +45,7 @@ impl Balancer {
         let mut election = self.election(method, ledger, now);
         standing.iter().for_each(|at| election.stands(*at));
         let chosen = *standing.iter().min_by(|a, b| election.compare(**a, **b)).unwrap();
-        election.chosen(Some(chosen), LoadFactor::new(self.factors[chosen]));
+        election.settle(Some((chosen, LoadFactor::new(self.factors[chosen]))));
         chosen
     }
 
@@ -111,7 +111,7 @@ fn sessions_are_halved_at_each_full_minute() {
         for _ in 0..8 {
             let mut election = balancer.election(method, Ledger::New, NOW);
             (0..2).for_each(|at| election.stands(at));
-            election.chosen(Some(0), LoadFactor::new(100));
+            election.settle(Some((0, LoadFactor::new(100))));
         }
         (0..).take_while(|_| balancer.elect(method, NOW + later, &[0, 1]) == 1).count()
     };
@@ -234,7 +234,7 @@ fn a_member_without_a_place_in_the_table_is_chosen_where_no_other_can_be() {
     (0..3).for_each(|at| election.stands(at));
     assert_eq!(election.compare(0, 1), Ordering::Greater);
     assert_eq!(election.compare(0, 2), Ordering::Equal);
-    election.chosen(Some(0), LoadFactor::new(100));
+    election.settle(Some((0, LoadFactor::new(100))));
 }
 
 #[test]
