@@ -30,12 +30,11 @@ def httpd_version():
 
 def compile_limit(directory):
     source = pathlib.Path(directory, "limit.source")
-    source.mkdir()
-    shutil.copy(ROOT / "benches/limit/mod_limit.c", source)
-    command = [os.environ.get("APXS", "apxs"), "-c", "-Wc,-O2", "mod_limit.c"]
+    shutil.copytree(ROOT / "benches/limit", source)
+    command = [os.environ.get("APXS", "apxs"), "-c", "-Wc,-O2", "mod_limit.c", "exchange.c"]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if done.returncode:
-        raise Trouble(f"mod_limit.c does not compile: {done.stderr[-2000:]}")
+        raise Trouble(f"benches/limit does not compile: {done.stderr[-2000:]}")
     return source / ".libs/mod_limit.so"
 
 

@@ -1,0 +1,36 @@
+/* What mod_limit.c has of exchange.c. */
+#ifndef LIMIT_H
+#define LIMIT_H
+
+#include "apr_strings.h"
+#include "httpd.h"
+#include "http_protocol.h"
+#include "util_filter.h"
+
+enum { RECEIVE = 256 * 1024, LARGEST_PACKET = 65536, LONGEST_PATH = 1024 };
+
+struct backend {
+    int port;
+    int packet_size;
+};
+
+/* A connection of one thread, which it keeps, and what it sends and receives. */
+struct link {
+    struct link *next; /* to another backend */
+    int port;
+    int socket;
+    size_t request_length; /* of the FORWARD_REQUEST in `request` for `uri` and `body` */
+    apr_off_t body;
+    char uri[LONGEST_PATH];
+    unsigned char request[2 * LONGEST_PATH];
+    char received[RECEIVE];
+};
+
+/* Has `link->request` be the FORWARD_REQUEST for this path and a body of this length; built only if
+ * it is not the one before once more. OK, or a status. */
+int limit_prepare(struct link *link, request_rec *r, apr_off_t body);
+
+/* Sends it, with the body, and passes the answer on. Anything but 0: the connection is broken. */
+int limit_exchange(request_rec *r, struct link *link, int packet_size);
+
+#endif
