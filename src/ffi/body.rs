@@ -12,7 +12,7 @@ use crate::proxy::{BodyPiece, ClientError};
 /// Kept with the request over several attempts: each method gets the request anew, which is always
 /// the one it was made for.
 pub(super) struct Body {
-    /// Belongs to the request's pool, which destroys it.
+    /// Belongs to the request's pool, which destroys it; null until something is read.
     brigade: *mut sys::apr_bucket_brigade,
     /// What the brigade holds beyond the present piece.
     ahead: VecDeque<Slice>,
@@ -31,12 +31,8 @@ struct Slice {
 
 impl Body {
     /// `announced`: the Content-Length, if there is one.
-    pub(super) fn new(request: Request<'_>, announced: Option<u64>) -> Self {
-        // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
-        let brigade = unsafe {
-            sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
-        };
-        let (ahead, piece) = (VecDeque::new(), Vec::new());
+    pub(super) fn new(announced: Option<u64>) -> Self {
+        let (brigade, ahead, piece) = (std::ptr::null_mut(), VecDeque::new(), Vec::new());
         Self { brigade, ahead, piece, ended: false, missing: announced }
     }
 
@@ -117,10 +113,15 @@ impl Body {
         at_most: usize,
         kind: sys::apr_read_type_e,
     ) -> Result<(), sys::apr_status_t> {
-        // SAFETY: brigade and filters are the request's own, on its thread. No slice is in use:
-        // `ahead` is empty and `piece` has been cleared.
+        // SAFETY: pool, allocator, brigade and filters are the request's own, on its thread. No slice
+        // is in use: `ahead` is empty and `piece` has been cleared.
         let status = unsafe {
-            sys::apr_brigade_cleanup(self.brigade.cast());
+            if self.brigade.is_null() {
+                let allocator = (*request.connection()).bucket_alloc;
+                self.brigade = sys::apr_brigade_create(request.pool().as_ptr(), allocator);
+            } else {
+                sys::apr_brigade_cleanup(self.brigade.cast());
+            }
             sys::ap_get_brigade(
                 (*request.as_ptr()).input_filters,
                 self.brigade,

@@ -27,7 +27,7 @@ impl Call<'_> {
         };
         let length = (kind == RequestBody::Announced).then_some(announced);
         let reads_ahead = kind == RequestBody::Announced;
-        Ok(Upload { body: Body::new(request, length), kind, length, reads_ahead })
+        Ok(Upload { body: Body::new(length), kind, length, reads_ahead })
     }
 
     /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
