@@ -9,6 +9,7 @@ use std::path::Path;
 use support::ajp::ScriptedPeer;
 use support::ajp::echo::uris;
 use support::httpd::{Httpd, Setup};
+use support::manager::{member, members, places_in, said};
 use support::members::{balancer, one_child};
 
 const MEMBER: &str = "BalancerMember ajp://127.0.0.1:9";
@@ -56,55 +57,6 @@ fn refuses(conf: &str, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "{conf}: no {word:?} in: {said}");
     }
-}
-
-/// What balancer-manager of this host says of the balancer's member at this port, as XML.
-#[track_caller]
-fn member_of(httpd: &Httpd, host: &str, balancer: &str, port: u16) -> String {
-    let mut client = httpd.client();
-    let page = "/balancer-manager";
-    client.send(format!(
-        "GET {page}?xml=1 HTTP/1.1\r\nHost: {host}\r\nReferer: http://{host}:{}{page}\r\n\r\n",
-        httpd.port()
-    ));
-    let report = client.response("GET").expect(200).text();
-    let balancer = format!("<httpd:name>{balancer}</httpd:name>");
-    let (_, members) = report.split_once(&balancer).unwrap_or_else(|| panic!("{report}"));
-    let name = format!("<httpd:name>ajp://127.0.0.1:{port}</httpd:name>");
-    let (_, member) = members.split_once(&name).unwrap_or_else(|| panic!("{members}"));
-    member.split_once("</httpd:worker>").expect("what begins ends").0.to_owned()
-}
-
-#[track_caller]
-fn member(httpd: &Httpd, port: u16) -> String {
-    member_of(httpd, "localhost", "balancer://members", port)
-}
-
-/// The text of an element.
-#[track_caller]
-fn said<'a>(member: &'a str, element: &str) -> &'a str {
-    let open = format!("<httpd:{element}>");
-    let (_, text) = member.split_once(&open).unwrap_or_else(|| panic!("{element} in {member}"));
-    text.split_once('<').expect("what begins ends").0.trim()
-}
-
-/// The flags and the set of each of these members.
-#[track_caller]
-fn places_in(httpd: &Httpd, ports: &[u16]) -> Vec<(String, String)> {
-    let of = |port: &u16| {
-        let member = member(httpd, *port);
-        (said(&member, "status").to_owned(), said(&member, "lbset").to_owned())
-    };
-    ports.iter().map(of).collect()
-}
-
-/// As many members that answer, with these words.
-fn members(words: &[&str]) -> (Vec<ScriptedPeer>, Vec<u16>, Vec<String>) {
-    let peers: Vec<_> = words.iter().map(|_| ScriptedPeer::start(uris)).collect();
-    let ports: Vec<_> = peers.iter().map(ScriptedPeer::port).collect();
-    let line = |(port, words): (&u16, &&str)| format!("ajp://127.0.0.1:{port} {words}");
-    let lines = ports.iter().zip(words).map(line).collect();
-    (peers, ports, lines)
 }
 
 /// The settings in force, one line for each balancer, as this log has them.

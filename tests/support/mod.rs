@@ -9,6 +9,8 @@ pub mod http;
 #[cfg(feature = "httpd")]
 pub mod httpd;
 #[cfg(feature = "httpd")]
+pub mod manager;
+#[cfg(feature = "httpd")]
 pub mod members;
 #[cfg(feature = "httpd")]
 pub mod namespace;

@@ -1,0 +1,55 @@
+//! What balancer-manager says of members, read from its XML.
+
+use super::ajp::ScriptedPeer;
+use super::ajp::echo::uris;
+use super::httpd::Httpd;
+
+/// What balancer-manager of this host says of the balancer's member with this URL, as XML.
+#[track_caller]
+pub fn member_of(httpd: &Httpd, host: &str, balancer: &str, url: &str) -> String {
+    let mut client = httpd.client();
+    let page = "/balancer-manager";
+    client.send(format!(
+        "GET {page}?xml=1 HTTP/1.1\r\nHost: {host}\r\nReferer: http://{host}:{}{page}\r\n\r\n",
+        httpd.port()
+    ));
+    let report = client.response("GET").expect(200).text();
+    let balancer = format!("<httpd:name>{balancer}</httpd:name>");
+    let (_, members) = report.split_once(&balancer).unwrap_or_else(|| panic!("{report}"));
+    let name = format!("<httpd:name>{url}</httpd:name>");
+    let (_, member) = members.split_once(&name).unwrap_or_else(|| panic!("{members}"));
+    member.split_once("</httpd:worker>").expect("what begins ends").0.to_owned()
+}
+
+/// The same of the member at this port, of the balancer that [`balancer`](super::members::balancer) makes.
+#[track_caller]
+pub fn member(httpd: &Httpd, port: u16) -> String {
+    member_of(httpd, "localhost", "balancer://members", &format!("ajp://127.0.0.1:{port}"))
+}
+
+/// The text of an element.
+#[track_caller]
+pub fn said<'a>(member: &'a str, element: &str) -> &'a str {
+    let open = format!("<httpd:{element}>");
+    let (_, text) = member.split_once(&open).unwrap_or_else(|| panic!("{element} in {member}"));
+    text.split_once('<').expect("what begins ends").0.trim()
+}
+
+/// The flags and the set of each of these members.
+#[track_caller]
+pub fn places_in(httpd: &Httpd, ports: &[u16]) -> Vec<(String, String)> {
+    let of = |port: &u16| {
+        let member = member(httpd, *port);
+        (said(&member, "status").to_owned(), said(&member, "lbset").to_owned())
+    };
+    ports.iter().map(of).collect()
+}
+
+/// As many members that answer, with these words.
+pub fn members(words: &[&str]) -> (Vec<ScriptedPeer>, Vec<u16>, Vec<String>) {
+    let peers: Vec<_> = words.iter().map(|_| ScriptedPeer::start(uris)).collect();
+    let ports: Vec<_> = peers.iter().map(ScriptedPeer::port).collect();
+    let line = |(port, words): (&u16, &&str)| format!("ajp://127.0.0.1:{port} {words}");
+    let lines = ports.iter().zip(words).map(line).collect();
+    (peers, ports, lines)
+}
