@@ -1,11 +1,20 @@
-//! What our balancer keys come to, once the whole configuration has been read.
+//! What `local` and our balancer keys come to, once the whole configuration has been read.
+//!
+//! In the parent, before mod_proxy_balancer moves its members to the memory that children share. So
+//! what is set here is what `lbset` and `status` on the member's line would have set: it goes along
+//! into shared memory, and where BalancerPersist restores a member, what was saved wins as it does
+//! over every other word of the configuration.
+
+use std::collections::HashSet;
+use std::fmt;
 
 use super::balancer::Balancer;
 use super::log::{self, LogLevel};
-use super::server_config::ServerConfig;
+use super::server_config::{ServerConfig, WorkerId};
+use super::worker::Worker;
 use super::{roll, sys};
 
-/// Has every server know what its balancers go by, and says so at debug level.
+/// Has every server know what its balancers go by, and every member how far away it is.
 ///
 /// # Safety
 /// `pconf` is httpd's configuration pool and `main` its main server, whose configuration has been
@@ -17,14 +26,25 @@ pub(super) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
     }
     // SAFETY: as the caller promises.
     unsafe { settle_keys(pconf, main) };
+    // SAFETY: as the caller promises; all servers are live.
+    let configs = unsafe { roll::servers(main).filter_map(|server| ServerConfig::of(server)) };
+    let words = MemberWords::of(configs);
+    let mut warned = HashSet::new();
     // SAFETY: as the caller promises.
     for (server, config, balancer) in unsafe { balancers(main) } {
         let name = balancer.name();
         let text = String::from_utf8_lossy(&name);
-        if let Some(settings) = config.balancer_with_keys(&name) {
-            let what = format_args!("{text}: {settings}");
-            // SAFETY: the server is live.
-            unsafe { log::server(server, LogLevel::Debug, what) };
+        // SAFETY: the server is live.
+        let say = |level, what: fmt::Arguments<'_>| unsafe { log::server(server, level, what) };
+        let settings = config.balancer_with_keys(&name);
+        if let Some(settings) = settings {
+            say(LogLevel::Debug, format_args!("{text}: {settings}"));
+        }
+        let local_only = settings.is_some_and(|settings| settings.local_only);
+        let has_local = words.prefer_local(balancer, local_only);
+        if local_only && !has_local && warned.insert(name.to_vec()) {
+            let what = "localonly=On has no effect, for no member has local=On";
+            say(LogLevel::Warning, format_args!("{text}: {what}"));
         }
     }
 }
@@ -79,3 +99,48 @@ unsafe fn settle_keys(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
         }
     }
 }
+
+/// What the lines of members say of distance.
+struct MemberWords {
+    local: HashSet<WorkerId>,
+    /// Those with a `distance`, or an `lbset` of 0, that the administrator has written.
+    placed: HashSet<WorkerId>,
+}
+
+impl MemberWords {
+    fn of<'a>(configs: impl Iterator<Item = &'a ServerConfig>) -> Self {
+        let (mut local, mut placed) = (HashSet::new(), HashSet::new());
+        for (id, settings) in configs.flat_map(ServerConfig::workers) {
+            if settings.local {
+                local.insert(*id);
+            }
+            if settings.distance.is_some() {
+                placed.insert(*id);
+            }
+        }
+        Self { local, placed }
+    }
+
+    /// Puts the remote members of a balancer behind its local ones, and, with `local_only`, keeps
+    /// requests without a session off them. `false`: no member is local, and nothing was done.
+    ///
+    /// Doing it again, for a virtual host that has the members from the main server, changes
+    /// nothing.
+    fn prefer_local(&self, balancer: Balancer, local_only: bool) -> bool {
+        let (local, remote): (Vec<Worker>, Vec<Worker>) =
+            balancer.members().partition(|member| self.local.contains(&member.id()));
+        let Some(farthest) = local.iter().map(|member| member.lbset()).max() else { return false };
+        for member in remote {
+            if member.lbset() == 0 && !self.placed.contains(&member.id()) {
+                member.set_lbset(farthest.saturating_add(1).min(FARTHEST));
+            }
+            if local_only {
+                member.add_status(sys::PROXY_WORKER_DRAIN);
+            }
+        }
+        true
+    }
+}
+
+/// The highest `lbset` there is.
+const FARTHEST: i32 = 99;

@@ -1,0 +1,156 @@
+//! Members with `local=On` and what they do to the others of their balancer.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use support::manager::{member, member_of, members, places_in, said};
+use support::members::{balancer, one_child};
+
+#[test]
+fn remote_members_come_behind_local_ones_and_restarts_keep_it() {
+    let words = ["route=a", "route=b local=On", "route=c lbset=5", "route=d lbset=0", "route=e"];
+    let (peers, ports, lines) = members(&words);
+    let httpd = balancer(one_child(), &lines).start();
+    let wanted = ["1", "0", "5", "0", "1"];
+    for _ in 0..3 {
+        let places = places_in(&httpd, &ports);
+        assert_eq!(places.iter().map(|(_, set)| set.as_str()).collect::<Vec<_>>(), wanted);
+        assert!(places.iter().all(|(flags, _)| flags == "Init Ok"), "{places:?}");
+        httpd.graceful();
+    }
+    drop(peers);
+}
+
+#[test]
+fn a_remote_member_is_used_for_its_sessions_and_when_no_local_one_can_be() {
+    let (mut peers, _, lines) = members(&["route=a retry=600", "route=b retry=600 local=On"]);
+    let httpd = balancer(one_child(), &lines).start();
+    for _ in 0..4 {
+        httpd.get("/app/new").expect(200);
+    }
+    assert_eq!((peers[0].requests(), peers[1].requests()), (0, 4));
+    httpd.request("GET", "/app/old", "Cookie: JSESSIONID=x.a\r\n").expect(200);
+    assert_eq!(peers[0].requests(), 1);
+
+    drop(peers.pop());
+    httpd.get("/app/new").expect(200);
+    assert_eq!(peers[0].requests(), 2);
+}
+
+#[test]
+fn localonly_gives_a_remote_member_nothing_but_its_sessions() {
+    for place in [
+        "ProxySet balancer://members localonly=On",
+        "ProxyPass /more balancer://members/more localonly=On",
+    ] {
+        let words = ["route=a retry=600", "route=b retry=600 local=On", "route=c lbset=0"];
+        let (mut peers, ports, lines) = members(&words);
+        let httpd = balancer(one_child(), &lines).conf(place).start();
+        let wanted = [("Init Drn Ok", "1"), ("Init Ok", "0"), ("Init Drn Ok", "0")];
+        let wanted = wanted.map(|(flags, set)| (flags.to_owned(), set.to_owned()));
+        for _ in 0..3 {
+            assert_eq!(places_in(&httpd, &ports), wanted);
+            httpd.graceful();
+        }
+        httpd.get("/app/new").expect(200);
+        drop(peers.remove(1));
+        httpd.get("/app/new").expect(503);
+        httpd.request("GET", "/app/old", "Cookie: JSESSIONID=x.a\r\n").expect(200);
+        assert_eq!((peers[0].requests(), peers[1].requests()), (1, 0), "{place}");
+    }
+}
+
+#[test]
+fn where_locals_have_an_lbset_remote_members_come_behind_the_farthest_of_them() {
+    let words = ["local=On lbset=2", "local=On distance=4", "", "local=off"];
+    let (_peers, ports, lines) = members(&words);
+    let httpd = balancer(one_child(), &lines).start();
+    let sets: Vec<_> = places_in(&httpd, &ports).into_iter().map(|(_, set)| set).collect();
+    assert_eq!(sets, ["2", "4", "5", "5"]);
+}
+
+#[test]
+fn without_a_local_member_nothing_is_remote_and_localonly_says_that_it_does_nothing() {
+    let (_peers, ports, lines) = members(&["route=a", "route=b local=Off"]);
+    let httpd = balancer(one_child(), &lines)
+        .conf("ProxySet balancer://members localonly=On")
+        .conf("<VirtualHost *:*>\nServerName other\n</VirtualHost>")
+        .start();
+    let free = ("Init Ok".to_owned(), "0".to_owned());
+    assert_eq!(places_in(&httpd, &ports), [free.clone(), free]);
+    let warning = "balancer://members: localonly=On has no effect, for no member has local=On";
+    assert_eq!(httpd.error_log().matches(warning).count(), 1);
+}
+
+#[test]
+fn members_of_another_scheme_are_remote_too() {
+    let (_peers, ports, mut lines) = members(&["local=On"]);
+    lines.push("http://127.0.0.1:9 route=h".into());
+    let setup = one_child().modules(&["proxy_http"]);
+    let httpd = balancer(setup, &lines).conf("ProxySet balancer://members localonly=On").start();
+    let report = member(&httpd, ports[0]);
+    assert_eq!(said(&report, "lbset"), "0");
+    let other = member_of(&httpd, "localhost", "balancer://members", "http://127.0.0.1:9");
+    assert_eq!((said(&other, "status"), said(&other, "lbset")), ("Init Drn Ok", "1"));
+}
+
+#[test]
+fn each_virtual_host_has_local_members_of_its_own_and_those_it_inherits() {
+    let (_peers, ports, lines) = members(&["route=a", "route=b local=On"]);
+    let [a, b] = [0, 1].map(|at| format!("ajp://127.0.0.1:{}", ports[at]));
+    let manager = "<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>";
+    let host = |name: &str, lines: &str| {
+        format!("<VirtualHost *:*>\nServerName {name}\n{lines}\n{manager}\n</VirtualHost>")
+    };
+    let own = format!(
+        "BalancerInherit Off\nProxyPassInherit Off\n<Proxy balancer://members>\n\
+         BalancerMember {a} local=On\nBalancerMember {b}\n</Proxy>"
+    );
+    let more = format!(
+        "<Proxy balancer://more localonly=On>\nBalancerMember {a}\nBalancerMember {b} local=On\n\
+         </Proxy>"
+    );
+    let httpd = balancer(one_child(), &lines)
+        .conf(&host("inherits", &more))
+        .conf(&host("alone", &own))
+        .start();
+    for _ in 0..2 {
+        for (host, balancer, wanted) in [
+            ("inherits", "balancer://members", [("Init Ok", "1"), ("Init Ok", "0")]),
+            ("inherits", "balancer://more", [("Init Drn Ok", "1"), ("Init Ok", "0")]),
+            ("alone", "balancer://members", [("Init Ok", "0"), ("Init Ok", "1")]),
+        ] {
+            for (url, (status, set)) in [&a, &b].into_iter().zip(wanted) {
+                let member = member_of(&httpd, host, balancer, url);
+                let found = (said(&member, "status"), said(&member, "lbset"));
+                assert_eq!(found, (status, set), "{host} {balancer} {url}");
+            }
+        }
+        httpd.graceful();
+    }
+}
+
+#[test]
+fn what_balancerpersist_has_saved_wins_over_local_as_over_every_other_word() {
+    let (_peers, ports, lines) = members(&["route=a", "route=b local=On"]);
+    let httpd = balancer(one_child().conf("BalancerPersist On"), &lines)
+        .conf("ProxySet balancer://members nonce=n0nce")
+        .start();
+    assert_eq!(places_in(&httpd, &ports)[0].1, "1");
+    let member = format!("ajp%3A%2F%2F127.0.0.1%3A{}", ports[0]);
+    let form = format!("b=members&nonce=n0nce&w={member}&w_ls=3&w_status_N=1");
+    let headers = format!(
+        "Referer: http://localhost:{}/balancer-manager\r\nContent-Length: {}\r\n",
+        httpd.port(),
+        form.len()
+    );
+    let mut client = httpd.client();
+    client.request("POST", "/balancer-manager", &headers, form.as_bytes()).expect(200);
+    let by_hand = ("Init Drn Ok".to_owned(), "3".to_owned());
+    assert_eq!(places_in(&httpd, &ports)[0], by_hand);
+
+    for _ in 0..2 {
+        httpd.graceful();
+        assert_eq!(places_in(&httpd, &ports)[0], by_hand);
+    }
+}
