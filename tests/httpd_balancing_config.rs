@@ -161,9 +161,10 @@ fn activation_and_loadfactor_0_are_flags_that_balancer_manager_shows_and_restart
         "route=e activation=active",
         "route=f loadfactor=0 activation=S",
     ];
-    for hcheck in [false, true] {
+    let hcheck = "LoadModule proxy_hcheck_module ${HTTPD_MODULES}/mod_proxy_hcheck.so";
+    let (without, before) = (one_child(), one_child().modules(&["proxy_hcheck"]));
+    for setup in [without, before, one_child().conf(hcheck)] {
         let (_peers, ports, lines) = members(&words);
-        let setup = if hcheck { one_child().modules(&["proxy_hcheck"]) } else { one_child() };
         let httpd = balancer(setup, &lines).start();
         for round in 0..3 {
             let flags: Vec<_> =
