@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Header    64 bytes    version, sizes, rows used so far
-//! Slot      64 bytes    × slots: one per member; what is not counted per child
+//! Slot      64 bytes    × slots: one per member, and as many free; what is not counted per child
 //! Row       whole 64s   × rows: one per child; [pid, busy of slot 0, busy of slot 1, …]
 //! ```
 //!
