@@ -17,7 +17,7 @@ pub(super) struct Verdict {
     /// The scheme handler's return value.
     status: c_int,
     /// mod_proxy would mark the member for that status, and must not.
-    spares_member: bool,
+    pub(super) spares_member: bool,
     /// The client's status if no other member takes the request.
     pub(super) instead_of_503: Option<u16>,
 }

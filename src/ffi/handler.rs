@@ -195,10 +195,12 @@ impl<'r> Call<'r> {
                 Ok(self.answered(&client, finished, busy))
             }
             Err(failure) => {
-                probing::end(&mut kept.asking, self.worker, Found::by(&failure));
-                let verdict = self.failed(backend, &failure, &client, ours, busy);
+                let asked = probing::end(&mut kept.asking, self.worker, Found::by(&failure));
+                let mut verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
+                // A member that was in error is left as it was by being marked again.
+                verdict.spares_member &= !asked;
                 kept.instead_of_503 = verdict.instead_of_503;
                 Ok(self.leave(verdict))
             }

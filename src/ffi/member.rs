@@ -8,8 +8,8 @@
 //! latest when the request's pool goes.
 //!
 //! Several requests of a child may pass over a member at once: the last one to be done unmarks it,
-//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]). A member that one of
-//! them found in error, or put there, stays so.
+//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]). A member that a request
+//! of this child has found at fault meanwhile stays marked.
 //!
 //! # Race
 //! Between mark and unmark, some instructions of mod_proxy's, another thread or child can see the
@@ -37,7 +37,7 @@ use super::worker::Worker;
 pub(super) struct Passes(Mutex<HashMap<usize, Pass>>);
 
 /// The requests that are passing over one member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Pass {
     requests: u32,
     /// The mark is there for a true fault.
@@ -47,11 +47,8 @@ struct Pass {
 impl Passes {
     fn begin(&self, member: Worker) {
         let mut passes = self.0.lock();
-        let pass = passes.entry(address(member)).or_insert_with(|| {
-            let stays = member.status() & sys::PROXY_WORKER_IN_ERROR != 0;
-            Pass { requests: 0, stays }
-        });
-        pass.requests += 1;
+        // A mark that is there already may be another child's passing one: it tells nothing.
+        passes.entry(address(member)).or_default().requests += 1;
     }
 
     fn end(&self, member: Worker) {

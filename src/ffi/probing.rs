@@ -67,14 +67,14 @@ impl Found {
     }
 }
 
-/// The member has had its request.
-pub(super) fn end(asking: &mut Option<Asking>, member: Worker, found: Found) {
-    if let Some(asking) = asking.take_if(|asking| asking.member == member) {
-        match found {
-            Found::Back => member.is_back(),
-            Found::Down => {}
-            Found::Nothing => member.forget_error_time(),
-        }
-        drop(asking);
+/// The member has had its request. `true`: it was the one that asked.
+pub(super) fn end(asking: &mut Option<Asking>, member: Worker, found: Found) -> bool {
+    let Some(asking) = asking.take_if(|asking| asking.member == member) else { return false };
+    match found {
+        Found::Back => member.is_back(),
+        Found::Down => {}
+        Found::Nothing => member.forget_error_time(),
     }
+    drop(asking);
+    true
 }
