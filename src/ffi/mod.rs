@@ -47,6 +47,7 @@ mod roll;
 mod server_config;
 mod shm;
 mod slice;
+mod standing;
 mod sys;
 mod text;
 mod worker;

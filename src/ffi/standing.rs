@@ -1,0 +1,206 @@
+//! How a worker stands among the members of its balancer: status, errors, load.
+//!
+//! Words in memory shared with other processes, read and written as plainly as mod_proxy does.
+
+use super::worker::Worker;
+use super::{roll, sys};
+use crate::metrics::LoadFactor;
+
+impl Worker {
+    pub(super) fn is_member(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { !(*self.as_ptr()).balancer.is_null() }
+    }
+
+    /// Is there another member of its balancer that could take a request, beside those in `but`?
+    pub(super) fn has_usable_siblings(self, but: &[Self]) -> bool {
+        if !self.is_member() {
+            return false;
+        }
+        // SAFETY: a member's balancer and its array of members are live; members are added at its
+        // end alone, to memory that stays.
+        let mut siblings = unsafe {
+            let balancer = (*self.as_ptr()).balancer;
+            roll::elements::<*mut sys::proxy_worker>((*balancer).workers)
+        };
+        siblings.any(|sibling| {
+            // SAFETY: below the number of elements when it was read; null while being added.
+            let raw = unsafe { *sibling };
+            if raw.is_null() {
+                return false;
+            }
+            // SAFETY: a member of mod_proxy's, which outlives requests.
+            let other = unsafe { Self::from_ptr(raw) };
+            other != self
+                && !but.contains(&other)
+                && other.status() & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
+        })
+    }
+
+    /// `failontimeout` of its balancer.
+    pub(super) fn fails_on_timeout(self) -> bool {
+        // SAFETY: a member's balancer is live; a plain field.
+        self.is_member() && unsafe { (*(*self.as_ptr()).balancer).failontimeout != 0 }
+    }
+
+    pub(super) fn status(self) -> u32 {
+        // SAFETY: an aligned word; another process may write it, which mod_proxy itself accepts.
+        unsafe { (&raw const (*self.shared()).status).read_volatile() }
+    }
+
+    /// Takes flags away from its status, as plainly as mod_proxy does.
+    pub(super) fn clear_status(self, flags: u32) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() & !flags) }
+    }
+
+    /// Adds flags to its status, as plainly as mod_proxy does.
+    pub(super) fn add_status(self, flags: u32) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() | flags) }
+    }
+
+    /// Changes its `lbset`; for the parent, before there are children.
+    pub(super) fn set_lbset(self, lbset: i32) {
+        // SAFETY: an aligned word; balancer-manager may write it.
+        unsafe { (&raw mut (*self.shared()).lbset).write_volatile(lbset) }
+    }
+
+    /// Puts a balancer member in error for its `retry` time, as mod_proxy does for a 503.
+    pub(super) fn mark_error(self) {
+        if self.is_member() && self.status() & sys::PROXY_WORKER_IGNORE_ERRORS == 0 {
+            let s = self.shared();
+            // SAFETY: plain words in shared memory, written as mod_proxy does. The time first: who
+            // sees the mark must not find an old time beside it.
+            unsafe {
+                (&raw mut (*s).error_time).write_volatile(sys::apr_time_now());
+                (&raw mut (*s).status).write_volatile(self.status() | sys::PROXY_WORKER_IN_ERROR);
+            }
+        }
+    }
+
+    /// Call before a 503 or 500, for which mod_proxy marks the member: it sets the mark first
+    /// and the time of it after. Another thread that sees the mark beside an old time takes the
+    /// member for one whose `retry` has passed and unmarks it, and mod_proxy, which looks once more
+    /// before it tries another member, would give up.
+    pub(super) fn note_error_time(self) {
+        if self.is_member() {
+            // SAFETY: a plain word in shared memory, written as mod_proxy does a moment later.
+            unsafe {
+                (&raw mut (*self.shared()).error_time).write_volatile(sys::apr_time_now());
+            }
+        }
+    }
+
+    /// Usable, or usable again now that its `retry` time has come.
+    pub(super) fn is_usable(self, server: *mut sys::server_rec) -> bool {
+        // SAFETY: worker and server are live.
+        unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
+    }
+
+    /// In error, its time has come again.
+    pub(super) fn forget_error_time(self) {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
+    }
+
+    /// Usable as it stands (PROXY_WORKER_IS_USABLE).
+    pub(super) fn is_well(self) -> bool {
+        let status = self.status();
+        status & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
+            && status & sys::PROXY_WORKER_INITIALIZED != 0
+    }
+
+    pub(super) fn is_in_error(self) -> bool {
+        self.status() & sys::PROXY_WORKER_IN_ERROR != 0
+    }
+
+    /// In error, and usable but for that: neither disabled nor stopped nor failed by a health check.
+    pub(super) fn is_only_in_error(self) -> bool {
+        let others = sys::PROXY_WORKER_NOT_USABLE_BITMAP & !sys::PROXY_WORKER_IN_ERROR;
+        self.is_in_error() && self.status() & others == 0
+    }
+
+    /// Are requests without a session for it? Neither draining nor a spare nor a hot standby.
+    pub(super) fn takes_newcomers(self) -> bool {
+        const OTHERS: u32 =
+            sys::PROXY_WORKER_DRAIN | sys::PROXY_WORKER_HOT_SPARE | sys::PROXY_WORKER_HOT_STANDBY;
+        self.status() & OTHERS == 0
+    }
+
+    /// In error for as long as `retry` says.
+    pub(super) fn retry_is_due(self) -> bool {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        let due = unsafe {
+            let (since, retry) = ((&raw const (*s).error_time).read_volatile(), (*s).retry);
+            sys::apr_time_now() >= since.saturating_add(retry)
+        };
+        due && self.is_only_in_error()
+    }
+
+    /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
+    /// every request may.
+    pub(super) fn limits_probes(self) -> bool {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).retry > 0 }
+    }
+
+    /// `lbset`.
+    pub(super) fn lbset(self) -> i32 {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).lbset }
+    }
+
+    /// `forcerecovery`, as mod_proxy_balancer does it.
+    pub(super) fn force_recovery(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
+        unsafe { (*s).retries = (*s).retries.wrapping_add(1) };
+        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+    }
+
+    /// It has been chosen: mod_proxy_balancer's count, and mod_status's.
+    pub(super) fn count_election(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
+        unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
+    }
+
+    /// `loadfactor`, which balancer-manager may change at any time.
+    pub(super) fn load_factor(self) -> LoadFactor {
+        // SAFETY: a plain word in shared memory.
+        LoadFactor::new(unsafe { (*self.shared()).lbfactor })
+    }
+
+    /// Has it fewer requests in flight for its `loadfactor`?
+    pub(super) fn is_less_busy_than(self, other: Self) -> bool {
+        let load = |worker: Self| {
+            let s = worker.shared();
+            // SAFETY: plain words in shared memory.
+            unsafe { ((*s).busy as u64, u64::try_from((*s).lbfactor).unwrap_or(0).max(1)) }
+        };
+        let ((busy, factor), (other_busy, other_factor)) = (load(self), load(other));
+        busy.saturating_mul(other_factor) < other_busy.saturating_mul(factor)
+    }
+
+    /// It was in error, and has answered.
+    pub(super) fn is_back(self) {
+        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        self.came_back();
+    }
+
+    /// It answered: a worker that was retried is back.
+    pub(super) fn came_back(self) {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
+        // first: the usual case writes nothing.
+        unsafe {
+            // Not over a mark that another request has just put there.
+            if (*s).retries != 0 && self.status() & sys::PROXY_WORKER_IN_ERROR == 0 {
+                (*s).retries = 0;
+                (*s).error_time = 0;
+            }
+        }
+    }
+}
