@@ -35,7 +35,7 @@ impl Buffers {
     }
 }
 
-/// With buffers of the largest size, 4 MiB.
+/// With buffers of the largest size, 2 MiB.
 const MOST: usize = 16;
 
 #[cfg(test)]
