@@ -200,6 +200,8 @@ fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two
         let clients = [clients(&plain, 13), clients(&pinging, 12), clients(&balanced, 25)];
         let port = restarted.port;
         let watch = scope.spawn(move || watch(port, end));
+        // Long enough that it is seen to listen before it stops.
+        sleep(Duration::from_millis(1500));
         for _ in 0..RESTARTS {
             let start = Instant::now();
             restarted.stop();

@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(said, 1);
         let busy = |name: &[u8]| members.state(MemberKey::of(&[name]), || ()).unwrap().in_flight();
         assert_eq!([b"a", b"b", b"c"].map(|name| busy(name)), [2, 2, 1]);
-        assert_eq!(memory.child_ended(11), 2, "a's alone");
+        assert_eq!(memory.child_ended(11), 3, "a's and z's");
     }
 
     #[test]
