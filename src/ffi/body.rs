@@ -18,6 +18,8 @@ pub(super) struct Body {
     ahead: VecDeque<Slice>,
     piece: Vec<Slice>,
     ended: bool,
+    /// Met while reading ahead: httpd's filters say it once, and then that the body has ended.
+    failed: Option<sys::apr_status_t>,
     /// What a Content-Length announced and has not come yet; `None`: there is none that holds.
     missing: Option<u64>,
 }
@@ -33,7 +35,7 @@ impl Body {
     /// `announced`: the Content-Length, if there is one.
     pub(super) fn new(announced: Option<u64>) -> Self {
         let (brigade, ahead, piece) = (std::ptr::null_mut(), VecDeque::new(), Vec::new());
-        Self { brigade, ahead, piece, ended: false, missing: announced }
+        Self { brigade, ahead, piece, ended: false, failed: None, missing: announced }
     }
 
     /// The next piece, of 1 to `at_most` bytes; 0 at the end.
@@ -44,6 +46,9 @@ impl Body {
     ) -> Result<BodyPiece, ClientError> {
         self.piece.clear();
         while self.ahead.is_empty() && !self.ended {
+            if let Some(status) = self.failed {
+                return Err(refused(request, status));
+            }
             self.fetch(request, at_most, sys::apr_read_type_e_APR_BLOCK_READ)
                 .map_err(|status| refused(request, status))?;
         }
@@ -79,14 +84,28 @@ impl Body {
     }
 
     /// Takes in what there is beyond the present piece, which is gone then; does not wait. `true`:
-    /// there is something, if only the end.
-    pub(super) fn read_ahead(&mut self, request: Request<'_>, at_most: usize) -> bool {
-        if self.ahead.is_empty() && !self.ended {
+    /// there is something, if only the end or a failure, which the next read gives.
+    ///
+    /// # Errors
+    /// A filter has found the body wrong and answered the client: nothing else can be answered.
+    pub(super) fn read_ahead(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+    ) -> Result<bool, ClientError> {
+        if self.ahead.is_empty() && !self.ended && self.failed.is_none() {
             self.piece.clear();
-            // Nothing there yet, or a failure: the next read meets it.
-            let _ = self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ);
+            match self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ) {
+                Ok(()) | Err(NOTHING_YET) => {}
+                Err(status) => {
+                    self.failed = Some(status);
+                    if status == sys::AP_FILTER_ERROR {
+                        return Err(refused(request, status));
+                    }
+                }
+            }
         }
-        !self.ahead.is_empty() || self.ended
+        Ok(!self.ahead.is_empty() || self.ended || self.failed.is_some())
     }
 
     /// Puts the present piece back, to be read again: it did not reach anybody.
@@ -161,6 +180,9 @@ impl Body {
         }
     }
 }
+
+/// APR's status for a socket's errno is the errno itself.
+const NOTHING_YET: sys::apr_status_t = rustix::io::Errno::AGAIN.raw_os_error();
 
 fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
     if request.is_aborted() {

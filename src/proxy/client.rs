@@ -20,7 +20,10 @@ pub trait Client {
     /// next [`read_body`](Self::read_body) has something to give.
     ///
     /// The piece read last is gone then. A failure shows at the next [`read_body`](Self::read_body).
-    fn read_ahead(&mut self, at_most: usize) -> bool;
+    ///
+    /// # Errors
+    /// The client has been answered: its body is not what it should be.
+    fn read_ahead(&mut self, at_most: usize) -> Result<bool, ClientError>;
 
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;
