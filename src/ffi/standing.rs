@@ -140,10 +140,11 @@ impl Worker {
     }
 
     /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
-    /// every request may.
+    /// every request may; and not if another module's handler serves it, which would refuse a member
+    /// whose mark stays, and would not tell us that it answers.
     pub(super) fn limits_probes(self) -> bool {
         // SAFETY: a plain word in shared memory.
-        unsafe { (*self.shared()).retry > 0 }
+        self.is_ajp() && unsafe { (*self.shared()).retry > 0 }
     }
 
     /// `lbset`.
