@@ -142,7 +142,9 @@ fn session(
     if routes.is_empty() {
         routes.push(first);
     }
-    Some(Session { routes, named_by: sticky.cookie })
+    let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
+    let named_by = if is_in_url { sticky.path } else { sticky.cookie };
+    Some(Session { routes, named_by })
 }
 
 /// Is it the route of a member, usable or not?
