@@ -43,11 +43,8 @@ impl Balancer {
     pub(super) fn members(self) -> impl Iterator<Item = Worker> {
         // SAFETY: the array is live; members are added at its end alone, to memory that stays.
         let members = unsafe { roll::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
-        // SAFETY: below the number of elements when it was read; null while being added.
-        members.map(|member| unsafe { *member }).filter(|member| !member.is_null()).map(|member| {
-            // SAFETY: a member of mod_proxy's, which outlives requests.
-            unsafe { Worker::from_ptr(member) }
-        })
+        // SAFETY: below the number of elements when it was read; members outlive requests.
+        members.filter_map(|member| unsafe { Worker::added(*member) })
     }
 
     /// Keeps the other threads of this child out; `None`: it cannot be locked.

@@ -24,13 +24,8 @@ impl Worker {
             roll::elements::<*mut sys::proxy_worker>((*balancer).workers)
         };
         siblings.any(|sibling| {
-            // SAFETY: below the number of elements when it was read; null while being added.
-            let raw = unsafe { *sibling };
-            if raw.is_null() {
-                return false;
-            }
-            // SAFETY: a member of mod_proxy's, which outlives requests.
-            let other = unsafe { Self::from_ptr(raw) };
+            // SAFETY: below the number of elements when it was read.
+            let Some(other) = (unsafe { Self::added(*sibling) }) else { return false };
             other != self
                 && !but.contains(&other)
                 && other.status() & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0

@@ -28,6 +28,19 @@ impl Worker {
         Self(unsafe { NonNull::new_unchecked(raw) })
     }
 
+    /// A member in its balancer's array; `None` while `ap_proxy_sync_balancer` adds it, on another
+    /// thread: it has a place first, then a record, and at last its shared part.
+    ///
+    /// # Safety
+    /// `raw` is null or a worker of mod_proxy's that outlives the use of this view.
+    pub(super) unsafe fn added(raw: *mut sys::proxy_worker) -> Option<Self> {
+        // SAFETY: as the caller promises; a plain word, which another thread may be setting.
+        let is_there =
+            !raw.is_null() && unsafe { !(&raw const (*raw).s).read_volatile().is_null() };
+        // SAFETY: not null, and the caller vouches for the rest.
+        is_there.then(|| unsafe { Self::from_ptr(raw) })
+    }
+
     pub(super) fn as_ptr(self) -> *mut sys::proxy_worker {
         self.0.as_ptr()
     }
