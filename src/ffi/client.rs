@@ -7,8 +7,10 @@ use bytes::Bytes;
 
 use super::body::Body;
 use super::log;
+use super::probing::{self, Asking, Found};
 use super::request::Request;
 use super::response::{self, Before};
+use super::worker::Worker;
 use super::{slice, sys};
 use crate::protocol::SendHeaders;
 use crate::proxy::{BodyPiece, Client, ClientError, Level};
@@ -17,6 +19,9 @@ use crate::proxy::{BodyPiece, Client, ClientError, Level};
 pub(super) struct HttpdClient<'r> {
     request: Request<'r>,
     body: &'r mut Body,
+    /// This request finds out whether the worker is back.
+    asking: &'r mut Option<Asking>,
+    worker: Worker,
     out: *mut sys::apr_bucket_brigade,
     /// What the buckets in `out` point to, until they have been passed on.
     held: Vec<Bytes>,
@@ -31,7 +36,12 @@ pub(super) struct HttpdClient<'r> {
 }
 
 impl<'r> HttpdClient<'r> {
-    pub(super) fn new(request: Request<'r>, body: &'r mut Body) -> Self {
+    pub(super) fn new(
+        request: Request<'r>,
+        body: &'r mut Body,
+        asking: &'r mut Option<Asking>,
+        worker: Worker,
+    ) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
         let out = unsafe {
             sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
@@ -40,6 +50,8 @@ impl<'r> HttpdClient<'r> {
         Self {
             request,
             body,
+            asking,
+            worker,
             out,
             held: Vec::new(),
             gives_away: request.is_a_stream(),
@@ -48,6 +60,12 @@ impl<'r> HttpdClient<'r> {
             is_overridden: false,
             has_begun: false,
         }
+    }
+
+    /// What the request has found out about the worker, if it was the one that asked and nothing has
+    /// been found out before. `true`: so it was.
+    pub(super) fn has_found(&mut self, found: Found) -> bool {
+        probing::end(self.asking, self.worker, found)
     }
 
     /// The error status that httpd is to answer in place of the backend, if it overrides it.
@@ -102,6 +120,8 @@ impl Client for HttpdClient<'_> {
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
         self.has_headers = true;
+        // Others need not wait for the rest of the answer, which may take hours.
+        self.has_found(Found::Back);
         self.is_overridden = response::begin(self.request, head, self.before);
         Ok(())
     }

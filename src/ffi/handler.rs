@@ -8,7 +8,7 @@ use super::apr;
 use super::canon::{DEFAULT_PORT, is_ajp};
 use super::child::Child;
 use super::client::{self, HttpdClient};
-use super::guard::guard_or;
+use super::guard::{guard, guard_or};
 use super::kept::Kept;
 use super::known::Known;
 use super::log::{self, LogLevel};
@@ -45,10 +45,12 @@ pub(super) unsafe fn guarded(
         member::leave_untouched(request, worker);
         sys::HTTP_INTERNAL_SERVER_ERROR as c_int
     };
-    guard_or(internal_error, || {
+    let status = guard_or(internal_error, || {
         // SAFETY: as the caller promises.
         unsafe { handle(request, worker, conf, url, proxy_name, proxy_port) }
-    })
+    });
+    guard((), || probing::give_up(request, worker));
+    status
 }
 
 /// Serves `url` through `worker`; declines schemes other than ajp.
@@ -175,7 +177,7 @@ impl<'r> Call<'r> {
         }
         let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
         let prepared = self.prepare(backend, upload)?;
-        let mut client = HttpdClient::new(request, &mut upload.body);
+        let mut client = HttpdClient::new(request, &mut upload.body, &mut kept.asking, self.worker);
         let shared = self.child.member_state(known.member);
         let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
         let busy = entered.as_ref().ok().and_then(Option::as_ref);
@@ -191,16 +193,17 @@ impl<'r> Call<'r> {
         self.note(kept.attempts, &traffic);
         match result {
             Ok(finished) => {
-                probing::end(&mut kept.asking, self.worker, Found::Back);
+                client.has_found(Found::Back);
                 Ok(self.answered(&client, finished, busy))
             }
             Err(failure) => {
-                let asked = probing::end(&mut kept.asking, self.worker, Found::by(&failure));
+                let found = Found::by(&failure);
+                let asked = client.has_found(found);
                 let mut verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
                 kept.sent_to_remote_proxy = remote_proxy.is_some();
-                // A member that was in error is left as it was by being marked again.
-                verdict.spares_member &= !asked;
+                // A member that was in error, and still is, is left as it was by being marked again.
+                verdict.spares_member &= !asked || found == Found::Back;
                 kept.instead_of_503 = verdict.instead_of_503;
                 Ok(self.leave(verdict))
             }

@@ -78,3 +78,12 @@ pub(super) fn end(asking: &mut Option<Asking>, member: Worker, found: Found) -> 
     drop(asking);
     true
 }
+
+/// The member's turn is over. If it has not been asked, since the request was refused before, another
+/// request may ask at once.
+pub(super) fn give_up(request: Request<'_>, member: Worker) {
+    if !request.kept().is_null() {
+        // SAFETY: the reference is used for this one call.
+        end(&mut unsafe { Kept::of(request) }.asking, member, Found::Nothing);
+    }
+}
