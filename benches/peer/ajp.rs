@@ -1,6 +1,6 @@
 //! The container's side of AJP/1.3: what to do with the bytes that have come.
 
-use crate::answers::length_of;
+use crate::answers::{crowd_of, length_of};
 use crate::backend::{Malformed, Step};
 
 /// How much of a request's body is still to come; nothing between requests.
@@ -46,7 +46,11 @@ impl Reading {
             self.body_left = request.body;
             return Ok(Step::Nothing);
         }
-        length_of(request.uri).map(Step::Answer).ok_or(Malformed)
+        let length = length_of(request.uri).ok_or(Malformed)?;
+        Ok(match crowd_of(request.uri) {
+            Some(crowd) => Step::Hold { crowd, length },
+            None => Step::Answer(length),
+        })
     }
 
     fn data(&mut self, payload: &[u8], packet_size: usize) -> Result<Step, Malformed> {

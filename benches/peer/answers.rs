@@ -36,6 +36,13 @@ pub fn length_of(path: &[u8]) -> Option<usize> {
     (length <= LONGEST).then_some(length)
 }
 
+/// How many requests shall be there before the first of them is answered: the last segment but
+/// one, if that is `hold-N`.
+pub fn crowd_of(path: &[u8]) -> Option<usize> {
+    let last_but_one = path.rsplit(|&byte| byte == b'/').nth(1)?;
+    std::str::from_utf8(last_but_one.strip_prefix(b"hold-")?).ok()?.parse().ok()
+}
+
 /// The alphabet, over and over: a piece that is missing or in the wrong place shows.
 fn body(length: usize) -> Vec<u8> {
     (b'a'..=b'z').cycle().take(length).collect()

@@ -1,8 +1,10 @@
 //! The backend: one thread, answers that were encoded before.
 //!
 //! `/…/N` is answered with N bytes; a request with a body is answered with 128 once all of it has
-//! come.
+//! come. `/…/hold-M/N` over AJP is answered once M requests for it are there: they keep as many
+//! threads and connections of the httpd busy, which leaves as many connections idle.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
@@ -19,6 +21,11 @@ pub enum Step {
     Send(Vec<u8>),
     /// The answer with a body of this length.
     Answer(usize),
+    /// The same, once so many requests want it.
+    Hold {
+        crowd: usize,
+        length: usize,
+    },
 }
 
 /// The peer does not speak what is spoken on this port, or asks for what there is not.
@@ -45,10 +52,13 @@ pub fn run() -> io::Result<()> {
 
     let mut answers = Answers::default();
     let mut connections: Vec<Option<Connection>> = listeners.iter().map(|_| None).collect();
+    let mut held: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut ready = Vec::new();
     loop {
         poll.wait(&mut ready, None)?;
-        for &number in &ready {
+        // Taken from the end: the first to be ready is the first to be served.
+        ready.reverse();
+        while let Some(number) = ready.pop() {
             if let Some((listener, form)) = listeners.get(number) {
                 while let Ok((stream, _)) = listener.accept() {
                     let number = free_place(&mut connections);
@@ -58,12 +68,23 @@ pub fn run() -> io::Result<()> {
                 }
             } else if let Some(connection) = &mut connections[number] {
                 let before = connection.interest;
-                match connection.serve(&mut answers) {
-                    Ok(Goes::On) if connection.interest != before => {
-                        poll.change(&connection.stream, number, connection.interest)?;
-                    }
+                let goes = connection.serve(&mut answers);
+                if connection.interest != before {
+                    poll.change(&connection.stream, number, connection.interest)?;
+                }
+                match goes {
                     Ok(Goes::On) => {}
-                    Ok(Goes::Away) | Err(_) => connections[number] = None,
+                    Ok(Goes::Waiting(crowd)) => {
+                        let waiting = held.entry(crowd).or_default();
+                        waiting.push(number);
+                        if waiting.len() >= crowd {
+                            ready.append(waiting);
+                        }
+                    }
+                    Ok(Goes::Away) | Err(_) => {
+                        connections[number] = None;
+                        held.values_mut().for_each(|waiting| waiting.retain(|&w| w != number));
+                    }
                 }
             }
         }
@@ -85,6 +106,8 @@ fn free_place(connections: &mut Vec<Option<Connection>>) -> usize {
 #[derive(Debug, PartialEq, Eq)]
 enum Goes {
     On,
+    /// Its answer is held until so many want it; called again then, it is sent.
+    Waiting(usize),
     Away,
 }
 
@@ -104,6 +127,8 @@ struct Connection {
     unread: std::ops::Range<usize>,
     /// What is being sent, and how much of it is.
     output: Option<(Rc<[u8]>, usize)>,
+    /// An answer that is held: the length of its body.
+    held: Option<usize>,
     interest: Interest,
 }
 
@@ -122,6 +147,7 @@ impl Connection {
             input: vec![0; INPUT].into(),
             unread: 0..0,
             output: None,
+            held: None,
             interest: Interest::Read,
         })
     }
@@ -130,6 +156,9 @@ impl Connection {
     fn serve(&mut self, answers: &mut Answers) -> io::Result<Goes> {
         if self.interest == Interest::Read && self.receive()? == Goes::Away {
             return Ok(Goes::Away);
+        }
+        if let Some(length) = self.held.take() {
+            self.output = Some((answers.get(self.form, length), 0));
         }
         loop {
             if !self.send()? {
@@ -148,6 +177,10 @@ impl Connection {
                         Step::Nothing => None,
                         Step::Send(bytes) => Some((bytes.into(), 0)),
                         Step::Answer(length) => Some((answers.get(self.form, length), 0)),
+                        Step::Hold { crowd, length } => {
+                            self.held = Some(length);
+                            return Ok(Goes::Waiting(crowd));
+                        }
                     };
                 }
                 Ok(None) => {

@@ -9,6 +9,7 @@ import tempfile
 
 import measure
 import report
+import scale
 from cases import CASES, DEFAULT_CASES
 from servers import Backend, Httpd, Trouble, compile_limit, httpd_version
 
@@ -22,14 +23,19 @@ def names(text):
 def options():
     parser = argparse.ArgumentParser(
         prog="ci/bench",
-        description="Measures httpd's proxies side by side. With none of --load, --strace and "
-        "--instructions it does --load.",
+        description="Measures httpd's proxies side by side. With none of --load, --strace, "
+        "--instructions and --scale it does --load.",
     )
     parser.add_argument("--load", action="store_true",
                         help="CPU time, context switches and requests per second under load")
     parser.add_argument("--strace", action="store_true", help="system calls per request, by name")
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per request in user space, counted by callgrind")
+    parser.add_argument("--scale", action="store_true",
+                        help="what many idle connections, workers and busy threads cost; of the "
+                        "servers that are AJP modules of mod_proxy")
+    parser.add_argument("--parts", type=names, default=scale.PARTS, metavar="A,B",
+                        help=f"of --scale: {', '.join(scale.PARTS)}")
     parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
                         help=f"of {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
     parser.add_argument("--cases", type=names, default=DEFAULT_CASES, metavar="A,B",
@@ -55,9 +61,12 @@ def options():
     for server in chosen.servers:
         if "=" not in server and server not in SERVERS:
             parser.error(f"no server {server}")
+    for part in chosen.parts:
+        if part not in scale.PARTS:
+            parser.error(f"no part {part}")
     # Short of threads, the event MPM closes kept connections and the others let clients wait.
     chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
-    if not (chosen.load or chosen.strace or chosen.instructions):
+    if not (chosen.load or chosen.strace or chosen.instructions or chosen.scale):
         chosen.load = True
     return chosen
 
@@ -112,6 +121,8 @@ def run(chosen, directory, stack):
                     counts[case.name, server.name] = measure.instructions(
                         server, case, chosen)
         printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
+    if chosen.scale:
+        scale.run(chosen, backend, directory, printer)
 
 
 def main():

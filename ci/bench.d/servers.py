@@ -101,7 +101,7 @@ class Httpd:
             self.scratch.mkdir()
             for directory in [self.directory, self.scratch]:
                 directory.chmod(0o777)
-            command = ["valgrind", "--tool=callgrind", "--quiet",
+            command = ["valgrind", "--tool=callgrind", "--quiet", "--max-threads=2000",
                        f"--vgdb-prefix={self.directory}/vgdb",
                        f"--callgrind-out-file={self.scratch}/callgrind.out"] + command + ["-X"]
         else:
