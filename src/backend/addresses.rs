@@ -58,8 +58,12 @@ impl Addresses {
 
     /// Does the name lead to this address, as far as is known? Yes, while it was never asked.
     pub(super) fn include(&self, address: &SocketAddr) -> bool {
-        let known = self.known.lock().as_ref().map(|known| Arc::clone(&known.list));
-        known.is_none_or(|list| list.contains(address))
+        self.known().is_none_or(|list| list.contains(address))
+    }
+
+    /// What is known without asking; nothing while the name was never asked.
+    pub(super) fn known(&self) -> Option<Arc<[SocketAddr]>> {
+        self.known.lock().as_ref().map(|known| Arc::clone(&known.list))
     }
 
     /// Asks again whatever is remembered: for when no address answered.

@@ -65,8 +65,8 @@ struct Awaited {
 }
 
 impl Backend {
-    /// Closes what is no longer good, pings what has been idle for the ping interval, and opens what
-    /// is missing to `min`.
+    /// After a [sweep](Self::sweep): closes what leads to an old address, pings what has been idle for
+    /// the ping interval, and opens what is missing to `min`.
     ///
     /// For the housekeeper's thread alone. Blocks for a moment where CPING was sent, for a second
     /// at most where a new connection does not come about, and for as long as the resolver takes
@@ -75,13 +75,12 @@ impl Backend {
     /// wait. They may open connections instead of those being pinged, which are closed if there is no
     /// room for them below `max` once they have answered. So half of `max`, rounded up, may be open
     /// above it, until the pings' time is over.
-    pub fn maintain(&self, upkeep: &Upkeep, now: Instant) -> Pass {
+    pub fn maintain(&self, upkeep: &Upkeep, sweep: Sweep, now: Instant) -> Pass {
         // Taken out: after a panic they are dropped, which closes the connections.
         let mut chores = std::mem::take(&mut *self.chores.lock());
-        let mut pass = Pass::default();
+        let mut pass = Pass { sweep, ..Pass::default() };
         self.collect_answers(&mut chores, Duration::ZERO, now, &mut pass);
         self.leave_old_addresses(upkeep, now, &mut pass);
-        pass.sweep = self.sweep(upkeep, now);
         self.ping_idle(&mut chores, upkeep, now, &mut pass);
         self.warm(&mut chores, upkeep, now, &mut pass);
         pass.awaited = chores.awaited.len();
@@ -122,7 +121,11 @@ impl Backend {
         if let Some(ttl) = upkeep.connect.address_ttl {
             self.addresses.refresh(&self.key.host, self.key.port, ttl, now);
         }
-        pass.moved = self.pool.close_idle(CloseReason::Moved, |c, _| !self.leads_here(c));
+        // Nobody has asked: any address may be one.
+        let Some(known) = self.addresses.known() else { return };
+        pass.moved = self.pool.close_idle(CloseReason::Moved, |connection, _| {
+            matches!(connection.peer(), Address::Inet(address) if !known.contains(address))
+        });
     }
 
     fn ping_idle(&self, chores: &mut Chores, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {

@@ -60,7 +60,8 @@ impl Scene {
     }
 
     fn pass(&self, seconds: u64) -> Pass {
-        self.backend.maintain(&self.upkeep, self.at(seconds))
+        let sweep = self.backend.sweep(&self.upkeep, self.at(seconds));
+        self.backend.maintain(&self.upkeep, sweep, self.at(seconds))
     }
 
     /// Connections idle since these times, as the peer has them.

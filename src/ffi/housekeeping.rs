@@ -198,18 +198,20 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
     }
     roster.read(child);
     let mut next = Next::Usual;
-    let backends = child.backends();
     // First what never blocks, for all: what is dead is closed in time, whatever another backend's
     // resolver or connect() takes below.
-    for backend in &backends {
-        if let Some(upkeep) = backend.upkeep() {
-            backend.sweep(&upkeep, now);
-        }
-    }
-    for backend in backends {
-        let Some(upkeep) = backend.upkeep() else { continue };
+    let swept: Vec<_> = child
+        .backends()
+        .into_iter()
+        .filter_map(|backend| {
+            let upkeep = backend.upkeep()?;
+            let sweep = backend.sweep(&upkeep, now);
+            Some((backend, upkeep, sweep))
+        })
+        .collect();
+    for (backend, upkeep, sweep) in swept {
         // Read for each: the one before may have taken its time.
-        let pass = backend.maintain(&upkeep, Instant::now());
+        let pass = backend.maintain(&upkeep, sweep, Instant::now());
         if pass.awaited > 0 {
             next = Next::Soon;
         }
