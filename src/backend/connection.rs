@@ -10,7 +10,7 @@ use super::cping::{self, Ping};
 use super::error::PingError;
 use super::incoming::{Incoming, Spent};
 use crate::exchange::Reusable;
-use crate::net::{Address, IdleState, NetError, SendError, Stream};
+use crate::net::{Address, IdleState, NetError, SendError, Stream, are_quiet};
 use crate::pool::{Liveness, Pooled};
 use crate::protocol::CodecError;
 
@@ -172,5 +172,11 @@ impl Pooled for Connection {
             IdleState::Closed => Liveness::Closed,
             IdleState::Broken(_) => Liveness::Broken,
         }
+    }
+
+    fn are_quiet(connections: &[&Self]) -> Vec<bool> {
+        let streams: Vec<&Stream> =
+            connections.iter().map(|connection| &connection.stream).collect();
+        are_quiet(&streams)
     }
 }

@@ -34,7 +34,8 @@ pub use connect::ConnectOptions;
 pub use deadline::Deadline;
 pub use error::{ConnectError, NetError, SendError};
 pub use io::{
-    IdleState, Received, idle_state, receive, receive_now, send_all, wait_readable, wait_writable,
+    IdleState, Received, are_quiet, idle_state, receive, receive_now, send_all, wait_readable,
+    wait_writable,
 };
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;

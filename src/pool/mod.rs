@@ -60,8 +60,21 @@ pub trait Pooled: Send + 'static {
     /// Quickly says whether this idle connection may serve a request.
     ///
     /// Must not block. Called outside the pool's lock, by [`Pool::acquire`] on each connection it
-    /// is about to hand out and by [`Pool::sweep`] on each idle one.
+    /// is about to hand out and by [`Pool::sweep`] on each idle one that is not
+    /// [quiet](Self::are_quiet).
     fn check(&mut self) -> Liveness;
+
+    /// Says of several idle connections which of them [`check`](Self::check) would find usable,
+    /// where that is cheaper together. `false`, or no answer: it has to be checked to know.
+    ///
+    /// Must not block. Called outside the pool's lock.
+    fn are_quiet(connections: &[&Self]) -> Vec<bool>
+    where
+        Self: Sized,
+    {
+        let _ = connections;
+        Vec::new()
+    }
 }
 
 /// What a look at an idle connection found.

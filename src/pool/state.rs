@@ -119,18 +119,21 @@ impl<C: Pooled> State<C> {
         self.idle.pop_first().map(rested)
     }
 
-    /// Takes the oldest idle connection out that came in after `done` and not after `newest`.
+    /// Takes the oldest idle connections out, `most` of those that came in after `done` and not after
+    /// `newest`.
     pub(super) fn take_between(
         &mut self,
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
-    ) -> Option<Rested<C>> {
+        most: usize,
+    ) -> Vec<Rested<C>> {
         let first = done.map_or(ReleaseOrder(0), |done| ReleaseOrder(done.0 + 1));
-        let next = self.idle.range(first..).next().map(|(order, _)| *order)?;
-        if next > newest {
-            return None;
+        if first > newest {
+            return Vec::new();
         }
-        self.idle.remove_entry(&next).map(rested)
+        let chosen: Vec<_> =
+            self.idle.range(first..=newest).take(most).map(|(order, _)| *order).collect();
+        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(rested)).collect()
     }
 
     /// Takes out all that have been idle for `ttl` or longer. Costs one look when none has.

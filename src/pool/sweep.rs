@@ -26,19 +26,21 @@ pub struct Sweep {
 impl<C: Pooled> Pool<C> {
     /// Closes the idle connections that have expired or whose [`check`](Pooled::check) says so.
     ///
-    /// Takes them out one at a time, oldest first, so that the lock is free while one is looked
+    /// Takes them out some at a time, oldest first, so that the lock is free while they are looked
     /// at or closed. What is found usable goes back where it was, no younger than before.
     ///
     /// # Race
     ///
-    /// A connection being looked at is in use. A request that comes in that moment takes another,
-    /// opens one, or at `max` waits for this one to come back; if it may not wait at all
-    /// (`Wait::For(0)`), it is told that the pool is busy, though a moment later it would not be.
+    /// A connection being looked at is in use. Half of the idle ones at most are, so a request that
+    /// comes in that moment takes another. Where there is none, it opens one, or at `max` waits for
+    /// one to come back; if it may not wait at all (`Wait::For(0)`), it is told that the pool is busy,
+    /// though a moment later it would not be.
     pub fn sweep(self: &Arc<Self>, now: Instant, limits: &Limits) -> Sweep {
         self.sweep_with(now, limits, |connection, _| connection.check())
     }
 
-    /// Like [`sweep`](Self::sweep), but `look`, given the connection and its idle time, decides.
+    /// Like [`sweep`](Self::sweep), but of those that are not [quiet](Pooled::are_quiet) `look`,
+    /// given the connection and its idle time, decides.
     ///
     /// `look` should not block: the connection is in use meanwhile, and may be all that `max` allows.
     /// What takes its time, such as a CPING, is done on a [`Loan`](super::Loan). To say
@@ -63,32 +65,57 @@ impl<C: Pooled> Pool<C> {
 
         let Some(newest) = newest else { return sweep };
         let mut done = None;
-        while let Some((mut lease, rest)) = self.lend(done, newest) {
-            done = Some(rest.order);
-            let found = look(&mut lease, idle_for(rest.since, now));
-            match found {
-                Liveness::Usable => sweep.kept += 1,
-                Liveness::Closed => sweep.closed_by_peer += 1,
-                Liveness::Unread => sweep.unread += 1,
-                Liveness::Broken => sweep.broken += 1,
+        loop {
+            let lent = self.lend(done, newest);
+            let Some((_, last)) = lent.last() else { return sweep };
+            done = Some(last.order);
+            let connections: Vec<&C> = lent.iter().map(|(lease, _)| &**lease).collect();
+            let quiet = C::are_quiet(&connections);
+            let mut noisy = Vec::new();
+            for (at, (lease, rest)) in lent.into_iter().enumerate() {
+                if quiet.get(at) == Some(&true) {
+                    sweep.kept += 1;
+                    lease.put_back(Back::LookedAt(rest));
+                } else {
+                    noisy.push((lease, rest));
+                }
             }
-            match found.close_reason() {
-                None => lease.put_back(Back::LookedAt(rest)),
-                Some(reason) => drop(lease.discard(reason)),
+            for (mut lease, rest) in noisy {
+                let found = look(&mut lease, idle_for(rest.since, now));
+                match found {
+                    Liveness::Usable => sweep.kept += 1,
+                    Liveness::Closed => sweep.closed_by_peer += 1,
+                    Liveness::Unread => sweep.unread += 1,
+                    Liveness::Broken => sweep.broken += 1,
+                }
+                match found.close_reason() {
+                    None => lease.put_back(Back::LookedAt(rest)),
+                    Some(reason) => drop(lease.discard(reason)),
+                }
             }
         }
-        sweep
     }
 
-    /// Takes the next idle connection of a round out, with a place.
+    /// Takes the next idle connections of a round out, each with a place: half of all at most, so
+    /// that a request still finds one.
     fn lend(
         self: &Arc<Self>,
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
-    ) -> Option<(Lease<C>, Rest)> {
+    ) -> Vec<(Lease<C>, Rest)> {
         let mut state = self.state.lock();
-        let Rested { entry, rest } = state.take_between(done, newest)?;
-        let place = Place::take(self, &mut state);
-        Some((Lease { entry, rest: Some(rest), place }, rest))
+        let most = state.idle.len().div_ceil(2).min(AT_ONCE);
+        let taken = state.take_between(done, newest, most);
+        taken
+            .into_iter()
+            .map(|Rested { entry, rest }| {
+                let place = Place::take(self, &mut state);
+                (Lease { entry, rest: Some(rest), place }, rest)
+            })
+            .collect()
     }
 }
+
+/// Connections looked at together: enough that the system call is shared by many, few enough that
+/// they are back within some microseconds.
+const AT_ONCE: usize = 64;

@@ -33,6 +33,26 @@ fn a_reset_connection_is_broken() {
     assert_eq!(stream.idle_state(), IdleState::Broken(Errno::CONNRESET));
 }
 
+#[test]
+fn of_many_connections_those_are_quiet_on_which_there_is_nothing_to_read() {
+    let (quiet, _peer) = tcp_pair();
+    let (chatty, mut talker) = tcp_pair();
+    let (closed, gone) = unix_pair();
+    let (half_closed, silent) = tcp_pair();
+    let (reset, resetting) = reset_pair();
+    talker.write_all(b"x").unwrap();
+    silent.shutdown(Shutdown::Write).unwrap();
+    drop((gone, resetting));
+    let streams = [&quiet, &chatty, &closed, &half_closed, &reset];
+    for stream in &streams[1..] {
+        assert!(stream.wait_readable(LONG).unwrap());
+    }
+
+    assert_eq!(are_quiet(&streams), [true, false, false, false, false]);
+
+    assert_eq!(are_quiet::<&Stream>(&[]), [false; 0]);
+}
+
 /// A pair whose peer, dropped, resets the connection: it has bytes it never read (RFC 2525 2.17).
 fn reset_pair() -> (Stream, TcpStream) {
     let (stream, peer) = tcp_pair();

@@ -26,6 +26,8 @@ struct Clean;
 #[derive(Debug, Default)]
 struct Wire {
     found: Mutex<Option<Liveness>>,
+    /// It is quiet whenever several are looked at together.
+    quiet: AtomicBool,
     checks: AtomicUsize,
     drops: AtomicUsize,
     /// A pool whose lock must be free whenever this connection is looked at or closed.
@@ -65,6 +67,11 @@ impl Pooled for Conn {
         self.0.checks.fetch_add(1, SeqCst);
         assert!(!self.0.panics_in_check.load(SeqCst), "as the test asked");
         self.0.found.lock().unwrap_or(Liveness::Usable)
+    }
+
+    fn are_quiet(connections: &[&Self]) -> Vec<bool> {
+        connections.iter().for_each(|connection| connection.0.assert_unlocked());
+        connections.iter().map(|connection| connection.0.quiet.load(SeqCst)).collect()
     }
 }
 

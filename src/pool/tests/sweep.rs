@@ -19,6 +19,52 @@ fn a_sweep_closes_what_expired_and_what_is_no_longer_good() {
 }
 
 #[test]
+fn what_is_quiet_is_not_looked_at_by_itself() {
+    let scene = Scene::new();
+    let wires = scene.idle([1, 2, 3, 4]);
+    for at in [0, 2, 3] {
+        wires[at].quiet.store(true, SeqCst);
+    }
+    for wire in &wires {
+        *wire.watched.lock() = Arc::downgrade(&scene.pool);
+        wire.will_be_found(Liveness::Closed);
+    }
+
+    let sweep = scene.pool.sweep(scene.at(5), &scene.limits);
+
+    assert_eq!(sweep, Sweep { closed_by_peer: 1, kept: 3, ..Sweep::default() });
+    assert_eq!(wires.map(|wire| wire.checks()), [0, 1, 0, 0]);
+    assert_eq!(scene.pool.stats().idle, 3);
+}
+
+#[test]
+fn a_sweep_looks_at_half_of_the_idle_connections_at_a_time() {
+    let scene = Scene::new();
+    scene.idle([1, 2, 3, 4, 5, 6]);
+    let mut idle = Vec::new();
+
+    let sweep = scene.pool.sweep_with(scene.at(7), &scene.limits, |_, _| {
+        idle.push(scene.pool.stats().idle);
+        Liveness::Usable
+    });
+
+    assert_eq!((sweep.kept, scene.pool.stats().idle), (6, 6));
+    assert_eq!(idle, [3, 4, 5, 3, 4, 5], "there is one for a request at any time");
+}
+
+#[test]
+fn a_sweep_over_more_than_it_looks_at_together_finds_each_once() {
+    let scene = Scene::new();
+    let wires = scene.idle([1; 200]);
+    wires[150].will_be_found(Liveness::Unread);
+
+    let sweep = scene.pool.sweep(scene.at(2), &scene.limits);
+
+    assert_eq!(sweep, Sweep { unread: 1, kept: 199, ..Sweep::default() });
+    assert!(wires.iter().all(|wire| wire.checks() == 1));
+}
+
+#[test]
 fn a_sweep_makes_no_connection_younger_and_keeps_the_order() {
     let scene = Scene::new().ttl(10);
     scene.idle([1, 2, 3]);
