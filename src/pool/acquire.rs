@@ -248,7 +248,7 @@ impl<C: Pooled> Pool<C> {
     /// `state` is the pool that `place` is one of, locked; unlocked in here.
     pub(super) fn put(
         place: Place<C>,
-        entry: Entry<C>,
+        entry: Box<Entry<C>>,
         back: Back,
         // Last, so dropped first should this panic: the others must not be dropped under the lock.
         mut state: MutexGuard<'_, State<C>>,
@@ -277,7 +277,7 @@ impl<C: Pooled> Pool<C> {
     }
 
     /// Wraps a connection just opened.
-    pub(super) fn enter(&self, connection: C) -> Entry<C> {
+    pub(super) fn enter(&self, connection: C) -> Box<Entry<C>> {
         let (number, tally) = Tally::start(&self.counters);
         Entry::new(connection, number, tally)
     }
@@ -302,7 +302,7 @@ impl Back {
 }
 
 /// Closes these connections, counting each; call it with the pool unlocked.
-pub(super) fn close_all<C>(entries: Vec<Entry<C>>, reason: CloseReason) -> usize {
+pub(super) fn close_all<C>(entries: Vec<Box<Entry<C>>>, reason: CloseReason) -> usize {
     let count = entries.len();
     entries.into_iter().for_each(|entry| entry.close(reason));
     count

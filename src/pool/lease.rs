@@ -38,7 +38,7 @@ pub enum Keep {
 #[must_use = "dropping it closes the connection"]
 pub struct Lease<C: Pooled> {
     // Fields drop in this order: a place is free only once its connection is closed.
-    pub(super) entry: Entry<C>,
+    pub(super) entry: Box<Entry<C>>,
     pub(super) rest: Option<Rest>,
     pub(super) place: Place<C>,
 }

@@ -21,7 +21,7 @@ use super::{CloseReason, Pooled, ReleaseOrder};
 #[must_use = "dropping it closes the connection"]
 pub struct Loan<C: Pooled> {
     // Fields drop in this order: a loan counts until its connection is closed.
-    entry: Entry<C>,
+    entry: Box<Entry<C>>,
     rest: Rest,
     absence: Absence<C>,
 }

@@ -12,7 +12,8 @@ use super::stats::Tally;
 use super::waiter::{Waiter, Wants};
 use super::{CloseReason, Limits, Pooled};
 
-/// A connection with what the pool knows of it.
+/// A connection with what the pool knows of it; in a box from its first day to its last, so that
+/// going in and out of the pool moves a pointer.
 pub(super) struct Entry<C> {
     pub(super) connection: C,
     /// Counted from 1 in each pool, for log lines.
@@ -24,12 +25,12 @@ pub(super) struct Entry<C> {
 }
 
 impl<C> Entry<C> {
-    pub(super) fn new(connection: C, number: u64, tally: Tally) -> Self {
-        Self { connection, number, uses: 0, tally }
+    pub(super) fn new(connection: C, number: u64, tally: Tally) -> Box<Self> {
+        Box::new(Self { connection, number, uses: 0, tally })
     }
 
     /// Closes the connection and counts why. Not with the pool locked.
-    pub(super) fn close(mut self, reason: CloseReason) {
+    pub(super) fn close(mut self: Box<Self>, reason: CloseReason) {
         self.tally.reason = reason;
     }
 }
@@ -50,7 +51,7 @@ pub(super) struct Rest {
 
 /// A connection taken out of the idle ones, and when it had come in.
 pub(super) struct Rested<C> {
-    pub(super) entry: Entry<C>,
+    pub(super) entry: Box<Entry<C>>,
     pub(super) rest: Rest,
 }
 
@@ -72,7 +73,7 @@ pub(super) enum Destination<C: Pooled> {
 ///   are the first ones.
 pub(super) struct State<C: Pooled> {
     /// A map and not a deque: a sweep takes any one out and puts it back where it was.
-    pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Entry<C>)>,
+    pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Box<Entry<C>>)>,
     pub(super) in_use: usize,
     /// Out on a [`Loan`](super::Loan): open, but in no place.
     pub(super) lent: usize,
@@ -137,7 +138,7 @@ impl<C: Pooled> State<C> {
     }
 
     /// Takes out all that have been idle for `ttl` or longer. Costs one look when none has.
-    pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Entry<C>> {
+    pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Box<Entry<C>>> {
         let Some(ttl) = self.limits.ttl else { return Vec::new() };
         self.take_oldest_while(|_, since| idle_for(since, now) >= ttl)
     }
@@ -146,7 +147,7 @@ impl<C: Pooled> State<C> {
     pub(super) fn take_oldest_while(
         &mut self,
         take: impl Fn(ReleaseOrder, Instant) -> bool,
-    ) -> Vec<Entry<C>> {
+    ) -> Vec<Box<Entry<C>>> {
         let mut taken = Vec::new();
         while let Some(oldest) = self.idle.first_entry() {
             if !take(*oldest.key(), oldest.get().0) {
@@ -216,7 +217,7 @@ impl<C: Pooled> State<C> {
     }
 
     /// Puts a connection among the idle ones, and takes out what is then above `smax`.
-    pub(super) fn insert_idle(&mut self, Rested { entry, rest }: Rested<C>) -> Vec<Entry<C>> {
+    pub(super) fn insert_idle(&mut self, Rested { entry, rest }: Rested<C>) -> Vec<Box<Entry<C>>> {
         self.idle.insert(rest.order, (rest.since, entry));
         let keep = match self.limits {
             Limits { ttl: None, smax: Some(smax), .. } => smax,
@@ -230,7 +231,7 @@ impl<C: Pooled> State<C> {
     }
 }
 
-fn rested<C>((order, (since, entry)): (ReleaseOrder, (Instant, Entry<C>))) -> Rested<C> {
+fn rested<C>((order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>))) -> Rested<C> {
     Rested { entry, rest: Rest { order, since } }
 }
 
