@@ -180,3 +180,37 @@ impl Pooled for Connection {
         are_quiet(&streams)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::net::ConnectOptions;
+    use crate::pool::bytes_when_idle;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn an_idle_connection_takes_less_than_1_kib_and_has_no_buffer_of_its_own() {
+        const LONGEST_SOCKET_PATH: usize = 107;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().into();
+        let stream = Stream::connect(&address, &ConnectOptions::default()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut connection = Connection::new(stream, Instant::now(), Arc::default());
+        assert_eq!(connection.incoming.held(), 0, "none before the first byte");
+
+        peer.write_all(&[0x41, 0x42, 0, 2, b'h', b'i']).unwrap();
+        connection.receive(LONG).unwrap();
+        let packet = connection.next_packet().unwrap().unwrap();
+        assert!(connection.incoming.held() > 0);
+        let spent = connection.retire();
+
+        assert_eq!(packet, b"hi"[..], "and yet what was received is there until it is handed on");
+        drop((packet, spent));
+        assert_eq!(connection.incoming.held(), 0);
+        assert!(bytes_when_idle::<Connection>() + LONGEST_SOCKET_PATH < 1024);
+    }
+}

@@ -104,6 +104,12 @@ impl Incoming {
         Spent { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
     }
 
+    /// Bytes of buffers that it holds on to.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.unread.len() + self.buffer.as_ref().map_or(0, Bytes::len)
+    }
+
     fn receive_now(&mut self, stream: &Stream) -> Result<Option<usize>, NetError> {
         let mut space = self.space();
         let before = space.len();

@@ -44,6 +44,8 @@ pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
 pub use self::loan::Loan;
 pub use self::state::ReleaseOrder;
+#[cfg(test)]
+pub(crate) use self::state::bytes_when_idle;
 pub use self::stats::{CloseReason, Closed, Stats};
 pub use self::sweep::Sweep;
 
