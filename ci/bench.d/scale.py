@@ -108,7 +108,11 @@ def threads(chosen, servers, names, boot, printer):
             with boot(server, "housekeeper") as httpd:
                 if httpd.is_ours:
                     for (_, number) in conditions(httpd, ["idle"]):
-                        keeper[number, name] = housekeeper_us(httpd)
+                        keeper[f"{number} idle", name] = housekeeper_us(httpd)
+            for number in WORKERS:
+                with boot(server, f"housekeeper.{number}", workers=number) as httpd:
+                    if httpd.is_ours:
+                        keeper[f"{number} workers", name] = housekeeper_us(httpd)
         if "memory" in chosen.parts:
             with boot(server, "memory", maintain=0) as httpd:
                 memory[name] = memory_of(httpd)
@@ -121,7 +125,7 @@ def threads(chosen, servers, names, boot, printer):
                     for name in names for number in numbers]
             printer.table(title, HEAD, rows)
     if keeper:
-        rows = [[str(number), name, f"{us:,.0f}"] for (number, name), us in keeper.items()]
+        rows = [[label, name, f"{us:,.0f}"] for (label, name), us in keeper.items()]
         printer.table("The housekeeper, one pass", ["", "", "CPU µs"], rows)
     if memory:
         rows = [[name] + [f"{value:,.0f}" for value in values] for name, values in memory.items()]
@@ -147,9 +151,9 @@ def many_workers(chosen, servers, names, boot, printer):
         for index, (number, place) in enumerate(keys):
             line = row(f"{place} of {number}", name, [(key, name) for key in keys], index, counts, times)
             base = counts.get(((number, place), chosen.base))
-            line.append(f"{counts[(number, place), name] / base:.3f}" if base else "")
+            line.append(f"{counts[(number, place), name] - base:+,.0f}" if base else "")
             rows.append(line)
-    printer.table("Workers configured", HEAD + [f"to {chosen.base}"], rows)
+    printer.table("Workers configured", HEAD + [f"more than {chosen.base}"], rows)
 
 
 HEAD = ["", "", "instructions", "to the first", "CPU µs"]
@@ -251,9 +255,10 @@ def housekeeper_us(httpd):
 
 
 def memory_of(httpd):
-    """Per connection: idle; what the same burst again adds, which is noise; in use.
+    """Per connection: idle; what the same burst again adds, which is noise; in use, which the first
+    time is with the stacks and pools of the threads.
 
-    All but the connections is there from bursts to another pool: stacks, buffers, httpd's pools.
+    When idle ones are counted, all but them is there from bursts to another pool.
     """
     def anonymous():
         status = pathlib.Path(f"/proc/{httpd.serving()[0]}/status").read_text()
@@ -263,7 +268,8 @@ def memory_of(httpd):
     at_first = anonymous()
     with held(httpd, WARM_MOUNT, number):
         in_use = anonymous()
-    warm(httpd)
+    for _ in range(4):
+        warm(httpd)
     before = anonymous()
     burst(httpd, IDLE_MOUNT, number)
     idle = anonymous()
