@@ -11,6 +11,7 @@ use support::ajp::echo::{respond, uris};
 use support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use support::http::Client;
 use support::httpd::{Httpd, Mpm, Setup};
+use support::manager::{NONCE, manage};
 use support::members::{ONE_CHILD, backend, children, hold, holding, is_in_error};
 use support::process::{free_port, signal, wait_for};
 
@@ -32,20 +33,6 @@ fn balancer(setup: Setup, method: &str, members: &[(u16, &str)]) -> Setup {
         .conf(&format!("ProxySet lbmethod={method} stickysession=JSESSIONID\n</Proxy>"))
         .conf("ProxyPass /app balancer://members/app")
         .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
-}
-
-const NONCE: &str = "of-the-tests";
-
-/// Changes a member, or the balancer where `port` is `None`, as an administrator does.
-fn manage(httpd: &Httpd, port: Option<u16>, change: &str) {
-    let member = port.map_or(String::new(), |port| format!("&w=ajp://127.0.0.1:{port}"));
-    let form = format!("b=members&nonce={NONCE}{member}&{change}");
-    let headers = format!(
-        "Referer: http://localhost:{}/balancer-manager\r\nContent-Length: {}\r\n",
-        httpd.port(),
-        form.len()
-    );
-    httpd.client().request("POST", "/balancer-manager", &headers, form.as_bytes()).expect(200);
 }
 
 /// So many requests one after the other, without a session.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::manager::{member, member_of, members, places_in, said};
+use support::manager::{NONCE, manage, member, member_of, members, places_in, said};
 use support::members::{balancer, one_child};
 
 #[test]
@@ -134,18 +134,10 @@ fn each_virtual_host_has_local_members_of_its_own_and_those_it_inherits() {
 fn what_balancerpersist_has_saved_wins_over_local_as_over_every_other_word() {
     let (_peers, ports, lines) = members(&["route=a", "route=b local=On"]);
     let httpd = balancer(one_child().conf("BalancerPersist On"), &lines)
-        .conf("ProxySet balancer://members nonce=n0nce")
+        .conf(&format!("ProxySet balancer://members nonce={NONCE}"))
         .start();
     assert_eq!(places_in(&httpd, &ports)[0].1, "1");
-    let member = format!("ajp%3A%2F%2F127.0.0.1%3A{}", ports[0]);
-    let form = format!("b=members&nonce=n0nce&w={member}&w_ls=3&w_status_N=1");
-    let headers = format!(
-        "Referer: http://localhost:{}/balancer-manager\r\nContent-Length: {}\r\n",
-        httpd.port(),
-        form.len()
-    );
-    let mut client = httpd.client();
-    client.request("POST", "/balancer-manager", &headers, form.as_bytes()).expect(200);
+    manage(&httpd, Some(ports[0]), "w_ls=3&w_status_N=1");
     let by_hand = ("Init Drn Ok".to_owned(), "3".to_owned());
     assert_eq!(places_in(&httpd, &ports)[0], by_hand);
 

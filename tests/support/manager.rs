@@ -1,7 +1,8 @@
-//! What balancer-manager says of members, read from its XML.
+//! What balancer-manager says of members, read from its XML, and what it changes.
 
 use super::ajp::ScriptedPeer;
 use super::ajp::echo::uris;
+use super::http::Client;
 use super::httpd::Httpd;
 
 /// What balancer-manager of this host says of the balancer's member with this URL, as XML.
@@ -52,4 +53,26 @@ pub fn members(words: &[&str]) -> (Vec<ScriptedPeer>, Vec<u16>, Vec<String>) {
     let line = |(port, words): (&u16, &&str)| format!("ajp://127.0.0.1:{port} {words}");
     let lines = ports.iter().zip(words).map(line).collect();
     (peers, ports, lines)
+}
+
+/// For a balancer that [`manage`] is to change: `ProxySet nonce=…`.
+pub const NONCE: &str = "of-the-tests";
+
+/// Changes a member, or the balancer `members` where `port` is `None`, as an administrator does.
+#[track_caller]
+pub fn manage(httpd: &Httpd, port: Option<u16>, change: &str) {
+    manage_over(&mut httpd.client(), httpd, port, change);
+}
+
+/// The same over a connection that is there: under prefork, in the child that has it.
+#[track_caller]
+pub fn manage_over(client: &mut Client, httpd: &Httpd, port: Option<u16>, change: &str) {
+    let member = port.map_or(String::new(), |port| format!("&w=ajp://127.0.0.1:{port}"));
+    let form = format!("b=members&nonce={NONCE}{member}&{change}");
+    let headers = format!(
+        "Referer: http://localhost:{}/balancer-manager\r\nContent-Length: {}\r\n",
+        httpd.port(),
+        form.len()
+    );
+    client.request("POST", "/balancer-manager", &headers, form.as_bytes()).expect(200);
 }
