@@ -13,8 +13,8 @@ use support::ajp::request::forward_request;
 use support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
 use support::http::Response;
 use support::httpd::{Httpd, Setup};
-use support::members::{is_in_error, one_child, timed};
-use support::process::free_port;
+use support::members::{is_in_error, serving, timed, two_children};
+use support::process::{free_port, wait_for};
 
 /// Answers with its own name and the URI it was asked for.
 fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
@@ -63,18 +63,19 @@ fn pair() -> (ScriptedPeer, ScriptedPeer) {
 #[test]
 fn a_session_always_goes_to_its_member() {
     let (a, b) = pair();
-    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..10 {
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.b")), "b");
     }
     assert_eq!(a.requests(), 0);
+    wait_for("both children have served", || (serving(&httpd) == 2).then_some(()));
 }
 
 // row 63
 #[test]
 fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
     let (a, b) = pair();
-    let setup = one_child();
+    let setup = two_children();
     let httpd = balanced(setup, &[(a.port(), ""), (b.port(), "")], "scolonpathdelim=On");
     for _ in 0..5 {
         let answer = httpd.get("/app/p;jsessionid=x.b;v=1/q?n=1").expect(200).text();
@@ -86,7 +87,7 @@ fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
 #[test]
 fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
     let (a, b) = pair();
-    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..5 {
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=1.zz; JSESSIONID=2.b")), "b");
     }
@@ -96,7 +97,7 @@ fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
 #[test]
 fn a_quoted_cookie_has_a_route() {
     let (a, b) = pair();
-    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..5 {
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=\"x.b\"")), "b");
     }
@@ -106,7 +107,7 @@ fn a_quoted_cookie_has_a_route() {
 #[test]
 fn what_follows_the_first_dot_is_the_route_and_one_that_nobody_has_is_balanced() {
     let (a, b) = pair();
-    let httpd = balanced(one_child(), &[(a.port(), ""), (b.port(), "")], "");
+    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..10 {
         with_cookie(&httpd, "JSESSIONID=x.b.extra").expect(200);
     }
@@ -118,7 +119,7 @@ fn with_redirect(balancer: &str) -> (Httpd, u16, [ScriptedPeer; 2]) {
     let gone = free_port();
     let (b, c) = (ScriptedPeer::start(named("b")), ScriptedPeer::start(named("c")));
     let members = [(gone, "redirect=c"), (b.port(), ""), (c.port(), "lbset=1")];
-    (balanced(one_child(), &members, balancer), gone, [b, c])
+    (balanced(two_children(), &members, balancer), gone, [b, c])
 }
 
 // row 67
@@ -140,7 +141,7 @@ fn with_sessionretry_a_session_finds_its_member_as_soon_as_that_is_back() {
     for (balancer, expected) in [("sessionretry=On", "a"), ("", "b")] {
         let gone = free_port();
         let b = ScriptedPeer::start(named("b"));
-        let httpd = balanced(one_child(), &[(gone, ""), (b.port(), "")], balancer);
+        let httpd = balanced(two_children(), &[(gone, ""), (b.port(), "")], balancer);
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "b");
         assert!(is_in_error(&httpd, gone));
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "b", "still down");
@@ -157,7 +158,7 @@ fn with_sessionretry_a_session_finds_its_member_as_soon_as_that_is_back() {
 fn with_nofailover_a_session_gets_its_member_or_503_and_an_unknown_route_is_balanced() {
     let gone = free_port();
     let b = ScriptedPeer::start(named("b"));
-    let httpd = balanced(one_child(), &[(gone, ""), (b.port(), "")], "nofailover=On");
+    let httpd = balanced(two_children(), &[(gone, ""), (b.port(), "")], "nofailover=On");
     for _ in 0..2 {
         assert_eq!(with_cookie(&httpd, "JSESSIONID=x.a").status, 503);
     }
@@ -179,7 +180,7 @@ fn the_sessions_of_a_stopped_member_go_to_another_one_of_its_domain() {
         (peers[1].port(), ""),
         (peers[2].port(), "domain=d"),
     ];
-    let httpd = balanced(one_child(), &members, "");
+    let httpd = balanced(two_children(), &members, "");
     for _ in 0..10 {
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "c");
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.d.gone")), "c", "a domain for a route");
@@ -193,7 +194,7 @@ fn a_distant_member_is_used_only_while_the_near_one_is_not_there() {
     let gone = free_port();
     let b = ScriptedPeer::start(named("b"));
     let members = [(gone, "distance=0 retry=1"), (b.port(), "distance=1")];
-    let httpd = balanced(one_child(), &members, "");
+    let httpd = balanced(two_children(), &members, "");
     assert_eq!(who(httpd.get("/app/x")), "b");
     let _a = ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, gone).into(), named("a"))
         .expect("the port is free");
@@ -202,6 +203,10 @@ fn a_distant_member_is_used_only_while_the_near_one_is_not_there() {
         assert_eq!(who(httpd.get("/app/x")), "a");
     }
 }
+
+/// Two children with room for all clients of row 88 at once.
+const TWO_OF_32: &str = "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxRequestWorkers 64\n\
+    MinSpareThreads 1\nMaxSpareThreads 64";
 
 // row 88
 #[test]
@@ -213,8 +218,7 @@ fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_de
     });
     let b = ScriptedPeer::start(named("b"));
     let members = [(deaf.port(), "retry=1 pingmode=connect pingconnect=1000"), (b.port(), "")];
-    let httpd =
-        balanced(one_child().conf("ThreadsPerChild 32\nMaxRequestWorkers 32"), &members, "");
+    let httpd = balanced(Httpd::setup().conf(TWO_OF_32), &members, "");
     while !is_in_error(&httpd, deaf.port()) {
         assert_eq!(who(httpd.get("/app/x")), "b");
     }

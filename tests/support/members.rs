@@ -1,5 +1,6 @@
 //! Two scripted members of a balancer, `a` before `b`, and what a test asks them and httpd about.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -28,6 +29,18 @@ pub fn children(count: usize) -> String {
          MaxRequestWorkers {count}",
         count + 1
     )
+}
+
+/// An httpd with two children that have a connection in turn, and a log of which has served: see
+/// [`serving`].
+pub fn two_children() -> Setup {
+    prefork(2).conf("CustomLog children.log \"%P\"")
+}
+
+/// How many children have served requests so far.
+pub fn serving(httpd: &Httpd) -> usize {
+    let log = fs::read_to_string(httpd.root().join("children.log")).unwrap_or_default();
+    log.lines().collect::<BTreeSet<_>>().len()
 }
 
 /// Line for the log of the notes.
