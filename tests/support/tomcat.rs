@@ -56,6 +56,20 @@ impl Tomcat {
 
     /// The same, with a further connector of these attributes for each of `more`.
     pub fn start_with(more: &[&str]) -> Self {
+        Self::start_as(more, "")
+    }
+
+    /// The same as [`Tomcat::start`], and while a node is told that it is disabled, it sends
+    /// clients whose session is no more elsewhere.
+    pub fn start_draining() -> Self {
+        Self::start_as(
+            &[],
+            "<Valve className='org.apache.catalina.valves.LoadBalancerDrainingValve'/>",
+        )
+    }
+
+    /// `valves` are those of each engine.
+    fn start_as(more: &[&str], valves: &'static str) -> Self {
         let base = tempfile::Builder::new().prefix("ajp-").tempdir().expect("a directory");
         process::remove_at_end(base.path());
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("it is ours");
@@ -66,8 +80,9 @@ impl Tomcat {
         let conf = base.path().join("conf");
         let more_ports: Vec<u16> = more.iter().map(|_| free_port()).collect();
         let more = more_ports.iter().copied().zip(more.iter().copied()).collect();
-        let server = Connectors { port, node2_port, secret_port, large_port, ipv6_port, more }
-            .server_xml(&socket);
+        let server =
+            Connectors { port, node2_port, secret_port, large_port, ipv6_port, more, valves }
+                .server_xml(&socket);
         fs::write(conf.join("server.xml"), server).expect("it is ours");
         let process = Self::spawn(base.path());
         let mut tomcat = Self {
@@ -145,6 +160,7 @@ struct Connectors<'a> {
     large_port: u16,
     ipv6_port: Option<u16>,
     more: Vec<(u16, &'a str)>,
+    valves: &'a str,
 }
 
 impl Connectors<'_> {
@@ -173,10 +189,11 @@ impl Connectors<'_> {
             first += &connector(&format!("{open} address='::1' port='{port}'"));
         }
         let second = tcp(self.node2_port, open);
+        let valves = self.valves;
         let service = |node: &str, connectors: &str| {
             format!(
                 "<Service name='{node}'>{connectors}\
-                 <Engine name='{node}' defaultHost='localhost' jvmRoute='{node}'>\
+                 <Engine name='{node}' defaultHost='localhost' jvmRoute='{node}'>{valves}\
                  <Host name='localhost' appBase='webapps' autoDeploy='false' unpackWARs='false'/>\
                  </Engine></Service>\n"
             )
