@@ -24,9 +24,10 @@ fn named(name: &'static str) -> ScriptedPeer {
 struct Two {
     a: ScriptedPeer,
     b: ScriptedPeer,
-    httpd: Httpd,
-    /// Under prefork a child has one connection, so they are in different ones.
+    /// Under prefork a child has one connection, so they are in different ones. Before httpd: it
+    /// would wait for them to end.
     clients: Vec<Client>,
+    httpd: Httpd,
 }
 
 impl Two {
