@@ -30,7 +30,7 @@ impl<C> Entry<C> {
     }
 
     /// Closes the connection and counts why. Not with the pool locked.
-    pub(super) fn close(mut self: Box<Self>, reason: CloseReason) {
+    pub(super) fn close(mut self, reason: CloseReason) {
         self.tally.reason = reason;
     }
 }
