@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use encode::{Packet, chunk, end_response, headers};
-use mod_proxy_ajp_rs::backend::Connection;
+use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, Connection};
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, RequestBody, RequestFacts};
 use mod_proxy_ajp_rs::net::Stream;
 use mod_proxy_ajp_rs::protocol::{
@@ -132,7 +132,16 @@ fn connected() -> (Connection, TcpStream) {
     let ours = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
     let (peer, _) = listener.accept().expect("we have connected");
     let stream = Stream::from_fd(ours.into()).expect("a TCP socket");
-    (Connection::new(stream, Instant::now()), peer)
+    let key = BackendKey {
+        host: "127.0.0.1".into(),
+        port: 0,
+        socket_path: None,
+        source: None,
+        secret: String::new(),
+        packet_size: None,
+        bounds: Bounds::default(),
+    };
+    (Backend::new(key).adopt(stream, Instant::now()), peer)
 }
 
 /// The same response from a container of the default packet size, and from one of the largest.

@@ -65,6 +65,7 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
 {
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
     static const char *const before_balancer[] = { "mod_proxy_balancer.c", NULL };
+    static const char *const after_cluster[] = { "mod_proxy_cluster.c", NULL };
     static const char *const after_balancer[] = { "mod_proxy_balancer.c", NULL };
     APR_OPTIONAL_FN_TYPE(ajp_handle_cping_cpong) *cping = cb->cping;
 
@@ -79,7 +80,8 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(cb->scheme, NULL, NULL, APR_HOOK_FIRST);
     proxy_hook_canon_handler(cb->canon, NULL, NULL, APR_HOOK_FIRST);
-    proxy_hook_pre_request(cb->pre_request, NULL, before_balancer, APR_HOOK_FIRST);
+    /* mod_proxy_cluster chooses the members of its own balancers. */
+    proxy_hook_pre_request(cb->pre_request, after_cluster, before_balancer, APR_HOOK_FIRST);
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);

@@ -133,7 +133,13 @@ impl Backend {
     /// that is new is tried too.
     pub(super) fn connect(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
         let stream = self.connect_stream(settings)?;
-        Ok(Connection::new(stream, Instant::now(), Arc::clone(&self.buffers)))
+        Ok(self.adopt(stream, Instant::now()))
+    }
+
+    /// A connection to this backend over a socket that is connected to it already.
+    #[must_use]
+    pub fn adopt(&self, stream: Stream, now: Instant) -> Connection {
+        Connection::new(stream, now, Arc::clone(&self.buffers))
     }
 
     fn connect_stream(&self, settings: &ConnectSettings) -> Result<Stream, AcquireFailure> {

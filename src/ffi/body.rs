@@ -93,7 +93,9 @@ impl Body {
         request: Request<'_>,
         at_most: usize,
     ) -> Result<bool, ClientError> {
-        if self.ahead.is_empty() && !self.ended && self.failed.is_none() {
+        // A filter that changes the body need not be ready for a read that does not wait.
+        let is_plain = !request.has_content_input_filters();
+        if is_plain && self.ahead.is_empty() && !self.ended && self.failed.is_none() {
             self.piece.clear();
             match self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ) {
                 Ok(()) | Err(NOTHING_YET) => {}

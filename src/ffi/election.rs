@@ -254,10 +254,13 @@ impl Election<'_> {
         if member.is_well() {
             return true;
         }
+        if !member.limits_probes() {
+            return member.is_usable(self.request.server());
+        }
         let insists = self.settings.session_retry || self.balancer.forces_sessions();
         member.is_only_in_error()
             && (insists || member.retry_is_due())
-            && (!member.limits_probes() || probing::begin(self.request, member, self.child))
+            && probing::begin(self.request, member, self.child)
     }
 
     /// Where the session's member cannot be had: the least busy one of its `domain`, which shares

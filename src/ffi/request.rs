@@ -246,6 +246,12 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Its body goes through filters that may change it (mod_deflate's and the like).
+    pub(super) fn has_content_input_filters(self) -> bool {
+        // SAFETY: plain fields of a live record.
+        unsafe { (*self.as_ptr()).input_filters != (*self.as_ptr()).proto_input_filters }
+    }
+
     /// httpd knows of a body, by whatever means.
     pub(super) fn has_body(self) -> bool {
         // SAFETY: the request is live.

@@ -1,4 +1,5 @@
-//! Findings of a review: each fails on main at d87f1cc.
+//! A member in error is back as soon as it answers, and what else goes with errors: bodies that turn out
+//! malformed, members of other schemes, what the environment says.
 #![cfg(feature = "httpd")]
 
 mod support;
