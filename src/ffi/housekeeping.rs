@@ -31,11 +31,14 @@ struct Watched {
     conf: *const sys::proxy_server_conf,
     server: *const sys::server_rec,
     ours: WorkerSettings,
+    /// What it said when it was last read.
+    said: Option<(BackendKey, Upkeep)>,
 }
 
 impl Watched {
-    /// The backend it names at this moment, and how that is to be kept.
-    fn read(&self) -> (BackendKey, Upkeep) {
+    /// Reads which backend it names at this moment, and how that is to be kept. `true`: something
+    /// else than the last time. Allocates nothing otherwise, since there may be thousands.
+    fn read(&mut self) -> bool {
         // SAFETY: configuration, which outlives the child's threads.
         let configured =
             unsafe { Configured::new(self.worker, self.conf, self.server, &self.ours) };
@@ -43,7 +46,19 @@ impl Watched {
             0 => DEFAULT_PORT,
             port => port,
         };
-        (configured.key(&self.worker.host(), port, None), configured.upkeep())
+        let (host, upkeep) = (self.worker.host(), configured.upkeep());
+        if let Some((key, said)) = &self.said
+            && *said == upkeep
+            && configured.leads_to(key, &host, port, None)
+        {
+            return false;
+        }
+        self.said = Some((configured.key(&host, port, None), upkeep));
+        true
+    }
+
+    fn key(&self) -> Option<&BackendKey> {
+        self.said.as_ref().map(|(key, _)| key)
     }
 }
 
@@ -51,8 +66,8 @@ impl Watched {
 #[derive(Default)]
 pub(super) struct Roster {
     workers: Vec<Watched>,
-    /// What the last pass found, to forget what is no longer there.
-    known: HashSet<BackendKey>,
+    /// What they come to.
+    upkeeps: HashMap<BackendKey, Upkeep>,
 }
 
 // SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
@@ -78,7 +93,7 @@ impl Roster {
             let worker = unsafe { Worker::from_ptr(raw) };
             if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
                 let ours = settings(worker.id()).unwrap_or_default();
-                self.workers.push(Watched { worker, conf, server, ours });
+                self.workers.push(Watched { worker, conf, server, ours, said: None });
             }
         }
     }
@@ -87,7 +102,11 @@ impl Roster {
     /// workers.
     pub(super) fn settle(&mut self) {
         let mut seen = HashSet::new();
-        self.workers.retain(|watched| seen.insert((watched.worker.id(), watched.read().0)));
+        self.workers.retain_mut(|watched| {
+            watched.read();
+            seen.insert((watched.worker.id(), watched.key().cloned()))
+        });
+        self.upkeeps = self.sum_up();
     }
 
     /// Which workers they are.
@@ -97,31 +116,40 @@ impl Roster {
 
     /// Tells the child's backends how they are to be kept; makes those that are to be kept warm.
     fn read(&mut self, child: &Child) {
+        let mut has_changed = false;
+        for watched in &mut self.workers {
+            has_changed |= watched.read();
+        }
+        if has_changed {
+            let before = std::mem::take(&mut self.upkeeps);
+            self.upkeeps = self.sum_up();
+            // A worker whose settings were changed at run time may have become another backend.
+            for key in before.keys().filter(|key| !self.upkeeps.contains_key(key)) {
+                if let Some(backend) = child.known_backend(key)
+                    && let Some(upkeep) = backend.upkeep()
+                {
+                    backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
+                }
+            }
+        }
+        for (key, _) in self.upkeeps.iter().filter(|(_, upkeep)| upkeep.min > 0) {
+            child.backend(key);
+        }
+        for backend in child.backends() {
+            if let Some(upkeep) = self.upkeeps.get(backend.key()) {
+                backend.set_upkeep(upkeep.clone());
+            }
+        }
+    }
+
+    /// How each backend is to be kept by all workers that name it.
+    fn sum_up(&self) -> HashMap<BackendKey, Upkeep> {
         let mut upkeeps = HashMap::<BackendKey, Upkeep>::new();
-        for watched in &self.workers {
-            let (key, upkeep) = watched.read();
-            let upkeep = match upkeeps.get(&key) {
-                Some(other) => upkeep.with(other),
-                None => upkeep,
-            };
-            upkeeps.insert(key, upkeep);
+        for (key, upkeep) in self.workers.iter().filter_map(|watched| watched.said.as_ref()) {
+            let both = upkeeps.get(key).map(|other| upkeep.clone().with(other));
+            upkeeps.insert(key.clone(), both.unwrap_or_else(|| upkeep.clone()));
         }
-        // A worker whose settings were changed at run time may have become another backend.
-        for key in self.known.iter().filter(|key| !upkeeps.contains_key(key)) {
-            if let Some(backend) = child.known_backend(key)
-                && let Some(upkeep) = backend.upkeep()
-            {
-                backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
-            }
-        }
-        self.known = upkeeps.keys().cloned().collect();
-        for (key, upkeep) in upkeeps {
-            let backend =
-                if upkeep.min > 0 { Some(child.backend(&key)) } else { child.known_backend(&key) };
-            if let Some(backend) = backend {
-                backend.set_upkeep(upkeep);
-            }
-        }
+        upkeeps
     }
 }
 
