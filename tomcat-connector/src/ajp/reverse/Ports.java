@@ -1,0 +1,223 @@
+package ajp.reverse;
+
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+
+import org.apache.juli.logging.Log;
+
+/**
+ * Decides which port is dialled next, and when: keeps the books of all connections, and knows no socket. Every method may
+ * be called by any thread. {@code now} is in milliseconds, of a clock that never goes back.
+ *
+ * <p>Each port has {@code spare} spare connections. One that refuses, does not answer, or closes a connection before it was
+ * of use is suspect: it is dialled again after a pause that grows, and gets one connection on trial. It has proved good when
+ * a request has been served, or when a connection has lasted for a while.
+ */
+final class Ports {
+
+    /** A connection closed by the other side this soon, without having served anything, was refused. */
+    static final long REJECT_MILLIS = 1000;
+
+    private static final Log log = ReverseAjpNioProtocol.LOG;
+
+    private final Settings settings;
+    private final List<Port> ports;
+
+    Ports(Settings settings, List<Port> ports) {
+        this.settings = settings;
+        this.ports = ports;
+    }
+
+    // ---- for the thread that dials ----
+
+    /**
+     * Takes the port most in need, that with the fewest spare connections and then the fewest connections, which spreads
+     * them over the ports. {@link #opened}, {@link #failed} or {@link #givenUp} must follow.
+     *
+     * @return null if no port needs any now
+     */
+    synchronized Port take(long now) {
+        Port best = null;
+        for (Port port : ports) {
+            if (port.onTrial && !port.keyFault && now - port.trialSince >= REJECT_MILLIS) {
+                proved(port);
+            }
+            int wanted = port.delay > 0 ? 1 : settings.spare;
+            if (port.spare() >= wanted || port.delay > 0 && now < port.retryAt) {
+                continue;
+            }
+            if (best == null || port.spare() < best.spare() ||
+                    port.spare() == best.spare() && port.open() < best.open()) {
+                best = port;
+            }
+        }
+        if (best != null) {
+            best.pending++;
+            best.dialledAt = now;
+        }
+        return best;
+    }
+
+    /** When {@link #take} should be asked again, if nothing else happens. */
+    synchronized long nextLook(long now) {
+        long next = now + 1000;
+        for (Port port : ports) {
+            if (port.delay > 0 && port.retryAt > now) {
+                next = Math.min(next, port.retryAt);
+            }
+            if (port.onTrial && !port.keyFault) {
+                next = Math.min(next, port.trialSince + REJECT_MILLIS);
+            }
+        }
+        return next;
+    }
+
+    synchronized Link opened(Port port, long now) {
+        port.pending--;
+        port.fresh++;
+        if (port.delay > 0) {
+            port.onTrial = true;
+            port.trialSince = now;
+        }
+        return new Link(port, now);
+    }
+
+    synchronized void failed(Port port, String why, long now) {
+        port.pending--;
+        suspect(port, why, now);
+    }
+
+    /** The attempt was stopped by this side. */
+    synchronized void givenUp(Port port) {
+        port.pending--;
+    }
+
+    // ---- for the threads that process connections ----
+
+    synchronized boolean isBusy(Link link) {
+        return link.use == Link.Use.BUSY;
+    }
+
+    synchronized boolean isFresh(Link link) {
+        return link.use == Link.Use.FRESH;
+    }
+
+    /**
+     * Something has been received.
+     *
+     * @return whether its port now has too few spare connections
+     */
+    synchronized boolean busy(Link link) {
+        move(link, Link.Use.BUSY);
+        return link.port.spare() < settings.spare;
+    }
+
+    /** A packet has been answered and the next may come. */
+    synchronized void idle(Link link) {
+        served(link);
+        move(link, Link.Use.IDLE);
+    }
+
+    /** A request has been served, whether or not the connection is still there. */
+    synchronized void served(Link link) {
+        link.served = true;
+        if (link.port.delay > 0 && !link.port.keyFault) {
+            proved(link.port);
+        }
+    }
+
+    /** The handshake has succeeded. The web server may still have no use for the connection. */
+    synchronized void accepted(Link link, long now) {
+        Port port = link.port;
+        link.since = now;
+        move(link, Link.Use.IDLE);
+        if (port.keyFault) {
+            log.info(port + " knows the key again");
+            port.keyFault = false;
+            port.onTrial = true;
+            port.trialSince = now;
+        }
+    }
+
+    /** This side refuses the connection for what came in the handshake, and is about to close it. */
+    synchronized void refuse(Link link, String why, long now) {
+        Port port = link.port;
+        if (!port.keyFault) {
+            log.warn(port + " " + why + ": closing the connection; no request is taken from there before that changes");
+        }
+        link.leaving = true;
+        suspect(port, why, now);
+        port.keyFault = true;
+    }
+
+    synchronized void closed(Link link, long now) {
+        move(link, null);
+        if (link.leaving) {
+            return;
+        }
+        if (!link.served && now - link.since < REJECT_MILLIS) {
+            suspect(link.port, "closes connections before they are of use", now);
+        } else {
+            lookAround(link.port.host, now);
+        }
+    }
+
+    // ---- the state of a port ----
+
+    private void suspect(Port port, String why, long now) {
+        if (port.delay == 0) {
+            log.info(port + " is not available (" + why + "), dialling it again at intervals of up to " +
+                    settings.backoffMax + " ms");
+        } else if (log.isDebugEnabled()) {
+            log.debug(port + " is still not available: " + why);
+        }
+        port.delay = port.delay == 0 ? settings.backoffMin : (int) Math.min(2L * port.delay, settings.backoffMax);
+        int half = port.delay / 2;
+        port.retryAt = now + port.delay - ThreadLocalRandom.current().nextInt(half + 1);
+        // What is still open may prove the port good.
+        port.onTrial = port.fresh + port.idle > 0;
+        port.trialSince = now;
+    }
+
+    private static void proved(Port port) {
+        log.info(port + " is available");
+        port.delay = 0;
+        port.onTrial = false;
+    }
+
+    /** Where one process of a web server ends another may begin, on a port that so far was not worth dialling. */
+    private void lookAround(String host, long now) {
+        for (Port port : ports) {
+            if (port.delay > 0 && port.host.equals(host)) {
+                port.retryAt = Math.min(port.retryAt, Math.max(now + settings.backoffMin, port.dialledAt + 1000));
+            }
+        }
+    }
+
+    private static void move(Link link, Link.Use to) {
+        count(link.port, link.use, -1);
+        link.use = to;
+        count(link.port, to, 1);
+    }
+
+    private static void count(Port port, Link.Use use, int n) {
+        if (use == Link.Use.FRESH) {
+            port.fresh += n;
+        } else if (use == Link.Use.IDLE) {
+            port.idle += n;
+        } else if (use == Link.Use.BUSY) {
+            port.busy += n;
+        }
+    }
+
+    /** One line for each port. */
+    synchronized String status() {
+        StringBuilder text = new StringBuilder();
+        for (Port port : ports) {
+            text.append(port).append(" pending=").append(port.pending).append(" fresh=").append(port.fresh)
+                    .append(" idle=").append(port.idle).append(" busy=").append(port.busy).append(" backoff=")
+                    .append(port.delay).append('\n');
+        }
+        return text.toString();
+    }
+}

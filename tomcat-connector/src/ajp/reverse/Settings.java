@@ -1,0 +1,137 @@
+package ajp.reverse;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The attributes of the connector, as written. {@link #ports} and {@link #key} check what they use: an exception in a setter
+ * would make Tomcat log a warning and go on with the default, an exception while the connector is initialised fails it.
+ */
+final class Settings {
+
+    /** A shorter key could be guessed by whoever has seen one handshake. */
+    private static final int SHORTEST_KEY = 16;
+
+    volatile String remote;
+    volatile int portRange = 1;
+    volatile int spare = 2;
+    volatile Boolean sharedPorts;
+    volatile int connectTimeout = 3000;
+    volatile int backoffMin = 100;
+    volatile int backoffMax = 5000;
+    volatile String keyFile;
+    volatile String nodeName = "";
+
+    /** Whether the ports of a host with this many of them are shared by its processes. */
+    boolean shared(int portsOfHost) {
+        Boolean set = sharedPorts;
+        return set == null ? portsOfHost == 1 : set.booleanValue();
+    }
+
+    /**
+     * The ports to dial.
+     *
+     * @param address the host, unless {@code remote} is set
+     * @param port    the first port, where {@code remote} has none
+     *
+     * @throws IllegalArgumentException for any attribute out of its range; the message names it
+     */
+    List<Port> ports(String address, int port) {
+        check("spare", spare, 1, 1000);
+        check("connectTimeout", connectTimeout, 1, 600_000);
+        check("backoffMin", backoffMin, 1, 3_600_000);
+        check("backoffMax", backoffMax, backoffMin, 3_600_000);
+        check("portRange", portRange, 1, 65535);
+        check("length of nodeName", node().length, 0, 255);
+        List<Port> ports = new ArrayList<>();
+        if (remote == null) {
+            add(ports, address, port, port + portRange - 1);
+            return ports;
+        }
+        for (String entry : remote.trim().split("\\s*,\\s*")) {
+            int colon = entry.lastIndexOf(':');
+            if (colon < 0 || entry.endsWith("]")) {
+                add(ports, entry, port, port + portRange - 1);
+                continue;
+            }
+            String[] range = entry.substring(colon + 1).split("-", 2);
+            try {
+                add(ports, entry.substring(0, colon), Integer.parseInt(range[0]),
+                        Integer.parseInt(range[range.length - 1]));
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException("remote: no port or range of ports in \"" + entry + '"', e);
+            }
+        }
+        return ports;
+    }
+
+    private void add(List<Port> ports, String host, int first, int last) {
+        String bare = host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host;
+        if (bare.isEmpty()) {
+            throw new IllegalArgumentException("remote: an entry without a host");
+        }
+        check("port", first, 1, 65535);
+        check("last port of the range", last, first, 65535);
+        boolean shared = shared(last - first + 1);
+        for (int port = first; port <= last; port++) {
+            ports.add(new Port(bare, port, shared));
+        }
+    }
+
+    byte[] node() {
+        return nodeName == null ? new byte[0] : nodeName.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * The key of the handshake, or null if there is to be none.
+     *
+     * @throws IOException              if the file cannot be read
+     * @throws IllegalArgumentException if there is not enough in it
+     */
+    byte[] key() throws IOException {
+        if (keyFile == null) {
+            return null;
+        }
+        File file = new File(keyFile);
+        if (!file.isAbsolute()) {
+            file = new File(System.getProperty("catalina.base", ""), keyFile);
+        }
+        Path path = file.toPath();
+        byte[] content = Files.readAllBytes(path);
+        int length = content.length;
+        while (length > 0 && (content[length - 1] == '\n' || content[length - 1] == '\r')) {
+            length--;
+        }
+        if (length < SHORTEST_KEY) {
+            throw new IllegalArgumentException("keyFile " + path + ": a key of " + length + " bytes, at least " +
+                    SHORTEST_KEY + " are needed");
+        }
+        warnIfOpenToOthers(path);
+        return Arrays.copyOf(content, length);
+    }
+
+    private static void warnIfOpenToOthers(Path path) throws IOException {
+        try {
+            Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(path);
+            if (permissions.contains(PosixFilePermission.OTHERS_READ)) {
+                ReverseAjpNioProtocol.LOG.warn("keyFile " + path + ": every user of this machine may read the key");
+            }
+        } catch (UnsupportedOperationException e) {
+            // Not a POSIX file system: nothing can be said.
+        }
+    }
+
+    private static void check(String name, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException(name + ": " + value + " is not between " + least + " and " + most);
+        }
+    }
+}
