@@ -1,0 +1,122 @@
+package ajp.reverse;
+
+import static ajp.reverse.AllTests.check;
+import static ajp.reverse.AllTests.same;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** The policy, with a made-up clock. */
+public final class PortsTest {
+
+    private final Settings settings = new Settings();
+    private final Port a = new Port("web1", 9100, false);
+    private final Port b = new Port("web1", 9101, false);
+    private final Ports ports = new Ports(settings, Arrays.asList(a, b));
+
+    public void connections_are_spread_over_the_ports() {
+        List<Port> order = new ArrayList<>();
+        for (Port port = ports.take(0); port != null; port = ports.take(0)) {
+            order.add(port);
+        }
+        same(Arrays.asList(a, b, a, b), order);
+    }
+
+    public void a_port_that_refuses_is_left_alone_for_a_pause_that_doubles_up_to_its_limit() {
+        for (int attempt = 0, pause = 100; attempt < 8; attempt++, pause = Math.min(2 * pause, 5000)) {
+            long now = 100_000L * attempt;
+            a.pending++;
+            ports.failed(a, "refused", now);
+            same(Integer.valueOf(pause), Integer.valueOf(a.delay));
+            check(a.retryAt >= now + pause / 2 && a.retryAt <= now + pause, Long.valueOf(a.retryAt - now));
+        }
+    }
+
+    public void a_suspect_port_gets_one_connection_until_that_has_lasted() {
+        Ports one = new Ports(settings, Arrays.asList(a));
+        one.take(0);
+        one.failed(a, "refused", 0);
+        same(a, one.take(1000));
+        one.opened(a, 1000);
+        check(one.take(1000 + Ports.REJECT_MILLIS - 1) == null, "a second one on trial");
+        check(one.take(1000 + Ports.REJECT_MILLIS) == a, "not proved good by then");
+    }
+
+    public void a_served_request_proves_a_port_good_at_once() {
+        Ports one = new Ports(settings, Arrays.asList(a));
+        one.take(0);
+        one.failed(a, "refused", 0);
+        one.take(1000);
+        Link link = one.opened(a, 1000);
+        one.busy(link);
+        one.served(link);
+        same(Integer.valueOf(0), Integer.valueOf(a.delay));
+    }
+
+    public void after_a_wrong_key_no_lasting_connection_proves_a_port_good() {
+        Ports one = new Ports(settings, Arrays.asList(a));
+        one.take(0);
+        one.take(0);
+        Link first = one.opened(a, 0);
+        Link second = one.opened(a, 0);
+        one.refuse(first, "has another key", 10);
+        one.closed(first, 10);
+        check(one.take(60_000) == null, "dialled though one is open and the key is wrong");
+        one.accepted(second, 60_000);
+        check(one.take(60_000 + Ports.REJECT_MILLIS) == a, "the right key did not help");
+    }
+
+    public void on_a_shared_port_a_connection_once_used_is_not_spare() {
+        Port shared = new Port("web1", 9100, true);
+        Ports one = new Ports(settings, Arrays.asList(shared));
+        one.take(0);
+        one.take(0);
+        Link link = one.opened(shared, 0);
+        one.opened(shared, 0);
+        check(one.take(0) == null, "more than two");
+        one.busy(link);
+        one.idle(link);
+        check(one.take(0) == shared, "the used one was counted as spare");
+    }
+
+    public void the_end_of_a_good_connection_has_suspect_ports_of_the_host_tried_soon() {
+        ports.take(0);
+        ports.take(0);
+        Link link = ports.opened(a, 0);
+        for (int i = 0; i < 7; i++) {
+            b.pending++;
+            ports.failed(b, "refused", 0);
+        }
+        ports.busy(link);
+        ports.idle(link);
+        b.retryAt = 9000;
+        ports.closed(link, 2000);
+        same(Long.valueOf(2100), Long.valueOf(b.retryAt));
+    }
+
+    public void attributes_out_of_range_are_named() {
+        settings.spare = 0;
+        same("spare: 0 is not between 1 and 1000", failure("127.0.0.1", 9100));
+        settings.spare = 2;
+        settings.portRange = 3;
+        same("last port of the range: 65536 is not between 65534 and 65535", failure("127.0.0.1", 65534));
+        settings.remote = "web1:9100-x";
+        same("remote: no port or range of ports in \"web1:9100-x\"", failure("127.0.0.1", 9100));
+    }
+
+    public void a_list_of_remotes_may_have_ranges_and_addresses_in_brackets() {
+        settings.remote = "web1:9200-9201, [2001:db8::1]:9300,web2";
+        List<Port> list = settings.ports("127.0.0.1", 9100);
+        same("[web1:9200, web1:9201, [2001:db8::1]:9300, web2:9100]", list.toString());
+        check(!list.get(0).shared && list.get(2).shared, "shared: by default where a host has one port");
+    }
+
+    private String failure(String address, int port) {
+        try {
+            return settings.ports(address, port).toString();
+        } catch (IllegalArgumentException e) {
+            return e.getMessage();
+        }
+    }
+}
