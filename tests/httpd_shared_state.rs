@@ -7,6 +7,8 @@ mod support;
 use std::fs;
 
 use support::httpd::{Httpd, Mpm, Setup};
+use support::manager::{member, said};
+use support::members::{balancer, children, hold, holding};
 use support::process::{signal, wait_for};
 use support::tomcat::{SECRET, Tomcat};
 
@@ -155,5 +157,66 @@ fn busylimit_counts_over_all_children_and_no_longer_what_a_dead_one_had() {
     drop(client);
     for _ in 0..10 {
         httpd.get("/app/echo").expect(200);
+    }
+}
+
+// row 107
+#[test]
+fn a_killed_child_leaves_no_request_counted_on_a_member_and_no_socket_open() {
+    for sessions in ["", "stickysession=JSESSIONID", "lbmethod=bybusyness"] {
+        let (peer, gate) = holding();
+        let members = [format!("ajp://127.0.0.1:{} route=a busylimit=4", peer.port())];
+        let setup = Httpd::setup().mpm(Mpm::Prefork).modules(&["lbmethod_bybusyness"]);
+        let httpd = balancer(setup.conf(&children(6)), &members)
+            .conf(&format!("ProxySet balancer://members {sessions}"))
+            .start();
+        let busy = || said(&member(&httpd, peer.port()), "busy").to_owned();
+        let held = hold(&httpd, 4);
+        peer.wait_for_requests(4);
+        assert_eq!(busy(), "4", "{sessions}");
+        httpd.get("/app/x").expect(503);
+
+        let before = httpd.children();
+        before.iter().for_each(|child| signal("KILL", *child));
+        drop(held);
+        wait_for("httpd has noticed", || {
+            httpd.children().iter().all(|child| !before.contains(child)).then_some(())
+        });
+        wait_for("httpd serves again", || {
+            (httpd.client().try_get("/app/x")?.status == 200).then_some(())
+        });
+        wait_for("nothing is counted", || (busy() == "0").then_some(()));
+        gate.open();
+        for _ in 0..20 {
+            httpd.get("/app/x").expect(200);
+        }
+        wait_for("nothing is counted", || (busy() == "0").then_some(()));
+        let open = httpd.children().len();
+        wait_for("no socket of a dead child is open", || {
+            (peer.open_connections() <= open).then_some(())
+        });
+    }
+}
+
+// row 107
+#[test]
+fn a_child_that_ends_takes_its_own_requests_off_the_member_and_nobody_else_s() {
+    for signal_name in ["KILL", "TERM"] {
+        let (peer, gate) = holding();
+        let members = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+        let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(2));
+        let httpd = balancer(setup, &members).start();
+        let busy = || said(&member(&httpd, peer.port()), "busy").to_owned();
+        let mut held = hold(&httpd, 2);
+        peer.wait_for_requests(2);
+
+        // Both children are occupied: the page comes from the one that takes this one's place.
+        signal(signal_name, httpd.children()[0]);
+        wait_for("one is still counted", || (busy() == "1").then_some(()));
+        gate.open();
+        let answered = held.iter_mut().filter_map(|client| client.try_response("GET")).count();
+        assert_eq!(answered, 1, "{signal_name}: the other child's");
+        drop(held);
+        wait_for("none is counted", || (busy() == "0").then_some(()));
     }
 }

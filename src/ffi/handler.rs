@@ -9,6 +9,7 @@ use super::canon::{DEFAULT_PORT, is_ajp};
 use super::child::Child;
 use super::client::{self, HttpdClient};
 use super::guard::{guard, guard_or};
+use super::held::Held;
 use super::kept::Kept;
 use super::known::Known;
 use super::log::{self, LogLevel};
@@ -148,6 +149,9 @@ impl<'r> Call<'r> {
         // SAFETY: `member` uses its references to it for a moment each, and not during this
         // function but at its very end, when this one is not used any more.
         let kept = unsafe { Kept::of(request) };
+        if self.worker.is_member() {
+            kept.holds.push(Held::new(self.worker, self.child));
+        }
         if kept.sent_to_remote_proxy && remote_proxy.is_none() {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));

@@ -2,6 +2,7 @@
 //! next: mod_proxy calls it once for each balancer member it tries.
 
 use super::body::Body;
+use super::held::Held;
 use super::member::PassedOver;
 use super::probing::Asking;
 use super::request::Request;
@@ -21,6 +22,8 @@ pub(super) struct Kept {
     pub(super) attempts: u32,
     /// The members it has been given to: none is chosen a second time.
     pub(super) tried: Vec<Worker>,
+    /// On the members on which mod_proxy counts it.
+    pub(super) holds: Vec<Held>,
     /// Those of them it has been sent to: none gets it a second time, however it was chosen.
     pub(super) had_it: Vec<Worker>,
     /// The client's status if no other member takes the request.

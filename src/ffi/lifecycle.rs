@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::apr::Pool;
 use super::child::Child;
 use super::guard::panic_text;
+use super::held;
 use super::housekeeping::{self, Roster};
 use super::log::{self, LogLevel};
 use super::roll;
@@ -107,7 +108,9 @@ pub(super) unsafe fn child_ended(server: *mut sys::server_rec, pid: c_int) {
     let config = if server.is_null() { None } else { unsafe { ServerConfig::of(server) } };
     let Some(memory) = config.and_then(|config| config.shared.get()) else { return };
     // A child of before a restart had a row in memory that is gone, and has none in this.
-    let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid));
+    // SAFETY: httpd's main server, on its main thread.
+    let held = |member, count| unsafe { held::take_back(server, member, count) };
+    let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid, held));
     if left > 0 {
         // SAFETY: the server is live.
         unsafe {

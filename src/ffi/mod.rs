@@ -28,6 +28,7 @@ mod cping;
 mod election;
 mod guard;
 mod handler;
+mod held;
 mod housekeeping;
 mod install;
 mod kept;

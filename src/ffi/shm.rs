@@ -113,8 +113,8 @@ impl SharedMemory {
     }
 
     /// A child has ended; see [`Table::child_ended`].
-    pub(super) fn child_ended(&self, pid: u32) -> u32 {
-        self.table().map_or(0, |table| table.child_ended(pid))
+    pub(super) fn child_ended(&self, pid: u32, held: impl FnMut(MemberKey, u32)) -> u32 {
+        self.table().map_or(0, |table| table.child_ended(pid, held))
     }
 }
 
@@ -283,7 +283,7 @@ mod tests {
         std::mem::forget(a_there.enter(Some(1)).unwrap());
         assert_eq!(a.in_flight(), 1);
         // The parent sees the death of the second child.
-        assert_eq!((here.child_ended(12), a.in_flight()), (1, 0));
+        assert_eq!((here.child_ended(12, |_, _| {}), a.in_flight()), (1, 0));
         assert_eq!(a.reply_timed_out(1000) + a_there.reply_timed_out(1000), 3);
 
         let inside = AtomicU32::new(0);
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(said, 1);
         let busy = |name: &[u8]| members.state(MemberKey::of(&[name]), || ()).unwrap().in_flight();
         assert_eq!([b"a", b"b", b"c"].map(|name| busy(name)), [2, 2, 1]);
-        assert_eq!(memory.child_ended(11), 3, "a's and z's");
+        assert_eq!(memory.child_ended(11, |_, _| {}), 3, "a's and z's");
     }
 
     #[test]

@@ -199,4 +199,17 @@ impl Worker {
             }
         }
     }
+
+    /// Takes up to `count` requests off what mod_proxy counts as busy, as plainly as it does, and
+    /// says how many.
+    pub(super) fn take_off_busy(self, count: u32) -> u32 {
+        // SAFETY: an aligned word; other processes may write it, which mod_proxy itself accepts.
+        unsafe {
+            let busy = &raw mut (*self.shared()).busy;
+            let before = busy.read_volatile();
+            let taken = before.min(usize::try_from(count).unwrap_or(usize::MAX));
+            busy.write_volatile(before - taken);
+            u32::try_from(taken).unwrap_or(count)
+        }
+    }
 }

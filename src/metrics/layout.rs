@@ -3,7 +3,7 @@
 //! ```text
 //! Header    64 bytes    version, sizes, rows used so far
 //! Slot      64 bytes    × slots: one per member, and as many free; what is not counted per child
-//! Row       whole 64s   × rows: one per child; [pid, busy of slot 0, busy of slot 1, …]
+//! Row       whole 64s   × rows: one per child; [pid, busy of each slot, holding of each slot]
 //! ```
 //!
 //! # Why Rust atomics may live in shared memory
@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::member::{MemberKey, MemberState};
 
 /// The layout above. Changes with it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The head of the memory.
 #[repr(C, align(64))]
@@ -132,9 +132,9 @@ impl Sizes {
         row_words.checked_mul(WORD)?.checked_add(self.rows_at())
     }
 
-    /// Words of a row: the pid and a counter per slot, in whole cache lines.
+    /// Words of a row: the pid and two counters per slot, in whole cache lines.
     fn row_len(self) -> usize {
-        (1 + self.slots()).next_multiple_of(LINE_WORDS)
+        (1 + 2 * self.slots()).next_multiple_of(LINE_WORDS)
     }
 }
 
@@ -180,7 +180,7 @@ impl<'m> Table<'m> {
     /// Call it before the child serves, and once.
     pub fn child_begins(&self, pid: u32) -> Option<Row> {
         // Left by a dead one, whose number has come round.
-        self.child_ended(pid);
+        self.child_ended(pid, |_, _| {});
         let row = (0..self.sizes.rows).map(Row).find(|row| {
             let word = self.pid_of(*row);
             word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -192,14 +192,21 @@ impl<'m> Table<'m> {
     }
 
     /// Takes back what a child left behind, whatever way it ended, and says how many requests
-    /// that were. Only for one that has ended.
-    pub fn child_ended(&self, pid: u32) -> u32 {
+    /// were in flight; calls `held` with each member that its requests held, and how many did.
+    /// Only for one that has ended.
+    pub fn child_ended(&self, pid: u32, mut held: impl FnMut(MemberKey, u32)) -> u32 {
         let mut left = 0_u32;
         for row in self.rows_used() {
             if self.pid_of(row).load(Ordering::Acquire) == pid {
-                let counters = self.counters_of(row).iter();
-                let requests = counters.map(|counter| counter.swap(0, Ordering::SeqCst));
-                left = requests.fold(left, u32::saturating_add);
+                for (at, slot) in self.slots.iter().enumerate() {
+                    let busy = self.busy(row, at).swap(0, Ordering::SeqCst);
+                    left = left.saturating_add(busy);
+                    let holding = self.holding(row, at).swap(0, Ordering::SeqCst);
+                    let key = MemberKey::in_slot(slot.key.load(Ordering::Acquire));
+                    if let Some(key) = key.filter(|_| holding > 0) {
+                        held(key, holding);
+                    }
+                }
                 // Last: who claims the row finds it clean.
                 self.pid_of(row).store(0, Ordering::Release);
             }
@@ -235,6 +242,11 @@ impl<'m> Table<'m> {
     /// The requests of one child in flight on the member of a slot.
     pub(super) fn busy(&self, row: Row, slot: usize) -> &'m AtomicU32 {
         &self.words_of(row)[1 + slot]
+    }
+
+    /// The requests of one child that hold the member of a slot ([`MemberState::hold`]).
+    pub(super) fn holding(&self, row: Row, slot: usize) -> &'m AtomicU32 {
+        &self.words_of(row)[1 + self.slots.len() + slot]
     }
 
     pub(super) fn rows_used(&self) -> impl Iterator<Item = Row> + use<> {

@@ -28,6 +28,11 @@ impl MemberKey {
         Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// `None` in a free slot.
+    pub(super) fn in_slot(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
     pub(super) fn get(self) -> u64 {
         self.0.get()
     }
@@ -46,6 +51,7 @@ pub struct MemberState<'m> {
     pub(super) slot: &'m Slot,
     pub(super) at: usize,
     own: &'m AtomicU32,
+    holding: &'m AtomicU32,
 }
 
 /// The member has as many requests in flight as it may.
@@ -58,7 +64,8 @@ pub struct AtLimit {
 
 impl<'m> MemberState<'m> {
     pub(super) fn new(table: Table<'m>, at: usize, row: Row) -> Self {
-        Self { table, slot: table.slot(at), at, own: table.busy(row, at) }
+        let (own, holding) = (table.busy(row, at), table.holding(row, at));
+        Self { table, slot: table.slot(at), at, own, holding }
     }
 
     pub(super) fn slot(&self) -> &'m Slot {
@@ -84,6 +91,18 @@ impl<'m> MemberState<'m> {
             Some(limit) if self.in_flight() > limit => Err(AtLimit { limit }),
             _ => Ok(busy),
         }
+    }
+
+    /// Notes that a request of this child holds the member, in whatever way others count it, until
+    /// [`let_go`](Self::let_go).
+    pub fn hold(&self) {
+        self.holding.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The request is done.
+    pub fn let_go(&self) {
+        let less = |count: u32| count.checked_sub(1);
+        let _ = self.holding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
     /// Requests in flight over all children, and for an instant those that are being refused.

@@ -33,8 +33,8 @@ fn sizes_are_whole_cache_lines() {
     let sizes = Sizes::new(84, 512);
     assert_eq!((sizes.slots_at(), sizes.rows_at()), (64, 64 + 168 * 64));
     // 1 + 168 words in lines of 16: 176.
-    assert_eq!(sizes.row_words(), 512 * 176);
-    assert_eq!(sizes.bytes(), Some(64 + 168 * 64 + 512 * 176 * 4));
+    assert_eq!(sizes.row_words(), 512 * 352);
+    assert_eq!(sizes.bytes(), Some(64 + 168 * 64 + 512 * 352 * 4));
     assert_eq!(Sizes::new(0, 0), Sizes::new(1, 1));
 }
 
@@ -98,6 +98,30 @@ fn two_children_count_one_member() {
 }
 
 #[test]
+fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
+    let memory = memory(4, 2);
+    let table = memory.table().unwrap();
+    let (dead, alive) = (table.child_begins(11).unwrap(), table.child_begins(12).unwrap());
+    for (name, row, held, let_go) in [("a", dead, 3, 1), ("b", dead, 1, 1), ("a", alive, 1, 0)] {
+        let member = table.member(key(name), row).unwrap();
+        (0..held).for_each(|_| member.hold());
+        (0..let_go).for_each(|_| member.let_go());
+    }
+    let told = |pid| {
+        let mut told = Vec::new();
+        let in_flight = table.child_ended(pid, |member, count| told.push((member, count)));
+        assert_eq!(in_flight, 0, "that is another count");
+        told
+    };
+    assert_eq!(told(11), [(key("a"), 2)]);
+    assert_eq!(told(11), []);
+    assert_eq!(told(12), [(key("a"), 1)]);
+    // Once more than it held does not make the count wrap.
+    table.member(key("a"), alive).unwrap().let_go();
+    assert_eq!(told(12), []);
+}
+
+#[test]
 fn a_dead_childs_share_is_taken_back_and_its_row_is_free_again() {
     let memory = memory(4, 2);
     let table = memory.table().unwrap();
@@ -108,9 +132,9 @@ fn a_dead_childs_share_is_taken_back_and_its_row_is_free_again() {
     let _busy = a.enter(None).unwrap();
     assert_eq!(a.in_flight(), 2);
 
-    assert_eq!(table.child_ended(11), 1);
+    assert_eq!(table.child_ended(11, |_, _| {}), 1);
     assert_eq!(a.in_flight(), 1);
-    assert_eq!(table.child_ended(99), 0);
+    assert_eq!(table.child_ended(99, |_, _| {}), 0);
     assert_eq!(a.in_flight(), 1);
     assert_eq!(table.child_begins(13), Some(dead));
     // A guard that outlived its row (no child does this) does not make the count wrap.
