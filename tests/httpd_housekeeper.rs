@@ -315,6 +315,32 @@ fn a_balancer_member_is_kept_warm_too_and_virtual_hosts_share_what_is_warm() {
 }
 
 #[test]
+fn a_member_enabled_at_run_time_is_kept_warm_from_then_on() {
+    let peer = ScriptedPeer::start(uris);
+    let warm = ScriptedPeer::start(uris);
+    let member = format!("BalancerMember ajp://127.0.0.1:{} min=2 status=+D", peer.port());
+    let httpd = Httpd::setup()
+        .conf(ONE_CHILD)
+        .conf(&format!("<Proxy balancer://one>\n{member}\nProxySet nonce=of-the-tests\n</Proxy>"))
+        .conf("ProxyPass /app balancer://one/app")
+        .conf(&format!("ProxyPass /warm ajp://127.0.0.1:{}/ min=1", warm.port()))
+        .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
+        .start();
+    warm.wait_for_connections(1);
+    assert_eq!(peer.connections(), 0);
+
+    let form = format!("b=one&nonce=of-the-tests&w=ajp://127.0.0.1:{}&w_status_D=0", peer.port());
+    let headers = format!(
+        "Referer: http://localhost:{}/balancer-manager\r\nContent-Length: {}\r\n",
+        httpd.port(),
+        form.len()
+    );
+    httpd.client().request("POST", "/balancer-manager", &headers, form.as_bytes()).expect(200);
+
+    peer.wait_for_connections(2);
+}
+
+#[test]
 fn a_burst_leaves_min_connections_once_ttl_has_passed() {
     let go = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&go);
