@@ -16,13 +16,13 @@ final class FrontEnd implements Closeable {
 
     private final ServerSocket listener = new ServerSocket();
     private final BlockingQueue<Socket> accepted = new LinkedBlockingQueue<>();
+    private final Thread thread = new Thread(this::accept, "front end");
     final AtomicInteger count = new AtomicInteger();
     private volatile boolean closesAtOnce;
 
     FrontEnd(int port) throws IOException {
         listener.setReuseAddress(true);
         listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-        Thread thread = new Thread(this::accept, "front end");
         thread.setDaemon(true);
         thread.start();
     }
@@ -89,6 +89,12 @@ final class FrontEnd implements Closeable {
     @Override
     public void close() throws IOException {
         listener.close();
+        try {
+            // The port is free only when the thread has left accept().
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         for (Socket socket = accepted.poll(); socket != null; socket = accepted.poll()) {
             socket.close();
         }
