@@ -21,6 +21,14 @@ fn one_child() -> Setup {
     Httpd::setup().conf(ONE_CHILD)
 }
 
+/// Two children of 16 threads, from the start to the end.
+fn two_children() -> Setup {
+    Httpd::setup().conf(
+        "ThreadsPerChild 16\nMaxRequestWorkers 32\nStartServers 2\nServerLimit 2\n\
+         MinSpareThreads 32\nMaxSpareThreads 32",
+    )
+}
+
 /// A balancer at `/app` of these members (`route=` and more behind the port), with sessions, that
 /// balancer-manager may change.
 fn balancer(setup: Setup, method: &str, members: &[(u16, &str)]) -> Setup {
@@ -117,7 +125,7 @@ fn shares_are_of_all_children_and_begin_anew_with_a_restart() {
 fn by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many() {
     let [(a, gate_of_a), (b, gate_of_b)] = [holding(), holding()];
     let members = [(a.port(), "route=a"), (b.port(), "route=b")];
-    let httpd = balancer(one_child(), "bybusyness", &members).start();
+    let httpd = balancer(two_children(), "bybusyness", &members).start();
     let mut hanging: Vec<Client> = (0..5).map(|_| held_at_a(&httpd)).collect();
     a.wait_for_requests(5);
 
@@ -149,7 +157,7 @@ fn new_sessions_are_shared_out_evenly_whatever_the_old_ones_do() {
     for method in OURS {
         let [a, b] = two();
         let members = [(a.port(), "route=a"), (b.port(), "route=b")];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         let mut client = httpd.client();
         let counts = counted([&a, &b], || {
             for number in 0..100 {
@@ -171,7 +179,7 @@ fn a_session_of_nobody_or_one_that_is_not_to_be_looked_at_is_a_new_one() {
     for method in OURS {
         let [a, b] = two();
         let members = [(a.port(), "route=a"), (b.port(), "route=b")];
-        let setup = one_child().conf("SetEnvIf X-No-Session (.+) ajp-sticky-ignore=$1");
+        let setup = two_children().conf("SetEnvIf X-No-Session (.+) ajp-sticky-ignore=$1");
         let httpd = balancer(setup, method, &members).start();
         let of_nobody = "Cookie: JSESSIONID=x.zz\r\n";
         let routeless = "Cookie: JSESSIONID=x\r\n";
@@ -191,7 +199,7 @@ fn sessions_of_a_member_that_is_gone_go_to_the_others_evenly_and_are_not_new() {
         let [b, c] = two();
         let gone = free_port();
         let members = [(gone, "route=a"), (b.port(), "route=b"), (c.port(), "route=c")];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         let (mut old, mut new) = ([0, 0], [0, 0]);
         for _ in 0..10 {
             let ask_a = || drop(httpd.request("GET", "/app/x", OF_A).expect(200));
@@ -210,7 +218,7 @@ fn a_request_that_its_member_does_not_take_goes_to_the_one_with_the_next_least()
     for method in OURS {
         let [b, c] = two();
         let members = [(free_port(), "retry=0 loadfactor=50"), (b.port(), ""), (c.port(), "")];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         // With retry=0 it is usable again at once, and for its factor still has the least.
         let [of_b, of_c] = counted([&b, &c], || ask(&httpd, 30));
         assert!(of_b.abs_diff(of_c) <= 1, "{method}: {of_b}:{of_c}");
@@ -229,7 +237,7 @@ fn by_traffic_the_member_with_the_small_answers_gets_far_more_requests() {
         })
     };
     let (a, b) = (sized(128, 8192 - 8), sized(1, 1024));
-    let httpd = balancer(one_child(), "bytraffic", &[(a.port(), ""), (b.port(), "")]).start();
+    let httpd = balancer(two_children(), "bytraffic", &[(a.port(), ""), (b.port(), "")]).start();
     let [of_a, of_b] = counted([&a, &b], || ask(&httpd, 300));
     assert!(of_a <= 2 && of_b >= 298, "{of_a}:{of_b}");
 }
@@ -244,7 +252,7 @@ fn a_member_that_an_administrator_stops_and_starts_again_is_not_flooded() {
     {
         let [a, b] = two();
         let members = [(a.port(), ""), (b.port(), "")];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         assert_eq!(counted([&a, &b], || ask(&httpd, 10)), [5, 5]);
         manage(&httpd, Some(b.port()), &format!("{flag}=1"));
         assert_eq!(counted([&a, &b], || ask(&httpd, 100)), [100, 0], "{method} {flag}");
@@ -262,7 +270,7 @@ fn a_member_that_has_recovered_is_not_flooded() {
         let a = ScriptedPeer::start(uris);
         let gone = free_port();
         let members = [(a.port(), ""), (gone, "retry=1")];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         ask(&httpd, 100);
         assert!(is_in_error(&httpd, gone), "{method}");
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, gone));
@@ -303,7 +311,7 @@ fn a_balancer_whose_lbmethod_an_administrator_changes_begins_anew() {
     for method in OURS {
         let [a, b] = two();
         let members = [(a.port(), "loadfactor=5"), (b.port(), "")];
-        let httpd = balancer(one_child(), "byrequests", &members).start();
+        let httpd = balancer(two_children(), "byrequests", &members).start();
         ask(&httpd, 7);
         manage(&httpd, None, &format!("b_lbm={method}"));
         // As always where a minute may end meanwhile, one may be rounded away.
@@ -333,7 +341,7 @@ fn the_lowest_lbset_that_has_a_usable_member_has_all_requests() {
             (c.port(), "lbset=1"),
             (d.port(), "lbset=1 status=+H"),
         ];
-        let httpd = balancer(one_child(), method, &members).start();
+        let httpd = balancer(two_children(), method, &members).start();
         let all = [a, b, c, d];
         assert_eq!(counted(all, || ask(&httpd, 10)), [5, 5, 0, 0], "{method}");
         [a, b].iter().for_each(|peer| manage(&httpd, Some(peer.port()), "w_status_S=1"));
