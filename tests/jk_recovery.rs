@@ -14,6 +14,7 @@ use support::http::{Generated, Response, sha256};
 use support::httpd::Httpd;
 use support::members::{
     Pair, backend, balancer, hold, holding, is_in_error, notes, one_child, prefork, timed,
+    two_children,
 };
 use support::process::{free_port, wait_for};
 
@@ -475,12 +476,12 @@ fn a_plain_worker_at_its_busylimit_is_a_503() {
     wait_for("it serves again", || (httpd.get("/app/third").status == 200).then_some(()));
 }
 
-// row 41, `escalation`: the member is in error only when nothing on it succeeds any more
+// rows 41 and 85, `escalation`, over two children: the member is in error only when nothing on it succeeds any more
 #[test]
 fn with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal() {
     let (a, gate) = holding();
     let port = a.port();
-    let pair = Pair::start_with(a, "escalation=30", telling(), one_child());
+    let pair = Pair::start_with(a, "escalation=30", telling(), two_children());
     let held = hold(&pair.httpd, 1);
     pair.a.wait_for_requests(1);
     // It stops listening, and goes on with what it has: so does a full or stopping container.
