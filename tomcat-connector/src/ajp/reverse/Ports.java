@@ -54,6 +54,10 @@ final class Ports {
         if (best != null) {
             best.pending++;
             best.dialledAt = now;
+            if (best.delay > 0) {
+                // Its connection on trial is busy as soon as anything comes, be it the end: that asks for no second one.
+                best.retryAt = now + best.delay;
+            }
         }
         return best;
     }

@@ -21,6 +21,17 @@ public final class ConnectorTest {
         return names.toString();
     }
 
+    private static boolean threadsWithProcessor() {
+        for (StackTraceElement[] stack : Thread.getAllStackTraces().values()) {
+            for (StackTraceElement frame : stack) {
+                if (frame.getClassName().endsWith("AjpProcessor")) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
     public void a_connection_taken_into_use_is_replaced() throws Exception {
         try (FrontEnd front = new FrontEnd(FrontEnd.freePorts(1));
                 Container tomcat = new Container(front.port(), "spare", "2").start()) {
@@ -118,6 +129,7 @@ public final class ConnectorTest {
             Peer peer = front.next();
             same("200 later", peer.get("/async"));
             eventually(() -> Boolean.valueOf(tomcat.status().contains("idle=1 busy=0")), tomcat::status);
+            check(!threadsWithProcessor(), "a thread reads from the idle connection");
             same("200 later", peer.get("/async"));
             same("200 answer to /a", peer.get("/a"));
         }
@@ -166,6 +178,7 @@ public final class ConnectorTest {
                     Peer used = front.next();
                     same("200 answer to /a", used.get("/a"));
                     Peer fresh = front.next();
+                    check(threads().contains("Acceptor") && threads().contains("exec"), threads());
                     long begin = System.nanoTime();
                     tomcat.stop();
                     check(System.nanoTime() - begin < 4_000_000_000L, "the stop took more than 4 s");

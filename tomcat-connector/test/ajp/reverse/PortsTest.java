@@ -43,6 +43,16 @@ public final class PortsTest {
         check(one.take(1000 + Ports.REJECT_MILLIS) == a, "not proved good by then");
     }
 
+    public void a_suspect_port_is_not_dialled_beside_its_pauses_while_the_connection_on_trial_is_busy() {
+        Ports one = new Ports(settings, Arrays.asList(a));
+        one.take(0);
+        one.failed(a, "refused", 0);
+        one.take(1000);
+        one.busy(one.opened(a, 1000));
+        check(one.take(1000) == null && one.take(1099) == null, "dialled within the pause");
+        check(one.take(1100) == a, "not dialled behind the pause");
+    }
+
     public void a_served_request_proves_a_port_good_at_once() {
         Ports one = new Ports(settings, Arrays.asList(a));
         one.take(0);
