@@ -60,22 +60,16 @@ pub(super) unsafe fn pre_request(
     if !balancer.members().any(Worker::is_ajp) {
         return sys::DECLINED;
     }
-    let environment = request.environment();
-    let either = |ours: &CStr, jk: &CStr| environment.get(ours).or_else(|| environment.get(jk));
-    let route = either(c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty());
-    let ignores_session = either(c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on);
-    let election = Election {
-        request,
-        balancer,
-        child,
-        settings: config.balancer_with_keys(&balancer.name()).unwrap_or_default(),
-        tried: tried(request),
-        session: session(request, balancer, url, route, ignores_session),
-    };
-    let is_ours = election.session.is_some() || ignores_session || !election.tried.is_empty();
+    let ignores_session = ignores_session(request);
+    let session = session(request, balancer, url, ignores_session);
+    // SAFETY: nothing changes the list before it has been copied.
+    let tried = unsafe { Kept::tried(request) }.to_vec();
+    let is_ours = session.is_some() || ignores_session || !tried.is_empty();
     if !is_ours && !balancer.members().any(Worker::is_in_error) {
         return sys::DECLINED;
     }
+    let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
+    let election = Election { request, balancer, child, settings, tried, session };
     let Some(locked) = balancer.lock() else { return sys::DECLINED };
     // SAFETY: as the caller promises.
     unsafe { locked.sync(request, conf) };
@@ -100,31 +94,32 @@ pub(super) unsafe fn pre_request(
     }
 }
 
-/// The members that this request has been given to.
-fn tried(request: Request<'_>) -> Vec<Worker> {
-    if request.kept().is_null() {
-        return Vec::new();
-    }
-    // SAFETY: the reference is used for this one copy.
-    unsafe { &Kept::of(request).tried }.clone()
+/// The route that the environment names for this request (`ajp-route`).
+pub(super) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    word(request, c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty())
+}
+
+/// Does the environment say that the session is not to be looked at (`ajp-sticky-ignore`)?
+pub(super) fn ignores_session(request: Request<'_>) -> bool {
+    word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
+}
+
+/// A word of the environment, by our name or by mod_jk's.
+fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
+    let environment = request.environment();
+    environment.get(ours).or_else(|| environment.get(jk))
 }
 
 /// The client's sessions, and where the request says so.
 pub(super) struct Session {
-    /// Never empty. Those that are a member's or a domain's, else the first.
+    /// Never empty. Those that are a member's, else the first.
     pub(super) routes: Vec<Vec<u8>>,
     /// What mod_proxy_balancer calls the sticky parameter.
     pub(super) named_by: Vec<u8>,
 }
 
-fn session(
-    request: Request<'_>,
-    balancer: Balancer,
-    url: &[u8],
-    forced: Option<&[u8]>,
-    ignored: bool,
-) -> Option<Session> {
-    if let Some(route) = forced {
+fn session(request: Request<'_>, balancer: Balancer, url: &[u8], ignored: bool) -> Option<Session> {
+    if let Some(route) = forced_route(request) {
         return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
     }
     if ignored {
@@ -285,7 +280,7 @@ fn is_balancer(url: &[u8]) -> bool {
 }
 
 /// A flag of the environment: set is on, but for the words that say no.
-pub(super) fn is_on(value: &[u8]) -> bool {
+fn is_on(value: &[u8]) -> bool {
     !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
 }
 

@@ -59,6 +59,7 @@ impl Kept {
         // other reference is in use.
         unsafe { &mut *kept }
     }
+
     /// The members that a request has been given to.
     ///
     /// # Safety

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use super::balancer::Balancer;
 use super::child::Child;
-use super::election::{is_known, is_on};
+use super::election::{forced_route, ignores_session, is_known};
 use super::guard::guard;
 use super::kept::Kept;
 use super::request::Request;
@@ -167,12 +167,10 @@ unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_re
 /// Does the request name the route of a member? One that no member has is of a session elsewhere,
 /// or of one that is no more: here it begins a new one.
 fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
-    let environment = request.environment();
-    let either = |ours: &CStr, jk: &CStr| environment.get(ours).or_else(|| environment.get(jk));
-    if let Some(route) = either(c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty()) {
+    if let Some(route) = forced_route(request) {
         return is_known(balancer, route);
     }
-    if either(c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on) {
+    if ignores_session(request) {
         return false;
     }
     let Some(sticky) = balancer.sticky() else { return false };
