@@ -15,3 +15,10 @@ pub struct ConfigError {
 /// A value outside its range; the text says the range. Its parameter is added by who knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ValueError(pub(super) &'static str);
+
+impl ValueError {
+    /// The error, with the parameter and the value.
+    pub(super) fn of(self, parameter: &'static str, value: &str) -> ConfigError {
+        ConfigError { parameter, value: value.into(), range: self.0 }
+    }
+}

@@ -60,6 +60,8 @@ pub struct WorkerSettings {
     pub distance: Option<u8>,
     /// `domain`: members of one domain share their sessions.
     pub domain: Option<String>,
+    /// `reversed`: the container opens the connections.
+    pub reversed: bool,
 }
 
 impl WorkerSettings {
@@ -71,11 +73,7 @@ impl WorkerSettings {
         let Some(parameter) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
             return Ok(false);
         };
-        self.set_known(parameter, value).map(|()| true).map_err(|ValueError(range)| ConfigError {
-            parameter,
-            value: value.into(),
-            range,
-        })
+        self.set_known(parameter, value).map(|()| true).map_err(|error| error.of(parameter, value))
     }
 
     fn set_known(&mut self, parameter: &str, value: &str) -> Result<(), ValueError> {
@@ -101,6 +99,7 @@ impl WorkerSettings {
             "local" => self.local = on_off(value)?,
             "distance" => self.distance = Some(distance(value)?),
             "domain" => self.domain = Some(word(value)?),
+            "reversed" => self.reversed = on_off(value)?,
             _ => return Err(ValueError("left out: NAMES and this match differ")),
         }
         Ok(())
@@ -108,7 +107,7 @@ impl WorkerSettings {
 }
 
 /// Every parameter, as documented.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     LOOK_ONCE,
     SESSIONS_ONLY,
     "activation",
@@ -130,6 +129,7 @@ const NAMES: [&str; 21] = [
     "replytimeout",
     "retries",
     "retryinterval",
+    "reversed",
 ];
 
 fn milliseconds(value: &str) -> Result<Duration, ValueError> {
@@ -211,7 +211,7 @@ mod tests {
         for name in NAMES {
             let mut settings = WorkerSettings::default();
             let good = match name {
-                "forceclose" | "local" | LOOK_ONCE | SESSIONS_ONLY => "On",
+                "forceclose" | "local" | "reversed" | LOOK_ONCE | SESSIONS_ONLY => "On",
                 "activation" => "stopped",
                 "pingmode" => "connect",
                 "recovery" => "notaftersend",
