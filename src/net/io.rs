@@ -190,7 +190,7 @@ fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, Net
 }
 
 /// The kernel's form of a duration; one longer than it can count is cut to what it can.
-fn timespec(duration: Duration) -> Timespec {
+pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: duration.subsec_nanos().into(),

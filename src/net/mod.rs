@@ -1,4 +1,4 @@
-//! Sockets and deadlines: connects, sends, receives and peeks, each bounded in time.
+//! Sockets and deadlines: connects, accepts, sends, receives and peeks, each bounded in time.
 //!
 //! Knows neither AJP nor the pool. All sockets made here are close-on-exec (CGI children must not
 //! inherit them), non-blocking, and never raise SIGPIPE.
@@ -23,6 +23,7 @@ mod connect;
 mod deadline;
 mod error;
 mod io;
+mod listener;
 mod resolve;
 mod stream;
 
@@ -37,6 +38,7 @@ pub use io::{
     IdleState, Received, are_quiet, idle_state, receive, receive_now, send_all, wait_readable,
     wait_writable,
 };
+pub use listener::{Bell, Listener};
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;
 pub use stream::Stream;

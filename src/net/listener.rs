@@ -1,0 +1,201 @@
+//! A socket that peers connect to.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, accept_with, bind, getsockname, listen, socket_with,
+    sockopt,
+};
+
+use super::io::timespec;
+use super::{Deadline, NetError, Stream};
+
+/// A listening TCP socket: close-on-exec and non-blocking; dropping it closes it.
+///
+/// What it accepts has SO_KEEPALIVE from the beginning, also while it waits to be accepted: a peer
+/// that has vanished is noticed two minutes later.
+#[derive(Debug)]
+pub struct Listener(OwnedFd);
+
+impl Listener {
+    /// Listens on an address; `backlog` connections wait in the kernel at most (`somaxconn` is its
+    /// own limit).
+    ///
+    /// # Errors
+    /// The system's: the address is in use, or not this machine's.
+    pub fn bind(address: SocketAddr, backlog: u16) -> Result<Self, NetError> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sockopt::set_socket_keepalive(&socket, true)?;
+        sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
+        sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
+        sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
+        bind(&socket, &address)?;
+        let listener = Self(socket);
+        listener.listen(backlog)?;
+        Ok(listener)
+    }
+
+    /// Takes over a socket that listens already.
+    #[must_use]
+    pub fn from_fd(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+
+    /// Sets the length of the queue of a socket that listens already.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listen(&self, backlog: u16) -> Result<(), NetError> {
+        Ok(listen(&self.0, backlog.into())?)
+    }
+
+    /// The longest-waiting connection, if there is one. Never blocks.
+    ///
+    /// One that was broken off while it waited may come, and is found closed by who looks at it; one
+    /// that the kernel reports as an error is skipped.
+    ///
+    /// # Errors
+    /// No descriptor or memory left; the socket is no longer listening.
+    pub fn accept(&self) -> Result<Option<Stream>, NetError> {
+        loop {
+            match accept_with(&self.0, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => match Stream::from_fd(socket) {
+                    Ok(stream) => return Ok(Some(stream)),
+                    // It has no peer any more.
+                    Err(_) => continue,
+                },
+                Err(Errno::AGAIN) => return Ok(None),
+                // accept(2): errors of the connection are told here, and mean no harm to others.
+                Err(
+                    Errno::INTR
+                    | Errno::CONNABORTED
+                    | Errno::NETDOWN
+                    | Errno::PROTO
+                    | Errno::NOPROTOOPT
+                    | Errno::HOSTDOWN
+                    | Errno::HOSTUNREACH
+                    | Errno::NETUNREACH
+                    | Errno::OPNOTSUPP,
+                ) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> Result<SocketAddr, NetError> {
+        Ok(SocketAddr::try_from(getsockname(&self.0)?)?)
+    }
+
+    /// Waits until there may be a connection to accept, or the bell rings, up to `timeout`.
+    ///
+    /// # Errors
+    /// The system cannot poll.
+    pub fn wait(&self, bell: &Bell, timeout: Duration) -> Result<(), NetError> {
+        let deadline = Deadline::after(Instant::now(), timeout);
+        let mut left = timeout;
+        loop {
+            let mut polled =
+                [PollFd::new(&self.0, PollFlags::IN), PollFd::new(&bell.0, PollFlags::IN)];
+            let limit = (left != Duration::MAX).then(|| timespec(left));
+            match poll(&mut polled, limit.as_ref()) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => left = deadline.remaining(Instant::now()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Wakes threads that wait for a connection to come in: each ring, one of them.
+#[derive(Debug)]
+pub struct Bell(OwnedFd);
+
+impl Bell {
+    /// A bell that has not rung.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn new() -> Result<Self, NetError> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
+        Ok(Self(eventfd(0, flags)?))
+    }
+
+    /// Rings once. Never blocks.
+    pub fn ring(&self) {
+        // EAGAIN: it has rung 2^64 times unheard, which is enough.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Takes one ring, if there is one.
+    pub fn heard(&self) -> bool {
+        rustix::io::read(&self.0, &mut [0_u8; 8]).is_ok()
+    }
+}
+
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn listener() -> (Listener, SocketAddr) {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 8).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[test]
+    fn connections_are_accepted_in_their_order_and_nothing_is_waited_for() {
+        let (listener, address) = listener();
+        assert!(listener.accept().unwrap().is_none());
+        let bell = Bell::new().unwrap();
+        let peers = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+        for peer in &peers {
+            listener.wait(&bell, LONG).unwrap();
+            let stream = listener.accept().unwrap().expect("it is there");
+            assert_eq!(stream.peer().to_string(), peer.local_addr().unwrap().to_string());
+        }
+        assert!(listener.accept().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_ring_ends_the_wait_of_one_listener() {
+        let (listener, _) = listener();
+        let bell = Bell::new().unwrap();
+        assert!(!bell.heard());
+        bell.ring();
+        listener.wait(&bell, LONG).unwrap();
+        assert!(bell.heard());
+        assert!(!bell.heard(), "a ring is for one");
+        listener.wait(&bell, Duration::from_millis(1)).unwrap();
+    }
+
+    #[test]
+    fn an_address_in_use_is_refused() {
+        let (_held, address) = listener();
+        let error = Listener::bind(address, 8).unwrap_err();
+        assert_eq!(error, NetError::Io(Errno::ADDRINUSE));
+    }
+}
