@@ -29,11 +29,19 @@ pub enum CodecError {
         /// The size asked for, header included.
         bytes: usize,
     },
-    /// A packet type that containers do not send.
+    /// A packet type that this side does not send, or not now.
     #[error("unknown packet type {code:#04x}")]
     UnknownType {
         /// First byte of the payload.
         code: u8,
+    },
+    /// A packet of the handshake that is not the one due.
+    #[error("step {found} of the handshake where step {expected} is due")]
+    HandshakeStep {
+        /// 1 hello, 2 challenge, 3 proof.
+        expected: u8,
+        /// Second byte of the payload.
+        found: u8,
     },
     /// The payload ends inside a field.
     #[error("packet ends inside {field}: {needed} bytes needed, {left} left")]
@@ -206,12 +214,17 @@ fields! {
     ChunkData "chunk data"
     ChunkLength "chunk length"
     Context "context"
+    HandshakeStep "step of the handshake"
     HeaderCount "header count"
     HeaderName "header name"
     HeaderValue "header value"
     IsSsl "is_ssl flag"
     JvmRoute "JVM route"
+    Mac "message authentication code"
     Method "method"
+    Node "node name"
+    NodeLength "length of the node name"
+    Nonce "nonce"
     PacketType "packet type"
     Protocol "protocol"
     QueryString "query string"

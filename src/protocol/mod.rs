@@ -17,7 +17,8 @@
 //!
 //! # The contract of this layer
 //!
-//! * It knows no time, socket or log; it imports `std`, `bytes` and `thiserror`.
+//! * It knows no time, socket, log or source of random numbers; it imports `std`, `bytes` and
+//!   `thiserror`, and `hmac` and `sha2` for the [`handshake`] of reverse connections.
 //! * A container may send anything. Every decoder returns a [`CodecError`] for what breaks a rule,
 //!   allocates no more than a small multiple of the bytes it was given, and never panics.
 //! * Decoded packets are slices of the receive buffer: no body or header byte is copied.
@@ -41,6 +42,7 @@ pub mod end_response;
 pub mod error;
 pub mod forward_request;
 pub mod get_body_chunk;
+pub mod handshake;
 pub mod packet;
 mod reader;
 pub mod response;

@@ -39,6 +39,15 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// Takes the next `N` bytes.
+    pub(super) fn array<const N: usize>(&mut self, field: Field) -> Result<[u8; N], CodecError> {
+        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(CodecError::Truncated { field, needed: N, left: self.left() });
+        };
+        self.rest = rest;
+        Ok(*taken)
+    }
+
     /// Reads a string that may be null.
     ///
     /// # Errors
@@ -91,14 +100,6 @@ impl<'a> Reader<'a> {
             0 => Ok(()),
             left => Err(CodecError::TrailingBytes { field: last, left }),
         }
-    }
-
-    fn array<const N: usize>(&mut self, field: Field) -> Result<[u8; N], CodecError> {
-        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
-            return Err(CodecError::Truncated { field, needed: N, left: self.left() });
-        };
-        self.rest = rest;
-        Ok(*taken)
     }
 }
 
