@@ -58,21 +58,14 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Acquired<C>, AcquireError> {
-        let Handover { rested, mut place } = self.claim(now, limits, Wants::Any)?;
-        let mut candidate = rested;
-        while let Some(Rested { entry, rest }) = candidate {
-            let mut lease = Lease { entry, rest: Some(rest), place };
-            let Some(reason) = lease.check() else {
-                lease.entry.uses += 1;
-                self.counters.reused.fetch_add(1, Relaxed);
-                return Ok(Acquired::Reused(lease));
-            };
-            let vacancy = lease.discard(reason);
-            // The place is ours, so an idle connection moves into it whoever may be waiting.
-            candidate = self.state.lock().pop_newest();
-            place = vacancy.place;
-        }
-        Ok(Acquired::Vacant(Vacancy { place }))
+        let Handover { rested, place } = self.claim(now, limits, Wants::Any)?;
+        Ok(self.settle(rested, place))
+    }
+
+    /// A pooled connection is used once more.
+    pub(super) fn count_reuse(&self, lease: &mut Lease<C>) {
+        lease.entry.uses += 1;
+        self.counters.reused.fetch_add(1, Relaxed);
     }
 
     /// Gives the right to open a new connection, though there may be idle ones.
@@ -123,7 +116,7 @@ impl<C: Pooled> Pool<C> {
     pub fn stats(&self) -> Stats {
         let (idle, in_use, lent, waiting) = {
             let state = self.state.lock();
-            (state.idle.len(), state.in_use, state.lent, state.waiters.len())
+            (state.idle.len(), state.in_use, state.lent, state.waiters.len() + state.seekers.len())
         };
         Stats {
             idle,

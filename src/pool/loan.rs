@@ -36,7 +36,7 @@ impl<C: Pooled> Loan<C> {
         let Self { entry, rest, absence } = self;
         let pool = Arc::clone(&absence.pool);
         let mut state = pool.state.lock();
-        if state.has_room() {
+        if state.has_room() || !state.seekers.is_empty() {
             absence.end(&mut state);
             let place = Place::take(&pool, &mut state);
             Pool::put(place, entry, Back::LookedAt(rest), state);

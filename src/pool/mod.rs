@@ -23,7 +23,8 @@
 //!        └────────> Acquired::Vacant(Vacancy) ──fill(connection)──> Lease
 //! ```
 //!
-//! A `Vacancy` is the right to open one connection (bb8 calls it an approval).
+//! A `Vacancy` is the right to open one connection (bb8 calls it an approval). Who can only wait for
+//! the backend to open one [seeks](Vacancy::seek) meanwhile, and gets what is released.
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,7 @@ mod acquire;
 mod lease;
 mod limits;
 mod loan;
+mod seeking;
 mod state;
 mod stats;
 mod sweep;
@@ -43,6 +45,7 @@ pub use self::acquire::{AcquireError, Pool};
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
 pub use self::loan::Loan;
+pub use self::seeking::Seeking;
 pub use self::state::ReleaseOrder;
 #[cfg(test)]
 pub(crate) use self::state::bytes_when_idle;

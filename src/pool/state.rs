@@ -77,7 +77,8 @@ pub(super) enum Destination<C: Pooled> {
 /// The pool's inside.
 ///
 /// Invariants, whenever the lock is free:
-/// * Nobody waits while a connection is idle, or while `total() < max` of the last limits.
+/// * Nobody seeks or waits while a connection is idle, and nobody waits while `total() < max` of the
+///   last limits.
 /// * In ascending [`ReleaseOrder`] the idle connections' `since` never falls, so the expired ones
 ///   are the first ones.
 pub(super) struct State<C: Pooled> {
@@ -87,6 +88,8 @@ pub(super) struct State<C: Pooled> {
     /// Out on a [`Loan`](super::Loan): open, but in no place.
     pub(super) lent: usize,
     pub(super) waiters: VecDeque<Arc<Waiter<C>>>,
+    /// Who have a place and no connection, and can use one that comes back.
+    pub(super) seekers: VecDeque<Arc<Waiter<C>>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
     last: Option<Rest>,
@@ -99,6 +102,7 @@ impl<C: Pooled> State<C> {
             in_use: 0,
             lent: 0,
             waiters: VecDeque::new(),
+            seekers: VecDeque::new(),
             limits: Limits::default(),
             shutting_down: false,
             last: None,
@@ -187,6 +191,10 @@ impl<C: Pooled> State<C> {
     pub(super) fn destination(&mut self) -> Destination<C> {
         if self.shutting_down {
             return Destination::Close(CloseReason::Shutdown);
+        }
+        // It leaves its own place for this one, so there is one less in the end.
+        if let Some(seeker) = self.seekers.pop_front() {
+            return Destination::Waiter(seeker);
         }
         if self.is_over() {
             return Destination::Close(CloseReason::Evicted);

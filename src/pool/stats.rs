@@ -97,7 +97,7 @@ pub struct Stats {
     /// Connections out on a [`Loan`](super::Loan), to be tested: open, in no place, and neither
     /// `idle` nor `in_use`.
     pub lent: usize,
-    /// Threads waiting for a place.
+    /// Threads waiting for a place, or, with one, for the backend to open a connection.
     pub waiting: usize,
     /// Connections put into this pool since it was made.
     pub created: u64,

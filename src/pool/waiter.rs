@@ -32,11 +32,20 @@ pub(super) struct Waiter<C: Pooled> {
     pub(super) wants: Wants,
     slot: Mutex<Option<Handover<C>>>,
     served: Condvar,
+    bell: Option<Bell>,
 }
+
+/// Wakes a thread that does not wait here.
+pub(super) type Bell = Box<dyn Fn() + Send + Sync>;
 
 impl<C: Pooled> Waiter<C> {
     pub(super) fn new(wants: Wants) -> Self {
-        Self { wants, slot: Mutex::new(None), served: Condvar::new() }
+        Self { wants, slot: Mutex::new(None), served: Condvar::new(), bell: None }
+    }
+
+    /// One that waits elsewhere, and is woken by a call.
+    pub(super) fn with_bell(wants: Wants, bell: Bell) -> Self {
+        Self { bell: Some(bell), ..Self::new(wants) }
     }
 
     /// Puts a hand-over into the slot; call with the pool locked, then [`Waiter::wake`] without.
@@ -46,7 +55,12 @@ impl<C: Pooled> Waiter<C> {
 
     /// Wakes the thread; needs no lock.
     pub(super) fn wake(&self) {
-        self.served.notify_one();
+        match &self.bell {
+            Some(ring) => ring(),
+            None => {
+                self.served.notify_one();
+            }
+        }
     }
 
     /// Sleeps until served, or until `deadline` (`None`: for ever); must not hold the pool's lock.

@@ -6,6 +6,7 @@ mod acquire;
 mod loan;
 mod race;
 mod release;
+mod seeking;
 mod sweep;
 mod waiting;
 

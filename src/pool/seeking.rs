@@ -1,0 +1,141 @@
+//! Looking for a connection in two places at once: among those that come back, and elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Pooled;
+use super::acquire::Pool;
+use super::lease::{Acquired, Lease, Place, Vacancy};
+use super::state::Rested;
+use super::waiter::{Handover, Waiter, Wants};
+
+/// A vacancy whose holder cannot open a connection at will, and takes one that is released
+/// meanwhile: where the backend opens the connections.
+///
+/// Those who seek come before those who wait for a place, since they had theirs first. Dropped, it
+/// gives up the place, and closes what it was given.
+#[must_use = "dropping it gives the place up"]
+pub struct Seeking<C: Pooled> {
+    // Fields drop in this order: what was handed over is closed before places are free.
+    line: Line<C>,
+    place: Place<C>,
+}
+
+/// A stand in the line of those who seek, left when dropped; what was handed over is closed then.
+struct Line<C: Pooled> {
+    pool: Arc<Pool<C>>,
+    waiter: Arc<Waiter<C>>,
+}
+
+impl<C: Pooled> Vacancy<C> {
+    /// Stands in line for a connection that is released. `ring` is called, by whichever thread
+    /// releases one for this caller, as soon as there is something to [take](Seeking::take); it must
+    /// neither block nor use the pool.
+    pub fn seek(self, ring: impl Fn() + Send + Sync + 'static) -> Seeking<C> {
+        let waiter = Arc::new(Waiter::with_bell(Wants::Any, Box::new(ring)));
+        let line = Line { pool: Arc::clone(&self.place.pool), waiter };
+        line.stand();
+        Seeking { line, place: self.place }
+    }
+}
+
+impl<C: Pooled> Seeking<C> {
+    /// A connection that was released to this caller and is good.
+    ///
+    /// # Errors
+    /// There is none; one goes on seeking.
+    pub fn take(mut self) -> Result<Lease<C>, Self> {
+        while let Some(handover) = self.line.waiter.take() {
+            let Self { line, place } = self;
+            match into_its_place(handover, place) {
+                Acquired::Reused(lease) => return Ok(lease),
+                Acquired::Vacant(Vacancy { place }) => {
+                    line.stand();
+                    self = Self { line, place };
+                }
+            }
+        }
+        Err(self)
+    }
+
+    /// Leaves the line: with what was released in the last moment, else with the place alone.
+    pub fn stop(self) -> Acquired<C> {
+        let Self { line, place } = self;
+        match line.leave() {
+            Some(handover) => into_its_place(handover, place),
+            None => Acquired::Vacant(Vacancy { place }),
+        }
+    }
+}
+
+/// Moves into the place that comes with the connection; `own` goes to whoever waits for one.
+fn into_its_place<C: Pooled>(
+    Handover { rested, place }: Handover<C>,
+    own: Place<C>,
+) -> Acquired<C> {
+    drop(own);
+    let pool = Arc::clone(&place.pool);
+    pool.settle(rested, place)
+}
+
+impl<C: Pooled> Line<C> {
+    /// Takes what is idle at once, so that nothing is idle while somebody seeks.
+    fn stand(&self) {
+        let mut state = self.pool.state.lock();
+        match state.pop_newest() {
+            // With a place of its own, as if released to us.
+            Some(rested) => {
+                let place = Place::take(&self.pool, &mut state);
+                self.waiter.serve(Handover { rested: Some(rested), place });
+                drop(state);
+                self.waiter.wake();
+            }
+            None => state.seekers.push_back(Arc::clone(&self.waiter)),
+        }
+    }
+
+    /// Out of the line; what it has been given by then.
+    ///
+    /// Whoever takes a seeker out of the line fills its slot before unlocking the pool, as with
+    /// [`Pool::withdraw`].
+    fn leave(&self) -> Option<Handover<C>> {
+        let mut state = self.pool.state.lock();
+        state.seekers.retain(|other| !Arc::ptr_eq(other, &self.waiter));
+        drop(state);
+        self.waiter.take()
+    }
+}
+
+impl<C: Pooled> Drop for Line<C> {
+    fn drop(&mut self) {
+        drop(self.leave());
+    }
+}
+
+impl<C: Pooled> fmt::Debug for Seeking<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seeking").finish_non_exhaustive()
+    }
+}
+
+impl<C: Pooled> Pool<C> {
+    /// The candidate if it is good, else the next idle one in its place; none left: the place.
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        mut candidate: Option<Rested<C>>,
+        mut place: Place<C>,
+    ) -> Acquired<C> {
+        while let Some(Rested { entry, rest }) = candidate {
+            let mut lease = Lease { entry, rest: Some(rest), place };
+            let Some(reason) = lease.check() else {
+                self.count_reuse(&mut lease);
+                return Acquired::Reused(lease);
+            };
+            let vacancy = lease.discard(reason);
+            // The place is ours, so an idle connection moves into it whoever may be waiting.
+            candidate = self.state.lock().pop_newest();
+            place = vacancy.place;
+        }
+        Acquired::Vacant(Vacancy { place })
+    }
+}

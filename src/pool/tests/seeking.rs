@@ -1,0 +1,135 @@
+use super::*;
+
+fn reused(acquired: Acquired<Conn>) -> Lease<Conn> {
+    match acquired {
+        Acquired::Reused(lease) => lease,
+        Acquired::Vacant(_) => panic!("nothing was released"),
+    }
+}
+
+/// Rings are counted.
+fn bell() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
+    let rings = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&rings);
+    (rings, move || {
+        counter.fetch_add(1, SeqCst);
+    })
+}
+
+#[test]
+fn one_that_seeks_gets_what_is_released_and_is_told() {
+    let scene = Scene::new().max(2);
+    let (lease, wire) = scene.open(0);
+    let (rings, ring) = bell();
+    let seeking = vacant(scene.acquire(0)).seek(ring);
+    assert_eq!(scene.pool.stats().waiting, 1);
+    let seeking = seeking.take().expect_err("nothing yet");
+
+    lease.release(Clean, scene.at(1), Keep::Pool);
+
+    assert_eq!(rings.load(SeqCst), 1);
+    let lease = seeking.take().expect("released to it");
+    let stats = scene.pool.stats();
+    assert_eq!((stats.in_use, stats.idle, stats.waiting, stats.reused), (1, 0, 0, 1));
+    assert_eq!((lease.uses(), wire.is_closed()), (2, false));
+}
+
+#[test]
+fn what_is_idle_when_it_begins_is_taken_at_once() {
+    let scene = Scene::new().max(2);
+    let (lease, _) = scene.open(0);
+    let vacancy = vacant(scene.acquire(0));
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    let (rings, ring) = bell();
+
+    let seeking = vacancy.seek(ring);
+
+    assert_eq!(rings.load(SeqCst), 1);
+    drop(seeking.take().expect("it was idle"));
+    assert_eq!((scene.pool.stats().in_use, scene.pool.stats().idle), (0, 0));
+}
+
+#[test]
+fn a_bad_one_is_closed_and_the_next_is_waited_for() {
+    let scene = Scene::new().max(3);
+    let (bad, bad_wire) = scene.open(0);
+    let (good, _) = scene.open(0);
+    let (rings, ring) = bell();
+    let seeking = vacant(scene.acquire(0)).seek(ring);
+    bad_wire.will_be_found(Liveness::Closed);
+
+    bad.release(Clean, scene.at(1), Keep::Pool);
+    let seeking = seeking.take().expect_err("it was closed");
+    assert!(bad_wire.is_closed());
+    assert_eq!((scene.pool.stats().in_use, scene.pool.stats().waiting), (2, 1));
+    good.release(Clean, scene.at(2), Keep::Pool);
+
+    assert_eq!(rings.load(SeqCst), 2);
+    drop(seeking.take().expect("the good one"));
+    assert_eq!(scene.pool.stats().in_use, 0);
+}
+
+#[test]
+fn who_seeks_comes_before_who_waits_and_leaves_its_place_to_them() {
+    let scene = &Scene::new().max(2);
+    let (lease, _) = scene.open(0);
+    let (_, ring) = bell();
+    let seeking = vacant(scene.acquire(0)).seek(ring);
+
+    thread::scope(|threads| {
+        let waiter = threads.spawn(|| scene.acquire(0));
+        scene.until_waiting(2);
+        lease.release(Clean, scene.at(1), Keep::Pool);
+        let lease = seeking.take().expect("it had its place before the other");
+        drop(vacant(waiter.join().unwrap()));
+        assert_eq!(scene.pool.stats().in_use, 1);
+        drop(lease);
+    });
+    assert_eq!(scene.pool.stats().in_use, 0);
+}
+
+#[test]
+fn a_release_in_the_last_moment_is_not_lost() {
+    let scene = Scene::new().max(2);
+    let (lease, _) = scene.open(0);
+    let (_, ring) = bell();
+    let seeking = vacant(scene.acquire(0)).seek(ring);
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    drop(reused(seeking.stop()));
+
+    let seeking = vacant(scene.acquire(0)).seek(bell().1);
+    drop(vacant(seeking.stop()));
+    let stats = scene.pool.stats();
+    assert_eq!((stats.in_use, stats.waiting), (0, 0));
+}
+
+#[test]
+fn dropped_it_leaves_the_line_and_closes_what_it_was_given() {
+    let scene = Scene::new().max(2);
+    let (lease, wire) = scene.open(0);
+    let seeking = vacant(scene.acquire(0)).seek(bell().1);
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    drop(seeking);
+    assert!(wire.is_closed());
+
+    let (lease, wire) = scene.open(1);
+    drop(vacant(scene.acquire(1)).seek(bell().1));
+    lease.release(Clean, scene.at(2), Keep::Pool);
+    assert!(!wire.is_closed());
+    assert_eq!((scene.pool.stats().in_use, scene.pool.stats().idle), (0, 1));
+}
+
+#[test]
+fn a_loan_comes_back_to_one_that_seeks_though_all_places_are_taken() {
+    let scene = Scene::new().max(1);
+    let (lease, wire) = scene.open(0);
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    let loan = scene.pool.borrow_idle(|_, _| true).pop().unwrap();
+    let seeking = vacant(scene.acquire(1)).seek(bell().1);
+
+    loan.give_back();
+
+    drop(seeking.take().expect("the one on loan"));
+    assert!(wire.is_closed());
+    assert_eq!(scene.pool.stats().in_use, 0);
+}
