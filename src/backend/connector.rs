@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::AcquireFailure;
-use super::{Backend, Connection};
+use super::{Backend, Connection, Source};
 use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, ResolveError, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy};
@@ -33,6 +33,9 @@ impl Backend {
     /// # Errors
     /// [`AcquireFailure`]; nothing has been sent but CPING.
     pub fn acquire(&self, settings: &ConnectSettings) -> Result<Lease<Connection>, AcquireFailure> {
+        if let Source::Accept(reverse) = &self.source {
+            return self.acquire_accepted(reverse, settings);
+        }
         let vacancy = match self.pool.acquire(Instant::now(), &settings.limits)? {
             Acquired::Vacant(vacancy) => vacancy,
             Acquired::Reused(lease) => match self.ping_reused(lease, settings.pings.prepost) {
@@ -62,6 +65,9 @@ impl Backend {
         if !doubtful {
             return Ok(lease);
         }
+        if let Source::Accept(reverse) = &self.source {
+            return self.prove(reverse, lease, settings);
+        }
         self.open(lease.discard(CloseReason::Suspect), settings)
     }
 
@@ -90,19 +96,19 @@ impl Backend {
         self.open(vacancy, settings)
     }
 
-    /// All addresses of the backend; none for a unix socket.
+    /// All addresses of the backend; none for a unix socket, and where the container dials in.
     ///
     /// # Errors
     /// The name cannot be resolved.
     pub fn resolve(&self, ttl: Option<Duration>) -> Result<Arc<[SocketAddr]>, ResolveError> {
-        if self.key.socket_path.is_some() {
+        if self.key.socket_path.is_some() || self.is_reversed() {
             return Ok(Arc::from([]));
         }
         self.addresses.get(&self.key.host, self.key.port, ttl, Instant::now())
     }
 
     /// The connection if it answers; else its place in the pool, for a new one.
-    fn ping_reused(
+    pub(super) fn ping_reused(
         &self,
         lease: Lease<Connection>,
         ping: Option<Duration>,
@@ -122,6 +128,9 @@ impl Backend {
         vacancy: Vacancy<Connection>,
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
+        if let Source::Accept(reverse) = &self.source {
+            return self.accept_new(reverse, vacancy, settings);
+        }
         let connection = self.connect(settings)?;
         if let Some(timeout) = settings.pings.connect {
             connection.cping(timeout).map_err(AcquireFailure::Ping)?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::NoListener;
 use crate::net::{Address, ConnectError, NetError, ResolveError};
 use crate::pool::AcquireError;
 use crate::protocol::CodecError;
@@ -29,6 +30,25 @@ pub enum AcquireFailure {
     /// A connection that was just opened did not answer CPING.
     #[error("no CPONG on a new connection: {0}")]
     Ping(#[source] PingError),
+    /// The container opens the connections, and none came in time.
+    #[error(
+        "no container has dialled in at {listener} (waited {waited:?}{})",
+        if *is_gone { "; none for a while" } else { "" }
+    )]
+    NoneDialled {
+        /// Where it would have.
+        listener: String,
+        /// The time it was given.
+        waited: Duration,
+        /// None has for a while, and none is connected.
+        is_gone: bool,
+    },
+    /// No connection can be accepted.
+    #[error(transparent)]
+    NoListener(#[from] NoListener),
+    /// No descriptor is left to wait with.
+    #[error("waiting for a connection is not possible: {0}")]
+    Bell(#[source] NetError),
     /// The host name has no address.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

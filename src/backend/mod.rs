@@ -2,16 +2,20 @@
 //!
 //! Opens and tests connections; which request goes over them is the business of the layer above.
 
+mod accepting;
 mod addresses;
 mod buffers;
 mod connection;
 mod connector;
 mod cping;
 mod error;
+mod handshake;
 mod housekeeper;
 mod idle_life;
 mod incoming;
 mod packet_limit;
+mod refusal;
+mod reverse;
 mod upkeep;
 
 pub use connection::{Connection, Usage};
@@ -21,6 +25,8 @@ pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::Spent;
 pub use packet_limit::PacketLimit;
+pub use refusal::{Refusal, RefusalReason};
+pub use reverse::{NoListener, Reverse};
 pub use upkeep::{Pass, Upkeep};
 
 use std::fmt;
@@ -80,10 +86,20 @@ impl fmt::Display for BackendKey {
     }
 }
 
+/// Who opens the connections.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// We do.
+    Connect,
+    /// The container does; we never do.
+    Accept(Arc<Reverse>),
+}
+
 /// A container behind this child: pool, address cache, packet size.
 #[derive(Debug)]
 pub struct Backend {
     key: BackendKey,
+    source: Source,
     pool: Arc<Pool<Connection>>,
     buffers: Arc<Buffers>,
     addresses: Addresses,
@@ -97,9 +113,20 @@ impl Backend {
     /// A backend without connections.
     #[must_use]
     pub fn new(key: BackendKey) -> Self {
+        Self::with(key, Source::Connect)
+    }
+
+    /// A backend that is never connected to: its container dials in.
+    #[must_use]
+    pub fn reversed(key: BackendKey, reverse: Arc<Reverse>) -> Self {
+        Self::with(key, Source::Accept(reverse))
+    }
+
+    fn with(key: BackendKey, source: Source) -> Self {
         let packet_limit = PacketLimit::new(key.packet_size);
         Self {
             key,
+            source,
             pool: Pool::new(),
             buffers: Arc::default(),
             addresses: Addresses::default(),
@@ -122,8 +149,24 @@ impl Backend {
         &self.packet_limit
     }
 
+    /// Where its container dials in, if it does.
+    #[must_use]
+    pub fn reverse(&self) -> Option<&Arc<Reverse>> {
+        match &self.source {
+            Source::Accept(reverse) => Some(reverse),
+            Source::Connect => None,
+        }
+    }
+
+    /// Does its container open the connections?
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.reverse().is_some()
+    }
+
     /// How it is to be kept from now on; the housekeeper [asks](Self::upkeep) in its next pass.
     pub fn set_upkeep(&self, upkeep: Upkeep) {
+        let upkeep = if self.is_reversed() { upkeep.reversed() } else { upkeep };
         let mut known = self.upkeep.lock();
         if known.as_deref() != Some(&upkeep) {
             *known = Some(Arc::new(upkeep));

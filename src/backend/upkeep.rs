@@ -17,6 +17,17 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
+    /// As it is where the container opens the connections: idle ones are pinged, whether or not the
+    /// worker says so. A container that has vanished without a word is not noticed otherwise.
+    pub(super) fn reversed(mut self) -> Self {
+        let connect = &mut self.connect;
+        let every = connect.limits.ttl.map_or(REVERSED_PING, |ttl| ttl / 2);
+        let every = every.clamp(SHORTEST_PING, REVERSED_PING);
+        let wait = connect.pings.prepost.or(connect.pings.connect).unwrap_or(REVERSED_WAIT);
+        connect.pings.interval.get_or_insert((every, wait));
+        self
+    }
+
     /// The upkeep for two workers that share the backend: what either asks for.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
@@ -109,13 +120,14 @@ impl Backend {
 
     fn leads_here(&self, connection: &Connection) -> bool {
         match connection.peer() {
+            Address::Inet(_) if self.is_reversed() => true,
             Address::Inet(address) => self.addresses.include(address),
             Address::Unix(_) => true,
         }
     }
 
     fn leave_old_addresses(&self, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
-        if self.key.socket_path.is_some() {
+        if self.key.socket_path.is_some() || self.is_reversed() {
             return;
         }
         if let Some(ttl) = upkeep.connect.address_ttl {
@@ -191,7 +203,8 @@ impl Backend {
         }
         while let Some(vacancy) = self.pool.vacancy_below(upkeep.min) {
             match self.open_soon(&upkeep.connect) {
-                Ok(connection) => {
+                Ok(None) => return,
+                Ok(Some(connection)) => {
                     chores.pause = None;
                     pass.opened += 1;
                     vacancy.stock(connection, now);
@@ -209,17 +222,27 @@ impl Backend {
         }
     }
 
-    /// A new connection, or a failure within a second or so: other backends wait meanwhile.
-    fn open_soon(&self, settings: &ConnectSettings) -> Result<Connection, AcquireFailure> {
+    /// A new connection, or a failure within a second or so: other backends wait meanwhile. `None`:
+    /// the container opens them, and none is there.
+    fn open_soon(&self, settings: &ConnectSettings) -> Result<Option<Connection>, AcquireFailure> {
+        if let Some(reverse) = self.reverse() {
+            return self.accept_now(reverse, settings);
+        }
         let mut settings = settings.clone();
         settings.options.timeout = settings.options.timeout.min(SOON);
         let connection = self.connect(&settings)?;
         if let Some(wait) = settings.pings.connect {
             connection.cping(wait.min(SOON)).map_err(AcquireFailure::Ping)?;
         }
-        Ok(connection)
+        Ok(Some(connection))
     }
 }
+
+/// How often idle connections are pinged that the container has opened, where there is neither a
+/// `pinginterval` nor a shorter `ttl`.
+const REVERSED_PING: Duration = Duration::from_secs(30);
+const SHORTEST_PING: Duration = Duration::from_secs(1);
+const REVERSED_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a pass waits for the answers to its CPINGs: many times what a live backend takes.
 const MOMENT: Duration = Duration::from_millis(50);

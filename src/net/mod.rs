@@ -24,6 +24,7 @@ mod deadline;
 mod error;
 mod io;
 mod listener;
+mod random;
 mod resolve;
 mod stream;
 
@@ -39,6 +40,7 @@ pub use io::{
     wait_writable,
 };
 pub use listener::{Bell, Listener};
+pub use random::random;
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;
 pub use stream::Stream;

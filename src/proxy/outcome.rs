@@ -69,6 +69,14 @@ impl Outcome {
                 (Reply::Status(503), Untouched, Warning)
             }
             ProxyError::Acquire(
+                AcquireFailure::NoneDialled { is_gone: true, .. }
+                | AcquireFailure::NoListener(_)
+                | AcquireFailure::Bell(_),
+            ) => (Reply::Status(503), Untouched, Error),
+            ProxyError::Acquire(AcquireFailure::NoneDialled { .. }) => {
+                (Reply::Status(503), Untouched, Warning)
+            }
+            ProxyError::Acquire(
                 AcquireFailure::Connect { .. }
                 | AcquireFailure::NoAddress { .. }
                 | AcquireFailure::Resolve(_)

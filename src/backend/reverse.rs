@@ -1,0 +1,248 @@
+//! Where the containers of a worker dial in: one listening socket, and what comes in over it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::handshake::verify;
+use super::refusal::{Refusal, RefusalReason, Refusals};
+use crate::config::ReverseListener;
+use crate::net::{Address, Bell, IdleState, Listener, NetError, Stream};
+use crate::protocol::handshake::Key;
+
+/// The source of connections to a backend whose container opens them.
+///
+/// All backends of the worker in this child share one. A connection is accepted when a request
+/// needs it and not before, so that what waits in the kernel is there for every child.
+#[derive(Debug)]
+pub struct Reverse {
+    settings: ReverseListener,
+    key: Option<Key>,
+    /// Told of each socket that this child binds itself, before it is used.
+    prepare: fn(BorrowedFd<'_>),
+    listener: Mutex<Option<Arc<Listener>>>,
+    /// Since when nobody was there to be accepted; `None`: somebody was, the last time.
+    empty_since: Mutex<Option<Instant>>,
+    waiting: AtomicUsize,
+    refusals: Refusals,
+}
+
+impl Reverse {
+    /// `listener` is the parent's socket; `None` for a range, of which each child
+    /// [binds](Self::listen) a port of its own, and has `prepare` look at it.
+    #[must_use]
+    pub fn new(
+        settings: ReverseListener,
+        key: Option<Key>,
+        listener: Option<Listener>,
+        prepare: fn(BorrowedFd<'_>),
+    ) -> Self {
+        Self {
+            settings,
+            key,
+            prepare,
+            listener: Mutex::new(listener.map(Arc::new)),
+            empty_since: Mutex::default(),
+            waiting: AtomicUsize::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// What the configuration says of it.
+    #[must_use]
+    pub fn settings(&self) -> &ReverseListener {
+        &self.settings
+    }
+
+    /// Binds the lowest free port of the range, if this child has none yet; tells which.
+    ///
+    /// A child that takes the place of another finds that one's port free, and its containers know it
+    /// already.
+    ///
+    /// # Errors
+    /// None of them could be bound: what the last one said.
+    pub fn listen(&self) -> Result<Option<SocketAddr>, NetError> {
+        let mut listener = self.listener.lock();
+        if listener.is_some() || self.settings.is_shared() {
+            return Ok(None);
+        }
+        let mut failure = NetError::Closed;
+        for address in self.settings.addresses() {
+            match Listener::bind(address, self.settings.backlog) {
+                Ok(bound) => {
+                    (self.prepare)(std::os::fd::AsFd::as_fd(&bound));
+                    *listener = Some(Arc::new(bound));
+                    return Ok(Some(address));
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The child ends: gives up a port of its own, so that its containers go looking for another
+    /// child. The parent's stays.
+    pub fn give_up(&self) {
+        if !self.settings.is_shared() {
+            *self.listener.lock() = None;
+        }
+    }
+
+    /// Refusals that have not been logged.
+    #[must_use]
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        self.refusals.take()
+    }
+
+    /// Keeps strangers and the dead from filling the queue of which `waiting` places of `length` are
+    /// taken, where no request comes to do that.
+    ///
+    /// Only of a queue that is more than half full: takes them out from the front, up to the first
+    /// connection that is good. That one is returned, verified, since it cannot be put back.
+    pub fn tidy(&self, waiting: u32, length: u32) -> Option<Stream> {
+        if waiting <= length / 2 {
+            return None;
+        }
+        self.accept(Instant::now() + TIDY_TIME).ok().flatten()
+    }
+
+    /// The next connection that is alive, allowed and verified; `None`: nobody is there. Waits for
+    /// nobody to dial in, and for the handshake of one that has, as long as half of what is left.
+    ///
+    /// # Errors
+    /// There can be none: no descriptor left, or no port.
+    pub(super) fn accept(&self, deadline: Instant) -> Result<Option<Stream>, NoListener> {
+        let listener = self.listener.lock().clone().ok_or(NoListener::NoPort)?;
+        loop {
+            let now = Instant::now();
+            let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
+                self.empty_since.lock().get_or_insert(now);
+                return Ok(None);
+            };
+            let Address::Inet(peer) = stream.peer() else { continue };
+            let peer = peer.ip().to_canonical();
+            let left = deadline.saturating_duration_since(now);
+            match self.welcome(&stream, peer, left) {
+                Ok(true) => {
+                    *self.empty_since.lock() = None;
+                    return Ok(Some(stream));
+                }
+                // It died while it waited: nothing to be said.
+                Ok(false) => {}
+                Err(reason) => self.refuse(peer, reason),
+            }
+        }
+    }
+
+    /// Notes why a connection was not used.
+    pub(super) fn refuse(&self, peer: IpAddr, reason: RefusalReason) {
+        self.refusals.note(peer, reason, Instant::now());
+    }
+
+    /// Has it proved all it can?
+    fn welcome(
+        &self,
+        stream: &Stream,
+        peer: IpAddr,
+        left: Duration,
+    ) -> Result<bool, RefusalReason> {
+        if !self.settings.allows(peer) {
+            return Err(RefusalReason::NotAllowed);
+        }
+        match (stream.idle_state(), &self.key) {
+            (IdleState::Closed | IdleState::Broken(_), _) => return Ok(false),
+            (IdleState::Unread, None) => return Err(RefusalReason::SpeaksFirst),
+            _ => {}
+        }
+        let Some(key) = &self.key else { return Ok(true) };
+        let port = match stream.local_addr() {
+            Ok(Some(address)) => address.port(),
+            _ => return Ok(false),
+        };
+        verify(stream, key, port, self.settings.node.as_deref(), share(left))?;
+        Ok(true)
+    }
+
+    /// Is a CPING to be sent on a new connection, where the worker says so? The handshake has shown
+    /// more.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Waits until somebody may be there, or the bell rings.
+    pub(super) fn wait(&self, bell: &Bell, time: Duration) -> Result<(), NoListener> {
+        let listener = self.listener.lock().clone().ok_or(NoListener::NoPort)?;
+        listener.wait(bell, time).map_err(NoListener::Accept)
+    }
+
+    /// How long a request is to wait for somebody to dial in: `wait`, unless nobody has been there
+    /// for a while and nothing is open. Then one request of this child waits a moment, and the others
+    /// not at all: each has looked, which is how a container that comes back is noticed.
+    pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
+        let is_gone = !has_open
+            && self
+                .empty_since
+                .lock()
+                .is_some_and(|since| now.saturating_duration_since(since) >= GONE_AFTER);
+        let already = self.waiting.fetch_add(1, Relaxed);
+        let time = match is_gone {
+            false => wait,
+            true if already == 0 => wait.min(MOMENT),
+            true => Duration::ZERO,
+        };
+        Patience { time, is_gone, reverse: self }
+    }
+}
+
+impl fmt::Display for Reverse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+/// A request that waits, and for how long it may.
+pub(super) struct Patience<'a> {
+    pub(super) time: Duration,
+    pub(super) is_gone: bool,
+    reverse: &'a Reverse,
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        self.reverse.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Nothing can be accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum NoListener {
+    /// This child has no port of the range, or has given it up.
+    #[error("this child has no port to listen on")]
+    NoPort,
+    /// The system's reason.
+    #[error("accepting failed: {0}")]
+    Accept(NetError),
+}
+
+/// What one connection's handshake may take of the time that is left: so much remains for the next
+/// one, should this one be dead. Even in a hurry a good one has its chance.
+pub(super) fn share(left: Duration) -> Duration {
+    (left / 2).clamp(LEAST, MOST)
+}
+
+const LEAST: Duration = Duration::from_millis(100);
+const MOST: Duration = Duration::from_secs(2);
+
+/// Nobody there for so long, and nothing open: the container is gone.
+const GONE_AFTER: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_millis(50);
+const TIDY_TIME: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+#[path = "reverse_tests.rs"]
+mod tests;
