@@ -34,6 +34,7 @@ mod httpd {
         "ap_proxy_should_override",
         "ap_proxy_sync_balancer",
         "ap_proxyerror",
+        "ap_server_root_relative",
         "ap_set_content_type",
         "ap_set_module_config",
         "ap_ssl_conn_is_ssl",

@@ -4,8 +4,14 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include "shim.h"
+#include "ap_listen.h"
 #include "mpm_common.h"
 #include "ap_provider.h"
 #include "apr_optional.h"
@@ -101,6 +107,12 @@ static const char *maintain(cmd_parms *cmd, void *dir, const char *value)
     return error ? error : callbacks->maintain(cmd->pool, cmd->server, value);
 }
 
+static const char *reverse(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    return error ? error : callbacks->reverse(cmd->pool, cmd->server, arguments);
+}
+
 /* Called before mod_proxy's own handler of the same directive, for it was loaded before us; what we
  * leave in the line's arguments is what mod_proxy reads. */
 static const char *edit(cmd_parms *cmd, void *dir, const char *arguments)
@@ -129,8 +141,115 @@ const command_rec ajp_shim_directives[] = {
     AP_INIT_RAW_ARGS("<ProxyMatch", edit, NULL, RSRC_CONF, "see mod_proxy"),
     AP_INIT_TAKE1("ProxyAjpMaintain", maintain, NULL, RSRC_CONF,
                   "seconds between two rounds of the housekeeper, 1 to 3600; 0: no rounds"),
+    AP_INIT_RAW_ARGS("ProxyAjpReverse", reverse, NULL, RSRC_CONF,
+                     "a worker's URL, and where its container dials in: listen=, allow=, "
+                     "keyfile=, node=, backlog="),
     { NULL }
 };
+
+/* --- listeners --------------------------------------------------------------------------- */
+
+enum { LISTENERS = 128, LISTENER_NAME = 64 };
+
+/* In httpd's own memory, which stays when this library is loaded anew. */
+typedef struct {
+    int count;
+    struct {
+        char name[LISTENER_NAME];
+        int fd;
+        int in_use;
+    } at[LISTENERS];
+} listener_table;
+
+static listener_table *listeners(void)
+{
+    /* The number is for a version of the module with another table. */
+    static const char key[] = "mod_proxy_ajp_rs listeners 1";
+    listener_table *table = ap_retained_data_get(key);
+    return table ? table : ap_retained_data_create(key, sizeof(*table));
+}
+
+int ajp_shim_kept_listener(const char *name)
+{
+    listener_table *table = listeners();
+    int i;
+
+    for (i = 0; i < table->count; i++) {
+        if (strcmp(table->at[i].name, name) == 0) {
+            table->at[i].in_use = 1;
+            return table->at[i].fd;
+        }
+    }
+    return -1;
+}
+
+int ajp_shim_keep_listener(const char *name, int fd)
+{
+    listener_table *table = listeners();
+
+    if (table->count == LISTENERS || strlen(name) >= LISTENER_NAME) {
+        return 0;
+    }
+    strcpy(table->at[table->count].name, name);
+    table->at[table->count].fd = fd;
+    table->at[table->count].in_use = 1;
+    table->count++;
+    return 1;
+}
+
+void ajp_shim_end_unused_listeners(void)
+{
+    listener_table *table = listeners();
+    int i, kept = 0;
+
+    for (i = 0; i < table->count; i++) {
+        if (table->at[i].in_use) {
+            table->at[kept] = table->at[i];
+            table->at[kept++].in_use = 0;
+        }
+        else {
+            /* Children of before the restart hold it too. */
+            shutdown(table->at[i].fd, SHUT_RDWR);
+            close(table->at[i].fd);
+        }
+    }
+    table->count = kept;
+}
+
+void ajp_shim_defer_accept(int fd)
+{
+#ifdef TCP_DEFER_ACCEPT
+    int seconds = 30;
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+#endif
+}
+
+int ajp_shim_accept_queue(int fd, unsigned *waiting, unsigned *length)
+{
+#ifdef __linux__
+    /* Of a listening socket, these two are the queue's (Linux, tcp_diag_get_info). */
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+
+    memset(&info, 0, sizeof(info));
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+        *waiting = info.tcpi_unacked;
+        *length = info.tcpi_sacked;
+        return 1;
+    }
+#endif
+    return 0;
+}
+
+const apr_sockaddr_t *ajp_shim_listen_address(int number)
+{
+    const ap_listen_rec *listen = ap_listeners;
+
+    while (listen && number-- > 0) {
+        listen = listen->next;
+    }
+    return listen ? listen->bind_addr : NULL;
+}
 
 /* --- threads ----------------------------------------------------------------------------- */
 

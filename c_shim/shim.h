@@ -63,6 +63,8 @@ typedef struct {
                              const char **edited);
     /* ProxyAjpMaintain. NULL: set. Else the error text. */
     const char *(*maintain)(apr_pool_t *p, server_rec *s, const char *value);
+    /* ProxyAjpReverse. NULL: set. Else the error text. */
+    const char *(*reverse)(apr_pool_t *p, server_rec *s, const char *arguments);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
     /* Gives back the owner of a bucket's bytes: see ajp_shim_append_slice. */
     void (*release_slice)(void *owner);
@@ -88,6 +90,24 @@ void ajp_shim_restore_signals(const sigset_t *before);
 /* Waits for the end of a thread, so long at most; 0 when it has ended and is no more. Takes no
  * lock of ours and allocates nothing: good in a signal handler, as far as such a thing can be. */
 int ajp_shim_join_within(pthread_t thread, int milliseconds);
+
+/* Listening sockets that outlive a restart, by name: children of before it go on accepting, and what
+ * waits to be accepted is not lost. httpd's parent process alone, on its main thread.
+ *
+ * The one kept under this name, which is in use from now on; -1: none. */
+int ajp_shim_kept_listener(const char *name);
+/* Keeps one, in use; 0: no room. */
+int ajp_shim_keep_listener(const char *name, int fd);
+/* Closes, in all processes, those not asked for since the last call. */
+void ajp_shim_end_unused_listeners(void);
+
+/* A peer that says nothing is not to be accepted before 30 seconds or so. */
+void ajp_shim_defer_accept(int fd);
+/* How many connections wait to be accepted, and how many may; 0: the system does not say. */
+int ajp_shim_accept_queue(int fd, unsigned *waiting, unsigned *length);
+
+/* The address of httpd's Listen directive of this number, from 0 on; NULL: there are no more. */
+const apr_sockaddr_t *ajp_shim_listen_address(int number);
 
 /* Logging. Text is passed as an argument, never as a format. */
 int ajp_shim_logs_request(const request_rec *r, int level);

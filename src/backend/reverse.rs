@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ pub struct Reverse {
     /// Told of each socket that this child binds itself, before it is used.
     prepare: fn(BorrowedFd<'_>),
     listener: Mutex<Option<Arc<Listener>>>,
+    /// This child has given its port up and takes no other.
+    is_ending: AtomicBool,
     /// Since when nobody was there to be accepted; `None`: somebody was, the last time.
     empty_since: Mutex<Option<Instant>>,
     waiting: AtomicUsize,
@@ -47,6 +49,7 @@ impl Reverse {
             key,
             prepare,
             listener: Mutex::new(listener.map(Arc::new)),
+            is_ending: AtomicBool::default(),
             empty_since: Mutex::default(),
             waiting: AtomicUsize::default(),
             refusals: Refusals::default(),
@@ -68,14 +71,15 @@ impl Reverse {
     /// None of them could be bound: what the last one said.
     pub fn listen(&self) -> Result<Option<SocketAddr>, NetError> {
         let mut listener = self.listener.lock();
-        if listener.is_some() || self.settings.is_shared() {
+        let has_one = listener.is_some() || self.settings.is_shared();
+        if has_one || self.is_ending.load(Relaxed) {
             return Ok(None);
         }
         let mut failure = NetError::Closed;
         for address in self.settings.addresses() {
             match Listener::bind(address, self.settings.backlog) {
                 Ok(bound) => {
-                    (self.prepare)(std::os::fd::AsFd::as_fd(&bound));
+                    (self.prepare)(bound.as_fd());
                     *listener = Some(Arc::new(bound));
                     return Ok(Some(address));
                 }
@@ -85,11 +89,19 @@ impl Reverse {
         Err(failure)
     }
 
+    /// The socket, if there is one at this moment.
+    #[must_use]
+    pub fn listener(&self) -> Option<Arc<Listener>> {
+        self.listener.lock().clone()
+    }
+
     /// The child ends: gives up a port of its own, so that its containers go looking for another
     /// child. The parent's stays.
     pub fn give_up(&self) {
         if !self.settings.is_shared() {
-            *self.listener.lock() = None;
+            let mut listener = self.listener.lock();
+            self.is_ending.store(true, Relaxed);
+            *listener = None;
         }
     }
 
@@ -117,7 +129,7 @@ impl Reverse {
     /// # Errors
     /// There can be none: no descriptor left, or no port.
     pub(super) fn accept(&self, deadline: Instant) -> Result<Option<Stream>, NoListener> {
-        let listener = self.listener.lock().clone().ok_or(NoListener::NoPort)?;
+        let listener = self.listener().ok_or(NoListener::NoPort)?;
         loop {
             let now = Instant::now();
             let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
@@ -176,7 +188,7 @@ impl Reverse {
 
     /// Waits until somebody may be there, or the bell rings.
     pub(super) fn wait(&self, bell: &Bell, time: Duration) -> Result<(), NoListener> {
-        let listener = self.listener.lock().clone().ok_or(NoListener::NoPort)?;
+        let listener = self.listener().ok_or(NoListener::NoPort)?;
         listener.wait(bell, time).map_err(NoListener::Accept)
     }
 

@@ -8,10 +8,11 @@ use parking_lot::RwLock;
 use super::known::{ByAddress, KnownWorkers};
 use super::log::{self, LogLevel};
 use super::member::Passes;
+use super::reverse::Address;
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
-use crate::backend::{Backend, BackendKey, Housekeeper};
+use crate::backend::{Backend, BackendKey, Housekeeper, Reverse};
 use crate::config::WorkerSettings;
 use crate::metrics::{MemberKey, MemberState};
 
@@ -23,6 +24,8 @@ pub(super) struct Child {
     members: Members,
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
+    /// Where containers dial in, by the workers they are of.
+    reverses: HashMap<Address, Arc<Reverse>>,
     housekeeper: OnceLock<Housekeeper>,
     /// Workers that have had a request.
     pub(super) known: KnownWorkers,
@@ -35,11 +38,12 @@ impl Child {
         settings: HashMap<WorkerId, WorkerSettings>,
         members: Members,
         watched: HashSet<WorkerId>,
+        reverses: HashMap<Address, Arc<Reverse>>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (KnownWorkers::default(), Passes::default());
         let settings = settings.into_iter().collect();
-        Self { settings, backends, members, watched, housekeeper, known, passes }
+        Self { settings, backends, members, watched, reverses, housekeeper, known, passes }
     }
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:
@@ -71,8 +75,26 @@ impl Child {
         }
         let mut backends = self.backends.write();
         let backend =
-            backends.entry(key.clone()).or_insert_with(|| Arc::new(Backend::new(key.clone())));
+            backends.entry(key.clone()).or_insert_with(|| Arc::new(self.new_backend(key.clone())));
         Arc::clone(backend)
+    }
+
+    /// A backend that nobody else has. Where its container dials in it is never connected to, by
+    /// whatever URL it is named: that would be to our own port.
+    pub(super) fn new_backend(&self, key: BackendKey) -> Backend {
+        let reverse = match &key.socket_path {
+            None if !self.reverses.is_empty() => self.reverses.get(&(key.host.clone(), key.port)),
+            _ => None,
+        };
+        match reverse {
+            Some(reverse) => Backend::reversed(key, Arc::clone(reverse)),
+            None => Backend::new(key),
+        }
+    }
+
+    /// Where containers dial in.
+    pub(super) fn reverses(&self) -> impl Iterator<Item = &Arc<Reverse>> {
+        self.reverses.values()
     }
 
     /// The backend with this key, if there is one.
@@ -87,6 +109,7 @@ impl Child {
 
     /// The child ends: idle connections close now, those in use after their request.
     pub(super) fn close(&self) {
+        self.reverses().for_each(|reverse| reverse.give_up());
         for backend in self.backends.read().values() {
             backend.close();
         }

@@ -18,8 +18,7 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::worker_settings::Configured;
-use super::{member, proxy_block, sys};
-use crate::backend::Backend;
+use super::{member, proxy_block, reverse, sys};
 use crate::config::WorkerSettings;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
 
@@ -195,6 +194,10 @@ impl<'r> Call<'r> {
             kept.had_it.push(self.worker);
         }
         self.note(kept.attempts, &traffic);
+        if let Some(reverse) = backend.reverse() {
+            // SAFETY: the request's server is live.
+            unsafe { reverse::report(request.server(), reverse) };
+        }
         match result {
             Ok(finished) => {
                 client.has_found(Found::Back);
@@ -202,6 +205,7 @@ impl<'r> Call<'r> {
             }
             Err(failure) => {
                 let found = Found::by(&failure);
+                kept.retry_soon = failure.error.is_about_dialling_in();
                 let asked = client.has_found(found);
                 let mut verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
@@ -228,7 +232,7 @@ impl<'r> Call<'r> {
             let member = worker.key();
             if !is_fixed {
                 // A host that the client's URL can choose: nothing of it is kept.
-                let backend = Arc::new(Backend::new(key));
+                let backend = Arc::new(self.child.new_backend(key));
                 return Arc::new(Known { backend, member, tells_upkeep: false });
             }
             let backend = self.child.backend(&key);

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +18,13 @@ use super::canon::DEFAULT_PORT;
 use super::child::Child;
 use super::guard::guard;
 use super::log::{self, LogLevel};
+use super::reverse;
 use super::roll;
 use super::server_config::WorkerId;
 use super::sys;
 use super::worker::Worker;
 use super::worker_settings::Configured;
-use crate::backend::{BackendKey, Housekeeper, Next, Pass, Upkeep};
+use crate::backend::{Backend, BackendKey, Housekeeper, Next, Pass, Reverse, Upkeep};
 use crate::config::WorkerSettings;
 
 /// One worker as one server uses it.
@@ -226,6 +228,9 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
     }
     roster.read(child);
     let mut next = Next::Usual;
+    for reverse in child.reverses() {
+        tend(child, log, reverse);
+    }
     // First what never blocks, for all: what is dead is closed in time, whatever another backend's
     // resolver or connect() takes below.
     let swept: Vec<_> = child
@@ -246,6 +251,27 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
         report(log, backend.key(), &pass);
     }
     next
+}
+
+/// What is to be done where containers dial in: a port, if there is none yet; a queue that is not
+/// full of strangers and the dead; a log line for who was sent away.
+fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
+    // SAFETY: the main server lives as long as the child.
+    unsafe { reverse::find_port(*server, reverse) };
+    let queue = reverse.listener().and_then(|listener| reverse::queue(listener.as_fd()));
+    if let Some((waiting, length)) = queue
+        && let Some(stream) = reverse.tidy(waiting, length)
+    {
+        let is_its = |backend: &&Arc<Backend>| {
+            backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
+        };
+        // Of no backend yet: closed, and its container dials in again.
+        if let Some(backend) = child.backends().iter().find(is_its) {
+            backend.take_in(stream);
+        }
+    }
+    // SAFETY: as above.
+    unsafe { reverse::report(*server, reverse) };
 }
 
 fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &Pass) {

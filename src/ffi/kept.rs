@@ -28,6 +28,8 @@ pub(super) struct Kept {
     pub(super) had_it: Vec<Worker>,
     /// The client's status if no other member takes the request.
     pub(super) instead_of_503: Option<u16>,
+    /// A container is expected to dial in soon: a client that gets 503 is told to come back.
+    pub(super) retry_soon: bool,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
     pub(super) sent_to_remote_proxy: bool,

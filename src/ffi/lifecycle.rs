@@ -10,27 +10,36 @@ use super::guard::panic_text;
 use super::held;
 use super::housekeeping::{self, Roster};
 use super::log::{self, LogLevel};
+use super::reverse;
 use super::roll;
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
 use super::sys;
 use crate::backend::Housekeeper;
 
-/// Refuses a server that is older than the one this was built for.
+/// Refuses a server that is older than the one this was built for, and reverse connections that
+/// cannot be.
 ///
 /// httpd itself checks the major number alone, while structs grow within it: a library built for a
 /// newer server would read past the end of what an older one has. Also run by
 /// `apachectl configtest`.
 ///
 /// # Safety
-/// `server` is httpd's main server.
-pub(super) unsafe fn check_config(server: *mut sys::server_rec) -> c_int {
+/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
+pub(super) unsafe fn check_config(
+    pconf: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) -> c_int {
     let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
     let (core, proxy) =
         unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
     if core >= built && proxy >= built {
-        return sys::OK as c_int;
+        // SAFETY: as the caller promises; the configuration has been read.
+        return match unsafe { reverse::check(Pool::from_ptr(pconf), server) } {
+            true => sys::OK as c_int,
+            false => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+        };
     }
     // SAFETY: the server is live.
     unsafe {
@@ -76,6 +85,20 @@ pub(super) unsafe fn post_config(
                 sys::AJP_SHIM_BUILT_MINOR,
             ),
         );
+    }
+    // SAFETY: as the caller promises; the configuration has been read, and checked.
+    match unsafe { reverse::listen(Pool::from_ptr(pconf), server) } {
+        Ok(listening) => {
+            // SAFETY: the server is live.
+            if let Some(config) = unsafe { ServerConfig::of(server) } {
+                let _ = config.listening.set(listening);
+            }
+        }
+        Err(text) => {
+            // SAFETY: the server is live.
+            unsafe { log::server(server, LogLevel::Error, format_args!("{text}")) };
+            return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+        }
     }
     // SAFETY: as the caller promises; the configuration has been read.
     let made = unsafe { SharedMemory::for_server(Pool::from_ptr(pconf), server) };
@@ -169,7 +192,13 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
         unsafe { roster.add(server, |id| settings.get(&id).cloned()) };
     }
     roster.settle();
-    let child = Arc::new(Child::new(settings, members, roster.ids()));
+    // SAFETY: the main server is live; this is a child, on its only thread.
+    let reverses = unsafe {
+        let config = ServerConfig::of(main);
+        let listening = config.and_then(|config| config.listening.get());
+        reverse::in_child(main, listening.map_or(&[], Vec::as_slice))
+    };
+    let child = Arc::new(Child::new(settings, members, roster.ids(), reverses));
     for config in configs {
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.

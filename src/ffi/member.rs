@@ -127,9 +127,14 @@ pub(super) fn final_status(request: Request<'_>, status: &mut c_int) {
     // Where no member was left, post_request has not been run.
     settle(request);
     if *status == sys::HTTP_SERVICE_UNAVAILABLE as c_int && !request.kept().is_null() {
-        // SAFETY: the reference is used for this one read.
-        if let Some(instead) = unsafe { Kept::of(request) }.instead_of_503 {
-            *status = instead.into();
+        // SAFETY: the reference is used for these two reads.
+        let kept = unsafe { Kept::of(request) };
+        match kept.instead_of_503 {
+            Some(instead) => *status = instead.into(),
+            None if kept.retry_soon => {
+                request.err_headers_out().set(c"Retry-After", c"1".as_ptr());
+            }
+            None => {}
         }
     }
 }

@@ -44,6 +44,7 @@ mod probing;
 mod proxy_block;
 mod request;
 mod response;
+mod reverse;
 mod roll;
 mod server_config;
 mod shm;

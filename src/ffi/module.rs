@@ -8,7 +8,8 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{
-    balancing, canon, cping, handler, lbmethod, lifecycle, member, server_config, slice, sys,
+    balancing, canon, cping, handler, lbmethod, lifecycle, member, reverse, server_config, slice,
+    sys,
 };
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
@@ -55,6 +56,7 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     worker_param: Some(worker_param),
     edit_line: Some(edit_line),
     maintain: Some(maintain),
+    reverse: Some(reverse),
     cping: Some(handle_cping),
     release_slice: Some(release_slice),
 };
@@ -80,13 +82,15 @@ unsafe extern "C" fn create_server_config(
 }
 
 unsafe extern "C" fn check_config(
-    _pconf: *mut sys::apr_pool_t,
+    pconf: *mut sys::apr_pool_t,
     _plog: *mut sys::apr_pool_t,
     _ptemp: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
     // SAFETY: httpd passes its main server, on its main thread.
-    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe { lifecycle::check_config(server) })
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
+        lifecycle::check_config(pconf, server)
+    })
 }
 
 unsafe extern "C" fn before_balancer(
@@ -221,6 +225,17 @@ unsafe extern "C" fn maintain(
     // SAFETY: the shim passes httpd's configuration pool, its main server, and a string.
     guard(c"ProxyAjpMaintain: internal error".as_ptr(), || unsafe {
         server_config::maintain(pool, server, value)
+    })
+}
+
+unsafe extern "C" fn reverse(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: the shim passes httpd's configuration pool, a server of its, and a string.
+    guard(c"ProxyAjpReverse: internal error".as_ptr(), || unsafe {
+        reverse::add(pool, server, arguments)
     })
 }
 

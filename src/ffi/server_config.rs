@@ -6,11 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use super::apr::{self, Pool};
 use super::child::Child;
+use super::reverse::Listening;
 use super::shm::SharedMemory;
 use super::worker::Worker;
 use super::{module, roll, sys};
 use crate::config::{
-    Activation, BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, WorkerSettings,
+    Activation, BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, ReverseListener,
+    WorkerSettings,
 };
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
@@ -23,12 +25,16 @@ pub(super) struct ServerConfig {
     balancer_keys: HashMap<Box<[u8]>, BalancerKeys>,
     /// The same with what is inherited; filled in when the whole configuration has been read.
     balancers: OnceLock<HashMap<Box<[u8]>, BalancerSettings>>,
+    /// `ProxyAjpReverse`, this server's own lines.
+    reverse: Vec<ReverseListener>,
     /// `ProxyAjpMaintain`; the main server's counts.
     pub(super) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
     pub(super) child: OnceLock<Arc<Child>>,
     /// What all children share; in the main server alone, filled in by post_config.
     pub(super) shared: OnceLock<SharedMemory>,
+    /// Where containers dial in; in the main server alone, filled in by post_config.
+    pub(super) listening: OnceLock<Vec<Listening>>,
 }
 
 /// What tells a worker from another one throughout its life.
@@ -157,6 +163,24 @@ impl ServerConfig {
     /// by in this server. `None` where no line has a key of ours for it. Allocates nothing.
     pub(super) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
         self.balancers.get()?.get(name).copied()
+    }
+
+    /// Takes in one more `ProxyAjpReverse` of this server.
+    ///
+    /// # Safety
+    /// As [`of_or_new`](Self::of_or_new).
+    pub(super) unsafe fn add_reverse(
+        server: *mut sys::server_rec,
+        pool: *mut sys::apr_pool_t,
+        listener: ReverseListener,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe { Self::of_or_new(server, pool) }.reverse.push(listener);
+    }
+
+    /// Where this server's own lines have containers dial in.
+    pub(super) fn reverse(&self) -> &[ReverseListener] {
+        &self.reverse
     }
 
     /// The settings of all workers defined in this server.

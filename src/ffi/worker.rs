@@ -249,6 +249,12 @@ impl Worker {
         }
     }
 
+    /// Is `hcmethod` set?
+    pub(super) fn has_health_check(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.shared()).method != sys::hcmethod_t_NONE }
+    }
+
     pub(super) fn flush(self) -> Flush {
         let s = self.shared();
         // SAFETY: plain fields of a live record.

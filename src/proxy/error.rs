@@ -64,6 +64,17 @@ pub enum ProxyError {
     },
 }
 
+impl ProxyError {
+    /// The container opens the connections, and none is there.
+    #[must_use]
+    pub fn is_about_dialling_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Acquire(AcquireFailure::NoneDialled { .. } | AcquireFailure::NoListener(_))
+        )
+    }
+}
+
 fn cause(error: Option<&NetError>) -> String {
     error.map(|e| format!(": {e}")).unwrap_or_default()
 }

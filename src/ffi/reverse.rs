@@ -1,0 +1,418 @@
+//! Reverse connections from the configuration to a child: what is asked for, whether it can be, and
+//! the sockets.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_char, c_int};
+use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::apr::{self, Pool};
+use super::canon::DEFAULT_PORT;
+use super::log::{self, LogLevel};
+use super::server_config::{ServerConfig, WorkerId};
+use super::worker::Worker;
+use super::{roll, sys};
+use crate::backend::Reverse;
+use crate::config::ReverseListener;
+use crate::net::Listener;
+use crate::protocol::handshake::Key;
+
+/// A place where containers dial in, ready for the children.
+#[derive(Debug)]
+pub(super) struct Listening {
+    settings: ReverseListener,
+    key: Option<Key>,
+    /// The parent's socket, which stays open as long as this is in use; `None` for a range.
+    socket: Option<RawFd>,
+}
+
+/// Which worker it is about: host and port of its URL.
+pub(super) type Address = (String, u16);
+
+/// Sees whether everything the configuration says of reverse connections can be. `false`: no, and
+/// that was logged.
+///
+/// # Safety
+/// `main` is httpd's main server, whose configuration has been read; this is its main thread.
+pub(super) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
+    // SAFETY: as the caller promises.
+    let asked = unsafe { asked_for(main) };
+    let mut good = true;
+    let mut refuse = |text: std::fmt::Arguments<'_>| {
+        good = false;
+        // SAFETY: the main server is live.
+        unsafe { log::server(main, LogLevel::Error, text) };
+    };
+    let listeners = match asked {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            refuse(format_args!("{error}"));
+            return false;
+        }
+    };
+    // SAFETY: as the caller promises.
+    let workers = unsafe { workers(main) };
+    for (at, listener) in listeners.iter().enumerate() {
+        let url = url(listener);
+        let mut named = workers.iter().filter(|worker| is_of(**worker, listener)).peekable();
+        if named.peek().is_none() {
+            refuse(format_args!(
+                "ProxyAjpReverse {url}: no such worker; a ProxyPass or BalancerMember must have this \
+                 host and port"
+            ));
+        }
+        if named.any(|worker| worker.has_health_check()) {
+            refuse(format_args!(
+                "{url}: hcmethod cannot be used with reverse connections, since a health check \
+                 connects; that a container dials in shows that it is there"
+            ));
+        }
+        for other in &listeners[..at] {
+            if other.overlaps(listener) {
+                refuse(format_args!("{url}: {listener} overlaps {other} of {}", self::url(other)));
+            }
+        }
+        // SAFETY: httpd's list of its Listen directives, on its main thread.
+        if let Some(port) = unsafe { httpd_ports() }.find(|(ip, port)| listener.covers(*ip, *port))
+        {
+            refuse(format_args!("{url}: httpd itself has Listen at port {} of {listener}", port.1));
+        }
+        if let Some(file) = &listener.key_file {
+            match read_key(pool, file) {
+                Ok(_) => {}
+                Err(error) => refuse(format_args!("{url}: keyfile {error}")),
+            }
+        }
+    }
+    good
+}
+
+/// Opens the parent's sockets, or takes up those of before a restart. `Err`: to be logged.
+///
+/// # Safety
+/// As [`check`], which has said `true`.
+pub(super) unsafe fn listen(
+    pool: Pool,
+    main: *mut sys::server_rec,
+) -> Result<Vec<Listening>, String> {
+    // SAFETY: as the caller promises.
+    let asked = unsafe { asked_for(main) }?;
+    let mut listening = Vec::new();
+    let name = |settings: &ReverseListener| CString::new(settings.to_string()).unwrap_or_default();
+    let mut kept = HashMap::new();
+    for settings in asked.iter().filter(|settings| settings.is_shared()) {
+        let name = name(settings);
+        // SAFETY: this is httpd's main thread, in its parent process.
+        let socket = unsafe { sys::ajp_shim_kept_listener(name.as_ptr()) };
+        if socket >= 0 {
+            kept.insert(name, socket);
+        }
+    }
+    // Before others are opened, which may want the same port.
+    // SAFETY: as above.
+    unsafe { sys::ajp_shim_end_unused_listeners() };
+    for settings in asked {
+        // SAFETY: as the caller promises.
+        unsafe { warn(main, pool, &settings) };
+        let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
+        let key = key.map_err(|error| format!("{}: keyfile {error}", url(&settings)))?;
+        let mut socket = None;
+        if settings.is_shared() {
+            let name = name(&settings);
+            let raw = match kept.get(&name) {
+                Some(raw) => *raw,
+                None => {
+                    let listener = bind(&settings)?;
+                    let raw = listener.into_raw_fd();
+                    // SAFETY: this is httpd's main thread, in its parent process.
+                    if unsafe { sys::ajp_shim_keep_listener(name.as_ptr(), raw) } == 0 {
+                        return Err(format!("{settings}: there are too many ProxyAjpReverse"));
+                    }
+                    raw
+                }
+            };
+            // SAFETY: the table keeps it open.
+            let copy = unsafe { copy(raw) }.map_err(|error| format!("{settings}: {error}"))?;
+            let listener = Listener::from_fd(copy);
+            let set = listener.listen(settings.backlog);
+            set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
+            if key.is_some() {
+                // Without a handshake nothing is sent first, and nothing would ever be accepted.
+                // SAFETY: a socket of ours.
+                unsafe { sys::ajp_shim_defer_accept(raw) };
+            }
+            socket = Some(raw);
+        }
+        listening.push(Listening { settings, key, socket });
+    }
+    Ok(listening)
+}
+
+/// What a child has of it.
+///
+/// # Safety
+/// This is a child, before other threads exist; `main` is its main server.
+pub(super) unsafe fn in_child(
+    main: *mut sys::server_rec,
+    listening: &[Listening],
+) -> HashMap<Address, Arc<Reverse>> {
+    let mut all = HashMap::new();
+    for Listening { settings, key, socket } in listening {
+        let listener = socket.and_then(|raw| {
+            // SAFETY: inherited from the parent, and open as long as the child.
+            match unsafe { copy(raw) } {
+                Ok(copy) => Some(Listener::from_fd(copy)),
+                Err(error) => {
+                    // SAFETY: the main server is live.
+                    unsafe {
+                        let text = format_args!("{settings}: no descriptor: {error}");
+                        log::server(main, LogLevel::Error, text);
+                    }
+                    None
+                }
+            }
+        });
+        let prepare = if key.is_some() { defer } else { leave };
+        let reverse = Reverse::new(settings.clone(), key.clone(), listener, prepare);
+        let reverse = Arc::new(reverse);
+        // SAFETY: the main server is live.
+        unsafe { find_port(main, &reverse) };
+        all.insert((settings.host.clone(), settings.port), reverse);
+    }
+    all
+}
+
+/// Has a child that needs a port of a range get one; says so once, and that there is none, each time.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(super) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) {
+    // SAFETY: as the caller promises.
+    let say = |level, text: std::fmt::Arguments<'_>| unsafe { log::server(main, level, text) };
+    match reverse.listen() {
+        Ok(Some(address)) => {
+            say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
+        }
+        Ok(None) => {}
+        Err(error) => say(
+            LogLevel::Error,
+            format_args!(
+                "no port of {reverse} is free for this child ({error}): its requests get 503 until \
+                 there is one; the range needs as many ports as ServerLimit"
+            ),
+        ),
+    }
+}
+
+/// Logs whom a worker's listener has sent away.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(super) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
+    for refusal in reverse.take_refusals() {
+        // SAFETY: as the caller promises.
+        unsafe { log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}")) };
+    }
+}
+
+/// How many connections wait there, and how many may; `None` where the system does not say.
+pub(super) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    let (mut waiting, mut length) = (0, 0);
+    // SAFETY: an open socket; two places of ours.
+    let known = unsafe {
+        sys::ajp_shim_accept_queue(socket.as_raw_fd(), &raw mut waiting, &raw mut length)
+    };
+    (known != 0).then_some((waiting, length))
+}
+
+fn defer(socket: BorrowedFd<'_>) {
+    // SAFETY: an open socket.
+    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd()) }
+}
+
+fn leave(_: BorrowedFd<'_>) {}
+
+/// # Safety
+/// `raw` is open during the call.
+unsafe fn copy(raw: RawFd) -> Result<OwnedFd, rustix::io::Errno> {
+    // SAFETY: as the caller promises.
+    rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(raw) }, 0)
+}
+
+fn bind(settings: &ReverseListener) -> Result<OwnedFd, String> {
+    let address = settings.addresses().next().ok_or("no port")?;
+    let listener = Listener::bind(address, settings.backlog)
+        .map_err(|error| format!("cannot listen at {settings} for ProxyAjpReverse: {error}"))?;
+    Ok(listener.into())
+}
+
+/// Every listener the configuration asks for, by directive and by worker.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, String> {
+    let mut seen = Vec::new();
+    let mut listeners = Vec::<ReverseListener>::new();
+    let mut reversed = HashMap::<WorkerId, bool>::new();
+    // SAFETY: httpd's servers, and their configurations, which nothing changes any more.
+    for config in unsafe { roll::servers(main).filter_map(|server| ServerConfig::of(server)) } {
+        // A server without a line of ours has the main server's.
+        if seen.contains(&std::ptr::from_ref(config)) {
+            continue;
+        }
+        seen.push(std::ptr::from_ref(config));
+        listeners.extend(config.reverse().iter().cloned());
+        reversed.extend(config.workers().iter().map(|(id, settings)| (*id, settings.reversed)));
+    }
+    // SAFETY: as the caller promises.
+    for worker in unsafe { workers(main) } {
+        let is_reversed = reversed.get(&worker.id()).copied().unwrap_or(false);
+        if is_reversed && !listeners.iter().any(|listener| is_of(worker, listener)) {
+            let host = worker.host();
+            let own = ReverseListener::of_worker(&String::from_utf8_lossy(&host), port(worker));
+            listeners.push(own.map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(listeners)
+}
+
+/// All ajp workers over TCP.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
+    // SAFETY: as the caller promises; the workers are mod_proxy's and live.
+    let all = unsafe {
+        roll::servers(main)
+            .filter_map(|server| roll::proxy_conf(server))
+            .flat_map(|conf| roll::workers(conf))
+            .map(|raw| Worker::from_ptr(raw))
+    };
+    all.filter(|worker| worker.is_ajp() && worker.socket_path().is_none()).collect()
+}
+
+fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
+    worker.host().eq_ignore_ascii_case(listener.host.as_bytes()) && port(worker) == listener.port
+}
+
+fn port(worker: Worker) -> u16 {
+    match worker.port() {
+        0 => DEFAULT_PORT,
+        port => port,
+    }
+}
+
+fn url(listener: &ReverseListener) -> String {
+    match listener.host.contains(':') {
+        true => format!("ajp://[{}]:{}", listener.host, listener.port),
+        false => format!("ajp://{}:{}", listener.host, listener.port),
+    }
+}
+
+/// Addresses and ports of httpd's own Listen directives.
+///
+/// # Safety
+/// This is httpd's main thread.
+unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
+    // SAFETY: as the caller promises; an address of httpd's is live as long as its configuration.
+    (0..)
+        .map_while(|number: c_int| unsafe {
+            let address = sys::ajp_shim_listen_address(number);
+            (!address.is_null()).then(|| apr::address(address).map(|ip| (ip, (*address).port)))
+        })
+        .flatten()
+}
+
+/// What is not wrong, but not as it may seem.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn warn(main: *mut sys::server_rec, pool: Pool, listener: &ReverseListener) {
+    let url = url(listener);
+    // SAFETY: the main server is live.
+    let say = |text: std::fmt::Arguments<'_>| unsafe {
+        log::server(main, LogLevel::Warning, text);
+    };
+    let mut limit: c_int = 0;
+    // SAFETY: httpd fills in a place of ours.
+    let known =
+        unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) == 0 };
+    if known && !listener.is_shared() && c_int::from(length(listener)) < limit {
+        say(format_args!(
+            "{url}: {listener} has {} ports and ServerLimit is {limit}: children beyond the first \
+             have no port, and answer 503",
+            length(listener),
+        ));
+    }
+    // SAFETY: as the caller promises.
+    for worker in unsafe { workers(main) }.into_iter().filter(|worker| is_of(*worker, listener)) {
+        let unused = [
+            ("connectiontimeout", worker.connection_timeout().is_some()),
+            ("addressttl", worker.address_ttl().is_some()),
+        ];
+        for (word, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
+            say(format_args!("{url}: {word} has no meaning where the container connects"));
+        }
+    }
+    if let Some(file) = &listener.key_file {
+        let path = in_server_root(pool, file);
+        let mode = fs::metadata(&path).map(|found| found.permissions().mode()).unwrap_or(0);
+        if mode & 0o007 != 0 {
+            say(format_args!(
+                "{url}: keyfile {} can be read by every user of this machine",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn length(listener: &ReverseListener) -> u16 {
+    (listener.ports.end() - listener.ports.start()).saturating_add(1)
+}
+
+fn read_key(pool: Pool, file: &str) -> Result<Key, String> {
+    let path = in_server_root(pool, file);
+    let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Key::from_file_bytes(&content).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A relative name is one below ServerRoot.
+fn in_server_root(pool: Pool, file: &str) -> PathBuf {
+    let name = pool.copy(file.as_bytes());
+    // SAFETY: a live pool of the configuration's, and a string in it.
+    let full = unsafe { apr::bytes(sys::ap_server_root_relative(pool.as_ptr(), name)) };
+    let full: &Path = match full {
+        Some(full) => Path::new(std::ffi::OsStr::from_bytes(full)),
+        None => Path::new(file),
+    };
+    full.into()
+}
+
+/// Takes a `ProxyAjpReverse` line. Null: taken; else the error text.
+///
+/// # Safety
+/// As [`super::server_config::maintain`].
+pub(super) unsafe fn add(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: a string of the configuration.
+    let arguments = unsafe { apr::bytes(arguments) }.unwrap_or(b"");
+    match ReverseListener::parse(&String::from_utf8_lossy(arguments)) {
+        Ok(listener) => {
+            // SAFETY: as the caller promises; no reference from `of` is in use.
+            unsafe { ServerConfig::add_reverse(server, pool, listener) };
+            std::ptr::null()
+        }
+        Err(error) => {
+            let text = CString::new(format!("ProxyAjpReverse: {error}")).unwrap_or_default();
+            // SAFETY: as the caller promises.
+            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
+        }
+    }
+}
