@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use super::refusal::RefusalReason;
-use crate::net::{self, Deadline, NetError, Received, Stream};
+use crate::net::{self, Deadline, IdleState, NetError, Received, Stream};
 use crate::protocol::handshake::{FrontEnd, HandshakeError, Hello, Key, Proof};
 use crate::protocol::{Direction, split_packet};
 
-/// Has the peer prove that it knows the key, within `time`; `port` is where it came in.
+/// Has the peer prove that it knows the key, within `time`; `port` is where it came in. `false`: it
+/// was gone before it could.
 ///
 /// Nothing else has been read or sent then: the connection is as good as new.
 pub(super) fn verify(
@@ -18,10 +19,14 @@ pub(super) fn verify(
     port: u16,
     node: Option<&str>,
     time: Duration,
-) -> Result<(), RefusalReason> {
+) -> Result<bool, RefusalReason> {
     let deadline = Deadline::after(Instant::now(), time);
     let hello = read(stream, "hello", Hello::MAX_LEN, &deadline, time)?;
     let hello = Hello::decode(&hello).map_err(HandshakeError::from)?;
+    // A container that has ended may have left its hello in the queue.
+    if matches!(stream.idle_state(), IdleState::Closed | IdleState::Broken(_)) {
+        return Ok(false);
+    }
     let nonce = net::random().map_err(|error| RefusalReason::BrokenOff(Some(error)))?;
     let (challenge, expected) = FrontEnd::answer(key, port, nonce, &hello);
     let left = deadline.remaining(Instant::now());
@@ -38,7 +43,7 @@ pub(super) fn verify(
             name: String::from_utf8_lossy(hello.node()).into_owned(),
             wanted: wanted.into(),
         }),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 

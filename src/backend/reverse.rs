@@ -176,8 +176,7 @@ impl Reverse {
             Ok(Some(address)) => address.port(),
             _ => return Ok(false),
         };
-        verify(stream, key, port, self.settings.node.as_deref(), share(left))?;
-        Ok(true)
+        verify(stream, key, port, self.settings.node.as_deref(), share(left))
     }
 
     /// Is a CPING to be sent on a new connection, where the worker says so? The handshake has shown

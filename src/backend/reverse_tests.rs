@@ -195,6 +195,23 @@ fn a_peer_with_the_key_is_let_in_and_one_with_another_or_none_is_not() {
 }
 
 #[test]
+fn a_peer_that_said_hello_and_died_is_skipped_without_a_word() {
+    let scene = Scene::new("keyfile=k");
+    let container = Container::new(&key(), scene.address.port(), Hello::new([7; 16], b"").unwrap());
+    scene.dial().write_all(&container.hello()).unwrap();
+    let mut alive = scene.dial();
+    let port = scene.address.port();
+    thread::scope(|threads| {
+        threads.spawn(move || {
+            shake_hands(&mut alive, &key(), port, b"").unwrap();
+            alive.read(&mut [0])
+        });
+        drop(scene.acquire().unwrap());
+    });
+    assert_eq!(scene.refusals(), [""; 0]);
+}
+
+#[test]
 fn a_proof_of_another_handshake_is_refused() {
     let scene = &Scene::new("keyfile=k").wait(Duration::ZERO);
     let port = scene.address.port();

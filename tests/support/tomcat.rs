@@ -56,7 +56,13 @@ impl Tomcat {
 
     /// The same, with a further connector of these attributes for each of `more`.
     pub fn start_with(more: &[&str]) -> Self {
-        Self::start_as(more, "")
+        Self::start_as(more, &[], "")
+    }
+
+    /// The same as [`Tomcat::start`], and it dials httpd: one connector of `tomcat-connector/` with
+    /// these attributes each, all of node1.
+    pub fn start_dialling(connectors: &[String]) -> Self {
+        Self::start_as(&[], connectors, "")
     }
 
     /// The same as [`Tomcat::start`], and while a node is told that it is disabled, it sends
@@ -64,12 +70,13 @@ impl Tomcat {
     pub fn start_draining() -> Self {
         Self::start_as(
             &[],
+            &[],
             "<Valve className='org.apache.catalina.valves.LoadBalancerDrainingValve'/>",
         )
     }
 
     /// `valves` are those of each engine.
-    fn start_as(more: &[&str], valves: &'static str) -> Self {
+    fn start_as(more: &[&str], dialling: &[String], valves: &'static str) -> Self {
         let base = tempfile::Builder::new().prefix("ajp-").tempdir().expect("a directory");
         process::remove_at_end(base.path());
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("it is ours");
@@ -80,10 +87,23 @@ impl Tomcat {
         let conf = base.path().join("conf");
         let more_ports: Vec<u16> = more.iter().map(|_| free_port()).collect();
         let more = more_ports.iter().copied().zip(more.iter().copied()).collect();
-        let server =
-            Connectors { port, node2_port, secret_port, large_port, ipv6_port, more, valves }
-                .server_xml(&socket);
+        let server = Connectors {
+            port,
+            node2_port,
+            secret_port,
+            large_port,
+            ipv6_port,
+            more,
+            dialling,
+            valves,
+        }
+        .server_xml(&socket);
         fs::write(conf.join("server.xml"), server).expect("it is ours");
+        if !dialling.is_empty() {
+            let sources =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("tomcat-connector/src/ajp/reverse");
+            copy_tree(&compiled(&sources), &base.path().join("lib"));
+        }
         let process = Self::spawn(base.path());
         let mut tomcat = Self {
             port,
@@ -103,6 +123,11 @@ impl Tomcat {
     /// Ends it politely, and waits for its end.
     pub fn stop(&mut self) {
         self.process.stop();
+    }
+
+    /// Ends it without a warning.
+    pub fn kill(&mut self) {
+        self.process.stop_by("KILL");
     }
 
     /// Starts it again after [`Tomcat::stop`], on the same ports, and waits until it serves.
@@ -160,6 +185,7 @@ struct Connectors<'a> {
     large_port: u16,
     ipv6_port: Option<u16>,
     more: Vec<(u16, &'a str)>,
+    dialling: &'a [String],
     valves: &'a str,
 }
 
@@ -184,6 +210,12 @@ impl Connectors<'_> {
         ));
         for (port, attributes) in &self.more {
             first += &tcp(*port, &format!("{open} {attributes}"));
+        }
+        for attributes in self.dialling {
+            first += &format!(
+                "<Connector protocol='ajp.reverse.ReverseAjpNioProtocol' {open} maxThreads='200' \
+                 tomcatAuthentication='false' allowedRequestAttributesPattern='.*' {attributes}/>\n"
+            );
         }
         if let Some(port) = self.ipv6_port {
             first += &connector(&format!("{open} address='::1' port='{port}'"));
@@ -222,7 +254,8 @@ fn install(base: &Path) {
     }
     fs::copy(format!("{HOME}/etc/web.xml"), base.join("conf/web.xml")).expect("Tomcat has one");
     // Nothing in Tomcat's own libraries is of interest to the application: do not scan them.
-    let properties = "common.loader=\"${catalina.home}/lib\",\"${catalina.home}/lib/*.jar\"\n\
+    let properties = "common.loader=\"${catalina.base}/lib\",\"${catalina.home}/lib\",\
+        \"${catalina.home}/lib/*.jar\"\n\
         server.loader=\nshared.loader=\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n";
     fs::write(base.join("conf/catalina.properties"), properties).expect("it is ours");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webapp");
@@ -247,7 +280,14 @@ fn compiled(sources: &Path) -> PathBuf {
     if !classes.exists() {
         let fresh = tempfile::tempdir_in(cache).expect("cargo has made it");
         let output = Command::new("javac")
-            .args(["--release", "17", "-nowarn", "-cp", &format!("{HOME}/lib/*"), "-d"])
+            .args([
+                "--release",
+                "17",
+                "-nowarn",
+                "-cp",
+                &format!("{HOME}/lib/*:{HOME}/bin/tomcat-juli.jar"),
+                "-d",
+            ])
             .arg(fresh.path())
             .args(&files)
             .output()

@@ -1,0 +1,294 @@
+//! A Tomcat that lets nothing in: it dials httpd, with the connector of `tomcat-connector/`.
+//!
+//! Pauses here are clients that think, or the time that a thing must not take.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use support::http::{Generated, said, sha256};
+use support::httpd::{Httpd, Mpm, Setup};
+use support::process::{self, free_port, signal, wait_for};
+use support::tomcat::Tomcat;
+
+/// A key file of this test, readable by its owner alone, and another one.
+fn keys() -> &'static [PathBuf; 2] {
+    static KEYS: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let directory = tempfile::tempdir().expect("a directory").keep();
+        process::remove_at_end(&directory);
+        ["0123456789abcdef-right\n", "0123456789abcdef-wrong\r\n"].map(|key| {
+            let file = directory.join(&key[17..22]);
+            fs::write(&file, key).expect("it is ours");
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+            file
+        })
+    })
+}
+
+/// The attributes of a connector that dials this port with the key, as node1.
+fn connector(port: u16, spare: u32, more: &str) -> String {
+    format!(
+        "address='127.0.0.1' port='{port}' spare='{spare}' keyFile='{}' nodeName='node1' \
+         backoffMax='500' {more}",
+        keys()[0].display()
+    )
+}
+
+/// An httpd at which the container of `/app` dials in at this port, with the key, as node1.
+fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
+    Httpd::setup().mpm(mpm).conf(&format!(
+        "ProxyAjpReverse ajp://127.0.0.1:{port} keyfile={} node=node1\n\
+         ProxyPass /app ajp://127.0.0.1:{port}/app {parameters}",
+        keys()[0].display()
+    ))
+}
+
+#[test]
+fn pages_sessions_and_uploads_come_through_under_every_mpm() {
+    let megabyte = Generated::bytes(1 << 20, 1);
+    let digest = sha256([megabyte.clone()]);
+    let servers = [Mpm::Event, Mpm::Worker, Mpm::Prefork].map(|mpm| (mpm, free_port()));
+    let _tomcat = Tomcat::start_dialling(&servers.map(|(_, port)| connector(port, 2, "")));
+    for (mpm, port) in servers {
+        let httpd = setup(mpm, port, "").start();
+        let page = httpd.get("/app/index.html").expect(200).text();
+        assert!(page.contains("the application's index page"), "{mpm:?}: {page}");
+        let mut client = httpd.client();
+        let first = client.get("/app/session").expect(200);
+        let cookie = first.header("Set-Cookie").expect("a session").split(';').next().unwrap();
+        let cookie = format!("Cookie: {cookie}\r\n");
+        let second = client.request("GET", "/app/session", &cookie, b"").expect(200);
+        assert_eq!((second.said("count"), second.said("node")), ("2".into(), "node1".into()));
+        for body in [&megabyte[..1000], &megabyte[..]] {
+            let length = format!("Content-Length: {}\r\n", body.len());
+            let answer = client.request("POST", "/app/upload", &length, body).expect(200);
+            assert_eq!(answer.said("length"), body.len().to_string(), "{mpm:?}");
+        }
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        let mut body = format!("{:x}\r\n", megabyte.len()).into_bytes();
+        body.extend_from_slice(&megabyte);
+        body.extend_from_slice(b"\r\n0\r\n\r\n");
+        let answer = client.request("POST", "/app/upload", chunked, &body).expect(200);
+        assert_eq!(said(&answer.text(), "sha256"), digest, "{mpm:?}");
+    }
+}
+
+#[test]
+fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() {
+    let port = free_port();
+    let _tomcat = Tomcat::start_dialling(&[connector(port, 2, "")]);
+    let httpd = setup(Mpm::Prefork, port, "")
+        .conf("StartServers 32\nMinSpareServers 32\nMaxSpareServers 33\nMaxRequestWorkers 32")
+        .conf("CustomLog waits.log \"%P %s %{ajp-connection}n %{ajp-wait-us}n\"")
+        .start();
+    httpd.get("/app/static.txt").expect(200);
+    scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                let mut client = httpd.client();
+                for _ in 0..60 {
+                    client.get("/app/static.txt").expect(200);
+                }
+            });
+        }
+    });
+    let log = wait_for("all is in the log", || {
+        let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
+        (log.lines().count() > 32 * 60).then_some(log)
+    });
+    let mut children = std::collections::BTreeSet::new();
+    let mut worst = 0;
+    for line in log.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words[1], "200", "{line}");
+        children.insert(words[0]);
+        worst = worst.max(words[3].parse::<u64>().expect(line));
+    }
+    // How long that is says how busy this machine is as well: it is for who runs this by hand.
+    println!("{} children, longest wait {worst} us", children.len());
+    assert!(children.len() >= 30, "{} children served", children.len());
+}
+
+#[test]
+fn a_graceful_restart_and_a_killed_child_lose_no_request_but_those_of_the_child() {
+    let ports = [Mpm::Event, Mpm::Prefork].map(|mpm| (mpm, free_port()));
+    let _tomcat = Tomcat::start_dialling(&ports.map(|(_, port)| connector(port, 4, "")));
+    for (mpm, port) in ports {
+        let httpd = setup(mpm, port, "").start();
+        httpd.get("/app/static.txt").expect(200);
+        let (end, lost, served) = Default::default();
+        scope(|scope| {
+            for client in 0..8 {
+                let (end, lost, served): (&AtomicBool, &AtomicUsize, &AtomicUsize) =
+                    (&end, &lost, &served);
+                let httpd = &httpd;
+                scope.spawn(move || {
+                    let mut number = 0;
+                    while !end.load(Ordering::Relaxed) {
+                        number += 1;
+                        let id = format!("{client}-{number}");
+                        // What is cut off was in the killed child's hands.
+                        match httpd.client().try_get(&format!("/app/echo?id={id}")) {
+                            Some(answer) if answer.complete => {
+                                let answer = answer.expect(200);
+                                assert!(answer.text().contains(&id), "another's answer");
+                                served.fetch_add(1, Ordering::Relaxed);
+                            }
+                            _ => drop(lost.fetch_add(1, Ordering::Relaxed)),
+                        }
+                    }
+                });
+            }
+            for _ in 0..3 {
+                sleep(Duration::from_millis(300));
+                httpd.graceful();
+            }
+            assert_eq!(lost.load(Ordering::Relaxed), 0, "{mpm:?}: lost in a graceful restart");
+            signal("KILL", httpd.children()[0]);
+            sleep(Duration::from_millis(500));
+            end.store(true, Ordering::Relaxed);
+        });
+        let (lost, served) = (lost.into_inner(), served.into_inner());
+        println!("{mpm:?}: {served} served, {lost} lost with the killed child");
+        assert!(lost <= 8, "{mpm:?}: {lost}: one for each client at most");
+        assert!(served > 100, "{mpm:?}: {served}");
+    }
+}
+
+#[test]
+fn a_tomcat_that_is_killed_or_restarted_while_idle_is_used_again_at_once() {
+    let port = free_port();
+    let mut tomcat = Tomcat::start_dialling(&[connector(port, 4, "")]);
+    let httpd = setup(Mpm::Event, port, "").start();
+    for round in 0..6 {
+        httpd.get("/app/static.txt").expect(200);
+        // The connections of the one before are in pools and in the queue, dead.
+        if round % 2 == 0 {
+            tomcat.kill();
+        } else {
+            tomcat.stop();
+        }
+        tomcat.start_again();
+        let start = Instant::now();
+        wait_for("it dials again", || {
+            let answer = httpd.get("/app/static.txt");
+            assert!([200, 503].contains(&answer.status), "{}", answer.status);
+            (answer.status == 200).then_some(())
+        });
+        println!("round {round}: {} ms", start.elapsed().as_millis());
+        for _ in 0..20 {
+            httpd.get("/app/static.txt").expect(200);
+        }
+    }
+    assert!(!httpd.error_log().contains("refused"), "nobody was");
+}
+
+#[test]
+fn without_a_tomcat_503_comes_within_acquire_and_its_return_is_noticed_at_once() {
+    let port = free_port();
+    let mut tomcat = Tomcat::start_dialling(&[connector(port, 2, "")]);
+    let httpd = setup(Mpm::Event, port, "acquire=300")
+        .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+        .start();
+    httpd.get("/app/static.txt").expect(200);
+    tomcat.stop();
+    let timed = || {
+        let start = Instant::now();
+        let answer = httpd.get("/app/static.txt").expect(503);
+        assert_eq!(answer.header("Retry-After"), Some("1"));
+        start.elapsed()
+    };
+    let first = timed();
+    assert!(first < Duration::from_millis(400), "{first:?}");
+    wait_for("it is known to be gone", || {
+        httpd.get("/app/static.txt").expect(503);
+        httpd.error_log().contains("none for a while").then_some(())
+    });
+    let later = timed();
+    assert!(later < Duration::from_millis(150), "{later:?}");
+    tomcat.start_again();
+    wait_for("it is back", || (httpd.get("/app/static.txt").status == 200).then_some(()));
+    println!("503 after {} ms, and after {} ms", first.as_millis(), later.as_millis());
+}
+
+#[test]
+fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
+    let ports = [free_port(), free_port(), free_port()];
+    let bare = |port: u16, more: &str| {
+        format!("address='127.0.0.1' port='{port}' backoffMin='50' backoffMax='200' {more}")
+    };
+    let wrong = format!("keyFile='{}' nodeName='node1'", keys()[1].display());
+    let renamed = format!("keyFile='{}' nodeName='node2'", keys()[0].display());
+    let _tomcat = Tomcat::start_dialling(&[
+        bare(ports[0], &wrong),
+        bare(ports[1], &renamed),
+        bare(ports[2], ""),
+    ]);
+    for (port, said) in [
+        (ports[0], "broke the handshake off"),
+        (ports[1], "calls itself \"node2\", and node=node1 is wanted"),
+        (ports[2], "no hello within"),
+    ] {
+        let httpd = setup(Mpm::Event, port, "acquire=500")
+            .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+            .start();
+        // No key, no hello: the kernel keeps that one back.
+        if said.starts_with("no hello") {
+            httpd.get("/app/static.txt").expect(503);
+            continue;
+        }
+        for _ in 0..3 {
+            httpd.get("/app/static.txt").expect(503);
+        }
+        let log = wait_for("the refusal is in the log", || {
+            let log = httpd.error_log();
+            log.contains(said).then_some(log)
+        });
+        assert_eq!(log.matches(said).count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
+    // Neighbours that are free now.
+    let first = (20_000..30_000)
+        .step_by(17)
+        .find(|first| (0..8).all(|n| std::net::TcpListener::bind(("127.0.0.1", first + n)).is_ok()))
+        .expect("eight free ports in a row");
+    let _tomcat = Tomcat::start_dialling(&[connector(first, 2, "portRange='8' backoffMin='50'")]);
+    let httpd = Httpd::setup()
+        .mpm(Mpm::Prefork)
+        .conf("ServerLimit 8\nStartServers 4\nMinSpareServers 4\nMaxSpareServers 5\nMaxRequestWorkers 4")
+        .conf(&format!(
+            "ProxyAjpReverse ajp://node1 listen=127.0.0.1:{first}-{} keyfile={} node=node1\n\
+             ProxyPass /app ajp://node1/app acquire=5000",
+            first + 7,
+            keys()[0].display()
+        ))
+        .conf("CustomLog children.log \"%P %s\"")
+        .start();
+    let ask_all = |at_least: usize| {
+        wait_for("every child has served", || {
+            scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| httpd.get("/app/slow?ms=50").expect(200));
+                }
+            });
+            (support::members::serving(&httpd) >= at_least).then_some(())
+        });
+    };
+    ask_all(4);
+    let log = httpd.error_log();
+    assert_eq!(log.matches("dial this child in at 127.0.0.1:").count(), 4, "{log}");
+    httpd.graceful();
+    ask_all(8);
+    assert!(!httpd.error_log().contains("no port of"), "{}", httpd.error_log());
+}
