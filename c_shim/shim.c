@@ -192,7 +192,7 @@ int ajp_shim_keep_listener(const char *name, int fd)
     }
     strcpy(table->at[table->count].name, name);
     table->at[table->count].fd = fd;
-    table->at[table->count].in_use = 1;
+    table->at[table->count].in_use = 0;
     table->count++;
     return 1;
 }

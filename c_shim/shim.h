@@ -94,9 +94,9 @@ int ajp_shim_join_within(pthread_t thread, int milliseconds);
 /* Listening sockets that outlive a restart, by name: children of before it go on accepting, and what
  * waits to be accepted is not lost. httpd's parent process alone, on its main thread.
  *
- * The one kept under this name, which is in use from now on; -1: none. */
+ * The one kept under this name; -1: none. */
 int ajp_shim_kept_listener(const char *name);
-/* Keeps one, in use; 0: no room. */
+/* Keeps one for the next restart to ask for; 0: no room. */
 int ajp_shim_keep_listener(const char *name, int fd);
 /* Closes, in all processes, those not asked for since the last call. */
 void ajp_shim_end_unused_listeners(void);

@@ -1,6 +1,8 @@
-//! A container that does what a test tells it: threads, real sockets, no sleeps.
+//! A container that does what a test tells it: threads, real sockets, no sleeps but those of one that
+//! dials in vain.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -33,6 +35,8 @@ enum Address {
     /// The listener is the acceptor's, in a second handle.
     Tcp(SocketAddr, TcpListener),
     Unix(PathBuf),
+    /// It does not listen: it dials.
+    None,
 }
 
 #[derive(Default)]
@@ -44,6 +48,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     stopping: bool,
+    /// Dialled, and without a byte so far.
+    fresh: usize,
     connections: usize,
     requests: usize,
     cpings: usize,
@@ -113,7 +119,45 @@ impl ScriptedPeer {
         A: Fn() -> io::Result<Socket> + Send + 'static,
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
-        let shared = Arc::new(Shared::default());
+        ScriptedPeer::run_with(address, Arc::default(), accept, script)
+    }
+
+    /// Dials `httpd` from this address, and keeps `spare` connections there on which nothing has come
+    /// yet. Where nobody listens it tries again and again.
+    pub fn dial<S>(httpd: SocketAddr, from: Ipv4Addr, spare: usize, script: S) -> ScriptedPeer
+    where
+        S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let shared = Arc::<Shared>::default();
+        let wanted = Arc::clone(&shared);
+        let dial = move || {
+            loop {
+                let mut state = wanted.state();
+                while !state.stopping && state.fresh >= spare {
+                    state = wanted.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                if state.stopping {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                drop(state);
+                match connect_from(from, httpd) {
+                    Ok(stream) => {
+                        wanted.state().fresh += 1;
+                        return Ok(Socket::Tcp(stream));
+                    }
+                    // A dialler's pause.
+                    Err(_) => thread::sleep(Duration::from_millis(20)),
+                }
+            }
+        };
+        ScriptedPeer::run_with(Address::None, shared, dial, script)
+    }
+
+    fn run_with<A, S>(address: Address, shared: Arc<Shared>, accept: A, script: S) -> ScriptedPeer
+    where
+        A: Fn() -> io::Result<Socket> + Send + 'static,
+        S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
+    {
         let acceptor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || accept_loop(&accept, &Arc::new(script), &shared))
@@ -121,11 +165,11 @@ impl ScriptedPeer {
         ScriptedPeer { address, shared, acceptor: Some(acceptor) }
     }
 
-    /// The TCP port; 0 on a unix socket.
+    /// The TCP port; 0 on a unix socket, and where it dials.
     pub fn port(&self) -> u16 {
         match &self.address {
             Address::Tcp(address, _) => address.port(),
-            Address::Unix(_) => 0,
+            Address::Unix(_) | Address::None => 0,
         }
     }
 
@@ -188,12 +232,13 @@ impl ScriptedPeer {
 
 impl Drop for ScriptedPeer {
     fn drop(&mut self) {
-        self.shared.state().stopping = true;
+        self.shared.update(|state| state.stopping = true);
         // accept() has no timeout: a connection of our own wakes it. If even that fails the thread
         // cannot be joined, and is left to the end of the process.
         let woken = match &self.address {
             Address::Tcp(address, _) => TcpStream::connect(address).is_ok(),
             Address::Unix(path) => UnixStream::connect(path).is_ok(),
+            Address::None => true,
         };
         if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {
             let _ = acceptor.join();
@@ -268,11 +313,14 @@ fn serve<S>(index: usize, socket: Arc<Socket>, script: &S, shared: Arc<Shared>)
 where
     S: Fn(&mut PeerConnection) -> io::Result<()>,
 {
-    let mut conn = PeerConnection { index, socket: Some(socket), shared: Arc::clone(&shared) };
+    let is_fresh = Cell::new(shared.state().fresh > 0);
+    let mut conn =
+        PeerConnection { index, socket: Some(socket), shared: Arc::clone(&shared), is_fresh };
     let result = catch_unwind(AssertUnwindSafe(|| {
         conn.set_read_timeout(TIMEOUT)?;
         script(&mut conn)
     }));
+    conn.is_no_longer_fresh();
     drop(conn);
     shared.update(|state| {
         state.open.remove(&index);
@@ -289,6 +337,7 @@ pub struct PeerConnection {
     index: usize,
     socket: Option<Arc<Socket>>,
     shared: Arc<Shared>,
+    is_fresh: Cell<bool>,
 }
 
 impl PeerConnection {
@@ -324,6 +373,7 @@ impl PeerConnection {
         if self.socket()?.reader().read(&mut header[..1])? == 0 {
             return Ok(None);
         }
+        self.is_no_longer_fresh();
         self.socket()?.reader().read_exact(&mut header[1..])?;
         let [0x12, 0x34, high, low] = header else {
             return Err(broken(format!("not a packet of a web server: {header:02x?}")));
@@ -331,6 +381,12 @@ impl PeerConnection {
         let mut payload = vec![0; usize::from(high) << 8 | usize::from(low)];
         self.socket()?.reader().read_exact(&mut payload)?;
         Ok(Some(payload))
+    }
+
+    fn is_no_longer_fresh(&self) {
+        if self.is_fresh.replace(false) {
+            self.shared.update(|state| state.fresh -= 1);
+        }
     }
 
     /// Reads a FORWARD_REQUEST; anything else, also the end of the connection, is an error.
@@ -394,6 +450,20 @@ impl PeerConnection {
     fn socket(&self) -> io::Result<&Socket> {
         self.socket.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
+}
+
+fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // A kernel whose queue is full says nothing for minutes.
+    rustix::net::sockopt::set_socket_timeout(
+        &socket,
+        rustix::net::sockopt::Timeout::Send,
+        Some(Duration::from_millis(500)),
+    )?;
+    bind(&socket, &SocketAddr::from((from, 0)))?;
+    connect(&socket, &to)?;
+    Ok(TcpStream::from(socket))
 }
 
 fn some(packet: Option<Vec<u8>>) -> io::Result<Vec<u8>> {

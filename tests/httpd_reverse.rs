@@ -1,0 +1,317 @@
+//! Containers that dial in: who is let in, what is never done, and what a restart keeps.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::thread::scope;
+use std::time::Duration;
+
+use support::ajp::ScriptedPeer;
+use support::ajp::echo::respond;
+use support::httpd::{Httpd, Mpm, Setup};
+use support::members::{ONE_CHILD, serve};
+use support::process::{free_port, wait_for};
+
+const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A container that dials this port of httpd's, and answers every request with `name`.
+fn dialling(port: u16, from: Ipv4Addr, spare: usize, name: &'static str) -> ScriptedPeer {
+    ScriptedPeer::dial(at(port), from, spare, move |conn| {
+        serve(conn, &|conn, _| respond(conn, name).map(|()| true))
+    })
+}
+
+fn at(port: u16) -> SocketAddr {
+    (HOME, port).into()
+}
+
+/// One child, to which a container may dial in from 127.0.0.1.
+fn setup(port: u16, words: &str) -> Setup {
+    Httpd::setup().conf(ONE_CHILD).conf(&format!(
+        "ProxyAjpReverse ajp://127.0.0.1:{port} allow=127.0.0.1 {words}\n\
+         ProxyPass /app ajp://127.0.0.1:{port}/app"
+    ))
+}
+
+/// Does it get this answer at last? Any other must be a 503.
+#[track_caller]
+fn answers(httpd: &Httpd, target: &str, name: &str) {
+    wait_for("the container's answer", || {
+        let answer = httpd.get(target);
+        assert!([200, 503].contains(&answer.status), "{}", answer.status);
+        (answer.status == 200 && answer.text() == name).then_some(())
+    });
+}
+
+#[test]
+fn a_stranger_is_sent_away_and_named_once() {
+    let port = free_port();
+    let httpd = setup(port, "").start();
+    let stranger = dialling(port, STRANGE, 3, "stolen");
+    stranger.wait_for_connections(3);
+    let container = dialling(port, HOME, 2, "ours");
+    for _ in 0..20 {
+        answers(&httpd, "/app/x", "ours");
+    }
+    assert_eq!((stranger.requests(), stranger.cpings()), (0, 0), "it gets no byte");
+    assert!(container.requests() >= 20);
+    let said = "connection from 127.0.0.2 refused: its address is not in allow=";
+    wait_for("the line", || httpd.error_log().contains(said).then_some(()));
+    assert_eq!(httpd.error_log().matches("127.0.0.2").count(), 1, "{}", httpd.error_log());
+}
+
+#[test]
+fn strangers_cannot_fill_the_queue() {
+    let port = free_port();
+    // No request comes: the housekeeper alone sees to it.
+    let httpd = setup(port, "backlog=8").start();
+    let stranger = dialling(port, STRANGE, 9, "stolen");
+    stranger.wait_for_connections(9);
+    let _container = dialling(port, HOME, 1, "ours");
+    answers(&httpd, "/app/x", "ours");
+    // Each that is closed is dialled again.
+    stranger.wait_for_connections(18);
+}
+
+#[test]
+fn what_died_in_the_queue_costs_no_request() {
+    let port = free_port();
+    let httpd = setup(port, "").start();
+    let dead: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(at(port)).unwrap()).collect();
+    drop(dead);
+    let container = dialling(port, HOME, 1, "ours");
+    container.wait_for_connections(1);
+    assert_eq!(httpd.get("/app/x").expect(200).text(), "ours");
+    assert!(!httpd.error_log().contains("refused"), "{}", httpd.error_log());
+}
+
+#[test]
+fn a_graceful_restart_keeps_what_waits_to_be_accepted() {
+    let port = free_port();
+    let httpd = setup(port, "").start();
+    let container = dialling(port, HOME, 2, "ours");
+    container.wait_for_connections(2);
+    httpd.graceful();
+    assert_eq!(httpd.get("/app/x").expect(200).text(), "ours");
+    // The one that was used, and the one in its place, besides the two.
+    assert!(container.connections() <= 3, "{}", container.connections());
+}
+
+#[test]
+fn a_port_that_is_no_longer_asked_for_is_closed_by_a_graceful_restart() {
+    let port = free_port();
+    let httpd = setup(port, "").start();
+    TcpStream::connect(at(port)).expect("it listens");
+    let conf = httpd.root().join("httpd.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace("ProxyAjpReverse", "#")).unwrap();
+    httpd.graceful();
+    wait_for("nobody listens", || TcpStream::connect(at(port)).is_err().then_some(()));
+}
+
+#[test]
+fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
+    let port = free_port();
+    let rewrite = format!(
+        "RewriteEngine On\nRewriteRule ^/any/(.*)$ ajp://127.0.0.1:{port}/$1 [P]\n\
+         RewriteRule ^/to/(.*?)/(.*)$ ajp://$1/$2 [P]"
+    );
+    let httpd = setup(port, "").conf(&rewrite).start();
+    for target in ["/app/x", "/any/x", &format!("/to/127.0.0.1:{port}/x")] {
+        let answer = httpd.get(target).expect(503);
+        assert_eq!(answer.header("Retry-After"), Some("1"), "{target}");
+    }
+    assert!(httpd.error_log().contains("no container has dialled in at 127.0.0.1:"));
+    let _container = dialling(port, HOME, 2, "ours");
+    for target in ["/app/x", "/any/x", &format!("/to/127.0.0.1:{port}/x")] {
+        answers(&httpd, target, "ours");
+    }
+}
+
+#[test]
+fn virtual_hosts_share_the_port_and_the_connections() {
+    let port = free_port();
+    let host = |name: &str| {
+        format!(
+            "<VirtualHost *:*>\nServerName {name}\n\
+             ProxyPass /{name} ajp://127.0.0.1:{port}/app\n</VirtualHost>"
+        )
+    };
+    let httpd = setup(port, "").conf(&host("one")).conf(&host("two")).start();
+    let container = dialling(port, HOME, 1, "ours");
+    for name in ["one", "two", "one"] {
+        let target = format!("/{name}/x");
+        wait_for("the container", || {
+            let mut client = httpd.client();
+            client.send(format!("GET {target} HTTP/1.1\r\nHost: {name}\r\n\r\n"));
+            (client.response("GET").status == 200).then_some(())
+        });
+    }
+    assert!(container.connections() <= 2, "one in use, one spare: {}", container.connections());
+}
+
+#[test]
+fn reversed_on_is_enough_on_this_machine() {
+    let port = free_port();
+    let httpd = Httpd::setup()
+        .conf(ONE_CHILD)
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
+        .start();
+    let _container = dialling(port, HOME, 2, "ours");
+    answers(&httpd, "/app/x", "ours");
+}
+
+#[test]
+fn a_balancer_goes_to_another_member_at_once_and_back_when_the_container_is() {
+    let port = free_port();
+    let other =
+        ScriptedPeer::start(|conn| serve(conn, &|conn, _| respond(conn, "other").map(|()| true)));
+    let httpd = Httpd::setup()
+        .conf(ONE_CHILD)
+        .conf(&format!(
+            "<Proxy balancer://b>\n\
+             BalancerMember ajp://127.0.0.1:{port} reversed=On route=a acquire=100\n\
+             BalancerMember ajp://127.0.0.1:{} route=b\n\
+             </Proxy>\nProxyPass /app balancer://b/app",
+            other.port()
+        ))
+        .start();
+    for _ in 0..10 {
+        let answer = httpd.get("/app/x").expect(200);
+        assert_eq!(answer.text(), "other");
+        assert_eq!(answer.header("Retry-After"), None);
+    }
+    let _container = dialling(port, HOME, 2, "ours");
+    answers(&httpd, "/app/x", "ours");
+}
+
+#[test]
+fn a_key_is_asked_for_before_anything_else_and_wrong_packets_are_named() {
+    let port = free_port();
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, "0123456789abcdef").unwrap();
+    let httpd = setup(port, &format!("keyfile={}", key.display())).start();
+    let mut http = TcpStream::connect(at(port)).unwrap();
+    http.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    httpd.get("/app/x").expect(503);
+    let mut answer = Vec::new();
+    let _ = http.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{answer:?}");
+    let named = "connection from 127.0.0.1 refused: ";
+    wait_for("the refusal", || httpd.error_log().contains(named).then_some(()));
+
+    // A silent one is not even accepted, and holds nobody up.
+    let _silent = TcpStream::connect(at(port)).unwrap();
+    httpd.get("/app/x").expect(503);
+    assert_eq!(httpd.error_log().matches(named).count(), 1, "{}", httpd.error_log());
+}
+
+#[test]
+fn programs_that_httpd_starts_do_not_inherit_the_port() {
+    let port = free_port();
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let script = directory.path().join("fds");
+    fs::write(&script, "#!/bin/sh\necho Content-Type: text/plain\necho\nls -l /proc/self/fd\n")
+        .unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let httpd = Httpd::setup()
+        .mpm(Mpm::Prefork)
+        .modules(&["cgi"])
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
+        .conf(&format!(
+            "<Directory \"{}\">\nRequire all granted\n</Directory>",
+            directory.path().display()
+        ))
+        .conf(&format!("ScriptAlias /fds \"{}\"", script.display()))
+        .start();
+    let listed = httpd.get("/fds").expect(200).text();
+    assert!(listed.contains("/proc"), "{listed}");
+    let suffix = format!(":{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let listener = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|fields| fields[1].ends_with(&suffix) && fields[3] == "0A")
+        .expect("httpd listens");
+    assert!(!listed.contains(&format!("socket:[{}]", listener[9])), "{listed}");
+}
+
+#[test]
+fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
+    let port = free_port();
+    let httpd = setup(port, "").start();
+    // One connection and no other: eight requests at once share it.
+    let mut only = TcpStream::connect(at(port)).unwrap();
+    scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| httpd.get("/app/x").expect(200));
+        }
+        only.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        for _ in 0..8 {
+            let mut header = [0; 4];
+            only.read_exact(&mut header).unwrap();
+            let length = u16::from_be_bytes([header[2], header[3]]);
+            only.read_exact(&mut vec![0; length.into()]).unwrap();
+            // SEND_HEADERS 200 OK with nothing, END_RESPONSE with reuse.
+            let headers = [0x41, 0x42, 0, 10, 4, 0, 200, 0, 2, b'O', b'K', 0, 0, 0];
+            only.write_all(&headers).unwrap();
+            only.write_all(&[0x41, 0x42, 0, 2, 5, 1]).unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_is_refused_at_the_start() {
+    let worker = "ProxyPass /app ajp://127.0.0.1:9100/app";
+    let directory = tempfile::tempdir().unwrap();
+    let short = directory.path().join("short");
+    fs::write(&short, "15 bytes and LF\n").unwrap();
+    let short =
+        format!("ProxyAjpReverse ajp://127.0.0.1:9100 keyfile={}\n{worker}", short.display());
+    for (conf, words) in [
+        (
+            "ProxyAjpReverse ajp://127.0.0.1:9101\nProxyPass /app ajp://127.0.0.1:9100/app",
+            &["ajp://127.0.0.1:9101", "no such worker"][..],
+        ),
+        ("ProxyAjpReverse ajp://10.0.0.5:9100", &["ajp://10.0.0.5:9100", "allow=network"]),
+        ("ProxyAjpReverse ajp://127.0.0.1:9100 allow=x", &["allow=x", "10.1.2.0/24"]),
+        ("ProxyAjpReverse ajp://127.0.0.1:9100 color=red", &["color=red", "keyfile="]),
+        ("ProxyPass /app ajp://10.0.0.5:9100/app reversed=On", &["10.0.0.5", "ProxyAjpReverse"]),
+        ("ProxyPass /app ajp://127.0.0.1:9/app reversed=maybe", &["reversed=maybe", "On or Off"]),
+        (
+            "ProxyAjpReverse ajp://127.0.0.1:9100 keyfile=conf/none\n\
+             ProxyPass /app ajp://127.0.0.1:9100/app",
+            &["conf/none", "No such file"],
+        ),
+        (&short, &["a key of 15 bytes", "16 are needed"]),
+        (
+            "<Proxy balancer://b>\nBalancerMember ajp://127.0.0.1:9100 reversed=On hcmethod=CPING\n\
+             </Proxy>",
+            &["ajp://127.0.0.1:9100", "hcmethod"],
+        ),
+        (
+            "ProxyAjpReverse ajp://a:1 listen=127.0.0.1:9100-9110\n\
+             ProxyAjpReverse ajp://b:1 listen=127.0.0.1:9110\n\
+             ProxyPass /a ajp://a:1/\nProxyPass /b ajp://b:1/",
+            &["ajp://b:1", "overlaps 127.0.0.1:9100-9110 of ajp://a:1"],
+        ),
+    ] {
+        let (accepted, printed) = Httpd::setup().modules(&["proxy_hcheck"]).conf(conf).configtest();
+        assert!(!accepted, "{conf} was accepted");
+        for word in words {
+            assert!(printed.contains(word), "{conf}: no {word:?} in: {printed}");
+        }
+    }
+    let setup = Httpd::setup().port(free_port());
+    let port = free_port();
+    let own = format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On");
+    let (accepted, printed) = setup.port(port).conf(&own).configtest();
+    assert!(!accepted && printed.contains("has Listen at port"), "{printed}");
+}
