@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use support::http::{Generated, said, sha256};
 use support::httpd::{Httpd, Mpm, Setup};
 use support::process::{self, free_port, signal, wait_for};
+use support::relay::Relay;
 use support::tomcat::Tomcat;
 
 /// A key file of this test, readable by its owner alone, and another one.
@@ -254,6 +255,29 @@ fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
         });
         assert_eq!(log.matches(said).count(), 1, "{log}");
     }
+}
+
+#[test]
+fn a_handshake_passed_on_from_another_port_is_refused() {
+    let port = free_port();
+    let httpd = setup(Mpm::Event, port, "acquire=500")
+        .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+        .start();
+    // Tomcat dials somebody who is not httpd, and who would be between the two.
+    let between = Relay::to(([127, 0, 0, 1], port).into());
+    let tomcat = Tomcat::start_dialling(&[connector(between.port, 2, "")]);
+    wait_for("Tomcat has dialled", || (between.connections() >= 2).then_some(()));
+    for _ in 0..3 {
+        httpd.get("/app/static.txt").expect(503);
+    }
+    let said = "broke the handshake off";
+    wait_for("the refusal is in the log", || httpd.error_log().contains(said).then_some(()));
+    assert_eq!(httpd.error_log().matches(said).count(), 1, "{}", httpd.error_log());
+    assert!(
+        tomcat.log().contains("no request is taken from there"),
+        "Tomcat says so too: {}",
+        tomcat.log()
+    );
 }
 
 #[test]

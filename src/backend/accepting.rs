@@ -193,6 +193,9 @@ impl Backend {
 }
 
 fn none_dialled(reverse: &Reverse, waited: Duration, is_gone: bool) -> AcquireFailure {
+    // As it is written in the configuration, and not what is left of it.
+    let waited =
+        Duration::from_millis((waited.as_micros().div_ceil(1000)).try_into().unwrap_or(u64::MAX));
     AcquireFailure::NoneDialled { listener: reverse.to_string(), waited, is_gone }
 }
 
