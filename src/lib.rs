@@ -11,6 +11,8 @@
 //! protocol     bytes <-> AJP packets
 //! ```
 //!
+//! `dialer`, above `net` and `protocol`, is no part of the module: it is the agent `ajp-dialer`.
+//!
 //! A layer imports only layers below it; `tests/layering.rs` fails otherwise. Everything below
 //! `ffi` builds and tests without httpd: `cargo test --no-default-features`.
 
@@ -19,6 +21,7 @@ compile_error!("a panic must not end an httpd child: build with panic = \"unwind
 
 pub mod backend;
 pub mod config;
+pub mod dialer;
 pub mod exchange;
 #[cfg(feature = "httpd")]
 mod ffi;

@@ -1,0 +1,69 @@
+//! `ajp-dialer`: opens AJP connections to httpd for a container that httpd cannot reach.
+//! The work is done by `mod_proxy_ajp_rs::dialer`; here are the command line, the key file and the
+//! signals.
+
+#![forbid(unsafe_code)]
+
+mod options;
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mod_proxy_ajp_rs::dialer::Agent;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use options::Options;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("ajp-dialer: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = options.settings(say)?;
+    let stop = stop_at_signals()?;
+    make_room(settings.max);
+    Agent::new(settings)?.run(&stop)?;
+    Ok(())
+}
+
+/// A descriptor that gets a byte with each SIGTERM and SIGINT.
+fn stop_at_signals() -> io::Result<OwnedFd> {
+    let (stop, signalled) = UnixStream::pair()?;
+    stop.set_nonblocking(true)?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
+    }
+    Ok(stop.into())
+}
+
+/// Two descriptors for each connection, and some for all.
+fn make_room(connections: usize) {
+    let needed = 2 * connections as u64 + 64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum });
+    if raised.is_err() || current < Some(needed) {
+        say(&format!(
+            "warning: --max {connections} needs {needed} file descriptors, the limit is {}",
+            limit.maximum.or(limit.current).unwrap_or_default()
+        ));
+    }
+}
+
+fn say(line: &str) {
+    // A closed standard error is no reason to end.
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,135 @@
+//! The command line. Words and units are those of the connector for Tomcat.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use mod_proxy_ajp_rs::dialer::{ContainerAddress, HttpdPorts, Settings};
+use mod_proxy_ajp_rs::protocol::handshake::{Hello, Key, KeyError};
+
+const HOUR: u64 = 3_600_000;
+
+/// Opens AJP connections to httpd for a container that httpd cannot reach, and joins each to the
+/// container when httpd sends something over it.
+#[derive(Debug, Parser)]
+#[command(name = "ajp-dialer", version, max_term_width = 100)]
+pub(crate) struct Options {
+    /// Where httpd listens for connections; may be given several times
+    #[arg(long, value_name = "HOST:PORT[-PORT]", required = true)]
+    httpd: Vec<HttpdPorts>,
+
+    /// Where the container listens for AJP: HOST:PORT or unix:/path
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8009")]
+    container: ContainerAddress,
+
+    /// Spare connections kept to each port that answers
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = within(1, 1000))]
+    spare: u64,
+
+    /// Connections to httpd at once, in all
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = within(1, 100_000))]
+    max: u64,
+
+    /// Whether several processes of httpd accept from one port [default: true for one port, false
+    /// for a range]
+    #[arg(long, value_name = "true|false")]
+    shared_ports: Option<bool>,
+
+    /// The key of the handshake, 16 bytes at least; without it there is no handshake
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+
+    /// The name by which the handshake announces this container; it is not encrypted
+    #[arg(long, value_name = "NAME", default_value = "", value_parser = node)]
+    node: String,
+
+    /// The longest that one attempt to connect may take, and a handshake from its first byte on
+    #[arg(long, value_name = "MS", default_value_t = 3000, value_parser = within(1, 600_000))]
+    connect_timeout: u64,
+
+    /// The first pause before a port that failed is dialled again
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = within(1, HOUR))]
+    backoff_min: u64,
+
+    /// The longest such pause
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = within(1, HOUR))]
+    backoff_max: u64,
+
+    /// How long requests in progress may take after SIGTERM or SIGINT
+    #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = within(0, HOUR))]
+    drain_timeout: u64,
+
+    /// Log every connection
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Options that are fine each by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OptionError {
+    #[error("--key-file {}: {source}", path.display())]
+    KeyFile { path: PathBuf, source: io::Error },
+    #[error("--key-file {}: {source}", path.display())]
+    Key { path: PathBuf, source: KeyError },
+    #[error("--backoff-max {longest} is less than --backoff-min {least}")]
+    Backoff { least: u64, longest: u64 },
+}
+
+impl Options {
+    /// Reads the key; `warn` gets what is no error.
+    pub(crate) fn settings(&self, warn: fn(&str)) -> Result<Settings, OptionError> {
+        let (least, longest) = (self.backoff_min, self.backoff_max);
+        if longest < least {
+            return Err(OptionError::Backoff { least, longest });
+        }
+        let key = self.key_file.as_deref().map(|path| read_key(path, warn)).transpose()?;
+        if key.is_none() && !self.node.is_empty() {
+            warn("warning: --node has no effect without --key-file");
+        }
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Settings {
+            httpd: self.httpd.clone(),
+            container: self.container.clone(),
+            spare: count(self.spare),
+            shared_ports: self.shared_ports,
+            max: count(self.max),
+            connect_timeout: Duration::from_millis(self.connect_timeout),
+            backoff_min: Duration::from_millis(least),
+            backoff_max: Duration::from_millis(longest),
+            drain_timeout: Duration::from_millis(self.drain_timeout),
+            key,
+            node: self.node.clone().into_bytes(),
+            verbose: self.verbose,
+        })
+    }
+}
+
+fn read_key(path: &Path, warn: fn(&str)) -> Result<Key, OptionError> {
+    let failed = |source| OptionError::KeyFile { path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        warn(&format!(
+            "warning: --key-file {}: every user of this machine may use it (mode {:03o})",
+            path.display(),
+            mode & 0o777
+        ));
+    }
+    let content = fs::read(path).map_err(failed)?;
+    Key::from_file_bytes(&content)
+        .map_err(|source| OptionError::Key { path: path.to_owned(), source })
+}
+
+fn node(name: &str) -> Result<String, String> {
+    match name.len() {
+        0..=Hello::MAX_NODE => Ok(name.to_owned()),
+        length => Err(format!("{length} bytes, {} are possible", Hello::MAX_NODE)),
+    }
+}
+
+fn within(least: u64, most: u64) -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(least..=most)
+}
