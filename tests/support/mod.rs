@@ -3,6 +3,7 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 pub mod ajp;
+pub mod dialer;
 pub mod front;
 #[cfg(feature = "httpd")]
 pub mod http;
@@ -14,11 +15,9 @@ pub mod manager;
 pub mod members;
 #[cfg(feature = "httpd")]
 pub mod namespace;
-#[cfg(feature = "httpd")]
 pub mod process;
 #[cfg(feature = "httpd")]
 pub mod relay;
-#[cfg(feature = "httpd")]
 pub mod sockets;
 #[cfg(feature = "httpd")]
 pub mod tls;

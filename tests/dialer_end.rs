@@ -1,0 +1,97 @@
+//! How the agent `ajp-dialer` begins and ends: its command line, and signals.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::process::Command;
+use std::time::Instant;
+
+use support::dialer::{Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, send};
+
+#[test]
+fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &[]);
+    let front = httpd.accept();
+    send(&front, b"request");
+    let back = container.accept_used();
+    expect(&back, b"request");
+    let fresh = [httpd.accept(), httpd.accept()];
+    agent.signal("TERM");
+    assert!(fresh.iter().all(ends));
+    agent.wait_for_line("told to end: 1 requests in progress");
+    send(&back, b"AB\0\x06\x03\0\x02hi\0");
+    expect(&front, b"AB\0\x06\x03\0\x02hi\0");
+    assert!(httpd.accept_within(QUIET).is_none(), "none is dialled any more");
+    send(&back, END_RESPONSE);
+    expect(&front, END_RESPONSE);
+    assert!(ends(&front));
+    assert_eq!(agent.wait_for_end().code(), Some(0));
+}
+
+#[test]
+fn a_connection_between_two_requests_does_not_hold_up_the_end() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &[]);
+    let front = httpd.accept();
+    send(&front, CPING);
+    let back = container.accept_used();
+    expect(&back, CPING);
+    send(&back, CPONG);
+    expect(&front, CPONG);
+    let start = Instant::now();
+    agent.signal("INT");
+    assert_eq!(agent.wait_for_end().code(), Some(0));
+    assert!(start.elapsed().as_secs() < 25, "drain-timeout is 30 s");
+    assert!(ends(&front) && ends(&back));
+}
+
+#[test]
+fn a_request_that_takes_longer_than_drain_timeout_is_cut() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "300"]);
+    let front = httpd.accept();
+    send(&front, b"request");
+    let _back = container.accept_used();
+    agent.signal("TERM");
+    assert!(ends(&front));
+    assert_eq!(agent.wait_for_end().code(), Some(0));
+    agent.wait_for_line("1 requests were cut");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
+    let front = httpd.accept();
+    send(&front, b"request");
+    let _back = container.accept_used();
+    agent.signal("TERM");
+    agent.wait_for_line("told to end");
+    agent.signal("TERM");
+    assert!(ends(&front));
+    assert_eq!(agent.wait_for_end().code(), Some(0));
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_with_option_and_value() {
+    for (arguments, texts) in [
+        (&["--httpd", "web1"][..], &["'web1'", "--httpd", "expected HOST:PORT"][..]),
+        (&["--httpd", "web1:9115-9100"], &["'web1:9115-9100'", "--httpd"]),
+        (&["--httpd", "web1:1", "--spare", "0"], &["'0'", "--spare", "1..=1000"]),
+        (&["--httpd", "web1:1", "--container", "unix:x"], &["'unix:x'", "--container"]),
+        (&["--httpd", "web1:1", "--connect-timeout", "3s"], &["'3s'", "--connect-timeout"]),
+        (&["--httpd", "web1:1", "--backoff-max", "50"], &["--backoff-max 50", "--backoff-min 100"]),
+        (&["--httpd", "web1:1", "--key-file", "/dev/null"], &["--key-file /dev/null", "0 bytes"]),
+        (&["--httpd", "web1:1", "--key-file", "/no/key"], &["--key-file /no/key", "No such file"]),
+        (&[], &["--httpd"]),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ajp-dialer"))
+            .args(arguments)
+            .output()
+            .expect("it was built for this test");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(texts.iter().all(|text| said.contains(text)), "{arguments:?}: {said}");
+    }
+}

@@ -1,0 +1,144 @@
+//! A Tomcat as the distribution has it, without a jar of ours: the agent `ajp-dialer` beside it
+//! dials httpd.
+//!
+//! Pauses here are clients that think, or the time that a thing must not take.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::scope;
+
+use support::dialer::Agent;
+use support::http::{Generated, said, sha256};
+use support::httpd::{Httpd, Mpm, Setup};
+use support::process::{self, free_port};
+use support::tomcat::Tomcat;
+
+/// A key file readable by its owner alone.
+fn key() -> &'static str {
+    static KEY: OnceLock<PathBuf> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let directory = tempfile::tempdir().expect("a directory").keep();
+        process::remove_at_end(&directory);
+        let file = directory.join("key");
+        fs::write(&file, "0123456789abcdef\n").expect("it is ours");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        file
+    });
+    key.to_str().expect("ASCII")
+}
+
+fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
+    Httpd::setup().mpm(mpm).conf(&format!(
+        "ProxyAjpReverse ajp://127.0.0.1:{port} keyfile={} node=node1\n\
+         ProxyPass /app ajp://127.0.0.1:{port}/app {parameters}",
+        key()
+    ))
+}
+
+fn agent(ports: &[u16], container: &str, more: &[&str]) -> Agent {
+    let mut arguments = vec!["--key-file", key(), "--node", "node1", "--container", container];
+    let ports: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    ports.iter().for_each(|port| arguments.extend(["--httpd", port]));
+    arguments.extend(more);
+    Agent::start(&arguments)
+}
+
+fn tomcat() -> String {
+    format!("127.0.0.1:{}", Tomcat::shared().port)
+}
+
+#[test]
+fn pages_and_uploads_come_through_under_every_mpm() {
+    let megabyte = Generated::bytes(1 << 20, 1);
+    let digest = sha256([megabyte.clone()]);
+    let servers = [Mpm::Event, Mpm::Worker, Mpm::Prefork].map(|mpm| (mpm, free_port()));
+    let _agent = agent(&servers.map(|(_, port)| port), &tomcat(), &[]);
+    for (mpm, port) in servers {
+        let httpd = setup(mpm, port, "ping=5").start();
+        let mut client = httpd.client();
+        for _ in 0..5 {
+            let page = client.get("/app/index.html").expect(200).text();
+            assert!(page.contains("the application's index page"), "{mpm:?}: {page}");
+        }
+        let length = format!("Content-Length: {}\r\n", megabyte.len());
+        let answer = client.request("POST", "/app/upload", &length, &megabyte).expect(200);
+        assert_eq!(said(&answer.text(), "sha256"), digest, "{mpm:?}");
+    }
+}
+
+#[test]
+fn thirty_two_children_share_two_spare_connections() {
+    let port = free_port();
+    let _agent = agent(&[port], &tomcat(), &["--spare", "2"]);
+    let httpd = setup(Mpm::Prefork, port, "")
+        .conf("StartServers 32\nMinSpareServers 32\nMaxSpareServers 33\nMaxRequestWorkers 32")
+        .start();
+    httpd.get("/app/static.txt").expect(200);
+    scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                let mut client = httpd.client();
+                for _ in 0..60 {
+                    client.get("/app/static.txt").expect(200);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
+    let port = free_port();
+    let mut tomcat = Tomcat::start();
+    let container = format!("127.0.0.1:{}", tomcat.port);
+    let agent = agent(&[port], &container, &["--backoff-max", "200"]);
+    let httpd = setup(Mpm::Event, port, "").start();
+    httpd.get("/app/static.txt").expect(200);
+    tomcat.stop();
+    // The first that comes over a connection finds out; that connection is closed unanswered.
+    let first = httpd.get("/app/static.txt").status;
+    assert!(matches!(first, 502 | 503), "{first}");
+    agent.wait_for_line("cannot be connected");
+    // Whatever the method: it has not been sent, so it could have gone to another member.
+    let post = httpd.client().request("POST", "/app/upload", "Content-Length: 1\r\n", b"x");
+    post.expect(503);
+    tomcat.start_again();
+    process::wait_for("a page", || (httpd.get("/app/static.txt").status == 200).then_some(()));
+}
+
+#[test]
+fn an_agent_that_is_replaced_under_load_loses_no_request() {
+    let port = free_port();
+    let httpd = setup(Mpm::Event, port, "").start();
+    let mut old = agent(&[port], &tomcat(), &["--spare", "4"]);
+    httpd.get("/app/static.txt").expect(200);
+    let (end, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = httpd.client();
+                while !end.load(Ordering::Relaxed) {
+                    client.get("/app/static.txt").expect(200);
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for _ in 0..3 {
+            let before = served.load(Ordering::Relaxed);
+            let new = agent(&[port], &tomcat(), &["--spare", "4"]);
+            process::wait_for("requests meanwhile", || {
+                (served.load(Ordering::Relaxed) > before + 200).then_some(())
+            });
+            old.signal("TERM");
+            assert_eq!(old.wait_for_end().code(), Some(0), "{}", old.log());
+            old = new;
+        }
+        end.store(true, Ordering::Relaxed);
+    });
+}

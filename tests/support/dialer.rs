@@ -1,0 +1,196 @@
+//! The agent `ajp-dialer` between a stand-in for httpd and one for the container. The handshake
+//! here is written anew, not the crate's.
+
+use super::process::{DEADLINE, Guarded, free_port, signal, wait_for};
+use hmac::{Hmac, Mac};
+use mod_proxy_ajp_rs::net::wait_readable;
+use sha2::Sha256;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long to look for what must not happen.
+pub const QUIET: Duration = Duration::from_millis(400);
+
+/// CPING and CPONG.
+pub const CPING: &[u8] = &[0x12, 0x34, 0x00, 0x01, 0x0A];
+pub const CPONG: &[u8] = &[0x41, 0x42, 0x00, 0x01, 0x09];
+/// END_RESPONSE, reuse.
+pub const END_RESPONSE: &[u8] = &[0x41, 0x42, 0x00, 0x02, 0x05, 0x01];
+
+/// A port on which connections come in, as at httpd or at a container.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    pub port: u16,
+}
+
+impl Listener {
+    pub fn open() -> Listener {
+        Listener::at(free_port())
+    }
+
+    pub fn at(port: u16) -> Listener {
+        // Sockets of the last one may be in TIME_WAIT; std sets SO_REUSEADDR.
+        let socket = wait_for("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
+        Listener { socket, port }
+    }
+
+    /// As in `--httpd` and `--container`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn socket_address(&self) -> SocketAddrV4 {
+        SocketAddrV4::new([127, 0, 0, 1].into(), self.port)
+    }
+
+    pub fn accept(&self) -> TcpStream {
+        self.accept_within(DEADLINE).expect("a connection comes in")
+    }
+
+    pub fn accept_within(&self, time: Duration) -> Option<TcpStream> {
+        if !wait_readable(&self.socket, time).expect("it can be polled") {
+            return None;
+        }
+        let (stream, _) = self.socket.accept().expect("one waits");
+        stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
+        Some(stream)
+    }
+
+    /// The next connection over which something comes: not one that only looks whether we listen.
+    pub fn accept_used(&self) -> TcpStream {
+        loop {
+            let stream = self.accept();
+            if matches!(stream.peek(&mut [0]), Ok(1)) {
+                return stream;
+            }
+        }
+    }
+}
+
+/// Reads exactly these bytes.
+pub fn expect(mut stream: &TcpStream, expected: &[u8]) {
+    let mut received = vec![0; expected.len()];
+    stream.read_exact(&mut received).expect("the bytes come");
+    assert_eq!(received, expected);
+}
+
+/// Sends these bytes.
+pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).expect("the other side reads");
+}
+
+/// Whether the other side has closed: waits for that.
+pub fn ends(mut stream: &TcpStream) -> bool {
+    match stream.read(&mut [0]) {
+        Ok(0) => true,
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// Whether nothing comes and the connection stays, as far as one can see.
+pub fn is_quiet(stream: &TcpStream) -> bool {
+    !wait_readable(stream, QUIET).expect("it can be polled")
+}
+
+/// The running agent.
+#[derive(Debug)]
+pub struct Agent {
+    process: Guarded,
+    directory: TempDir,
+}
+
+impl Agent {
+    pub fn start(arguments: &[&str]) -> Agent {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = fs::File::create(directory.path().join("log")).expect("it is ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ajp-dialer"));
+        let process = Guarded::spawn(command.args(arguments).stderr(log));
+        Agent { process, directory }
+    }
+
+    /// One that serves `container` at `httpd`, with further options.
+    pub fn between(httpd: &Listener, container: &Listener, more: &[&str]) -> Agent {
+        let (httpd, container) = (httpd.address(), container.address());
+        Agent::start(&[&["--httpd", &httpd, "--container", &container], more].concat())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).expect("it was made at the start")
+    }
+
+    /// How many lines of the log hold this text.
+    pub fn count(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
+    }
+
+    pub fn wait_for_line(&self, text: &str) {
+        wait_for(text, || (self.count(text) > 0).then_some(()));
+    }
+
+    /// Sends a signal, `TERM` or `INT`.
+    pub fn signal(&self, name: &str) {
+        signal(name, self.pid());
+    }
+
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        wait_for("the agent ends", || self.process.exit_status())
+    }
+}
+
+/// httpd's side of the handshake, on an accepted connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'a> {
+    pub key: &'a [u8],
+    pub port: u16,
+    pub nonce: [u8; 16],
+}
+
+impl Handshake<'_> {
+    /// Reads a hello; returns nonce and node.
+    pub fn read_hello(mut stream: &TcpStream) -> ([u8; 16], Vec<u8>) {
+        let mut head = [0; 4 + 2 + 16 + 1];
+        stream.read_exact(&mut head).expect("the container begins");
+        let mut node = vec![0; usize::from(head[22])];
+        stream.read_exact(&mut node).expect("the node follows");
+        let payload = u8::try_from(19 + node.len()).expect("a short name");
+        assert_eq!(head[..6], [0x41, 0x42, 0x00, payload, 0x52, 0x01]);
+        (head[6..22].try_into().expect("16 bytes"), node)
+    }
+
+    /// The packet that answers a hello.
+    pub fn challenge(&self, container: &[u8; 16], node: &[u8]) -> Vec<u8> {
+        let mac = self.mac(b"httpd", container, node);
+        [&[0x12, 0x34, 0x00, 0x32, 0x52, 0x02], &self.nonce[..], &mac].concat()
+    }
+
+    /// All of it: returns the node, once the container has proved that it knows the key.
+    pub fn shake(&self, stream: &TcpStream) -> Vec<u8> {
+        let (container, node) = Self::read_hello(stream);
+        send(stream, &self.challenge(&container, &node));
+        let mac = self.mac(b"tomcat", &container, &node);
+        expect(stream, &[&[0x41, 0x42, 0x00, 0x22, 0x52, 0x03], &mac[..]].concat());
+        node
+    }
+
+    fn mac(&self, role: &[u8], container: &[u8; 16], node: &[u8]) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length will do");
+        for part in [role, container, &self.nonce, &self.port.to_be_bytes(), node] {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().to_vec()
+    }
+}
