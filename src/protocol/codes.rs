@@ -205,7 +205,11 @@ fn find_ignoring_case<T: Copy>(
     name: &[u8],
     spelled: fn(T) -> &'static str,
 ) -> Option<T> {
-    all.iter().copied().find(|&known| spelled(known).as_bytes().eq_ignore_ascii_case(name))
+    // Nearly all peers spell it as the standards do, and that is quick to see.
+    let is_spelled_so = |&known: &T| spelled(known).as_bytes() == name;
+    let is_the_same = |&known: &T| spelled(known).as_bytes().eq_ignore_ascii_case(name);
+    let all = || all.iter().copied();
+    all().find(is_spelled_so).or_else(|| all().find(is_the_same))
 }
 
 #[cfg(test)]
