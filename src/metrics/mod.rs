@@ -8,6 +8,7 @@ mod probe;
 mod shares;
 #[cfg(test)]
 mod shares_tests;
+pub mod stats;
 #[cfg(test)]
 mod tests;
 

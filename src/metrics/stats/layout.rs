@@ -1,0 +1,325 @@
+//! The shared memory of the counters: places, and how they are found.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::counters::{Gauges, MemberCounters, MemberFigures, PoolCounters, PoolFigures};
+use crate::metrics::MemberKey;
+
+/// The layout of the [module](super). Changes with it.
+pub const STATS_VERSION: u32 = 1;
+
+/// The head of the memory.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct StatsHeader {
+    version: AtomicU32,
+    slots: AtomicU32,
+    stripes: AtomicU32,
+    rows: AtomicU32,
+    rows_used: AtomicU32,
+    spare: [AtomicU32; 11],
+}
+
+/// Whose counters those of this number are.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct MemberSlot {
+    /// [`MemberKey`]; 0: free. Set once.
+    key: AtomicU64,
+    /// When they were last reset, in ms since 1970; 0: never.
+    reset_ms: AtomicU64,
+    spare: [AtomicU64; 6],
+}
+
+/// Bytes of a pool's name; a longer one is cut off.
+const NAME_BYTES: usize = 28 * 8;
+
+/// The same for a pool, with its name: a child may have pools that others have never heard of.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct PoolSlot {
+    /// The [`MemberKey`] of the name; 0: free. Set once.
+    key: AtomicU64,
+    reset_ms: AtomicU64,
+    /// Bytes of the name, plus one; 0: not written yet.
+    length: AtomicU64,
+    spare: AtomicU64,
+    name: [AtomicU64; NAME_BYTES / 8],
+}
+
+const _: () = assert!(size_of::<StatsHeader>() == 64);
+const _: () = assert!(size_of::<MemberSlot>() == 64);
+const _: () = assert!(size_of::<PoolSlot>() == 256);
+
+impl PoolSlot {
+    /// Writes the name, unless it is there. Who else does writes the same.
+    fn set_name(&self, name: &str) {
+        if self.length.load(Ordering::Acquire) != 0 {
+            return;
+        }
+        let mut end = name.len().min(NAME_BYTES);
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        for (word, bytes) in self.name.iter().zip(name.as_bytes()[..end].chunks(8)) {
+            let mut eight = [0; 8];
+            eight[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
+        }
+        self.length.store(end as u64 + 1, Ordering::Release);
+    }
+
+    fn name(&self) -> Option<String> {
+        let length = self.length.load(Ordering::Acquire).checked_sub(1)?;
+        let words = self.name.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let bytes: Vec<u8> = words.take(usize::try_from(length).ok()?).collect();
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// How much there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatsSizes {
+    slots: usize,
+    stripes: usize,
+    rows: usize,
+}
+
+impl StatsSizes {
+    /// As many children as add without meeting at all. More would hardly ever meet either: that takes
+    /// two processors that count in the same moment.
+    const MOST_STRIPES: usize = 16;
+
+    /// Room for so many members, as many pools, and so many children, at least one of each.
+    pub fn new(members: usize, children: usize) -> Self {
+        let members = crate::metrics::Sizes::new(members, children);
+        let (slots, rows) = (members.slots(), members.rows());
+        Self { slots, rows, stripes: rows.min(Self::MOST_STRIPES) }
+    }
+
+    /// Places for members, and for pools.
+    pub fn slots(self) -> usize {
+        self.slots
+    }
+
+    /// Sets of counters.
+    pub fn counters(self) -> usize {
+        self.slots * self.stripes
+    }
+
+    /// Words of the gauges of all children.
+    pub fn row_words(self) -> usize {
+        self.rows * self.row_len()
+    }
+
+    fn row_len(self) -> usize {
+        (1 + Gauges::LEN * self.slots).next_multiple_of(16)
+    }
+
+    /// Where the parts begin, in the order of the [module](super)'s text; at last where they end.
+    /// `None` where that is more than can be addressed.
+    pub fn offsets(self) -> Option<[usize; 7]> {
+        let lengths = [
+            Some(size_of::<StatsHeader>()),
+            self.slots.checked_mul(size_of::<MemberSlot>()),
+            self.slots.checked_mul(size_of::<PoolSlot>()),
+            self.counters().checked_mul(size_of::<MemberCounters>()),
+            self.counters().checked_mul(size_of::<PoolCounters>()),
+            self.rows.checked_mul(self.row_len()).and_then(|words| words.checked_mul(4)),
+        ];
+        let mut offsets = [0_usize; 7];
+        for (at, length) in lengths.into_iter().enumerate() {
+            offsets[at + 1] = offsets[at].checked_add(length?)?;
+        }
+        Some(offsets)
+    }
+}
+
+/// A view of the memory, as cheap as the references it is made of.
+#[derive(Clone, Copy)]
+pub struct StatsTable<'m> {
+    /// The head.
+    pub header: &'m StatsHeader,
+    /// [`StatsSizes::slots`] of them.
+    pub members: &'m [MemberSlot],
+    /// [`StatsSizes::slots`] of them.
+    pub pools: &'m [PoolSlot],
+    /// [`StatsSizes::counters`] of them.
+    pub member_counters: &'m [MemberCounters],
+    /// [`StatsSizes::counters`] of them.
+    pub pool_counters: &'m [PoolCounters],
+    /// [`StatsSizes::row_words`] of them.
+    pub rows: &'m [AtomicU32],
+    /// Of this memory.
+    pub sizes: StatsSizes,
+}
+
+impl<'m> StatsTable<'m> {
+    /// Puts the version and the sizes into new memory, all zeros. `false`: it was not.
+    pub fn begin(&self) -> bool {
+        let sizes = self.sizes;
+        let numbers = [sizes.slots, sizes.stripes, sizes.rows].map(u32::try_from);
+        let [Ok(slots), Ok(stripes), Ok(rows)] = numbers else { return false };
+        let fresh = self.header.version.swap(STATS_VERSION, Ordering::AcqRel) == 0;
+        self.header.slots.store(slots, Ordering::Relaxed);
+        self.header.stripes.store(stripes, Ordering::Relaxed);
+        self.header.rows.store(rows, Ordering::Relaxed);
+        fresh
+    }
+
+    /// Gives a child a row for its gauges; `None`: there is none left.
+    pub fn child_begins(&self, pid: u32) -> Option<usize> {
+        self.child_ended(pid);
+        let row = (0..self.sizes.rows).find(|row| {
+            let word = &self.row(*row)[0];
+            word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        })?;
+        self.row(row)[1..].iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
+        let used = u32::try_from(row + 1).unwrap_or(u32::MAX);
+        self.header.rows_used.fetch_max(used, Ordering::AcqRel);
+        Some(row)
+    }
+
+    /// Clears the gauges of a child that has ended. What it counted stays.
+    pub fn child_ended(&self, pid: u32) {
+        for row in self.rows_used().filter(|row| row[0].load(Ordering::Acquire) == pid) {
+            row[1..].iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
+            row[0].store(0, Ordering::Release);
+        }
+    }
+
+    /// How many children have a row.
+    pub fn children(&self) -> usize {
+        self.rows_used().filter(|row| row[0].load(Ordering::Relaxed) != 0).count()
+    }
+
+    /// The place of a member, which gets one if it has none; `None`: there is none left.
+    pub(super) fn claim_member(&self, key: MemberKey) -> Option<usize> {
+        claim(self.members, |slot| &slot.key, key)
+    }
+
+    /// The place of a pool, likewise.
+    pub(super) fn claim_pool(&self, name: &str) -> Option<usize> {
+        let at = claim(self.pools, |slot| &slot.key, pool_key(name))?;
+        self.pools[at].set_name(name);
+        Some(at)
+    }
+
+    /// The gauges of a child's pool.
+    pub(super) fn gauges(&self, row: usize, slot: usize) -> &'m [AtomicU32] {
+        &self.row(row)[1 + Gauges::LEN * slot..][..Gauges::LEN]
+    }
+
+    /// What has been counted of a member: nothing, where it is not known.
+    pub fn member_figures(&self, key: MemberKey) -> MemberFigures {
+        let mut sum = MemberFigures::default();
+        if let Some(at) = find(self.members, |slot| &slot.key, key) {
+            self.member_stripes(at).for_each(|stripe| stripe.add_to(&mut sum));
+        }
+        sum
+    }
+
+    /// What there is of a pool: nothing, where it is not known.
+    pub fn pool_figures(&self, name: &str) -> PoolFigures {
+        let at = find(self.pools, |slot| &slot.key, pool_key(name));
+        at.map(|at| self.pool_at(at)).unwrap_or_default()
+    }
+
+    /// The names of all pools that there have been.
+    pub fn pool_names(&self) -> Vec<String> {
+        self.pools.iter().filter_map(PoolSlot::name).collect()
+    }
+
+    /// Counting begins anew for a member.
+    pub fn reset_member(&self, key: MemberKey, now_ms: u64) {
+        if let Some(at) = find(self.members, |slot| &slot.key, key) {
+            self.member_stripes(at).for_each(MemberCounters::clear);
+            self.members[at].reset_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// The same for a pool; its connections stay as they are.
+    pub fn reset_pool(&self, name: &str, now_ms: u64) {
+        if let Some(at) = find(self.pools, |slot| &slot.key, pool_key(name)) {
+            self.pool_stripes(at).for_each(PoolCounters::clear);
+            self.pools[at].reset_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// When a member's counters were last reset, in ms since 1970.
+    pub fn member_reset_ms(&self, key: MemberKey) -> Option<u64> {
+        let at = find(self.members, |slot| &slot.key, key)?;
+        Some(self.members[at].reset_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
+    }
+
+    fn pool_at(&self, at: usize) -> PoolFigures {
+        let mut sum = PoolFigures::default();
+        self.pool_stripes(at).for_each(|stripe| stripe.add_to(&mut sum));
+        for row in 0..self.rows_used().count() {
+            let [idle, in_use, lent, waiting] =
+                std::array::from_fn(|word| self.gauges(row, at)[word].load(Ordering::Relaxed));
+            sum.now.idle = sum.now.idle.wrapping_add(idle);
+            sum.now.in_use = sum.now.in_use.wrapping_add(in_use);
+            sum.now.lent = sum.now.lent.wrapping_add(lent);
+            sum.now.waiting = sum.now.waiting.wrapping_add(waiting);
+        }
+        sum
+    }
+
+    fn member_stripes(&self, at: usize) -> impl Iterator<Item = &'m MemberCounters> + use<'m> {
+        self.member_counters.iter().skip(at).step_by(self.sizes.slots)
+    }
+
+    fn pool_stripes(&self, at: usize) -> impl Iterator<Item = &'m PoolCounters> + use<'m> {
+        self.pool_counters.iter().skip(at).step_by(self.sizes.slots)
+    }
+
+    fn row(&self, row: usize) -> &'m [AtomicU32] {
+        let len = self.sizes.row_len();
+        &self.rows[row * len..][..len]
+    }
+
+    fn rows_used(&self) -> impl Iterator<Item = &'m [AtomicU32]> + use<'m> {
+        let used = usize::try_from(self.header.rows_used.load(Ordering::Acquire)).unwrap_or(0);
+        self.rows.chunks(self.sizes.row_len()).take(used)
+    }
+}
+
+impl fmt::Debug for StatsTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatsTable").field("sizes", &self.sizes).finish_non_exhaustive()
+    }
+}
+
+fn pool_key(name: &str) -> MemberKey {
+    MemberKey::of(&[name.as_bytes()])
+}
+
+/// The places of a key in the order in which they are tried. None is ever given back, so a search ends
+/// at the first free one.
+fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T> {
+    let count = slots.len().max(1);
+    let first = usize::try_from(key.get() % count as u64).unwrap_or(0);
+    (first..slots.len()).chain(0..first.min(slots.len()))
+}
+
+/// # Race
+/// Two that look for the same new key meet the same free place first: one claims it, the other finds
+/// its key there.
+fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+    places(slots, key).find(|at| {
+        let place = word(&slots[*at]);
+        let found = match place.load(Ordering::Acquire) {
+            0 => place.compare_exchange(0, key.get(), Ordering::AcqRel, Ordering::Acquire),
+            other => Err(other),
+        };
+        found.is_ok() || found == Err(key.get())
+    })
+}
+
+fn find<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+    let at = places(slots, key)
+        .find(|at| matches!(word(&slots[*at]).load(Ordering::Acquire), found if found == 0 || found == key.get()))?;
+    (word(&slots[at]).load(Ordering::Acquire) == key.get()).then_some(at)
+}

@@ -1,0 +1,175 @@
+//! A child's way to its counters.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use super::counters::{Gauges, MemberCounters, PoolCounters};
+use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
+use crate::metrics::MemberKey;
+
+/// Memory with counters in it, there as long as somebody holds it.
+pub trait StatsMemory: fmt::Debug + Send + Sync {
+    /// The view of it. Cheap: asked for at each request.
+    fn table(&self) -> StatsTable<'_>;
+}
+
+/// What one child counts with.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    memory: Arc<dyn StatsMemory>,
+    stripe: usize,
+    row: Option<usize>,
+}
+
+impl Counting {
+    /// Takes a row for the child with this pid. Without one left, it counts all the same, but its
+    /// gauges are missing.
+    pub fn begin(memory: Arc<dyn StatsMemory>, pid: u32) -> Self {
+        let table = memory.table();
+        let row = table.child_begins(pid);
+        let stripes = (table.member_counters.len() / table.sizes.slots()).max(1);
+        let stripe = row.unwrap_or(0) % stripes;
+        Self { memory, stripe, row }
+    }
+
+    /// The counters of a member; `None`: there is no room for it.
+    pub fn member(&self, key: MemberKey) -> Option<MemberStats> {
+        let table = self.memory.table();
+        let slot = table.claim_member(key)?;
+        let at = self.stripe * table.sizes.slots() + slot;
+        Some(MemberStats { memory: Arc::clone(&self.memory), at })
+    }
+
+    /// The counters of a pool by its name, likewise. Pools of one name are counted together.
+    pub fn pool(&self, name: &str) -> Option<PoolStats> {
+        let table = self.memory.table();
+        let slot = table.claim_pool(name)?;
+        let at = self.stripe * table.sizes.slots() + slot;
+        Some(PoolStats { memory: Arc::clone(&self.memory), at, slot, row: self.row })
+    }
+
+    /// All there is.
+    pub fn table(&self) -> StatsTable<'_> {
+        self.memory.table()
+    }
+}
+
+/// Counters of one member.
+#[derive(Clone, Debug)]
+pub struct MemberStats {
+    memory: Arc<dyn StatsMemory>,
+    at: usize,
+}
+
+impl MemberStats {
+    /// Where to count.
+    pub fn counters(&self) -> &MemberCounters {
+        &self.memory.table().member_counters[self.at]
+    }
+}
+
+/// Counters of one pool, and its gauges.
+#[derive(Clone, Debug)]
+pub struct PoolStats {
+    memory: Arc<dyn StatsMemory>,
+    at: usize,
+    slot: usize,
+    row: Option<usize>,
+}
+
+impl PoolStats {
+    /// A connection was opened.
+    pub fn created(&self) {
+        self.counters().created.fetch_add(1, Relaxed);
+    }
+
+    /// An idle connection serves a request.
+    pub fn reused(&self) {
+        self.counters().reused.fetch_add(1, Relaxed);
+    }
+
+    /// A request got no connection in time.
+    pub fn timed_out(&self) {
+        self.counters().timed_out.fetch_add(1, Relaxed);
+    }
+
+    /// A connection was closed, for the reason of this number.
+    pub fn closed(&self, reason: usize) {
+        if let Some(counter) = self.counters().closed.get(reason) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// CPING was sent.
+    pub fn pinged(&self) {
+        self.counters().pings.fetch_add(1, Relaxed);
+    }
+
+    /// It was not answered as it must be.
+    pub fn ping_failed(&self) {
+        self.counters().ping_failures.fetch_add(1, Relaxed);
+    }
+
+    /// The pool has changed. As differences: several pools of a child may have one name.
+    pub fn holds(&self, before: Gauges, now: Gauges) {
+        let Some(row) = self.row else { return };
+        let table = self.memory.table();
+        let words = table.gauges(row, self.slot).iter();
+        for (word, (before, now)) in words.zip(before.words().into_iter().zip(now.words())) {
+            if before != now {
+                word.fetch_add(now.wrapping_sub(before), Relaxed);
+            }
+        }
+    }
+
+    fn counters(&self) -> &PoolCounters {
+        &self.memory.table().pool_counters[self.at]
+    }
+}
+
+/// Counters of this process alone.
+#[derive(Debug)]
+pub struct PrivateStats {
+    header: StatsHeader,
+    members: Box<[MemberSlot]>,
+    pools: Box<[PoolSlot]>,
+    member_counters: Box<[MemberCounters]>,
+    pool_counters: Box<[PoolCounters]>,
+    rows: Box<[AtomicU32]>,
+    sizes: StatsSizes,
+}
+
+impl PrivateStats {
+    /// Nothing counted yet.
+    pub fn new(sizes: StatsSizes) -> Self {
+        fn many<T: Default>(count: usize) -> Box<[T]> {
+            (0..count).map(|_| T::default()).collect()
+        }
+        let own = Self {
+            header: StatsHeader::default(),
+            members: many(sizes.slots()),
+            pools: many(sizes.slots()),
+            member_counters: many(sizes.counters()),
+            pool_counters: many(sizes.counters()),
+            rows: many(sizes.row_words()),
+            sizes,
+        };
+        own.table().begin();
+        own
+    }
+}
+
+impl StatsMemory for PrivateStats {
+    fn table(&self) -> StatsTable<'_> {
+        StatsTable {
+            header: &self.header,
+            members: &self.members,
+            pools: &self.pools,
+            member_counters: &self.member_counters,
+            pool_counters: &self.pool_counters,
+            rows: &self.rows,
+            sizes: self.sizes,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::metrics::MemberKey;
+
+fn memory(members: usize, children: usize) -> Arc<PrivateStats> {
+    Arc::new(PrivateStats::new(StatsSizes::new(members, children)))
+}
+
+fn key(name: &str) -> MemberKey {
+    MemberKey::of(&[name.as_bytes()])
+}
+
+fn request(result: Result<u16, ErrorReason>) -> Request {
+    Request {
+        sent: 2,
+        uploaded: 30,
+        downloaded: 500,
+        waited: Duration::from_micros(7),
+        took: Duration::from_millis(15),
+        first_byte: result.is_ok().then_some(Duration::from_millis(9)),
+        result,
+    }
+}
+
+#[test]
+fn what_children_count_is_summed_and_stays_when_they_are_gone() {
+    let memory = memory(4, 40);
+    let children: Vec<_> =
+        (1..=40).map(|pid| Counting::begin(Arc::clone(&memory) as _, pid)).collect();
+    for child in &children {
+        let a = child.member(key("a")).unwrap();
+        a.counters().count(&request(Ok(200)));
+        a.counters().count(&request(Err(ErrorReason::ReplyTimeout)));
+        a.counters().failed_over();
+        child.member(key("b")).unwrap().counters().count(&request(Ok(99)));
+    }
+    (1..=40).for_each(|pid| memory.table().child_ended(pid));
+
+    let a = memory.table().member_figures(key("a"));
+    assert_eq!((a.requests, a.sent, a.retries, a.failovers), (80, 160, 80, 40));
+    assert_eq!((a.uploaded, a.downloaded, a.waited_us), (2400, 40_000, 560));
+    assert_eq!(a.answers, [0, 40, 0, 0, 0]);
+    assert_eq!((a.errors_of(ErrorReason::ReplyTimeout), a.failures()), (40, 40));
+    assert_eq!((a.duration.count(), a.first_byte.count()), (80, 40));
+    assert_eq!(a.duration.sum_us, 80 * 15_000);
+    assert_eq!(memory.table().member_figures(key("b")).answers, [0, 0, 0, 0, 40], "no status");
+    assert_eq!(memory.table().member_figures(key("c")), MemberFigures::default());
+    assert_eq!(memory.table().children(), 0);
+}
+
+#[test]
+fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
+    let memory = memory(2, 3);
+    let pools: Vec<_> = (1..=3)
+        .map(|pid| Counting::begin(Arc::clone(&memory) as _, pid).pool("ajp://a:8009").unwrap())
+        .collect();
+    let held = |idle, in_use| Gauges { idle, in_use, ..Gauges::default() };
+    for pool in &pools {
+        pool.created();
+        pool.reused();
+        pool.closed(3);
+        pool.closed(99);
+        pool.pinged();
+        pool.ping_failed();
+        pool.timed_out();
+        pool.holds(Gauges::default(), held(5, 1));
+        pool.holds(held(5, 1), held(4, 2));
+    }
+    memory.table().child_ended(2);
+
+    let table = memory.table();
+    assert_eq!(table.pool_names(), ["ajp://a:8009"]);
+    let sum = table.pool_figures("ajp://a:8009");
+    assert_eq!((sum.created, sum.reused, sum.timed_out), (3, 3, 3));
+    assert_eq!((sum.pings, sum.ping_failures, sum.closed[3]), (3, 3, 3));
+    assert_eq!((sum.now, sum.now.open()), (held(8, 4), 12));
+    assert_eq!(table.children(), 2);
+}
+
+#[test]
+fn a_new_child_in_the_place_of_a_dead_one_begins_with_no_gauges_and_the_old_counters() {
+    let memory = memory(2, 1);
+    let first = Counting::begin(Arc::clone(&memory) as _, 7).pool("a").unwrap();
+    first.created();
+    first.holds(Gauges::default(), Gauges { waiting: 3, ..Gauges::default() });
+    let without = Counting::begin(Arc::clone(&memory) as _, 8).pool("a").unwrap();
+    without.created();
+    without.holds(Gauges::default(), Gauges { idle: 9, ..Gauges::default() });
+    memory.table().child_ended(7);
+    Counting::begin(Arc::clone(&memory) as _, 9).pool("a").unwrap().created();
+    let sum = memory.table().pool_figures("a");
+    assert_eq!((sum.created, sum.now), (3, Gauges::default()));
+}
+
+#[test]
+fn a_reset_clears_one_member_or_pool_and_says_when() {
+    let memory = memory(2, 1);
+    let child = Counting::begin(Arc::clone(&memory) as _, 1);
+    for name in ["a", "b"] {
+        child.member(key(name)).unwrap().counters().count(&request(Ok(200)));
+        child.pool(name).unwrap().created();
+    }
+    let table = memory.table();
+    table.reset_member(key("a"), 55);
+    table.reset_pool("a", 55);
+    assert_eq!(table.member_figures(key("a")), MemberFigures::default());
+    assert_eq!(table.pool_figures("a"), PoolFigures::default());
+    assert_eq!(
+        (table.member_reset_ms(key("a")), table.member_reset_ms(key("b"))),
+        (Some(55), None)
+    );
+    assert_eq!(table.member_figures(key("b")).requests, 1);
+    assert_eq!(table.pool_figures("b").created, 1);
+}
+
+#[test]
+fn where_there_is_no_room_nothing_is_counted_and_long_names_are_cut_at_a_character() {
+    let memory = memory(1, 1);
+    let child = Counting::begin(Arc::clone(&memory) as _, 1);
+    let long = format!("{}é", "x".repeat(223));
+    assert!(child.pool(&long).is_some() && child.pool("b").is_some());
+    assert!(child.pool("c").is_none());
+    let found = memory.table().pool_names();
+    assert!(found.contains(&"x".repeat(223)) && found.len() == 2, "{found:?}");
+    assert!(child.member(key("a")).is_some() && child.member(key("b")).is_some());
+    assert!(child.member(key("c")).is_none());
+}
+
+#[test]
+fn the_parts_of_the_memory_lie_one_behind_the_other() {
+    let sizes = StatsSizes::new(3, 40);
+    let offsets = sizes.offsets().unwrap();
+    assert!(offsets.is_sorted() && offsets.iter().all(|at| at % 64 == 0), "{offsets:?}");
+    assert_eq!(offsets[1], 64);
+    assert_eq!(offsets[6] - offsets[5], sizes.row_words() * 4);
+    assert_eq!(StatsSizes::new(usize::MAX, usize::MAX).offsets().map(|_| ()), Some(()));
+}
