@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::lease::{Acquired, Lease, Place, Vacancy};
+use super::observe::{Guarded, StateGuard};
 use super::state::{Destination, Entry, Rest, Rested, State};
 use super::stats::{Counters, Tally};
 use super::waiter::{Handover, Waiter, Wants};
-use super::{CloseReason, Limits, Pooled, ReleaseOrder, Stats, Wait};
+use super::{CloseReason, Limits, Observe, Pooled, ReleaseOrder, Stats, Wait};
 
 /// Why there is no place in the pool for this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -32,14 +32,25 @@ pub enum AcquireError {
 /// See the [module](super) for the promises. Leases and vacancies keep the pool alive; dropping
 /// the last handle closes what is idle.
 pub struct Pool<C: Pooled> {
-    pub(super) state: Mutex<State<C>>,
+    pub(super) state: Guarded<C>,
     counters: Arc<Counters>,
 }
 
 impl<C: Pooled> Pool<C> {
     /// Makes an empty pool; it opens nothing by itself.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::new()), counters: Arc::default() })
+        Self::with(Counters::default())
+    }
+
+    /// The same, with somebody who is told of what happens.
+    pub fn observed(observer: Box<dyn Observe>) -> Arc<Self> {
+        Self::with(Counters::observed(observer))
+    }
+
+    fn with(counters: Counters) -> Arc<Self> {
+        let counters = Arc::new(counters);
+        let state = Guarded::new(State::new(), Arc::clone(&counters));
+        Arc::new(Self { state, counters })
     }
 
     /// Gives the most recently used connection that is still good, or the right to open one.
@@ -65,7 +76,7 @@ impl<C: Pooled> Pool<C> {
     /// A pooled connection is used once more.
     pub(super) fn count_reuse(&self, lease: &mut Lease<C>) {
         lease.entry.uses += 1;
-        self.counters.reused.fetch_add(1, Relaxed);
+        self.counters.count_reused();
     }
 
     /// Gives the right to open a new connection, though there may be idle ones.
@@ -165,7 +176,7 @@ impl<C: Pooled> Pool<C> {
             waiter.wait(deadline).or_else(|| self.withdraw(&waiter))
         });
         found.ok_or_else(|| {
-            self.counters.timed_out.fetch_add(1, Relaxed);
+            self.counters.count_timed_out();
             AcquireError::Busy {
                 max: limits.max.map_or(usize::MAX, |max| max.get()),
                 waited: match limits.wait {
@@ -244,7 +255,7 @@ impl<C: Pooled> Pool<C> {
         entry: Box<Entry<C>>,
         back: Back,
         // Last, so dropped first should this panic: the others must not be dropped under the lock.
-        mut state: MutexGuard<'_, State<C>>,
+        mut state: StateGuard<'_, C>,
     ) {
         match state.destination() {
             Destination::Close(reason) => {

@@ -32,6 +32,7 @@ mod acquire;
 mod lease;
 mod limits;
 mod loan;
+mod observe;
 mod seeking;
 mod state;
 mod stats;
@@ -45,6 +46,7 @@ pub use self::acquire::{AcquireError, Pool};
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
 pub use self::loan::Loan;
+pub use self::observe::{Holds, Observe};
 pub use self::seeking::Seeking;
 pub use self::state::ReleaseOrder;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::stats::Tally;
 use super::waiter::{Waiter, Wants};
-use super::{CloseReason, Limits, Pooled};
+use super::{CloseReason, Holds, Limits, Pooled};
 
 /// A connection with what the pool knows of it; in a box from its first day to its last, so that
 /// going in and out of the pool moves a pointer.
@@ -93,6 +93,8 @@ pub(super) struct State<C: Pooled> {
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
     last: Option<Rest>,
+    /// What the observer was last told.
+    pub(super) told: Holds,
 }
 
 impl<C: Pooled> State<C> {
@@ -106,6 +108,7 @@ impl<C: Pooled> State<C> {
             limits: Limits::default(),
             shutting_down: false,
             last: None,
+            told: Holds::default(),
         }
     }
 

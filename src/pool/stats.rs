@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Observe;
+
 /// Why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
@@ -116,9 +118,34 @@ pub(super) struct Counters {
     pub(super) reused: AtomicU64,
     pub(super) timed_out: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
+    observer: Option<Box<dyn Observe>>,
 }
 
 impl Counters {
+    pub(super) fn observed(observer: Box<dyn Observe>) -> Self {
+        Self { observer: Some(observer), ..Self::default() }
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observe> {
+        self.observer.as_deref()
+    }
+
+    pub(super) fn count_reused(&self) {
+        self.reused.fetch_add(1, Relaxed);
+        self.tell(|observer| observer.reused());
+    }
+
+    pub(super) fn count_timed_out(&self) {
+        self.timed_out.fetch_add(1, Relaxed);
+        self.tell(|observer| observer.timed_out());
+    }
+
+    fn tell(&self, what: impl FnOnce(&dyn Observe)) {
+        if let Some(observer) = self.observer() {
+            what(observer);
+        }
+    }
+
     pub(super) fn closed(&self) -> Closed {
         Closed(std::array::from_fn(|index| self.closed[index].load(Relaxed)))
     }
@@ -137,6 +164,7 @@ impl Tally {
     /// Counts one connection as created; gives its number too, counted from 1.
     pub(super) fn start(counters: &Arc<Counters>) -> (u64, Self) {
         let before = counters.created.fetch_add(1, Relaxed);
+        counters.tell(|observer| observer.created());
         (before + 1, Self { reason: CloseReason::Dropped, counters: Arc::clone(counters) })
     }
 }
@@ -144,5 +172,6 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         self.counters.closed[self.reason as usize].fetch_add(1, Relaxed);
+        self.counters.tell(|observer| observer.closed(self.reason));
     }
 }

@@ -4,6 +4,7 @@
 
 mod acquire;
 mod loan;
+mod observe;
 mod race;
 mod release;
 mod seeking;
