@@ -157,7 +157,9 @@ impl Backend {
             let connection = self.adopt(stream, now);
             let Some(time) = ping else { return Ok(Some(connection)) };
             let time = time.min(share(deadline.saturating_duration_since(now)));
-            match connection.cping(time) {
+            let answer = connection.cping(time);
+            self.count_ping(answer.is_ok());
+            match answer {
                 Ok(()) => return Ok(Some(connection)),
                 Err(error) => {
                     if let Address::Inet(peer) = connection.peer() {
@@ -183,7 +185,9 @@ impl Backend {
         lease: Lease<Connection>,
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
-        if lease.cping(PROOF_TIME).is_ok() {
+        let is_alive = lease.cping(PROOF_TIME).is_ok();
+        self.count_ping(is_alive);
+        if is_alive {
             return Ok(lease);
         }
         let wait = longest_wait(&settings.limits);

@@ -114,7 +114,9 @@ impl Backend {
         ping: Option<Duration>,
     ) -> Result<Lease<Connection>, Vacancy<Connection>> {
         let Some(timeout) = ping else { return Ok(lease) };
-        if lease.cping(timeout).is_ok() {
+        let answered = lease.cping(timeout).is_ok();
+        self.count_ping(answered);
+        if answered {
             return Ok(lease);
         }
         if let Some(order) = lease.last_release() {
@@ -133,7 +135,9 @@ impl Backend {
         }
         let connection = self.connect(settings)?;
         if let Some(timeout) = settings.pings.connect {
-            connection.cping(timeout).map_err(AcquireFailure::Ping)?;
+            let answered = connection.cping(timeout);
+            self.count_ping(answered.is_ok());
+            answered.map_err(AcquireFailure::Ping)?;
         }
         Ok(vacancy.fill(connection))
     }

@@ -7,6 +7,7 @@ mod addresses;
 mod buffers;
 mod connection;
 mod connector;
+mod counted;
 mod cping;
 mod error;
 mod handshake;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::metrics::stats::PoolStats;
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
 use addresses::Addresses;
@@ -107,6 +109,7 @@ pub struct Backend {
     idle_life: IdleLife,
     upkeep: Mutex<Option<Arc<Upkeep>>>,
     chores: Mutex<Chores>,
+    stats: Option<Arc<PoolStats>>,
 }
 
 impl Backend {
@@ -134,6 +137,7 @@ impl Backend {
             idle_life: IdleLife::default(),
             upkeep: Mutex::default(),
             chores: Mutex::default(),
+            stats: None,
         }
     }
 

@@ -152,9 +152,11 @@ impl Backend {
                 return;
             }
             for loan in due {
+                self.count_ping_sent();
                 match loan.start_ping() {
                     Ok(ping) => chores.awaited.push(Awaited { loan, ping, sent: now, wait }),
                     Err(_) => {
+                        self.count_ping_failed();
                         pass.unanswered += 1;
                         loan.close(CloseReason::Broken);
                     }
@@ -178,10 +180,12 @@ impl Backend {
                 }
                 Ok(false) => {
                     silent.push((awaited.loan.order(), awaited.sent));
+                    self.count_ping_failed();
                     pass.unanswered += 1;
                     awaited.loan.close(CloseReason::Broken);
                 }
                 Err(_) => {
+                    self.count_ping_failed();
                     pass.unanswered += 1;
                     awaited.loan.close(CloseReason::Broken);
                 }
@@ -232,7 +236,9 @@ impl Backend {
         settings.options.timeout = settings.options.timeout.min(SOON);
         let connection = self.connect(&settings)?;
         if let Some(wait) = settings.pings.connect {
-            connection.cping(wait.min(SOON)).map_err(AcquireFailure::Ping)?;
+            let answered = connection.cping(wait.min(SOON));
+            self.count_ping(answered.is_ok());
+            answered.map_err(AcquireFailure::Ping)?;
         }
         Ok(Some(connection))
     }

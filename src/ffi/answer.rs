@@ -61,6 +61,7 @@ impl Call<'_> {
             reused: false,
             may_go_elsewhere: false,
         };
+        self.child.count_refused(self.worker.key(), failure.reason());
         let outcome = Outcome::of(&failure, false);
         self.log_failure(backend, &failure, outcome);
         Refused(self.verdict(outcome, false).status)

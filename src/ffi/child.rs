@@ -14,6 +14,7 @@ use super::shm::Members;
 use super::sys;
 use crate::backend::{Backend, BackendKey, Housekeeper, Reverse};
 use crate::config::WorkerSettings;
+use crate::metrics::stats::{Counting, ErrorReason, MemberStats};
 use crate::metrics::{MemberKey, MemberState};
 
 /// The state of one child, shared by its threads.
@@ -22,6 +23,7 @@ pub(super) struct Child {
     settings: HashMap<WorkerId, WorkerSettings, ByAddress>,
     backends: RwLock<HashMap<BackendKey, Arc<Backend>>>,
     members: Members,
+    counting: Option<Counting>,
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
     /// Where containers dial in, by the workers they are of.
@@ -37,19 +39,68 @@ impl Child {
     pub(super) fn new(
         settings: HashMap<WorkerId, WorkerSettings>,
         members: Members,
+        counting: Option<Counting>,
         watched: HashSet<WorkerId>,
         reverses: HashMap<Address, Arc<Reverse>>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (KnownWorkers::default(), Passes::default());
         let settings = settings.into_iter().collect();
-        Self { settings, backends, members, watched, reverses, housekeeper, known, passes }
+        Self {
+            settings,
+            backends,
+            members,
+            counting,
+            watched,
+            reverses,
+            housekeeper,
+            known,
+            passes,
+        }
     }
 
     /// What all children know of a worker ([`Worker::key`](super::worker::Worker::key)). `None`:
     /// so many were added at run time that there is no room, which has been logged.
     pub(super) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
         self.members.state(key, say_members_are_full)
+    }
+
+    /// Where a worker's requests are counted. `None`: there is no room.
+    pub(super) fn member_stats(&self, key: MemberKey) -> Option<MemberStats> {
+        self.counting.as_ref()?.member(key)
+    }
+
+    /// Another member is given a request that this one had.
+    pub(super) fn count_failover(&self, from: MemberKey) {
+        if let Some(stats) = self.member_stats(from) {
+            stats.counters().failed_over();
+        }
+    }
+
+    /// A request was over before a connection was asked for, or an error of ours ended it.
+    pub(super) fn count_refused(&self, member: MemberKey, reason: ErrorReason) {
+        if let Some(stats) = self.member_stats(member) {
+            stats.counters().refused(reason);
+        }
+    }
+
+    /// All counters of all children.
+    pub(super) fn counting(&self) -> Option<&Counting> {
+        self.counting.as_ref()
+    }
+
+    /// A backend that is counted under its own name, or, for one whose name a client has chosen,
+    /// under its worker's. Where its container dials in it is never connected to, by whatever URL it
+    /// is named: that would be to our own port.
+    pub(super) fn new_backend(&self, key: &BackendKey, counted_as: Option<&str>) -> Backend {
+        let own = || Backend::name_of(key);
+        let name = counted_as.map_or_else(own, str::to_owned);
+        let stats = self.counting.as_ref().and_then(|counting| counting.pool(&name));
+        let reverse = match &key.socket_path {
+            None if !self.reverses.is_empty() => self.reverses.get(&(key.host.clone(), key.port)),
+            _ => None,
+        };
+        Backend::counted(key.clone(), reverse.cloned(), stats)
     }
 
     /// Does the housekeeper read this worker's settings? Else its requests must tell them.
@@ -75,21 +126,8 @@ impl Child {
         }
         let mut backends = self.backends.write();
         let backend =
-            backends.entry(key.clone()).or_insert_with(|| Arc::new(self.new_backend(key.clone())));
+            backends.entry(key.clone()).or_insert_with(|| Arc::new(self.new_backend(key, None)));
         Arc::clone(backend)
-    }
-
-    /// A backend that nobody else has. Where its container dials in it is never connected to, by
-    /// whatever URL it is named: that would be to our own port.
-    pub(super) fn new_backend(&self, key: BackendKey) -> Backend {
-        let reverse = match &key.socket_path {
-            None if !self.reverses.is_empty() => self.reverses.get(&(key.host.clone(), key.port)),
-            _ => None,
-        };
-        match reverse {
-            Some(reverse) => Backend::reversed(key, Arc::clone(reverse)),
-            None => Backend::new(key),
-        }
     }
 
     /// Where containers dial in.

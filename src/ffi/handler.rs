@@ -20,6 +20,7 @@ use super::worker::Worker;
 use super::worker_settings::Configured;
 use super::{member, proxy_block, reverse, sys};
 use crate::config::WorkerSettings;
+use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
 
 /// A status to answer with, already logged.
@@ -38,6 +39,11 @@ pub(super) unsafe fn guarded(
     proxy_port: u16,
 ) -> c_int {
     let internal_error = || {
+        // SAFETY: the request's server is live.
+        let config = unsafe { ServerConfig::of(request.server()) };
+        if let Some(child) = config.and_then(|config| config.child.get()) {
+            child.count_refused(worker.key(), ErrorReason::Internal);
+        }
         if request.has_sent_headers() {
             client::cut(request);
             return sys::DONE;
@@ -161,6 +167,9 @@ impl<'r> Call<'r> {
             return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
         }
         if self.worker.is_member() && !kept.tried.contains(&self.worker) {
+            if let Some(before) = kept.tried.last() {
+                self.child.count_failover(before.key());
+            }
             kept.tried.push(self.worker);
         }
         kept.instead_of_503 = None;
@@ -189,6 +198,9 @@ impl<'r> Call<'r> {
             Err(limit) => (Err(Failure::before_connection(*limit)), Traffic::default()),
         };
         self.worker.count(traffic.uploaded, traffic.downloaded);
+        if let Some(stats) = &known.stats {
+            stats.counters().count(&traffic.counted(&result));
+        }
         kept.attempts += traffic.attempts;
         if traffic.attempts > 0 && self.worker.is_member() {
             kept.had_it.push(self.worker);
@@ -230,14 +242,16 @@ impl<'r> Call<'r> {
         let known = self.child.known.get(worker, self.conf, holds).unwrap_or_else(|| {
             let key = configured.key(host, port, socket_path);
             let member = worker.key();
+            let stats = self.child.member_stats(member);
             if !is_fixed {
                 // A host that the client's URL can choose: nothing of it is kept.
-                let backend = Arc::new(self.child.new_backend(key));
-                return Arc::new(Known { backend, member, tells_upkeep: false });
+                let name = String::from_utf8_lossy(&worker.name()).into_owned();
+                let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
+                return Arc::new(Known { backend, member, stats, tells_upkeep: false });
             }
             let backend = self.child.backend(&key);
             let tells_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
-            self.child.known.set(worker, self.conf, Known { backend, member, tells_upkeep })
+            self.child.known.set(worker, self.conf, Known { backend, member, stats, tells_upkeep })
         });
         if known.tells_upkeep {
             known.backend.set_upkeep(configured.upkeep());

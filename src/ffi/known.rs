@@ -10,6 +10,7 @@ use super::sys;
 use super::worker::Worker;
 use crate::backend::Backend;
 use crate::metrics::MemberKey;
+use crate::metrics::stats::MemberStats;
 
 /// A worker as one server uses it.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Known {
     pub(super) backend: Arc<Backend>,
     /// Its name in the memory that children share.
     pub(super) member: MemberKey,
+    /// Where its requests are counted; `None`: there is no room.
+    pub(super) stats: Option<MemberStats>,
     /// Its requests tell the backend how it is to be kept; else the housekeeper does.
     pub(super) tells_upkeep: bool,
 }

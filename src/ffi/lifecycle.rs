@@ -14,8 +14,10 @@ use super::reverse;
 use super::roll;
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
+use super::stats_memory::StatsMapping;
 use super::sys;
 use crate::backend::Housekeeper;
+use crate::metrics::stats::{Counting, StatsMemory, StatsSizes};
 
 /// Refuses a server that is older than the one this was built for, and reverse connections that
 /// cannot be.
@@ -107,6 +109,8 @@ pub(super) unsafe fn post_config(
     let (level, text, status) = match (made, config) {
         (Ok(memory), Some(config)) => {
             let text = memory.to_string();
+            // SAFETY: the server is live.
+            unsafe { make_stats(server, config, &memory) };
             let _ = config.shared.set(memory);
             (LogLevel::Debug, text, sys::OK)
         }
@@ -122,6 +126,24 @@ pub(super) unsafe fn post_config(
     status as c_int
 }
 
+/// Makes the memory of the counters. Without it httpd serves all the same, and counts nothing.
+///
+/// # Safety
+/// `server` is live.
+unsafe fn make_stats(server: *mut sys::server_rec, config: &ServerConfig, members: &SharedMemory) {
+    let sizes = members.sizes();
+    match StatsMapping::new(StatsSizes::new(sizes.members(), sizes.rows())) {
+        Ok(memory) => {
+            let _ = config.stats.set(Arc::new(memory));
+        }
+        // SAFETY: as the caller promises.
+        Err(error) => unsafe {
+            let text = format_args!("nothing is counted for ajp-status: {error}");
+            log::server(server, LogLevel::Error, text);
+        },
+    }
+}
+
 /// In the parent: what a child left in shared memory is taken back, however it ended.
 ///
 /// # Safety
@@ -129,6 +151,11 @@ pub(super) unsafe fn post_config(
 pub(super) unsafe fn child_ended(server: *mut sys::server_rec, pid: c_int) {
     // SAFETY: null or live.
     let config = if server.is_null() { None } else { unsafe { ServerConfig::of(server) } };
+    if let (Some(stats), Ok(pid)) =
+        (config.and_then(|config| config.stats.get()), u32::try_from(pid))
+    {
+        stats.table().child_ended(pid);
+    }
     let Some(memory) = config.and_then(|config| config.shared.get()) else { return };
     // A child of before a restart had a row in memory that is gone, and has none in this.
     // SAFETY: httpd's main server, on its main thread.
@@ -198,7 +225,10 @@ pub(super) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
         let listening = config.and_then(|config| config.listening.get());
         reverse::in_child(main, listening.map_or(&[], Vec::as_slice))
     };
-    let child = Arc::new(Child::new(settings, members, roster.ids(), reverses));
+    // SAFETY: the main server is live.
+    let stats = unsafe { ServerConfig::of(main) }.and_then(|config| config.stats.get());
+    let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
+    let child = Arc::new(Child::new(settings, members, counting, roster.ids(), reverses));
     for config in configs {
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.

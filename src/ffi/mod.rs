@@ -50,6 +50,7 @@ mod server_config;
 mod shm;
 mod slice;
 mod standing;
+mod stats_memory;
 mod sys;
 mod text;
 mod worker;

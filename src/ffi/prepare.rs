@@ -9,6 +9,7 @@ use super::log::{self, LogLevel};
 use super::marshal::{self, Target};
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
+use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Prepared, RequestError, body_of};
 
 impl Call<'_> {
@@ -75,6 +76,7 @@ impl Call<'_> {
 
     /// The request itself is wrong: its status, a line for the log, no member's state changed.
     pub(super) fn refuse(&self, error: &RequestError) -> Refused {
+        self.child.count_refused(self.worker.key(), ErrorReason::Client);
         let status = error.status();
         log::request(
             self.request,

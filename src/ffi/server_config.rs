@@ -8,6 +8,7 @@ use super::apr::{self, Pool};
 use super::child::Child;
 use super::reverse::Listening;
 use super::shm::SharedMemory;
+use super::stats_memory::StatsMapping;
 use super::worker::Worker;
 use super::{module, roll, sys};
 use crate::config::{
@@ -33,8 +34,10 @@ pub(super) struct ServerConfig {
     pub(super) child: OnceLock<Arc<Child>>,
     /// What all children share; in the main server alone, filled in by post_config.
     pub(super) shared: OnceLock<SharedMemory>,
-    /// Where containers dial in; in the main server alone, filled in by post_config.
+    /// Where containers dial in; likewise.
     pub(super) listening: OnceLock<Vec<Listening>>,
+    /// The memory of the counters; likewise.
+    pub(super) stats: OnceLock<Arc<StatsMapping>>,
 }
 
 /// What tells a worker from another one throughout its life.

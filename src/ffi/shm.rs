@@ -112,6 +112,11 @@ impl SharedMemory {
         }
     }
 
+    /// What it has room for.
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// A child has ended; see [`Table::child_ended`].
     pub(super) fn child_ended(&self, pid: u32, held: impl FnMut(MemberKey, u32)) -> u32 {
         self.table().map_or(0, |table| table.child_ended(pid, held))

@@ -19,6 +19,8 @@ pub(super) struct Dialogue<'a, C> {
     settings: &'a Settings,
     request: &'a Prepared,
     client: &'a mut C,
+    /// When the request began, with its first attempt.
+    start: Instant,
     traffic: &'a mut Traffic,
     lease: Lease<Connection>,
     exchange: Exchange,
@@ -43,6 +45,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
         request: &'a Prepared,
         client: &'a mut C,
         mut lease: Lease<Connection>,
+        start: Instant,
         traffic: &'a mut Traffic,
     ) -> Self {
         lease.begin_request();
@@ -51,6 +54,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
             settings,
             request,
             client,
+            start,
             traffic,
             lease,
             exchange: Exchange::new(request.facts),
@@ -110,6 +114,8 @@ impl<'a, C: Client> Dialogue<'a, C> {
         match self.exchange.receive(payload)? {
             Event::Headers(head) => {
                 self.learn_from_status(head.status);
+                self.traffic.status = Some(head.status);
+                self.traffic.first_byte = Some(self.start.elapsed());
                 self.judge_status(head.status)?;
                 self.phase = Phase::HeadersOnly;
                 self.head = Some(head);
@@ -250,10 +256,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
 
     /// Gives the connection back first: a slow client must not keep it.
     pub(super) fn finish(self, reusable: Option<Reusable>) -> Result<Finished, Failure> {
-        let Self { backend, settings, client, traffic, mut lease, failed_status, .. } = self;
+        let Self { backend, settings, client, start, traffic, mut lease, failed_status, .. } = self;
         let usage = lease.usage();
         let reused = lease.is_reused();
         let spent = lease.retire();
+        let now = Instant::now();
+        traffic.took = now.saturating_duration_since(start);
         match reusable {
             Some(proof) => {
                 let keep = if settings.keep {
@@ -261,7 +269,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
                 } else {
                     Keep::Close(CloseReason::Forced)
                 };
-                lease.release(proof, Instant::now(), keep);
+                lease.release(proof, now, keep);
             }
             None => drop(lease),
         }

@@ -20,8 +20,12 @@ pub fn serve(
     request: &Prepared,
     client: &mut impl Client,
 ) -> (Result<Finished, Failure>, Traffic) {
+    let start = Instant::now();
     let mut traffic = Traffic::default();
-    let result = attempts(backend, settings, request, client, &mut traffic);
+    let result = attempts(backend, settings, request, client, start, &mut traffic);
+    if result.is_err() {
+        traffic.took = start.elapsed();
+    }
     (result, traffic)
 }
 
@@ -30,11 +34,12 @@ fn attempts(
     settings: &Settings,
     request: &Prepared,
     client: &mut impl Client,
+    start: Instant,
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
     let mut retries = 0;
     let may_be_sent_again = settings.resend.after_send.unwrap_or(request.is_idempotent);
-    let mut lease = connect(settings, traffic, || {
+    let mut lease = connect(settings, start, traffic, || {
         if may_be_sent_again {
             backend.acquire(&settings.connect)
         } else {
@@ -44,7 +49,7 @@ fn attempts(
     loop {
         traffic.attempts += 1;
         traffic.reused = Some(lease.is_reused());
-        let mut dialogue = Dialogue::new(backend, settings, request, client, lease, traffic);
+        let mut dialogue = Dialogue::new(backend, settings, request, client, lease, start, traffic);
         let error = match dialogue.run() {
             Ok(reusable) => return dialogue.finish(reusable),
             Err(error) => error,
@@ -79,10 +84,10 @@ fn attempts(
 /// A connection, with `connect_retries` more attempts where opening one fails.
 fn connect(
     settings: &Settings,
+    start: Instant,
     traffic: &mut Traffic,
     acquire: impl Fn() -> Result<Lease<Connection>, AcquireFailure>,
 ) -> Result<Lease<Connection>, Failure> {
-    let start = Instant::now();
     let mut left = settings.resend.connect_retries;
     let result = loop {
         match acquire() {
@@ -112,7 +117,7 @@ fn replace(
         Ok(lease) => Ok(lease),
         Err(_) if settings.resend.connect_retries > 0 => {
             pause(settings.resend);
-            connect(settings, traffic, || backend.acquire_new(&settings.connect))
+            connect(settings, Instant::now(), traffic, || backend.acquire_new(&settings.connect))
         }
         Err(failure) => Err(Failure::before_connection(failure)),
     }

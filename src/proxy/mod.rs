@@ -13,6 +13,7 @@ mod report;
 mod retry;
 mod session;
 mod settings;
+mod tally;
 
 pub use client::{BodyPiece, Client, ClientError};
 pub use drive::serve;

@@ -31,4 +31,10 @@ pub struct Traffic {
     pub waited: Duration,
     /// The last connection came from the pool; `None`: there was none.
     pub reused: Option<bool>,
+    /// From the beginning, waiting included, to the end of the response or the failure.
+    pub took: Duration,
+    /// From the beginning to the response's status and headers; `None`: they did not come.
+    pub first_byte: Option<Duration>,
+    /// The status of the response; `None`: it did not come so far.
+    pub status: Option<u16>,
 }

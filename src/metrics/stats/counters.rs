@@ -41,7 +41,7 @@ pub struct Request {
     pub waited: Duration,
     /// From the beginning, waiting included, to the end of the response or the failure.
     pub took: Duration,
-    /// To the first byte of the response, if there was one.
+    /// To the response's status and headers, if they came.
     pub first_byte: Option<Duration>,
     /// The status of the response, or why there was none.
     pub result: Result<u16, ErrorReason>,
@@ -67,16 +67,24 @@ impl MemberCounters {
                 let class = usize::from(status / 100).wrapping_sub(1).min(self.answers.len() - 1);
                 self.answers[class].fetch_add(1, Relaxed);
             }
-            Err(reason) => self.failed(reason),
+            Err(reason) => self.count_error(reason),
         }
-        self.duration.observe(request.took);
+        // What was refused at once says nothing of how fast the member is.
+        if request.sent > 0 {
+            self.duration.observe(request.took);
+        }
         if let Some(first_byte) = request.first_byte {
             self.first_byte.observe(first_byte);
         }
     }
 
-    /// Counts a failure of a request that is not counted otherwise.
-    pub fn failed(&self, reason: ErrorReason) {
+    /// Counts a request that was over before a connection was asked for.
+    pub fn refused(&self, reason: ErrorReason) {
+        self.requests.fetch_add(1, Relaxed);
+        self.count_error(reason);
+    }
+
+    fn count_error(&self, reason: ErrorReason) {
         self.errors[reason as usize].fetch_add(1, Relaxed);
     }
 
@@ -133,9 +141,9 @@ pub struct MemberFigures {
     pub answers: Answers,
     /// Failed requests, in the order of [`ErrorReason::ALL`].
     pub errors: [u64; ErrorReason::ALL.len()],
-    /// From the beginning to the end of the response, or the failure.
+    /// Of requests that were sent: from the beginning to the end of the response, or the failure.
     pub duration: HistogramFigures,
-    /// To the first byte of the response.
+    /// To the response's status and headers.
     pub first_byte: HistogramFigures,
 }
 

@@ -13,6 +13,8 @@ pub enum ErrorReason {
     Cping,
     /// No connection came free within `acquire`.
     Busy,
+    /// The container opens the connections, and none came within `acquire`.
+    NoneDialled,
     /// `busylimit`.
     BusyLimit,
     /// The backend closed the connection before the first byte of the response.
@@ -39,12 +41,13 @@ pub enum ErrorReason {
 
 impl ErrorReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Resolve,
         Self::Connect,
         Self::ConnectTimeout,
         Self::Cping,
         Self::Busy,
+        Self::NoneDialled,
         Self::BusyLimit,
         Self::Died,
         Self::BrokenOff,
@@ -66,6 +69,7 @@ impl ErrorReason {
             Self::ConnectTimeout => "connect_timeout",
             Self::Cping => "cping",
             Self::Busy => "busy",
+            Self::NoneDialled => "none_dialled",
             Self::BusyLimit => "busylimit",
             Self::Died => "died",
             Self::BrokenOff => "broken_off",

@@ -1,0 +1,90 @@
+//! A backend whose doings are counted where all children see them.
+
+use std::sync::Arc;
+
+use super::{Backend, BackendKey, Reverse};
+use crate::metrics::stats::{Gauges, PoolStats};
+use crate::pool::{CloseReason, Holds, Observe, Pool};
+
+impl Backend {
+    /// The name under which its pool is counted. Backends that differ in their secret, say, share it.
+    #[must_use]
+    pub fn name_of(key: &BackendKey) -> String {
+        key.to_string()
+    }
+
+    /// As [`new`](Self::new), or, where its container dials in, [`reversed`](Self::reversed); counted
+    /// with `stats`, if there are any.
+    #[must_use]
+    pub fn counted(
+        key: BackendKey,
+        reverse: Option<Arc<Reverse>>,
+        stats: Option<PoolStats>,
+    ) -> Self {
+        let backend = match reverse {
+            Some(reverse) => Self::reversed(key, reverse),
+            None => Self::new(key),
+        };
+        let Some(stats) = stats else { return backend };
+        let pool = Pool::observed(Box::new(Counted(stats.clone())));
+        Self { pool, stats: Some(Arc::new(stats)), ..backend }
+    }
+
+    /// CPING was sent, and answered or not.
+    pub(super) fn count_ping(&self, answered: bool) {
+        self.count_ping_sent();
+        if !answered {
+            self.count_ping_failed();
+        }
+    }
+
+    /// CPING was sent; its answer is yet to come.
+    pub(super) fn count_ping_sent(&self) {
+        if let Some(stats) = &self.stats {
+            stats.pinged();
+        }
+    }
+
+    /// A CPING that was sent was not answered as it must be.
+    pub(super) fn count_ping_failed(&self) {
+        if let Some(stats) = &self.stats {
+            stats.ping_failed();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Counted(PoolStats);
+
+impl Observe for Counted {
+    fn created(&self) {
+        self.0.created();
+    }
+
+    fn reused(&self) {
+        self.0.reused();
+    }
+
+    fn timed_out(&self) {
+        self.0.timed_out();
+    }
+
+    fn closed(&self, reason: CloseReason) {
+        self.0.closed(reason as usize);
+    }
+
+    fn holds(&self, before: Holds, now: Holds) {
+        self.0.holds(gauges(before), gauges(now));
+    }
+}
+
+fn gauges(holds: Holds) -> Gauges {
+    // More than 2^32 connections there are not.
+    let word = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Gauges {
+        idle: word(holds.idle),
+        in_use: word(holds.in_use),
+        lent: word(holds.lent),
+        waiting: word(holds.waiting),
+    }
+}
