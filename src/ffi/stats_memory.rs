@@ -10,15 +10,15 @@ use std::sync::atomic::AtomicU32;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::metrics::stats::{
-    MemberCounters, MemberSlot, PoolCounters, PoolSlot, StatsHeader, StatsMemory, StatsSizes,
-    StatsTable,
+    MemberCounters, MemberSlot, PoolCounters, PoolGauges, PoolSlot, StatsHeader, StatsMemory,
+    StatsSizes, StatsTable,
 };
 
 /// The mapping, laid out as [`StatsSizes::offsets`] says.
 #[derive(Debug)]
 pub(super) struct StatsMapping {
     start: NonNull<u8>,
-    offsets: [usize; 7],
+    offsets: [usize; 8],
     sizes: StatsSizes,
 }
 
@@ -40,7 +40,7 @@ impl StatsMapping {
     /// New memory, in which nothing is counted yet.
     pub(super) fn new(sizes: StatsSizes) -> Result<Self, NoStats> {
         let offsets = sizes.offsets().ok_or(NoStats::TooMuch)?;
-        let (access, bytes) = (ProtFlags::READ | ProtFlags::WRITE, offsets[6]);
+        let (access, bytes) = (ProtFlags::READ | ProtFlags::WRITE, offsets[7]);
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let start =
             unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::SHARED) };
@@ -76,16 +76,32 @@ impl StatsMemory for StatsMapping {
                 pools: self.part::<PoolSlot>(2, sizes.slots()),
                 member_counters: self.part::<MemberCounters>(3, sizes.counters()),
                 pool_counters: self.part::<PoolCounters>(4, sizes.counters()),
-                rows: self.part::<AtomicU32>(5, sizes.row_words()),
+                pids: self.part::<AtomicU32>(5, sizes.rows()),
+                gauges: self.part::<PoolGauges>(6, sizes.gauges()),
                 sizes,
             }
         }
+    }
+
+    fn member(&self, at: usize) -> &MemberCounters {
+        // SAFETY: as in `table`.
+        unsafe { &self.part(3, self.sizes.counters())[at] }
+    }
+
+    fn pool(&self, at: usize) -> &PoolCounters {
+        // SAFETY: as in `table`.
+        unsafe { &self.part(4, self.sizes.counters())[at] }
+    }
+
+    fn gauges(&self, at: usize) -> &PoolGauges {
+        // SAFETY: as in `table`.
+        unsafe { &self.part(6, self.sizes.gauges())[at] }
     }
 }
 
 impl Drop for StatsMapping {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this length; all views of it had a reference to this.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.offsets[6]) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.offsets[7]) };
     }
 }

@@ -1,9 +1,9 @@
 //! The counters of a member and of a pool, and what they come to.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::histogram::{Histogram, HistogramFigures};
+use super::histogram::{Histogram, HistogramFigures, micros};
 use super::reason::ErrorReason;
 
 /// Answers by the first digit of their status, 1 to 5; anything else is with the fives.
@@ -61,7 +61,7 @@ impl MemberCounters {
         add(&self.retries, request.sent.saturating_sub(1).into());
         add(&self.uploaded, request.uploaded);
         add(&self.downloaded, request.downloaded);
-        add(&self.waited_us, u64::try_from(request.waited.as_micros()).unwrap_or(u64::MAX));
+        add(&self.waited_us, micros(request.waited));
         match request.result {
             Ok(status) => {
                 let class = usize::from(status / 100).wrapping_sub(1).min(self.answers.len() - 1);
@@ -216,16 +216,48 @@ pub struct Gauges {
 }
 
 impl Gauges {
-    /// Words of it.
-    pub(super) const LEN: usize = 4;
-
-    pub(super) fn words(self) -> [u32; Self::LEN] {
-        [self.idle, self.in_use, self.lent, self.waiting]
-    }
-
     /// Connections that are open, or about to be.
     pub fn open(self) -> u32 {
         self.idle.saturating_add(self.in_use).saturating_add(self.lent)
+    }
+}
+
+/// One child's [`Gauges`] of a pool, in shared memory.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct PoolGauges {
+    idle: AtomicU32,
+    in_use: AtomicU32,
+    lent: AtomicU32,
+    waiting: AtomicU32,
+}
+
+const _: () = assert!(size_of::<PoolGauges>() == 16);
+
+impl PoolGauges {
+    /// As differences: several pools of a child may have one name.
+    pub(super) fn change(&self, before: Gauges, now: Gauges) {
+        let change = |gauge: &AtomicU32, before: u32, now: u32| {
+            if before != now {
+                gauge.fetch_add(now.wrapping_sub(before), Relaxed);
+            }
+        };
+        change(&self.idle, before.idle, now.idle);
+        change(&self.in_use, before.in_use, now.in_use);
+        change(&self.lent, before.lent, now.lent);
+        change(&self.waiting, before.waiting, now.waiting);
+    }
+
+    pub(super) fn add_to(&self, sum: &mut Gauges) {
+        sum.idle = sum.idle.wrapping_add(self.idle.load(Relaxed));
+        sum.in_use = sum.in_use.wrapping_add(self.in_use.load(Relaxed));
+        sum.lent = sum.lent.wrapping_add(self.lent.load(Relaxed));
+        sum.waiting = sum.waiting.wrapping_add(self.waiting.load(Relaxed));
+    }
+
+    pub(super) fn clear(&self) {
+        let Self { idle, in_use, lent, waiting } = self;
+        [idle, in_use, lent, waiting].into_iter().for_each(|gauge| gauge.store(0, Relaxed));
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Histogram {
 impl Histogram {
     /// Counts one that took so long.
     pub fn observe(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(took);
         let at = BOUNDS_MS.iter().position(|bound| micros <= bound * 1000);
         self.buckets[at.unwrap_or(BOUNDS_MS.len())].fetch_add(1, Relaxed);
         self.sum_us.fetch_add(micros, Relaxed);
@@ -40,6 +40,11 @@ impl Histogram {
     pub(super) fn clear(&self) {
         self.buckets.iter().chain([&self.sum_us]).for_each(|word| word.store(0, Relaxed));
     }
+}
+
+/// Whole microseconds; those of `Duration` take 128 bits.
+pub(super) fn micros(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into())
 }
 
 /// A histogram at one moment, summed over stripes.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::counters::{Gauges, MemberCounters, MemberFigures, PoolCounters, PoolFigures};
+use super::counters::{MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges};
 use crate::metrics::MemberKey;
 
 /// The layout of the [module](super). Changes with it.
@@ -108,29 +108,31 @@ impl StatsSizes {
         self.slots * self.stripes
     }
 
-    /// Words of the gauges of all children.
-    pub fn row_words(self) -> usize {
-        self.rows * self.row_len()
+    /// Children.
+    pub fn rows(self) -> usize {
+        self.rows
     }
 
-    fn row_len(self) -> usize {
-        (1 + Gauges::LEN * self.slots).next_multiple_of(16)
+    /// Gauges of all pools of all children.
+    pub fn gauges(self) -> usize {
+        self.rows * self.slots
     }
 
     /// Where the parts begin, in the order of the [module](super)'s text; at last where they end.
     /// `None` where that is more than can be addressed.
-    pub fn offsets(self) -> Option<[usize; 7]> {
+    pub fn offsets(self) -> Option<[usize; 8]> {
         let lengths = [
             Some(size_of::<StatsHeader>()),
             self.slots.checked_mul(size_of::<MemberSlot>()),
             self.slots.checked_mul(size_of::<PoolSlot>()),
             self.counters().checked_mul(size_of::<MemberCounters>()),
             self.counters().checked_mul(size_of::<PoolCounters>()),
-            self.rows.checked_mul(self.row_len()).and_then(|words| words.checked_mul(4)),
+            self.rows.checked_mul(size_of::<AtomicU32>()),
+            self.gauges().checked_mul(size_of::<PoolGauges>()),
         ];
-        let mut offsets = [0_usize; 7];
+        let mut offsets = [0_usize; 8];
         for (at, length) in lengths.into_iter().enumerate() {
-            offsets[at + 1] = offsets[at].checked_add(length?)?;
+            offsets[at + 1] = offsets[at].checked_add(length?)?.checked_next_multiple_of(64)?;
         }
         Some(offsets)
     }
@@ -149,8 +151,10 @@ pub struct StatsTable<'m> {
     pub member_counters: &'m [MemberCounters],
     /// [`StatsSizes::counters`] of them.
     pub pool_counters: &'m [PoolCounters],
-    /// [`StatsSizes::row_words`] of them.
-    pub rows: &'m [AtomicU32],
+    /// The processes that have a row of gauges: [`StatsSizes::rows`] of them.
+    pub pids: &'m [AtomicU32],
+    /// [`StatsSizes::gauges`] of them, those of one child after the other's.
+    pub gauges: &'m [PoolGauges],
     /// Of this memory.
     pub sizes: StatsSizes,
 }
@@ -172,10 +176,10 @@ impl<'m> StatsTable<'m> {
     pub fn child_begins(&self, pid: u32) -> Option<usize> {
         self.child_ended(pid);
         let row = (0..self.sizes.rows).find(|row| {
-            let word = &self.row(*row)[0];
+            let word = &self.pids[*row];
             word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })?;
-        self.row(row)[1..].iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
+        self.row(row).iter().for_each(PoolGauges::clear);
         let used = u32::try_from(row + 1).unwrap_or(u32::MAX);
         self.header.rows_used.fetch_max(used, Ordering::AcqRel);
         Some(row)
@@ -183,15 +187,17 @@ impl<'m> StatsTable<'m> {
 
     /// Clears the gauges of a child that has ended. What it counted stays.
     pub fn child_ended(&self, pid: u32) {
-        for row in self.rows_used().filter(|row| row[0].load(Ordering::Acquire) == pid) {
-            row[1..].iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
-            row[0].store(0, Ordering::Release);
+        for (row, word) in self.used().iter().enumerate() {
+            if word.load(Ordering::Acquire) == pid {
+                self.row(row).iter().for_each(PoolGauges::clear);
+                word.store(0, Ordering::Release);
+            }
         }
     }
 
     /// How many children have a row.
     pub fn children(&self) -> usize {
-        self.rows_used().filter(|row| row[0].load(Ordering::Relaxed) != 0).count()
+        self.used().iter().filter(|pid| pid.load(Ordering::Relaxed) != 0).count()
     }
 
     /// The place of a member, which gets one if it has none; `None`: there is none left.
@@ -204,11 +210,6 @@ impl<'m> StatsTable<'m> {
         let at = claim(self.pools, |slot| &slot.key, pool_key(name))?;
         self.pools[at].set_name(name);
         Some(at)
-    }
-
-    /// The gauges of a child's pool.
-    pub(super) fn gauges(&self, row: usize, slot: usize) -> &'m [AtomicU32] {
-        &self.row(row)[1 + Gauges::LEN * slot..][..Gauges::LEN]
     }
 
     /// What has been counted of a member: nothing, where it is not known.
@@ -256,14 +257,7 @@ impl<'m> StatsTable<'m> {
     fn pool_at(&self, at: usize) -> PoolFigures {
         let mut sum = PoolFigures::default();
         self.pool_stripes(at).for_each(|stripe| stripe.add_to(&mut sum));
-        for row in 0..self.rows_used().count() {
-            let [idle, in_use, lent, waiting] =
-                std::array::from_fn(|word| self.gauges(row, at)[word].load(Ordering::Relaxed));
-            sum.now.idle = sum.now.idle.wrapping_add(idle);
-            sum.now.in_use = sum.now.in_use.wrapping_add(in_use);
-            sum.now.lent = sum.now.lent.wrapping_add(lent);
-            sum.now.waiting = sum.now.waiting.wrapping_add(waiting);
-        }
+        (0..self.used().len()).for_each(|row| self.row(row)[at].add_to(&mut sum.now));
         sum
     }
 
@@ -275,14 +269,14 @@ impl<'m> StatsTable<'m> {
         self.pool_counters.iter().skip(at).step_by(self.sizes.slots)
     }
 
-    fn row(&self, row: usize) -> &'m [AtomicU32] {
-        let len = self.sizes.row_len();
-        &self.rows[row * len..][..len]
+    fn row(&self, row: usize) -> &'m [PoolGauges] {
+        &self.gauges[row * self.sizes.slots..][..self.sizes.slots]
     }
 
-    fn rows_used(&self) -> impl Iterator<Item = &'m [AtomicU32]> + use<'m> {
+    /// The pids of the rows that were ever claimed; 0 where the child has gone.
+    fn used(&self) -> &'m [AtomicU32] {
         let used = usize::try_from(self.header.rows_used.load(Ordering::Acquire)).unwrap_or(0);
-        self.rows.chunks(self.sizes.row_len()).take(used)
+        &self.pids[..used.min(self.pids.len())]
     }
 }
 

@@ -4,14 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::counters::{Gauges, MemberCounters, PoolCounters};
+use super::counters::{Gauges, MemberCounters, PoolCounters, PoolGauges};
 use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
 use crate::metrics::MemberKey;
 
 /// Memory with counters in it, there as long as somebody holds it.
 pub trait StatsMemory: fmt::Debug + Send + Sync {
-    /// The view of it. Cheap: asked for at each request.
+    /// The view of it.
     fn table(&self) -> StatsTable<'_>;
+
+    /// One of [`StatsTable::member_counters`], for the hot path.
+    fn member(&self, at: usize) -> &MemberCounters;
+
+    /// One of [`StatsTable::pool_counters`], for the hot path.
+    fn pool(&self, at: usize) -> &PoolCounters;
+
+    /// One of [`StatsTable::gauges`], for the hot path.
+    fn gauges(&self, at: usize) -> &PoolGauges;
 }
 
 /// What one child counts with.
@@ -46,7 +55,8 @@ impl Counting {
         let table = self.memory.table();
         let slot = table.claim_pool(name)?;
         let at = self.stripe * table.sizes.slots() + slot;
-        Some(PoolStats { memory: Arc::clone(&self.memory), at, slot, row: self.row })
+        let gauges = self.row.map(|row| row * table.sizes.slots() + slot);
+        Some(PoolStats { memory: Arc::clone(&self.memory), at, gauges })
     }
 
     /// All there is.
@@ -65,7 +75,7 @@ pub struct MemberStats {
 impl MemberStats {
     /// Where to count.
     pub fn counters(&self) -> &MemberCounters {
-        &self.memory.table().member_counters[self.at]
+        self.memory.member(self.at)
     }
 }
 
@@ -74,8 +84,7 @@ impl MemberStats {
 pub struct PoolStats {
     memory: Arc<dyn StatsMemory>,
     at: usize,
-    slot: usize,
-    row: Option<usize>,
+    gauges: Option<usize>,
 }
 
 impl PoolStats {
@@ -113,18 +122,13 @@ impl PoolStats {
 
     /// The pool has changed. As differences: several pools of a child may have one name.
     pub fn holds(&self, before: Gauges, now: Gauges) {
-        let Some(row) = self.row else { return };
-        let table = self.memory.table();
-        let words = table.gauges(row, self.slot).iter();
-        for (word, (before, now)) in words.zip(before.words().into_iter().zip(now.words())) {
-            if before != now {
-                word.fetch_add(now.wrapping_sub(before), Relaxed);
-            }
+        if let Some(at) = self.gauges {
+            self.memory.gauges(at).change(before, now);
         }
     }
 
     fn counters(&self) -> &PoolCounters {
-        &self.memory.table().pool_counters[self.at]
+        self.memory.pool(self.at)
     }
 }
 
@@ -136,7 +140,8 @@ pub struct PrivateStats {
     pools: Box<[PoolSlot]>,
     member_counters: Box<[MemberCounters]>,
     pool_counters: Box<[PoolCounters]>,
-    rows: Box<[AtomicU32]>,
+    pids: Box<[AtomicU32]>,
+    gauges: Box<[PoolGauges]>,
     sizes: StatsSizes,
 }
 
@@ -152,7 +157,8 @@ impl PrivateStats {
             pools: many(sizes.slots()),
             member_counters: many(sizes.counters()),
             pool_counters: many(sizes.counters()),
-            rows: many(sizes.row_words()),
+            pids: many(sizes.rows()),
+            gauges: many(sizes.gauges()),
             sizes,
         };
         own.table().begin();
@@ -168,8 +174,21 @@ impl StatsMemory for PrivateStats {
             pools: &self.pools,
             member_counters: &self.member_counters,
             pool_counters: &self.pool_counters,
-            rows: &self.rows,
+            pids: &self.pids,
+            gauges: &self.gauges,
             sizes: self.sizes,
         }
+    }
+
+    fn member(&self, at: usize) -> &MemberCounters {
+        &self.member_counters[at]
+    }
+
+    fn pool(&self, at: usize) -> &PoolCounters {
+        &self.pool_counters[at]
+    }
+
+    fn gauges(&self, at: usize) -> &PoolGauges {
+        &self.gauges[at]
     }
 }

@@ -6,7 +6,8 @@
 //! PoolSlot        256 bytes    × slots: likewise, and the name
 //! MemberCounters  512 bytes    × slots × stripes
 //! PoolCounters    192 bytes    × slots × stripes
-//! rows             whole 64s   × children: [pid, gauges of each pool]
+//! pids              4 bytes    × children
+//! PoolGauges       16 bytes    × slots × children
 //! ```
 //!
 //! Nothing but atomics, as in the table of members, and for the reasons that are given there.
@@ -27,7 +28,7 @@ mod reason;
 mod tests;
 
 pub use counters::{
-    Answers, Gauges, MemberCounters, MemberFigures, PoolCounters, PoolFigures, Request,
+    Answers, Gauges, MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges, Request,
 };
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};

@@ -134,6 +134,6 @@ fn the_parts_of_the_memory_lie_one_behind_the_other() {
     let offsets = sizes.offsets().unwrap();
     assert!(offsets.is_sorted() && offsets.iter().all(|at| at % 64 == 0), "{offsets:?}");
     assert_eq!(offsets[1], 64);
-    assert_eq!(offsets[6] - offsets[5], sizes.row_words() * 4);
+    assert_eq!(offsets[7] - offsets[6], sizes.gauges() * 16);
     assert_eq!(StatsSizes::new(usize::MAX, usize::MAX).offsets().map(|_| ()), Some(()));
 }

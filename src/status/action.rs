@@ -1,0 +1,252 @@
+//! What an operator asks for.
+
+use super::{Activation, Member, Pattern};
+
+/// Something to be done to a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It takes all requests again.
+    Activate,
+    /// It keeps its sessions and takes no new ones.
+    Drain,
+    /// It takes no requests.
+    Stop,
+    /// It is in error no longer: the next request is tried on it.
+    Recover,
+    /// Its counters begin anew, and those of its pool.
+    Reset,
+}
+
+impl Action {
+    /// Every one, in the order of the page's buttons.
+    pub const ALL: [Self; 5] =
+        [Self::Activate, Self::Drain, Self::Stop, Self::Recover, Self::Reset];
+
+    /// As one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Activate => "activate",
+            Self::Drain => "drain",
+            Self::Stop => "stop",
+            Self::Recover => "recover",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// What it makes of a member's activation; `None`: nothing.
+    pub fn activation(self) -> Option<Activation> {
+        match self {
+            Self::Activate => Some(Activation::Active),
+            Self::Drain => Some(Activation::Draining),
+            Self::Stop => Some(Activation::Stopped),
+            Self::Recover | Self::Reset => None,
+        }
+    }
+}
+
+/// What the body of a POST asks for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What is to be done.
+    pub action: Action,
+    /// Balancers of these names (without `balancer://`); workers in none where this matches nothing.
+    balancer: Option<Pattern>,
+    /// Members with this route or URL.
+    member: Pattern,
+    /// The nonce that came along.
+    pub nonce: String,
+    /// It came from the page, where its sender wants to be again.
+    pub from_page: bool,
+    /// mod_jk's words were used, and its answer is wanted.
+    pub as_prop: bool,
+}
+
+/// What is wrong with an order. For its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadOrder {
+    /// No action, or none there is.
+    #[error("action must be activate, drain, stop, recover or reset")]
+    Action,
+    /// Nothing says which members.
+    #[error("member is missing: a route or URL, * and ? allowed")]
+    Member,
+}
+
+impl Order {
+    /// From `application/x-www-form-urlencoded`.
+    ///
+    /// `action`, `member`, `balancer` (any, where it is missing), `nonce`; or mod_jk's `cmd` (update,
+    /// with `vwa`; recover; reset), `w`, `sw`.
+    ///
+    /// # Errors
+    /// [`BadOrder`].
+    pub fn parse(body: &[u8]) -> Result<Self, BadOrder> {
+        let (mut words, mut jk_command, mut jk_activation) = (Words::default(), None, None);
+        let mut as_prop = false;
+        for (key, value) in form_urlencoded::parse(body) {
+            let value = value.into_owned();
+            match &*key {
+                "action" => words.action = Some(value),
+                "member" | "sw" => words.member = Some(value),
+                "balancer" | "w" => words.balancer = Some(value),
+                "nonce" => words.nonce = value,
+                "from" => words.from_page = value == "page",
+                "cmd" => jk_command = Some(value),
+                "vwa" => jk_activation = Some(value),
+                "mime" => as_prop = value == "prop",
+                _ => {}
+            }
+        }
+        let name = match (words.action, jk_command.as_deref(), jk_activation.as_deref()) {
+            (Some(action), _, _) => action,
+            (None, Some("update"), Some(activation)) => match activation.get(..1) {
+                Some("a" | "A" | "0") => "activate".into(),
+                Some("d" | "D" | "1") => "drain".into(),
+                Some("s" | "S" | "2") => "stop".into(),
+                _ => return Err(BadOrder::Action),
+            },
+            (None, Some(command), _) => command.into(),
+            (None, None, _) => return Err(BadOrder::Action),
+        };
+        let action = Action::ALL.into_iter().find(|action| action.name() == name);
+        let member = words.member.filter(|member| !member.is_empty()).ok_or(BadOrder::Member)?;
+        let balancer = words.balancer.map(|name| {
+            Pattern::new(name.strip_prefix("balancer://").unwrap_or(&name))
+        });
+        Ok(Self {
+            action: action.ok_or(BadOrder::Action)?,
+            balancer,
+            member: Pattern::new(&member),
+            nonce: words.nonce,
+            from_page: words.from_page,
+            as_prop,
+        })
+    }
+
+    /// Is this one of those it is about?
+    pub fn is_about(&self, member: &Member) -> bool {
+        let balancer = self.balancer.as_ref();
+        let fits = |name: &str| balancer.is_none_or(|pattern| pattern.matches(name));
+        fits(member.balancer.as_deref().unwrap_or(""))
+            && (self.member.matches(&member.url)
+                || member.route.as_deref().is_some_and(|route| self.member.matches(route)))
+    }
+}
+
+#[derive(Default)]
+struct Words {
+    action: Option<String>,
+    member: Option<String>,
+    balancer: Option<String>,
+    nonce: String,
+    from_page: bool,
+}
+
+/// What became of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Its balancer's name.
+    pub balancer: Option<String>,
+    /// Its URL.
+    pub url: String,
+    /// What was done.
+    pub action: Action,
+    /// `Some`: nothing, for this reason.
+    pub refused: Option<&'static str>,
+}
+
+impl Done {
+    /// The member in the words of logs: `balancer://app ajp://10.0.0.1:8009`.
+    pub fn member(&self) -> String {
+        match &self.balancer {
+            Some(balancer) => format!("balancer://{balancer} {}", self.url),
+            None => self.url.clone(),
+        }
+    }
+}
+
+/// One line for each member, for who has sent the order.
+pub fn report(done: &[Done]) -> String {
+    let line = |done: &Done| {
+        let name = done.action.name();
+        match done.refused {
+            None => format!("{name} {}: done\n", done.member()),
+            Some(reason) => format!("{name} {}: refused, {reason}\n", done.member()),
+        }
+    };
+    done.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(balancer: Option<&str>, url: &str, route: Option<&str>) -> Member {
+        let text = |text: &str| text.to_owned();
+        let (balancer, route) = (balancer.map(text), route.map(text));
+        Member { balancer, url: url.into(), route, ..Member::default() }
+    }
+
+    #[test]
+    fn an_order_is_about_members_by_route_or_url_of_the_balancers_that_it_names() {
+        let a = member(Some("app"), "ajp://10.0.0.1:8009", Some("node1"));
+        let plain = member(None, "ajp://10.0.0.1:8009/x", None);
+        let about = |body: &str| {
+            let order = Order::parse(body.as_bytes()).unwrap();
+            (order.is_about(&a), order.is_about(&plain))
+        };
+        assert_eq!(about("action=drain&member=node1"), (true, false));
+        assert_eq!(about("action=drain&member=ajp%3A%2F%2F10.0.0.1%3A8009"), (true, false));
+        assert_eq!(about("action=drain&member=*8009*"), (true, true));
+        assert_eq!(about("action=drain&member=*&balancer=app"), (true, false));
+        assert_eq!(about("action=drain&member=*&balancer=balancer://a?p"), (true, false));
+        assert_eq!(about("action=drain&member=*&balancer="), (false, true));
+        assert_eq!(about("action=drain&member=node2"), (false, false));
+    }
+
+    #[test]
+    fn mod_jk_s_words_are_understood() {
+        for (body, action) in [
+            ("cmd=update&w=lb&sw=node1&vwa=d&mime=prop", Action::Drain),
+            ("cmd=update&w=lb&sw=node1&vwa=stopped", Action::Stop),
+            ("cmd=update&w=lb&sw=node1&vwa=0", Action::Activate),
+            ("cmd=recover&w=lb&sw=*", Action::Recover),
+            ("cmd=reset&w=lb&sw=*", Action::Reset),
+        ] {
+            let order = Order::parse(body.as_bytes()).unwrap();
+            assert_eq!((order.action, order.as_prop), (action, body.contains("prop")), "{body}");
+            assert!(order.is_about(&member(Some("lb"), "ajp://a", Some("node1"))));
+            assert!(!order.is_about(&member(Some("other"), "ajp://a", Some("node1"))));
+        }
+    }
+
+    #[test]
+    fn what_names_no_action_or_no_member_is_no_order() {
+        for (body, error) in [
+            ("", BadOrder::Action),
+            ("action=halt&member=a", BadOrder::Action),
+            ("cmd=update&sw=a", BadOrder::Action),
+            ("cmd=update&sw=a&vwa=x", BadOrder::Action),
+            ("cmd=update&sw=a&vwa=%c3%a4", BadOrder::Action),
+            ("action=stop", BadOrder::Member),
+            ("action=stop&member=", BadOrder::Member),
+        ] {
+            assert_eq!(Order::parse(body.as_bytes()).unwrap_err(), error, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_report_has_a_line_for_each() {
+        let done = Done {
+            balancer: Some("app".into()),
+            url: "ajp://a".into(),
+            action: Action::Drain,
+            refused: None,
+        };
+        let refused = Done { balancer: None, refused: Some("it cannot"), ..done.clone() };
+        assert_eq!(
+            report(&[done, refused]),
+            "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it cannot\n"
+        );
+    }
+}
