@@ -7,6 +7,7 @@
 //! proxy        drives one request; decides retry, reuse, status
 //! backend      one AJP connection: connect, CPING; what the pool stores
 //! net          sockets and deadlines
+//! status       what is counted, written out for people and scripts; what operators ask for
 //! exchange  pool  config  metrics     state machine | leases | settings | counters
 //! protocol     bytes <-> AJP packets
 //! ```
@@ -30,3 +31,4 @@ pub mod net;
 pub mod pool;
 pub mod protocol;
 pub mod proxy;
+pub mod status;

@@ -13,11 +13,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pool", &[]),
     ("config", &["protocol"]),
     ("metrics", &[]),
+    ("status", &["pool", "config", "metrics"]),
     ("net", &[]),
     ("dialer", &["protocol", "net"]),
     ("backend", &["protocol", "exchange", "pool", "config", "metrics", "net"]),
     ("proxy", &["protocol", "exchange", "pool", "config", "metrics", "net", "backend"]),
-    ("ffi", &["protocol", "exchange", "pool", "config", "metrics", "net", "backend", "proxy"]),
+    (
+        "ffi",
+        &["protocol", "exchange", "pool", "config", "metrics", "status", "net", "backend", "proxy"],
+    ),
 ];
 
 /// Words that only some layers may use, and why. Code of tests may read the clock.

@@ -110,9 +110,9 @@ impl Order {
         };
         let action = Action::ALL.into_iter().find(|action| action.name() == name);
         let member = words.member.filter(|member| !member.is_empty()).ok_or(BadOrder::Member)?;
-        let balancer = words.balancer.map(|name| {
-            Pattern::new(name.strip_prefix("balancer://").unwrap_or(&name))
-        });
+        let balancer = words
+            .balancer
+            .map(|name| Pattern::new(name.strip_prefix("balancer://").unwrap_or(&name)));
         Ok(Self {
             action: action.ok_or(BadOrder::Action)?,
             balancer,

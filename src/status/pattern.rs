@@ -57,9 +57,14 @@ mod tests {
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in
-            [("", "a"), ("?", ""), ("node?", "node"), ("*a", "ab"), ("node1", "node11"), ("a*b", "b")]
-        {
+        for (pattern, name) in [
+            ("", "a"),
+            ("?", ""),
+            ("node?", "node"),
+            ("*a", "ab"),
+            ("node1", "node11"),
+            ("a*b", "b"),
+        ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }

@@ -1,0 +1,358 @@
+//! For people: one page, with nothing from anywhere else, readable on a phone.
+
+use askama::Template;
+
+use super::{Action, Activation, Balancer, Member, Nonce, Pool, Role, Snapshot, State};
+use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
+use crate::pool::CloseReason;
+
+/// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done`, `count`, `refused`).
+///
+/// # Errors
+/// None that this could meet: a `String` takes all.
+pub fn page(
+    snapshot: &Snapshot,
+    nonce: Option<&Nonce>,
+    query: &[u8],
+) -> Result<String, askama::Error> {
+    let members = snapshot.members().count();
+    let usable = snapshot.members().filter(|member| member.is_usable()).count();
+    let waiting: u32 = snapshot.pools.iter().map(|pool| pool.figures.now.waiting).sum();
+    Page {
+        server: &snapshot.server,
+        version: env!("CARGO_PKG_VERSION"),
+        since: age(snapshot.now_ms.saturating_sub(snapshot.since_ms)),
+        children: snapshot.children,
+        members,
+        usable,
+        busy: snapshot.members().map(|member| u64::from(member.busy)).sum(),
+        waiting,
+        nonce: nonce.map(Nonce::as_str),
+        notice: Notice::of(query),
+        refresh: refresh(query),
+        balancers: snapshot.balancers.iter().map(|balancer| group(balancer, snapshot)).collect(),
+        workers: snapshot.workers.iter().map(|worker| card(worker, snapshot)).collect(),
+        pools: snapshot.pools.iter().map(pool_card).collect(),
+    }
+    .render()
+}
+
+/// What mod_status's page has of it.
+pub(super) fn summary(snapshot: &Snapshot) -> Result<String, askama::Error> {
+    Summary {
+        members: snapshot.members().map(|member| card(member, snapshot)).collect(),
+        pools: snapshot.pools.iter().map(pool_card).collect(),
+    }
+    .render()
+}
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/status/askama.toml")]
+struct Page<'s> {
+    server: &'s str,
+    version: &'static str,
+    since: String,
+    children: usize,
+    members: usize,
+    usable: usize,
+    busy: u64,
+    waiting: u32,
+    nonce: Option<&'s str>,
+    notice: Option<Notice>,
+    refresh: Option<u32>,
+    balancers: Vec<Group<'s>>,
+    workers: Vec<Card<'s>>,
+    pools: Vec<PoolCard<'s>>,
+}
+
+#[derive(Template)]
+#[template(path = "summary.html", config = "src/status/askama.toml")]
+struct Summary<'s> {
+    members: Vec<Card<'s>>,
+    pools: Vec<PoolCard<'s>>,
+}
+
+/// What the last POST has done.
+struct Notice {
+    action: &'static str,
+    count: u32,
+    refused: u32,
+}
+
+impl Notice {
+    fn of(query: &[u8]) -> Option<Self> {
+        let number = |key| value(query, key).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let done = value(query, "done")?;
+        let action = Action::ALL.into_iter().map(Action::name).find(|name| *name == done)?;
+        Some(Self { action, count: number("count"), refused: number("refused") })
+    }
+}
+
+struct Group<'s> {
+    name: &'s str,
+    method: &'s str,
+    sticky: Option<&'s str>,
+    cards: Vec<Card<'s>>,
+}
+
+struct Card<'s> {
+    balancer: Option<&'s str>,
+    url: &'s str,
+    title: &'s str,
+    /// The class of the state's colour, and its words.
+    colour: &'static str,
+    words: String,
+    facts: Vec<String>,
+    busy: String,
+    requests: String,
+    errors: u64,
+    reasons: Vec<(&'static str, u64)>,
+    answers: String,
+    retries: u64,
+    failovers: u64,
+    uploaded: String,
+    downloaded: String,
+    waited: String,
+    quantiles: Option<[String; 3]>,
+    first_byte: Option<[String; 3]>,
+    bars: Vec<Bar>,
+}
+
+struct Bar {
+    height: u32,
+    label: String,
+    is_slow: bool,
+}
+
+struct PoolCard<'s> {
+    name: &'s str,
+    open: u32,
+    idle: u32,
+    in_use: u32,
+    lent: u32,
+    waiting: u32,
+    created: u64,
+    reused: u64,
+    share: String,
+    timed_out: u64,
+    pings: u64,
+    ping_failures: u64,
+    closed: Vec<(&'static str, u64)>,
+}
+
+fn group<'s>(balancer: &'s Balancer, snapshot: &Snapshot) -> Group<'s> {
+    Group {
+        name: &balancer.name,
+        method: &balancer.method,
+        sticky: balancer.sticky.as_deref(),
+        cards: balancer.members.iter().map(|member| card(member, snapshot)).collect(),
+    }
+}
+
+fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
+    let figures = &member.figures;
+    let (colour, words) = standing(member);
+    let mut facts = Vec::new();
+    if let Some(route) = member.route.as_deref().filter(|route| *route != member.short_name()) {
+        facts.push(format!("route {route}"));
+    }
+    facts.extend(member.redirect.as_deref().map(|redirect| format!("redirect {redirect}")));
+    facts.extend(member.domain.as_deref().map(|domain| format!("domain {domain}")));
+    if member.lbset != 0 {
+        facts.push(format!("lbset {}", member.lbset));
+    }
+    if member.balancer.is_some() && member.lbfactor != 100 {
+        facts.push(format!("loadfactor {}", f64::from(member.lbfactor) / 100.0));
+    }
+    if member.role != Role::Regular {
+        facts.push(member.role.name().to_owned());
+    }
+    if let Some(ms) = member.reset_ms {
+        facts.push(format!("reset {} ago", age(snapshot.now_ms.saturating_sub(ms))));
+    }
+    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+    let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
+    let answers: Vec<_> = answers.map(|(class, count)| format!("{count} × {class}")).collect();
+    Card {
+        balancer: member.balancer.as_deref(),
+        url: &member.url,
+        title: member.short_name(),
+        colour,
+        words,
+        facts,
+        busy: match member.busy_limit {
+            Some(limit) => format!("{} of {limit}", member.busy),
+            None => member.busy.to_string(),
+        },
+        requests: grouped(figures.requests),
+        errors: figures.failures(),
+        reasons: figures
+            .errors()
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.name(), count))
+            .collect(),
+        answers: if answers.is_empty() { "none yet".into() } else { answers.join(", ") },
+        retries: figures.retries,
+        failovers: figures.failovers,
+        uploaded: bytes(figures.uploaded),
+        downloaded: bytes(figures.downloaded),
+        waited: match figures.requests {
+            0 => "–".into(),
+            requests => time(figures.waited_us as f64 / 1_000_000.0 / requests as f64),
+        },
+        quantiles: quantiles(&figures.duration),
+        first_byte: quantiles(&figures.first_byte),
+        bars: bars(&figures.duration),
+    }
+}
+
+fn standing(member: &Member) -> (&'static str, String) {
+    let state = match member.state {
+        State::Ok => None,
+        State::Error => Some(match member.recovers_in_ms {
+            Some(0) | None => "in error, the next request asks it".to_owned(),
+            Some(ms) => format!("in error, asked again in {}", age(ms)),
+        }),
+        State::HealthCheckFailed => Some("failed its health check".to_owned()),
+        State::Unknown => Some("not ready in this process".to_owned()),
+    };
+    let activation = match member.activation {
+        Activation::Active => None,
+        Activation::Draining => Some("draining, no new sessions"),
+        Activation::Stopped => Some("stopped"),
+    };
+    match (activation, state) {
+        (None, None) => ("good", "active".into()),
+        (None, Some(state)) => ("bad", state),
+        (Some(activation), None) => {
+            (if activation == "stopped" { "off" } else { "drain" }, activation.into())
+        }
+        (Some(activation), Some(state)) => ("bad", format!("{activation}; {state}")),
+    }
+}
+
+fn pool_card(pool: &Pool) -> PoolCard<'_> {
+    let (figures, now) = (&pool.figures, pool.figures.now);
+    let served = figures.created + figures.reused;
+    PoolCard {
+        name: &pool.name,
+        open: now.open(),
+        idle: now.idle,
+        in_use: now.in_use,
+        lent: now.lent,
+        waiting: now.waiting,
+        created: figures.created,
+        reused: figures.reused,
+        share: match served {
+            0 => String::new(),
+            served => format!(" ({} %)", figures.reused * 100 / served),
+        },
+        timed_out: figures.timed_out,
+        pings: figures.pings,
+        ping_failures: figures.ping_failures,
+        closed: CloseReason::ALL
+            .into_iter()
+            .zip(figures.closed)
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.name(), count))
+            .collect(),
+    }
+}
+
+/// A bar for each bucket up to the last with something in it.
+fn bars(figures: &HistogramFigures) -> Vec<Bar> {
+    let most = figures.buckets.iter().copied().max().unwrap_or(0);
+    if most == 0 {
+        return Vec::new();
+    }
+    let last = figures.buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
+    let bound = |at: usize| BOUNDS_MS.get(at).map(|ms| time(*ms as f64 / 1000.0));
+    let bar = |(at, count): (usize, &u64)| Bar {
+        // At least a line, where there is one at all.
+        height: u32::try_from(count * 100 / most).unwrap_or(100).max(u32::from(*count > 0) * 3),
+        label: match bound(at) {
+            Some(bound) => format!("up to {bound}: {count}"),
+            None => format!("longer: {count}"),
+        },
+        is_slow: BOUNDS_MS.get(at).is_none_or(|ms| *ms > 1000),
+    };
+    figures.buckets[..=last.max(6)].iter().enumerate().map(bar).collect()
+}
+
+fn quantiles(figures: &HistogramFigures) -> Option<[String; 3]> {
+    let of = |part| figures.quantile(part).map(|found| time(found.as_secs_f64()));
+    Some([of(0.5)?, of(0.95)?, of(0.99)?])
+}
+
+/// The first value of a key.
+fn value(query: &[u8], key: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query);
+    pairs.find(|(found, _)| found == key).map(|(_, value)| value.into_owned())
+}
+
+fn refresh(query: &[u8]) -> Option<u32> {
+    value(query, "refresh")?.parse().ok().filter(|seconds| (1..=3600).contains(seconds))
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.01 => format!("{:.1} ms", s * 1000.0),
+        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
+        s if s < 10.0 => format!("{s:.1} s"),
+        s => format!("{s:.0} s"),
+    }
+}
+
+fn age(ms: u64) -> String {
+    match ms / 1000 {
+        s @ 0..=119 => format!("{s} s"),
+        s @ 120..=7199 => format!("{} min", s / 60),
+        s @ 7200..=172_799 => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        s => format!("{} days", s / 86400),
+    }
+}
+
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut value, mut unit) = (count as f64, 0);
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// With a thin space between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_have_their_unit() {
+        assert_eq!(
+            [time(0.0004), time(0.023), time(1.26), time(75.0)],
+            ["0.4 ms", "23 ms", "1.3 s", "75 s"]
+        );
+        assert_eq!(
+            [age(5_000), age(200_000), age(7_500_000), age(200_000_000)],
+            ["5 s", "3 min", "2 h 5 min", "2 days"]
+        );
+        assert_eq!([bytes(999), bytes(1500), bytes(2_340_000_000)], ["999 B", "1.5 kB", "2.3 GB"]);
+        assert_eq!(
+            [grouped(1), grouped(1234), grouped(1_234_567)],
+            ["1", "1\u{2009}234", "1\u{2009}234\u{2009}567"]
+        );
+    }
+}

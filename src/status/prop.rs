@@ -1,0 +1,170 @@
+//! For the scripts that read mod_jk's status worker with `mime=prop`.
+//!
+//! One `worker.NAME.key=value` a line, with the names and words of mod_jk; members come under their
+//! route. What there is nothing of here is left out, so that nobody takes a made-up number for one.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+
+use super::{Activation, Balancer, Member, Pool, Snapshot, State};
+use crate::metrics::stats::ErrorReason;
+
+/// The picture as properties.
+pub fn prop(snapshot: &Snapshot) -> String {
+    let mut out = Properties::default();
+    out.server(snapshot);
+    let pools: HashMap<_, _> = snapshot.pools.iter().map(|pool| (&*pool.name, pool)).collect();
+    out.line("lb_count", snapshot.balancers.len());
+    for balancer in &snapshot.balancers {
+        out.balancer(snapshot, balancer);
+        for member in &balancer.members {
+            let name = word(member.short_name());
+            out.of(&word(&balancer.name), "balance_workers", &name);
+            out.member(snapshot, member, &name, pools.get(&*member.pool).copied());
+        }
+    }
+    out.line("ajp_count", snapshot.workers.len());
+    for worker in &snapshot.workers {
+        let name = word(worker.short_name());
+        out.line("list", &name);
+        out.member(snapshot, worker, &name, pools.get(&*worker.pool).copied());
+    }
+    out.0 + &result(Ok("Action finished"))
+}
+
+/// What `cmd=version` gives.
+pub fn version(snapshot: &Snapshot) -> String {
+    let mut out = Properties::default();
+    out.server(snapshot);
+    out.0 + &result(Ok("Action finished"))
+}
+
+/// How it went, as the last two lines.
+pub fn result(result: Result<&str, &str>) -> String {
+    let (word, text) = match result {
+        Ok(text) => ("OK", text),
+        Err(text) => ("ERROR", text),
+    };
+    format!("worker.result.type={word}\nworker.result.message={text}\n")
+}
+
+#[derive(Default)]
+struct Properties(String);
+
+impl Properties {
+    fn line(&mut self, key: &str, value: impl fmt::Display) {
+        // A String takes all.
+        let _ = writeln!(self.0, "worker.{key}={value}");
+    }
+
+    fn of(&mut self, name: &str, key: &str, value: impl fmt::Display) {
+        let _ = writeln!(self.0, "worker.{name}.{key}={value}");
+    }
+
+    fn server(&mut self, snapshot: &Snapshot) {
+        self.line("server_name", &snapshot.server);
+        self.line("time_unix", snapshot.now_ms / 1000);
+        // What reads the version takes what stands behind the slash.
+        self.line("jk_version", format_args!("mod_proxy_ajp_rs/{}", env!("CARGO_PKG_VERSION")));
+    }
+
+    fn balancer(&mut self, snapshot: &Snapshot, balancer: &Balancer) {
+        let name = word(&balancer.name);
+        let members = || balancer.members.iter();
+        self.line("list", &name);
+        self.of(&name, "type", "lb");
+        self.of(&name, "sticky_session", yes(balancer.sticky.is_some()));
+        self.of(&name, "method", &balancer.method);
+        self.of(&name, "member_count", balancer.members.len());
+        let good = members().filter(|m| m.is_usable() && m.activation == Activation::Active);
+        let good = good.count();
+        let bad = members().filter(|member| !member.is_usable()).count();
+        self.of(&name, "good", good);
+        self.of(&name, "degraded", balancer.members.len() - good - bad);
+        self.of(&name, "bad", bad);
+        self.of(&name, "busy", members().map(|member| u64::from(member.busy)).sum::<u64>());
+        self.reset(snapshot, &name, members().filter_map(|member| member.reset_ms).max());
+    }
+
+    fn member(&mut self, snapshot: &Snapshot, member: &Member, name: &str, pool: Option<&Pool>) {
+        let figures = &member.figures;
+        self.of(name, "type", "ajp13");
+        self.of(name, "host", &member.endpoint.host);
+        self.of(name, "port", member.endpoint.port);
+        match &member.endpoint.socket {
+            Some(path) => self.of(name, "address", path),
+            None => self.of(
+                name,
+                "address",
+                format_args!("{}:{}", member.endpoint.host, member.endpoint.port),
+            ),
+        }
+        if let Some(limit) = member.busy_limit {
+            self.of(name, "busy_limit", limit);
+        }
+        let errors = figures.failures();
+        if member.balancer.is_some() {
+            let activation = match member.activation {
+                Activation::Active => "ACT",
+                Activation::Draining => "DIS",
+                Activation::Stopped => "STP",
+            };
+            self.of(name, "activation", activation);
+            self.of(name, "lbfactor", member.lbfactor / 100);
+            self.of(name, "route", member.route.as_deref().unwrap_or(""));
+            self.of(name, "redirect", member.redirect.as_deref().unwrap_or(""));
+            self.of(name, "domain", member.domain.as_deref().unwrap_or(""));
+            self.of(name, "distance", member.lbset);
+            self.of(name, "state", state(member));
+            self.of(name, "elected", member.elected);
+        } else {
+            self.of(name, "state", state(member));
+            self.of(name, "used", figures.requests);
+        }
+        self.of(name, "errors", errors);
+        self.of(name, "client_errors", figures.errors_of(ErrorReason::Client));
+        self.of(name, "reply_timeouts", figures.errors_of(ErrorReason::ReplyTimeout));
+        self.of(name, "transferred", figures.uploaded);
+        self.of(name, "read", figures.downloaded);
+        self.of(name, "busy", member.busy);
+        if let Some(pool) = pool {
+            self.of(name, "connected", pool.figures.now.open());
+        }
+        if let Some(ms) = member.recovers_in_ms {
+            self.of(name, "time_to_recover_min", ms / 1000);
+            self.of(name, "time_to_recover_max", ms.div_ceil(1000));
+        }
+        self.reset(snapshot, name, member.reset_ms);
+        if let Some(ms) = member.error_ms {
+            self.of(name, "error_time_unix seconds", ms / 1000);
+            let ago = snapshot.now_ms.saturating_sub(ms) / 1000;
+            self.of(name, "error_time_ago seconds", ago);
+        }
+    }
+
+    fn reset(&mut self, snapshot: &Snapshot, name: &str, reset_ms: Option<u64>) {
+        let at = reset_ms.unwrap_or(snapshot.since_ms);
+        self.of(name, "last_reset_at", at / 1000);
+        self.of(name, "last_reset_ago", snapshot.now_ms.saturating_sub(at) / 1000);
+    }
+}
+
+fn state(member: &Member) -> &'static str {
+    match member.state {
+        State::Error | State::HealthCheckFailed => "ERR",
+        State::Unknown => "NA",
+        State::Ok if member.busy_limit.is_some_and(|limit| member.busy >= limit) => "OK/BUSY",
+        State::Ok if member.figures.requests == 0 => "OK/IDLE",
+        State::Ok => "OK",
+    }
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "True" } else { "False" }
+}
+
+/// A name that a property may have.
+fn word(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+}

@@ -1,0 +1,169 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::metrics::stats::{ErrorReason, MemberFigures, PoolFigures};
+
+/// A balancer of two members, of which one is in error, and a worker for itself.
+pub(super) fn snapshot() -> Snapshot {
+    let mut figures =
+        MemberFigures { requests: 7, sent: 8, retries: 1, ..MemberFigures::default() };
+    figures.answers = [0, 5, 0, 1, 0];
+    figures.errors[ErrorReason::ReplyTimeout as usize] = 1;
+    figures.duration.buckets[0] = 6;
+    figures.duration.buckets[15] = 1;
+    figures.duration.sum_us = 70_003_000;
+    figures.first_byte.buckets[2] = 6;
+    let one = Member {
+        balancer: Some("app".into()),
+        url: "ajp://10.0.0.1:8009".into(),
+        endpoint: Endpoint { host: "10.0.0.1".into(), port: 8009, socket: None },
+        route: Some("node<1>\"".into()),
+        pool: "ajp://10.0.0.1:8009".into(),
+        lbfactor: 100,
+        busy: 2,
+        elected: 7,
+        figures,
+        ..Member::default()
+    };
+    let two = Member {
+        url: "ajp://10.0.0.2:8009".into(),
+        route: None,
+        state: State::Error,
+        activation: Activation::Draining,
+        recovers_in_ms: Some(5_400),
+        figures: MemberFigures::default(),
+        ..one.clone()
+    };
+    let plain = Member {
+        balancer: None,
+        url: "ajp://10.0.0.3:8009/x".into(),
+        route: None,
+        ..Member::default()
+    };
+    let mut figures = PoolFigures { created: 3, reused: 9, ..PoolFigures::default() };
+    figures.now.idle = 2;
+    figures.now.in_use = 1;
+    figures.closed[1] = 4;
+    Snapshot {
+        server: "www".into(),
+        now_ms: 1_700_000_100_000,
+        since_ms: 1_700_000_000_000,
+        children: 4,
+        balancers: vec![Balancer {
+            name: "app".into(),
+            method: "byrequests".into(),
+            sticky: Some("JSESSIONID".into()),
+            members: vec![one, two],
+        }],
+        workers: vec![plain],
+        pools: vec![Pool { name: "ajp://10.0.0.1:8009".into(), figures }],
+    }
+}
+
+#[test]
+fn the_json_has_every_member_and_pool() {
+    let report: serde_json::Value = serde_json::from_str(&json(&snapshot()).unwrap()).unwrap();
+    let one = &report["balancers"][0]["members"][0];
+    assert_eq!(report["format"], 1);
+    assert_eq!((&one["requests"], &one["answers"]["2xx"]), (&7.into(), &5.into()));
+    assert_eq!(one["errors"]["reply_timeout"], 1);
+    assert_eq!(one["duration"]["buckets"][15], serde_json::json!({"le": null, "count": 7}));
+    assert_eq!(one["duration"]["buckets"][14]["count"], 6);
+    let two = &report["balancers"][0]["members"][1];
+    assert_eq!((&two["state"], &two["activation"]), (&"error".into(), &"draining".into()));
+    assert_eq!((&two["usable"], &two["recovers_in"]), (&false.into(), &5.4.into()));
+    assert_eq!(report["workers"][0]["url"], "ajp://10.0.0.3:8009/x");
+    let pool = &report["pools"][0];
+    assert_eq!((&pool["open"], &pool["closed"]["closed_by_peer"]), (&3.into(), &4.into()));
+}
+
+#[test]
+fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
+    let nonce = Nonce::new([7; 16]);
+    let with = page(&snapshot(), Some(&nonce), b"done=drain&count=2&refresh=5").unwrap();
+    let without = page(&snapshot(), None, b"done=<script>&refresh=x").unwrap();
+    for page in [&with, &without] {
+        assert!(page.contains("node&#60;1&#62;&#34;") && !page.contains("node<1>"), "{page}");
+        assert!(page.contains("draining, no new sessions; in error, asked again in 5 s"));
+        assert!(page.contains("1 of 3") || page.contains(">2</b> of 3 usable"));
+        assert!(
+            !page.contains("<script") && !page.contains("http://") && !page.contains("https://")
+        );
+    }
+    assert!(with.contains(nonce.as_str()) && with.contains("<b>drain</b>: done for 2"));
+    assert!(with.contains("http-equiv=\"refresh\" content=\"5\""));
+    assert!(
+        !without.contains("<form")
+            && !without.contains("notice\"")
+            && !without.contains("http-equiv")
+    );
+    assert!(with.len() < 40_000, "{}", with.len());
+}
+
+#[test]
+fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
+    let text = openmetrics(Arc::new(snapshot())).unwrap();
+    assert!(text.ends_with("# EOF\n"));
+    for line in [
+        "ajp_requests_total{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
+        "ajp_worker_state{balancer=\"app\",worker=\"ajp://10.0.0.2:8009\",route=\"\",state=\"error\"} 1",
+        "ajp_request_duration_seconds_bucket{le=\"+Inf\",balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
+        "ajp_pool_connections{pool=\"ajp://10.0.0.1:8009\",state=\"idle\"} 2",
+        "ajp_pool_closed_total{pool=\"ajp://10.0.0.1:8009\",reason=\"closed_by_peer\"} 4",
+        "ajp_children 4",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn the_properties_have_mod_jk_s_names_and_words() {
+    let text = prop(&snapshot());
+    for line in [
+        "worker.list=app",
+        "worker.app.type=lb",
+        "worker.app.balance_workers=node_1__",
+        "worker.app.good=1",
+        "worker.app.degraded=0",
+        "worker.app.bad=1",
+        "worker.node_1__.activation=ACT",
+        "worker.node_1__.state=OK",
+        "worker.node_1__.errors=1",
+        "worker.node_1__.connected=3",
+        "worker.10_0_0_2_8009.activation=DIS",
+        "worker.10_0_0_2_8009.state=ERR",
+        "worker.10_0_0_2_8009.time_to_recover_max=6",
+        "worker.list=10_0_0_3_8009_x",
+        "worker.result.type=OK",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    assert!(version(&snapshot()).contains("worker.jk_version=mod_proxy_ajp_rs/"));
+}
+
+#[test]
+fn the_summaries_for_mod_status_name_every_worker() {
+    let auto = auto(&snapshot());
+    assert!(auto.contains("AjpWorker[1]Name: balancer://app ajp://10.0.0.2:8009\n"), "{auto}");
+    assert!(auto.contains("AjpWorker[0]Requests: 7\n") && auto.contains("AjpPool[0]Idle: 2\n"));
+    let html = html(&snapshot()).unwrap();
+    assert!(html.contains("balancer://app ajp://10.0.0.1:8009") && html.contains("<td>3</td>"));
+}
+
+#[test]
+fn the_query_says_what_is_wanted() {
+    for (query, wanted) in [
+        ("", Some(Wanted::Page)),
+        ("refresh=5", Some(Wanted::Page)),
+        ("format=json", Some(Wanted::Json)),
+        ("format=openmetrics", Some(Wanted::OpenMetrics)),
+        ("mime=prop", Some(Wanted::Prop)),
+        ("cmd=list&mime=prop", Some(Wanted::Prop)),
+        ("cmd=version&mime=prop", Some(Wanted::PropVersion)),
+        ("mime=prop&cmd=version", Some(Wanted::PropVersion)),
+        ("format=nonce", Some(Wanted::Nonce)),
+        ("format=xml", None),
+    ] {
+        assert_eq!(Wanted::of(query.as_bytes()), wanted, "{query}");
+    }
+}
