@@ -67,6 +67,19 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
     }
 }
 
+static int status_page(request_rec *r)
+{
+    if (!r->handler || strcmp(r->handler, "ajp-status") != 0) {
+        return DECLINED;
+    }
+    return callbacks->status_page(r);
+}
+
+static int status_summary(request_rec *r, int flags)
+{
+    return callbacks->status_summary(r, flags);
+}
+
 void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
 {
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
@@ -91,6 +104,8 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(status_page, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, status_summary, NULL, NULL, APR_HOOK_MIDDLE);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
 }
 
@@ -431,6 +446,11 @@ void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker
         }
     }
     worker->s->lbstatus -= total;
+}
+
+void ajp_shim_needs_reset(proxy_balancer *balancer)
+{
+    balancer->s->need_reset = 1;
 }
 
 static apr_status_t less_busy(void *data)

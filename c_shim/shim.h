@@ -17,6 +17,7 @@
 #include "ap_mpm.h"
 #include "http_main.h"
 #include "mod_proxy.h"
+#include "mod_status.h"
 #include "apr_buckets.h"
 #include "apr_strings.h"
 #include "apr_portable.h"
@@ -66,6 +67,10 @@ typedef struct {
     /* ProxyAjpReverse. NULL: set. Else the error text. */
     const char *(*reverse)(apr_pool_t *p, server_rec *s, const char *arguments);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
+    /* SetHandler ajp-status. */
+    int (*status_page)(request_rec *r);
+    /* A part of mod_status's page; flags AP_STATUS_*. */
+    int (*status_summary)(request_rec *r, int flags);
     /* Gives back the owner of a bucket's bytes: see ajp_shim_append_slice. */
     void (*release_slice)(void *owner);
 } ajp_shim_callbacks;
@@ -157,6 +162,10 @@ proxy_worker *ajp_shim_find_best(proxy_balancer *balancer, request_rec *r,
 
 /* Tells the lbmethod that a member was elected without it, for a session. With the lock held. */
 void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker, server_rec *s);
+
+/* A member of it has become usable: the lbmethod begins anew, as after a change in
+ * balancer-manager. */
+void ajp_shim_needs_reset(proxy_balancer *balancer);
 
 /* Counts a request on a member (`busy`) until the request's pool is cleared. */
 void ajp_shim_count_busy(proxy_worker *worker, request_rec *r);

@@ -12,6 +12,8 @@ use super::{roll, sys};
 use crate::proxy::Sticky;
 
 const NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
+/// The length of mod_proxy's array of it.
+const METHOD: usize = sys::PROXY_MAX_PROVIDER_NAME_SIZE as usize;
 
 /// A balancer, for the length of a hook.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,18 @@ impl Balancer {
         (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
     }
 
+    /// `lbmethod`.
+    pub(super) fn method(self) -> Text<METHOD> {
+        // SAFETY: an array of the shared part, which lives as long as the balancer.
+        unsafe { Text::read(&raw const (*self.shared()).lbpname) }
+    }
+
+    /// A member has become usable: the lbmethod begins anew.
+    pub(super) fn begin_anew(self) {
+        // SAFETY: the balancer is live.
+        unsafe { sys::ajp_shim_needs_reset(self.as_ptr()) };
+    }
+
     /// `nofailover`: a session goes to its member or nowhere.
     pub(super) fn forces_sessions(self) -> bool {
         // SAFETY: a bit field in shared memory.
@@ -101,6 +115,19 @@ impl Locked {
     pub(super) unsafe fn sync(&self, request: Request<'_>, conf: *mut sys::proxy_server_conf) {
         // SAFETY: all live, as the caller promises; the lock is held.
         unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), request.server(), conf) };
+    }
+
+    /// The same outside a request for it.
+    ///
+    /// # Safety
+    /// `server` is live, and `conf` mod_proxy's configuration of it.
+    pub(super) unsafe fn sync_in(
+        &self,
+        server: *mut sys::server_rec,
+        conf: *mut sys::proxy_server_conf,
+    ) {
+        // SAFETY: as the caller promises; the lock is held.
+        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), server, conf) };
     }
 
     /// The member that the lbmethod elects.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::apr::Pool;
 use super::child::Child;
@@ -10,14 +11,16 @@ use super::guard::panic_text;
 use super::held;
 use super::housekeeping::{self, Roster};
 use super::log::{self, LogLevel};
+use super::operator::{self, OperatorMemory};
 use super::reverse;
 use super::roll;
 use super::server_config::ServerConfig;
 use super::shm::{Members, SharedMemory};
 use super::stats_memory::StatsMapping;
-use super::sys;
+use super::{status_page, sys};
 use crate::backend::Housekeeper;
 use crate::metrics::stats::{Counting, StatsMemory, StatsSizes};
+use crate::metrics::unix_ms;
 
 /// Refuses a server that is older than the one this was built for, and reverse connections that
 /// cannot be.
@@ -109,8 +112,8 @@ pub(super) unsafe fn post_config(
     let (level, text, status) = match (made, config) {
         (Ok(memory), Some(config)) => {
             let text = memory.to_string();
-            // SAFETY: the server is live.
-            unsafe { make_stats(server, config, &memory) };
+            // SAFETY: httpd's configuration pool and main server, on its main thread.
+            unsafe { prepare_status(pconf, server, config, &memory) };
             let _ = config.shared.set(memory);
             (LogLevel::Debug, text, sys::OK)
         }
@@ -126,11 +129,27 @@ pub(super) unsafe fn post_config(
     status as c_int
 }
 
-/// Makes the memory of the counters. Without it httpd serves all the same, and counts nothing.
+/// Makes what ajp-status needs: the memory of the counters, without which httpd serves all the same and
+/// counts nothing; the nonce; and gives members what operators have said of them.
 ///
 /// # Safety
-/// `server` is live.
-unsafe fn make_stats(server: *mut sys::server_rec, config: &ServerConfig, members: &SharedMemory) {
+/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
+unsafe fn prepare_status(
+    pconf: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    config: &ServerConfig,
+    members: &SharedMemory,
+) {
+    let _ = config.since_ms.set(unix_ms(SystemTime::now()));
+    let _ = config.parent.set(std::process::id());
+    if let Some(nonce) = status_page::new_nonce() {
+        let _ = config.nonce.set(nonce);
+    }
+    if let Some(memory) = OperatorMemory::retained() {
+        let _ = config.operators.set(memory);
+        // SAFETY: as the caller promises; mod_proxy_balancer has had its turn.
+        unsafe { operator::reapply(pconf, server, memory) };
+    }
     let sizes = members.sizes();
     match StatsMapping::new(StatsSizes::new(sizes.members(), sizes.rows())) {
         Ok(memory) => {

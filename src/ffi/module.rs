@@ -9,7 +9,7 @@ use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{
     balancing, canon, cping, handler, lbmethod, lifecycle, member, reverse, server_config, slice,
-    sys,
+    status_page, sys,
 };
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
@@ -58,6 +58,8 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     maintain: Some(maintain),
     reverse: Some(reverse),
     cping: Some(handle_cping),
+    status_page: Some(status_page),
+    status_summary: Some(status_summary),
     release_slice: Some(release_slice),
 };
 
@@ -248,6 +250,19 @@ unsafe extern "C" fn handle_cping(
     guard(sys::APR_EGENERAL as i32, || unsafe {
         cping::handle(socket, Request::from_ptr(r), timeout)
     })
+}
+
+unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
+    // SAFETY: httpd passes the request it serves on this thread.
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
+        status_page::handle(Request::from_ptr(r))
+    })
+}
+
+unsafe extern "C" fn status_summary(r: *mut sys::request_rec, flags: c_int) -> c_int {
+    // SAFETY: mod_status passes the request it serves on this thread.
+    guard((), || unsafe { status_page::summary(Request::from_ptr(r), flags) });
+    sys::OK as c_int
 }
 
 unsafe extern "C" fn release_slice(owner: *mut c_void) {

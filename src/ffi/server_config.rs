@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::apr::{self, Pool};
 use super::child::Child;
+use super::operator::OperatorMemory;
 use super::reverse::Listening;
 use super::shm::SharedMemory;
 use super::stats_memory::StatsMapping;
@@ -15,6 +16,7 @@ use crate::config::{
     Activation, BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, ReverseListener,
     WorkerSettings,
 };
+use crate::status::Nonce;
 
 /// The module's configuration of one server (main or virtual host). Changed only while httpd reads
 /// its configuration, on its main thread; constant afterwards but for what is set once.
@@ -38,6 +40,14 @@ pub(super) struct ServerConfig {
     pub(super) listening: OnceLock<Vec<Listening>>,
     /// The memory of the counters; likewise.
     pub(super) stats: OnceLock<Arc<StatsMapping>>,
+    /// What a POST to ajp-status must bring along; likewise.
+    pub(super) nonce: OnceLock<Nonce>,
+    /// When that was, in ms since 1970; likewise.
+    pub(super) since_ms: OnceLock<u64>,
+    /// What operators have said; likewise.
+    pub(super) operators: OnceLock<OperatorMemory>,
+    /// The parent's process id; likewise.
+    pub(super) parent: OnceLock<u32>,
 }
 
 /// What tells a worker from another one throughout its life.
@@ -184,6 +194,11 @@ impl ServerConfig {
     /// Where this server's own lines have containers dial in.
     pub(super) fn reverse(&self) -> &[ReverseListener] {
         &self.reverse
+    }
+
+    /// Since when it is counted, in ms since 1970.
+    pub(super) fn since_ms(&self) -> u64 {
+        self.since_ms.get().copied().unwrap_or(0)
     }
 
     /// The settings of all workers defined in this server.

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use super::balancer::Balancer;
 use super::server_config::WorkerId;
 use super::sys;
 use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
@@ -15,6 +16,19 @@ use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
 use crate::proxy::Flush;
+
+/// Numbers of mod_proxy's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// How often it was chosen.
+    pub(super) elected: u64,
+    /// In hundredths.
+    pub(super) lbfactor: i32,
+    /// When it was put in error, in microseconds since 1970; 0: it was not.
+    pub(super) error_us: u64,
+    /// `retry`, in microseconds.
+    pub(super) retry_us: u64,
+}
 
 /// A worker, for the length of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +139,26 @@ impl Worker {
     pub(super) fn is_reusable(self) -> bool {
         // SAFETY: bit fields in shared memory, set by configuration.
         unsafe { (*self.shared()).disablereuse() == 0 && self.has_fixed_address() }
+    }
+
+    /// What mod_proxy counts and shows of it.
+    pub(super) fn standing(self) -> Standing {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        unsafe {
+            Standing {
+                elected: (*s).elected as u64,
+                lbfactor: (*s).lbfactor,
+                error_us: u64::try_from((*s).error_time).unwrap_or(0),
+                retry_us: u64::try_from((*s).retry).unwrap_or(0),
+            }
+        }
+    }
+
+    /// The balancer it is a member of.
+    pub(super) fn balancer(self) -> Option<Balancer> {
+        // SAFETY: null, or a balancer that lives as long as its member.
+        unsafe { Balancer::from_ptr((*self.as_ptr()).balancer) }
     }
 
     /// Its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)

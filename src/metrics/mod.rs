@@ -4,6 +4,7 @@
 
 mod layout;
 mod member;
+mod operator;
 mod probe;
 mod shares;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod tests;
 
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error, unix_ms};
+pub use operator::{OPERATOR_VERSION, OperatorEntry, Operators};
 pub use probe::Probe;
 pub use shares::{Election, Ledger, LoadFactor, Method};

@@ -301,7 +301,11 @@ fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T
 /// # Race
 /// Two that look for the same new key meet the same free place first: one claims it, the other finds
 /// its key there.
-fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+pub(in crate::metrics) fn claim<T>(
+    slots: &[T],
+    word: impl Fn(&T) -> &AtomicU64,
+    key: MemberKey,
+) -> Option<usize> {
     places(slots, key).find(|at| {
         let place = word(&slots[*at]);
         let found = match place.load(Ordering::Acquire) {
@@ -312,7 +316,11 @@ fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Opt
     })
 }
 
-fn find<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+pub(in crate::metrics) fn find<T>(
+    slots: &[T],
+    word: impl Fn(&T) -> &AtomicU64,
+    key: MemberKey,
+) -> Option<usize> {
     let at = places(slots, key)
         .find(|at| matches!(word(&slots[*at]).load(Ordering::Acquire), found if found == 0 || found == key.get()))?;
     (word(&slots[at]).load(Ordering::Acquire) == key.get()).then_some(at)

@@ -32,5 +32,6 @@ pub use counters::{
 };
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
+pub(super) use layout::{claim, find};
 pub use memory::{Counting, MemberStats, PoolStats, PrivateStats, StatsMemory};
 pub use reason::ErrorReason;

@@ -1,0 +1,125 @@
+//! Does what an operator asks for: in mod_proxy's own flags, which every child reads at each request.
+
+use super::log::{self, LogLevel};
+use super::picture::{Picture, Seen, activation};
+use super::request::Request;
+use super::server_config::ServerConfig;
+use super::worker::Worker;
+use super::{child::Child, operator, sys};
+use crate::status::{Action, Activation, Done, Order};
+
+/// Carries the order out for each worker that it is about, with an audit line each.
+pub(super) fn carry_out(
+    request: Request<'_>,
+    config: &ServerConfig,
+    child: &Child,
+    picture: &Picture,
+    order: &Order,
+) -> Vec<Done> {
+    let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
+    let done = about.map(|seen| {
+        let refused = one(config, child, seen, order.action, picture.now_ms);
+        let done = Done {
+            balancer: seen.member.balancer.clone(),
+            url: seen.member.url.clone(),
+            action: order.action,
+            refused,
+        };
+        audit(request, seen, &done);
+        done
+    });
+    done.collect()
+}
+
+/// `Some`: nothing was done, for this reason.
+fn one(
+    config: &ServerConfig,
+    child: &Child,
+    seen: &Seen,
+    action: Action,
+    now_ms: u64,
+) -> Option<&'static str> {
+    if action != Action::Reset && seen.member.balancer.is_none() {
+        // Its flags are each child's own.
+        return Some("it is in no balancer");
+    }
+    if let Some(wanted) = action.activation() {
+        for worker in &seen.workers {
+            set_activation(*worker, wanted);
+        }
+        if let Some(operators) = config.operators.get()
+            && !operators.table().set(seen.key, operator::word(wanted))
+        {
+            return Some("done, but there is no room to keep it over a restart");
+        }
+        return None;
+    }
+    match action {
+        Action::Recover => {
+            for worker in &seen.workers {
+                let was_usable = worker.is_well();
+                worker.is_back();
+                has_changed(*worker, was_usable);
+            }
+            if let Some(state) = child.member_state(seen.key) {
+                state.forget_reply_timeouts();
+            }
+        }
+        _ => {
+            if let Some(counting) = child.counting() {
+                counting.table().reset_member(seen.key, now_ms);
+                counting.table().reset_pool(&seen.member.pool, now_ms);
+            }
+        }
+    }
+    None
+}
+
+/// Sets the flags of a member as `activation` on its line does; those of other things stay.
+pub(super) fn set_activation(worker: Worker, wanted: Activation) {
+    let was_usable = worker.is_well();
+    let (set, clear) = match wanted {
+        Activation::Active => (0, DRAIN | STOPPED | DISABLED),
+        Activation::Draining => (DRAIN, STOPPED | DISABLED),
+        Activation::Stopped => (STOPPED, DRAIN),
+    };
+    // What is taken away last: in between it takes fewer requests, not more.
+    if set != 0 {
+        worker.add_status(set);
+    }
+    worker.clear_status(clear);
+    has_changed(worker, was_usable);
+}
+
+const DRAIN: u32 = sys::PROXY_WORKER_DRAIN;
+const STOPPED: u32 = sys::PROXY_WORKER_STOPPED;
+const DISABLED: u32 = sys::PROXY_WORKER_DISABLED;
+
+fn has_changed(worker: Worker, was_usable: bool) {
+    if let Some(balancer) = worker.balancer()
+        && !was_usable
+        && worker.is_well()
+    {
+        balancer.begin_anew();
+    }
+}
+
+/// At a level that is in the log unless somebody has turned it down.
+fn audit(request: Request<'_>, seen: &Seen, done: &Done) {
+    let user = request.user().map_or_else(|| "nobody".into(), String::from_utf8_lossy);
+    let address = String::from_utf8_lossy(request.client().ip);
+    let was = match seen.workers.first() {
+        Some(worker) if done.action.activation().is_some() => {
+            let now = activation(worker.status()).name();
+            format!("was {}, is {now}", seen.member.activation.name())
+        }
+        _ => format!("was {}", seen.member.state.name()),
+    };
+    let outcome = done.refused.map_or(was, |reason| format!("refused, {reason}"));
+    let (action, member) = (done.action.name(), done.member());
+    log::request(
+        request,
+        LogLevel::Warning,
+        format_args!("ajp-status: {action} {member}: {outcome}; by user {user} from {address}"),
+    );
+}

@@ -1,0 +1,245 @@
+//! Takes the picture of all workers and pools that ajp-status shows.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::balancer::Balancer;
+use super::canon::DEFAULT_PORT;
+use super::child::Child;
+use super::request::Request;
+use super::server_config::ServerConfig;
+use super::worker::Worker;
+use super::worker_settings::Configured;
+use super::{roll, sys};
+use crate::backend::Backend;
+use crate::metrics::stats::StatsTable;
+use crate::metrics::{MemberKey, unix_ms};
+use crate::status::{Activation, Endpoint, Member, Pool, Role, Snapshot, State};
+
+/// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
+/// the same.
+pub(super) struct Seen {
+    pub(super) key: MemberKey,
+    pub(super) member: Member,
+    pub(super) workers: Vec<Worker>,
+}
+
+/// All ajp workers, each once.
+pub(super) struct Picture {
+    pub(super) seen: Vec<Seen>,
+    balancers: Vec<crate::status::Balancer>,
+    pub(super) now_ms: u64,
+}
+
+impl Picture {
+    /// Looks at every worker of every server, those that another child has added included.
+    ///
+    /// # Safety
+    /// `main` is httpd's main server, and this a thread of a child that serves a request.
+    pub(super) unsafe fn take(main: *mut sys::server_rec, child: &Child) -> Self {
+        let now_ms = unix_ms(SystemTime::now());
+        let mut picture = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
+        let mut places = HashMap::new();
+        // SAFETY: as the caller promises; servers and their configurations outlive the child's
+        // threads.
+        let servers = unsafe {
+            roll::servers(main).filter_map(|server| Some((server, roll::proxy_conf(server)?)))
+        };
+        for (server, conf) in servers {
+            let view = View { server, conf, child, now_ms };
+            // SAFETY: mod_proxy's array of balancers, which does not change while it serves.
+            let balancers = unsafe { roll::elements::<sys::proxy_balancer>((*conf).balancers) };
+            // SAFETY: an element is a live balancer.
+            for balancer in balancers.filter_map(|raw| unsafe { Balancer::from_ptr(raw) }) {
+                if let Some(locked) = balancer.lock() {
+                    // SAFETY: a live server and its configuration.
+                    unsafe { locked.sync_in(server, conf) };
+                }
+                let members: Vec<_> = balancer.members().filter(|m| m.is_ajp()).collect();
+                if members.is_empty() {
+                    continue;
+                }
+                let name = picture.note(balancer);
+                for member in members {
+                    picture.add(&mut places, &view, member, Some(&name));
+                }
+            }
+            // SAFETY: mod_proxy's array of workers, which does not change while it serves.
+            let plain = unsafe { roll::elements::<sys::proxy_worker>((*conf).workers) };
+            // SAFETY: an element is a live worker.
+            for worker in plain.filter_map(|raw| unsafe { Worker::added(raw) }) {
+                if worker.is_ajp() {
+                    picture.add(&mut places, &view, worker, None);
+                }
+            }
+        }
+        picture
+    }
+
+    /// Takes a balancer in, unless one of its name is there; gives the name without the scheme.
+    fn note(&mut self, balancer: Balancer) -> String {
+        let name = text(&balancer.name());
+        let name = name.strip_prefix("balancer://").unwrap_or(&name).to_owned();
+        if !self.balancers.iter().any(|known| known.name == name) {
+            self.balancers.push(crate::status::Balancer {
+                name: name.clone(),
+                method: text(&balancer.method()),
+                sticky: balancer.sticky().map(|sticky| text(&sticky.cookie)),
+                members: Vec::new(),
+            });
+        }
+        name
+    }
+
+    fn add(
+        &mut self,
+        places: &mut HashMap<MemberKey, usize>,
+        view: &View<'_>,
+        worker: Worker,
+        balancer: Option<&str>,
+    ) {
+        let key = worker.key();
+        let at = *places.entry(key).or_insert(self.seen.len());
+        match self.seen.get_mut(at) {
+            Some(seen) if seen.workers.iter().any(|known| known.id() == worker.id()) => {}
+            Some(seen) => seen.workers.push(worker),
+            None => {
+                let member = view.member(worker, key, balancer);
+                self.seen.push(Seen { key, member, workers: vec![worker] });
+            }
+        }
+    }
+
+    /// The whole of it, with what has been counted.
+    pub(super) fn snapshot(self, request: Request<'_>, child: &Child, since_ms: u64) -> Snapshot {
+        let table = child.counting().map(|counting| counting.table());
+        let mut snapshot = Snapshot {
+            server: text(request.server_name()),
+            now_ms: self.now_ms,
+            since_ms,
+            children: table.as_ref().map_or(0, StatsTable::children),
+            balancers: self.balancers,
+            ..Snapshot::default()
+        };
+        let mut names: Vec<String> = Vec::new();
+        for Seen { key, mut member, .. } in self.seen {
+            if let Some(table) = &table {
+                member.figures = table.member_figures(key);
+                member.reset_ms = table.member_reset_ms(key);
+            }
+            names.push(member.pool.clone());
+            let name = member.balancer.as_deref();
+            match snapshot.balancers.iter_mut().find(|known| Some(&*known.name) == name) {
+                Some(balancer) => balancer.members.push(member),
+                None => snapshot.workers.push(member),
+            }
+        }
+        // Those that no worker names any more, or that a ProxyRemote has.
+        let known: Vec<String> = table.as_ref().map(StatsTable::pool_names).unwrap_or_default();
+        let mut said = HashSet::new();
+        snapshot.pools = names
+            .into_iter()
+            .chain(known)
+            .filter(|name| said.insert(name.clone()))
+            .map(|name| {
+                let figures = table.as_ref().map(|table| table.pool_figures(&name));
+                Pool { name, figures: figures.unwrap_or_default() }
+            })
+            .collect();
+        snapshot
+    }
+}
+
+/// Whose workers are looked at.
+struct View<'c> {
+    server: *mut sys::server_rec,
+    conf: *mut sys::proxy_server_conf,
+    child: &'c Child,
+    now_ms: u64,
+}
+
+impl View<'_> {
+    fn member(&self, worker: Worker, key: MemberKey, balancer: Option<&str>) -> Member {
+        let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
+        let standing = worker.standing();
+        let (url, host) = (text(&worker.name()), text(&worker.host()));
+        let port = if worker.port() == 0 { DEFAULT_PORT } else { worker.port() };
+        // SAFETY: configuration of a live server; the view ends here.
+        let configured = unsafe { Configured::new(worker, self.conf, self.server, &settings) };
+        let pool = if worker.has_fixed_address() {
+            Backend::name_of(&configured.key(host.as_bytes(), port, None))
+        } else {
+            url.clone()
+        };
+        let state = state(worker.status());
+        let error_ms = (standing.error_us > 0).then_some(standing.error_us / 1000);
+        let due_ms = standing.error_us.saturating_add(standing.retry_us) / 1000;
+        Member {
+            balancer: balancer.map(str::to_owned),
+            endpoint: Endpoint { host, port, socket: worker.socket_path().as_deref().map(text) },
+            route: worker.route().as_deref().map(text),
+            redirect: worker.redirect().as_deref().map(text),
+            domain: settings.domain,
+            pool,
+            activation: activation(worker.status()),
+            state,
+            role: role(worker.status()),
+            lbset: worker.lbset(),
+            lbfactor: standing.lbfactor,
+            elected: standing.elected,
+            busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
+            recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
+            error_ms: error_ms.filter(|_| state == State::Error),
+            retry_s: standing.retry_us / 1_000_000,
+            busy_limit: settings.busy_limit,
+            url,
+            ..Member::default()
+        }
+    }
+}
+
+/// What its flags say that it is to be used for.
+pub(super) fn activation(status: u32) -> Activation {
+    match status {
+        _ if status & (sys::PROXY_WORKER_STOPPED | sys::PROXY_WORKER_DISABLED) != 0 => {
+            Activation::Stopped
+        }
+        _ if status & sys::PROXY_WORKER_DRAIN != 0 => Activation::Draining,
+        _ => Activation::Active,
+    }
+}
+
+fn state(status: u32) -> State {
+    match status {
+        _ if status & sys::PROXY_WORKER_IN_ERROR != 0 => State::Error,
+        _ if status & sys::PROXY_WORKER_HC_FAIL != 0 => State::HealthCheckFailed,
+        _ if status & sys::PROXY_WORKER_INITIALIZED == 0 => State::Unknown,
+        _ => State::Ok,
+    }
+}
+
+fn role(status: u32) -> Role {
+    match status {
+        _ if status & sys::PROXY_WORKER_HOT_STANDBY != 0 => Role::Standby,
+        _ if status & sys::PROXY_WORKER_HOT_SPARE != 0 => Role::Spare,
+        _ => Role::Regular,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The child that serves a request, and its main server's configuration.
+pub(super) fn at_home() -> Option<(*mut sys::server_rec, &'static ServerConfig, &'static Arc<Child>)>
+{
+    // SAFETY: httpd's main server, set before any child exists and constant in a child.
+    let main = unsafe { (&raw const sys::ap_server_conf).read() };
+    if main.is_null() {
+        return None;
+    }
+    // SAFETY: live as long as the child.
+    let config = unsafe { ServerConfig::of(main) }?;
+    Some((main, config, config.child.get()?))
+}

@@ -1,0 +1,181 @@
+//! `SetHandler ajp-status`, and the part of mod_status's page.
+//!
+//! Who may see it, and who may change something, is httpd's business (`Require`): the handler runs only
+//! where access is granted. A GET changes nothing. A POST must bring the nonce along, which only who may
+//! read the page can know.
+
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
+
+use super::orders;
+use super::picture::{Picture, at_home};
+use super::request::Request;
+use super::{roll, sys};
+use crate::status::{self, Done, Nonce, OPENMETRICS, Order, Wanted};
+
+/// The longest body of a POST, in bytes: some words and a name.
+const LONGEST: usize = 8192;
+
+const TEXT: &CStr = c"text/plain; charset=utf-8";
+
+/// Serves the page, or does what a POST asks for.
+///
+/// # Safety
+/// The request is this thread's.
+pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
+    let Some((main, config, child)) = at_home() else {
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    };
+    let (Some(nonce), since_ms) = (config.nonce.get(), config.since_ms()) else {
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    };
+    match request.method() {
+        b"GET" => {}
+        b"POST" => {
+            let body = match read_form(request) {
+                Ok(body) => body,
+                Err(status) => return status,
+            };
+            let order = match Order::parse(&body) {
+                Ok(order) => order,
+                Err(error) => return answer(request, 400, TEXT, &format!("{error}\n")),
+            };
+            if !nonce.is(&order.nonce) {
+                let text = "the nonce is missing, or of before a restart: load the page again\n";
+                return answer(request, 403, TEXT, text);
+            }
+            // SAFETY: httpd's main server; a thread of a child that serves a request.
+            let picture = unsafe { Picture::take(main, child) };
+            let done = orders::carry_out(request, config, child, &picture, &order);
+            return report(request, &order, &done);
+        }
+        _ => {
+            request.err_headers_out().set(c"Allow", c"GET, HEAD, POST".as_ptr());
+            return sys::HTTP_METHOD_NOT_ALLOWED as c_int;
+        }
+    }
+    let query = request.args().unwrap_or(b"");
+    let Some(wanted) = Wanted::of(query) else {
+        return answer(
+            request,
+            400,
+            TEXT,
+            "format: html, json, openmetrics, nonce; or mime=prop\n",
+        );
+    };
+    if wanted == Wanted::Nonce {
+        return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
+    }
+    // SAFETY: as above.
+    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    let (kind, text) = match wanted {
+        Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
+        Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
+        Wanted::Prop => (TEXT, Some(status::prop(&snapshot))),
+        Wanted::PropVersion => (TEXT, Some(status::version(&snapshot))),
+        Wanted::Page | Wanted::Nonce => {
+            let page = status::page(&snapshot, Some(nonce), query);
+            (c"text/html; charset=utf-8", page.ok())
+        }
+    };
+    match text {
+        Some(text) => answer(request, 200, kind, &text),
+        None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+    }
+}
+
+/// Our part of mod_status's page, where `ProxyStatus` lets mod_proxy show its own.
+///
+/// # Safety
+/// The request is this thread's.
+pub(super) unsafe fn summary(request: Request<'_>, flags: c_int) {
+    let Some((main, config, child)) = at_home() else { return };
+    // SAFETY: the request's server is live; a plain field.
+    let shown =
+        unsafe { roll::proxy_conf(request.server()).is_some_and(|conf| (*conf).proxy_status != 0) };
+    if !shown {
+        return;
+    }
+    let since_ms = config.since_ms();
+    // SAFETY: httpd's main server; a thread of a child that serves a request.
+    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    if snapshot.members().next().is_none() {
+        return;
+    }
+    let text = if flags & sys::AP_STATUS_SHORT as c_int != 0 {
+        Some(status::auto(&snapshot))
+    } else {
+        status::html(&snapshot).ok()
+    };
+    request.write(text.unwrap_or_default().as_bytes());
+}
+
+/// What was done, for the page or for a script.
+fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
+    let refused = done.iter().filter(|done| done.refused.is_some()).count();
+    let (text, count) = (status::report(done), done.len() - refused);
+    if order.as_prop {
+        let result = match (count, refused) {
+            (0, 0) => Err("no such worker"),
+            (0, _) => Err("refused"),
+            _ => Ok("Action finished"),
+        };
+        return answer(request, 200, TEXT, &status::result(result));
+    }
+    if done.is_empty() {
+        return answer(request, 404, TEXT, "no such worker\n");
+    }
+    if !order.from_page {
+        return answer(request, if count == 0 { 409 } else { 200 }, TEXT, &text);
+    }
+    let action = order.action.name();
+    let query = format!("?done={action}&count={count}&refused={refused}");
+    let target = [request.uri(), query.as_bytes()].concat();
+    request.headers_out().set(c"Location", request.pool().copy(&target));
+    sys::HTTP_SEE_OTHER as c_int
+}
+
+/// The body of a form. `Err`: the status instead.
+fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
+    let kind = request.headers_in().get(c"Content-Type").unwrap_or(b"");
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
+    if !kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        return Err(sys::HTTP_UNSUPPORTED_MEDIA_TYPE as c_int);
+    }
+    request.read_body(LONGEST)
+}
+
+/// A whole response, which nobody keeps, frames, or takes for something else.
+fn answer(request: Request<'_>, status: c_int, kind: &'static CStr, text: &str) -> c_int {
+    let headers = request.err_headers_out();
+    headers.set(c"Cache-Control", c"no-store".as_ptr());
+    headers.set(c"X-Content-Type-Options", c"nosniff".as_ptr());
+    headers.set(c"X-Frame-Options", c"DENY".as_ptr());
+    headers.set(c"Referrer-Policy", c"no-referrer".as_ptr());
+    headers.set(
+        c"Content-Security-Policy",
+        c"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+            .as_ptr(),
+    );
+    if status != 200 {
+        request.set_status(status, std::ptr::null());
+    }
+    request.set_content_type(kind);
+    if !request.is_header_only() {
+        request.write(text.as_bytes());
+    }
+    sys::OK as c_int
+}
+
+fn metrics_type() -> &'static CStr {
+    const TYPE: &CStr = c"application/openmetrics-text; version=1.0.0; charset=utf-8";
+    debug_assert_eq!(TYPE.to_bytes(), OPENMETRICS.as_bytes());
+    TYPE
+}
+
+/// Sixteen bytes that nobody can guess.
+pub(super) fn new_nonce() -> Option<Nonce> {
+    let mut random = [0; 16];
+    let got = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    (got == Ok(random.len())).then(|| Nonce::new(random))
+}
