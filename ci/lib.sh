@@ -12,6 +12,7 @@ packages=(
     tomcat10 tomcat10-examples
     curl openssl nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables
+    python3-prometheus-client
 )
 
 say() {

@@ -30,7 +30,7 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
     match request.method() {
-        b"GET" => {}
+        b"GET" | b"HEAD" => {}
         b"POST" => {
             let body = match read_form(request) {
                 Ok(body) => body,

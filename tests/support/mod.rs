@@ -20,6 +20,8 @@ pub mod process;
 pub mod relay;
 pub mod sockets;
 #[cfg(feature = "httpd")]
+pub mod status;
+#[cfg(feature = "httpd")]
 pub mod tls;
 #[cfg(feature = "httpd")]
 pub mod tomcat;

@@ -1,0 +1,395 @@
+//! ajp-status shows what was: its figures are the peers' own, over all children, also of those that
+//! are gone; each format says the same, and nothing secret.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+
+use support::ajp::echo::{read_body, respond};
+use support::ajp::{
+    ForwardRequest, PeerConnection, ScriptedPeer, chunk, end_response, headers, raw,
+};
+use support::http::Client;
+use support::httpd::{Httpd, Setup};
+use support::members::{backend, balancer, hold, holding, prefork, serving};
+use support::process::{free_port, signal, wait_for};
+use support::status::{member, number, pool, report, report_over, with_status};
+
+/// What peers have sent and received, in bytes of bodies.
+#[derive(Clone, Default)]
+struct Bytes {
+    sent: Arc<AtomicUsize>,
+    received: Arc<AtomicUsize>,
+}
+
+/// Does to a request what its path says. `Ok(false)`: the connection ends here.
+fn misbehave(
+    bytes: &Bytes,
+    conn: &mut PeerConnection,
+    request: &ForwardRequest,
+) -> io::Result<bool> {
+    let received = read_body(conn, request, 8192)?.len();
+    bytes.received.fetch_add(received, SeqCst);
+    let text = match request.uri.rsplit('/').next().unwrap_or_default() {
+        "die" => return Ok(false),
+        "garbage" => {
+            conn.send(raw(b"HTTP/1.1 200 OK\r\n\r\nhello"))?;
+            return Ok(false);
+        }
+        "silent" => {
+            conn.expect_close()?;
+            return Ok(false);
+        }
+        "cut" => {
+            bytes.sent.fetch_add(4, SeqCst);
+            conn.send(headers(200).header("Content-Length", "10"))?;
+            conn.send(chunk(b"half"))?;
+            return Ok(false);
+        }
+        "missing" => {
+            conn.send(headers(404))?;
+            conn.send(end_response())?;
+            return Ok(true);
+        }
+        "large" => "x".repeat(8000),
+        _ => "fine".to_owned(),
+    };
+    bytes.sent.fetch_add(text.len(), SeqCst);
+    respond(conn, &text).map(|()| true)
+}
+
+/// As [`misbehave`]; where `dies` is not, what would end the connection is answered.
+fn peer(bytes: &Bytes, dies: bool) -> ScriptedPeer {
+    let bytes = bytes.clone();
+    backend(move |conn, request| {
+        if !dies && request.uri.ends_with("/die") {
+            bytes.sent.fetch_add(2, SeqCst);
+            return respond(conn, "ok").map(|()| true);
+        }
+        misbehave(&bytes, conn, request)
+    })
+}
+
+/// One request of each kind on a connection of its own or one that is kept; how many were answered
+/// by a backend with 200, and what for is checked here.
+fn mixed(httpd: &Httpd, rounds: usize) {
+    for _ in 0..rounds {
+        let mut client = httpd.client();
+        client.get("/app/ok").expect(200);
+        client.get("/app/large").expect(200);
+        let body = vec![b'y'; 20_000];
+        client.request("POST", "/app/ok", "Content-Length: 20000\r\n", &body).expect(200);
+        client.get("/app/missing").expect(404);
+        client.get("/app/die").expect(200);
+        client.get("/app/garbage").expect(502);
+        drop(client);
+        assert!(!httpd.get("/app/cut").complete);
+        httpd.get("/app/silent").expect(504);
+        httpd.get("/down/x").expect(503);
+    }
+}
+
+#[test]
+fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_children() {
+    const CLIENTS: usize = 4;
+    const ROUNDS: usize = 3;
+    let (of_a, of_b) = (Bytes::default(), Bytes::default());
+    let (a, b) = (peer(&of_a, true), peer(&of_b, false));
+    let common = "ping=5 replytimeout=200 maxreplytimeouts=100000";
+    let members = [
+        format!("ajp://127.0.0.1:{} route=a {common}", a.port()),
+        format!("ajp://127.0.0.1:{} route=b lbset=1 {common}", b.port()),
+    ];
+    let down = free_port();
+    let setup = prefork(CLIENTS + 1).conf("CustomLog children.log \"%P\"");
+    let setup = setup.conf(&format!("ProxyPass /down ajp://127.0.0.1:{down}"));
+    let httpd = with_status(balancer(setup, &members)).start();
+
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| mixed(&httpd, ROUNDS));
+        }
+    });
+    assert!(serving(&httpd) >= 4, "{} children", serving(&httpd));
+    let each = CLIENTS * ROUNDS;
+    let (port_a, port_b) = (format!(":{}", a.port()), format!(":{}", b.port()));
+
+    // The last connections end a moment after their requests.
+    let report = wait_for("no connection is in use", || {
+        let report = report(&httpd);
+        let quiet = |port: &str| number(&pool(&report, port)["in_use"]) == 0;
+        (quiet(&port_a) && quiet(&port_b)).then_some(report)
+    });
+    for (peer, port, bytes) in [(&a, &port_a, &of_a), (&b, &port_b, &of_b)] {
+        let (member, pool) = (member(&report, port), pool(&report, port));
+        let of = |name: &str| number(&member[name]);
+        assert_eq!(of("sent"), peer.requests(), "{member:#}");
+        assert_eq!(of("bytes_sent"), bytes.received.load(SeqCst), "{member:#}");
+        assert_eq!(of("bytes_received"), bytes.sent.load(SeqCst), "{member:#}");
+        assert_eq!(of("sent") - of("requests"), of("retries"));
+        assert_eq!(of("requests"), of("elected"), "{member:#}");
+        assert_eq!(number(&member["duration"]["count"]), of("requests"));
+        assert_eq!(number(&pool["created"]), peer.connections(), "{pool:#}");
+        assert_eq!(number(&pool["cpings"]), peer.cpings(), "{pool:#}");
+        peer.wait_for_open_connections(number(&pool["open"]));
+        assert_eq!(number(&pool["open"]), peer.open_connections(), "{pool:#}");
+        assert_eq!(number(&pool["open"]), number(&pool["idle"]), "{pool:#}");
+        let closed = pool["closed"].as_object().expect("a map").values();
+        let closed: usize = closed.map(number).sum();
+        assert_eq!(number(&pool["created"]) - closed, number(&pool["open"]), "{pool:#}");
+    }
+    let (first, second) = (member(&report, &port_a), member(&report, &port_b));
+    let answers = |member: &serde_json::Value, class: &str| number(&member["answers"][class]);
+    assert_eq!((answers(first, "2xx"), answers(first, "4xx")), (3 * each, each), "{first:#}");
+    assert_eq!((answers(second, "2xx"), number(&second["requests"])), (each, each));
+    for reason in ["died", "protocol", "broken_off", "reply_timeout"] {
+        assert_eq!(number(&first["errors"][reason]), each, "{reason}: {first:#}");
+    }
+    assert_eq!(number(&first["reply_timeouts"]), each);
+    assert_eq!((number(&first["failovers"]), number(&second["failovers"])), (each, 0));
+    let all: usize = first["errors"].as_object().expect("a map").values().map(number).sum();
+    assert_eq!(all, 4 * each, "{first:#}");
+    let nobody = member(&report, &format!(":{down}"));
+    assert_eq!(number(&nobody["errors"]["connect"]), each, "{nobody:#}");
+    assert_eq!((number(&nobody["requests"]), number(&nobody["sent"])), (each, 0));
+    assert_eq!((number(&first["busy"]), number(&second["busy"])), (0, 0));
+    assert_eq!(number(&report["children"]), httpd.children().len());
+}
+
+#[test]
+fn what_a_killed_child_has_counted_stays_and_what_it_had_open_is_no_longer_counted() {
+    let (peer, gate) = holding();
+    let port = format!(":{}", peer.port());
+    let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+    let httpd = with_status(balancer(prefork(4), &lines)).start();
+    let mut clients: Vec<Client> = (0..2).map(|_| httpd.client()).collect();
+    clients.iter_mut().for_each(|client| drop(client.get("/app/x").expect(200)));
+    let held = hold(&httpd, 1);
+    peer.wait_for_requests(3);
+    let now = report_over(&mut clients[0]);
+    assert_eq!(number(&member(&now, &port)["busy"]), 1);
+    let (of, open) = (pool(&now, &port), peer.open_connections());
+    assert_eq!((number(&of["open"]), number(&of["in_use"])), (open, 1), "{of:#}");
+
+    drop((held, clients));
+    let before = httpd.children();
+    before.iter().for_each(|child| signal("KILL", *child));
+    gate.open();
+    wait_for("httpd has noticed", || {
+        httpd.children().iter().all(|child| !before.contains(child)).then_some(())
+    });
+    let after = wait_for("nothing is open", || {
+        let text = httpd.client().try_get("/ajp-status?format=json")?;
+        let report: serde_json::Value = serde_json::from_str(&text.text()).expect("JSON");
+        (number(&pool(&report, &port)["open"]) == 0).then_some(report)
+    });
+    let (of, member) = (pool(&after, &port), member(&after, &port));
+    assert_eq!(number(&of["created"]), peer.connections());
+    assert_eq!((number(&member["requests"]), number(&member["busy"])), (2, 0), "{member:#}");
+}
+
+#[test]
+fn requests_that_wait_for_a_connection_are_counted_while_they_do() {
+    let (peer, gate) = holding();
+    let setup = Httpd::setup().conf("StartServers 1\nServerLimit 1\nMaxRequestWorkers 16");
+    let httpd = with_status(balancer(
+        setup,
+        &[format!("ajp://127.0.0.1:{} route=a max=2 acquire=300", peer.port())],
+    ));
+    let httpd = httpd.conf("ThreadsPerChild 16\nMaxSpareThreads 16").start();
+    let port = format!(":{}", peer.port());
+    let mut held = hold(&httpd, 2);
+    peer.wait_for_requests(2);
+    let mut late = httpd.client();
+    late.send("GET /app/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for("one waits", || {
+        let report = report(&httpd);
+        let of = pool(&report, &port);
+        (number(&of["waiting"]) == 1 && number(&of["in_use"]) == 2).then_some(())
+    });
+    late.response("GET").expect(503);
+    let report = report(&httpd);
+    assert_eq!(number(&pool(&report, &port)["acquire_timeouts"]), 1);
+    assert_eq!(number(&member(&report, &port)["errors"]["busy"]), 1);
+    assert_eq!(number(&pool(&report, &port)["waiting"]), 0);
+    gate.open();
+    held.iter_mut().for_each(|client| drop(client.response("GET").expect(200)));
+}
+
+/// A page that needs a password.
+fn guarded(setup: Setup) -> Setup {
+    setup.conf(
+        "<Location /ajp-status>\nSetHandler ajp-status\nAuthType Basic\nAuthName a\n\
+         AuthBasicProvider file\nAuthUserFile users\nRequire user admin\n</Location>\n\
+         <Location /closed-status>\nSetHandler ajp-status\nRequire all denied\n</Location>",
+    )
+}
+
+#[test]
+fn who_may_not_see_it_gets_401_or_403_and_no_format_shows_a_secret() {
+    let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
+    let lines = [format!("ajp://127.0.0.1:{} route=a secret=s3cret-word", peer.port())];
+    let httpd = guarded(balancer(prefork(2), &lines)).start();
+    httpd.get("/app/x").expect(200);
+    for query in ["", "?format=json", "?format=openmetrics", "?mime=prop", "?format=nonce"] {
+        httpd.get(&format!("/closed-status{query}")).expect(403);
+        let text = httpd.get(&format!("/ajp-status{query}")).expect(401).text();
+        assert!(!text.contains("127.0.0.1"), "{text}");
+    }
+
+    let open = with_status(balancer(prefork(2), &lines)).start();
+    open.get("/app/x").expect(200);
+    for query in ["", "?format=json", "?format=openmetrics", "?mime=prop", "?format=nonce"] {
+        let page = open.get(&format!("/ajp-status{query}")).expect(200);
+        assert_eq!(page.header("Cache-Control"), Some("no-store"));
+        assert!(!page.text().contains("s3cret"), "{}", page.text());
+    }
+    for query in ["?format=json", "?format=openmetrics", "?mime=prop"] {
+        let text = open.get(&format!("/ajp-status{query}")).expect(200).text();
+        let nonce = support::status::nonce(&open);
+        assert!(!text.contains(&nonce), "a scraper's output is no place for it");
+    }
+    open.get("/ajp-status?format=xml").expect(400);
+    open.request("PUT", "/ajp-status", "Content-Length: 0\r\n").expect(405);
+    let head = open.request("HEAD", "/ajp-status?format=json", "").expect(200);
+    assert!(head.body.is_empty());
+}
+
+#[test]
+fn the_reference_parser_reads_the_openmetrics_and_finds_the_same_figures() {
+    let peer = backend(|conn, request| {
+        let status = if request.uri.ends_with("/bad") { 500 } else { 200 };
+        conn.send(headers(status))?;
+        conn.send(chunk(b"fine"))?;
+        conn.send(end_response()).map(|()| true)
+    });
+    let lines = [format!("ajp://127.0.0.1:{} route=a ping=5", peer.port())];
+    let setup = prefork(2).conf(&format!("ProxyPass /down ajp://127.0.0.1:{}", free_port()));
+    let httpd = with_status(balancer(setup, &lines)).start();
+    for path in ["/app/x", "/app/y", "/app/bad", "/down/x"] {
+        httpd.get(path);
+    }
+    let page = httpd.get("/ajp-status?format=openmetrics").expect(200);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(page.header("Content-Type"), Some(kind));
+    let found = parsed(&page.text());
+    let worker = format!("balancer=members,route=a,worker=ajp://127.0.0.1:{}", peer.port());
+    for (name, labels, value) in [
+        ("ajp_requests_total", worker.clone(), "3"),
+        ("ajp_responses_total", format!("balancer=members,class=2xx,{}", &worker[17..]), "2"),
+        ("ajp_responses_total", format!("balancer=members,class=5xx,{}", &worker[17..]), "1"),
+        ("ajp_request_duration_seconds_count", worker.clone(), "3"),
+        ("ajp_worker_usable", worker.clone(), "1"),
+        ("ajp_pool_cpings_total", format!("pool=ajp://127.0.0.1:{}", peer.port()), "3"),
+    ] {
+        let line = format!("{name} {labels} {value}");
+        assert!(found.lines().any(|found| found == line), "{line} in {found}");
+    }
+    let report = report(&httpd);
+    let of = member(&report, &format!(":{}", peer.port()));
+    assert_eq!((number(&of["requests"]), number(&of["answers"]["5xx"])), (3, 1));
+}
+
+/// What Prometheus' own parser in Python makes of a text: a line a sample, labels in their order.
+#[track_caller]
+fn parsed(text: &str) -> String {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let script = "import sys\n\
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
+        for family in parse(sys.stdin.read()):\n\
+        \x20   assert family.documentation and family.name.startswith('ajp_'), family\n\
+        \x20   for s in family.samples:\n\
+        \x20       labels = ','.join(k + '=' + v for k, v in sorted(s.labels.items()))\n\
+        \x20       print(s.name, labels, format(s.value, 'g'))\n";
+    let mut python = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("Debian's python3 is installed (ci/setup)");
+    python.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+    let output = python.wait_with_output().expect("it ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}{text}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn scripts_for_mod_jk_find_the_fields_that_they_know() {
+    let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
+    let down = free_port();
+    let lines = [
+        format!("ajp://127.0.0.1:{} route=node1", peer.port()),
+        format!("ajp://127.0.0.1:{down} route=node2 status=+N"),
+    ];
+    let httpd = with_status(balancer(prefork(2), &lines)).start();
+    httpd.get("/app/x").expect(200);
+    httpd.request("GET", "/app/x", "Cookie: JSESSIONID=x.node2\r\n").expect(200);
+    let text = httpd.get("/ajp-status?cmd=list&mime=prop").expect(200).text();
+    for line in [
+        "worker.list=members",
+        "worker.members.type=lb",
+        "worker.members.balance_workers=node1",
+        "worker.members.balance_workers=node2",
+        "worker.members.member_count=2",
+        "worker.members.good=1",
+        "worker.members.bad=1",
+        "worker.node1.activation=ACT",
+        "worker.node1.state=OK",
+        "worker.node1.errors=0",
+        "worker.node1.busy=0",
+        "worker.node1.read=8",
+        "worker.node2.activation=DIS",
+        "worker.node2.state=ERR",
+        "worker.node2.errors=1",
+        "worker.result.type=OK",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn mod_status_shows_a_summary_in_both_forms_where_proxystatus_is_on() {
+    let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
+    let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+    let status = "<Location /server-status>\nSetHandler server-status\n</Location>";
+    let setup = prefork(2).conf(status);
+    let httpd = balancer(setup.clone(), &lines).conf("ProxyStatus On").start();
+    httpd.get("/app/x").expect(200);
+    let auto = httpd.get("/server-status?auto").expect(200).text();
+    let name = format!("AjpWorker[0]Name: balancer://members ajp://127.0.0.1:{}", peer.port());
+    for line in [&*name, "AjpWorker[0]Requests: 1", "AjpWorker[0]State: ok", "AjpPool[0]Open: 1"] {
+        assert!(auto.lines().any(|found| found == line), "{line} in {auto}");
+    }
+    let page = httpd.get("/server-status").expect(200).text();
+    assert!(page.contains("AJP workers (mod_proxy_ajp_rs)"), "{page}");
+    assert!(page.trim_end().ends_with("</body></html>"), "{page}");
+    drop(httpd);
+
+    let httpd = balancer(setup, &lines).start();
+    httpd.get("/app/x").expect(200);
+    let auto = httpd.get("/server-status?auto").expect(200).text();
+    assert!(!auto.contains("AjpWorker"), "{auto}");
+}
+
+#[test]
+fn a_restart_begins_anew_and_says_since_when() {
+    let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
+    let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+    let httpd = with_status(balancer(Httpd::setup(), &lines)).start();
+    httpd.get("/app/x").expect(200);
+    let before = report(&httpd);
+    httpd.graceful();
+    let after = report(&httpd);
+    let port = format!(":{}", peer.port());
+    assert_eq!(number(&member(&before, &port)["requests"]), 1);
+    assert_eq!(number(&member(&after, &port)["requests"]), 0);
+    let since = |report: &serde_json::Value| report["counting_since"].as_f64().expect("a number");
+    assert!(since(&before) < since(&after) && since(&after) <= after["time"].as_f64().unwrap());
+}
