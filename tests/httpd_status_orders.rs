@@ -1,0 +1,298 @@
+//! What an operator asks ajp-status for: in force in every child at the next request, kept over a
+//! graceful restart, in the log with who it was; and only for who brings the nonce along.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs;
+
+use support::ajp::ScriptedPeer;
+use support::ajp::echo::respond;
+use support::http::Client;
+use support::httpd::{Httpd, Setup};
+use support::manager::{NONCE, manage};
+use support::members::{backend, balancer, is_in_error, prefork};
+use support::process::{free_port, wait_for};
+use support::status::{member, nonce, number, order, post, report, with_status};
+
+fn named(name: &'static str) -> ScriptedPeer {
+    backend(move |conn, _| respond(conn, name).map(|()| true))
+}
+
+fn client(httpd: &Httpd) -> Client {
+    let mut client = httpd.client();
+    client.get("/").expect(404);
+    client
+}
+
+/// A balancer of `a` and `b` with two children, a client in each, and a third child for the page.
+struct Two {
+    a: ScriptedPeer,
+    b: ScriptedPeer,
+    clients: Vec<Client>,
+    httpd: Httpd,
+}
+
+impl Two {
+    fn start(setup: Setup) -> Self {
+        let (a, b) = (named("a"), named("b"));
+        let lines = [(a.port(), "a"), (b.port(), "b")]
+            .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
+        let httpd = with_status(balancer(setup, &lines))
+            .conf(&format!("ProxySet balancer://members nonce={NONCE}"))
+            .start();
+        let clients = (0..2).map(|_| client(&httpd)).collect();
+        Self { a, b, clients, httpd }
+    }
+
+    /// Who answers a request with this session in each of the children.
+    fn answers(&mut self, session: Option<&str>) -> Vec<String> {
+        let cookie = session.map_or(String::new(), |id| format!("Cookie: JSESSIONID={id}\r\n"));
+        let ask =
+            |client: &mut Client| client.request("GET", "/app/x", &cookie, b"").expect(200).text();
+        self.clients.iter_mut().map(ask).collect()
+    }
+
+    fn activation(&self, port: u16) -> String {
+        let report = report(&self.httpd);
+        member(&report, &format!(":{port}"))["activation"].as_str().expect("a word").to_owned()
+    }
+}
+
+#[test]
+fn a_drained_member_keeps_its_sessions_and_a_stopped_one_nothing_in_every_child_at_once() {
+    let mut two = Two::start(prefork(3));
+    let done = order(&two.httpd, "drain", "a");
+    assert_eq!(done, format!("drain balancer://members ajp://127.0.0.1:{}: done\n", two.a.port()));
+    for _ in 0..4 {
+        assert_eq!(two.answers(None), ["b", "b"]);
+        assert_eq!(two.answers(Some("x.a")), ["a", "a"]);
+    }
+    assert_eq!(two.activation(two.a.port()), "draining");
+
+    order(&two.httpd, "stop", "A");
+    let before = two.a.requests();
+    for _ in 0..4 {
+        assert_eq!(two.answers(Some("x.a")), ["b", "b"]);
+    }
+    assert_eq!(two.a.requests(), before);
+    assert_eq!(two.activation(two.a.port()), "stopped");
+
+    order(&two.httpd, "activate", "*%3A*");
+    assert_eq!(two.answers(Some("x.a")), ["a", "a"]);
+    let newcomers: Vec<_> = (0..10).flat_map(|_| two.answers(None)).collect();
+    assert!(newcomers.contains(&"a".into()) && newcomers.contains(&"b".into()), "{newcomers:?}");
+    assert_eq!(two.activation(two.a.port()), "active");
+}
+
+#[test]
+fn wildcards_and_balancer_names_say_which_members_and_mod_jk_s_words_do_too() {
+    let two = Two::start(prefork(4));
+    let httpd = &two.httpd;
+    let lines = |text: &str| text.lines().count();
+    assert_eq!(lines(&order(httpd, "drain", "*")), 2);
+    assert_eq!(lines(&order(httpd, "activate", "?&balancer=mem*")), 2);
+    let form = |rest: &str| format!("{rest}&nonce={}", nonce(httpd));
+    let none = post(&mut httpd.client(), "", &form("action=drain&member=*&balancer=other"));
+    assert_eq!(none.expect(404).text(), "no such worker\n");
+
+    let jk = form("cmd=update&w=members&sw=b&vwa=d&mime=prop");
+    let text = post(&mut httpd.client(), "", &jk).expect(200).text();
+    assert_eq!(text, "worker.result.type=OK\nworker.result.message=Action finished\n");
+    assert_eq!(two.activation(two.b.port()), "draining");
+    let text = post(&mut httpd.client(), "", &form("cmd=reset&w=x&sw=b&mime=prop")).text();
+    assert!(text.starts_with("worker.result.type=ERROR\n"), "{text}");
+}
+
+#[test]
+fn without_the_nonce_with_another_or_by_get_nothing_changes() {
+    let two = Two::start(prefork(4));
+    let httpd = &two.httpd;
+    let right = nonce(httpd);
+    let wrong = right.chars().rev().collect::<String>();
+    // As a browser sends it that another site's page has told to.
+    let cross = "Origin: http://evil.example\r\nReferer: http://evil.example/\r\n";
+    for form in [
+        "action=stop&member=*".to_owned(),
+        "action=stop&member=*&nonce=".to_owned(),
+        format!("action=stop&member=*&nonce={wrong}"),
+        format!("action=stop&member=*&nonce={right}0"),
+    ] {
+        post(&mut httpd.client(), cross, &form).expect(403);
+        post(&mut httpd.client(), "", &form).expect(403);
+    }
+    let query = format!("action=stop&member=*&nonce={right}");
+    httpd.get(&format!("/ajp-status?{query}")).expect(200);
+    let plain = format!("Content-Type: text/plain\r\nContent-Length: {}\r\n", query.len());
+    httpd.client().request("POST", "/ajp-status", &plain, query.as_bytes()).expect(415);
+    let long = format!("{query}&x={}", "y".repeat(9000));
+    post(&mut httpd.client(), "", &long).expect(413);
+    for (form, status) in [("action=halt&member=a", 400), ("action=stop", 400), ("", 400)] {
+        post(&mut httpd.client(), "", &format!("{form}&nonce={right}")).expect(status);
+    }
+    for port in [two.a.port(), two.b.port()] {
+        assert_eq!(two.activation(port), "active");
+    }
+    assert!(!httpd.error_log().contains("ajp-status: stop"));
+
+    // Another start has another.
+    let other = Two::start(prefork(2));
+    assert_ne!(nonce(&other.httpd), right);
+    post(&mut other.httpd.client(), "", &query).expect(403);
+}
+
+#[test]
+fn a_member_in_error_is_asked_at_once_after_recover_and_its_counters_stay() {
+    let (down, b) = (free_port(), named("b"));
+    let lines = [
+        format!("ajp://127.0.0.1:{down} route=a retry=600"),
+        format!("ajp://127.0.0.1:{} route=b lbset=1", b.port()),
+    ];
+    let httpd = with_status(balancer(prefork(3), &lines)).start();
+    let ask = || httpd.get("/app/x").expect(200).text();
+    assert_eq!(ask(), "b");
+    assert!(is_in_error(&httpd, down));
+    let before = report(&httpd);
+    let of = member(&before, &format!(":{down}"));
+    assert_eq!(of["state"], "error");
+    assert!(
+        of["recovers_in"].as_f64().is_some_and(|left| (590.0..=600.0).contains(&left)),
+        "{of:#}"
+    );
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], down));
+    let peer = ScriptedPeer::start_at(address, support::ajp::echo::uris).expect("it was free");
+    assert_eq!(ask(), "b", "for ten minutes");
+
+    order(&httpd, "recover", "a");
+    assert_eq!(ask(), "/app/x");
+    let after = report(&httpd);
+    let of = member(&after, &format!(":{down}"));
+    assert_eq!((of["state"].as_str(), number(&of["errors"]["connect"])), (Some("ok"), 1));
+    assert_eq!((number(&of["requests"]), peer.requests()), (2, 1));
+}
+
+#[test]
+fn reset_begins_the_counters_anew_also_of_a_worker_in_no_balancer_which_takes_no_other_order() {
+    let peer = named("a");
+    let plain = format!("ProxyPass /plain ajp://127.0.0.1:{}/plain", peer.port());
+    let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+    let httpd = with_status(balancer(prefork(3), &lines)).conf(&plain).start();
+    for path in ["/app/x", "/plain/x", "/plain/y"] {
+        httpd.get(path).expect(200);
+    }
+    let requests = |end: &str| number(&member(&report(&httpd), end)["requests"]);
+    assert_eq!(requests("/plain"), 2);
+    let form = format!("action=stop&member=*/plain&nonce={}", nonce(&httpd));
+    let refused = post(&mut httpd.client(), "", &form).expect(409).text();
+    assert!(refused.contains("refused, it is in no balancer"), "{refused}");
+    httpd.get("/plain/x").expect(200);
+
+    order(&httpd, "reset", "*/plain");
+    assert_eq!((requests("/plain"), requests(&format!(":{}", peer.port()))), (0, 1));
+    let since = |end: &str| member(&report(&httpd), end)["counting_since"].as_f64();
+    assert!(since("/plain") > since(&format!(":{}", peer.port())));
+}
+
+#[test]
+fn each_order_leaves_one_line_for_each_member_with_user_and_address() {
+    let (a, b) = (named("a"), named("b"));
+    let lines = [(a.port(), "a"), (b.port(), "b")]
+        .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
+    let setup = prefork(3).log_level("warn").conf(
+        "<Location /ajp-status>\nSetHandler ajp-status\nAuthType Basic\nAuthName a\n\
+         AuthBasicProvider file\nAuthUserFile htdocs/users\n<RequireAny>\nRequire user admin\n\
+         <RequireAll>\nRequire method GET\nRequire user reader\n</RequireAll>\n</RequireAny>\n\
+         </Location>",
+    );
+    // `resuming normal operations` is what a test waits for.
+    let httpd = balancer(setup.log_level("warn mpm_prefork:notice"), &lines).start();
+    let hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
+    let users = format!("admin:{hash}\nreader:{hash}\n");
+    fs::write(httpd.root().join("htdocs/users"), users).expect("it is ours");
+    let login = |user: &str| {
+        let pair = if user == "admin" { "YWRtaW46cGFzc3dvcmQ=" } else { "cmVhZGVyOnBhc3N3b3Jk" };
+        format!("Authorization: Basic {pair}\r\n")
+    };
+    let page = httpd.request("GET", "/ajp-status?format=nonce", &login("reader")).expect(200);
+    let form = format!("action=drain&member=*&nonce={}", page.text().trim());
+    let refused = post(&mut httpd.client(), &login("reader"), &form).status;
+    assert!(refused == 401 || refused == 403, "{refused}");
+    post(&mut httpd.client(), "", &form).expect(401);
+    post(&mut httpd.client(), &login("admin"), &form).expect(200);
+
+    let log = httpd.error_log();
+    let audit: Vec<_> = log.lines().filter(|line| line.contains("ajp-status: ")).collect();
+    assert_eq!(audit.len(), 2, "{log}");
+    for (line, port) in audit.iter().zip([a.port(), b.port()]) {
+        let text = format!(
+            "ajp-status: drain balancer://members ajp://127.0.0.1:{port}: was active, is draining; \
+             by user admin from 127.0.0.1"
+        );
+        assert!(line.contains(&text), "{line}");
+    }
+}
+
+/// Its children are those of the new configuration then.
+fn graceful(two: &mut Two) {
+    two.clients.clear();
+    let before = two.httpd.children();
+    two.httpd.graceful();
+    wait_for("the old children are gone", || {
+        let now = two.httpd.children();
+        (now.len() >= 2 && now.iter().all(|child| !before.contains(child))).then_some(())
+    });
+    two.clients = (0..2).map(|_| client(&two.httpd)).collect();
+}
+
+#[test]
+fn what_was_ordered_is_in_force_after_graceful_restarts_with_and_without_balancerpersist() {
+    for persist in ["Off", "On"] {
+        let mut two = Two::start(prefork(3).conf(&format!("BalancerPersist {persist}")));
+        order(&two.httpd, "drain", "a");
+        for _ in 0..2 {
+            graceful(&mut two);
+            assert_eq!(two.answers(None), ["b", "b"], "{persist}");
+            assert_eq!(two.answers(Some("x.a")), ["a", "a"], "{persist}");
+        }
+        order(&two.httpd, "activate", "a");
+        order(&two.httpd, "stop", "b");
+        graceful(&mut two);
+        assert_eq!(two.answers(Some("x.b")), ["a", "a"], "{persist}");
+        assert_eq!(two.activation(two.b.port()), "stopped", "{persist}");
+    }
+}
+
+#[test]
+fn who_changes_a_member_in_balancer_manager_afterwards_has_the_last_word() {
+    let mut two = Two::start(prefork(3).conf("BalancerPersist On"));
+    order(&two.httpd, "drain", "a");
+    manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
+    graceful(&mut two);
+    assert_eq!(two.activation(two.a.port()), "active");
+}
+
+#[test]
+fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
+    let two = Two::start(prefork(4));
+    let page = two.httpd.get("/ajp-status").expect(200).text();
+    let form = page.split("<form").find(|form| form.contains(&format!(":{}\"", two.a.port())));
+    let form = form.expect("a has buttons");
+    let value = |name: &str| {
+        let (_, rest) = form.split_once(&format!("name=\"{name}\" value=\"")).expect("a field");
+        rest.split('"').next().expect("it ends").to_owned()
+    };
+    let body = format!(
+        "nonce={}&from={}&member={}&balancer={}&action=drain",
+        value("nonce"),
+        value("from"),
+        value("member").replace(':', "%3A").replace('/', "%2F"),
+        value("balancer")
+    );
+    let answer = post(&mut two.httpd.client(), "", &body).expect(303);
+    let target = answer.header("Location").expect("somewhere");
+    assert!(target.ends_with("/ajp-status?done=drain&count=1&refused=0"), "{target}");
+    let page = two.httpd.get("/ajp-status?done=drain&count=1&refused=0").expect(200).text();
+    assert!(
+        page.contains("draining, no new sessions") && page.contains("<b>drain</b>: done for 1")
+    );
+}
