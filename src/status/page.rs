@@ -116,10 +116,13 @@ struct Card<'s> {
     quantiles: Option<[String; 3]>,
     first_byte: Option<[String; 3]>,
     bars: Vec<Bar>,
+    /// What the last bar stands for.
+    slowest: String,
 }
 
 struct Bar {
     height: u32,
+    bound: String,
     label: String,
     is_slow: bool,
 }
@@ -172,6 +175,7 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
     }
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
     let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
+    let bars = bars(&figures.duration);
     let answers: Vec<_> = answers.map(|(class, count)| format!("{count} × {class}")).collect();
     Card {
         balancer: member.balancer.as_deref(),
@@ -202,7 +206,8 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
         },
         quantiles: quantiles(&figures.duration),
         first_byte: quantiles(&figures.first_byte),
-        bars: bars(&figures.duration),
+        slowest: bars.last().map(|bar| bar.bound.clone()).unwrap_or_default(),
+        bars,
     }
 }
 
@@ -245,7 +250,7 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
         reused: figures.reused,
         share: match served {
             0 => String::new(),
-            served => format!(" ({} %)", figures.reused * 100 / served),
+            served => format!(" ({}\u{a0}%)", figures.reused * 100 / served),
         },
         timed_out: figures.timed_out,
         pings: figures.pings,
@@ -266,14 +271,15 @@ fn bars(figures: &HistogramFigures) -> Vec<Bar> {
         return Vec::new();
     }
     let last = figures.buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
-    let bound = |at: usize| BOUNDS_MS.get(at).map(|ms| time(*ms as f64 / 1000.0));
+    let bound = |at: usize| match BOUNDS_MS.get(at) {
+        Some(ms) => format!("within {}", bound(*ms)),
+        None => "longer".to_owned(),
+    };
     let bar = |(at, count): (usize, &u64)| Bar {
         // At least a line, where there is one at all.
         height: u32::try_from(count * 100 / most).unwrap_or(100).max(u32::from(*count > 0) * 3),
-        label: match bound(at) {
-            Some(bound) => format!("up to {bound}: {count}"),
-            None => format!("longer: {count}"),
-        },
+        label: format!("{}: {count}", bound(at)),
+        bound: bound(at),
         is_slow: BOUNDS_MS.get(at).is_none_or(|ms| *ms > 1000),
     };
     figures.buckets[..=last.max(6)].iter().enumerate().map(bar).collect()
@@ -296,11 +302,15 @@ fn refresh(query: &[u8]) -> Option<u32> {
 
 fn time(seconds: f64) -> String {
     match seconds {
-        s if s < 0.01 => format!("{:.1} ms", s * 1000.0),
-        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
-        s if s < 10.0 => format!("{s:.1} s"),
-        s => format!("{s:.0} s"),
+        s if s < 0.01 => format!("{:.1}\u{a0}ms", s * 1000.0),
+        s if s < 1.0 => format!("{:.0}\u{a0}ms", s * 1000.0),
+        s if s < 10.0 => format!("{s:.1}\u{a0}s"),
+        s => format!("{s:.0}\u{a0}s"),
     }
+}
+
+fn bound(ms: u64) -> String {
+    if ms < 1000 { format!("{ms}\u{a0}ms") } else { format!("{}\u{a0}s", ms / 1000) }
 }
 
 fn age(ms: u64) -> String {
@@ -343,7 +353,7 @@ mod tests {
     fn numbers_are_short_and_have_their_unit() {
         assert_eq!(
             [time(0.0004), time(0.023), time(1.26), time(75.0)],
-            ["0.4 ms", "23 ms", "1.3 s", "75 s"]
+            ["0.4\u{a0}ms", "23\u{a0}ms", "1.3\u{a0}s", "75\u{a0}s"]
         );
         assert_eq!(
             [age(5_000), age(200_000), age(7_500_000), age(200_000_000)],

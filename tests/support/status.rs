@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::http::{Client, Response};
 use super::httpd::{Httpd, Setup};
 
-/// Where [`with_status`] puts it.
+/// Where `httpd-conf/status.conf` puts it.
 pub const PATH: &str = "/ajp-status";
 
-/// Adds the page.
+/// Adds the page, as the example does.
 pub fn with_status(setup: Setup) -> Setup {
-    setup.conf(&format!("<Location {PATH}>\nSetHandler ajp-status\n</Location>"))
+    setup.example("status.conf")
 }
 
 /// The report as JSON.
