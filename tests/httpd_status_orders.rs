@@ -259,6 +259,9 @@ fn what_was_ordered_is_in_force_after_graceful_restarts_with_and_without_balance
         graceful(&mut two);
         assert_eq!(two.answers(Some("x.b")), ["a", "a"], "{persist}");
         assert_eq!(two.activation(two.b.port()), "stopped", "{persist}");
+        two.clients.clear();
+        two.httpd.restart();
+        assert_eq!(two.activation(two.b.port()), "stopped", "{persist}");
     }
 }
 

@@ -1,0 +1,89 @@
+//! The names in the documentation, the alert rules and the dashboard are those that Prometheus is
+//! given.
+#![allow(missing_docs)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use mod_proxy_ajp_rs::metrics::stats::ErrorReason;
+use mod_proxy_ajp_rs::pool::CloseReason;
+use mod_proxy_ajp_rs::status::{Member, Pool, Snapshot, json, openmetrics};
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn snapshot() -> Snapshot {
+    let (workers, pools) = (vec![Member::default()], vec![Pool::default()]);
+    Snapshot { workers, pools, ..Snapshot::default() }
+}
+
+/// The names of all samples, those of a histogram among them.
+fn names() -> BTreeSet<String> {
+    let text = openmetrics(Arc::new(snapshot())).expect("a String takes all");
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples.map(|line| line.split(['{', ' ']).next().expect("a name").to_owned()).collect()
+}
+
+/// The words of a text that begin as our names do.
+fn used(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("ajp_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_alert_rules_and_the_dashboard_use_names_that_there_are() {
+    let names = names();
+    for file in ["alerts.yml", "grafana-dashboard.json"] {
+        let used = used(&document(file));
+        assert!(used.len() > 5, "{file}: {used:?}");
+        let unknown: Vec<_> = used.difference(&names).collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+    serde_json::from_str::<serde_json::Value>(&document("grafana-dashboard.json"))
+        .expect("the dashboard is JSON");
+}
+
+#[test]
+fn the_documentation_has_every_name_and_none_that_there_is_not() {
+    let text = document("operations.md");
+    let families: BTreeSet<String> = names()
+        .iter()
+        .map(|name| {
+            let histogram = ["_bucket", "_sum", "_count"].iter();
+            let ends = histogram.filter_map(|end| name.strip_suffix(end)).next();
+            ends.unwrap_or(name).to_owned()
+        })
+        .collect();
+    let used = used(&text);
+    let unknown: Vec<_> = used.difference(&families).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    // Of httpd and of the module, and no figures.
+    let own = ["ajp_children", "ajp_module_info"];
+    let missing: Vec<_> =
+        families.difference(&used).filter(|name| !own.contains(&&***name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_documentation_has_every_field_of_the_json_and_every_reason() {
+    let text = document("operations.md");
+    let report: serde_json::Value =
+        serde_json::from_str(&json(&snapshot()).expect("plain types")).expect("JSON");
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().expect("a map").keys().cloned().collect()
+    };
+    // They mean what they mean in the configuration.
+    let known = ["url", "route", "redirect", "domain", "pool", "role", "lbset", "loadfactor"];
+    let known = [&known[..], &["busy_limit", "name", "module"]].concat();
+    let fields = [keys(&report), keys(&report["workers"][0]), keys(&report["pools"][0])].concat();
+    let reasons = ErrorReason::ALL.iter().map(|reason| reason.name().to_owned());
+    let reasons = reasons.chain(CloseReason::ALL.iter().map(|reason| reason.name().to_owned()));
+    for word in fields.into_iter().chain(reasons) {
+        let is_there = text.contains(&format!("`{word}`"));
+        assert!(is_there || known.contains(&&*word), "{word} is not in operations.md");
+    }
+}
