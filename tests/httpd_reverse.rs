@@ -156,6 +156,21 @@ fn virtual_hosts_share_the_port_and_the_connections() {
 }
 
 #[test]
+fn the_status_page_tells_how_many_have_dialled_in() {
+    let port = free_port();
+    let status = "<Location /ajp-status>\nSetHandler ajp-status\n</Location>";
+    let httpd = setup(port, "backlog=16").conf(status).start();
+    let container = dialling(port, HOME, 3, "ours");
+    container.wait_for_connections(3);
+    let report = httpd.get("/ajp-status?format=json").expect(200).text();
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let wanted = serde_json::json!({"at": at(port).to_string(), "waiting": 3, "backlog": 16});
+    assert_eq!(report["pools"][0]["dials_in"], wanted, "{report}");
+    let page = httpd.get("/ajp-status").expect(200).text();
+    assert!(page.contains("3 wait to be taken, of 16"), "{page}");
+}
+
+#[test]
 fn reversed_on_is_enough_on_this_machine() {
     let port = free_port();
     let httpd = Httpd::setup()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mod_proxy_ajp_rs::metrics::stats::ErrorReason;
 use mod_proxy_ajp_rs::pool::CloseReason;
-use mod_proxy_ajp_rs::status::{Member, Pool, Snapshot, json, openmetrics};
+use mod_proxy_ajp_rs::status::{DialsIn, Member, Pool, Snapshot, json, openmetrics};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -17,7 +17,8 @@ fn document(name: &str) -> String {
 }
 
 fn snapshot() -> Snapshot {
-    let (workers, pools) = (vec![Member::default()], vec![Pool::default()]);
+    let dials_in = Some(DialsIn { at: "10.0.0.5:9100".into(), queue: Some((0, 256)) });
+    let (workers, pools) = (vec![Member::default()], vec![Pool { dials_in, ..Pool::default() }]);
     Snapshot { workers, pools, ..Snapshot::default() }
 }
 

@@ -130,6 +130,15 @@ impl Child {
         Arc::clone(backend)
     }
 
+    /// Where the container behind the pool of this name dials in.
+    pub(super) fn reverse_of(&self, pool: &str) -> Option<Arc<Reverse>> {
+        let is_named = |(host, port): &Address| match host.contains(':') {
+            true => pool == format!("ajp://[{host}]:{port}"),
+            false => pool == format!("ajp://{host}:{port}"),
+        };
+        self.reverses.iter().find(|(address, _)| is_named(address)).map(|(_, of)| Arc::clone(of))
+    }
+
     /// Where containers dial in.
     pub(super) fn reverses(&self) -> impl Iterator<Item = &Arc<Reverse>> {
         self.reverses.values()

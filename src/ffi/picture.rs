@@ -1,6 +1,7 @@
 //! Takes the picture of all workers and pools that ajp-status shows.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,11 +12,11 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::worker_settings::Configured;
-use super::{roll, sys};
+use super::{reverse, roll, sys};
 use crate::backend::Backend;
 use crate::metrics::stats::StatsTable;
 use crate::metrics::{MemberKey, unix_ms};
-use crate::status::{Activation, Endpoint, Member, Pool, Role, Snapshot, State};
+use crate::status::{Activation, DialsIn, Endpoint, Member, Pool, Role, Snapshot, State};
 
 /// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
 /// the same.
@@ -144,7 +145,11 @@ impl Picture {
             .filter(|name| said.insert(name.clone()))
             .map(|name| {
                 let figures = table.as_ref().map(|table| table.pool_figures(&name));
-                Pool { name, figures: figures.unwrap_or_default() }
+                let dials_in = child.reverse_of(&name).map(|reverse| DialsIn {
+                    at: reverse.to_string(),
+                    queue: reverse.listener().and_then(|socket| reverse::queue(socket.as_fd())),
+                });
+                Pool { name, dials_in, figures: figures.unwrap_or_default() }
             })
             .collect();
         snapshot

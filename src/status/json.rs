@@ -84,6 +84,7 @@ struct Bucket {
 #[derive(Serialize)]
 struct PoolReport<'s> {
     name: &'s str,
+    dials_in: Option<DialsInReport<'s>>,
     open: u32,
     idle: u32,
     in_use: u32,
@@ -95,6 +96,13 @@ struct PoolReport<'s> {
     cpings: u64,
     cping_failures: u64,
     closed: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct DialsInReport<'s> {
+    at: &'s str,
+    waiting: Option<u32>,
+    backlog: Option<u32>,
 }
 
 /// The picture as JSON.
@@ -167,6 +175,11 @@ fn pool(pool: &Pool) -> PoolReport<'_> {
     let closed = CloseReason::ALL.into_iter().zip(figures.closed);
     PoolReport {
         name: &pool.name,
+        dials_in: pool.dials_in.as_ref().map(|dials_in| DialsInReport {
+            at: &dials_in.at,
+            waiting: dials_in.queue.map(|(waiting, _)| waiting),
+            backlog: dials_in.queue.map(|(_, backlog)| backlog),
+        }),
         open: now.open(),
         idle: now.idle,
         in_use: now.in_use,

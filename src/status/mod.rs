@@ -23,5 +23,7 @@ pub use openmetrics::{OPENMETRICS, openmetrics};
 pub use page::page;
 pub use pattern::Pattern;
 pub use prop::{prop, result, version};
-pub use snapshot::{Activation, Balancer, Endpoint, Member, Pool, Role, Snapshot, State, Wanted};
+pub use snapshot::{
+    Activation, Balancer, DialsIn, Endpoint, Member, Pool, Role, Snapshot, State, Wanted,
+};
 pub use summary::{auto, html};

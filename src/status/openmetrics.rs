@@ -141,6 +141,12 @@ impl Out<'_> {
         self.gauge("pool_connections", "Open connections", connections)?;
         let waiting = pools.iter().map(|pool| (named(pool), i64::from(pool.figures.now.waiting)));
         self.gauge("pool_waiting", "Requests waiting for a connection", waiting)?;
+        let queued = pools.iter().filter_map(|pool| {
+            let (waiting, _) = pool.dials_in.as_ref()?.queue?;
+            Some((named(pool), i64::from(waiting)))
+        });
+        let help = "Connections that containers have opened and no request has taken";
+        self.gauge("pool_dialled_in", help, queued)?;
         self.counter("pool_created", "Connections opened", each(|p| p.figures.created))?;
         let help = "Times an idle connection served a request";
         self.counter("pool_reused", help, each(|p| p.figures.reused))?;

@@ -129,6 +129,7 @@ struct Bar {
 
 struct PoolCard<'s> {
     name: &'s str,
+    dials_in: Option<String>,
     open: u32,
     idle: u32,
     in_use: u32,
@@ -241,6 +242,12 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
     let served = figures.created + figures.reused;
     PoolCard {
         name: &pool.name,
+        dials_in: pool.dials_in.as_ref().map(|dials_in| match dials_in.queue {
+            Some((waiting, most)) => {
+                format!("at {}: {waiting} wait to be taken, of {most}", dials_in.at)
+            }
+            None => format!("at {}", dials_in.at),
+        }),
         open: now.open(),
         idle: now.idle,
         in_use: now.in_use,

@@ -95,8 +95,20 @@ pub struct Endpoint {
 pub struct Pool {
     /// The backend, as the log names it.
     pub name: String,
+    /// Where its container dials in, if it does.
+    pub dials_in: Option<DialsIn>,
     /// What has been counted, and what there is now.
     pub figures: PoolFigures,
+}
+
+/// Where a container opens the connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialsIn {
+    /// Address and port, or ports.
+    pub at: String,
+    /// Connections that wait to be taken by a request, and how many may; `None` where the system does
+    /// not say. Of a range: those of the child that was asked.
+    pub queue: Option<(u32, u32)>,
 }
 
 /// What a member is to be used for.

@@ -56,7 +56,11 @@ pub(super) fn snapshot() -> Snapshot {
             members: vec![one, two],
         }],
         workers: vec![plain],
-        pools: vec![Pool { name: "ajp://10.0.0.1:8009".into(), figures }],
+        pools: vec![Pool {
+            name: "ajp://10.0.0.1:8009".into(),
+            dials_in: Some(DialsIn { at: "10.0.0.1:8009".into(), queue: Some((3, 256)) }),
+            figures,
+        }],
     }
 }
 
@@ -75,6 +79,8 @@ fn the_json_has_every_member_and_pool() {
     assert_eq!(report["workers"][0]["url"], "ajp://10.0.0.3:8009/x");
     let pool = &report["pools"][0];
     assert_eq!((&pool["open"], &pool["closed"]["closed_by_peer"]), (&3.into(), &4.into()));
+    let dials_in = serde_json::json!({"at": "10.0.0.1:8009", "waiting": 3, "backlog": 256});
+    assert_eq!(pool["dials_in"], dials_in);
 }
 
 #[test]
@@ -110,6 +116,7 @@ fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
         "ajp_request_duration_seconds_bucket{le=\"+Inf\",balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
         "ajp_pool_connections{pool=\"ajp://10.0.0.1:8009\",state=\"idle\"} 2",
         "ajp_pool_closed_total{pool=\"ajp://10.0.0.1:8009\",reason=\"closed_by_peer\"} 4",
+        "ajp_pool_dialled_in{pool=\"ajp://10.0.0.1:8009\"} 3",
         "ajp_children 4",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
