@@ -126,7 +126,9 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
         let answer = httpd.get(target).expect(503);
         assert_eq!(answer.header("Retry-After"), Some("1"), "{target}");
     }
-    assert!(httpd.error_log().contains("no container has dialled in at 127.0.0.1:"));
+    // A second, where acquire is not set.
+    let said = format!("no container has dialled in at 127.0.0.1:{port} (waited 1s");
+    assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
     let _container = dialling(port, HOME, 2, "ours");
     for target in ["/app/x", "/any/x", &format!("/to/127.0.0.1:{port}/x")] {
         answers(&httpd, target, "ours");
@@ -280,6 +282,33 @@ fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
             only.write_all(&[0x41, 0x42, 0, 2, 5, 1]).unwrap();
         }
     });
+}
+
+#[test]
+fn what_is_not_as_it_may_seem_is_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, "0123456789abcdef").unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let (own, port) = (free_port(), free_port());
+    let httpd = Httpd::setup()
+        .port(own)
+        .conf(&format!(
+            "ProxyAjpReverse ajp://node1 listen=127.0.0.1:{port}-{} keyfile={}\n\
+             ProxyPass /app ajp://node1/app connectiontimeout=5 addressttl=60",
+            port + 1,
+            key.display()
+        ))
+        .start();
+    let log = httpd.error_log();
+    for said in [
+        format!("ajp://node1:8009: 127.0.0.1:{port}-{} has 2 ports and ServerLimit is 8", port + 1),
+        "ajp://node1:8009: connectiontimeout has no meaning".into(),
+        "ajp://node1:8009: addressttl has no meaning".into(),
+        format!("keyfile {} can be read by every user", key.display()),
+    ] {
+        assert!(log.contains(&said), "no {said:?} in {log}");
+    }
 }
 
 #[test]

@@ -193,6 +193,51 @@ fn a_tomcat_that_is_killed_or_restarted_while_idle_is_used_again_at_once() {
 }
 
 #[test]
+fn a_tomcat_that_is_killed_under_load_costs_what_it_had_in_its_hands_and_no_wrong_answer() {
+    let port = free_port();
+    let mut tomcat = Tomcat::start_dialling(&[connector(port, 4, "")]);
+    let httpd = setup(Mpm::Event, port, "").start();
+    let (end, lost, served) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    scope(|scope| {
+        for client in 0..8 {
+            let (end, lost, served, httpd) = (&end, &lost, &served, &httpd);
+            scope.spawn(move || {
+                let mut number = 0;
+                while !end.load(Ordering::Relaxed) {
+                    number += 1;
+                    let id = format!("{client}-{number}");
+                    let answer = httpd.client().try_get(&format!("/app/echo?id={id}"));
+                    match answer.as_ref().map(|answer| (answer.status, answer.complete)) {
+                        Some((200, true)) => {
+                            assert!(answer.unwrap().text().contains(&id), "another's answer");
+                            served.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // Nobody has dialled in.
+                        Some((503, true)) => {}
+                        // It was at work on this one.
+                        Some((502, true) | (200, false)) => {
+                            lost.fetch_add(1, Ordering::Relaxed);
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+        sleep(Duration::from_millis(500));
+        tomcat.kill();
+        tomcat.start_again();
+        let before = served.load(Ordering::Relaxed);
+        wait_for("it serves again", || {
+            (served.load(Ordering::Relaxed) > before + 100).then_some(())
+        });
+        end.store(true, Ordering::Relaxed);
+    });
+    let (lost, served) = (lost.into_inner(), served.into_inner());
+    println!("{served} served, {lost} lost");
+    assert!(lost <= 8, "{lost}: one for each client at most");
+}
+
+#[test]
 fn without_a_tomcat_503_comes_within_acquire_and_its_return_is_noticed_at_once() {
     let port = free_port();
     let mut tomcat = Tomcat::start_dialling(&[connector(port, 2, "")]);
