@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::reverse::share;
+use super::reverse::Look;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, RefusalReason, Reverse};
 use crate::net::{Address, Bell, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Seeking, Vacancy, Wait};
@@ -38,10 +38,11 @@ impl Backend {
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
         let start = Instant::now();
-        if let Some(connection) = self.accept_one(reverse, settings, start)? {
+        let wait = longest_wait(&settings.limits);
+        if let Some(connection) = self.accept_one(reverse, settings, start + wait)? {
             return Ok(vacancy.fill(connection));
         }
-        let patience = reverse.patience(self.has_open(), longest_wait(&settings.limits), start);
+        let patience = reverse.patience(self.has_open(), wait, start);
         let deadline = start + patience.time;
         let bell = Bell::new().map_err(AcquireFailure::Bell)?;
         loop {
@@ -144,7 +145,8 @@ impl Backend {
         }
     }
 
-    /// The next that has dialled in and answers, without waiting for one to do so.
+    /// The next that has dialled in and answers, without waiting for one to do so; not much longer
+    /// than to the deadline, whatever there is.
     fn accept_one(
         &self,
         reverse: &Reverse,
@@ -152,12 +154,13 @@ impl Backend {
         deadline: Instant,
     ) -> Result<Option<Connection>, AcquireFailure> {
         let ping = settings.pings.connect.filter(|_| !reverse.has_key());
-        while let Some(stream) = reverse.accept(deadline)? {
+        let look = Look::until(deadline);
+        while let Some(stream) = reverse.accept(&look)? {
             let now = Instant::now();
             let connection = self.adopt(stream, now);
             let Some(time) = ping else { return Ok(Some(connection)) };
-            let time = time.min(share(deadline.saturating_duration_since(now)));
-            let answer = connection.cping(time);
+            let Some(share) = look.share(now) else { return Ok(None) };
+            let answer = connection.cping(time.min(share));
             self.count_ping(answer.is_ok());
             match answer {
                 Ok(()) => return Ok(Some(connection)),

@@ -120,26 +120,27 @@ impl Reverse {
         if waiting <= length / 2 {
             return None;
         }
-        self.accept(Instant::now() + TIDY_TIME).ok().flatten()
+        self.accept(&Look::until(Instant::now() + TIDY_TIME)).ok().flatten()
     }
 
-    /// The next connection that is alive, allowed and verified; `None`: nobody is there. Waits for
-    /// nobody to dial in, and for the handshake of one that has, as long as half of what is left.
+    /// The next connection that is alive, allowed and verified; `None`: nobody is there, or the look
+    /// is over. Waits for nobody to dial in, and for the handshake of one that has, as long as half
+    /// of what is left.
     ///
     /// # Errors
     /// There can be none: no descriptor left, or no port.
-    pub(super) fn accept(&self, deadline: Instant) -> Result<Option<Stream>, NoListener> {
+    pub(super) fn accept(&self, look: &Look) -> Result<Option<Stream>, NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
         loop {
             let now = Instant::now();
+            let Some(share) = look.share(now) else { return Ok(None) };
             let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
                 self.empty_since.lock().get_or_insert(now);
                 return Ok(None);
             };
             let Address::Inet(peer) = stream.peer() else { continue };
             let peer = peer.ip().to_canonical();
-            let left = deadline.saturating_duration_since(now);
-            match self.welcome(&stream, peer, left) {
+            match self.welcome(&stream, peer, share) {
                 Ok(true) => {
                     *self.empty_since.lock() = None;
                     return Ok(Some(stream));
@@ -161,7 +162,7 @@ impl Reverse {
         &self,
         stream: &Stream,
         peer: IpAddr,
-        left: Duration,
+        time: Duration,
     ) -> Result<bool, RefusalReason> {
         if !self.settings.allows(peer) {
             return Err(RefusalReason::NotAllowed);
@@ -176,7 +177,7 @@ impl Reverse {
             Ok(Some(address)) => address.port(),
             _ => return Ok(false),
         };
-        verify(stream, key, port, self.settings.node.as_deref(), share(left))
+        verify(stream, key, port, self.settings.node.as_deref(), time)
     }
 
     /// Is a CPING to be sent on a new connection, where the worker says so? The handshake has shown
@@ -240,10 +241,28 @@ pub enum NoListener {
     Accept(NetError),
 }
 
-/// What one connection's handshake may take of the time that is left: so much remains for the next
-/// one, should this one be dead. Even in a hurry a good one has its chance.
-pub(super) fn share(left: Duration) -> Duration {
-    (left / 2).clamp(LEAST, MOST)
+/// One look through what has dialled in.
+#[derive(Debug)]
+pub(super) struct Look {
+    deadline: Instant,
+    /// After the deadline too, so that a good one has its chance even in a hurry; but a queue full of
+    /// bad ones, and those that dial again as soon as they are sent away, must not keep anybody here.
+    end: Instant,
+}
+
+impl Look {
+    /// A look that is over a tenth of a second after the deadline, or after now if that is later.
+    pub(super) fn until(deadline: Instant) -> Self {
+        Self { deadline, end: deadline.max(Instant::now()) + LEAST }
+    }
+
+    /// What one connection's proof may take at this moment: so much remains for the next one, should
+    /// this one be dead. `None`: it is over, or would be before a good one could answer.
+    pub(super) fn share(&self, now: Instant) -> Option<Duration> {
+        let left = self.deadline.saturating_duration_since(now);
+        let most = self.end.saturating_duration_since(now);
+        (most >= LEAST / 2).then(|| (left / 2).clamp(LEAST, MOST).min(most))
+    }
 }
 
 const LEAST: Duration = Duration::from_millis(100);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::{
     AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings, Connection, Refusal, Upkeep,
 };
-use super::Reverse;
+use super::{Look, Reverse};
 use crate::config::{Pings, ReverseListener};
 use crate::net::{ConnectOptions, Listener};
 use crate::pool::{CloseReason, Lease, Limits, Wait};
@@ -144,11 +144,29 @@ fn a_request_waits_no_longer_than_acquire() {
     assert_eq!((stats.in_use, stats.waiting), (0, 0));
 }
 
+/// Peers that each use up all the time one connection is given.
+#[test]
+fn a_queue_of_peers_that_say_no_more_holds_a_request_up_no_longer_than_acquire() {
+    let container = Container::new(&key(), 1, Hello::new([7; 16], b"").unwrap());
+    let no_more = |words: &str, pings, first: &[u8]| {
+        let mut scene = Scene::new(words).wait(Duration::from_millis(200));
+        scene.settings.pings = pings;
+        let peers: Vec<TcpStream> = (0..12).map(|_| scene.dial()).collect();
+        peers.iter().for_each(|mut peer| peer.write_all(first).unwrap());
+        let start = Instant::now();
+        assert!(scene.acquire().is_err());
+        let took = start.elapsed();
+        assert!(took < Duration::from_millis(200 + 100 + 200), "{words}: {took:?}");
+    };
+    no_more("keyfile=k", Pings::default(), &container.hello());
+    no_more("", Pings::before_every_request(Duration::from_secs(1)), b"");
+}
+
 #[test]
 fn where_nobody_has_been_for_a_while_one_request_waits_a_moment_and_the_others_not_at_all() {
     let scene = Scene::new("");
     let start = Instant::now();
-    assert!(scene.reverse.accept(start).unwrap().is_none());
+    assert!(scene.reverse.accept(&Look::until(start)).unwrap().is_none());
     let patience = |has_open, after| {
         scene.reverse.patience(has_open, LONG, start + Duration::from_secs(after))
     };
@@ -327,7 +345,7 @@ fn each_child_takes_the_lowest_free_port_of_a_range_and_gives_it_up_for_the_next
         }
     };
     assert!(children[2].listen().is_err(), "there is no third");
-    assert!(children[2].accept(Instant::now()).is_err());
+    assert!(children[2].accept(&Look::until(Instant::now())).is_err());
     assert_eq!(children[0].listen(), Ok(None), "it has one");
     children[0].give_up();
     let port = children[2].listen().unwrap().expect("free again").port();
