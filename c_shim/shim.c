@@ -231,10 +231,9 @@ void ajp_shim_end_unused_listeners(void)
     table->count = kept;
 }
 
-void ajp_shim_defer_accept(int fd)
+void ajp_shim_defer_accept(int fd, int seconds)
 {
 #ifdef TCP_DEFER_ACCEPT
-    int seconds = 30;
     setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 #endif
 }

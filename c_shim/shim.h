@@ -106,8 +106,8 @@ int ajp_shim_keep_listener(const char *name, int fd);
 /* Closes, in all processes, those not asked for since the last call. */
 void ajp_shim_end_unused_listeners(void);
 
-/* A peer that says nothing is not to be accepted before 30 seconds or so. */
-void ajp_shim_defer_accept(int fd);
+/* A peer that says nothing is not to be accepted before so many seconds or some more; 0: at once. */
+void ajp_shim_defer_accept(int fd, int seconds);
 /* How many connections wait to be accepted, and how many may; 0: the system does not say. */
 int ajp_shim_accept_queue(int fd, unsigned *waiting, unsigned *length);
 

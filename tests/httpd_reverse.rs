@@ -103,6 +103,23 @@ fn a_graceful_restart_keeps_what_waits_to_be_accepted() {
 }
 
 #[test]
+fn a_graceful_restart_without_the_key_takes_containers_that_say_nothing_first() {
+    let port = free_port();
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, "0123456789abcdef").unwrap();
+    let keyfile = format!("keyfile={}", key.display());
+    let httpd = setup(port, &keyfile).start();
+    httpd.get("/app/x").expect(503);
+    let conf = httpd.root().join("httpd.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace(&keyfile, "")).unwrap();
+    httpd.graceful();
+    let _container = dialling(port, HOME, 2, "ours");
+    answers(&httpd, "/app/x", "ours");
+}
+
+#[test]
 fn a_port_that_is_no_longer_asked_for_is_closed_by_a_graceful_restart() {
     let port = free_port();
     let httpd = setup(port, "").start();

@@ -140,11 +140,11 @@ pub(super) unsafe fn listen(
             let listener = Listener::from_fd(copy);
             let set = listener.listen(settings.backlog);
             set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
-            if key.is_some() {
-                // Without a handshake nothing is sent first, and nothing would ever be accepted.
-                // SAFETY: a socket of ours.
-                unsafe { sys::ajp_shim_defer_accept(raw) };
-            }
+            // Without a handshake nothing is sent first, and nothing would be accepted in time. There
+            // may have been a key before the restart.
+            let seconds = if key.is_some() { SILENT_FOR } else { 0 };
+            // SAFETY: a socket of ours.
+            unsafe { sys::ajp_shim_defer_accept(raw, seconds) };
             socket = Some(raw);
         }
         listening.push(Listening { settings, key, socket });
@@ -231,10 +231,13 @@ pub(super) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
 
 fn defer(socket: BorrowedFd<'_>) {
     // SAFETY: an open socket.
-    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd()) }
+    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd(), SILENT_FOR) }
 }
 
 fn leave(_: BorrowedFd<'_>) {}
+
+/// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
+const SILENT_FOR: c_int = 30;
 
 /// # Safety
 /// `raw` is open during the call.
