@@ -28,8 +28,8 @@ pub struct Reverse {
     listener: Mutex<Option<Arc<Listener>>>,
     /// This child has given its port up and takes no other.
     is_ending: AtomicBool,
-    /// Since when nobody was there to be accepted; `None`: somebody was, the last time.
-    empty_since: Mutex<Option<Instant>>,
+    /// `None`: somebody was there to be accepted, the last time.
+    empty: Mutex<Option<Empty>>,
     waiting: AtomicUsize,
     refusals: Refusals,
 }
@@ -50,7 +50,7 @@ impl Reverse {
             prepare,
             listener: Mutex::new(listener.map(Arc::new)),
             is_ending: AtomicBool::default(),
-            empty_since: Mutex::default(),
+            empty: Mutex::default(),
             waiting: AtomicUsize::default(),
             refusals: Refusals::default(),
         }
@@ -135,14 +135,14 @@ impl Reverse {
             let now = Instant::now();
             let Some(share) = look.share(now) else { return Ok(None) };
             let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
-                self.empty_since.lock().get_or_insert(now);
+                self.note_empty(now);
                 return Ok(None);
             };
             let Address::Inet(peer) = stream.peer() else { continue };
             let peer = peer.ip().to_canonical();
             match self.welcome(&stream, peer, share) {
                 Ok(true) => {
-                    *self.empty_since.lock() = None;
+                    *self.empty.lock() = None;
                     return Ok(Some(stream));
                 }
                 // It died while it waited: nothing to be said.
@@ -155,6 +155,18 @@ impl Reverse {
     /// Notes why a connection was not used.
     pub(super) fn refuse(&self, peer: IpAddr, reason: RefusalReason) {
         self.refusals.note(peer, reason, Instant::now());
+    }
+
+    fn note_empty(&self, now: Instant) {
+        let mut empty = self.empty.lock();
+        // What there was since this child looked the last time, nobody knows.
+        let since = match *empty {
+            Some(Empty { since, last }) if now.saturating_duration_since(last) < GONE_AFTER => {
+                since
+            }
+            _ => now,
+        };
+        *empty = Some(Empty { since, last: now });
     }
 
     /// Has it proved all it can?
@@ -192,15 +204,14 @@ impl Reverse {
         listener.wait(bell, time).map_err(NoListener::Accept)
     }
 
-    /// How long a request is to wait for somebody to dial in: `wait`, unless nobody has been there
-    /// for a while and nothing is open. Then one request of this child waits a moment, and the others
+    /// How long a request that has found nobody is to wait for somebody to dial in: `wait`, unless
+    /// this child has looked again and again for a while, nobody was there, and nothing is open. Then one request of this child waits a moment, and the others
     /// not at all: each has looked, which is how a container that comes back is noticed.
     pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
         let is_gone = !has_open
-            && self
-                .empty_since
-                .lock()
-                .is_some_and(|since| now.saturating_duration_since(since) >= GONE_AFTER);
+            && self.empty.lock().is_some_and(|Empty { since, .. }| {
+                now.saturating_duration_since(since) >= GONE_AFTER
+            });
         let already = self.waiting.fetch_add(1, Relaxed);
         let time = match is_gone {
             false => wait,
@@ -215,6 +226,13 @@ impl fmt::Display for Reverse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)
     }
+}
+
+/// Nobody was there in each of several looks, none of them long after the one before.
+#[derive(Clone, Copy, Debug)]
+struct Empty {
+    since: Instant,
+    last: Instant,
 }
 
 /// A request that waits, and for how long it may.

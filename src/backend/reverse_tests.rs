@@ -166,10 +166,9 @@ fn a_queue_of_peers_that_say_no_more_holds_a_request_up_no_longer_than_acquire()
 fn where_nobody_has_been_for_a_while_one_request_waits_a_moment_and_the_others_not_at_all() {
     let scene = Scene::new("");
     let start = Instant::now();
-    assert!(scene.reverse.accept(&Look::until(start)).unwrap().is_none());
-    let patience = |has_open, after| {
-        scene.reverse.patience(has_open, LONG, start + Duration::from_secs(after))
-    };
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let patience = |has_open, after| scene.reverse.patience(has_open, LONG, at(after));
+    (0..=10).for_each(|second| scene.reverse.note_empty(at(second)));
     assert_eq!(patience(false, 1).time, LONG, "it may be that it restarts");
     assert_eq!(patience(true, 100).time, LONG, "what is open may come back");
     let first = patience(false, 10);
@@ -181,6 +180,21 @@ fn where_nobody_has_been_for_a_while_one_request_waits_a_moment_and_the_others_n
     let _peer = scene.dial();
     drop(scene.acquire().unwrap());
     assert_eq!(patience(false, 100).time, LONG, "somebody was there");
+}
+
+#[test]
+fn a_child_that_has_not_looked_for_a_while_does_not_take_the_container_for_gone() {
+    let scene = Scene::new("");
+    let start = Instant::now();
+    let looks = |second| {
+        let now = start + Duration::from_secs(second);
+        scene.reverse.note_empty(now);
+        scene.reverse.patience(false, LONG, now).is_gone
+    };
+    assert!(!looks(0));
+    assert!(!looks(600), "other children may have taken, this moment, what has dialled in since");
+    assert!(!looks(601));
+    assert!(looks(602));
 }
 
 #[test]
