@@ -205,8 +205,9 @@ impl Reverse {
     }
 
     /// How long a request that has found nobody is to wait for somebody to dial in: `wait`, unless
-    /// this child has looked again and again for a while, nobody was there, and nothing is open. Then one request of this child waits a moment, and the others
-    /// not at all: each has looked, which is how a container that comes back is noticed.
+    /// this child has looked again and again for a while, nobody was there, and nothing is open. Then
+    /// one request of this child waits a moment, and the others not at all: each has looked, which is
+    /// how a container that comes back is noticed.
     pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
         let is_gone = !has_open
             && self.empty.lock().is_some_and(|Empty { since, .. }| {
