@@ -19,7 +19,7 @@ fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
     let fresh = [httpd.accept(), httpd.accept()];
     agent.signal("TERM");
     assert!(fresh.iter().all(ends));
-    agent.wait_for_line("told to end: 1 requests in progress");
+    agent.wait_for_line("told to end; requests in progress: 1");
     send(&back, b"AB\0\x06\x03\0\x02hi\0");
     expect(&front, b"AB\0\x06\x03\0\x02hi\0");
     assert!(httpd.accept_within(QUIET).is_none(), "none is dialled any more");
@@ -47,6 +47,20 @@ fn a_connection_between_two_requests_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_request_that_httpd_has_given_up_does_not_hold_up_the_end() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
+    let front = httpd.accept();
+    send(&front, b"request");
+    let back = container.accept_used();
+    expect(&back, b"request");
+    drop(front);
+    assert!(ends(&back), "and the container goes on");
+    agent.signal("TERM");
+    assert_eq!(agent.wait_for_end().code(), Some(0));
+}
+
+#[test]
 fn a_request_that_takes_longer_than_drain_timeout_is_cut() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "300"]);
@@ -56,7 +70,7 @@ fn a_request_that_takes_longer_than_drain_timeout_is_cut() {
     agent.signal("TERM");
     assert!(ends(&front));
     assert_eq!(agent.wait_for_end().code(), Some(0));
-    agent.wait_for_line("1 requests were cut");
+    agent.wait_for_line("requests that were cut: 1");
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl Agent {
         self.drain_until = Some(now + self.settings.drain_timeout);
         self.end_all(|connection| !connection.is_in_use(), now);
         self.log.say(format_args!(
-            "told to end: {} requests in progress, waiting for up to {} ms",
+            "told to end; requests in progress: {}, waiting for up to {} ms",
             self.connections.len(),
             self.settings.drain_timeout.as_millis()
         ));
@@ -266,7 +266,7 @@ impl Agent {
         let cut = self.connections.len();
         match cut {
             0 => self.log.say("ended"),
-            _ => self.log.say(format_args!("ended, {cut} requests were cut")),
+            _ => self.log.say(format_args!("ended; requests that were cut: {cut}")),
         }
         Ended { cut }
     }

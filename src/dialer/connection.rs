@@ -72,10 +72,9 @@ impl Connection {
 
     /// The descriptors to poll.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let writable = |attempt: &Attempt| attempt.writable().is_some().then_some(PollFlags::OUT);
         match &self.state {
             State::Dialling(attempt) | State::Joining(_, _, attempt) => {
-                attempt.writable().into_iter().zip(writable(attempt)).collect()
+                attempt.writable().map(|fd| (fd, PollFlags::OUT)).into_iter().collect()
             }
             State::Waiting(waiting) => vec![(waiting.as_fd(), PollFlags::IN)],
             State::Joined(splice) => splice.interests().collect(),
@@ -184,21 +183,17 @@ impl Connection {
 
     /// Closes it and strikes it from the books.
     pub(super) fn end(self, end: End, around: &mut Around<'_>, now: Instant) {
-        let Connection { port, link, .. } = &self;
         match &end {
-            End::NotOpened(_) => {}
             End::Refused(why) | End::NoContainer(why) => {
-                around.log.detail(self.line(around.ports, &format!("is closed: {why}")));
+                self.tell(around, &format!("is closed: {why}"));
             }
-            End::Closed if link.is_some() => {
-                around.log.detail(self.line(around.ports, "is closed"));
-            }
-            End::Closed | End::Unwanted => {}
+            End::Closed => self.tell(around, "is closed"),
+            // The port's own line tells of the first; the others are many and as wanted.
+            End::NotOpened(_) | End::Unwanted => {}
         }
-        let port = *port;
         match (self.link, end) {
-            (None, End::NotOpened(why)) => around.ports.failed(port, why, now),
-            (None, _) => around.ports.given_up(port),
+            (None, End::NotOpened(why)) => around.ports.failed(self.port, why, now),
+            (None, _) => around.ports.given_up(self.port),
             (Some(link), End::Closed) => around.ports.closed(link, now),
             (Some(link), End::Refused(why)) => around.ports.refused(link, why, now),
             (Some(link), _) => around.ports.left(link),

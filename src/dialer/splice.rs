@@ -57,9 +57,10 @@ impl Splice {
         open && self.answers.at_rest() && self.up.is_empty() && self.down.is_empty()
     }
 
-    /// Whether nobody loses anything if this splice ends now.
+    /// Whether nobody loses anything if this splice ends now: an httpd that has sent its end takes
+    /// no answer any more.
     pub(super) fn may_end(&self) -> bool {
-        self.at_rest() || self.down.is_closed()
+        self.at_rest() || self.down.is_closed() || self.up.is_closed()
     }
 
     /// Moves what can be moved now.
