@@ -103,6 +103,10 @@ fn every_example_configuration_serves_the_application() {
                 let page = httpd.curl(&["--insecure"], "https", "/app/static.txt");
                 assert_eq!(page, "a static file of the application\n");
             }
+            "status.conf" => {
+                let page = httpd.get("/ajp-status").expect(200).text();
+                assert!(page.contains("AJP workers of localhost"), "{page}");
+            }
             "attributes.conf" => assert_eq!(httpd.get("/app/static.txt").status, 401),
             _ => assert_eq!(httpd.get("/app/static.txt").expect(200).body.len(), 33, "{name}"),
         }

@@ -18,7 +18,8 @@ pub fn auto(snapshot: &Snapshot) -> String {
         line("State", &member.state.name());
         line("Busy", &member.busy);
         line("Requests", &member.figures.requests);
-        line("Errors", &member.figures.failures());
+        // mod_proxy says `Err` on this page for a member in error, and people look for that.
+        line("Failed", &member.figures.failures());
         line("Retries", &member.figures.retries);
         line("Failovers", &member.figures.failovers);
         line("DurationUs", &member.figures.duration.sum_us);
