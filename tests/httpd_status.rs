@@ -92,10 +92,22 @@ fn mixed(httpd: &Httpd, rounds: usize) {
     }
 }
 
+const CLIENTS: usize = 4;
+const ROUNDS: usize = 3;
+
 #[test]
 fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_children() {
-    const CLIENTS: usize = 4;
-    const ROUNDS: usize = 3;
+    let httpd = figures_are_the_peers_own(prefork(CLIENTS + 1));
+    assert!(serving(&httpd) >= 4, "{} children", serving(&httpd));
+}
+
+#[test]
+fn the_figures_are_the_peers_own_where_threads_of_several_children_count_at_once() {
+    figures_are_the_peers_own(Httpd::setup().conf("StartServers 4\nMinSpareThreads 64"));
+}
+
+#[track_caller]
+fn figures_are_the_peers_own(setup: Setup) -> Httpd {
     let (of_a, of_b) = (Bytes::default(), Bytes::default());
     let (a, b) = (peer(&of_a, true), peer(&of_b, false));
     let common = "ping=5 replytimeout=200 maxreplytimeouts=100000";
@@ -104,7 +116,7 @@ fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_childr
         format!("ajp://127.0.0.1:{} route=b lbset=1 {common}", b.port()),
     ];
     let down = free_port();
-    let setup = prefork(CLIENTS + 1).conf("CustomLog children.log \"%P\"");
+    let setup = setup.conf("CustomLog children.log \"%P\"");
     let setup = setup.conf(&format!("ProxyPass /down ajp://127.0.0.1:{down}"));
     let httpd = with_status(balancer(setup, &members)).start();
 
@@ -116,7 +128,6 @@ fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_childr
     // One after the other: while one goes on to another member, its own is in error for an instant,
     // and others are not given to it.
     (0..CLIENTS * ROUNDS).for_each(|_| drop(httpd.get("/app/die").expect(200)));
-    assert!(serving(&httpd) >= 4, "{} children", serving(&httpd));
     let each = CLIENTS * ROUNDS;
     let (port_a, port_b) = (format!(":{}", a.port()), format!(":{}", b.port()));
 
@@ -159,6 +170,7 @@ fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_childr
     assert_eq!((number(&nobody["requests"]), number(&nobody["sent"])), (each, 0));
     assert_eq!((number(&first["busy"]), number(&second["busy"])), (0, 0));
     assert_eq!(number(&report["children"]), httpd.children().len());
+    httpd
 }
 
 #[test]
