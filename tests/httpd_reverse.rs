@@ -363,6 +363,15 @@ fn what_cannot_be_is_refused_at_the_start() {
              ProxyPass /a ajp://a:1/\nProxyPass /b ajp://b:1/",
             &["ajp://b:1", "overlaps 127.0.0.1:9100-9110 of ajp://a:1"],
         ),
+        (
+            "ProxyAjpReverse ajp://a:1 listen=127.0.0.1:9100\n\
+             ProxyAjpReverse ajp://A:1 listen=127.0.0.1:9101\nProxyPass /a ajp://a:1/",
+            &["ajp://a:1", "two ProxyAjpReverse lines", "127.0.0.1:9101"],
+        ),
+        (
+            "ProxyPass /app unix:/run/x.sock|ajp://127.0.0.1:9100/app reversed=On",
+            &["/run/x.sock", "reversed=On"],
+        ),
     ] {
         let (accepted, printed) = Httpd::setup().modules(&["proxy_hcheck"]).conf(conf).configtest();
         assert!(!accepted, "{conf} was accepted");

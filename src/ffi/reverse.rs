@@ -72,7 +72,12 @@ pub(super) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
             ));
         }
         for other in &listeners[..at] {
-            if other.overlaps(listener) {
+            if (&other.host, other.port) == (&listener.host, listener.port) {
+                refuse(format_args!(
+                    "{url}: two ProxyAjpReverse lines are for this worker, at {other} and at \
+                     {listener}; it can have one"
+                ));
+            } else if other.overlaps(listener) {
                 refuse(format_args!("{url}: {listener} overlaps {other} of {}", self::url(other)));
             }
         }
@@ -272,8 +277,12 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
         reversed.extend(config.workers().iter().map(|(id, settings)| (*id, settings.reversed)));
     }
     // SAFETY: as the caller promises.
-    for worker in unsafe { workers(main) } {
+    for worker in unsafe { ajp_workers(main) } {
         let is_reversed = reversed.get(&worker.id()).copied().unwrap_or(false);
+        if let Some(path) = worker.socket_path().filter(|_| is_reversed) {
+            let path = String::from_utf8_lossy(&path);
+            return Err(format!("unix:{path}: reversed=On is for workers over TCP"));
+        }
         if is_reversed && !listeners.iter().any(|listener| is_of(worker, listener)) {
             let host = worker.host();
             let own = ReverseListener::of_worker(&String::from_utf8_lossy(&host), port(worker));
@@ -288,6 +297,13 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
 /// # Safety
 /// As [`check`].
 unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
+    // SAFETY: as the caller promises.
+    unsafe { ajp_workers(main) }.filter(|worker| worker.socket_path().is_none()).collect()
+}
+
+/// # Safety
+/// As [`check`].
+unsafe fn ajp_workers(main: *mut sys::server_rec) -> impl Iterator<Item = Worker> {
     // SAFETY: as the caller promises; the workers are mod_proxy's and live.
     let all = unsafe {
         roll::servers(main)
@@ -295,7 +311,7 @@ unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
             .flat_map(|conf| roll::workers(conf))
             .map(|raw| Worker::from_ptr(raw))
     };
-    all.filter(|worker| worker.is_ajp() && worker.socket_path().is_none()).collect()
+    all.filter(|worker| worker.is_ajp())
 }
 
 fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
