@@ -139,7 +139,9 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
          RewriteRule ^/to/(.*?)/(.*)$ ajp://$1/$2 [P]"
     );
     let httpd = setup(port, "").conf(&rewrite).start();
-    for target in ["/app/x", "/any/x", &format!("/to/127.0.0.1:{port}/x")] {
+    let urls = ["127.0.0.1", "LOCALHOST"].map(|host| format!("/to/{host}:{port}/x"));
+    let targets = ["/app/x", "/any/x", &urls[0], &urls[1]];
+    for target in targets {
         let answer = httpd.get(target).expect(503);
         assert_eq!(answer.header("Retry-After"), Some("1"), "{target}");
     }
@@ -147,7 +149,7 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
     let said = format!("no container has dialled in at 127.0.0.1:{port} (waited 1s");
     assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
     let _container = dialling(port, HOME, 2, "ours");
-    for target in ["/app/x", "/any/x", &format!("/to/127.0.0.1:{port}/x")] {
+    for target in targets {
         answers(&httpd, target, "ours");
     }
 }

@@ -134,6 +134,17 @@ impl ReverseListener {
             || other.covers(self.address, *self.ports.start())
     }
 
+    /// Does a URL with this host and port lead to it, or to the worker it is for? A name is not looked
+    /// up; a socket at all addresses is known by the loopback ones alone, since which others are this
+    /// machine's it does not say.
+    #[must_use]
+    pub fn is_reached_by(&self, host: &str, port: u16) -> bool {
+        let is_at =
+            |ip: IpAddr| self.address == ip || (self.address.is_unspecified() && ip.is_loopback());
+        (self.host.eq_ignore_ascii_case(host) && self.port == port)
+            || (self.ports.contains(&port) && address(host).is_some_and(is_at))
+    }
+
     /// Does it listen where a socket bound to this address would?
     #[must_use]
     pub fn covers(&self, address: IpAddr, port: u16) -> bool {
@@ -327,6 +338,20 @@ mod tests {
         for host in ["10.0.0.5", "node1", "0.0.0.0"] {
             assert!(ReverseListener::of_worker(host, 9100).is_err(), "{host}");
         }
+    }
+
+    #[test]
+    fn a_url_that_leads_to_its_own_port_is_known_by_every_spelling_of_the_address() {
+        let reached = |line: &str, host: &str, port| parse(line).is_reached_by(host, port);
+        let home = "ajp://127.0.0.1:9100";
+        assert!(reached(home, "127.0.0.1", 9100) && reached(home, "LocalHost", 9100));
+        assert!(!reached(home, "127.0.0.1", 9101) && !reached(home, "10.0.0.1", 9100));
+        assert!(reached("ajp://[::1]:9100", "0:0:0:0:0:0:0:1", 9100));
+        let range = "ajp://node2:8009 listen=10.0.0.5:9200-9215 allow=10.1.3.0/24";
+        assert!(reached(range, "NODE2", 8009) && reached(range, "10.0.0.5", 9215));
+        assert!(!reached(range, "node2", 9200));
+        let all = "ajp://node3:8009 listen=0.0.0.0:9300 allow=10.1.3.0/24";
+        assert!(reached(all, "127.0.0.1", 9300) && !reached(all, "10.0.0.9", 9300));
     }
 
     #[test]

@@ -96,10 +96,8 @@ impl Child {
         let own = || Backend::name_of(key);
         let name = counted_as.map_or_else(own, str::to_owned);
         let stats = self.counting.as_ref().and_then(|counting| counting.pool(&name));
-        let reverse = match &key.socket_path {
-            None if !self.reverses.is_empty() => self.reverses.get(&(key.host.clone(), key.port)),
-            _ => None,
-        };
+        let reverse =
+            key.socket_path.is_none().then(|| self.reverse(&key.host, key.port)).flatten();
         Backend::counted(key.clone(), reverse.cloned(), stats)
     }
 
@@ -137,6 +135,12 @@ impl Child {
             false => pool == format!("ajp://{host}:{port}"),
         };
         self.reverses.iter().find(|(address, _)| is_named(address)).map(|(_, of)| Arc::clone(of))
+    }
+
+    /// Where the container of the worker with this host and port dials in, if it does.
+    pub(super) fn reverse(&self, host: &str, port: u16) -> Option<&Arc<Reverse>> {
+        let named = self.reverses.get(&(host.to_owned(), port));
+        named.or_else(|| self.reverses().find(|r| r.settings().is_reached_by(host, port)))
     }
 
     /// Where containers dial in.
