@@ -16,6 +16,9 @@
 //!
 //! A layer imports only layers below it; `tests/layering.rs` fails otherwise. Everything below
 //! `ffi` builds and tests without httpd: `cargo test --no-default-features`.
+//!
+//! Beside them stands `migrate`, which the module itself does not use: mod_jk's configuration read and
+//! this module's written (the command `jk2ajp`). It may import `config` and `protocol`.
 
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
@@ -27,6 +30,7 @@ pub mod exchange;
 #[cfg(feature = "httpd")]
 mod ffi;
 pub mod metrics;
+pub mod migrate;
 pub mod net;
 pub mod pool;
 pub mod protocol;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["protocol"]),
     ("metrics", &[]),
     ("status", &["pool", "config", "metrics"]),
+    ("migrate", &["protocol", "config"]),
     ("net", &[]),
     ("dialer", &["protocol", "net"]),
     ("backend", &["protocol", "exchange", "pool", "config", "metrics", "net"]),

@@ -28,4 +28,5 @@ pub use recovery::Recovery;
 pub use reverse::ReverseListener;
 pub use rewrite::{Edited, Line};
 pub use status_list::{FailStatus, StatusFailure};
+pub use words::{Word, Words};
 pub use worker::WorkerSettings;

@@ -5,18 +5,19 @@ use std::borrow::Cow;
 /// A word of a line. What a line consists of: words, each with the white space before it, and white
 /// space at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word<'a> {
+pub struct Word<'a> {
     /// The white space before it.
-    pub(super) space: &'a str,
+    pub space: &'a str,
     /// As it is written, with its quotes.
-    pub(super) raw: &'a str,
+    pub raw: &'a str,
     /// What it says.
-    pub(super) text: Cow<'a, str>,
+    pub text: Cow<'a, str>,
 }
 
 impl Word<'_> {
     /// `key=value`, cut at the first `=` as mod_proxy cuts it.
-    pub(super) fn parameter(&self) -> Option<(&str, &str)> {
+    #[must_use]
+    pub fn parameter(&self) -> Option<(&str, &str)> {
         self.text.split_once('=')
     }
 }
@@ -24,15 +25,18 @@ impl Word<'_> {
 /// Takes a line apart, as `ap_getword_conf` does: a quote counts at the beginning of a word alone,
 /// and within quotes a backslash hides a quote and another backslash.
 #[derive(Clone, Debug)]
-pub(super) struct Words<'a>(&'a str);
+pub struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
-    pub(super) fn of(line: &'a str) -> Self {
+    /// The words of a line.
+    #[must_use]
+    pub fn of(line: &'a str) -> Self {
         Self(line)
     }
 
     /// What has not been taken: behind the last word, white space.
-    pub(super) fn rest(&self) -> &'a str {
+    #[must_use]
+    pub fn rest(&self) -> &'a str {
         self.0
     }
 }

@@ -1,0 +1,177 @@
+//! From the files to the files.
+
+use std::collections::HashMap;
+
+use super::definitions::Definitions;
+use super::directives::{JkConf, Server, gather};
+use super::emit::{self, OutputFile};
+use super::httpd_conf::{self, Files};
+use super::macros::Environment;
+use super::message::{Message, Severity};
+use super::plan;
+use super::properties::{self, Property};
+use super::report::{Fate, Report};
+use super::rules;
+use super::source::Sources;
+use super::values::Context;
+
+/// What is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// httpd's configuration: its Jk lines, and the files they name.
+    pub httpd_conf: Option<String>,
+    /// workers.properties, in the place of JkWorkersFile's.
+    pub workers: Option<String>,
+    /// uriworkermap.properties of the main server, in the place of JkMountFile's.
+    pub map: Option<String>,
+    /// ServerRoot, where httpd's configuration does not say it.
+    pub server_root: Option<String>,
+    /// What `-D` and Define say, for `${…}` and `<IfDefine>`.
+    pub variables: HashMap<String, String>,
+    /// Read workers.properties as mod_jk 1.2.6 did.
+    pub is_old: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Conversion {
+    /// All files that were read.
+    pub sources: Sources,
+    /// What is wrong, in the order in which it was found.
+    pub messages: Vec<Message>,
+    /// What has become of each line.
+    pub report: Report,
+    /// What to write; nothing where a message is an error.
+    pub files: Vec<OutputFile>,
+}
+
+impl Conversion {
+    /// Something is wrong that nothing can be written with.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.messages.iter().any(|message| message.severity == Severity::Error)
+    }
+}
+
+/// Converts. Whatever the files say, it ends with files or with a located message.
+///
+/// # Errors
+/// A file that was named in `input` cannot be read: which, and why.
+pub fn convert(
+    input: &Input,
+    files: &dyn Files,
+    environment: &Environment<'_>,
+) -> Result<Conversion, String> {
+    let (mut sources, mut messages) = (Sources::default(), Vec::new());
+    let mut report = Report::default();
+    let mut conf = JkConf { servers: vec![Server::default()], ..JkConf::default() };
+    let mut server_root = input.server_root.clone();
+    if let Some(path) = &input.httpd_conf {
+        let read = httpd_conf::read(
+            path,
+            server_root.as_deref(),
+            input.variables.clone(),
+            files,
+            &mut sources,
+            &mut messages,
+        )?;
+        server_root = read.server_root.clone();
+        conf = gather(&read, files, &mut sources, &mut report, &mut messages);
+    }
+    let mut lines = std::mem::take(&mut conf.worker_properties);
+    let named = conf.workers_file.clone();
+    let workers = input.workers.clone().or(named.as_ref().map(|(path, _)| path.clone()));
+    if let Some(path) = workers {
+        match (files.read(&path), named) {
+            (Ok(bytes), _) => {
+                let file = sources.add(&path, &bytes);
+                lines.extend(properties::parse(&file, &mut messages));
+            }
+            (Err(why), Some((_, at))) if input.workers.is_none() => {
+                messages.push(Message::error(at, format!("{path}: {why}")));
+            }
+            (Err(why), _) => return Err(format!("{path}: {why}")),
+        }
+    }
+    if let Some(path) = &input.map {
+        let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
+        let file = sources.add(path, &bytes);
+        let found = rules::read_map(&file, &mut messages);
+        for rule in &found {
+            report.read(rule.at, file.slice(rule.at));
+        }
+        conf.servers[0].map = Some(found);
+        conf.servers[0].is_concerned = true;
+    }
+    for line in &lines {
+        report.read(line.at(), shown(line));
+    }
+    let macros: Vec<Property> =
+        lines.iter().filter(|line| !line.name.starts_with("worker.")).cloned().collect();
+    let environment = |name: &str| match (name, &server_root) {
+        ("ServerRoot", Some(root)) => Some(root.clone()),
+        _ => environment(name),
+    };
+    let definitions = Definitions::read(lines, &environment, &mut messages);
+    let mut context = Context {
+        definitions: &definitions,
+        report: &mut report,
+        messages: &mut messages,
+        is_old: input.is_old,
+    };
+    let mut plan = plan::workers(&mut context);
+    let files = emit::files(&mut context, &mut plan, &conf, &sources);
+    finish(&mut report, &definitions, &macros);
+    let mut conversion = Conversion { sources, messages, report, files };
+    if conversion.has_failed() {
+        conversion.files.clear();
+    }
+    Ok(conversion)
+}
+
+/// The line, without a secret.
+fn shown(line: &Property) -> String {
+    if line.name.ends_with(".secret") || line.name.ends_with(".secretkey") {
+        return format!("{}=(not shown)", line.name);
+    }
+    format!("{}={}", line.name, line.value)
+}
+
+/// Says of the remaining lines why nothing has been said of them.
+fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property]) {
+    for line in &definitions.replaced {
+        report.dropped(*line, "a later line defines it anew", "");
+    }
+    for line in macros {
+        report.add_if_none(line.at(), Fate::Kept { as_: "its value, where $(…) names it".into() });
+    }
+    for name in ["worker.maintain"] {
+        for line in definitions.named(name).iter().flat_map(|found| &found.lines) {
+            report.changed(
+                *line,
+                "ProxyAjpMaintain",
+                "The housekeeper goes round every second, and counts are halved every minute.",
+            );
+        }
+    }
+    let unsaid: Vec<_> = report.unsaid().collect();
+    for at in unsaid {
+        report.dropped(
+            at,
+            "no worker that is listed, or a member of one that is, makes use of it",
+            "",
+        );
+    }
+    report.defaults = DEFAULTS.iter().map(|text| (*text).to_owned()).collect();
+}
+
+/// What mod_jk does where nothing is said, and is done otherwise.
+const DEFAULTS: &[&str] = &[
+    "recovery_options unset: mod_jk sends any request again, also a POST that the backend may have acted on; here only what is safe is sent again (recovery=0 brings the other back, up to the first byte of the answer).",
+    "retries unset: mod_jk tries a worker twice, 100 ms apart, also after a timeout; here a backend that refuses connections is not tried again (retries=1 retryinterval=100 does), and nothing after a timeout.",
+    "lb_retries unset: mod_jk tries two members, pauses, and tries two more; here each usable one is tried once.",
+    "socket_timeout unset: mod_jk waits for an answer without end, here for a day (timeout=86400). A reply_timeout is better.",
+    "connection_pool_minsize unset: mod_jk keeps half of its pool when connection_pool_timeout closes idle connections; here all that are idle are closed (min= keeps some).",
+    "A path with parameters on . or .. (/app/..;x/) is not mapped here.",
+    "The status worker's page is balancer-manager, for this machine alone.",
+];

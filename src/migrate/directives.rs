@@ -1,0 +1,323 @@
+//! The Jk* directives, gathered by the server they are for.
+
+use super::directives_dropped::OTHERS;
+use super::httpd_conf::{Directive, Files, HttpdConf, below};
+use super::message::Message;
+use super::options::Options;
+use super::properties::{self, Property};
+use super::report::Report;
+use super::rules::{self, Left, Origin, Rule};
+use super::source::{Sources, Span};
+
+/// JkMountCopy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MountCopy {
+    /// Virtual hosts have their own mounts alone.
+    #[default]
+    Off,
+    /// This virtual host has the main server's, too.
+    On,
+    /// All have.
+    All,
+}
+
+/// JkEnvVar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvVar {
+    /// The variable, and the attribute.
+    pub name: String,
+    /// What is sent where it is not set; `None`: nothing.
+    pub default: Option<String>,
+    /// The line.
+    pub at: Span,
+}
+
+/// What one server's lines say.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    /// What `<VirtualHost>` says; empty for the main server.
+    pub addresses: String,
+    /// ServerName.
+    pub name: Option<String>,
+    /// The line of `<VirtualHost>`.
+    pub at: Option<Span>,
+    /// JkMount and JkUnMount.
+    pub mounts: Vec<Rule>,
+    /// JkMountFile, read.
+    pub map: Option<Vec<Rule>>,
+    /// JkMountCopy.
+    pub copy: MountCopy,
+    /// JkOptions.
+    pub options: Options,
+    /// JkEnvVar.
+    pub env_vars: Vec<EnvVar>,
+    /// JkStripSession: the parameter that is taken off.
+    pub strip_session: Option<(String, Span)>,
+    /// JkLogLevel, as LogLevel has it.
+    pub log_level: Option<(&'static str, Span)>,
+    /// Something of mod_jk's stands here.
+    pub is_concerned: bool,
+}
+
+/// Everything that the configuration says of mod_jk.
+#[derive(Debug, Default)]
+pub struct JkConf {
+    /// The main server, and the virtual hosts.
+    pub servers: Vec<Server>,
+    /// JkWorkersFile, and where it is named.
+    pub workers_file: Option<(String, Span)>,
+    /// JkWorkerProperty.
+    pub worker_properties: Vec<Property>,
+    /// JkWatchdogInterval is set.
+    pub watchdog: Option<Span>,
+}
+
+/// Reads them. JkMountFile's files are read, too.
+pub fn gather(
+    conf: &HttpdConf,
+    files: &dyn Files,
+    sources: &mut Sources,
+    report: &mut Report,
+    messages: &mut Vec<Message>,
+) -> JkConf {
+    let servers = conf.servers.iter().map(|section| Server {
+        addresses: section.addresses.clone(),
+        name: section.name.clone(),
+        at: section.at,
+        ..Server::default()
+    });
+    let all = JkConf { servers: servers.collect(), ..JkConf::default() };
+    let root = conf.server_root.clone();
+    let mut gatherer = Gatherer { all, root, files, sources, report, messages };
+    for directive in &conf.directives {
+        gatherer.directive(directive);
+    }
+    gatherer.all
+}
+
+struct Gatherer<'g> {
+    all: JkConf,
+    root: Option<String>,
+    files: &'g dyn Files,
+    sources: &'g mut Sources,
+    report: &'g mut Report,
+    messages: &'g mut Vec<Message>,
+}
+
+impl Gatherer<'_> {
+    fn directive(&mut self, line: &Directive) {
+        if line.is("SetHandler") {
+            if line.words.first().is_some_and(|handler| handler == "jakarta-servlet") {
+                self.read(line);
+                self.report.dropped(
+                    line.at,
+                    "the worker is named in the environment (JK_WORKER_NAME), request by request",
+                    "write SetHandler \"proxy:balancer://NAME\" where it is always the same worker",
+                );
+            }
+            return;
+        }
+        let Some(server) = self.all.servers.get_mut(line.server) else { return };
+        server.is_concerned = true;
+        self.read(line);
+        let name = line.name.to_ascii_lowercase();
+        let Some(first) = line.words.first() else {
+            self.messages.push(Message::error(line.at, format!("{} without a value", line.name)));
+            return;
+        };
+        match name.as_str() {
+            "jkworkersfile" => {
+                if self.all.workers_file.is_some() {
+                    self.messages.push(Message::error(line.at, "JkWorkersFile may stand once"));
+                    return;
+                }
+                self.all.workers_file = Some((below(self.root.as_deref(), first), line.at));
+                self.report.kept(line.at, "its workers are in this configuration");
+            }
+            "jkworkerproperty" => {
+                let text = line.file.slice(line.at).split_once(char::is_whitespace);
+                let text = text.map_or("", |(_, text)| text.trim());
+                let property = properties::parse_line(&line.file, text, self.messages);
+                self.all.worker_properties.extend(property);
+                self.report.kept(line.at, "as a line of workers.properties");
+            }
+            "jkmount" | "jkunmount" => self.mount(line, name == "jkunmount"),
+            "jkmountfile" => self.mount_file(line, first),
+            "jkmountcopy" => {
+                let copy = match first.to_ascii_lowercase().as_str() {
+                    "on" => MountCopy::On,
+                    "all" => MountCopy::All,
+                    "off" => MountCopy::Off,
+                    _ => {
+                        self.messages
+                            .push(Message::error(line.at, "JkMountCopy is On, Off or All"));
+                        return;
+                    }
+                };
+                self.server(line).copy = copy;
+                self.report.kept(line.at, "each virtual host's file has all rules that hold in it");
+            }
+            "jkoptions" => {
+                let server = &mut self.all.servers[line.server];
+                server.options.add(line, self.report, self.messages);
+            }
+            "jkenvvar" => {
+                let default = line.words.get(1).cloned();
+                let words = match &default {
+                    Some(default) => format!("ProxyAjpEnvVar {first} {default}"),
+                    None => format!("ProxyAjpEnvVar {first}"),
+                };
+                let variable = EnvVar { name: first.clone(), default, at: line.at };
+                let variables = &mut self.server(line).env_vars;
+                variables.retain(|known| known.name != variable.name);
+                variables.push(variable);
+                self.report.kept(line.at, words);
+            }
+            "jkstripsession" => {
+                if first.eq_ignore_ascii_case("on") {
+                    let parameter = line.words.get(1).map_or(";jsessionid", |word| word);
+                    let parameter = parameter.trim_start_matches(';').to_owned();
+                    self.server(line).strip_session = Some((parameter, line.at));
+                    self.report.kept(line.at, "a RewriteRule");
+                } else {
+                    self.report.kept(line.at, "nothing: it is so anyway");
+                }
+            }
+            "jkloglevel" => self.log_level(line, first),
+            "jkwatchdoginterval" => {
+                if first.trim() != "0" {
+                    self.all.watchdog = Some(line.at);
+                }
+                self.report.changed(
+                    line.at,
+                    "the housekeeper (ProxyAjpMaintain)",
+                    "It goes round every second in each child, whether or not this is set.",
+                );
+            }
+            _ => self.other(line, &name),
+        }
+    }
+
+    fn server(&mut self, line: &Directive) -> &mut Server {
+        &mut self.all.servers[line.server]
+    }
+
+    fn read(&mut self, line: &Directive) {
+        self.report.read(line.at, format!("{} {}", line.name, line.arguments));
+    }
+
+    fn mount(&mut self, line: &Directive, excludes: bool) {
+        let (pattern, worker) = match (&line.words[..], &line.location) {
+            ([worker], Some(location)) => (location.path.clone(), worker),
+            ([pattern, worker], None) => (pattern.clone(), worker),
+            ([_], None) => {
+                let text = format!("{} needs a path where no <Location> has one", line.name);
+                self.messages.push(Message::error(line.at, text));
+                return;
+            }
+            ([_, _], Some(_)) => {
+                let text = format!("{} takes no path where <Location> has one", line.name);
+                self.messages.push(Message::error(line.at, text));
+                return;
+            }
+            _ => {
+                let text = format!("{} takes a path and a worker", line.name);
+                self.messages.push(Message::error(line.at, text));
+                return;
+            }
+        };
+        if line.location.as_ref().is_some_and(|location| location.is_expression) {
+            self.messages.push(
+                Message::warning(line.at, "mod_jk takes the expression of this section for a path")
+                    .help(
+                        "so it is converted; write JkMount with a pattern, outside of the section",
+                    ),
+            );
+        }
+        // As a slice of the file, so that what is said of its extensions has its place.
+        let whole = line.file.slice(line.at);
+        let worker = whole.rfind(&**worker).map_or(&**worker, |at| &whole[at..at + worker.len()]);
+        let left = Left { pattern: &pattern, excludes, at: line.at };
+        let found = rules::parse(&line.file, left, worker, Origin::Directive, self.messages);
+        let mounts = &mut self.all.servers[line.server].mounts;
+        for rule in found {
+            // mod_jk keeps them by their pattern.
+            let same = |known: &Rule| {
+                known.pattern == rule.pattern && known.is_exclusion == rule.is_exclusion
+            };
+            if let Some(known) = mounts.iter_mut().find(|known| same(known)) {
+                let text =
+                    format!("`{}` was mounted before; this line counts", rule.pattern.as_str());
+                self.messages.push(Message::warning(line.at, text));
+                self.report.dropped(known.at, "a later line has the same pattern", "");
+                *known = rule;
+            } else {
+                mounts.push(rule);
+            }
+        }
+    }
+
+    fn mount_file(&mut self, line: &Directive, path: &str) {
+        let path = below(self.root.as_deref(), path);
+        match self.files.read(&path) {
+            Ok(bytes) => {
+                let file = self.sources.add(&path, &bytes);
+                let rules = rules::read_map(&file, self.messages);
+                for rule in &rules {
+                    self.report.read(rule.at, file.slice(rule.at));
+                }
+                self.server(line).map = Some(rules);
+                self.report.changed(
+                    line.at,
+                    "its rules are in this configuration",
+                    "It is not read again when it changes: run jk2ajp, then apachectl graceful.",
+                );
+            }
+            Err(why) => {
+                self.messages.push(
+                    Message::error(line.at, format!("{path}: {why}"))
+                        .help("httpd does not start with this line in mod_jk either"),
+                );
+            }
+        }
+    }
+
+    fn log_level(&mut self, line: &Directive, level: &str) {
+        let level = match level.to_ascii_lowercase().as_str() {
+            "trace" => "trace1",
+            "debug" => "debug",
+            "info" => "info",
+            "warn" => "warn",
+            "error" => "error",
+            "emerg" => "emerg",
+            _ => {
+                self.messages.push(Message::warning(line.at, "mod_jk knows no such level"));
+                return;
+            }
+        };
+        self.server(line).log_level = Some((level, line.at));
+        self.report.changed(
+            line.at,
+            format!("LogLevel proxy_ajp:{level}"),
+            "It is about httpd's ErrorLog; there is no log file of its own.",
+        );
+    }
+
+    /// What is read for the report alone.
+    fn other(&mut self, line: &Directive, name: &str) {
+        let found = OTHERS.iter().find(|(known, ..)| *known == name);
+        let Some((_, usual, why, advice)) = found else {
+            self.messages.push(
+                Message::error(line.at, format!("mod_jk knows no directive {}", line.name))
+                    .help("httpd does not start with this line"),
+            );
+            return;
+        };
+        let is_usual = line.words.first().is_some_and(|word| word.eq_ignore_ascii_case(usual));
+        if is_usual && !usual.is_empty() {
+            self.report.kept(line.at, "nothing: it is so anyway");
+        } else {
+            self.report.dropped(line.at, *why, *advice);
+        }
+    }
+}

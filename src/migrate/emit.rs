@@ -1,0 +1,173 @@
+//! The configuration itself: balancers first, then what each server maps to them.
+
+use super::ajp::AjpWorker;
+use super::directives::{JkConf, MountCopy, Server};
+use super::emit_server::{self, Inherited};
+use super::mounts::{mounts_of_worker, rules_of};
+use super::plan::{Plan, Written};
+use super::rules::Rule;
+use super::source::Sources;
+use super::text::{ConfText, origins, word};
+use super::values::Context;
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Without a directory.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+    /// The `<VirtualHost>` that is to include it, as `conf/httpd.conf:12 (*:80 www.example.org)`.
+    pub host: Option<String>,
+}
+
+/// The file of the main server.
+pub const MAIN_FILE: &str = "jk2ajp.conf";
+
+/// Writes all files: the main server's first.
+pub fn files(
+    context: &mut Context<'_>,
+    plan: &mut Plan,
+    conf: &JkConf,
+    sources: &Sources,
+) -> Vec<OutputFile> {
+    let workers_mounts = workers_mounts(context, plan);
+    let has_hosts = conf.servers.len() > 1;
+    let main = conf.servers.first();
+    let mut parts = Vec::new();
+    for (number, server) in conf.servers.iter().enumerate() {
+        let is_main = number == 0;
+        let base = main.filter(|_| !is_main);
+        if !is_main && !server.is_concerned {
+            continue;
+        }
+        let mut rules = rules_of(server, base);
+        let copies =
+            base.is_none_or(|main| server.copy != MountCopy::Off || main.copy == MountCopy::All);
+        if copies {
+            rules.extend(workers_mounts.iter().cloned());
+        }
+        let inherited = Inherited {
+            base,
+            hides_rules: has_hosts && if is_main { server.copy != MountCopy::All } else { true },
+        };
+        let part = emit_server::write(context, plan, server, &rules, &inherited, sources);
+        parts.push((number, server, part));
+    }
+    let mut files = Vec::new();
+    for (number, server, part) in parts {
+        let mut text = ConfText::default();
+        if number == 0 {
+            head(&mut text, conf, plan);
+            for written in &plan.balancers {
+                balancer(&mut text, written, sources);
+            }
+        } else {
+            text.comment(0, &format!("Written by jk2ajp for {}.", title(server, sources)));
+            text.comment(
+                0,
+                "Include it where that virtual host has its Jk lines, and remove those.",
+            );
+        }
+        text.gap();
+        let name = if number == 0 { MAIN_FILE.to_owned() } else { file_name(number, server) };
+        let text = text.into_string() + &part;
+        let host = (number > 0).then(|| title(server, sources));
+        files.push(OutputFile { name, text, host });
+    }
+    files
+}
+
+/// `worker.x.mount` of all listed workers.
+fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
+    let mut names: Vec<&String> = plan.workers.keys().collect();
+    names.sort_unstable();
+    let mut rules = Vec::new();
+    for name in names {
+        let Some(property) = context.find(name, &["mount"]) else { continue };
+        context.kept(property, "ProxyPassMatch for each pattern");
+        rules.extend(mounts_of_worker(name, &property.value, property.at, context.messages));
+    }
+    rules
+}
+
+fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
+    text.comment(0, "Written by jk2ajp from mod_jk's configuration. Include it in the main server, and remove the Jk");
+    text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
+    text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");
+    let mut modules =
+        vec!["proxy", "proxy_ajp (mod_proxy_ajp_rs.so)", "setenvif", "env", "headers"];
+    if !plan.balancers.is_empty() {
+        modules.extend(["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]);
+    }
+    let uses = |method: &str| {
+        let mut settings = plan.balancers.iter().flat_map(|written| &written.balancer.settings);
+        settings.any(|(name, value)| *name == "lbmethod" && value == method)
+    };
+    modules.extend(["bytraffic", "bybusyness"].into_iter().filter(|method| uses(method)).map(
+        |method| if method == "bytraffic" { "lbmethod_bytraffic" } else { "lbmethod_bybusyness" },
+    ));
+    if conf.servers.iter().any(|server| server.strip_session.is_some()) {
+        modules.push("rewrite");
+    }
+    text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));
+}
+
+fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
+    let balancer = &written.balancer;
+    text.gap();
+    let from = origins(sources, &balancer.lines);
+    text.comment(0, &format!("worker {} ({from})", balancer.name));
+    if let Some(rule) = written.reason {
+        text.comment(0, &format!("for the requests of {}", sources.line(rule)));
+    }
+    text.line(0, &format!("<Proxy \"balancer://{}\">", written.name));
+    for member in &balancer.members {
+        let from = origins(sources, &member.lines);
+        text.comment(4, &format!("worker {} ({from})", member.name));
+        let route = word(&format!("route={}", member.route));
+        let parameters = parameters(&member.parameters);
+        text.line(4, &format!("BalancerMember {} {route}{parameters}", word(&member.url)));
+    }
+    if !balancer.settings.is_empty() {
+        text.line(4, &format!("ProxySet{}", parameters(&balancer.settings)));
+    }
+    if let Some(path) = &balancer.own_cookie {
+        let cookie = format!("{}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}", balancer.session.0);
+        let cookie = super::text::quoted(&cookie);
+        text.line(4, &format!("Header add Set-Cookie {cookie} env=BALANCER_ROUTE_CHANGED"));
+    }
+    text.line(0, "</Proxy>");
+}
+
+/// A worker outside of balancers.
+pub(super) fn plain(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
+    text.gap();
+    let from = origins(sources, &worker.lines);
+    text.comment(0, &format!("worker {} ({from})", worker.name));
+    text.line(0, &format!("<Proxy {}>", super::text::quoted(&worker.url)));
+    text.line(4, &format!("ProxySet{}", parameters(&worker.parameters)));
+    text.line(0, "</Proxy>");
+}
+
+fn parameters(list: &[(&'static str, String)]) -> String {
+    list.iter().map(|(name, value)| format!(" {}", word(&format!("{name}={value}")))).collect()
+}
+
+fn title(server: &Server, sources: &Sources) -> String {
+    let name = server.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let place = server.at.map_or(String::new(), |at| sources.line(at));
+    format!("{place} (<VirtualHost {}>{name})", server.addresses)
+}
+
+fn file_name(number: usize, server: &Server) -> String {
+    let name = server.name.as_deref().unwrap_or("").split(':').next().unwrap_or("");
+    let clean: String =
+        name.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).take(60).collect();
+    let name = clean.trim_matches('.');
+    if name.is_empty() {
+        format!("jk2ajp-host-{number}.conf")
+    } else {
+        format!("jk2ajp-host-{number}-{name}.conf")
+    }
+}

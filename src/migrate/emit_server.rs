@@ -1,0 +1,375 @@
+//! What one server maps: its rules in mod_jk's order, and what is different for some of them.
+
+use std::cmp::Reverse;
+
+use super::directives::Server;
+use super::emit;
+use super::message::Message;
+use super::options::{Choice, Options};
+use super::plan::{Manner, Plan, Worker};
+use super::rules::Rule;
+use super::source::Sources;
+use super::text::{ConfText, quoted, word};
+use super::values::Context;
+
+/// What the main server has to do with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inherited<'s> {
+    /// `None`: it is the main server.
+    pub base: Option<&'s Server>,
+    /// Rules are not handed down.
+    pub hides_rules: bool,
+}
+
+/// Writes all of it.
+pub(super) fn write(
+    context: &mut Context<'_>,
+    plan: &mut Plan,
+    server: &Server,
+    rules: &[Rule],
+    inherited: &Inherited<'_>,
+    sources: &Sources,
+) -> String {
+    let empty = Options::default();
+    let base = inherited.base.map_or(&empty, |base| &base.options);
+    let options = server.options.over(base);
+    let mut part = Part { context, plan, sources, text: ConfText::default(), options };
+    part.workers(rules);
+    part.words(server, base, inherited, !rules.is_empty());
+    let mut sorted: Vec<&Rule> = rules.iter().collect();
+    sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
+    part.rules(&sorted);
+    part.differences(&sorted);
+    part.strip_session(server, &sorted);
+    part.text.into_string()
+}
+
+struct Part<'p, 'c> {
+    context: &'p mut Context<'c>,
+    plan: &'p mut Plan,
+    sources: &'p Sources,
+    text: ConfText,
+    options: Options,
+}
+
+/// What a rule's requests get.
+enum Target {
+    Url(String),
+    StatusPage,
+    Nothing,
+}
+
+impl Part<'_, '_> {
+    /// The workers outside of balancers that this server's rules name.
+    fn workers(&mut self, rules: &[Rule]) {
+        let mut written: Vec<(String, Vec<(&'static str, String)>)> = Vec::new();
+        for rule in rules.iter().filter(|rule| !rule.is_exclusion && !rule.is_disabled) {
+            let Some(Worker::Ajp(worker)) = self.plan.workers.get(&rule.worker) else { continue };
+            let mut worker = worker.clone();
+            Manner::of(&self.options).add_to(&mut worker);
+            match written.iter().find(|(url, _)| *url == worker.url) {
+                Some((_, parameters)) => {
+                    if *parameters != worker.parameters {
+                        let text = format!(
+                            "another worker is at {} too, with other properties",
+                            worker.url
+                        );
+                        let message = Message::warning(rule.worker_at, text)
+                            .help("httpd has one worker for one address: the properties of the first one count");
+                        if !self.context.messages.contains(&message) {
+                            self.context.messages.push(message);
+                        }
+                    }
+                }
+                None => {
+                    emit::plain(&mut self.text, &worker, self.sources);
+                    written.push((worker.url, worker.parameters));
+                }
+            }
+        }
+    }
+
+    /// What is said once for the server.
+    fn words(
+        &mut self,
+        server: &Server,
+        base: &Options,
+        inherited: &Inherited<'_>,
+        has_rules: bool,
+    ) {
+        self.text.gap();
+        for variable in &server.env_vars {
+            let line = self.sources.line(variable.at);
+            self.text.comment(0, &format!("{line}: JkEnvVar"));
+            let default =
+                variable.default.as_deref().map(|default| format!(" {}", quoted(default)));
+            let default = default.unwrap_or_default();
+            self.text.line(0, &format!("ProxyAjpEnvVar {}{default}", word(&variable.name)));
+        }
+        let (is, was) = (self.options.has(Choice::CertChain), base.has(Choice::CertChain));
+        if is != was {
+            self.text.line(0, if is { "ProxyAjpCertChain On" } else { "ProxyAjpCertChain Off" });
+        }
+        if let Some((level, at)) = server.log_level {
+            self.text.comment(0, &format!("{}: JkLogLevel", self.sources.line(at)));
+            self.text.line(0, &format!("LogLevel proxy_ajp:{level}"));
+        }
+        if !has_rules && inherited.base.is_none() {
+            return;
+        }
+        if inherited.hides_rules {
+            self.text
+                .comment(0, "as without JkMountCopy: what is mapped here is mapped here alone");
+            self.text.line(0, "ProxyPassInherit Off");
+        }
+        if !has_rules {
+            return;
+        }
+        self.text.comment(0, "mod_jk's no-jk: include this file behind the lines that set it");
+        self.text.line(0, "SetEnvIf no-jk \".\" no-proxy");
+        self.text.gap();
+        self.text.comment(
+            0,
+            "not for the container to resolve: a path that would lead out of what is mapped",
+        );
+        self.exclude(r"/\.\.?;");
+        if self.options.has(Choice::RejectUnsafe) {
+            self.text.comment(0, "JkOptions +RejectUnsafeURI");
+            self.exclude(r"[%\\]");
+        }
+    }
+
+    fn exclude(&mut self, regex: &str) {
+        self.text.line(0, &format!("ProxyPassMatch {} \"!\"", quoted(regex)));
+    }
+
+    fn rules(&mut self, sorted: &[&Rule]) {
+        let mounts: Vec<&Rule> =
+            sorted.iter().copied().filter(|r| !r.is_exclusion && !r.is_disabled).collect();
+        let exclusions: Vec<&Rule> =
+            sorted.iter().copied().filter(|r| r.is_exclusion && !r.is_disabled).collect();
+        let is_for_all = |exclusion: &Rule| {
+            exclusion.worker == "*" || mounts.iter().all(|mount| mount.worker == exclusion.worker)
+        };
+        for rule in sorted.iter().filter(|rule| rule.is_disabled) {
+            self.rule_comment(rule, "disabled");
+            self.context.report.kept(rule.at, "a comment: it is disabled");
+        }
+        for exclusion in exclusions.iter().filter(|exclusion| is_for_all(exclusion)) {
+            self.rule_comment(exclusion, "");
+            let regex = exclusion.pattern.regex();
+            self.exclude(&regex);
+            self.context
+                .report
+                .kept(exclusion.at, format!("ProxyPassMatch {} \"!\"", quoted(&regex)));
+        }
+        for mount in &mounts {
+            let own = exclusions.iter().filter(|exclusion| {
+                exclusion.worker == mount.worker
+                    && !is_for_all(exclusion)
+                    && !exclusion.pattern.excludes(&mount.pattern)
+            });
+            for exclusion in own {
+                let line = self.sources.line(exclusion.at);
+                let note = format!("{line}: {}, of the next rule", exclusion.text());
+                self.text.comment(0, &note);
+                let regex = mount.pattern.regex_with(&exclusion.pattern);
+                self.exclude(&regex);
+                self.context.report.kept(
+                    exclusion.at,
+                    format!(
+                        "ProxyPassMatch {} \"!\" before the rules of {}",
+                        quoted(&regex),
+                        exclusion.worker
+                    ),
+                );
+            }
+            self.mount(mount);
+        }
+        for exclusion in exclusions {
+            self.context.report.add_if_none(
+                exclusion.at,
+                super::report::Fate::Kept {
+                    as_: "nothing: no rule of its worker has such paths".into(),
+                },
+            );
+        }
+    }
+
+    fn mount(&mut self, rule: &Rule) {
+        let regex = quoted(&rule.pattern.regex());
+        match self.target(rule) {
+            Target::Url(url) => {
+                self.rule_comment(rule, "");
+                let nocanon = if self.options.has(Choice::Unparsed) { " nocanon" } else { "" };
+                let line = format!("ProxyPassMatch {regex} {}{nocanon}", quoted(&url));
+                self.text.line(0, &line);
+                self.context.report.kept(rule.at, line);
+            }
+            Target::StatusPage => {
+                self.rule_comment(rule, "");
+                self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
+                self.text.line(0, &format!("<LocationMatch {regex}>"));
+                self.text.line(4, "SetHandler balancer-manager");
+                self.text.line(4, "Require local");
+                self.text.line(0, "</LocationMatch>");
+                self.context.report.changed(
+                    rule.at,
+                    "balancer-manager",
+                    "It is another page, and only this machine may see it (Require local).",
+                );
+            }
+            Target::Nothing => {
+                self.rule_comment(rule, "its worker is not there");
+                self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
+            }
+        }
+    }
+
+    fn target(&mut self, rule: &Rule) -> Target {
+        match self.plan.workers.get(&rule.worker) {
+            Some(Worker::Ajp(worker)) => {
+                let url = worker.url.clone();
+                if rule.extensions.change_the_balancer() {
+                    self.context.messages.push(
+                        Message::warning(rule.at, "what this rule says of members and sessions means nothing for a worker that is no balancer")
+                            .help("mod_jk passes it over, too; only fail_on_status counts there, and not here"),
+                    );
+                }
+                Target::Url(url)
+            }
+            Some(Worker::Balancer(balancer)) => {
+                if balancer.members.is_empty() {
+                    self.context.report.dropped(
+                        rule.at,
+                        "none of its balancer's members could be converted",
+                        "",
+                    );
+                    return Target::Nothing;
+                }
+                let manner = Manner::of(&self.options);
+                let name = self.plan.balancer_for(&rule.worker, &rule.extensions, manner, rule.at);
+                if rule.extensions.change_the_balancer() {
+                    self.context.report.changed(
+                        rule.at,
+                        format!("balancer://{}", name.as_deref().unwrap_or("")),
+                        "A balancer of its own with the same members, which finds members in error and counts requests by itself.",
+                    );
+                }
+                name.map_or(Target::Nothing, |name| Target::Url(format!("balancer://{name}")))
+            }
+            Some(Worker::Status) => Target::StatusPage,
+            Some(Worker::Unsupported) => {
+                self.context.report.dropped(
+                    rule.at,
+                    format!("worker `{}` is not converted", rule.worker),
+                    "See its type.",
+                );
+                Target::Nothing
+            }
+            None => {
+                let text = format!("no worker `{}` in worker.list", rule.worker);
+                let help = "mod_jk answers such requests with 500; here httpd serves them itself";
+                let message = Message::warning(rule.worker_at, text).help(help);
+                if !self.context.messages.contains(&message) {
+                    self.context.messages.push(message);
+                }
+                self.context.report.dropped(
+                    rule.at,
+                    "its worker is not in worker.list",
+                    "Name it there, and run jk2ajp again.",
+                );
+                Target::Nothing
+            }
+        }
+    }
+
+    fn rule_comment(&mut self, rule: &Rule, note: &str) {
+        let line = self.sources.line(rule.at);
+        let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
+        self.text.comment(0, &format!("{line}: {}{note}", rule.text()));
+    }
+
+    /// Timeouts, stickiness and error pages of single rules: from the least specific to the most,
+    /// since of several sections that match the last one counts.
+    fn differences(&mut self, sorted: &[&Rule]) {
+        let mounts = sorted.iter().rev().filter(|rule| !rule.is_exclusion && !rule.is_disabled);
+        let mut known = [false; 3];
+        let mut text = ConfText::default();
+        for rule in mounts {
+            let extensions = &rule.extensions;
+            let mut lines = Vec::new();
+            match extensions.reply_timeout {
+                Some(wait) => lines.push(format!("SetEnv ajp-reply-timeout {wait}")),
+                None if known[0] => lines.push("UnsetEnv ajp-reply-timeout".into()),
+                None => {}
+            }
+            known[0] |= extensions.reply_timeout.is_some();
+            match extensions.sticky_ignore {
+                true => lines.push("SetEnv ajp-sticky-ignore 1".into()),
+                false if known[1] => lines.push("UnsetEnv ajp-sticky-ignore".into()),
+                false => {}
+            }
+            known[1] |= extensions.sticky_ignore;
+            match extensions.use_server_errors {
+                Some(least) => lines.push(error_override(least)),
+                None if known[2] => lines.push("ProxyErrorOverride Off".into()),
+                None => {}
+            }
+            known[2] |= extensions.use_server_errors.is_some();
+            if lines.is_empty() {
+                continue;
+            }
+            text.comment(0, &format!("{}: {}", self.sources.line(rule.at), rule.text()));
+            text.line(0, &format!("<LocationMatch {}>", quoted(&rule.pattern.regex())));
+            for line in lines {
+                text.line(4, &line);
+                self.context.report.kept(rule.at, line);
+            }
+            text.line(0, "</LocationMatch>");
+        }
+        if !text.is_empty() {
+            self.text.gap();
+            self.text.comment(0, "what is different for some rules, the most specific one last");
+            self.text.line(0, text.into_string().trim_end());
+        }
+    }
+
+    fn strip_session(&mut self, server: &Server, sorted: &[&Rule]) {
+        let Some((parameter, at)) = &server.strip_session else { return };
+        self.text.gap();
+        self.text.comment(0, &format!("{}: JkStripSession", self.sources.line(*at)));
+        self.text.line(0, "RewriteEngine On");
+        for rule in sorted.iter().filter(|rule| !rule.is_exclusion && !rule.is_disabled) {
+            let not = format!("!{}", rule.pattern.regex());
+            self.text.line(0, &format!("RewriteCond \"%{{REQUEST_URI}}\" {}", quoted(&not)));
+        }
+        let mut regex = String::from("^(.*?);");
+        for c in parameter.chars() {
+            if !c.is_ascii_alphanumeric() {
+                regex.push('\\');
+            }
+            regex.push(c);
+        }
+        regex.push_str("[^/]*(.*)$");
+        self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));
+    }
+}
+
+/// httpd's page for every status from this one on.
+fn error_override(least: u16) -> String {
+    const KNOWN: [u16; 39] = [
+        400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
+        421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507,
+        508, 510, 511,
+    ];
+    if least <= 400 {
+        return "ProxyErrorOverride On".into();
+    }
+    let codes = KNOWN.iter().filter(|code| **code >= least);
+    let codes: Vec<String> = codes.map(u16::to_string).collect();
+    if codes.is_empty() {
+        return "ProxyErrorOverride Off".into();
+    }
+    format!("ProxyErrorOverride On {}", codes.join(" "))
+}

@@ -1,0 +1,402 @@
+//! httpd's configuration files, as far as mod_jk's directives need them: sections, Include, Define.
+
+use std::collections::HashMap;
+
+use super::message::Message;
+use super::source::{SourceFile, Sources, Span};
+use crate::config::Words;
+
+/// The files of the machine, or what stands for them.
+pub trait Files {
+    /// All of a file.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The files that an Include names: one, those of a directory, or those a pattern matches, in
+    /// their order.
+    fn find(&self, pattern: &str) -> Vec<String>;
+}
+
+/// A directive of mod_jk's, or one that matters to them.
+#[derive(Clone, Debug)]
+pub struct Directive {
+    /// As it was written.
+    pub name: String,
+    /// Its words. Each is a slice of `file`, but for escaped quotes.
+    pub words: Vec<String>,
+    /// All that follows the name.
+    pub arguments: String,
+    /// The line.
+    pub at: Span,
+    /// Where the line is; for one that was continued or had variables, its text alone.
+    pub file: SourceFile,
+    /// Which server it is for: 0 is the main one.
+    pub server: usize,
+    /// The innermost `<Location>`.
+    pub location: Option<Location>,
+}
+
+impl Directive {
+    /// The name, to be compared.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// What a `<Location>` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// A path, or an expression.
+    pub path: String,
+    /// `<LocationMatch>` or `~`.
+    pub is_expression: bool,
+}
+
+/// A virtual host, or the main server.
+#[derive(Clone, Debug)]
+pub struct ServerSection {
+    /// What `<VirtualHost>` says; empty for the main server.
+    pub addresses: String,
+    /// ServerName.
+    pub name: Option<String>,
+    /// The line of `<VirtualHost>`.
+    pub at: Option<Span>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct HttpdConf {
+    /// All directives that begin with Jk, and SetHandler.
+    pub directives: Vec<Directive>,
+    /// The main server, and the virtual hosts in their order.
+    pub servers: Vec<ServerSection>,
+    /// ServerRoot.
+    pub server_root: Option<String>,
+}
+
+/// As deep as httpd follows Include.
+const DEEPEST: usize = 128;
+
+/// More files than any configuration has: one that includes itself twice would go on for ever.
+const MOST_FILES: usize = 2_000;
+
+/// Reads a file and what it includes. `variables` are those of Define, `-D` and the environment.
+pub fn read(
+    path: &str,
+    server_root: Option<&str>,
+    variables: HashMap<String, String>,
+    files: &dyn Files,
+    sources: &mut Sources,
+    messages: &mut Vec<Message>,
+) -> Result<HttpdConf, String> {
+    let main = ServerSection { addresses: String::new(), name: None, at: None };
+    let conf = HttpdConf {
+        directives: Vec::new(),
+        servers: vec![main],
+        server_root: server_root.map(str::to_owned),
+    };
+    let mut reader =
+        Reader { files, sources, messages, variables, conf, sections: Vec::new(), read: 0 };
+    let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
+    reader.file(path, &bytes, 0);
+    Ok(reader.conf)
+}
+
+struct Section {
+    name: String,
+    server: usize,
+    location: Option<Location>,
+    is_skipped: bool,
+}
+
+struct Reader<'r> {
+    files: &'r dyn Files,
+    sources: &'r mut Sources,
+    messages: &'r mut Vec<Message>,
+    variables: HashMap<String, String>,
+    conf: HttpdConf,
+    sections: Vec<Section>,
+    read: usize,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &str, bytes: &[u8], depth: usize) {
+        let file = self.sources.add(path, bytes);
+        let text = file.text().to_owned();
+        let mut from = 0;
+        while from < text.len() {
+            let mut end = from;
+            let mut joined = String::new();
+            // A backslash at the end of a line continues it.
+            loop {
+                let stop = text[end..].find('\n').map_or(text.len(), |at| end + at);
+                let line = text[end..stop].trim_end_matches('\r');
+                end = (stop + 1).min(text.len());
+                match line.strip_suffix('\\') {
+                    Some(line) if end < text.len() => joined.push_str(line),
+                    _ => {
+                        joined.push_str(line);
+                        break;
+                    }
+                }
+            }
+            let whole = file.text()[from..end].trim();
+            self.line(&file, whole, joined.trim(), depth);
+            from = end;
+        }
+    }
+
+    fn line(&mut self, file: &SourceFile, whole: &str, joined: &str, depth: usize) {
+        if joined.is_empty() || joined.starts_with('#') {
+            return;
+        }
+        let expanded = self.expand(joined);
+        if expanded == whole {
+            self.directive(file, whole, file.span(whole), depth);
+            return;
+        }
+        // Its words are not in the file as they are: they get a text of their own.
+        let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
+        let place = self.sources.line(file.span(first));
+        let shown = self.sources.add(&format!("{place} (as httpd reads it)"), expanded.as_bytes());
+        let line = shown.clone();
+        self.directive(&shown, line.text(), shown.span(line.text()), depth);
+    }
+
+    fn directive(&mut self, file: &SourceFile, line: &str, at: Span, depth: usize) {
+        let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
+        let (name, arguments) = (&line[..end], line[end..].trim());
+        if let Some(closed) = name.strip_prefix("</") {
+            self.close(closed.trim_end_matches('>'), at);
+            return;
+        }
+        if let Some(opened) = name.strip_prefix('<') {
+            let arguments = arguments.trim_end_matches('>').trim();
+            self.open(opened.trim_end_matches('>'), arguments, at);
+            return;
+        }
+        if self.sections.iter().any(|section| section.is_skipped) {
+            return;
+        }
+        let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let server = self.sections.last().map_or(0, |section| section.server);
+        match words.first() {
+            Some(pattern) if is("Include") || is("IncludeOptional") => {
+                self.include(pattern, is("IncludeOptional"), at, depth);
+            }
+            Some(root) if is("ServerRoot") && self.conf.server_root.is_none() => {
+                self.conf.server_root = Some(root.clone());
+            }
+            Some(server_name) if is("ServerName") => {
+                self.conf.servers[server].name = Some(server_name.clone());
+            }
+            Some(variable) if is("Define") => {
+                let value = words.get(1).cloned().unwrap_or_default();
+                self.variables.insert(variable.clone(), value);
+            }
+            Some(variable) if is("UnDefine") => drop(self.variables.remove(variable)),
+            _ if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"))
+                || is("SetHandler") =>
+            {
+                self.conf.directives.push(Directive {
+                    name: name.into(),
+                    words,
+                    arguments: arguments.into(),
+                    at,
+                    file: file.clone(),
+                    server,
+                    location: self.sections.iter().rev().find_map(|s| s.location.clone()),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, name: &str, arguments: &str, at: Span) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let mut server = self.sections.last().map_or(0, |section| section.server);
+        let mut location = None;
+        let mut is_skipped = false;
+        if is("VirtualHost") {
+            server = self.conf.servers.len();
+            let addresses = arguments.to_owned();
+            self.conf.servers.push(ServerSection { addresses, name: None, at: Some(at) });
+        } else if is("Location") || is("LocationMatch") {
+            let mut words = Words::of(arguments).map(|word| word.text.into_owned());
+            let first = words.next().unwrap_or_default();
+            let (is_expression, path) = match first.as_str() {
+                "~" => (true, words.next().unwrap_or_default()),
+                _ => (is("LocationMatch"), first),
+            };
+            location = Some(Location { path, is_expression });
+        } else if is("IfDefine") {
+            let (not, name) = negated(arguments);
+            is_skipped = self.variables.contains_key(name) == not;
+        } else if is("IfModule") {
+            let (not, name) = negated(arguments);
+            is_skipped = not && matches!(name, "mod_jk.c" | "jk_module");
+        }
+        self.sections.push(Section { name: name.into(), server, location, is_skipped });
+    }
+
+    fn close(&mut self, name: &str, at: Span) {
+        match self.sections.pop() {
+            Some(open) if open.name.eq_ignore_ascii_case(name) => {}
+            Some(open) => {
+                let text = format!("</{name}> where </{}> was to be expected", open.name);
+                self.messages.push(Message::error(at, text));
+            }
+            None => {
+                let text = format!("</{name}> without <{name}>");
+                self.messages.push(Message::error(at, text));
+            }
+        }
+    }
+
+    fn include(&mut self, pattern: &str, is_optional: bool, at: Span, depth: usize) {
+        if depth >= DEEPEST {
+            self.messages.push(Message::error(at, "files include one another more than 128 deep"));
+            return;
+        }
+        let pattern = below(self.conf.server_root.as_deref(), pattern);
+        let found = self.files.find(&pattern);
+        if found.is_empty() && !is_optional && !pattern.contains(['*', '?', '[']) {
+            let text = format!("{pattern} cannot be found");
+            self.messages
+                .push(Message::warning(at, text).help("what it says of mod_jk is not converted"));
+        }
+        for path in found {
+            self.read += 1;
+            if self.read > MOST_FILES {
+                self.messages.push(Message::error(at, "more than 2000 files are included"));
+                return;
+            }
+            match self.files.read(&path) {
+                Ok(bytes) => self.file(&path, &bytes, depth + 1),
+                Err(why) => {
+                    self.messages.push(Message::warning(at, format!("{path}: {why}")));
+                }
+            }
+        }
+    }
+
+    /// `${NAME}` of what is defined; the rest stays.
+    fn expand(&self, line: &str) -> String {
+        let mut text = String::with_capacity(line.len());
+        let mut rest = line;
+        while let Some((before, behind)) = rest.split_once("${") {
+            text.push_str(before);
+            let found = behind
+                .split_once('}')
+                .and_then(|(name, after)| Some((self.variables.get(name)?, after)));
+            match found {
+                Some((value, after)) => {
+                    text.push_str(value);
+                    rest = after;
+                }
+                None => {
+                    text.push_str("${");
+                    rest = behind;
+                }
+            }
+        }
+        text.push_str(rest);
+        text
+    }
+}
+
+fn negated(arguments: &str) -> (bool, &str) {
+    match arguments.strip_prefix('!') {
+        Some(name) => (true, name.trim()),
+        None => (false, arguments),
+    }
+}
+
+/// A path as httpd takes it: below ServerRoot, unless it begins at the root.
+#[must_use]
+pub fn below(root: Option<&str>, path: &str) -> String {
+    match root {
+        Some(root) if !path.starts_with('/') => format!("{}/{path}", root.trim_end_matches('/')),
+        _ => path.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Memory(Vec<(&'static str, &'static str)>);
+
+    impl Files for Memory {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            let found = self.0.iter().find(|(name, _)| *name == path);
+            found.map(|(_, text)| text.as_bytes().to_vec()).ok_or("no such file".into())
+        }
+        fn find(&self, pattern: &str) -> Vec<String> {
+            let start = pattern.trim_end_matches("*.conf");
+            let named = self.0.iter().filter(|(name, _)| name.starts_with(start));
+            named.map(|(name, _)| (*name).to_owned()).collect()
+        }
+    }
+
+    fn conf(files: Vec<(&'static str, &'static str)>) -> (HttpdConf, Vec<Message>, Sources) {
+        let (mut sources, mut messages) = (Sources::default(), Vec::new());
+        let memory = Memory(files);
+        let conf = read("m", None, HashMap::new(), &memory, &mut sources, &mut messages).unwrap();
+        (conf, messages, sources)
+    }
+
+    #[test]
+    fn directives_know_their_server_their_location_and_their_line() {
+        let (conf, messages, sources) = conf(vec![(
+            "m",
+            "JkMount /a w\n<VirtualHost *:80>\n  ServerName x.org\n  <Location \"/p\">\n    JkMount w\n  </Location>\n</VirtualHost>\n",
+        )]);
+        assert!(messages.is_empty());
+        let [main, inner] = &conf.directives[..] else { panic!("two: {:?}", conf.directives) };
+        assert_eq!((main.server, main.location.clone()), (0, None));
+        assert_eq!(main.words, ["/a", "w"]);
+        let path = Location { path: "/p".into(), is_expression: false };
+        assert_eq!((inner.server, inner.location.clone()), (1, Some(path)));
+        assert_eq!(sources.line(inner.at), "m:5");
+        assert_eq!(conf.servers[1].name.as_deref(), Some("x.org"));
+    }
+
+    #[test]
+    fn includes_are_followed_below_the_server_root() {
+        let (conf, messages, sources) = conf(vec![
+            ("m", "ServerRoot /r\nIncludeOptional sites/*.conf\nInclude none.conf\n"),
+            ("/r/sites/one.conf", "JkMount /a w\n"),
+        ]);
+        assert_eq!(conf.directives.len(), 1);
+        assert_eq!(sources.line(conf.directives[0].at), "/r/sites/one.conf:1");
+        assert_eq!(messages.len(), 1, "none.conf is missed");
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_ends() {
+        let (_, messages, _) = conf(vec![("m", "Include m\n")]);
+        assert!(messages.iter().any(|message| message.text.contains("128 deep")));
+    }
+
+    #[test]
+    fn continued_lines_and_variables_are_read_as_httpd_reads_them() {
+        let (conf, _, sources) = conf(vec![(
+            "m",
+            "Define W lb\nJkMount /a \\\n   ${W}\n<IfDefine X>\nJkMount /x x\n</IfDefine>\n<IfModule !mod_jk.c>\nJkMount /y y\n</IfModule>\nJkMount /z ${no}",
+        )]);
+        let words: Vec<_> = conf.directives.iter().map(|d| d.words.join(" ")).collect();
+        assert_eq!(words, ["/a lb", "/z ${no}"]);
+        assert!(sources.place(conf.directives[0].at).file.starts_with("m:2 "));
+    }
+
+    #[test]
+    fn a_section_closed_by_another_s_name_is_an_error() {
+        let (_, messages, _) = conf(vec![("m", "<Location /a>\n</VirtualHost>\n</X>\n")]);
+        assert_eq!(messages.len(), 2);
+    }
+}

@@ -1,0 +1,47 @@
+//! From mod_jk: its configuration read, this module's written. What `jk2ajp` does.
+//!
+//! ```text
+//! httpd_conf, directives, options    the Jk lines of httpd's configuration
+//! properties, macros, definitions    workers.properties as mod_jk reads it
+//! rules, extensions, pattern, mounts what is mapped, and in which order
+//! ajp, ajp_pings, balancer, plan     workers, as httpd's
+//! emit, emit_server, text            the configuration
+//! report, message, source            what has become of each line, and what is wrong with it
+//! ```
+//!
+//! Nothing here touches the machine: files come through [`Files`], the environment through a
+//! function. Whatever the files say, [`convert`] gives files, or a message with file, line and column.
+
+mod ajp;
+mod ajp_pings;
+mod balancer;
+mod convert;
+mod definitions;
+mod directives;
+mod directives_dropped;
+mod emit;
+mod emit_server;
+mod extensions;
+mod httpd_conf;
+mod macros;
+mod message;
+mod mounts;
+mod options;
+mod pattern;
+mod plan;
+mod properties;
+mod property_table;
+mod report;
+mod rules;
+mod source;
+mod text;
+mod values;
+
+pub use convert::{Conversion, Input, convert};
+pub use emit::{MAIN_FILE, OutputFile};
+pub use httpd_conf::Files;
+pub use message::{Message, Severity};
+pub use pattern::{Pattern, PatternError};
+pub use report::{Fate, Report};
+pub use source::{Place, SourceFile, Sources, Span};
+pub use text::quoted;

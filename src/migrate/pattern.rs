@@ -1,0 +1,221 @@
+//! Patterns of mounts: `*` any characters, `?` one; and the regular expressions they become.
+//!
+//! mod_jk compares a pattern with the path without its parameters (`/app;v=1/x` is `/app/x`);
+//! ProxyPassMatch sees them. So the expressions allow `;…` before each `/` and at the end, and
+//! never match within one.
+
+use std::cmp::Reverse;
+
+/// A pattern that begins with `/`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern(String);
+
+/// What a pattern begins with, or never matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatternError {
+    /// It does not begin with `/`.
+    NoSlash,
+    /// It has `;` or `//`, which no path has when mod_jk compares it.
+    NeverMatches,
+}
+
+impl Pattern {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It cannot match.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if !text.starts_with('/') {
+            return Err(PatternError::NoSlash);
+        }
+        if text.contains(';') || text.contains("//") {
+            return Err(PatternError::NeverMatches);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// mod_jk's order: more slashes first, then the longer.
+    #[must_use]
+    pub fn specificity(&self) -> (Reverse<usize>, Reverse<usize>) {
+        (Reverse(self.0.matches('/').count()), Reverse(self.0.len()))
+    }
+
+    /// What stands before the first wildcard.
+    fn literal(&self) -> &str {
+        self.0.split(['*', '?']).next().unwrap_or("")
+    }
+
+    /// Surely no path matches both.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        if !self.0.contains(['*', '?']) {
+            return !other.matches(&self.0);
+        }
+        if !other.0.contains(['*', '?']) {
+            return !self.matches(&other.0);
+        }
+        let (one, two) = (self.literal(), other.literal());
+        !one.starts_with(two) && !two.starts_with(one)
+    }
+
+    /// Surely every path that matches `other` matches this one.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        let is_prefix = self.0.strip_suffix('*') == Some(self.literal());
+        let is_exact = !other.0.contains(['*', '?']);
+        self == other
+            || (is_exact && self.matches(&other.0))
+            || (is_prefix && other.literal().starts_with(self.literal()))
+    }
+
+    /// Whether a path (without parameters) matches.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        glob(self.0.as_bytes(), path.as_bytes())
+    }
+
+    /// The expression for ProxyPassMatch and LocationMatch.
+    #[must_use]
+    pub fn regex(&self) -> String {
+        format!("^{}", self.body())
+    }
+
+    /// The expression for what matches both.
+    #[must_use]
+    pub fn regex_with(&self, other: &Self) -> String {
+        if self.contains(other) {
+            return other.regex();
+        }
+        format!("^(?={}){}", self.body(), other.body())
+    }
+
+    fn body(&self) -> String {
+        let mut regex = String::with_capacity(self.0.len() + 32);
+        let (rest, open_end) = match self.0.trim_end_matches('*') {
+            rest if rest.len() < self.0.len() => (rest, true),
+            rest => (rest, false),
+        };
+        let mut chars = rest.chars().enumerate().peekable();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '/' if at == 0 => regex.push('/'),
+                '/' => {
+                    regex.push_str(PARAMETERS);
+                    regex.push('/');
+                }
+                '?' => regex.push_str("(?:(?:;[^/]*+)?/|[^;/])"),
+                '*' => {
+                    while chars.next_if(|(_, next)| *next == '*').is_some() {}
+                    regex.push_str(ANYTHING);
+                }
+                c => {
+                    if r"\.+()[]{}^$|#-".contains(c) {
+                        regex.push('\\');
+                    }
+                    regex.push(c);
+                }
+            }
+        }
+        if !open_end {
+            regex.push_str(PARAMETERS);
+            regex.push('$');
+        }
+        regex
+    }
+}
+
+/// Parameters of a segment, as a whole or not at all.
+const PARAMETERS: &str = "(?:;[^/]*+)?";
+const ANYTHING: &str = "[^;]*(?:;[^/]*+[^;]*)*";
+
+/// Does the pattern match the whole text? In time that grows with their lengths multiplied.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == b'?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((behind, from)) = retry else { return false };
+                retry = Some((behind, from + 1));
+                p = behind;
+                t = from + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse(text).unwrap()
+    }
+
+    #[test]
+    fn more_slashes_come_first_and_then_the_longer() {
+        let mut all =
+            ["/*", "/*.jsp", "/app/*", "/app/static/*", "/", "/application/*"].map(pattern);
+        all.sort_by_key(Pattern::specificity);
+        let sorted: Vec<_> = all.iter().map(Pattern::as_str).collect();
+        assert_eq!(sorted, ["/app/static/*", "/application/*", "/app/*", "/*.jsp", "/*", "/"]);
+    }
+
+    #[test]
+    fn the_expression_allows_parameters_where_a_segment_ends() {
+        assert_eq!(pattern("/app/*").regex(), "^/app(?:;[^/]*+)?/");
+        assert_eq!(pattern("/app").regex(), "^/app(?:;[^/]*+)?$");
+        assert_eq!(pattern("/*.jsp").regex(), r"^/[^;]*(?:;[^/]*+[^;]*)*\.jsp(?:;[^/]*+)?$");
+        assert_eq!(pattern("/*").regex(), "^/");
+    }
+
+    #[test]
+    fn wildcards_match_as_mod_jk_s_do() {
+        for (text, path, wanted) in [
+            ("/app/*", "/app/", true),
+            ("/app/*", "/app", false),
+            ("/*.jsp", "/a/b.jsp", true),
+            ("/*.jsp", "/a.jsp/b", false),
+            ("/a?c", "/abc", true),
+            ("/a?c", "/a/c", true),
+            ("/a?c", "/ac", false),
+            ("/a*b*c", "/axxbyyc", true),
+            ("/App", "/app", false),
+            ("/*", "/", true),
+        ] {
+            assert_eq!(pattern(text).matches(path), wanted, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn what_contains_and_what_excludes_another_is_known_where_it_is_sure() {
+        let (app, part, jsp) = (pattern("/app/*"), pattern("/app/static/*.png"), pattern("/*.jsp"));
+        assert!(app.contains(&part) && !part.contains(&app) && !app.contains(&jsp));
+        assert!(pattern("/b/*").excludes(&app) && !app.excludes(&jsp) && !app.excludes(&part));
+        assert!(pattern("/a").excludes(&pattern("/ab")), "no wildcards: only equals match");
+        assert_eq!(app.regex_with(&part), part.regex());
+        assert!(app.regex_with(&jsp).starts_with("^(?=/app"));
+    }
+
+    #[test]
+    fn what_never_matches_is_told() {
+        assert_eq!(Pattern::parse("*.jsp"), Err(PatternError::NoSlash));
+        assert_eq!(Pattern::parse("/a;b"), Err(PatternError::NeverMatches));
+        assert_eq!(Pattern::parse("/a//b"), Err(PatternError::NeverMatches));
+    }
+}
