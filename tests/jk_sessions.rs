@@ -95,6 +95,8 @@ fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
     for _ in 0..5 {
         let answer = httpd.get("/app/p;jsessionid=x.b;v=1/q?n=1").expect(200).text();
         assert_eq!(answer, "b /app/p;jsessionid=x.b;v=1/q");
+        let answer = httpd.get("/app/s;jsessionid=x.b/p").expect(200).text();
+        assert_eq!(answer, "b /app/s;jsessionid=x.b/p");
     }
 }
 

@@ -30,9 +30,10 @@ impl Sticky {
         in_url.chain(in_cookies).filter_map(|id| self.route(id))
     }
 
+    /// A parameter of a segment ends with its segment.
     fn in_url<'r>(&'r self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
         let ends = move |byte: &u8| {
-            matches!(byte, b'?' | b'&') || (self.ends_at_semicolon && *byte == b';')
+            matches!(byte, b'?' | b'&' | b'/') || (self.ends_at_semicolon && *byte == b';')
         };
         values_behind(url, &self.path)
             .map(move |value| value.split(ends).next().unwrap_or_default())
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_url_comes_first() {
-        assert_eq!(routes("/p;jsessionid=1.a/q?x=1.b", "JSESSIONID=2.c"), ["a/q", "c"]);
+        assert_eq!(routes("/p;jsessionid=1.a/q?x=1.b", "JSESSIONID=2.c"), ["a", "c"]);
         assert_eq!(routes("/p;jsessionid=1.a;v=2?x", ""), ["a"]);
         assert_eq!(routes("/p?jsessionid=1.a&x=2", ""), ["a"]);
         assert!(routes("/p?jsessionids=1.a", "").is_empty());
