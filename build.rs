@@ -18,6 +18,7 @@ mod httpd {
     /// What the bindings hold. A name is listed because a file in `src/ffi` uses it.
     const FUNCTIONS: &[&str] = &[
         "ajp_shim_.*",
+        "ap_add_common_vars",
         "ap_get_brigade",
         "ap_get_client_block",
         "ap_get_module_config",

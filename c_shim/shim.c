@@ -128,6 +128,16 @@ static const char *reverse(cmd_parms *cmd, void *dir, const char *arguments)
     return error ? error : callbacks->reverse(cmd->pool, cmd->server, arguments);
 }
 
+static const char *env_var(cmd_parms *cmd, void *dir, const char *name, const char *value)
+{
+    return callbacks->env_var(cmd->pool, cmd->server, name, value);
+}
+
+static const char *cert_chain(cmd_parms *cmd, void *dir, int on)
+{
+    return callbacks->cert_chain(cmd->pool, cmd->server, on);
+}
+
 /* Called before mod_proxy's own handler of the same directive, for it was loaded before us; what we
  * leave in the line's arguments is what mod_proxy reads. */
 static const char *edit(cmd_parms *cmd, void *dir, const char *arguments)
@@ -159,6 +169,10 @@ const command_rec ajp_shim_directives[] = {
     AP_INIT_RAW_ARGS("ProxyAjpReverse", reverse, NULL, RSRC_CONF,
                      "a worker's URL, and where its container dials in: listen=, allow=, "
                      "keyfile=, node=, backlog="),
+    AP_INIT_TAKE12("ProxyAjpEnvVar", env_var, NULL, RSRC_CONF,
+                   "an environment variable that is sent as an attribute, and a value if it is not set"),
+    AP_INIT_FLAG("ProxyAjpCertChain", cert_chain, NULL, RSRC_CONF,
+                 "On: the certificates behind the client's own are sent with it"),
     { NULL }
 };
 

@@ -18,6 +18,7 @@
 #include "http_main.h"
 #include "mod_proxy.h"
 #include "mod_status.h"
+#include "util_script.h"
 #include "apr_buckets.h"
 #include "apr_strings.h"
 #include "apr_portable.h"
@@ -66,6 +67,10 @@ typedef struct {
     const char *(*maintain)(apr_pool_t *p, server_rec *s, const char *value);
     /* ProxyAjpReverse. NULL: set. Else the error text. */
     const char *(*reverse)(apr_pool_t *p, server_rec *s, const char *arguments);
+    /* ProxyAjpEnvVar; value may be NULL. NULL: set. Else the error text. */
+    const char *(*env_var)(apr_pool_t *p, server_rec *s, const char *name, const char *value);
+    /* ProxyAjpCertChain. NULL: set. Else the error text. */
+    const char *(*cert_chain)(apr_pool_t *p, server_rec *s, int on);
     apr_status_t (*cping)(apr_socket_t *sock, request_rec *r, apr_interval_time_t timeout);
     /* SetHandler ajp-status. */
     int (*status_page)(request_rec *r);

@@ -4,6 +4,7 @@
 //! range, so that httpd does not start with it.
 
 mod activation;
+mod attributes;
 mod balancer;
 mod duration;
 mod error;
@@ -20,6 +21,7 @@ mod worker;
 use error::ValueError;
 
 pub use activation::Activation;
+pub use attributes::{EnvVariable, RequestAttributes};
 pub use balancer::{BalancerKeys, BalancerSettings};
 pub use error::ConfigError;
 pub use maintain::Maintain;

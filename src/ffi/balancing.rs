@@ -79,6 +79,7 @@ unsafe fn settle_keys(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
     // SAFETY: the main server is live; its configuration stays until pconf is cleared.
     let Some(main_config) = (unsafe { ServerConfig::of(main) }) else { return };
     main_config.settle_balancers(None);
+    main_config.sent.settle(None);
     // SAFETY: httpd's main server.
     for host in unsafe { roll::servers(main) }.skip(1) {
         // SAFETY: a live server, and mod_proxy's configuration of it.
@@ -96,6 +97,7 @@ unsafe fn settle_keys(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
         // SAFETY: a live server.
         if let Some(own) = unsafe { ServerConfig::of(host) } {
             own.settle_balancers(inherits.then_some(main_config));
+            own.sent.settle(Some(&main_config.sent));
         }
     }
 }

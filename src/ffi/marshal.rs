@@ -1,8 +1,10 @@
 //! FORWARD_REQUEST from a request of httpd's: what mod_proxy_ajp sends, in its order.
 
 use super::request::Request;
+use super::sent::Sent;
 use super::sys;
 use super::worker::Worker;
+use crate::config::RequestAttributes;
 use crate::protocol::{Attribute, EncodeError, ForwardRequest, PacketSize, RequestMethod};
 
 /// The parts of the request that mod_proxy decides.
@@ -32,7 +34,9 @@ pub(super) fn forward_request(
     let mut remote_port = itoa::Buffer::new();
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
-    let attributes = attributes(request, worker, target, is_tls, remote_port, secret.as_deref());
+    let secret = secret.as_deref();
+    let sent = Sent::of(request);
+    let attributes = attributes(request, worker, target, is_tls, remote_port, secret, sent);
     ForwardRequest {
         method: method(request),
         protocol: request.protocol(),
@@ -67,15 +71,16 @@ fn attributes<'r>(
     is_tls: bool,
     remote_port: &'r [u8],
     secret: Option<&'r [u8]>,
+    sent: &'r RequestAttributes,
 ) -> Vec<Attribute<'r>> {
-    let mut list = Vec::with_capacity(16);
+    let mut list = Vec::with_capacity(16 + sent.variables().len());
     list.extend(secret.map(Attribute::Secret));
     list.extend(request.user().map(Attribute::RemoteUser));
     list.extend(request.auth_type().map(Attribute::AuthType));
     list.extend(target.query.map(Attribute::QueryString));
     list.extend(request.notes().get(c"session-route").map(Attribute::JvmRoute));
     if is_tls {
-        list.extend(request.tls_variable(c"SSL_CLIENT_CERT").map(Attribute::SslCert));
+        list.extend(request.certificates(sent.sends_certificate_chain()).map(Attribute::SslCert));
         list.extend(request.tls_variable(c"SSL_CIPHER").map(Attribute::SslCipher));
         list.extend(request.tls_variable(c"SSL_SESSION_ID").map(Attribute::SslSession));
         list.extend(
@@ -93,6 +98,10 @@ fn attributes<'r>(
     list.push(Attribute::ReqAttribute { name: b"AJP_REMOTE_PORT", value: remote_port });
     list.push(Attribute::ReqAttribute { name: b"AJP_LOCAL_ADDR", value: request.local().ip });
     let environment = request.environment();
+    list.extend(sent.variables().iter().filter_map(|variable| {
+        let value = request.variable(&variable.name).or(variable.default.as_deref())?;
+        Some(Attribute::ReqAttribute { name: variable.name.as_bytes(), value })
+    }));
     if worker.is_member() && environment.get(c"AJP_JK_LB_ACTIVATION").is_none() {
         list.push(Attribute::ReqAttribute { name: b"JK_LB_ACTIVATION", value: activation(worker) });
     }

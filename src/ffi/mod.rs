@@ -49,6 +49,7 @@ mod request;
 mod response;
 mod reverse;
 mod roll;
+mod sent;
 mod server_config;
 mod shm;
 mod slice;

@@ -8,8 +8,8 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{
-    balancing, canon, cping, handler, lbmethod, lifecycle, member, reverse, server_config, slice,
-    status_page, sys,
+    balancing, canon, cping, handler, lbmethod, lifecycle, member, reverse, sent, server_config,
+    slice, status_page, sys,
 };
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
@@ -57,6 +57,8 @@ static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     edit_line: Some(edit_line),
     maintain: Some(maintain),
     reverse: Some(reverse),
+    env_var: Some(env_var),
+    cert_chain: Some(cert_chain),
     cping: Some(handle_cping),
     status_page: Some(status_page),
     status_summary: Some(status_summary),
@@ -238,6 +240,30 @@ unsafe extern "C" fn reverse(
     // SAFETY: the shim passes httpd's configuration pool, a server of its, and a string.
     guard(c"ProxyAjpReverse: internal error".as_ptr(), || unsafe {
         reverse::add(pool, server, arguments)
+    })
+}
+
+unsafe extern "C" fn env_var(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    name: *const c_char,
+    value: *const c_char,
+) -> *const c_char {
+    // SAFETY: the shim passes httpd's configuration pool, a server of its, a string, and another one
+    // or null.
+    guard(c"ProxyAjpEnvVar: internal error".as_ptr(), || unsafe {
+        sent::env_var(pool, server, name, value)
+    })
+}
+
+unsafe extern "C" fn cert_chain(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    on: c_int,
+) -> *const c_char {
+    // SAFETY: the shim passes httpd's configuration pool and a server of its.
+    guard(c"ProxyAjpCertChain: internal error".as_ptr(), || unsafe {
+        sent::cert_chain(pool, server, on != 0)
     })
 }
 

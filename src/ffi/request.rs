@@ -227,6 +227,36 @@ impl<'r> Request<'r> {
         value.filter(|text| !text.is_empty())
     }
 
+    /// The client's certificate, PEM; with `chain` those that stand behind it follow, as far as the
+    /// client has sent them. Only where mod_ssl has asked the client for one.
+    pub(super) fn certificates(self, chain: bool) -> Option<&'r [u8]> {
+        let own = self.tls_variable(c"SSL_CLIENT_CERT")?;
+        if !chain {
+            return Some(own);
+        }
+        let behind = CHAIN.iter().map_while(|name| self.tls_variable(name));
+        let all = behind.fold(own.to_vec(), |mut all, next| {
+            if !all.ends_with(b"\n") {
+                all.push(b'\n');
+            }
+            all.extend_from_slice(next);
+            all
+        });
+        // SAFETY: a copy in the request's pool, which lives as long as the request.
+        unsafe { apr::bytes(self.pool().copy(&all)) }
+    }
+
+    /// A variable of the request's environment, else what CGI programs get (REMOTE_ADDR, HTTP_... and
+    /// so on), as mod_jk had it.
+    pub(super) fn variable(self, name: &CStr) -> Option<&'r [u8]> {
+        self.environment().get(name).or_else(|| {
+            // SAFETY: the request is live; its environment is changed by this thread alone, and no
+            // iterator over it is in use.
+            unsafe { sys::ap_add_common_vars(self.as_ptr()) };
+            self.environment().get(name)
+        })
+    }
+
     pub(super) fn headers_in(self) -> Table {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).headers_in) }
@@ -329,3 +359,17 @@ impl<'r> Request<'r> {
         }
     }
 }
+
+/// mod_ssl's names for the certificates behind the client's own. It verifies no deeper than a few.
+const CHAIN: [&CStr; 10] = [
+    c"SSL_CLIENT_CERT_CHAIN_0",
+    c"SSL_CLIENT_CERT_CHAIN_1",
+    c"SSL_CLIENT_CERT_CHAIN_2",
+    c"SSL_CLIENT_CERT_CHAIN_3",
+    c"SSL_CLIENT_CERT_CHAIN_4",
+    c"SSL_CLIENT_CERT_CHAIN_5",
+    c"SSL_CLIENT_CERT_CHAIN_6",
+    c"SSL_CLIENT_CERT_CHAIN_7",
+    c"SSL_CLIENT_CERT_CHAIN_8",
+    c"SSL_CLIENT_CERT_CHAIN_9",
+];

@@ -8,6 +8,7 @@ use super::apr::{self, Pool};
 use super::child::Child;
 use super::operator::OperatorMemory;
 use super::reverse::Listening;
+use super::sent::Sent;
 use super::shm::SharedMemory;
 use super::stats_memory::StatsMapping;
 use super::worker::Worker;
@@ -30,6 +31,8 @@ pub(super) struct ServerConfig {
     balancers: OnceLock<HashMap<Box<[u8]>, BalancerSettings>>,
     /// `ProxyAjpReverse`, this server's own lines.
     reverse: Vec<ReverseListener>,
+    /// `ProxyAjpEnvVar` and `ProxyAjpCertChain`.
+    pub(super) sent: Sent,
     /// `ProxyAjpMaintain`; the main server's counts.
     pub(super) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
@@ -102,7 +105,7 @@ impl ServerConfig {
     /// # Safety
     /// `server` is live and `pool` its configuration's; httpd is reading its configuration, on this
     /// thread; no other reference to the configuration is in use.
-    unsafe fn of_or_new<'s>(
+    pub(super) unsafe fn of_or_new<'s>(
         server: *mut sys::server_rec,
         pool: *mut sys::apr_pool_t,
     ) -> &'s mut Self {
@@ -273,7 +276,7 @@ pub(super) unsafe fn edit_line(
 ///
 /// # Safety
 /// `pool` is a live pool of the configuration, on this thread.
-unsafe fn error_text(
+pub(super) unsafe fn error_text(
     pool: *mut sys::apr_pool_t,
     directive: &str,
     error: &ConfigError,

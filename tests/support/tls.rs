@@ -1,5 +1,6 @@
 //! Certificates for a TLS front, made by openssl when the tests need them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -33,6 +34,26 @@ impl Certificates {
     /// The directory of them all.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// A client whose certificate is signed by an authority that `ca` has signed: makes `chained.pem`,
+    /// which holds all three, and `chained.key`.
+    pub fn add_chained_client(&self) {
+        for (name, subject, by) in
+            [("middle", "/CN=middle authority", "ca"), ("leaf", "/CN=bob/O=tests", "middle")]
+        {
+            let authority = ["pem", "key"].map(|kind| self.file(&format!("{by}.{kind}")));
+            let [certificate, key] = authority.each_ref().map(|path| path.to_str().expect("ASCII"));
+            self.request(
+                name,
+                subject,
+                &["-x509", "-days", "1", "-CA", certificate, "-CAkey", key],
+            );
+        }
+        let chain = ["leaf.pem", "middle.pem", "ca.pem"]
+            .map(|name| fs::read(self.file(name)).expect("just made"));
+        fs::write(self.file("chained.pem"), chain.concat()).expect("our own directory");
+        fs::copy(self.file("leaf.key"), self.file("chained.key")).expect("our own directory");
     }
 
     fn request(&self, name: &str, subject: &str, more: &[&str]) {

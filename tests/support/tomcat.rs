@@ -21,6 +21,9 @@ const HOME: &str = "/usr/share/tomcat10";
 /// The secret that the connector on [`Tomcat::secret_port`] wants.
 pub const SECRET: &str = "open-sesame";
 
+/// The attribute of a connector that says which request attributes it takes.
+const PATTERN: &str = "allowedRequestAttributesPattern";
+
 /// A running Tomcat. Its connectors take every request attribute and, but one, want no secret.
 #[derive(Debug)]
 pub struct Tomcat {
@@ -192,10 +195,11 @@ struct Connectors<'a> {
 impl Connectors<'_> {
     fn server_xml(&self, socket: &Path) -> String {
         let connector = |more: &str| {
+            let unless = |name: &str, text| if more.contains(name) { "" } else { text };
             format!(
-                "<Connector protocol='org.apache.coyote.ajp.AjpNioProtocol' {more} \
-                 allowedRequestAttributesPattern='.*' {}/>\n",
-                if more.contains("maxThreads") { "" } else { "maxThreads='100'" }
+                "<Connector protocol='org.apache.coyote.ajp.AjpNioProtocol' {more} {} {}/>\n",
+                unless(PATTERN, "allowedRequestAttributesPattern='.*'"),
+                unless("maxThreads", "maxThreads='100'")
             )
         };
         let tcp =
