@@ -10,10 +10,9 @@ use super::rules::{self, Left, Origin, Rule};
 use super::source::{Sources, Span};
 
 /// JkMountCopy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MountCopy {
     /// Virtual hosts have their own mounts alone.
-    #[default]
     Off,
     /// This virtual host has the main server's, too.
     On,
@@ -46,7 +45,7 @@ pub struct Server {
     /// JkMountFile, read.
     pub map: Option<Vec<Rule>>,
     /// JkMountCopy.
-    pub copy: MountCopy,
+    pub copy: Option<MountCopy>,
     /// JkOptions.
     pub options: Options,
     /// JkEnvVar.
@@ -154,7 +153,7 @@ impl Gatherer<'_> {
                         return;
                     }
                 };
-                self.server(line).copy = copy;
+                self.server(line).copy = Some(copy);
                 self.report.kept(line.at, "each virtual host's file has all rules that hold in it");
             }
             "jkoptions" => {

@@ -1,9 +1,9 @@
 //! The configuration itself: balancers first, then what each server maps to them.
 
 use super::ajp::AjpWorker;
-use super::directives::{JkConf, MountCopy, Server};
+use super::directives::{JkConf, Server};
 use super::emit_server::{self, Inherited};
-use super::mounts::{mounts_of_worker, rules_of};
+use super::mounts::{copies, mounts_of_worker, rules_of};
 use super::plan::{Plan, Written};
 use super::rules::Rule;
 use super::source::Sources;
@@ -38,19 +38,15 @@ pub fn files(
     for (number, server) in conf.servers.iter().enumerate() {
         let is_main = number == 0;
         let base = main.filter(|_| !is_main);
-        if !is_main && !server.is_concerned {
+        let has_main_s = base.is_none_or(|main| copies(server, main));
+        if !is_main && !server.is_concerned && !has_main_s {
             continue;
         }
         let mut rules = rules_of(server, base);
-        let copies =
-            base.is_none_or(|main| server.copy != MountCopy::Off || main.copy == MountCopy::All);
-        if copies {
+        if has_main_s {
             rules.extend(workers_mounts.iter().cloned());
         }
-        let inherited = Inherited {
-            base,
-            hides_rules: has_hosts && if is_main { server.copy != MountCopy::All } else { true },
-        };
+        let inherited = Inherited { base, has_hosts };
         let part = emit_server::write(context, plan, server, &rules, &inherited, sources);
         parts.push((number, server, part));
     }
@@ -92,7 +88,7 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
 }
 
 fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
-    text.comment(0, "Written by jk2ajp from mod_jk's configuration. Include it in the main server, and remove the Jk");
+    text.comment(0, "Written by jk2ajp from mod_jk's configuration. Include it behind everything else, and remove the Jk");
     text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
     text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");
     let mut modules =

@@ -17,8 +17,8 @@ use super::values::Context;
 pub(super) struct Inherited<'s> {
     /// `None`: it is the main server.
     pub base: Option<&'s Server>,
-    /// Rules are not handed down.
-    pub hides_rules: bool,
+    /// There are virtual hosts, to which httpd hands the main server's rules down.
+    pub has_hosts: bool,
 }
 
 /// Writes all of it.
@@ -34,13 +34,27 @@ pub(super) fn write(
     let base = inherited.base.map_or(&empty, |base| &base.options);
     let options = server.options.over(base);
     let mut part = Part { context, plan, sources, text: ConfText::default(), options };
-    part.workers(rules);
-    part.words(server, base, inherited, !rules.is_empty());
-    let mut sorted: Vec<&Rule> = rules.iter().collect();
-    sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
-    part.rules(&sorted);
-    part.differences(&sorted);
-    part.strip_session(server, &sorted);
+    part.words(server, base);
+    if !rules.is_empty() || server.strip_session.is_some() {
+        // Where no other virtual host is: what the main server is in mod_jk.
+        let is_apart = inherited.base.is_none() && inherited.has_hosts;
+        part.text.gap();
+        if is_apart {
+            part.text.comment(0, "The main server's own rules. httpd would hand them down to every virtual host, so they have");
+            part.text.comment(0, "one of their own, for requests that come to no other.");
+            part.text.line(0, "<VirtualHost _default_:*>");
+        }
+        part.workers(rules);
+        part.before_rules(!rules.is_empty());
+        let mut sorted: Vec<&Rule> = rules.iter().collect();
+        sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
+        part.rules(&sorted);
+        part.differences(&sorted);
+        part.strip_session(server, &sorted);
+        if is_apart {
+            part.text.line(0, "</VirtualHost>");
+        }
+    }
     part.text.into_string()
 }
 
@@ -90,13 +104,7 @@ impl Part<'_, '_> {
     }
 
     /// What is said once for the server.
-    fn words(
-        &mut self,
-        server: &Server,
-        base: &Options,
-        inherited: &Inherited<'_>,
-        has_rules: bool,
-    ) {
+    fn words(&mut self, server: &Server, base: &Options) {
         self.text.gap();
         for variable in &server.env_vars {
             let line = self.sources.line(variable.at);
@@ -114,17 +122,14 @@ impl Part<'_, '_> {
             self.text.comment(0, &format!("{}: JkLogLevel", self.sources.line(at)));
             self.text.line(0, &format!("LogLevel proxy_ajp:{level}"));
         }
-        if !has_rules && inherited.base.is_none() {
-            return;
-        }
-        if inherited.hides_rules {
-            self.text
-                .comment(0, "as without JkMountCopy: what is mapped here is mapped here alone");
-            self.text.line(0, "ProxyPassInherit Off");
-        }
+    }
+
+    /// What comes before all rules.
+    fn before_rules(&mut self, has_rules: bool) {
         if !has_rules {
             return;
         }
+        self.text.gap();
         self.text.comment(0, "mod_jk's no-jk: include this file behind the lines that set it");
         self.text.line(0, "SetEnvIf no-jk \".\" no-proxy");
         self.text.gap();

@@ -64,7 +64,7 @@ impl Extensions {
 
     fn set(&mut self, name: &str, value: &str, at: Span, messages: &mut Vec<Message>) {
         let list =
-            || value.split([',', ' ', '*']).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+            || value.split([',', ' ', '\t']).filter(|n| !n.is_empty()).map(str::to_owned).collect();
         let text = || (!value.is_empty()).then(|| value.trim_start_matches(';').to_owned());
         let on = value.trim().parse::<i64>().is_ok_and(|number| number != 0);
         match name {

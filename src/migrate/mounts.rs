@@ -3,17 +3,26 @@
 use super::directives::{MountCopy, Server};
 use super::extensions::Extensions;
 use super::message::Message;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, PatternError};
 use super::rules::{Origin, Rule};
 use super::source::Span;
+use super::values::list;
+
+/// Whether a virtual host has the main server's rules, too.
+#[must_use]
+pub fn copies(host: &Server, main: &Server) -> bool {
+    match host.copy {
+        Some(copy) => copy != MountCopy::Off,
+        None => main.copy == Some(MountCopy::All),
+    }
+}
 
 /// All rules that hold in a server, those of the main one included where they are copied.
 #[must_use]
 pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = server.mounts.clone();
     let mut map = server.map.clone();
-    let copied = main.filter(|main| server.copy != MountCopy::Off || main.copy == MountCopy::All);
-    if let Some(main) = copied {
+    if let Some(main) = main.filter(|main| copies(server, main)) {
         for rule in &main.mounts {
             let same =
                 |own: &Rule| own.pattern == rule.pattern && own.is_exclusion == rule.is_exclusion;
@@ -35,29 +44,30 @@ pub fn mounts_of_worker(
     messages: &mut Vec<Message>,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for word in patterns.split([' ', ',', '\t']).filter(|word| !word.is_empty()) {
-        let parts = match word.split_once('|') {
-            Some((first, second)) => vec![first.to_owned(), format!("{first}{second}")],
-            None => vec![word.to_owned()],
-        };
-        for text in parts {
-            match Pattern::parse(&text) {
-                Ok(pattern) => rules.push(Rule {
-                    pattern,
-                    worker: worker.into(),
-                    worker_at: at,
-                    is_exclusion: false,
-                    is_disabled: false,
-                    origin: Origin::Worker,
-                    extensions: Extensions::default(),
-                    tail: String::new(),
-                    at,
-                }),
-                Err(_) => messages.push(
-                    Message::warning(at, format!("`{text}` matches no path"))
-                        .help("it is left out"),
-                ),
-            }
+    // No `|` here: mod_jk takes it for a letter.
+    for text in list(patterns) {
+        let (is_disabled, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (is_exclusion, rest) =
+            rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
+        match Pattern::parse(rest) {
+            Ok(pattern) => rules.push(Rule {
+                pattern,
+                worker: worker.into(),
+                worker_at: at,
+                is_exclusion,
+                is_disabled,
+                origin: Origin::Worker,
+                extensions: Extensions::default(),
+                tail: String::new(),
+                at,
+            }),
+            Err(PatternError::NoSlash) => messages.push(
+                Message::error(at, format!("a mount must begin with `/`: `{text}`"))
+                    .help("mod_jk does not start with this line either"),
+            ),
+            Err(PatternError::NeverMatches) => messages.push(
+                Message::warning(at, format!("no path matches `{text}`")).help("it is left out"),
+            ),
         }
     }
     rules

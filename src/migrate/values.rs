@@ -103,5 +103,5 @@ impl<'c> Context<'c> {
 
 /// Words of a list, as mod_jk takes them apart.
 pub fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split([' ', ',', '\t', '*', ';']).filter(|word| !word.is_empty())
+    text.split([' ', ',', '\t']).filter(|word| !word.is_empty())
 }

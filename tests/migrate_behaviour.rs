@@ -1,0 +1,378 @@
+//! The same requests through mod_jk and through what `jk2ajp` makes of its configuration: they reach
+//! the same backend, and sessions stay where they are. Rows 89-92, 94 and 95 of what mod_jk's users
+//! know (see `jk_reuse.rs`) are among them.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
+use support::ajp::request::forward_request;
+use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use support::http::Client;
+use support::httpd::{Httpd, Setup, modules_directory};
+use support::process::free_port;
+
+/// Members `a`, `b`, `c`, `d`: each answers with its own name and the URI it was asked for.
+fn peers() -> &'static [ScriptedPeer; 4] {
+    static PEERS: OnceLock<[ScriptedPeer; 4]> = OnceLock::new();
+    PEERS.get_or_init(|| ["a", "b", "c", "d"].map(|name| ScriptedPeer::start(named(name))))
+}
+
+fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
+    move |conn| {
+        while let Some(payload) = conn.read_packet()? {
+            if payload == [0x0A] {
+                conn.send(cpong())?;
+                continue;
+            }
+            let uri = forward_request(&payload)?.uri;
+            conn.send(headers(200))?;
+            conn.send(chunk(format!("{name} {uri}")))?;
+            conn.send(end_response())?;
+        }
+        Ok(())
+    }
+}
+
+/// What every configuration is asked: sixty targets, some with headers.
+const REQUESTS: [(&str, &str); 60] = [
+    ("/", ""),
+    ("/app", ""),
+    ("/app/", ""),
+    ("/app/x", ""),
+    ("/apple", ""),
+    ("/App/x", ""),
+    ("/app/x?q=1&r=/app/static/", ""),
+    ("/app/x.jsp", ""),
+    ("/x.jsp", ""),
+    ("/x.jsp/more", ""),
+    ("/x_jsp", ""),
+    ("/a/b/c.jsp", ""),
+    ("/a/x", ""),
+    ("/app/static", ""),
+    ("/app/static/", ""),
+    ("/app/static/x.gif", ""),
+    ("/app/static/x.jsp", ""),
+    ("/x.gif", ""),
+    ("/app/x.gif", ""),
+    ("/private/", ""),
+    ("/private/x", ""),
+    ("/admin/x", ""),
+    ("/nojk/x", ""),
+    ("/nowhere", ""),
+    // Paths that are written in more than one way.
+    ("//app//x", ""),
+    ("/app/./x", ""),
+    ("/app/../x.jsp", ""),
+    ("/app/static/../x", ""),
+    ("/%61pp/x", ""),
+    ("/app/%73tatic/x", ""),
+    ("/app/x%20y", ""),
+    ("/app/x%25y", ""),
+    ("/app/x%5Cy", ""),
+    ("/app/x%3By", ""),
+    ("/app/x%2Fy", ""),
+    ("/app/*", ""),
+    // Parameters.
+    ("/app;v=1/x", ""),
+    ("/app/x;v=1", ""),
+    ("/x.jsp;v=1", ""),
+    ("/x;v=.jsp", ""),
+    ("/app/static;v=1/x", ""),
+    ("/app;v=/static/x", ""),
+    // Sessions.
+    ("/app/x", "Cookie: JSESSIONID=1.a\r\n"),
+    ("/app/x", "Cookie: JSESSIONID=1.b\r\n"),
+    ("/app/x", "Cookie: JSESSIONID=\"1.b\"\r\n"),
+    ("/app/x", "Cookie: JSESSIONID=1.zz; JSESSIONID=2.b\r\n"),
+    ("/app/x", "Cookie: SID=1.a; JSESSIONID=2.b\r\n"),
+    ("/app/x", "Cookie: SID=1.b\r\n"),
+    ("/app/x;jsessionid=1.a", ""),
+    ("/app/x;jsessionid=1.b", ""),
+    ("/app;jsessionid=1.b/x", ""),
+    ("/app/x;jsessionid=1.b?q=;jsessionid=1.a", ""),
+    ("/app/x;sid=1.a", ""),
+    ("/admin/x", "Cookie: JSESSIONID=1.a\r\n"),
+    ("/private/x", "Cookie: JSESSIONID=1.b\r\n"),
+    ("/app/static/x", "Cookie: JSESSIONID=1.a\r\n"),
+    ("/a/x;sid=1.b", ""),
+    // Other hosts.
+    ("/app/x", "Host: www.example.org\r\n"),
+    ("/x.jsp", "Host: www.example.org\r\n"),
+    ("/app/x", "Host: none.example.org\r\n"),
+];
+
+/// Who answered, and which URI it was asked for; for httpd's own answers the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    who: String,
+    uri: String,
+}
+
+fn ask_all(httpd: &Httpd) -> Vec<Answer> {
+    let mut client = httpd.client();
+    REQUESTS.iter().map(|(target, headers)| ask(&mut client, httpd, target, headers)).collect()
+}
+
+fn ask(client: &mut Client, httpd: &Httpd, target: &str, headers: &str) -> Answer {
+    let host = if headers.starts_with("Host:") { "" } else { "Host: localhost\r\n" };
+    client.send(format!("GET {target} HTTP/1.1\r\n{host}{headers}\r\n"));
+    let answer = client.response("GET");
+    if answer.header("Connection").is_some_and(|word| word.eq_ignore_ascii_case("close")) {
+        *client = httpd.client();
+    }
+    let text = answer.text();
+    match text.split_once(' ') {
+        Some((who, uri)) if answer.status == 200 => Answer { who: who.into(), uri: uri.into() },
+        _ => Answer { who: format!("httpd {}", answer.status), uri: String::new() },
+    }
+}
+
+/// The session's name wherever nothing else is said.
+const USUAL: &[(&str, &str)] = &[("/", "JSESSIONID")];
+
+/// The files of the fixtures.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| error.to_string())
+    }
+    fn find(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate").join(name)
+}
+
+fn variables(name: &str, port: u16) -> HashMap<String, String> {
+    let ports = ["A_PORT", "B_PORT", "C_PORT", "D_PORT"].into_iter().zip(peers());
+    let mut all: HashMap<String, String> =
+        ports.map(|(variable, peer)| (variable.to_owned(), peer.port().to_string())).collect();
+    all.insert("PORT".into(), port.to_string());
+    all.insert("FIXTURE".into(), fixture(name).display().to_string());
+    all
+}
+
+fn converted(name: &str, port: u16) -> Conversion {
+    let input = Input {
+        httpd_conf: Some(fixture(name).join("httpd.conf").display().to_string()),
+        variables: variables(name, port),
+        ..Input::default()
+    };
+    let done = convert(&input, &Disk, &|_| None).expect("the fixture can be read");
+    let said: Vec<_> = done.messages.iter().map(|message| message.render(&done.sources)).collect();
+    assert!(!done.has_failed(), "{name}: {}", said.join("\n"));
+    done
+}
+
+fn setup(name: &str, port: u16) -> Setup {
+    let mut setup = Httpd::setup()
+        .conf("StartServers 1\nServerLimit 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+        .port(port);
+    for (variable, value) in variables(name, port) {
+        setup = setup.define(&variable, value);
+    }
+    setup
+}
+
+/// mod_jk with the fixture as it is.
+fn with_mod_jk(name: &str) -> Httpd {
+    let port = free_port();
+    let library = modules_directory().join("mod_jk.so");
+    assert!(library.exists(), "libapache2-mod-jk is installed (ci/setup)");
+    let conf = fixture(name).join("httpd.conf");
+    setup(name, port)
+        .conf(&format!("LoadModule jk_module {}", library.display()))
+        .conf("JkShmFile jk-shm\nJkLogFile jk.log\nJkLogLevel info")
+        .conf(&format!("Include \"{}\"", conf.display()))
+        .start()
+}
+
+/// Our module with what comes of the fixture: its Jk lines are taken out, and Include lines put in,
+/// as `jk2ajp` tells an administrator to do.
+fn with_ours(name: &str, directory: &Path) -> Httpd {
+    let port = free_port();
+    let done = converted(name, port);
+    for file in &done.files {
+        fs::write(directory.join(&file.name), &file.text).expect("our own directory");
+    }
+    let include = |number: usize| {
+        let start =
+            if number == 0 { "jk2ajp.conf".into() } else { format!("jk2ajp-host-{number}") };
+        let file = done.files.iter().find(|file| file.name.starts_with(&start));
+        file.map(|file| format!("Include \"{}\"\n", directory.join(&file.name).display()))
+    };
+    let main = include(0).expect("the main server has a file");
+    let mut lines = String::new();
+    let mut hosts = 0;
+    let own = fs::read_to_string(fixture(name).join("httpd.conf")).expect("a fixture");
+    for line in own.lines().filter(|line| !line.trim().starts_with("Jk")) {
+        lines.push_str(line);
+        lines.push('\n');
+        if line.starts_with("<VirtualHost") {
+            hosts += 1;
+            lines.push_str(&include(hosts).unwrap_or_default());
+        }
+    }
+    lines.push_str(&main);
+    setup(name, port)
+        .modules(&["lbmethod_bybusyness", "lbmethod_bytraffic"])
+        .conf(&main)
+        .conf(&lines)
+        .start()
+}
+
+/// Asks both, and holds one against the other. `shared` are members that requests without a session
+/// go to in turn; `sessions`, for paths that begin so, the name of the session.
+#[track_caller]
+fn compare(name: &str, shared: &[&str], sessions: &[(&str, &str)]) {
+    let theirs = ask_all(&with_mod_jk(name));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let ours = ask_all(&with_ours(name, directory.path()));
+    let mut differences = Vec::new();
+    for (((target, headers), jk), own) in REQUESTS.iter().zip(&theirs).zip(&ours) {
+        let in_turn = |answer: &Answer| shared.contains(&answer.who.as_str());
+        let is_free = !says_a_session(target, headers, sessions) && in_turn(jk) && in_turn(own);
+        if (jk.who != own.who && !is_free) || jk.uri != own.uri {
+            differences
+                .push(format!("{target} {headers:?}\n    mod_jk: {jk:?}\n    ours:   {own:?}"));
+        }
+    }
+    assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
+    // Each member that has requests there has some here.
+    let members = |answers: &[Answer]| {
+        answers.iter().map(|answer| answer.who.clone()).collect::<BTreeSet<String>>()
+    };
+    assert_eq!(members(&theirs), members(&ours), "{name}");
+    assert!(
+        theirs.iter().any(|answer| !answer.who.starts_with("httpd")),
+        "{name}: nothing is mapped"
+    );
+}
+
+fn says_a_session(target: &str, headers: &str, sessions: &[(&str, &str)]) -> bool {
+    let is_there = |name: &str| {
+        let cookies = headers.split([' ', ';']).any(|word| word.starts_with(&format!("{name}=")));
+        let path = target.split('?').next().unwrap_or("");
+        cookies || path.contains(&format!(";{}=", name.to_lowercase()))
+    };
+    sessions.iter().any(|(start, name)| target.starts_with(start) && is_there(name))
+}
+
+#[test]
+fn one_worker_and_its_application() {
+    compare("01-one-worker", &[], USUAL);
+}
+
+#[test]
+fn contexts_come_before_extensions() {
+    compare("02-extensions-and-contexts", &[], USUAL);
+}
+
+#[test]
+fn an_exclusion_is_one_worker_s() {
+    compare("03-exclusions-of-one-worker", &[], USUAL);
+}
+
+#[test]
+fn an_exclusion_of_all_and_disabled_rules() {
+    compare("04-exclusions-of-all", &[], USUAL);
+}
+
+#[test]
+fn a_balancer_from_a_template() {
+    compare("05-balanced", &["a", "b"], USUAL);
+}
+
+#[test]
+fn sessions_of_another_name() {
+    compare("06-own-session-names", &["a", "b"], &[("/", "SID")]);
+}
+
+#[test]
+fn a_balancer_without_sessions() {
+    compare("07-without-sessions", &["a", "b"], &[]);
+}
+
+#[test]
+fn a_member_that_drains() {
+    compare("08-draining", &[], USUAL);
+}
+
+#[test]
+fn a_stopped_member_and_its_domain() {
+    compare("09-stopped-with-a-domain", &["b", "c"], USUAL);
+}
+
+#[test]
+fn near_and_far_members() {
+    compare("10-near-and-far", &[], USUAL);
+}
+
+#[test]
+fn a_stopped_member_and_its_redirect() {
+    compare("11-hot-standby", &[], USUAL);
+}
+
+#[test]
+fn sessions_that_must_stay() {
+    compare("12-forced-sessions", &["a", "b"], USUAL);
+}
+
+#[test]
+fn rules_with_members_of_their_own() {
+    compare(
+        "13-rules-with-members-of-their-own",
+        &["a", "b"],
+        &[
+            ("/app", "JSESSIONID"),
+            ("/admin", "JSESSIONID"),
+            ("/private", "JSESSIONID"),
+            ("/a/", "SID"),
+        ],
+    );
+}
+
+#[test]
+fn rules_that_look_at_no_session() {
+    compare("14-rules-without-sessions", &["a", "b"], USUAL);
+}
+
+#[test]
+fn macros_and_templates_of_templates() {
+    compare("15-macros-and-templates-of-templates", &["a", "b"], USUAL);
+}
+
+#[test]
+fn mounts_in_locations() {
+    compare("16-mounts-in-locations", &["a", "b"], USUAL);
+}
+
+#[test]
+fn virtual_hosts_with_and_without_copies() {
+    compare("17-virtual-hosts", &["a", "b"], USUAL);
+}
+
+#[test]
+fn mounts_of_workers() {
+    compare("18-mounts-of-workers", &["a", "b"], USUAL);
+}
+
+#[test]
+fn old_names() {
+    compare("19-old-names", &[], USUAL);
+}
+
+#[test]
+fn unsafe_paths_and_no_jk() {
+    compare("20-unsafe-paths-and-no-jk", &[], USUAL);
+}
