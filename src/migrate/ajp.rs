@@ -2,6 +2,7 @@
 
 use super::ajp_pings::pings;
 use super::message::Message;
+use super::report::Fate;
 use super::source::Span;
 use super::values::Context;
 
@@ -155,11 +156,11 @@ fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool)
     }
     if let Some((factor, property)) = context.number(&name, &["lbfactor"]) {
         made.factor = factor.max(1);
-        context.kept(property, "loadfactor=");
+        context.kept(property, format!("loadfactor={}", made.factor));
     }
     if let Some((distance, property)) = context.number(&name, &["distance"]) {
         made.distance = distance;
-        context.kept(property, "distance=");
+        context.kept(property, format!("distance={distance}"));
     }
     let domain = context.find(&name, &["domain"]);
     let of_route = made.route.split_once('.').map(|(domain, _)| domain.to_owned());
@@ -234,15 +235,16 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
     }
 }
 
-/// Properties of members, on a worker that is none.
+/// Properties of members, on a worker that is none. A template may be a member's, too.
 fn outside(context: &mut Context<'_>, name: &str) {
     for property in MEMBERS_ALONE {
-        if let Some(found) = context.find(name, &[property]) {
-            context.dropped(
-                found,
-                "it is about members of a balancer, and this worker is mounted itself",
-                "",
-            );
+        let found = context.find(name, &[property]);
+        for line in found.iter().flat_map(|found| &found.lines) {
+            let fate = Fate::Dropped {
+                why: "it is about members of a balancer, and this worker is mounted itself".into(),
+                advice: String::new(),
+            };
+            context.report.add_otherwise(*line, fate);
         }
     }
 }
@@ -395,17 +397,21 @@ fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
         match words.filter(|_| is_member) {
             Some(list) => {
                 let words = made.set("failstatus", list);
-                let meaning = "A request that may not be sent again gets the answer as it is; mod_jk asks another member even then.";
+                let meaning = "Codes from 400 to 599. A request that may not be sent again gets the answer as it is; mod_jk asks another member even then.";
                 context.changed(property, words, meaning);
             }
             None if is_member => {
                 context.dropped(property, "no status from 400 to 599 is in it", "");
             }
-            None => context.dropped(
-                property,
-                "outside a balancer nobody else can give the answer",
-                "The client gets the backend's answer. ProxyErrorOverride replaces it by httpd's page.",
-            ),
+            None => {
+                for line in &property.lines {
+                    let fate = Fate::Dropped {
+                        why: "outside a balancer nobody else can give the answer".into(),
+                        advice: "The client gets the backend's answer. ProxyErrorOverride replaces it by httpd's page.".into(),
+                    };
+                    context.report.add_otherwise(*line, fate);
+                }
+            }
         }
     }
     if let Some((limit, property)) = context.number(&name, &["busy_limit"]) {

@@ -96,10 +96,7 @@ pub fn convert(
     if let Some(path) = &input.map {
         let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
         let file = sources.add(path, &bytes);
-        let found = rules::read_map(&file, &mut messages);
-        for rule in &found {
-            report.read(rule.at, file.slice(rule.at));
-        }
+        let found = rules::read_map(&file, &mut report, &mut messages);
         conf.servers[0].map = Some(found);
         conf.servers[0].is_concerned = true;
     }
@@ -122,6 +119,15 @@ pub fn convert(
     let mut plan = plan::workers(&mut context);
     let files = emit::files(&mut context, &mut plan, &conf, &sources);
     finish(&mut report, &definitions, &macros);
+    // A template is read for each worker that has it.
+    let mut said: Vec<Message> = Vec::new();
+    messages.retain(|message| {
+        let is_new = !said.contains(message);
+        if is_new {
+            said.push(message.clone());
+        }
+        is_new
+    });
     let mut conversion = Conversion { sources, messages, report, files };
     if conversion.has_failed() {
         conversion.files.clear();
@@ -154,6 +160,7 @@ fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property]) {
             );
         }
     }
+    report.finish();
     let unsaid: Vec<_> = report.unsaid().collect();
     for at in unsaid {
         report.dropped(

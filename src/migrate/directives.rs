@@ -261,10 +261,7 @@ impl Gatherer<'_> {
         match self.files.read(&path) {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
-                let rules = rules::read_map(&file, self.messages);
-                for rule in &rules {
-                    self.report.read(rule.at, file.slice(rule.at));
-                }
+                let rules = rules::read_map(&file, self.report, self.messages);
                 self.server(line).map = Some(rules);
                 self.report.changed(
                     line.at,

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::directives::Server;
 use super::emit;
+use super::extensions::Extensions;
 use super::message::Message;
 use super::options::{Choice, Options};
 use super::plan::{Manner, Plan, Worker};
@@ -77,7 +78,7 @@ impl Part<'_, '_> {
     /// The workers outside of balancers that this server's rules name.
     fn workers(&mut self, rules: &[Rule]) {
         let mut written: Vec<(String, Vec<(&'static str, String)>)> = Vec::new();
-        for rule in rules.iter().filter(|rule| !rule.is_exclusion && !rule.is_disabled) {
+        for rule in rules.iter().filter(|rule| is_mount(rule)) {
             let Some(Worker::Ajp(worker)) = self.plan.workers.get(&rule.worker) else { continue };
             let mut worker = worker.clone();
             Manner::of(&self.options).add_to(&mut worker);
@@ -149,8 +150,7 @@ impl Part<'_, '_> {
     }
 
     fn rules(&mut self, sorted: &[&Rule]) {
-        let mounts: Vec<&Rule> =
-            sorted.iter().copied().filter(|r| !r.is_exclusion && !r.is_disabled).collect();
+        let mounts: Vec<&Rule> = sorted.iter().copied().filter(|r| is_mount(r)).collect();
         let exclusions: Vec<&Rule> =
             sorted.iter().copied().filter(|r| r.is_exclusion && !r.is_disabled).collect();
         let is_for_all = |exclusion: &Rule| {
@@ -298,36 +298,45 @@ impl Part<'_, '_> {
     /// Timeouts, stickiness and error pages of single rules: from the least specific to the most,
     /// since of several sections that match the last one counts.
     fn differences(&mut self, sorted: &[&Rule]) {
-        let mounts = sorted.iter().rev().filter(|rule| !rule.is_exclusion && !rule.is_disabled);
-        let mut known = [false; 3];
+        let mounts: Vec<&Rule> = sorted.iter().rev().copied().filter(|r| is_mount(r)).collect();
         let mut text = ConfText::default();
-        for rule in mounts {
-            let extensions = &rule.extensions;
-            let mut lines = Vec::new();
-            match extensions.reply_timeout {
-                Some(wait) => lines.push(format!("SetEnv ajp-reply-timeout {wait}")),
-                None if known[0] => lines.push("UnsetEnv ajp-reply-timeout".into()),
+        for (number, rule) in mounts.iter().enumerate() {
+            // A less specific rule's words hold for these requests, too, unless they are taken back.
+            let before = |has: &dyn Fn(&Extensions) -> bool| {
+                let mut before = mounts[..number].iter();
+                before.any(|other| has(&other.extensions) && !other.pattern.excludes(&rule.pattern))
+            };
+            let own = &rule.extensions;
+            let mut said = Vec::new();
+            let mut taken_back = Vec::new();
+            match own.reply_timeout {
+                Some(wait) => said.push(format!("SetEnv ajp-reply-timeout {wait}")),
+                None if before(&|other| other.reply_timeout.is_some()) => {
+                    taken_back.push("UnsetEnv ajp-reply-timeout");
+                }
                 None => {}
             }
-            known[0] |= extensions.reply_timeout.is_some();
-            match extensions.sticky_ignore {
-                true => lines.push("SetEnv ajp-sticky-ignore 1".into()),
-                false if known[1] => lines.push("UnsetEnv ajp-sticky-ignore".into()),
-                false => {}
+            if own.sticky_ignore {
+                said.push("SetEnv ajp-sticky-ignore 1".into());
+            } else if before(&|other| other.sticky_ignore) {
+                taken_back.push("UnsetEnv ajp-sticky-ignore");
             }
-            known[1] |= extensions.sticky_ignore;
-            match extensions.use_server_errors {
-                Some(least) => lines.push(error_override(least)),
-                None if known[2] => lines.push("ProxyErrorOverride Off".into()),
+            match own.use_server_errors {
+                Some(least) => said.push(error_override(least)),
+                None if before(&|other| other.use_server_errors.is_some()) => {
+                    taken_back.push("ProxyErrorOverride Off");
+                }
                 None => {}
             }
-            known[2] |= extensions.use_server_errors.is_some();
-            if lines.is_empty() {
+            if said.is_empty() && taken_back.is_empty() {
                 continue;
             }
             text.comment(0, &format!("{}: {}", self.sources.line(rule.at), rule.text()));
             text.line(0, &format!("<LocationMatch {}>", quoted(&rule.pattern.regex())));
-            for line in lines {
+            for line in taken_back {
+                text.line(4, line);
+            }
+            for line in said {
                 text.line(4, &line);
                 self.context.report.kept(rule.at, line);
             }
@@ -345,7 +354,7 @@ impl Part<'_, '_> {
         self.text.gap();
         self.text.comment(0, &format!("{}: JkStripSession", self.sources.line(*at)));
         self.text.line(0, "RewriteEngine On");
-        for rule in sorted.iter().filter(|rule| !rule.is_exclusion && !rule.is_disabled) {
+        for rule in sorted.iter().filter(|rule| is_mount(rule)) {
             let not = format!("!{}", rule.pattern.regex());
             self.text.line(0, &format!("RewriteCond \"%{{REQUEST_URI}}\" {}", quoted(&not)));
         }
@@ -359,6 +368,10 @@ impl Part<'_, '_> {
         regex.push_str("[^/]*(.*)$");
         self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));
     }
+}
+
+fn is_mount(rule: &Rule) -> bool {
+    !rule.is_exclusion && !rule.is_disabled
 }
 
 /// httpd's page for every status from this one on.

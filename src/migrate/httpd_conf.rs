@@ -160,8 +160,7 @@ impl Reader<'_> {
         }
         // Its words are not in the file as they are: they get a text of their own.
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
-        let place = self.sources.line(file.span(first));
-        let shown = self.sources.add(&format!("{place} (as httpd reads it)"), expanded.as_bytes());
+        let shown = self.sources.add_line(file.span(first), &expanded);
         let line = shown.clone();
         self.directive(&shown, line.text(), shown.span(line.text()), depth);
     }
@@ -391,7 +390,8 @@ mod tests {
         )]);
         let words: Vec<_> = conf.directives.iter().map(|d| d.words.join(" ")).collect();
         assert_eq!(words, ["/a lb", "/z ${no}"]);
-        assert!(sources.place(conf.directives[0].at).file.starts_with("m:2 "));
+        let place = sources.place(conf.directives[0].at);
+        assert_eq!((place.file, place.line, place.text), ("m", 2, "JkMount /a    lb"));
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Line {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     lines: BTreeMap<Span, Line>,
+    /// Said at the end, of lines of which nothing else has been said.
+    otherwise: Vec<(Span, Fate)>,
     /// What mod_jk does where nothing is said, and is done otherwise here.
     pub defaults: Vec<String>,
 }
@@ -62,6 +64,18 @@ impl Report {
     pub fn add_if_none(&mut self, at: Span, fate: Fate) {
         if self.lines.get(&at).is_none_or(|line| line.fates.is_empty()) {
             self.add(at, fate);
+        }
+    }
+
+    /// The same, once all else has been said: see [`finish`](Self::finish).
+    pub fn add_otherwise(&mut self, at: Span, fate: Fate) {
+        self.otherwise.push((at, fate));
+    }
+
+    /// Nothing more will be said.
+    pub fn finish(&mut self) {
+        for (at, fate) in std::mem::take(&mut self.otherwise) {
+            self.add_if_none(at, fate);
         }
     }
 
@@ -110,8 +124,18 @@ impl Report {
             text.push('\n');
         };
         let mut file = "";
-        for (at, line) in &self.lines {
-            let place = sources.place(*at);
+        let mut lines: Vec<_> =
+            self.lines.iter().map(|(at, line)| (sources.place(*at), line)).collect();
+        let mut files: Vec<&str> = Vec::new();
+        for (place, _) in &lines {
+            if !files.contains(&place.file) {
+                files.push(place.file);
+            }
+        }
+        lines.sort_by_key(|(place, _)| {
+            (files.iter().position(|file| *file == place.file), place.line)
+        });
+        for (place, line) in lines {
             if place.file != file {
                 file = place.file;
                 say(format_args!("{file}"));

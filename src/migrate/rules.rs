@@ -4,6 +4,7 @@ use super::extensions::Extensions;
 use super::message::Message;
 use super::pattern::{Pattern, PatternError};
 use super::properties;
+use super::report::Report;
 use super::source::{SourceFile, Span};
 
 /// Where a rule was written. Of two that are equally specific, the later one here comes first.
@@ -123,13 +124,15 @@ fn refusal(error: PatternError, pattern: &str, origin: Origin, at: Span) -> Mess
 }
 
 /// All rules of a uriworkermap.properties. Of two with the same pattern the later one counts.
-pub fn read_map(file: &SourceFile, messages: &mut Vec<Message>) -> Vec<Rule> {
+pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Message>) -> Vec<Rule> {
     let mut lines: Vec<properties::Property> = Vec::new();
     for line in properties::parse(file, messages) {
+        report.read(line.at(), file.slice(line.at()));
         match lines.iter_mut().find(|known| known.name == line.name) {
             Some(known) => {
                 let text = format!("`{}` was mapped before; this line counts", line.name);
                 messages.push(Message::warning(line.name_at, text));
+                report.dropped(known.at(), "a later line has the same pattern", "");
                 *known = line;
             }
             None => lines.push(line),
@@ -140,7 +143,11 @@ pub fn read_map(file: &SourceFile, messages: &mut Vec<Message>) -> Vec<Rule> {
         // The value has a place in the file, which the extensions' messages need.
         let value = file.slice(line.value_at);
         let left = Left { pattern: &line.name, excludes: false, at: line.name_at };
-        rules.extend(parse(file, left, value, Origin::Map, messages));
+        let found = parse(file, left, value, Origin::Map, messages);
+        if found.is_empty() {
+            report.dropped(line.at(), "no path matches it", "mod_jk passes it over, too.");
+        }
+        rules.extend(found);
     }
     rules
 }
@@ -152,7 +159,8 @@ mod tests {
 
     fn read(text: &str) -> (Vec<Rule>, Vec<Message>) {
         let mut messages = Vec::new();
-        let rules = read_map(&Sources::default().add("map", text.as_bytes()), &mut messages);
+        let file = Sources::default().add("map", text.as_bytes());
+        let rules = read_map(&file, &mut Report::default(), &mut messages);
         (rules, messages)
     }
 

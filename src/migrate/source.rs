@@ -8,6 +8,7 @@ pub struct SourceFile {
     id: usize,
     name: Arc<str>,
     text: Arc<str>,
+    first_line: usize,
 }
 
 impl SourceFile {
@@ -86,8 +87,20 @@ pub struct Sources(Vec<SourceFile>);
 impl Sources {
     /// Takes a file in. What is no UTF-8 becomes U+FFFD.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> SourceFile {
-        let text = String::from_utf8_lossy(bytes);
-        let file = SourceFile { id: self.0.len(), name: name.into(), text: text.as_ref().into() };
+        self.add_at(name, 1, &String::from_utf8_lossy(bytes))
+    }
+
+    /// Takes in what stands for one line of a file that is there already, as it is read: with its
+    /// variables put in, or joined from several.
+    pub fn add_line(&mut self, at: Span, text: &str) -> SourceFile {
+        let place = self.place(at);
+        let (name, line) = (place.file.to_owned(), place.line);
+        self.add_at(&name, line, text)
+    }
+
+    fn add_at(&mut self, name: &str, first_line: usize, text: &str) -> SourceFile {
+        let (name, text) = (name.into(), text.into());
+        let file = SourceFile { id: self.0.len(), name, text, first_line };
         self.0.push(file.clone());
         file
     }
@@ -106,7 +119,7 @@ impl Sources {
         let end = (span.end.saturating_sub(from)).clamp(begin, line.len());
         Place {
             file: file.name(),
-            line: 1 + text[..from].matches('\n').count(),
+            line: file.first_line + text[..from].matches('\n').count(),
             column: 1 + line[..begin].chars().count(),
             text: line,
             range: begin..end,

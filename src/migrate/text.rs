@@ -73,29 +73,33 @@ pub fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
 }
 
-/// The lines that something comes from: `workers.properties:3,4,7 uri.map:2`.
+/// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.
 #[must_use]
 pub fn origins(sources: &Sources, lines: &[Span]) -> String {
-    let mut places: Vec<(&str, usize)> = lines
-        .iter()
-        .map(|at| {
-            let place = sources.place(*at);
-            (place.file, place.line)
-        })
-        .collect();
+    let places = lines.iter().map(|at| sources.place(*at));
+    let mut places: Vec<(&str, usize)> = places.map(|place| (place.file, place.line)).collect();
     places.sort_unstable();
     places.dedup();
+    let mut ranges: Vec<(&str, usize, usize)> = Vec::new();
+    for (file, line) in places {
+        match ranges.last_mut() {
+            Some((known, _, last)) if *known == file && *last + 1 == line => *last = line,
+            _ => ranges.push((file, line, line)),
+        }
+    }
     let mut text = String::new();
-    let mut file = "";
-    for (name, line) in places {
-        if name == file {
-            text.push_str(&format!(",{line}"));
-        } else {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(&format!("{name}:{line}"));
-            file = name;
+    let mut before = "";
+    for (file, first, last) in ranges {
+        let start = match (before == file, text.is_empty()) {
+            (true, _) => ",".to_owned(),
+            (false, true) => format!("{file}:"),
+            (false, false) => format!(" {file}:"),
+        };
+        before = file;
+        text.push_str(&start);
+        text.push_str(&first.to_string());
+        if last > first {
+            text.push_str(&format!("-{last}"));
         }
     }
     text
@@ -131,6 +135,6 @@ mod tests {
             file.span(&file.text()[from..=from])
         };
         let lines = [at(&one, 2), at(&two, 0), at(&one, 0), at(&one, 2)];
-        assert_eq!(origins(&sources, &lines), "m:1 w:1,2");
+        assert_eq!(origins(&sources, &lines), "m:1 w:1-2");
     }
 }
