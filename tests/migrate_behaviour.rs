@@ -344,7 +344,8 @@ fn rules_with_members_of_their_own() {
 
 #[test]
 fn rules_that_look_at_no_session() {
-    let with_sessions = ["/app/x", "/app;", "/admin", "/private"].map(|start| (start, "JSESSIONID"));
+    let with_sessions =
+        ["/app/x", "/app;", "/admin", "/private"].map(|start| (start, "JSESSIONID"));
     compare("14-rules-without-sessions", &["a", "b"], &with_sessions);
 }
 

@@ -1,0 +1,307 @@
+//! Whatever the files say: they are converted, or refused with a message that names a place; nothing
+//! panics, and what is written has no line that httpd could take for another.
+#![allow(missing_docs)]
+
+use std::collections::HashMap;
+
+use mod_proxy_ajp_rs::config::Words;
+use mod_proxy_ajp_rs::migrate::{Files, Input, Severity, convert};
+use proptest::prelude::*;
+
+/// The three files, in memory; there is a fourth that includes the first.
+struct Memory {
+    httpd: String,
+    workers: String,
+    map: String,
+}
+
+impl Files for Memory {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match path.trim_start_matches("/r/") {
+            "httpd.conf" => Ok(self.httpd.clone().into_bytes()),
+            "workers.properties" => Ok(self.workers.clone().into_bytes()),
+            "map" => Ok(self.map.clone().into_bytes()),
+            _ => Err("no such file".into()),
+        }
+    }
+    fn find(&self, pattern: &str) -> Vec<String> {
+        self.read(pattern).map(|_| vec![pattern.to_owned()]).unwrap_or_default()
+    }
+}
+
+fn try_to_convert(memory: &Memory, is_old: bool) -> Result<(), TestCaseError> {
+    let input = Input {
+        httpd_conf: Some("httpd.conf".into()),
+        workers: Some("workers.properties".into()),
+        map: Some("map".into()),
+        server_root: Some("/r".into()),
+        variables: HashMap::from([("V".into(), "\\\"v".into())]),
+        is_old,
+    };
+    let environment = |name: &str| (name == "HOME").then(|| "/home".to_owned());
+    let done = convert(&input, memory, &environment).expect("the named files can be read");
+    for message in &done.messages {
+        let place = done.sources.place(message.at);
+        prop_assert!(place.line > 0 && place.column > 0);
+        let shown = message.render(&done.sources);
+        let located = format!("{}:{}", place.file, place.line);
+        prop_assert!(shown.contains(&located), "{}", shown);
+    }
+    prop_assert!(done.report.render(&done.sources).contains(" dropped"));
+    let errors = done.messages.iter().filter(|m| m.severity == Severity::Error).count();
+    prop_assert_eq!(errors > 0, done.files.is_empty());
+    for file in &done.files {
+        for line in file.text.lines() {
+            check_line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// A comment that does not go on, or a directive that `jk2ajp` writes, with its quotes closed.
+fn check_line(line: &str) -> Result<(), TestCaseError> {
+    let text = line.trim_start();
+    prop_assert!(!text.contains(char::is_control), "{line:?}");
+    prop_assert!(!text.ends_with('\\'), "{line:?}");
+    if text.is_empty() || text.starts_with('#') {
+        return Ok(());
+    }
+    let (name, arguments) = text.split_once(' ').unwrap_or((text, ""));
+    prop_assert!(KNOWN.contains(&name), "{line:?}");
+    for word in Words::of(arguments.trim_end_matches('>')) {
+        if word.raw.starts_with('"') {
+            prop_assert!(word.raw.len() > 1 && word.raw.ends_with('"'), "{line:?}: {word:?}");
+        }
+    }
+    Ok(())
+}
+
+const KNOWN: &[&str] = &[
+    "<Proxy",
+    "</Proxy>",
+    "<LocationMatch",
+    "</LocationMatch>",
+    "<VirtualHost",
+    "</VirtualHost>",
+    "BalancerMember",
+    "ProxySet",
+    "Header",
+    "ProxyPassMatch",
+    "ProxyAjpEnvVar",
+    "ProxyAjpCertChain",
+    "ProxyErrorOverride",
+    "LogLevel",
+    "SetEnvIf",
+    "SetEnv",
+    "UnsetEnv",
+    "SetHandler",
+    "Require",
+    "RewriteEngine",
+    "RewriteCond",
+    "RewriteRule",
+];
+
+/// Any characters, with those that mean something more often.
+fn scrap() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "\\PC{0,12}",
+        "[-!/|*?;=#$(){}.a-c \\\\\"'<>%&\t]{0,16}",
+        any::<String>().prop_map(|text| text.chars().take(20).collect()),
+    ]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let usual = prop::sample::select(vec![
+        "1",
+        "0",
+        "-1",
+        "8009",
+        "99999999999999999999",
+        "10K",
+        "3M",
+        "on",
+        "off",
+        "lb",
+        "a",
+        "b",
+        "a,b",
+        "a b c",
+        "ajp13",
+        "ajp12",
+        "ajp14",
+        "jni",
+        "status",
+        "127.0.0.1",
+        "::1",
+        "/run/x.sock",
+        "A",
+        "CPI",
+        "D",
+        "S",
+        "worker.a",
+        "worker.t",
+        "worker",
+        "$(H)",
+        "$(HOME)",
+        "500,-503",
+        "west.x",
+        ";sid",
+        "/a/*",
+        "x\\",
+        "a\"b",
+    ]);
+    prop_oneof![4 => usual.prop_map(str::to_owned), 1 => scrap()]
+}
+
+fn property() -> impl Strategy<Value = String> {
+    let names = prop::sample::select(vec![
+        "list",
+        "type",
+        "host",
+        "port",
+        "balance_workers",
+        "balanced_workers",
+        "reference",
+        "mount",
+        "route",
+        "domain",
+        "redirect",
+        "activation",
+        "disabled",
+        "stopped",
+        "distance",
+        "lbfactor",
+        "secret",
+        "method",
+        "ping_mode",
+        "connect_timeout",
+        "reply_timeout",
+        "socket_timeout",
+        "connection_pool_size",
+        "cachesize",
+        "fail_on_status",
+        "session_cookie",
+        "session_path",
+        "set_session_cookie",
+        "session_cookie_path",
+        "sticky_session",
+        "recover_time",
+        "local_worker",
+        "local_worker_only",
+        "max_packet_size",
+        "socket_buffer",
+        "retries",
+    ]);
+    let workers = prop::sample::select(vec!["a", "b", "lb", "t", "c.d", "\u{fc}"]);
+    prop_oneof![
+        8 => (workers, names, value()).prop_map(|(worker, name, value)| format!("worker.{worker}.{name}={value}")),
+        2 => value().prop_map(|value| format!("worker.list={value}")),
+        1 => value().prop_map(|value| format!("H={value}")),
+        1 => scrap(),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let starts = prop::sample::select(vec!["", "!", "-", "-!"]);
+    let patterns = prop_oneof![
+        prop::sample::select(vec![
+            "/a", "/a|/*", "/*", "/*.jsp", "/a/?/b*", "*.x", "/a;b", "//", "/a\"b\\"
+        ])
+        .prop_map(str::to_owned),
+        scrap(),
+    ];
+    let workers = prop::sample::select(vec!["a", "lb", "*", "nobody", "t"]);
+    let extensions = prop::sample::select(vec![
+        "",
+        ";reply_timeout=5",
+        ";stopped=a;active=b",
+        ";session_path=;x",
+        ";fail_on_status=404",
+        ";use_server_errors=450",
+        ";stateless=1",
+        ";session_cookie=\"",
+        ";nonsense",
+        ";;",
+        ";set_session_cookie=1;session_cookie_path=/\"\\",
+    ]);
+    (starts, patterns, workers, extensions).prop_map(|(start, pattern, worker, extensions)| {
+        format!("{start}{pattern}={worker}{extensions}")
+    })
+}
+
+fn directive() -> impl Strategy<Value = String> {
+    let usual = prop::sample::select(vec![
+        "JkMount /a lb",
+        "JkMount /a|/* lb;stopped=a",
+        "JkUnMount /a/b *",
+        "JkMount lb",
+        "JkMountCopy All",
+        "JkMountCopy On",
+        "<VirtualHost *:80>",
+        "</VirtualHost>",
+        "<Location /x>",
+        "<LocationMatch \"^/y\">",
+        "</Location>",
+        "<IfDefine X>",
+        "</IfDefine>",
+        "ServerName x.org",
+        "JkOptions +FlushPackets -DisableReuse",
+        "JkOptions ForwardURICompatUnparsed",
+        "JkOptions +Nonsense",
+        "JkEnvVar A \"b c\"",
+        "JkEnvVar \"a\\\"b\"",
+        "JkWorkerProperty worker.a.port=1",
+        "JkWorkersFile workers.properties",
+        "JkMountFile map",
+        "JkMountFile none",
+        "JkStripSession On ;x$",
+        "JkLogLevel debug",
+        "JkLogLevel loud",
+        "JkShmFile x",
+        "JkBad",
+        "Include httpd.conf",
+        "Include map",
+        "Define V w",
+        "JkMount /${V} a",
+        "JkMount /a \\",
+        "JkAutoAlias /x",
+        "SetHandler jakarta-servlet",
+    ]);
+    prop_oneof![5 => usual.prop_map(str::to_owned), 1 => scrap()]
+}
+
+fn lines(line: impl Strategy<Value = String>, most: usize) -> impl Strategy<Value = String> {
+    prop::collection::vec(line, 0..most).prop_map(|lines| lines.join("\n"))
+}
+
+/// A configuration that can be converted, mostly, for the sake of the lines around it.
+const SOUND: &str =
+    "worker.list=lb,a\nworker.lb.type=lb\nworker.lb.balance_workers=a,b\nworker.b.port=8010\n";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn lines_that_look_right_are_converted_or_refused(
+        workers in lines(property(), 24), map in lines(rule(), 12), httpd in lines(directive(), 12), is_old: bool,
+    ) {
+        try_to_convert(&Memory { httpd, workers, map }, is_old)?;
+    }
+
+    #[test]
+    fn any_rule_of_sound_workers_is_converted_or_refused(map in lines(rule(), 16), extra in property()) {
+        let workers = format!("{SOUND}{extra}");
+        try_to_convert(&Memory { httpd: String::new(), workers, map }, false)?;
+    }
+
+    #[test]
+    fn any_directive_about_sound_workers_is_converted_or_refused(httpd in lines(directive(), 16)) {
+        let memory = Memory { httpd, workers: SOUND.into(), map: "/m/*=lb".into() };
+        try_to_convert(&memory, false)?;
+    }
+
+    #[test]
+    fn any_text_at_all_is_converted_or_refused(workers: String, map: String, httpd: String, is_old: bool) {
+        try_to_convert(&Memory { httpd, workers, map }, is_old)?;
+    }
+}
