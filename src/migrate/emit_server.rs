@@ -141,7 +141,7 @@ impl Part<'_, '_> {
         self.exclude(r"/\.\.?;");
         if self.options.has(Choice::RejectUnsafe) {
             self.text.comment(0, "JkOptions +RejectUnsafeURI");
-            self.exclude(r"[%\\]");
+            self.exclude(r"[%\x5C]");
         }
     }
 
@@ -360,10 +360,11 @@ impl Part<'_, '_> {
         }
         let mut regex = String::from("^(.*?);");
         for c in parameter.chars() {
-            if !c.is_ascii_alphanumeric() {
-                regex.push('\\');
+            match c {
+                '"' | '\\' => regex.push('.'),
+                c if c.is_ascii_punctuation() => regex.extend(['\\', c]),
+                c => regex.push(c),
             }
-            regex.push(c);
         }
         regex.push_str("[^/]*(.*)$");
         self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));

@@ -84,7 +84,7 @@ impl Options {
                     Choice::CertChain
                 }
                 "rejectunsafeuri" => {
-                    kept("ProxyPassMatch \"[%\\\\]\" \"!\"");
+                    kept("ProxyPassMatch \"[%\\x5C]\" \"!\"");
                     Choice::RejectUnsafe
                 }
                 "flushheader" => {

@@ -114,8 +114,11 @@ impl Pattern {
                     while chars.next_if(|(_, next)| *next == '*').is_some() {}
                     regex.push_str(ANYTHING);
                 }
+                // By their codes, since every reader of quotes has its own way with these.
+                '"' => regex.push_str(r"\x22"),
+                '\\' => regex.push_str(r"\x5C"),
                 c => {
-                    if r"\.+()[]{}^$|#-".contains(c) {
+                    if r".+()[]{}^$|#-".contains(c) {
                         regex.push('\\');
                     }
                     regex.push(c);
@@ -182,6 +185,7 @@ mod tests {
         assert_eq!(pattern("/app").regex(), "^/app(?:;[^/]*+)?$");
         assert_eq!(pattern("/*.jsp").regex(), r"^/[^;]*(?:;[^/]*+[^;]*)*\.jsp(?:;[^/]*+)?$");
         assert_eq!(pattern("/*").regex(), "^/");
+        assert_eq!(pattern(r#"/a"\b"#).regex(), r"^/a\x22\x5Cb(?:;[^/]*+)?$");
     }
 
     #[test]
