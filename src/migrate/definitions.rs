@@ -90,6 +90,13 @@ impl Definitions {
             messages
                 .push(Message::warning(property.value_at, text).help("it stays as it is written"));
         }
+        if value.contains("${") {
+            let text = "httpd takes ${NAME} for a variable of its own where NAME is defined";
+            let message = Message::warning(property.value_at, text);
+            messages.push(
+                message.help("see that no Define and no variable of its environment has that name"),
+            );
+        }
         let mut lines = vec![property.at()];
         if let Some(at) = self.by_name.get(&property.name).copied() {
             let before = &mut self.entries[at];

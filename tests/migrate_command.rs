@@ -1,0 +1,183 @@
+//! The command `jk2ajp` as an administrator runs it.
+#![allow(missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const WORKERS: &str = "worker.list=lb,status\nworker.lb.type=lb\nworker.lb.balance_workers=a\n\
+    worker.a.host=127.0.0.1\nworker.a.secret=hush\nworker.a.connect_timeout=500\nworker.status.type=status\n";
+
+/// A ServerRoot with mod_jk's files, and a virtual host.
+fn server() -> TempDir {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    write(root.path(), "workers.properties", WORKERS);
+    write(root.path(), "map", "/shop|/*=lb\n!/shop/static/*=lb\n");
+    let conf = format!(
+        "ServerRoot \"{}\"\nJkWorkersFile workers.properties\nIncludeOptional sites/*.conf\n",
+        root.path().display()
+    );
+    write(root.path(), "httpd.conf", &conf);
+    fs::create_dir(root.path().join("sites")).expect("our own directory");
+    let host = "<VirtualHost *:80>\nServerName shop.example.org\nJkMountFile map\n\
+        JkMount /status status\n</VirtualHost>\n";
+    write(root.path(), "sites/shop.conf", host);
+    root
+}
+
+fn write(root: &Path, name: &str, text: &str) {
+    fs::write(root.join(name), text).expect("our own directory");
+}
+
+fn run(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jk2ajp"))
+        .current_dir(root)
+        .args(arguments)
+        .output()
+        .expect("cargo has built it")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn each_server_gets_a_file_that_only_its_owner_reads_and_the_lines_to_include_are_said() {
+    let root = server();
+    let done = run(root.path(), &["httpd.conf", "--output", "new"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let host = "new/jk2ajp-host-1-shop.example.org.conf";
+    for name in ["new/jk2ajp.conf", host] {
+        let file = fs::metadata(root.path().join(name)).expect("it was written");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "it may hold secrets");
+        assert!(text(&done.stderr).contains(&format!("Include \"{name}\"")));
+    }
+    let main = fs::read_to_string(root.path().join("new/jk2ajp.conf")).expect("it was written");
+    assert!(main.contains("BalancerMember ajp://127.0.0.1:8009 route=a"), "{main}");
+    let host = fs::read_to_string(root.path().join(host)).expect("it was written");
+    assert!(host.contains("ProxyPassMatch \"^/shop(?:;[^/]*+)?/\" \"balancer://lb\""), "{host}");
+}
+
+#[test]
+fn without_a_directory_all_goes_to_standard_output() {
+    let root = server();
+    let done = run(root.path(), &["httpd.conf"]);
+    let said = text(&done.stdout);
+    let [main, host] =
+        ["<Proxy \"balancer://lb\">", "# ---- jk2ajp-host-1-shop.example.org.conf: for"]
+            .map(|part| said.find(part).unwrap_or_else(|| panic!("{part} in {said}")));
+    assert!(main < host);
+}
+
+#[test]
+fn the_two_files_alone_will_do() {
+    let root = server();
+    let done = run(root.path(), &["--workers", "workers.properties", "--map", "map"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).contains("# map:2: !/shop/static/*=lb"));
+}
+
+#[test]
+fn the_report_says_of_each_line_whether_it_is_kept_and_as_what() {
+    let root = server();
+    let done = run(root.path(), &["httpd.conf", "--report"]);
+    let said = text(&done.stdout);
+    for part in [
+        "worker.a.host=127.0.0.1\n      kept: ajp://127.0.0.1",
+        "worker.a.connect_timeout=500\n      kept with another meaning: pingconnect=500\n      connect_timeout is a ping",
+        "worker.a.secret=(not shown)",
+        "JkMount /status status\n      kept with another meaning: balancer-manager",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!said.contains("<Proxy"), "the configuration is not among it");
+}
+
+// row 97
+#[test]
+fn an_unknown_property_is_shown_with_its_line_and_nothing_is_written() {
+    let root = server();
+    write(root.path(), "workers.properties", &format!("{WORKERS}worker.a.prot=8009\n"));
+    let done = run(root.path(), &["httpd.conf", "--output", "new"]);
+    assert_eq!(done.status.code(), Some(1));
+    let said = text(&done.stderr);
+    for part in ["workers.properties:8:1", "worker.a.prot=8009", "did you mean `port`?"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!root.path().join("new").exists());
+}
+
+// row 93
+#[test]
+fn a_broken_line_of_the_map_is_told_and_the_valid_ones_are_in_force() {
+    let root = server();
+    let output = ["httpd.conf", "--output", "new"];
+    write(root.path(), "map", "/shop|/*=lb\nbroken\n*.jsp=lb\n/more/*=lb\n");
+    let done = run(root.path(), &output);
+    assert!(done.status.success());
+    assert!(text(&done.stderr).contains("map:2:1") && text(&done.stderr).contains("map:3:1"));
+    let file = root.path().join("new/jk2ajp-host-1-shop.example.org.conf");
+    let before = fs::read_to_string(&file).expect("it was written");
+    assert!(before.contains("/shop") && before.contains("/more"), "{before}");
+    // What cannot be read leaves what is there as it is.
+    fs::remove_file(root.path().join("map")).expect("it is there");
+    assert_eq!(run(root.path(), &output).status.code(), Some(1));
+    assert_eq!(fs::read_to_string(&file).expect("it is still there"), before);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let root = server();
+    let done = run(root.path(), &["none.conf"]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(text(&done.stderr).contains("none.conf"));
+}
+
+#[cfg(feature = "httpd")]
+mod check {
+    use super::*;
+
+    /// What cargo has built.
+    fn module() -> String {
+        let own = std::env::current_exe().expect("Linux knows our path");
+        own.with_file_name("libmod_proxy_ajp_rs.so").display().to_string()
+    }
+
+    #[test]
+    fn check_has_httpd_read_what_was_written() {
+        let root = server();
+        let done = run(root.path(), &["httpd.conf", "--check", "--module", &module(), "-o", "new"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        assert!(text(&done.stderr).contains("httpd takes it"));
+    }
+
+    #[test]
+    fn what_httpd_does_not_take_is_said_in_its_words_and_not_written() {
+        let root = server();
+        let arguments = ["httpd.conf", "--check", "--module", "/none/such.so", "-o", "new"];
+        let done = run(root.path(), &arguments);
+        assert_eq!(done.status.code(), Some(3));
+        assert!(text(&done.stderr).contains("/none/such.so"), "{}", text(&done.stderr));
+        assert!(!root.path().join("new").exists());
+    }
+
+    #[test]
+    fn every_fixture_is_taken_by_httpd() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate");
+        for entry in fs::read_dir(fixtures).expect("part of the crate").flatten() {
+            let fixture = format!("FIXTURE={}", entry.path().display());
+            let ports = ["PORT=80", "A_PORT=8109", "B_PORT=8209", "C_PORT=8309", "D_PORT=8409"];
+            let mut arguments = vec!["httpd.conf", "--check", "-D", &fixture];
+            for port in ports {
+                arguments.extend(["-D", port]);
+            }
+            let module = module();
+            arguments.extend(["--module", &module]);
+            let done = run(&entry.path(), &arguments);
+            assert!(done.status.success(), "{}: {}", entry.path().display(), text(&done.stderr));
+        }
+    }
+}
