@@ -94,6 +94,16 @@ need_packages() {
     fi
 }
 
+# mod_jk, to compare with. Its package enables it in the system's httpd, which is no business of ours.
+need_mod_jk() {
+    if ! is_installed libapache2-mod-jk; then
+        need_packages libapache2-mod-jk
+        if [ -e /etc/apache2/mods-enabled/jk.load ]; then
+            as_root a2dismod -q jk >&2
+        fi
+    fi
+}
+
 # Prints a port of 127.0.0.1 that nobody listens on, from a range that the kernel does not use for
 # outgoing connections.
 free_port() {

@@ -10,7 +10,7 @@
 //! | 3 | `httpd_idle_tomcat.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
 //! | 4 | `jk_dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
 //! | 5 | `httpd_config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
-//! | 13 | | the migration tool's |
+//! | 13 | `migrate_golden.rs` | see `jk_mapping.rs` |
 //! | 8, 9 | `httpd_idle_tomcat.rs` | also `what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm` |
 //! | 17, 18 | `jk_dropped_flows.rs` | the three others there |
 //! | 20 | `proxy_isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
@@ -20,7 +20,7 @@
 //! | 37 | `src/metrics/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
 //! | 38 | `httpd_idle_tomcat.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
 //! | 39 | `proxy_retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
-//! | 40 | | the migration tool's |
+//! | 40 | `migrate_golden.rs` | see `jk_mapping.rs` |
 //! | 50 | `httpd_faults.rs` | `a_client_that_sends_half_a_body_hurts_nobody` |
 //! | 54 | `httpd_faults.rs` | `a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken` |
 //! | 55 | `httpd_faults.rs`, `proxy_bodies.rs` | `a_silent_backend_is_a_504_and_stays_in_the_balancer`, `packets_larger_than_any_configured_size_are_accepted` |

@@ -96,6 +96,8 @@ const KNOWN: &[&str] = &[
     "UnsetEnv",
     "SetHandler",
     "Require",
+    "<RequireAll>",
+    "</RequireAll>",
     "RewriteEngine",
     "RewriteCond",
     "RewriteRule",

@@ -188,7 +188,7 @@ fn setup(name: &str, port: u16) -> Setup {
 fn with_mod_jk(name: &str) -> Httpd {
     let port = free_port();
     let library = modules_directory().join("mod_jk.so");
-    assert!(library.exists(), "libapache2-mod-jk is installed (ci/setup)");
+    assert!(library.exists(), "libapache2-mod-jk is installed (ci/test)");
     let conf = fixture(name).join("httpd.conf");
     setup(name, port)
         .conf(&format!("LoadModule jk_module {}", library.display()))

@@ -89,7 +89,7 @@ fn the_report_says_of_each_line_whether_it_is_kept_and_as_what() {
         "worker.a.host=127.0.0.1\n      kept: ajp://127.0.0.1",
         "worker.a.connect_timeout=500\n      kept with another meaning: pingconnect=500\n      connect_timeout is a ping",
         "worker.a.secret=(not shown)",
-        "JkMount /status status\n      kept with another meaning: balancer-manager",
+        "JkMount /status status\n      kept with another meaning: ajp-status",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }

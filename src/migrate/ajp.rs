@@ -189,6 +189,8 @@ fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool)
             let words = made.set("local", "On");
             let meaning = "Local members share requests; mod_jk 1.2.6 took the first one.";
             context.changed(property, words, meaning);
+        } else if !on {
+            context.kept(property, "nothing: it is so anyway");
         } else {
             context.dropped(
                 property,
@@ -290,7 +292,15 @@ fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
     } else if let Some((_, property)) = size {
         context.kept(property, "nothing: it is so anyway");
     } else if context.is_old {
-        made.set("forceclose", "On");
+        if let Some(at) = made.lines.first() {
+            let text = format!(
+                "`{name}` has no cachesize: mod_jk 1.2.6 opened a connection for each request"
+            );
+            context.messages.push(
+                Message::warning(*at, text)
+                    .help("connections are used again here; forceclose=On brings the other back"),
+            );
+        }
     }
     if let Some((number, property)) = context.number(&name, &["connection_pool_minsize"]) {
         let words = made.set("min", number.max(0));

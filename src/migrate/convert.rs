@@ -118,7 +118,7 @@ pub fn convert(
     };
     let mut plan = plan::workers(&mut context);
     let files = emit::files(&mut context, &mut plan, &conf, &sources);
-    finish(&mut report, &definitions, &macros);
+    finish(&mut report, &definitions, &macros, input.is_old);
     // A template is read for each worker that has it.
     let mut said: Vec<Message> = Vec::new();
     messages.retain(|message| {
@@ -144,7 +144,7 @@ fn shown(line: &Property) -> String {
 }
 
 /// Says of the remaining lines why nothing has been said of them.
-fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property]) {
+fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], is_old: bool) {
     for line in &definitions.replaced {
         report.dropped(*line, "a later line defines it anew", "");
     }
@@ -169,7 +169,12 @@ fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property]) {
             "",
         );
     }
-    report.defaults = DEFAULTS.iter().map(|text| (*text).to_owned()).collect();
+    if is_old {
+        report.defaults.push(
+            "cachesize unset: mod_jk 1.2.6 kept no connections then; here they are used again, as many as a child has threads (forceclose=On on a worker brings the other back).".into(),
+        );
+    }
+    report.defaults.extend(DEFAULTS.iter().map(|text| (*text).to_owned()));
 }
 
 /// What mod_jk does where nothing is said, and is done otherwise.
@@ -180,5 +185,5 @@ const DEFAULTS: &[&str] = &[
     "socket_timeout unset: mod_jk waits for an answer without end, here for a day (timeout=86400). A reply_timeout is better.",
     "connection_pool_minsize unset: mod_jk keeps half of its pool when connection_pool_timeout closes idle connections; here all that are idle are closed (min= keeps some).",
     "A path with parameters on . or .. (/app/..;x/) is not mapped here.",
-    "The status worker's page is balancer-manager, for this machine alone.",
+    "The status worker's page is ajp-status, for this machine alone.",
 ];

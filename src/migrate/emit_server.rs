@@ -70,7 +70,7 @@ struct Part<'p, 'c> {
 /// What a rule's requests get.
 enum Target {
     Url(String),
-    StatusPage,
+    StatusPage { is_read_only: bool },
     Nothing,
 }
 
@@ -211,16 +211,23 @@ impl Part<'_, '_> {
                 self.text.line(0, &line);
                 self.context.report.kept(rule.at, line);
             }
-            Target::StatusPage => {
+            Target::StatusPage { is_read_only } => {
                 self.rule_comment(rule, "");
                 self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
                 self.text.line(0, &format!("<LocationMatch {regex}>"));
-                self.text.line(4, "SetHandler balancer-manager");
-                self.text.line(4, "Require local");
+                self.text.line(4, "SetHandler ajp-status");
+                if is_read_only {
+                    self.text.line(4, "<RequireAll>");
+                    self.text.line(8, "Require local");
+                    self.text.line(8, "Require method GET");
+                    self.text.line(4, "</RequireAll>");
+                } else {
+                    self.text.line(4, "Require local");
+                }
                 self.text.line(0, "</LocationMatch>");
                 self.context.report.changed(
                     rule.at,
-                    "balancer-manager",
+                    "ajp-status",
                     "It is another page, and only this machine may see it (Require local).",
                 );
             }
@@ -263,7 +270,9 @@ impl Part<'_, '_> {
                 }
                 name.map_or(Target::Nothing, |name| Target::Url(format!("balancer://{name}")))
             }
-            Some(Worker::Status) => Target::StatusPage,
+            Some(Worker::Status { is_read_only }) => {
+                Target::StatusPage { is_read_only: *is_read_only }
+            }
             Some(Worker::Unsupported) => {
                 self.context.report.dropped(
                     rule.at,

@@ -7,6 +7,7 @@ use super::balancer::{self, Balancer};
 use super::extensions::Extensions;
 use super::message::Message;
 use super::options::{Choice, Options};
+use super::report::Fate;
 use super::source::Span;
 use super::values::{Context, list};
 
@@ -18,7 +19,10 @@ pub enum Worker {
     /// Type lb.
     Balancer(Balancer),
     /// Type status.
-    Status,
+    Status {
+        /// It may change nothing.
+        is_read_only: bool,
+    },
     /// A type that nothing can be made of.
     Unsupported,
 }
@@ -104,8 +108,8 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
                 Worker::Balancer(made)
             }
             Kind::Status => {
-                status(context, &name);
-                Worker::Status
+                let is_read_only = status(context, &name);
+                Worker::Status { is_read_only }
             }
             Kind::Other => {
                 unsupported(context, &name);
@@ -186,27 +190,25 @@ fn unsupported(context: &mut Context<'_>, name: &str) {
     }
 }
 
-fn status(context: &mut Context<'_>, name: &str) {
-    let kind = context.find(name, &["type"]);
+/// `true`: it may change nothing.
+fn status(context: &mut Context<'_>, name: &str) -> bool {
+    let read_only = context.switch(name, &["read_only"]);
+    if let Some((on, property)) = read_only {
+        let words = if on { "Require method GET" } else { "nothing: it is so anyway" };
+        context.kept(property, words);
+    }
+    if let Some(kind) = context.find(name, &["type"]) {
+        let meaning = "The page looks different, orders are POST requests with a nonce (docs/operations.md has mod_jk's words for scripts), and only this machine is let in (Require local).";
+        context.changed(kind, "SetHandler ajp-status", meaning);
+    }
     for line in context.lines_of(name) {
-        if kind.is_some_and(|kind| kind.lines.contains(&line)) {
-            continue;
-        }
-        context.report.dropped(
-            line,
-            "balancer-manager has no such setting",
-            "Who may see and change it, and how, is said in its <Location>: Require.",
-        );
+        let fate = Fate::Dropped {
+            why: "ajp-status has no such setting".into(),
+            advice: "Who may see it and give orders is said in its <Location>: Require user, Require ip.".into(),
+        };
+        context.report.add_otherwise(line, fate);
     }
-    if let Some(kind) = kind {
-        for line in &kind.lines {
-            context.report.changed(
-                *line,
-                "SetHandler balancer-manager",
-                "The pages and their addresses are other ones, changes are made by POST, and only from this machine (Require local).",
-            );
-        }
-    }
+    read_only.is_some_and(|(on, _)| on)
 }
 
 impl Plan {
