@@ -155,6 +155,18 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
 }
 
 #[test]
+fn a_proxy_remote_for_everything_does_not_divert_requests_of_a_container_that_dials_in() {
+    let port = free_port();
+    let remote =
+        ScriptedPeer::start(|conn| serve(conn, &|conn, _| respond(conn, "remote").map(|()| true)));
+    let line = format!("ProxyRemote * http://127.0.0.1:{}", remote.port());
+    let httpd = setup(port, "").conf(&line).start();
+    let _container = dialling(port, HOME, 2, "ours");
+    answers(&httpd, "/app/x", "ours");
+    assert_eq!(remote.connections(), 0);
+}
+
+#[test]
 fn virtual_hosts_share_the_port_and_the_connections() {
     let port = free_port();
     let host = |name: &str| {

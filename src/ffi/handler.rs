@@ -157,7 +157,13 @@ impl<'r> Call<'r> {
         if self.worker.is_member() {
             kept.holds.push(Held::new(self.worker, self.child));
         }
-        if kept.sent_to_remote_proxy && remote_proxy.is_none() {
+        let is_by_remote_proxy = remote_proxy.is_some();
+        // No ProxyRemote leads to a container that dials in.
+        let remote_proxy = remote_proxy.filter(|_| {
+            let host = String::from_utf8_lossy(self.uri.host);
+            self.child.reverse(&host, self.uri.port).is_none()
+        });
+        if kept.sent_to_remote_proxy && !is_by_remote_proxy {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
         }
@@ -221,7 +227,7 @@ impl<'r> Call<'r> {
                 let asked = client.has_found(found);
                 let mut verdict = self.failed(backend, &failure, &client, ours, busy);
                 drop(client);
-                kept.sent_to_remote_proxy = remote_proxy.is_some();
+                kept.sent_to_remote_proxy = is_by_remote_proxy;
                 // A member that was in error, and still is, is left as it was by being marked again.
                 verdict.spares_member &= !asked || found == Found::Back;
                 kept.instead_of_503 = verdict.instead_of_503;
