@@ -95,6 +95,8 @@ impl Backend {
         loop {
             let found = self.seek(reverse, vacancy, settings, deadline, &bell)?;
             vacancy = match found {
+                // One that has just dialled in has proved itself.
+                Acquired::Reused(lease) if !lease.is_reused() => return Ok(lease),
                 Acquired::Reused(lease) => match self.ping_reused(lease, settings.pings.prepost) {
                     Ok(lease) => return Ok(lease),
                     Err(vacancy) => vacancy,
@@ -181,21 +183,22 @@ impl Backend {
     }
 
     /// A connection of which the backend may be tired by now proves itself, since no new one can be
-    /// had at will.
+    /// had at will. `since`: when the request began to ask for one.
     pub(super) fn prove(
         &self,
         reverse: &Reverse,
         lease: Lease<Connection>,
         settings: &ConnectSettings,
+        since: Instant,
     ) -> Result<Lease<Connection>, AcquireFailure> {
         let is_alive = lease.cping(PROOF_TIME).is_ok();
         self.count_ping(is_alive);
         if is_alive {
             return Ok(lease);
         }
-        let wait = longest_wait(&settings.limits);
+        let left = longest_wait(&settings.limits).saturating_sub(since.elapsed());
         let vacancy = lease.discard(CloseReason::Suspect);
-        self.wait_for_one(reverse, vacancy, settings, wait)
+        self.wait_for_one(reverse, vacancy, settings, left)
     }
 }
 

@@ -56,6 +56,7 @@ impl Backend {
         &self,
         settings: &ConnectSettings,
     ) -> Result<Lease<Connection>, AcquireFailure> {
+        let start = Instant::now();
         let lease = self.acquire(settings)?;
         let now = Instant::now();
         let doubtful = settings.pings.prepost.is_none()
@@ -66,7 +67,7 @@ impl Backend {
             return Ok(lease);
         }
         if let Source::Accept(reverse) = &self.source {
-            return self.prove(reverse, lease, settings);
+            return self.prove(reverse, lease, settings, start);
         }
         self.open(lease.discard(CloseReason::Suspect), settings)
     }

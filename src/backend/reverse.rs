@@ -28,6 +28,8 @@ pub struct Reverse {
     listener: Mutex<Option<Arc<Listener>>>,
     /// This child has given its port up and takes no other.
     is_ending: AtomicBool,
+    /// It has none, and that has been told.
+    is_without: AtomicBool,
     /// `None`: somebody was there to be accepted, the last time.
     empty: Mutex<Option<Empty>>,
     waiting: AtomicUsize,
@@ -50,6 +52,7 @@ impl Reverse {
             prepare,
             listener: Mutex::new(listener.map(Arc::new)),
             is_ending: AtomicBool::default(),
+            is_without: AtomicBool::default(),
             empty: Mutex::default(),
             waiting: AtomicUsize::default(),
             refusals: Refusals::default(),
@@ -81,12 +84,20 @@ impl Reverse {
                 Ok(bound) => {
                     (self.prepare)(bound.as_fd());
                     *listener = Some(Arc::new(bound));
+                    self.is_without.store(false, Relaxed);
                     return Ok(Some(address));
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    /// Is this the first time that this child [finds no port](Self::listen), or the first since it had
+    /// one? Asking makes the next time another.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        !self.is_without.swap(true, Relaxed)
     }
 
     /// The socket, if there is one at this moment.

@@ -360,9 +360,11 @@ fn each_child_takes_the_lowest_free_port_of_a_range_and_gives_it_up_for_the_next
         }
     };
     assert!(children[2].listen().is_err(), "there is no third");
+    assert!(children[2].is_news() && !children[2].is_news(), "told once");
     assert!(children[2].accept(&Look::until(Instant::now())).is_err());
     assert_eq!(children[0].listen(), Ok(None), "it has one");
     children[0].give_up();
     let port = children[2].listen().unwrap().expect("free again").port();
     assert_eq!(port, first);
+    assert!(children[2].is_news(), "and again after it had one");
 }

@@ -191,7 +191,7 @@ pub(super) unsafe fn in_child(
     all
 }
 
-/// Has a child that needs a port of a range get one; says so once, and that there is none, each time.
+/// Has a child that needs a port of a range get one; says so once, and that there is none.
 ///
 /// # Safety
 /// `main` is httpd's main server.
@@ -203,6 +203,7 @@ pub(super) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) 
             say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
         }
         Ok(None) => {}
+        Err(_) if !reverse.is_news() => {}
         Err(error) => say(
             LogLevel::Error,
             format_args!(
