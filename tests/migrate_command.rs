@@ -96,6 +96,23 @@ fn the_report_says_of_each_line_whether_it_is_kept_and_as_what() {
     assert!(!said.contains("<Proxy"), "the configuration is not among it");
 }
 
+#[test]
+fn without_serverroot_paths_begin_in_the_directory_of_the_file_as_debian_s_do() {
+    let root = server();
+    write(
+        root.path(),
+        "httpd.conf",
+        "JkWorkersFile ${FILES}/workers.properties\nInclude sites/*.conf\n",
+    );
+    let done = Command::new(env!("CARGO_BIN_EXE_jk2ajp"))
+        .env("FILES", root.path())
+        .arg(root.path().join("httpd.conf"))
+        .output()
+        .expect("cargo has built it");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).contains("balancer://lb"), "{}", text(&done.stdout));
+}
+
 // row 97
 #[test]
 fn an_unknown_property_is_shown_with_its_line_and_nothing_is_written() {

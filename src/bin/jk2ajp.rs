@@ -37,7 +37,7 @@ struct Arguments {
     /// Have httpd read what was written (apachectl -t)
     #[arg(short, long)]
     check: bool,
-    /// ServerRoot, where the configuration does not say it
+    /// ServerRoot, where the configuration does not say it; else the directory of HTTPD_CONF
     #[arg(long, value_name = "DIRECTORY")]
     server_root: Option<String>,
     /// A variable as by httpd's Define or -D

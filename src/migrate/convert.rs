@@ -71,6 +71,7 @@ pub fn convert(
             path,
             server_root.as_deref(),
             input.variables.clone(),
+            environment,
             files,
             &mut sources,
             &mut messages,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::macros::Environment;
 use super::message::Message;
 use super::source::{SourceFile, Sources, Span};
 use crate::config::Words;
@@ -83,23 +84,37 @@ const DEEPEST: usize = 128;
 /// More files than any configuration has: one that includes itself twice would go on for ever.
 const MOST_FILES: usize = 2_000;
 
-/// Reads a file and what it includes. `variables` are those of Define, `-D` and the environment.
+/// Reads a file and what it includes. `variables` are those of `-D`; Define adds to them.
+///
+/// Without `server_root` and a ServerRoot, paths begin in the directory of the file, as Debian's do.
 pub fn read(
     path: &str,
     server_root: Option<&str>,
     variables: HashMap<String, String>,
+    environment: &Environment<'_>,
     files: &dyn Files,
     sources: &mut Sources,
     messages: &mut Vec<Message>,
 ) -> Result<HttpdConf, String> {
     let main = ServerSection { addresses: String::new(), name: None, at: None };
+    let directory = path.rsplit_once('/').map(|(directory, _)| directory);
+    let root = server_root.or(directory.map(|root| if root.is_empty() { "/" } else { root }));
     let conf = HttpdConf {
         directives: Vec::new(),
         servers: vec![main],
-        server_root: server_root.map(str::to_owned),
+        server_root: root.map(str::to_owned),
     };
-    let mut reader =
-        Reader { files, sources, messages, variables, conf, sections: Vec::new(), read: 0 };
+    let mut reader = Reader {
+        files,
+        sources,
+        messages,
+        variables,
+        conf,
+        sections: Vec::new(),
+        read: 0,
+        guesses_root: server_root.is_none(),
+        environment,
+    };
     let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
     reader.file(path, &bytes, 0);
     Ok(reader.conf)
@@ -120,6 +135,9 @@ struct Reader<'r> {
     conf: HttpdConf,
     sections: Vec<Section>,
     read: usize,
+    /// Nobody has said ServerRoot yet.
+    guesses_root: bool,
+    environment: &'r Environment<'r>,
 }
 
 impl Reader<'_> {
@@ -187,7 +205,8 @@ impl Reader<'_> {
             Some(pattern) if is("Include") || is("IncludeOptional") => {
                 self.include(pattern, is("IncludeOptional"), at, depth);
             }
-            Some(root) if is("ServerRoot") && self.conf.server_root.is_none() => {
+            Some(root) if is("ServerRoot") && self.guesses_root => {
+                self.guesses_root = false;
                 self.conf.server_root = Some(root.clone());
             }
             Some(server_name) if is("ServerName") => {
@@ -283,18 +302,19 @@ impl Reader<'_> {
         }
     }
 
-    /// `${NAME}` of what is defined; the rest stays.
+    /// `${NAME}` of what is defined, or in the environment; the rest stays.
     fn expand(&self, line: &str) -> String {
         let mut text = String::with_capacity(line.len());
         let mut rest = line;
         while let Some((before, behind)) = rest.split_once("${") {
             text.push_str(before);
-            let found = behind
-                .split_once('}')
-                .and_then(|(name, after)| Some((self.variables.get(name)?, after)));
+            let found = behind.split_once('}').and_then(|(name, after)| {
+                let known = self.variables.get(name).cloned();
+                Some((known.or_else(|| (self.environment)(name))?, after))
+            });
             match found {
                 Some((value, after)) => {
-                    text.push_str(value);
+                    text.push_str(&value);
                     rest = after;
                 }
                 None => {
@@ -345,7 +365,8 @@ mod tests {
     fn conf(files: Vec<(&'static str, &'static str)>) -> (HttpdConf, Vec<Message>, Sources) {
         let (mut sources, mut messages) = (Sources::default(), Vec::new());
         let memory = Memory(files);
-        let conf = read("m", None, HashMap::new(), &memory, &mut sources, &mut messages).unwrap();
+        let conf = read("m", None, HashMap::new(), &|_| None, &memory, &mut sources, &mut messages)
+            .unwrap();
         (conf, messages, sources)
     }
 
