@@ -8,8 +8,9 @@ mod support;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
 use support::ajp::request::forward_request;
@@ -158,8 +159,22 @@ fn variables(name: &str, port: u16) -> HashMap<String, String> {
     let mut all: HashMap<String, String> =
         ports.map(|(variable, peer)| (variable.to_owned(), peer.port().to_string())).collect();
     all.insert("PORT".into(), port.to_string());
+    // A second one, which no virtual host has.
+    all.insert("MAIN_PORT".into(), main_port(port).to_string());
     all.insert("FIXTURE".into(), fixture(name).display().to_string());
     all
+}
+
+/// The port that goes with another: one for each.
+fn main_port(port: u16) -> u16 {
+    static PORTS: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
+    let mut ports = PORTS.lock().expect("nobody panics with it");
+    if let Some((_, main)) = ports.iter().find(|(known, _)| *known == port) {
+        return *main;
+    }
+    let main = free_port();
+    ports.push((port, main));
+    main
 }
 
 fn converted(name: &str, port: u16) -> Conversion {
@@ -377,4 +392,24 @@ fn old_names() {
 #[test]
 fn unsafe_paths_and_no_jk() {
     compare("20-unsafe-paths-and-no-jk", &[], USUAL);
+}
+
+#[test]
+fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
+    let name = "17-virtual-hosts";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for httpd in [with_mod_jk(name), with_ours(name, directory.path())] {
+        let main = SocketAddr::from(([127, 0, 0, 1], main_port(httpd.port())));
+        let who = |target: &str| {
+            let answer = Client::connect(main).get(target);
+            let text = answer.text();
+            match answer.status {
+                200 => text.split(' ').next().unwrap_or_default().to_owned(),
+                status => status.to_string(),
+            }
+        };
+        assert_eq!(who("/app/x;jsessionid=1.b"), "b");
+        assert_eq!(who("/x.jsp"), "c");
+        assert_eq!(who("/private/x"), "404");
+    }
 }

@@ -186,7 +186,14 @@ mod check {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate");
         for entry in fs::read_dir(fixtures).expect("part of the crate").flatten() {
             let fixture = format!("FIXTURE={}", entry.path().display());
-            let ports = ["PORT=80", "A_PORT=8109", "B_PORT=8209", "C_PORT=8309", "D_PORT=8409"];
+            let ports = [
+                "PORT=80",
+                "MAIN_PORT=8080",
+                "A_PORT=8109",
+                "B_PORT=8209",
+                "C_PORT=8309",
+                "D_PORT=8409",
+            ];
             let mut arguments = vec!["httpd.conf", "--check", "-D", &fixture];
             for port in ports {
                 arguments.extend(["-D", port]);

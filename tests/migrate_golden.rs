@@ -35,6 +35,7 @@ fn converted(fixture: &Path) -> Conversion {
     let mut variables: HashMap<String, String> =
         ports.iter().map(|(name, port)| ((*name).to_owned(), (*port).to_owned())).collect();
     variables.insert("PORT".into(), "80".into());
+    variables.insert("MAIN_PORT".into(), "8080".into());
     // So that files have the same names on every machine.
     variables.insert("FIXTURE".into(), ".".into());
     let input = Input { httpd_conf: Some("httpd.conf".into()), variables, ..Input::default() };
