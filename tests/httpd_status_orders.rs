@@ -232,6 +232,51 @@ fn each_order_leaves_one_line_for_each_member_with_user_and_address() {
     }
 }
 
+#[test]
+fn a_script_drains_a_node_with_curl_as_the_documentation_says() {
+    let two = Two::start(prefork(4));
+    let curl = |args: &[&str], target: &str| {
+        two.httpd.curl(&[&["-fsS"], args].concat(), "http", &format!("/ajp-status{target}"))
+    };
+    let nonce = format!("nonce={}", curl(&[], "?format=nonce").trim());
+    for (action, activation) in [("drain", "draining"), ("stop", "stopped"), ("activate", "active")]
+    {
+        let action = format!("action={action}");
+        let done = curl(&["-d", &nonce, "-d", &action, "--data-urlencode", "member=a"], "");
+        assert!(done.ends_with(": done\n"), "{done}");
+        assert_eq!(two.activation(two.a.port()), activation);
+    }
+}
+
+#[test]
+fn members_of_one_name_in_several_virtual_hosts_are_one_and_do_what_it_is_told() {
+    let (a, b) = (named("a"), named("b"));
+    let host = |name: &str| {
+        format!(
+            "<VirtualHost *:*>\nServerName {name}\n<Proxy balancer://members>\n\
+             BalancerMember ajp://127.0.0.1:{} route=a\nBalancerMember ajp://127.0.0.1:{} route=b\n\
+             ProxySet stickysession=JSESSIONID\n</Proxy>\nProxyPass /app balancer://members/app\n\
+             </VirtualHost>",
+            a.port(),
+            b.port()
+        )
+    };
+    let setup = with_status(prefork(3).conf("ServerName main"));
+    let httpd = setup.conf(&host("one")).conf(&host("two")).start();
+    let ask = |name: &str| {
+        let mut client = httpd.client();
+        client
+            .send(format!("GET /app/x HTTP/1.1\r\nHost: {name}\r\nCookie: JSESSIONID=x.a\r\n\r\n"));
+        client.response("GET").expect(200).text()
+    };
+    assert_eq!((ask("one"), ask("two")), ("a".into(), "a".into()));
+    let before = report(&httpd);
+    assert_eq!(before["balancers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(number(&member(&before, &format!(":{}", a.port()))["requests"]), 2);
+    assert_eq!(order(&httpd, "stop", "a").lines().count(), 1);
+    assert_eq!((ask("one"), ask("two")), ("b".into(), "b".into()));
+}
+
 /// Its children are those of the new configuration then.
 fn graceful(two: &mut Two) {
     two.clients.clear();

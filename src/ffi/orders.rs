@@ -18,7 +18,7 @@ pub(super) fn carry_out(
 ) -> Vec<Done> {
     let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
     let done = about.map(|seen| {
-        let refused = one(config, child, seen, order.action, picture.now_ms);
+        let refused = one(request, config, child, seen, order.action, picture.now_ms);
         let done = Done {
             balancer: seen.member.balancer.clone(),
             url: seen.member.url.clone(),
@@ -33,6 +33,7 @@ pub(super) fn carry_out(
 
 /// `Some`: nothing was done, for this reason.
 fn one(
+    request: Request<'_>,
     config: &ServerConfig,
     child: &Child,
     seen: &Seen,
@@ -50,7 +51,8 @@ fn one(
         if let Some(operators) = config.operators.get()
             && !operators.table().set(seen.key, operator::word(wanted))
         {
-            return Some("done, but there is no room to keep it over a restart");
+            let text = format_args!("ajp-status: no room to keep the next line over a restart");
+            log::request(request, LogLevel::Warning, text);
         }
         return None;
     }

@@ -196,7 +196,6 @@ impl View<'_> {
             busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
             recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
             error_ms: error_ms.filter(|_| state == State::Error),
-            retry_s: standing.retry_us / 1_000_000,
             busy_limit: settings.busy_limit,
             url,
             ..Member::default()

@@ -69,8 +69,6 @@ pub struct Member {
     pub recovers_in_ms: Option<u64>,
     /// When it was last put in error, in ms since 1970.
     pub error_ms: Option<u64>,
-    /// `retry`, in seconds.
-    pub retry_s: u64,
     /// `busylimit`.
     pub busy_limit: Option<u32>,
     /// When its counters were last reset, in ms since 1970.
