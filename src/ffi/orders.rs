@@ -48,9 +48,8 @@ fn one(
         for worker in &seen.workers {
             set_activation(*worker, wanted);
         }
-        if let Some(operators) = config.operators.get()
-            && !operators.table().set(seen.key, operator::word(wanted))
-        {
+        let operators = config.operators.get().map(|memory| memory.table());
+        if operators.is_some_and(|table| !table.set(seen.key, operator::word(wanted))) {
             let text = format_args!("ajp-status: no room to keep the next line over a restart");
             log::request(request, LogLevel::Warning, text);
         }
@@ -98,10 +97,8 @@ const STOPPED: u32 = sys::PROXY_WORKER_STOPPED;
 const DISABLED: u32 = sys::PROXY_WORKER_DISABLED;
 
 fn has_changed(worker: Worker, was_usable: bool) {
-    if let Some(balancer) = worker.balancer()
-        && !was_usable
-        && worker.is_well()
-    {
+    let balancer = worker.balancer().filter(|_| !was_usable && worker.is_well());
+    if let Some(balancer) = balancer {
         balancer.begin_anew();
     }
 }
