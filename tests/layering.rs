@@ -53,6 +53,12 @@ const WORDS: &[Rule] = &[
         in_tests: true,
         why: "time is an argument below src/net",
     },
+    Rule {
+        words: &[&["&", "&", "let"]],
+        layers: &[],
+        in_tests: false,
+        why: "Rust 1.85, which Debian 13 has, knows no chains of let",
+    },
 ];
 
 struct Rule {

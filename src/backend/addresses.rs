@@ -21,6 +21,12 @@ struct Known {
     asked: Instant,
 }
 
+impl Known {
+    fn list(&self) -> Arc<[SocketAddr]> {
+        Arc::clone(&self.list)
+    }
+}
+
 impl Addresses {
     /// All addresses of the name, in the resolver's order; asked again once `ttl` has passed
     /// (`None`: never, as httpd's `addressttl=-1`).
@@ -31,12 +37,10 @@ impl Addresses {
         ttl: Option<Duration>,
         now: Instant,
     ) -> Result<Arc<[SocketAddr]>, ResolveError> {
-        if let Some(known) = &*self.known.lock()
-            && ttl.is_none_or(|ttl| now.saturating_duration_since(known.asked) < ttl)
-        {
-            return Ok(Arc::clone(&known.list));
-        }
-        self.ask(host, port, now)
+        let is_good =
+            |known: &Known| ttl.is_none_or(|ttl| now.saturating_duration_since(known.asked) < ttl);
+        let known = self.known.lock().as_ref().filter(|known| is_good(known)).map(Known::list);
+        known.map_or_else(|| self.ask(host, port, now), Ok)
     }
 
     /// Asks again if `ttl` has passed since they were asked, by whomever; `true` if it did.
@@ -48,10 +52,10 @@ impl Addresses {
         if !self.known.lock().as_ref().is_some_and(due) {
             return false;
         }
-        if self.ask(host, port, now).is_err()
-            && let Some(known) = &mut *self.known.lock()
-        {
-            known.asked = now;
+        if self.ask(host, port, now).is_err() {
+            if let Some(known) = &mut *self.known.lock() {
+                known.asked = now;
+            }
         }
         true
     }

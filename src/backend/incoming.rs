@@ -69,10 +69,10 @@ impl Incoming {
         stream: &Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        if self.expects_more
-            && let Some(count) = self.receive_now(stream)?
-        {
-            return Ok(count);
+        if self.expects_more {
+            if let Some(count) = self.receive_now(stream)? {
+                return Ok(count);
+            }
         }
         let deadline = Deadline::after(Instant::now(), timeout);
         let mut left = timeout;

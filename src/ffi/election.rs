@@ -85,8 +85,11 @@ pub(super) unsafe fn pre_request(
         None => {
             let name = balancer.name();
             let name = String::from_utf8_lossy(&name);
-            let text = format_args!("{name}: no member left that could take the request");
-            log::request(request, LogLevel::Error, text);
+            log::request(
+                request,
+                LogLevel::Error,
+                format_args!("{name}: no member left that could take the request"),
+            );
             // SAFETY: as the caller promises.
             unsafe { *places.worker = std::ptr::null_mut() };
             sys::HTTP_SERVICE_UNAVAILABLE as c_int

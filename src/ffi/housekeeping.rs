@@ -49,10 +49,10 @@ impl Watched {
             port => port,
         };
         let (host, upkeep) = (self.worker.host(), configured.upkeep());
-        if let Some((key, said)) = &self.said
-            && *said == upkeep
-            && configured.leads_to(key, &host, port, None)
-        {
+        let is_as_said = |(key, said): &(BackendKey, Upkeep)| {
+            *said == upkeep && configured.leads_to(key, &host, port, None)
+        };
+        if self.said.as_ref().is_some_and(is_as_said) {
             return false;
         }
         self.said = Some((configured.key(&host, port, None), upkeep));
@@ -127,11 +127,9 @@ impl Roster {
             self.upkeeps = self.sum_up();
             // A worker whose settings were changed at run time may have become another backend.
             for key in before.keys().filter(|key| !self.upkeeps.contains_key(key)) {
-                if let Some(backend) = child.known_backend(key)
-                    && let Some(upkeep) = backend.upkeep()
-                {
-                    backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
-                }
+                let Some(backend) = child.known_backend(key) else { continue };
+                let Some(upkeep) = backend.upkeep() else { continue };
+                backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
             }
         }
         for (key, _) in self.upkeeps.iter().filter(|(_, upkeep)| upkeep.min > 0) {
@@ -190,8 +188,11 @@ pub(super) unsafe fn start(
         Err(error) => {
             // SAFETY: the main server is live.
             unsafe {
-                let text = format_args!("no thread for the housekeeper: {error}");
-                log::server(main, LogLevel::Error, text);
+                log::server(
+                    main,
+                    LogLevel::Error,
+                    format_args!("no thread for the housekeeper: {error}"),
+                );
             }
             return;
         }
@@ -259,9 +260,7 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
     // SAFETY: the main server lives as long as the child.
     unsafe { reverse::find_port(*server, reverse) };
     let queue = reverse.listener().and_then(|listener| reverse::queue(listener.as_fd()));
-    if let Some((waiting, length)) = queue
-        && let Some(stream) = reverse.tidy(waiting, length)
-    {
+    if let Some(stream) = queue.and_then(|(waiting, length)| reverse.tidy(waiting, length)) {
         let is_its = |backend: &&Arc<Backend>| {
             backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
         };

@@ -157,8 +157,11 @@ unsafe fn prepare_status(
         }
         // SAFETY: as the caller promises.
         Err(error) => unsafe {
-            let text = format_args!("nothing is counted for ajp-status: {error}");
-            log::server(server, LogLevel::Error, text);
+            log::server(
+                server,
+                LogLevel::Error,
+                format_args!("nothing is counted for ajp-status: {error}"),
+            );
         },
     }
 }

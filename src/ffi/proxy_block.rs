@@ -25,11 +25,11 @@ pub(super) fn check(
     let host_text = pool.copy(host);
     let mut address = std::ptr::null_mut();
     // A name that cannot be resolved fails later, when it is connected to.
-    if let Some((backend, settings)) = resolved
-        && let Some(first) =
-            backend.resolve(settings.address_ttl).ok().and_then(|list| list.first().copied())
-        && let Ok(ip) = CString::new(first.ip().to_string())
-    {
+    let first = resolved.and_then(|(backend, settings)| {
+        let first = *backend.resolve(settings.address_ttl).ok()?.first()?;
+        Some((first, CString::new(first.ip().to_string()).ok()?))
+    });
+    if let Some((first, ip)) = first {
         // SAFETY: the pool is the request's; the text is a numeric address, so nothing is looked
         // up; a failure leaves the pointer null.
         unsafe {

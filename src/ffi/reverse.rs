@@ -174,8 +174,11 @@ pub(super) unsafe fn in_child(
                 Err(error) => {
                     // SAFETY: the main server is live.
                     unsafe {
-                        let text = format_args!("{settings}: no descriptor: {error}");
-                        log::server(main, LogLevel::Error, text);
+                        log::server(
+                            main,
+                            LogLevel::Error,
+                            format_args!("{settings}: no descriptor: {error}"),
+                        );
                     }
                     None
                 }
