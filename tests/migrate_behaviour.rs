@@ -395,6 +395,16 @@ fn unsafe_paths_and_no_jk() {
 }
 
 #[test]
+fn the_shape_of_mod_jk_s_own_sample() {
+    compare("24-as-mod_jk-s-sample", &["a", "b"], USUAL);
+}
+
+#[test]
+fn the_least_that_can_be_said() {
+    compare("25-the-least-that-can-be-said", &[], USUAL);
+}
+
+#[test]
 fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
     let name = "17-virtual-hosts";
     let directory = tempfile::tempdir().expect("a temporary directory");

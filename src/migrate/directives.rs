@@ -116,6 +116,15 @@ impl Gatherer<'_> {
             }
             return;
         }
+        if line.is("LogFormat") || line.is("CustomLog") {
+            self.read(line);
+            self.report.dropped(
+                line.at,
+                "nothing is noted under mod_jk's names",
+                "%{ajp-worker}n, %{ajp-route}n, %{ajp-attempts}n, %{ajp-connection}n, %{ajp-wait-us}n and %D say it.",
+            );
+            return;
+        }
         let Some(server) = self.all.servers.get_mut(line.server) else { return };
         server.is_concerned = true;
         self.read(line);

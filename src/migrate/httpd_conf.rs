@@ -70,7 +70,7 @@ pub struct ServerSection {
 /// What was read.
 #[derive(Debug)]
 pub struct HttpdConf {
-    /// All directives that begin with Jk, and SetHandler.
+    /// All directives that begin with Jk, SetHandler, and logs of what mod_jk notes.
     pub directives: Vec<Directive>,
     /// The main server, and the virtual hosts in their order.
     pub servers: Vec<ServerSection>,
@@ -218,7 +218,8 @@ impl Reader<'_> {
             }
             Some(variable) if is("UnDefine") => drop(self.variables.remove(variable)),
             _ if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"))
-                || is("SetHandler") =>
+                || is("SetHandler")
+                || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
                 self.conf.directives.push(Directive {
                     name: name.into(),
