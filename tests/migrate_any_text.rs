@@ -96,6 +96,7 @@ const KNOWN: &[&str] = &[
     "UnsetEnv",
     "SetHandler",
     "Require",
+    "AuthMerging",
     "<RequireAll>",
     "</RequireAll>",
     "RewriteEngine",

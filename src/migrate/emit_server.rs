@@ -216,6 +216,8 @@ impl Part<'_, '_> {
                 self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
                 self.text.line(0, &format!("<LocationMatch {regex}>"));
                 self.text.line(4, "SetHandler ajp-status");
+                self.text.comment(4, "beside what is required already");
+                self.text.line(4, "AuthMerging And");
                 if is_read_only {
                     self.text.line(4, "<RequireAll>");
                     self.text.line(8, "Require local");

@@ -118,7 +118,7 @@ impl Pattern {
                 '"' => regex.push_str(r"\x22"),
                 '\\' => regex.push_str(r"\x5C"),
                 c => {
-                    if r".+()[]{}^$|#-".contains(c) {
+                    if r".+()[]{}^$|".contains(c) {
                         regex.push('\\');
                     }
                     regex.push(c);
