@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -164,11 +164,21 @@ fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure> {
 
 /// Has httpd read the files, with the modules they need and nothing else.
 fn check(arguments: &Arguments, files: &[OutputFile]) -> Result<(), Failure> {
-    let directory = std::env::temp_dir().join(format!("jk2ajp-{}", std::process::id()));
+    let directory = own_directory()?;
     let result = check_in(&directory, arguments, files);
     // What is left of it harms nobody, and the result matters more.
     let _ = fs::remove_dir_all(&directory);
     result
+}
+
+/// A new directory that nobody else may look into, or has made for us to stumble over.
+fn own_directory() -> Result<PathBuf, Failure> {
+    let directory = std::env::temp_dir().join(format!("jk2ajp-{}", std::process::id()));
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .map_err(|error| Failure::Files(format!("{}: {error}", directory.display())))?;
+    Ok(directory)
 }
 
 fn check_in(directory: &Path, arguments: &Arguments, files: &[OutputFile]) -> Result<(), Failure> {

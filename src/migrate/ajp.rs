@@ -25,7 +25,7 @@ pub enum Role<'r> {
 pub struct AjpWorker {
     /// Its name in mod_jk.
     pub name: String,
-    /// `ajp://host:port`, or `unix:/path|ajp://localhost`.
+    /// `ajp://host:port`.
     pub url: String,
     /// What stands behind the URL.
     pub parameters: Vec<(&'static str, String)>,
@@ -103,27 +103,24 @@ fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
     };
-    let authority = if text.starts_with('/') {
-        None
-    } else if text.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok() {
-        Some(format!("[{}]", text.trim_matches(['[', ']'])))
-    } else {
-        if let Some(host) = host.filter(|_| !is_name(text) || text.len() > 200) {
-            context.messages.push(
-                Message::error(host.at, format!("`{text}` is no name of a host"))
-                    .help("the port stands in a property of its own: worker.x.port"),
-            );
-        }
-        Some(text.to_owned())
+    let bare = text.trim_matches(['[', ']']);
+    let authority = match bare.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("[{bare}]"),
+        Err(_) => text.to_owned(),
     };
-    made.url = match &authority {
-        None => format!("unix:{text}|ajp://localhost"),
-        Some(authority) if number == 0 => format!("ajp://{authority}"),
-        Some(authority) => format!("ajp://{authority}:{number}"),
-    };
-    if let Some(host) = host.filter(|_| authority.is_none() && text.contains(['|', '"', ' '])) {
-        context.messages.push(Message::error(host.at, "httpd cannot name this socket"));
+    if let Some(host) = host.filter(|_| authority == text && (!is_name(text) || text.len() > 200)) {
+        let help = if text.starts_with('/') {
+            "mod_jk has no unix sockets; here it is \"unix:/path|ajp://localhost\" in the place of ajp://host:port"
+        } else {
+            "the port stands in a property of its own: worker.x.port"
+        };
+        let message = Message::error(host.at, format!("`{text}` is no name of a host")).help(help);
+        context.messages.push(message);
     }
+    made.url = match number {
+        0 => format!("ajp://{authority}"),
+        number => format!("ajp://{authority}:{number}"),
+    };
     if let Some(host) = host {
         context.kept(host, &made.url);
     }
@@ -149,7 +146,9 @@ fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool)
     }
     if made.route.len() > LONGEST_WORD || made.route.contains(char::is_whitespace) {
         let at = context.find(&name, &["route", "jvm_route"]).map(|route| route.at);
-        if let Some(at) = at.or(made.lines.first().copied()) {
+        let names_it = || context.definitions.iter().find(|d| d.value.contains(&*name));
+        let at = at.or(made.lines.first().copied()).or_else(|| names_it().map(|d| d.at));
+        if let Some(at) = at {
             let text = "mod_proxy takes a route of at most 63 characters without blanks";
             context.messages.push(Message::error(at, text));
         }
