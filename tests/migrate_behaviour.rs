@@ -405,6 +405,11 @@ fn the_least_that_can_be_said() {
 }
 
 #[test]
+fn the_main_server_s_rules_are_copied_to_all_virtual_hosts() {
+    compare("26-copied-to-all-hosts", &["a", "b"], USUAL);
+}
+
+#[test]
 fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
     let name = "17-virtual-hosts";
     let directory = tempfile::tempdir().expect("a temporary directory");
