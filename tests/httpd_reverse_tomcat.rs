@@ -90,32 +90,37 @@ fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() 
         .conf("StartServers 32\nMinSpareServers 32\nMaxSpareServers 33\nMaxRequestWorkers 32")
         .conf("CustomLog waits.log \"%P %s %{ajp-connection}n %{ajp-wait-us}n\"")
         .start();
-    httpd.get("/app/static.txt").expect(200);
-    scope(|scope| {
-        for _ in 0..32 {
-            scope.spawn(|| {
-                let mut client = httpd.client();
-                for _ in 0..60 {
-                    client.get("/app/static.txt").expect(200);
-                }
-            });
+    // Tomcat has just been started in the first round. In each of the others the children are new, and
+    // have no connection yet.
+    let mut seen = 0;
+    for round in 1..=3 {
+        scope(|scope| {
+            for _ in 0..32 {
+                scope.spawn(|| {
+                    let mut client = httpd.client();
+                    for _ in 0..60 {
+                        client.get("/app/static.txt").expect(200);
+                    }
+                });
+            }
+        });
+        let log = wait_for("all is in the log", || {
+            let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
+            (log.lines().count() >= seen + 32 * 60).then_some(log)
+        });
+        let (mut children, mut worst) = (std::collections::BTreeSet::new(), 0);
+        for line in log.lines().skip(seen) {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(words[1], "200", "{line}");
+            children.insert(words[0]);
+            worst = worst.max(words[3].parse::<u64>().expect(line));
         }
-    });
-    let log = wait_for("all is in the log", || {
-        let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
-        (log.lines().count() > 32 * 60).then_some(log)
-    });
-    let mut children = std::collections::BTreeSet::new();
-    let mut worst = 0;
-    for line in log.lines() {
-        let words: Vec<&str> = line.split(' ').collect();
-        assert_eq!(words[1], "200", "{line}");
-        children.insert(words[0]);
-        worst = worst.max(words[3].parse::<u64>().expect(line));
+        // How long that is says how busy this machine is as well: it is for who runs this by hand.
+        println!("round {round}: {} children, longest wait {worst} us", children.len());
+        assert!(children.len() >= 30, "{} children served", children.len());
+        seen += 32 * 60;
+        httpd.graceful();
     }
-    // How long that is says how busy this machine is as well: it is for who runs this by hand.
-    println!("{} children, longest wait {worst} us", children.len());
-    assert!(children.len() >= 30, "{} children served", children.len());
 }
 
 #[test]
