@@ -107,6 +107,21 @@ impl ReverseListener {
         })
     }
 
+    /// Is it for the worker whose URL has this host and port?
+    #[must_use]
+    pub fn is_for(&self, host: &[u8], port: u16) -> bool {
+        self.host.as_bytes().eq_ignore_ascii_case(host) && self.port == port
+    }
+
+    /// That worker's URL, as far as host and port; also the name of its pool.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("ajp://[{}]:{}", self.host, self.port),
+            false => format!("ajp://{}:{}", self.host, self.port),
+        }
+    }
+
     /// One port for all children, bound by the parent?
     #[must_use]
     pub fn is_shared(&self) -> bool {
@@ -141,7 +156,7 @@ impl ReverseListener {
     pub fn is_reached_by(&self, host: &str, port: u16) -> bool {
         let is_at =
             |ip: IpAddr| self.address == ip || (self.address.is_unspecified() && ip.is_loopback());
-        (self.host.eq_ignore_ascii_case(host) && self.port == port)
+        self.is_for(host.as_bytes(), port)
             || (self.ports.contains(&port) && address(host).is_some_and(is_at))
     }
 

@@ -8,12 +8,11 @@ use parking_lot::RwLock;
 use super::known::{ByAddress, KnownWorkers};
 use super::log::{self, LogLevel};
 use super::member::Passes;
-use super::reverse::Address;
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
 use crate::backend::{Backend, BackendKey, Housekeeper, Reverse};
-use crate::config::WorkerSettings;
+use crate::config::{ReverseListener, WorkerSettings};
 use crate::metrics::stats::{Counting, ErrorReason, MemberStats};
 use crate::metrics::{MemberKey, MemberState};
 
@@ -26,8 +25,8 @@ pub(super) struct Child {
     counting: Option<Counting>,
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
-    /// Where containers dial in, by the workers they are of.
-    reverses: HashMap<Address, Arc<Reverse>>,
+    /// Where containers dial in.
+    reverses: Vec<Arc<Reverse>>,
     housekeeper: OnceLock<Housekeeper>,
     /// Workers that have had a request.
     pub(super) known: KnownWorkers,
@@ -41,7 +40,7 @@ impl Child {
         members: Members,
         counting: Option<Counting>,
         watched: HashSet<WorkerId>,
-        reverses: HashMap<Address, Arc<Reverse>>,
+        reverses: Vec<Arc<Reverse>>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (KnownWorkers::default(), Passes::default());
@@ -130,22 +129,22 @@ impl Child {
 
     /// Where the container behind the pool of this name dials in.
     pub(super) fn reverse_of(&self, pool: &str) -> Option<Arc<Reverse>> {
-        let is_named = |(host, port): &Address| match host.contains(':') {
-            true => pool == format!("ajp://[{host}]:{port}"),
-            false => pool == format!("ajp://{host}:{port}"),
-        };
-        self.reverses.iter().find(|(address, _)| is_named(address)).map(|(_, of)| Arc::clone(of))
+        self.reverses.iter().find(|reverse| reverse.settings().url() == pool).cloned()
     }
 
     /// Where the container of the worker with this host and port dials in, if it does.
     pub(super) fn reverse(&self, host: &str, port: u16) -> Option<&Arc<Reverse>> {
-        let named = self.reverses.get(&(host.to_owned(), port));
-        named.or_else(|| self.reverses().find(|r| r.settings().is_reached_by(host, port)))
+        let find = |is_it: &dyn Fn(&ReverseListener) -> bool| {
+            self.reverses.iter().find(|reverse| is_it(reverse.settings()))
+        };
+        // Who has the name comes before who listens at the address.
+        find(&|settings| settings.is_for(host.as_bytes(), port))
+            .or_else(|| find(&|settings| settings.is_reached_by(host, port)))
     }
 
     /// Where containers dial in.
-    pub(super) fn reverses(&self) -> impl Iterator<Item = &Arc<Reverse>> {
-        self.reverses.values()
+    pub(super) fn reverses(&self) -> &[Arc<Reverse>] {
+        &self.reverses
     }
 
     /// The backend with this key, if there is one.
@@ -160,7 +159,7 @@ impl Child {
 
     /// The child ends: idle connections close now, those in use after their request.
     pub(super) fn close(&self) {
-        self.reverses().for_each(|reverse| reverse.give_up());
+        self.reverses.iter().for_each(|reverse| reverse.give_up());
         for backend in self.backends.read().values() {
             backend.close();
         }

@@ -14,7 +14,6 @@ use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::canon::DEFAULT_PORT;
 use super::child::Child;
 use super::guard::guard;
 use super::log::{self, LogLevel};
@@ -44,11 +43,8 @@ impl Watched {
         // SAFETY: configuration, which outlives the child's threads.
         let configured =
             unsafe { Configured::new(self.worker, self.conf, self.server, &self.ours) };
-        let port = match self.worker.port() {
-            0 => DEFAULT_PORT,
-            port => port,
-        };
-        let (host, upkeep) = (self.worker.host(), configured.upkeep());
+        let (host, port) = (self.worker.host(), self.worker.port());
+        let upkeep = configured.upkeep();
         let is_as_said = |(key, said): &(BackendKey, Upkeep)| {
             *said == upkeep && configured.leads_to(key, &host, port, None)
         };

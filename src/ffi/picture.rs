@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::balancer::Balancer;
-use super::canon::DEFAULT_PORT;
 use super::child::Child;
 use super::request::Request;
 use super::server_config::ServerConfig;
@@ -169,7 +168,7 @@ impl View<'_> {
         let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
         let standing = worker.standing();
         let (url, host) = (text(&worker.name()), text(&worker.host()));
-        let port = if worker.port() == 0 { DEFAULT_PORT } else { worker.port() };
+        let port = worker.port();
         // SAFETY: configuration of a live server; the view ends here.
         let configured = unsafe { Configured::new(worker, self.conf, self.server, &settings) };
         let pool = if worker.has_fixed_address() {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apr::{self, Pool};
-use super::canon::DEFAULT_PORT;
 use super::log::{self, LogLevel};
 use super::server_config::{ServerConfig, WorkerId};
 use super::worker::Worker;
@@ -29,9 +28,6 @@ pub(super) struct Listening {
     /// The parent's socket, which stays open as long as this is in use; `None` for a range.
     socket: Option<RawFd>,
 }
-
-/// Which worker it is about: host and port of its URL.
-pub(super) type Address = (String, u16);
 
 /// Sees whether everything the configuration says of reverse connections can be. `false`: no, and
 /// that was logged.
@@ -57,7 +53,7 @@ pub(super) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
     // SAFETY: as the caller promises.
     let workers = unsafe { workers(main) };
     for (at, listener) in listeners.iter().enumerate() {
-        let url = url(listener);
+        let url = listener.url();
         let mut named = workers.iter().filter(|worker| is_of(**worker, listener)).peekable();
         if named.peek().is_none() {
             refuse(format_args!(
@@ -72,13 +68,13 @@ pub(super) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
             ));
         }
         for other in &listeners[..at] {
-            if (&other.host, other.port) == (&listener.host, listener.port) {
+            if other.is_for(listener.host.as_bytes(), listener.port) {
                 refuse(format_args!(
                     "{url}: two ProxyAjpReverse lines are for this worker, at {other} and at \
                      {listener}; it can have one"
                 ));
             } else if other.overlaps(listener) {
-                refuse(format_args!("{url}: {listener} overlaps {other} of {}", self::url(other)));
+                refuse(format_args!("{url}: {listener} overlaps {other} of {}", other.url()));
             }
         }
         // SAFETY: httpd's list of its Listen directives, on its main thread.
@@ -124,7 +120,7 @@ pub(super) unsafe fn listen(
         // SAFETY: as the caller promises.
         unsafe { warn(main, pool, &settings) };
         let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
-        let key = key.map_err(|error| format!("{}: keyfile {error}", url(&settings)))?;
+        let key = key.map_err(|error| format!("{}: keyfile {error}", settings.url()))?;
         let mut socket = None;
         if settings.is_shared() {
             let name = name(&settings);
@@ -164,8 +160,8 @@ pub(super) unsafe fn listen(
 pub(super) unsafe fn in_child(
     main: *mut sys::server_rec,
     listening: &[Listening],
-) -> HashMap<Address, Arc<Reverse>> {
-    let mut all = HashMap::new();
+) -> Vec<Arc<Reverse>> {
+    let mut all = Vec::new();
     for Listening { settings, key, socket } in listening {
         let listener = socket.and_then(|raw| {
             // SAFETY: inherited from the parent, and open as long as the child.
@@ -189,7 +185,7 @@ pub(super) unsafe fn in_child(
         let reverse = Arc::new(reverse);
         // SAFETY: the main server is live.
         unsafe { find_port(main, &reverse) };
-        all.insert((settings.host.clone(), settings.port), reverse);
+        all.push(reverse);
     }
     all
 }
@@ -289,7 +285,7 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
         }
         if is_reversed && !listeners.iter().any(|listener| is_of(worker, listener)) {
             let host = worker.host();
-            let own = ReverseListener::of_worker(&String::from_utf8_lossy(&host), port(worker));
+            let own = ReverseListener::of_worker(&String::from_utf8_lossy(&host), worker.port());
             listeners.push(own.map_err(|error| error.to_string())?);
         }
     }
@@ -319,21 +315,7 @@ unsafe fn ajp_workers(main: *mut sys::server_rec) -> impl Iterator<Item = Worker
 }
 
 fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
-    worker.host().eq_ignore_ascii_case(listener.host.as_bytes()) && port(worker) == listener.port
-}
-
-fn port(worker: Worker) -> u16 {
-    match worker.port() {
-        0 => DEFAULT_PORT,
-        port => port,
-    }
-}
-
-fn url(listener: &ReverseListener) -> String {
-    match listener.host.contains(':') {
-        true => format!("ajp://[{}]:{}", listener.host, listener.port),
-        false => format!("ajp://{}:{}", listener.host, listener.port),
-    }
+    listener.is_for(&worker.host(), worker.port())
 }
 
 /// Addresses and ports of httpd's own Listen directives.
@@ -355,7 +337,7 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
 /// # Safety
 /// As [`check`].
 unsafe fn warn(main: *mut sys::server_rec, pool: Pool, listener: &ReverseListener) {
-    let url = url(listener);
+    let url = listener.url();
     // SAFETY: the main server is live.
     let say = |text: std::fmt::Arguments<'_>| unsafe {
         log::server(main, LogLevel::Warning, text);

@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use super::balancer::Balancer;
+use super::canon::DEFAULT_PORT;
 use super::server_config::WorkerId;
 use super::sys;
 use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
@@ -81,10 +82,13 @@ impl Worker {
         unsafe { Text::read(&raw const (*self.shared()).hostname_ex) }
     }
 
-    /// The port of its URL; 0: none.
+    /// The port of its URL, AJP's own where it names none.
     pub(super) fn port(self) -> u16 {
         // SAFETY: a plain field of a live record.
-        unsafe { (*self.shared()).port }
+        match unsafe { (*self.shared()).port } {
+            0 => DEFAULT_PORT,
+            port => port,
+        }
     }
 
     /// `min`: connections kept warm. 0 in a prefork child, where mod_proxy sets it so.
