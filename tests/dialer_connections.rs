@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::dialer::{
-    Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, is_quiet, send,
+    Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, is_quiet, joined, pinged,
+    send,
 };
 use support::process::{free_port, wait_for};
 use support::sockets::{State, count};
@@ -35,12 +36,7 @@ fn whatever_httpd_sends_first_reaches_the_container_and_its_answer_httpd() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     for _ in 0..3 {
-        let front = httpd.accept();
-        send(&front, CPING);
-        let back = container.accept_used();
-        expect(&back, CPING);
-        send(&back, CPONG);
-        expect(&front, CPONG);
+        let (front, back) = pinged(&httpd, &container);
         // The next request over the same connection.
         send(&front, b"request");
         expect(&back, b"request");
@@ -128,10 +124,7 @@ fn a_hundred_requests_at_once_are_each_answered_by_their_own_container_connectio
 fn an_end_is_passed_on_and_the_other_direction_goes_on() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
-    let front = httpd.accept();
-    send(&front, b"request");
-    let back = container.accept_used();
-    expect(&back, b"request");
+    let (front, back) = joined(&httpd, &container);
     front.shutdown(Shutdown::Write).expect("still open");
     assert!(ends(&back));
     send(&back, b"answer");
@@ -269,12 +262,7 @@ fn listeners_may_come_and_go() {
     ]);
     for round in 0..6 {
         let httpd = Listener::at(ports[round % 2]);
-        let front = httpd.accept();
-        send(&front, CPING);
-        let back = container.accept_used();
-        expect(&back, CPING);
-        send(&back, CPONG);
-        expect(&front, CPONG);
+        let (front, _back) = pinged(&httpd, &container);
         if round % 3 == 0 {
             // Unread in the agent's hands: a reset.
             send(&front, b"half a requ");

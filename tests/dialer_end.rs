@@ -6,16 +6,13 @@ mod support;
 use std::process::Command;
 use std::time::Instant;
 
-use support::dialer::{Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, send};
+use support::dialer::{Agent, END_RESPONSE, Listener, QUIET, ends, expect, joined, pinged, send};
 
 #[test]
 fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &[]);
-    let front = httpd.accept();
-    send(&front, b"request");
-    let back = container.accept_used();
-    expect(&back, b"request");
+    let (front, back) = joined(&httpd, &container);
     let fresh = [httpd.accept(), httpd.accept()];
     agent.signal("TERM");
     assert!(fresh.iter().all(ends));
@@ -33,12 +30,7 @@ fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
 fn a_connection_between_two_requests_does_not_hold_up_the_end() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &[]);
-    let front = httpd.accept();
-    send(&front, CPING);
-    let back = container.accept_used();
-    expect(&back, CPING);
-    send(&back, CPONG);
-    expect(&front, CPONG);
+    let (front, back) = pinged(&httpd, &container);
     let start = Instant::now();
     agent.signal("INT");
     assert_eq!(agent.wait_for_end().code(), Some(0));
@@ -50,10 +42,7 @@ fn a_connection_between_two_requests_does_not_hold_up_the_end() {
 fn a_request_that_httpd_has_given_up_does_not_hold_up_the_end() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
-    let front = httpd.accept();
-    send(&front, b"request");
-    let back = container.accept_used();
-    expect(&back, b"request");
+    let (front, back) = joined(&httpd, &container);
     drop(front);
     assert!(ends(&back), "and the container goes on");
     agent.signal("TERM");

@@ -16,6 +16,7 @@ use std::thread::scope;
 use support::dialer::Agent;
 use support::http::{Generated, said, sha256};
 use support::httpd::{Httpd, Mpm, Setup};
+use support::members::crowd;
 use support::process::{self, free_port};
 use support::tomcat::Tomcat;
 
@@ -80,16 +81,7 @@ fn thirty_two_children_share_two_spare_connections() {
         .conf("StartServers 32\nMinSpareServers 32\nMaxSpareServers 33\nMaxRequestWorkers 32")
         .start();
     httpd.get("/app/static.txt").expect(200);
-    scope(|scope| {
-        for _ in 0..32 {
-            scope.spawn(|| {
-                let mut client = httpd.client();
-                for _ in 0..60 {
-                    client.get("/app/static.txt").expect(200);
-                }
-            });
-        }
-    });
+    crowd(&httpd, 32, 60, "/app/static.txt");
 }
 
 #[test]

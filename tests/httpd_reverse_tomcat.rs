@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use support::http::{Generated, said, sha256};
 use support::httpd::{Httpd, Mpm, Setup};
+use support::members::crowd;
 use support::process::{self, free_port, signal, wait_for};
 use support::relay::Relay;
 use support::tomcat::Tomcat;
@@ -94,16 +95,7 @@ fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() 
     // have no connection yet.
     let mut seen = 0;
     for round in 1..=3 {
-        scope(|scope| {
-            for _ in 0..32 {
-                scope.spawn(|| {
-                    let mut client = httpd.client();
-                    for _ in 0..60 {
-                        client.get("/app/static.txt").expect(200);
-                    }
-                });
-            }
-        });
+        crowd(&httpd, 32, 60, "/app/static.txt");
         let log = wait_for("all is in the log", || {
             let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
             (log.lines().count() >= seen + 32 * 60).then_some(log)

@@ -7,38 +7,26 @@ mod support;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use support::ajp::ScriptedPeer;
+use support::ajp::echo::respond;
 use support::http::Client;
 use support::httpd::{Httpd, Setup, modules_directory};
+use support::members::backend;
 use support::process::free_port;
 
 /// Members `a`, `b`, `c`, `d`: each answers with its own name and the URI it was asked for.
 fn peers() -> &'static [ScriptedPeer; 4] {
     static PEERS: OnceLock<[ScriptedPeer; 4]> = OnceLock::new();
-    PEERS.get_or_init(|| ["a", "b", "c", "d"].map(|name| ScriptedPeer::start(named(name))))
+    PEERS.get_or_init(|| ["a", "b", "c", "d"].map(named))
 }
 
-fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
-    move |conn| {
-        while let Some(payload) = conn.read_packet()? {
-            if payload == [0x0A] {
-                conn.send(cpong())?;
-                continue;
-            }
-            let uri = forward_request(&payload)?.uri;
-            conn.send(headers(200))?;
-            conn.send(chunk(format!("{name} {uri}")))?;
-            conn.send(end_response())?;
-        }
-        Ok(())
-    }
+fn named(name: &'static str) -> ScriptedPeer {
+    backend(move |conn, request| respond(conn, &format!("{name} {}", request.uri)).map(|()| true))
 }
 
 /// What every configuration is asked: sixty targets, some with headers.

@@ -79,6 +79,27 @@ pub fn expect(mut stream: &TcpStream, expected: &[u8]) {
     assert_eq!(received, expected);
 }
 
+/// A connection of httpd's with the one of the container's that it has been joined to, by a request
+/// that has come through.
+pub fn joined(httpd: &Listener, container: &Listener) -> (TcpStream, TcpStream) {
+    let front = httpd.accept();
+    send(&front, b"request");
+    let back = container.accept_used();
+    expect(&back, b"request");
+    (front, back)
+}
+
+/// The same, by a CPING that has come through and been answered: between two requests.
+pub fn pinged(httpd: &Listener, container: &Listener) -> (TcpStream, TcpStream) {
+    let front = httpd.accept();
+    send(&front, CPING);
+    let back = container.accept_used();
+    expect(&back, CPING);
+    send(&back, CPONG);
+    expect(&front, CPONG);
+    (front, back)
+}
+
 /// Sends these bytes.
 pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).expect("the other side reads");

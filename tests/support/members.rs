@@ -217,3 +217,18 @@ pub fn is_in_error(httpd: &Httpd, port: u16) -> bool {
 pub fn prefork(count: usize) -> Setup {
     Httpd::setup().mpm(Mpm::Prefork).conf(&children(count)).conf(NOTES)
 }
+
+/// So many clients at once, each of which asks for `target` so many times over one connection and is
+/// answered each time.
+pub fn crowd(httpd: &Httpd, clients: usize, requests: usize, target: &str) {
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut client = httpd.client();
+                for _ in 0..requests {
+                    client.get(target).expect(200);
+                }
+            });
+        }
+    });
+}
