@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use support::http::{Generated, said, sha256};
 use support::httpd::{Httpd, Mpm, Setup};
-use support::members::crowd;
+use support::members::{WAITS, crowd, waits};
 use support::process::{self, free_port, signal, wait_for};
 use support::relay::Relay;
 use support::tomcat::Tomcat;
@@ -89,27 +89,17 @@ fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() 
     let _tomcat = Tomcat::start_dialling(&[connector(port, 2, "")]);
     let httpd = setup(Mpm::Prefork, port, "")
         .conf("StartServers 32\nMinSpareServers 32\nMaxSpareServers 33\nMaxRequestWorkers 32")
-        .conf("CustomLog waits.log \"%P %s %{ajp-connection}n %{ajp-wait-us}n\"")
+        .conf(WAITS)
         .start();
     // Tomcat has just been started in the first round. In each of the others the children are new, and
     // have no connection yet.
     let mut seen = 0;
     for round in 1..=3 {
         crowd(&httpd, 32, 60, "/app/static.txt");
-        let log = wait_for("all is in the log", || {
-            let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
-            (log.lines().count() >= seen + 32 * 60).then_some(log)
-        });
-        let (mut children, mut worst) = (std::collections::BTreeSet::new(), 0);
-        for line in log.lines().skip(seen) {
-            let words: Vec<&str> = line.split(' ').collect();
-            assert_eq!(words[1], "200", "{line}");
-            children.insert(words[0]);
-            worst = worst.max(words[3].parse::<u64>().expect(line));
-        }
+        let (children, longest) = waits(&httpd, seen, 32 * 60);
         // How long that is says how busy this machine is as well: it is for who runs this by hand.
-        println!("round {round}: {} children, longest wait {worst} us", children.len());
-        assert!(children.len() >= 30, "{} children served", children.len());
+        println!("round {round}: {children} children, longest wait {longest} us");
+        assert!(children >= 30, "{children} children served");
         seen += 32 * 60;
         httpd.graceful();
     }

@@ -232,3 +232,24 @@ pub fn crowd(httpd: &Httpd, clients: usize, requests: usize, target: &str) {
         }
     });
 }
+
+/// Line for the log that [`waits`] reads.
+pub const WAITS: &str = "CustomLog waits.log \"%P %s %{ajp-wait-us}n\"";
+
+/// How many children have served the last `count` requests of `seen + count`, and the longest of
+/// their waits for a connection, in microseconds. All must have been answered.
+#[track_caller]
+pub fn waits(httpd: &Httpd, seen: usize, count: usize) -> (usize, u64) {
+    let log = wait_for("all is in the log", || {
+        let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
+        (log.lines().count() >= seen + count).then_some(log)
+    });
+    let (mut children, mut longest) = (BTreeSet::new(), 0);
+    for line in log.lines().skip(seen) {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words[1], "200", "{line}");
+        children.insert(words[0]);
+        longest = longest.max(words[2].parse::<u64>().expect(line));
+    }
+    (children.len(), longest)
+}
