@@ -5,14 +5,25 @@
 mod support;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use support::ajp::request::forward_request;
 use support::ajp::{
-    ForwardRequest, PeerConnection, ScriptedPeer, chunk, cpong, echo, end_response, headers, raw,
+    ForwardRequest, Packet, PeerConnection, ScriptedPeer, chunk, cpong, echo, end_response,
+    headers, raw,
 };
 use support::http::Client;
 use support::httpd::{Httpd, Mpm};
+use support::members::one_child;
 use support::process::wait_for;
+
+/// The packets of a whole response with this body.
+fn response(body: &str) -> Vec<u8> {
+    let headers = headers(200).header("Content-Length", body.len().to_string());
+    [headers.into_bytes(), chunk(body).into_bytes(), end_response().into_bytes()].concat()
+}
 
 /// A backend that does to a request what its path says. `Ok(false)`: the connection ends here.
 fn misbehave(conn: &mut PeerConnection, request: &ForwardRequest) -> io::Result<bool> {
@@ -67,13 +78,9 @@ fn misbehave(conn: &mut PeerConnection, request: &ForwardRequest) -> io::Result<
             conn.send(headers(200))?;
         }
         "extra" => {
-            // A whole second response behind the first: nobody's, or worse, the next one's.
-            conn.send(length("4"))?;
-            conn.send(chunk(b"mine"))?;
-            conn.send(end_response())?;
-            conn.send(headers(200))?;
-            conn.send(chunk(b"somebody else's"))?;
-            conn.send(end_response())?;
+            // In one write, so that both are there when the first has been read.
+            let both = [response("mine"), response("somebody else's")].concat();
+            conn.send(both)?;
             return Ok(true);
         }
         other => panic!("the script does not know {other}"),
@@ -240,6 +247,49 @@ fn nothing_a_backend_sends_behind_a_response_reaches_the_next_client() {
         assert_eq!(next.text(), "fine");
     }
     balanced.assert_both_members_are_well("extra responses");
+}
+
+#[test]
+fn nothing_a_backend_sends_on_an_idle_connection_reaches_the_next_client() {
+    let has_sent = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::clone(&has_sent);
+    let peer = ScriptedPeer::start(move |conn| {
+        while conn.read_packet()?.is_some() {
+            conn.send(response("mine"))?;
+            std::thread::sleep(Duration::from_millis(50));
+            conn.send(response("somebody else's"))?;
+            sent.fetch_add(1, SeqCst);
+        }
+        Ok(())
+    });
+    let httpd =
+        one_child().conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port())).start();
+    for round in 1..=10 {
+        assert_eq!(httpd.get("/app/x").expect(200).text(), "mine");
+        wait_for("the second response is sent", || (has_sent.load(SeqCst) == round).then_some(()));
+    }
+    assert_eq!(peer.connections(), 10, "none of them was used again");
+}
+
+#[test]
+fn with_ping_nothing_reaches_the_next_client_that_a_backend_sends_even_later() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_cping()?;
+        conn.send(cpong())?;
+        conn.expect_forward_request()?;
+        conn.send(response("mine"))?;
+        // It comes when httpd has already taken the connection for another client.
+        conn.expect_cping()?;
+        conn.send(response("somebody else's"))?;
+        conn.expect_close()
+    });
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=5", peer.port());
+    let httpd = one_child().conf(&pass).start();
+    for _ in 0..10 {
+        assert_eq!(httpd.get("/app/x").expect(200).text(), "mine");
+    }
+    assert_eq!((peer.requests(), peer.connections()), (10, 10));
+    assert_eq!(peer.errors(), [""; 0]);
 }
 
 #[test]
