@@ -60,6 +60,9 @@ fn a_chunked_upload_that_becomes_malformed_is_never_told_to_the_container_as_com
     );
     let answer = client.response("POST");
     let rest = client.try_response("POST");
+    // The client has its answer before the container has read what was sent to it.
+    peer.wait_for_requests(1);
+    peer.wait_for_open_connections(0);
     let seen = uploads.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert_eq!(
         (answer.status, rest.map(|rest| rest.status), seen),
