@@ -82,15 +82,9 @@ impl Connection {
     /// # Errors
     /// Timeouts, resets.
     pub fn receive(&mut self, timeout: Duration) -> Result<usize, NetError> {
-        let count = self.incoming.receive(&self.stream, timeout)?;
+        let count = self.incoming.receive(&mut self.stream, timeout)?;
         self.usage.received += count as u64;
         Ok(count)
-    }
-
-    /// The answer to what was sent last is likely to be there by now: the next
-    /// [`receive`](Self::receive) looks before it waits.
-    pub fn expect_soon(&mut self) {
-        self.incoming.expect_soon();
     }
 
     /// Waits up to `timeout` for something to receive.

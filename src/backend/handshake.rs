@@ -58,7 +58,7 @@ fn read(
     let mut received = Vec::with_capacity(most);
     loop {
         let left = deadline.remaining(Instant::now());
-        match stream.receive(&mut received, left) {
+        match net::receive(stream, &mut received, left) {
             Ok(Received::Bytes(_)) => {}
             Ok(Received::End) => return Err(RefusalReason::BrokenOff(None)),
             Err(NetError::TimedOut { .. }) => {

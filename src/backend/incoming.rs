@@ -1,12 +1,12 @@
 //! The receive buffer of a connection: filled as much as is there, read packet by packet.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::buffers::Buffers;
-use crate::net::{Deadline, NetError, Received, Stream};
+use crate::net::{NetError, Received, Stream};
 use crate::protocol::{CodecError, Direction, packet_len, split_packet};
 
 /// Bytes received and not yet read as packets.
@@ -24,9 +24,6 @@ pub(super) struct Incoming {
     capacity: usize,
     /// The most that one receive of this request has brought.
     most: usize,
-    /// There are bytes to be expected at once: the last receive filled its buffer, or the layer
-    /// above says so.
-    expects_more: bool,
 }
 
 /// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
@@ -48,7 +45,7 @@ impl Drop for Spent {
 impl Incoming {
     pub(super) fn new(buffers: Arc<Buffers>) -> Self {
         let (unread, buffer) = (Bytes::new(), None);
-        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0, expects_more: false }
+        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0 }
     }
 
     /// The next whole packet's payload, if it has arrived.
@@ -63,34 +60,27 @@ impl Incoming {
 
     /// Waits up to `timeout` for bytes and takes as many as are there. `Ok(0)`: the peer closed.
     ///
-    /// One poll and one recv; no poll where there are bytes to be expected.
+    /// One recv.
     pub(super) fn receive(
         &mut self,
-        stream: &Stream,
+        stream: &mut Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        if self.expects_more {
-            if let Some(count) = self.receive_now(stream)? {
-                return Ok(count);
-            }
+        let mut space = self.space();
+        let before = space.len();
+        let received = stream.receive(&mut space, timeout);
+        let count = space.len() - before;
+        if space.len() == space.capacity() {
+            self.capacity = (self.capacity * 2).min(LARGEST);
         }
-        let deadline = Deadline::after(Instant::now(), timeout);
-        let mut left = timeout;
-        loop {
-            if !stream.wait_readable(left)? {
-                return Err(NetError::TimedOut { after: timeout });
-            }
-            if let Some(count) = self.receive_now(stream)? {
-                return Ok(count);
-            }
-            // Nothing there though poll said so: a packet with a bad checksum.
-            left = deadline.remaining(Instant::now());
-        }
-    }
-
-    /// The next receive looks first and waits only if there is nothing.
-    pub(super) fn expect_soon(&mut self) {
-        self.expects_more = true;
+        self.most = self.most.max(count);
+        let whole = Bytes::from(space);
+        self.unread = whole.clone();
+        self.buffer = Some(whole);
+        received.map(|received| match received {
+            Received::Bytes(_) => count,
+            Received::End => 0,
+        })
     }
 
     /// Gives the memory back: an idle connection keeps none.
@@ -100,7 +90,7 @@ impl Incoming {
         if self.most < self.capacity / 4 {
             self.capacity = (self.capacity / 2).max(SMALLEST);
         }
-        (self.unread, self.most, self.expects_more) = (Bytes::new(), 0, false);
+        (self.unread, self.most) = (Bytes::new(), 0);
         Spent { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
     }
 
@@ -108,26 +98,6 @@ impl Incoming {
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.unread.len() + self.buffer.as_ref().map_or(0, Bytes::len)
-    }
-
-    fn receive_now(&mut self, stream: &Stream) -> Result<Option<usize>, NetError> {
-        let mut space = self.space();
-        let before = space.len();
-        let received = stream.receive_now(&mut space);
-        let count = space.len() - before;
-        self.expects_more = space.len() == space.capacity();
-        if self.expects_more {
-            self.capacity = (self.capacity * 2).min(LARGEST);
-        }
-        self.most = self.most.max(count);
-        let whole = Bytes::from(space);
-        self.unread = whole.clone();
-        self.buffer = Some(whole);
-        Ok(match received? {
-            Some(Received::Bytes(_)) => Some(count),
-            Some(Received::End) => Some(0),
-            None => None,
-        })
     }
 
     /// A buffer that starts with the unread bytes, with room for more: at least for the rest of

@@ -83,8 +83,7 @@ impl Body {
         }
     }
 
-    /// Takes in what there is beyond the present piece, which is gone then; does not wait. `true`:
-    /// there is something, if only the end or a failure, which the next read gives.
+    /// Takes in what there is beyond the present piece, which is gone then; does not wait.
     ///
     /// # Errors
     /// A filter has found the body wrong and answered the client: nothing else can be answered.
@@ -92,7 +91,7 @@ impl Body {
         &mut self,
         request: Request<'_>,
         at_most: usize,
-    ) -> Result<bool, ClientError> {
+    ) -> Result<(), ClientError> {
         // A filter that changes the body need not be ready for a read that does not wait.
         let is_plain = !request.has_content_input_filters();
         if is_plain && self.ahead.is_empty() && !self.ended && self.failed.is_none() {
@@ -107,7 +106,7 @@ impl Body {
                 }
             }
         }
-        Ok(!self.ahead.is_empty() || self.ended || self.failed.is_some())
+        Ok(())
     }
 
     /// Puts the present piece back, to be read again: it did not reach anybody.

@@ -110,7 +110,7 @@ impl Client for HttpdClient<'_> {
         self.body.read(self.request, at_most)
     }
 
-    fn read_ahead(&mut self, at_most: usize) -> Result<bool, ClientError> {
+    fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError> {
         self.body.read_ahead(self.request, at_most)
     }
 

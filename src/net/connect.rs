@@ -11,6 +11,7 @@ use rustix::net::{
     getsockname, socket_with, sockopt,
 };
 
+use super::io::limit_of_socket;
 use super::{Address, ConnectError, Deadline, NetError, wait_writable};
 
 /// How to connect: mod_proxy's worker parameters, resolved.
@@ -121,18 +122,13 @@ fn connect_unix_blocking(
     address: &SocketAddrUnix,
     timeout: Duration,
 ) -> Result<(), ConnectError> {
-    /// The longest the option takes on every platform; beyond it is as good as for ever.
-    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
-    /// The shortest: zero would mean for ever.
-    const SHORTEST: Duration = Duration::from_micros(1);
-
     let deadline = Deadline::after(Instant::now(), timeout);
     loop {
         let left = deadline.remaining(Instant::now());
         if left.is_zero() {
             return Err(ConnectError::TimedOut { after: timeout });
         }
-        let limit = (left < LONGEST).then(|| left.max(SHORTEST));
+        let limit = limit_of_socket(left);
         sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, limit)?;
         match connect(socket, address) {
             Ok(()) => return Ok(()),

@@ -146,15 +146,36 @@ pub fn receive(
 /// # Errors
 /// [`NetError`], never a timeout.
 pub fn receive_now(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<Option<Received>, NetError> {
+    again(|| take(&fd, buffer, RecvFlags::DONTWAIT)).map_or_else(nothing, |taken| Ok(Some(taken)))
+}
+
+/// Waits as long as the descriptor itself does (SO_RCVTIMEO, O_NONBLOCK), and appends what is there
+/// then; `None` if that is nothing, or a signal came first. One `recv`.
+///
+/// # Errors
+/// [`NetError`], never a timeout.
+pub(super) fn receive_blocking(
+    fd: impl AsFd,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Received>, NetError> {
+    take(&fd, buffer, RecvFlags::empty()).map_or_else(nothing, |taken| Ok(Some(taken)))
+}
+
+fn take(fd: impl AsFd, buffer: &mut Vec<u8>, flags: RecvFlags) -> Result<Received, Errno> {
     // Into a full buffer the kernel would write 0 bytes, which reads as the end of the stream.
     if buffer.spare_capacity_mut().is_empty() {
         buffer.reserve(ROOM);
     }
-    match again(|| recv(&fd, spare_capacity(buffer), RecvFlags::DONTWAIT)) {
-        Ok((0, _)) => Ok(Some(Received::End)),
-        Ok((count, _)) => Ok(Some(Received::Bytes(count))),
-        Err(Errno::AGAIN) => Ok(None),
-        Err(errno) => Err(errno.into()),
+    match recv(fd, spare_capacity(buffer), flags)? {
+        (0, _) => Ok(Received::End),
+        (count, _) => Ok(Received::Bytes(count)),
+    }
+}
+
+fn nothing(errno: Errno) -> Result<Option<Received>, NetError> {
+    match errno {
+        Errno::AGAIN | Errno::INTR => Ok(None),
+        errno => Err(errno.into()),
     }
 }
 
@@ -195,6 +216,16 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: duration.subsec_nanos().into(),
     }
+}
+
+/// A wait as SO_RCVTIMEO and SO_SNDTIMEO say it; `None` is for ever.
+pub(super) fn limit_of_socket(wait: Duration) -> Option<Duration> {
+    /// The longest the options take on every platform; beyond it is as good as for ever.
+    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+    /// The shortest: zero would mean for ever.
+    const SHORTEST: Duration = Duration::from_micros(1);
+
+    (wait < LONGEST).then(|| wait.max(SHORTEST))
 }
 
 fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {

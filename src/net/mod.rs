@@ -1,11 +1,12 @@
 //! Sockets and deadlines: connects, accepts, sends, receives and peeks, each bounded in time.
 //!
 //! Knows neither AJP nor the pool. All sockets made here are close-on-exec (CGI children must not
-//! inherit them), non-blocking, and never raise SIGPIPE.
+//! inherit them), and never raise SIGPIPE.
 //!
 //! The work is done by free functions over [`AsFd`](std::os::fd::AsFd) that ask the kernel not to
 //! block call by call (`MSG_DONTWAIT`), so they hold their time limits on a blocking descriptor
-//! too: mod_proxy_hcheck hands us one that it owns. [`Stream`] is such a descriptor that is ours.
+//! too: mod_proxy_hcheck hands us one that it owns. [`Stream`] is such a descriptor that is ours, and
+//! waits for bytes in the receive itself.
 //!
 //! # Time
 //!

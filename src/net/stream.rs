@@ -5,22 +5,27 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, getpeername, getsockname, sockopt};
 
 use super::{
-    Address, ConnectError, ConnectOptions, IdleState, NetError, Received, SendError, connect, io,
+    Address, ConnectError, ConnectOptions, Deadline, IdleState, NetError, Received, SendError,
+    connect, io,
 };
 
 /// A connected stream socket, TCP or unix; dropping it closes it.
 ///
-/// Close-on-exec and non-blocking. See the [module](super) for what a timeout means.
+/// Close-on-exec, and blocking: a receive waits for the peer and takes its bytes in one system call,
+/// within the socket's own time limit (SO_RCVTIMEO). Nothing else here waits in the kernel without
+/// a `poll`. See the [module](super) for what a timeout means.
 #[derive(Debug)]
 pub struct Stream {
     socket: OwnedFd,
     peer: Address,
+    /// How long the kernel lets a receive wait, as it was last told; `MAX` is for ever.
+    patience: Duration,
 }
 
 impl Stream {
@@ -34,18 +39,21 @@ impl Stream {
     /// [`ConnectError::Io`] for the rest, an unusable source address among it.
     pub fn connect(address: &Address, options: &ConnectOptions) -> Result<Stream, ConnectError> {
         let socket = connect::open(address, options)?;
-        Ok(Stream { socket, peer: address.clone() })
+        ioctl_fionbio(&socket, false)?;
+        Ok(Stream { socket, peer: address.clone(), patience: Duration::MAX })
     }
 
     /// Takes over a connected socket, such as an accepted one.
     ///
-    /// Makes it close-on-exec and non-blocking, and sets TCP_NODELAY on TCP.
+    /// Makes it close-on-exec and blocking, without a time limit of its own, and sets TCP_NODELAY on
+    /// TCP.
     ///
     /// # Errors
     /// [`NetError::Io`] if it is not a connected TCP or unix socket.
     pub fn from_fd(socket: OwnedFd) -> Result<Stream, NetError> {
         fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-        ioctl_fionbio(&socket, true)?;
+        ioctl_fionbio(&socket, false)?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, None)?;
         // An unnamed unix peer has an address too; `None` is no address at all.
         let peer = match getpeername(&socket)? {
             Some(peer) => describe(peer)?,
@@ -54,7 +62,7 @@ impl Stream {
         if matches!(peer, Address::Inet(_)) {
             sockopt::set_tcp_nodelay(&socket, true)?;
         }
-        Ok(Stream { socket, peer })
+        Ok(Stream { socket, peer, patience: Duration::MAX })
     }
 
     /// Says whether this connection, idle till now, is still good. See [`idle_state`](super::idle_state).
@@ -70,12 +78,44 @@ impl Stream {
         io::send_all(self, slices, timeout)
     }
 
-    /// Waits for bytes and appends what is there to the buffer. See [`receive`](super::receive).
+    /// Waits for bytes and appends what is there, as much as the buffer has room for.
+    ///
+    /// One `recv`, and no `poll` unless a signal comes first. Takes the buffer's spare capacity as it
+    /// is, and makes room for 8192 bytes only where there is none.
     ///
     /// # Errors
     /// [`NetError::TimedOut`] when nothing came; the end of the stream is [`Received::End`].
-    pub fn receive(&self, buffer: &mut Vec<u8>, timeout: Duration) -> Result<Received, NetError> {
-        io::receive(self, buffer, timeout)
+    pub fn receive(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Received, NetError> {
+        if timeout.is_zero() {
+            let received = self.receive_now(buffer)?;
+            return received.ok_or(NetError::TimedOut { after: timeout });
+        }
+        self.wait_at_most(timeout)?;
+        let deadline = Deadline::after(Instant::now(), timeout);
+        if let Some(received) = io::receive_blocking(&*self, buffer)? {
+            return Ok(received);
+        }
+        // A signal, or the time is up; the kernel counts it in ticks, of which the first may be
+        // all but over when it begins.
+        let left = deadline.remaining(Instant::now());
+        io::receive(&*self, buffer, left).map_err(|error| match error {
+            NetError::TimedOut { .. } => NetError::TimedOut { after: timeout },
+            error => error,
+        })
+    }
+
+    /// Tells the kernel how long a receive may wait, unless it knows.
+    fn wait_at_most(&mut self, timeout: Duration) -> Result<(), NetError> {
+        if self.patience != timeout {
+            let limit = io::limit_of_socket(timeout);
+            sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, limit)?;
+            self.patience = timeout;
+        }
+        Ok(())
     }
 
     /// Appends what is there now; `None` if that is nothing. Never blocks.

@@ -16,14 +16,13 @@ pub trait Client {
     /// The client is gone, too slow, or its body is not as announced.
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError>;
 
-    /// Takes in what there is of the next piece, at most `at_most` bytes, without waiting. `true`: the
-    /// next [`read_body`](Self::read_body) has something to give.
+    /// Takes in what there is of the next piece, at most `at_most` bytes, without waiting.
     ///
     /// The piece read last is gone then. A failure shows at the next [`read_body`](Self::read_body).
     ///
     /// # Errors
     /// The client has been answered: its body is not what it should be.
-    fn read_ahead(&mut self, at_most: usize) -> Result<bool, ClientError>;
+    fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError>;
 
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;

@@ -177,10 +177,10 @@ impl<'a, C: Client> Dialogue<'a, C> {
         self.sent += len as u64;
         self.traffic.uploaded += len as u64;
         // While the container reads this piece we fetch the next one, if nobody can want this one
-        // again; by then it may have asked.
+        // again.
         let is_last = len == 0 || self.request.length == Some(self.sent);
-        if !is_last && !self.body_is_kept() && self.client.read_ahead(at_most)? {
-            self.lease.expect_soon();
+        if !is_last && !self.body_is_kept() {
+            self.client.read_ahead(at_most)?;
         }
         Ok(())
     }

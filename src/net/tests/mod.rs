@@ -1,4 +1,4 @@
-//! Real sockets, on loopback and in pairs; nothing sleeps.
+//! Real sockets, on loopback and in pairs.
 
 mod connecting;
 mod moving;

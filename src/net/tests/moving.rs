@@ -1,6 +1,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
+use std::time::Instant;
 
 use rustix::net::sockopt;
 
@@ -8,7 +9,7 @@ use super::*;
 
 #[test]
 fn a_quiet_connection_is_told_from_one_with_bytes_and_a_closed_one() {
-    let (stream, mut peer) = tcp_pair();
+    let (mut stream, mut peer) = tcp_pair();
 
     assert_eq!(stream.idle_state(), IdleState::Quiet);
     peer.write_all(b"x").unwrap();
@@ -146,7 +147,7 @@ fn a_reset_is_reported_by_send_and_receive() {
     assert!(sender.wait_readable(LONG).unwrap());
     assert_eq!(sender.send_all(&[b"x"], LONG).unwrap_err().source, NetError::Reset);
 
-    let (receiver, peer) = reset_pair();
+    let (mut receiver, peer) = reset_pair();
     drop(peer);
     let error = receiver.receive(&mut Vec::new(), LONG).unwrap_err();
     assert_eq!(error, NetError::Reset);
@@ -155,7 +156,7 @@ fn a_reset_is_reported_by_send_and_receive() {
 
 #[test]
 fn a_receive_appends_what_is_there() {
-    let (stream, mut peer) = unix_pair();
+    let (mut stream, mut peer) = unix_pair();
     let mut buffer = b"AB".to_vec();
     buffer.reserve(64);
     peer.write_all(b"\x00\x02\x05\x01").unwrap();
@@ -168,7 +169,7 @@ fn a_receive_appends_what_is_there() {
 
 #[test]
 fn a_receive_takes_no_more_than_there_is_room_for() {
-    let (stream, mut peer) = unix_pair();
+    let (mut stream, mut peer) = unix_pair();
     let mut buffer = Vec::with_capacity(3);
     let room = buffer.capacity();
     peer.write_all(&[1; 100]).unwrap();
@@ -180,7 +181,7 @@ fn a_receive_takes_no_more_than_there_is_room_for() {
 
 #[test]
 fn a_full_buffer_is_not_taken_for_the_end_of_the_stream() {
-    let (stream, mut peer) = unix_pair();
+    let (mut stream, mut peer) = unix_pair();
     let mut full = vec![1, 2, 3].into_boxed_slice().into_vec();
     peer.write_all(b"x").unwrap();
 
@@ -191,7 +192,7 @@ fn a_full_buffer_is_not_taken_for_the_end_of_the_stream() {
 
 #[test]
 fn the_end_of_the_stream_comes_after_the_bytes_before_it() {
-    let (stream, mut peer) = tcp_pair();
+    let (mut stream, mut peer) = tcp_pair();
     peer.write_all(b"x").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     let mut buffer = Vec::new();
@@ -217,7 +218,7 @@ fn a_receive_without_waiting_says_when_there_is_nothing() {
 
 #[test]
 fn a_receive_from_a_silent_peer_times_out() {
-    let (stream, _peer) = unix_pair();
+    let (mut stream, _peer) = unix_pair();
     let mut buffer = Vec::new();
 
     let error = stream.receive(&mut buffer, SHORT).unwrap_err();
@@ -228,8 +229,29 @@ fn a_receive_from_a_silent_peer_times_out() {
 }
 
 #[test]
+fn each_receive_waits_as_long_as_it_is_told_and_not_as_the_one_before() {
+    let (mut stream, mut peer) = tcp_pair();
+    let mut buffer = Vec::new();
+
+    for wait in [SHORT, SHORT * 3, SHORT, Duration::from_nanos(1), Duration::ZERO] {
+        let start = Instant::now();
+        let error = stream.receive(&mut buffer, wait).unwrap_err();
+        assert_eq!(error, NetError::TimedOut { after: wait });
+        assert!(start.elapsed() >= wait, "{wait:?}: {:?}", start.elapsed());
+    }
+
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            thread::sleep(SHORT * 4);
+            peer.write_all(b"x").unwrap();
+        });
+        assert_eq!(stream.receive(&mut buffer, Duration::MAX).unwrap(), Received::Bytes(1));
+    });
+}
+
+#[test]
 fn a_peer_that_answers_in_time_ends_an_endless_wait() {
-    let (stream, mut peer) = unix_pair();
+    let (mut stream, mut peer) = unix_pair();
 
     thread::scope(|threads| {
         let waiting = threads.spawn(|| {

@@ -100,8 +100,8 @@ impl Client for FakeClient {
     }
 
     /// Its body never arrives ahead of time.
-    fn read_ahead(&mut self, _at_most: usize) -> Result<bool, ClientError> {
-        Ok(false)
+    fn read_ahead(&mut self, _at_most: usize) -> Result<(), ClientError> {
+        Ok(())
     }
 
     /// In two slices, as of two buckets.
