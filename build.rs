@@ -52,6 +52,7 @@ mod httpd {
         "apr_pool_cleanup_register",
         "apr_pool_cleanup_null",
         "apr_pool_pre_cleanup_register",
+        "apr_palloc",
         "apr_pstrmemdup",
         "apr_shm_baseaddr_get",
         "apr_shm_create",

@@ -1,6 +1,6 @@
 //! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::time::SystemTime;
 
 use super::client::HttpdClient;
@@ -172,16 +172,21 @@ impl Call<'_> {
     /// Notes for the access log: `%{ajp-worker}n` and so on.
     pub(super) fn note(&self, attempts: u32, traffic: &Traffic) {
         let (pool, notes) = (self.request.pool(), self.request.notes());
-        notes.set(c"ajp-worker", pool.copy(&self.worker.name()));
+        // To set one of many, each is compared; where there is none of ours yet, nothing need be.
+        let is_first = notes.get(c"ajp-worker").is_none();
+        let set = |key: &'static CStr, value| {
+            if is_first { notes.add(key.as_ptr(), value) } else { notes.set(key, value) }
+        };
+        set(c"ajp-worker", pool.copy(&self.worker.name()));
         if let Some(route) = self.worker.route() {
-            notes.set(c"ajp-route", pool.copy(&route));
+            set(c"ajp-route", pool.copy(&route));
         }
-        notes.set(c"ajp-attempts", pool.copy_number(attempts));
+        set(c"ajp-attempts", pool.copy_number(attempts));
         if let Some(reused) = traffic.reused {
             let word = if reused { c"reused" } else { c"new" };
-            notes.set(c"ajp-connection", word.as_ptr());
+            set(c"ajp-connection", word.as_ptr().cast_mut());
         }
-        notes.set(c"ajp-wait-us", pool.copy_number(traffic.waited.as_micros()));
+        set(c"ajp-wait-us", pool.copy_number(traffic.waited.as_micros()));
     }
 
     /// One line a failure.

@@ -38,6 +38,27 @@ impl Pool {
         unsafe { sys::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
     }
 
+    /// Copies these texts into the pool, one behind the other, with a NUL at the end.
+    pub(super) fn concat(self, texts: &[&[u8]]) -> *mut c_char {
+        let len = texts.iter().map(|text| text.len()).sum::<usize>();
+        // SAFETY: the pool is live and ours on this thread (from_ptr). One byte more than any number
+        // of slices that are all in memory cannot overflow; httpd ends the process where there is
+        // no memory.
+        let start = unsafe { sys::apr_palloc(self.0, len + 1) }.cast::<u8>();
+        let mut end = start;
+        for text in texts {
+            // SAFETY: the texts and the NUL fit in what has just been allocated, which nobody else
+            // knows of yet.
+            unsafe {
+                end.copy_from_nonoverlapping(text.as_ptr(), text.len());
+                end = end.add(text.len());
+            }
+        }
+        // SAFETY: as above.
+        unsafe { end.write(0) };
+        start.cast()
+    }
+
     /// Writes a number into the pool.
     pub(super) fn copy_number(self, number: impl itoa::Integer) -> *mut c_char {
         self.copy(itoa::Buffer::new().format(number).as_bytes())
@@ -46,11 +67,15 @@ impl Pool {
     /// Gives a Rust value to the pool, which drops it when it is cleared or destroyed. The pointer
     /// is good until then.
     pub(super) fn own<T>(self, value: T) -> *mut T {
-        let raw = Box::into_raw(Box::new(value));
-        // SAFETY: the pool is live; `raw` came from Box::into_raw and belongs to the pool's
-        // cleanup alone from here on; drop_owned is the same T. The child cleanup, which APR calls
+        const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes (APR_ALIGN_DEFAULT)") };
+        // SAFETY: the pool is live and ours on this thread (from_ptr); httpd ends the process where
+        // there is no memory.
+        let raw = unsafe { sys::apr_palloc(self.0, size_of::<T>()) }.cast::<T>();
+        // SAFETY: `raw` has just been allocated, for a T, and aligned for one. From here on it belongs
+        // to the pool's cleanup alone; drop_owned is the same T. The child cleanup, which APR calls
         // before exec in a forked process, does nothing.
         unsafe {
+            raw.write(value);
             sys::apr_pool_cleanup_register(
                 self.0,
                 raw.cast::<c_void>().cast_const(),
@@ -65,8 +90,8 @@ impl Pool {
 unsafe extern "C" fn drop_owned<T>(raw: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
         // SAFETY: registered by Pool::own with exactly this pointer and type; APR runs a cleanup
-        // once.
-        drop(unsafe { Box::from_raw(raw.cast::<T>()) });
+        // once, before it takes the pool's memory back.
+        unsafe { raw.cast::<T>().drop_in_place() };
         0
     })
 }

@@ -65,27 +65,16 @@ pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     if query.is_some_and(has_control_or_space) {
         return forbidden(request, "query string");
     }
-    let room = host.len() + path.len() + query.map_or(0, <[u8]>::len) + 32;
-    let mut name = Vec::with_capacity(room);
-    name.extend_from_slice(b"proxy:ajp://");
-    if host.contains(&b':') {
-        name.extend_from_slice(b"[");
-        name.extend_from_slice(host);
-        name.extend_from_slice(b"]");
-    } else {
-        name.extend_from_slice(host);
-    }
-    if port != DEFAULT_PORT {
-        name.extend_from_slice(b":");
-        name.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
-    }
-    name.extend_from_slice(b"/");
-    name.extend_from_slice(path);
-    if let Some(query) = query {
-        name.extend_from_slice(b"?");
-        name.extend_from_slice(query);
-    }
-    request.set_filename(request.pool().copy(&name));
+    let (open, close): (&[u8], &[u8]) =
+        if host.contains(&b':') { (b"[", b"]") } else { (b"", b"") };
+    let mut number = itoa::Buffer::new();
+    let (colon, number): (&[u8], &[u8]) = match port {
+        DEFAULT_PORT => (b"", b""),
+        port => (b":", number.format(port).as_bytes()),
+    };
+    let (mark, query): (&[u8], &[u8]) = query.map_or((b"", b""), |query| (b"?", query));
+    let name = [b"proxy:ajp://", open, host, close, colon, number, b"/", path, mark, query];
+    request.set_filename(request.pool().concat(&name));
     sys::OK as c_int
 }
 
@@ -109,7 +98,7 @@ pub(super) fn is_ajp(url: &[u8]) -> bool {
 }
 
 /// What a URL of ours begins with.
-const SCHEME: &[u8] = b"ajp:";
+pub(super) const SCHEME: &[u8] = b"ajp:";
 
 /// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
 pub(super) const DEFAULT_PORT: u16 = 8009;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::apr;
-use super::canon::{DEFAULT_PORT, is_ajp};
+use super::canon::is_ajp;
 use super::child::Child;
 use super::client::{self, HttpdClient};
 use super::guard::{guard, guard_or};
@@ -16,6 +16,7 @@ use super::log::{self, LogLevel};
 use super::probing::{self, Found};
 use super::request::Request;
 use super::server_config::ServerConfig;
+use super::uri::Uri;
 use super::worker::Worker;
 use super::worker_settings::Configured;
 use super::{member, proxy_block, reverse, sys};
@@ -95,7 +96,7 @@ unsafe fn handle(
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
     }
     // SAFETY: url is a string of the request's pool.
-    let Some(uri) = (unsafe { Uri::parse(request, url) }) else {
+    let Some(uri) = (unsafe { Uri::of(request, url) }) else {
         log::request(
             request,
             LogLevel::Error,
@@ -105,38 +106,6 @@ unsafe fn handle(
     };
     let call = Call { request, worker, conf, child, uri };
     call.run(proxy_name.map(|name| (name, proxy_port))).unwrap_or_else(|Refused(status)| status)
-}
-
-/// The parts of the backend's URL.
-pub(super) struct Uri<'r> {
-    host: &'r [u8],
-    port: u16,
-    pub(super) path: &'r [u8],
-    pub(super) query: Option<&'r [u8]>,
-}
-
-impl<'r> Uri<'r> {
-    /// # Safety
-    /// `url` is a string that lives as long as the request.
-    unsafe fn parse(request: Request<'r>, url: *const c_char) -> Option<Self> {
-        let mut uri = std::mem::MaybeUninit::<sys::apr_uri_t>::zeroed();
-        // SAFETY: apr_uri_parse fills in the whole record; its strings are in the request's pool.
-        let uri = unsafe {
-            if sys::apr_uri_parse(request.pool().as_ptr(), url, uri.as_mut_ptr()) != 0 {
-                return None;
-            }
-            uri.assume_init()
-        };
-        // SAFETY: null, or strings of the request's pool.
-        unsafe {
-            Some(Self {
-                host: apr::bytes(uri.hostname).filter(|host| !host.is_empty())?,
-                port: if uri.port == 0 { DEFAULT_PORT } else { uri.port },
-                path: apr::bytes(uri.path).unwrap_or(b"/"),
-                query: apr::bytes(uri.query),
-            })
-        }
-    }
 }
 
 /// One call of the scheme handler.

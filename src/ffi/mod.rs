@@ -58,5 +58,6 @@ mod stats_memory;
 mod status_page;
 mod sys;
 mod text;
+mod uri;
 mod worker;
 mod worker_settings;

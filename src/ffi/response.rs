@@ -103,7 +103,7 @@ fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
     }
     let mut number = itoa::Buffer::new();
     let number = number.format(head.status).as_bytes();
-    request.pool().copy(&[number, b" ", &head.reason].concat())
+    request.pool().concat(&[number, b" ", &head.reason])
 }
 
 /// ProxyPassReverse, ProxyPassReverseCookieDomain and -Path.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
 use super::{Deadline, NetError, SendError};
 
@@ -230,6 +230,10 @@ pub(super) fn limit_of_socket(wait: Duration) -> Option<Duration> {
 
 fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    // One slice needs no list of slices, which the kernel would have to copy first.
+    if let [slice] = slices {
+        return again(|| send(&fd, slice, flags));
+    }
     again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
 }
 

@@ -46,6 +46,7 @@ pub mod handshake;
 pub mod packet;
 mod reader;
 pub mod response;
+mod scan;
 pub mod send_body_chunk;
 pub mod send_headers;
 mod writer;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::codes::{ResponseHeader, is_coded_header};
 use super::error::{CodecError, Field};
 use super::reader::Reader;
+use super::scan::has_any;
 
 /// Status and headers. Layout: `04`, status (u16), reason (string), count (u16), and that many
 /// names (code or string) with values (string).
@@ -108,12 +109,11 @@ fn decode_name(reader: &mut Reader<'_>, payload: &Bytes) -> Result<ResponseHeade
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason
 /// (RFC 9110, 5.5; RFC 9112, 4), and CR, LF and NUL would split the response.
 fn check_text(text: &[u8], field: Field) -> Result<(), CodecError> {
-    let is_bad = |byte: &u8| (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7F);
-    // Without an early end, so that the compiler takes many bytes at once.
-    if !text.iter().fold(false, |found, byte| found | is_bad(byte)) {
+    let is_bad = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7F);
+    if !has_any(text, is_bad) {
         return Ok(());
     }
-    match text.iter().position(is_bad) {
+    match text.iter().position(|byte| is_bad(*byte)) {
         None => Ok(()),
         Some(offset) => Err(CodecError::BadByte { field, offset, byte: text[offset] }),
     }

@@ -3,6 +3,7 @@
 use super::error::{EncodeError, Field};
 use super::packet::{Direction, HEADER_LEN};
 use super::reader::NULL_STRING;
+use super::scan::has_any;
 
 /// Bytes a string adds to its own: two of length, one NUL.
 pub(super) const STRING_OVERHEAD: usize = 3;
@@ -40,8 +41,7 @@ impl Writer {
             Ok(length) if length != NULL_STRING => length,
             _ => return Err(EncodeError::StringTooLong { field, length: value.len() }),
         };
-        // Without an early end, so that the compiler takes many bytes at once.
-        if value.iter().fold(false, |found, byte| found | (*byte == 0x00)) {
+        if has_any(value, |byte| byte == 0x00) {
             return Err(EncodeError::NulInString { field });
         }
         self.u16(length);
