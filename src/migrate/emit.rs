@@ -24,6 +24,9 @@ pub struct OutputFile {
 /// The file of the main server.
 pub const MAIN_FILE: &str = "jk2ajp.conf";
 
+/// The first words of each file, in a comment.
+pub(super) const WRITTEN: &str = "Written by jk2ajp";
+
 /// Writes all files: the main server's first.
 pub fn files(
     context: &mut Context<'_>,
@@ -59,7 +62,7 @@ pub fn files(
                 balancer(&mut text, written, sources);
             }
         } else {
-            text.comment(0, &format!("Written by jk2ajp for {}.", title(server, sources)));
+            text.comment(0, &format!("{WRITTEN} for {}.", title(server, sources)));
             text.comment(
                 0,
                 "Include it where that virtual host has its Jk lines, and remove those.",
@@ -88,7 +91,7 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
 }
 
 fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
-    text.comment(0, "Written by jk2ajp from mod_jk's configuration. Include it behind everything else, and remove the Jk");
+    text.comment(0, &format!("{WRITTEN} from mod_jk's configuration. Include it behind everything else, and remove the Jk"));
     text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
     text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");
     let mut modules =

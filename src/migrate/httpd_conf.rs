@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::emit::WRITTEN;
 use super::macros::Environment;
 use super::message::Message;
 use super::source::{SourceFile, Sources, Span};
@@ -295,6 +296,8 @@ impl Reader<'_> {
                 return;
             }
             match self.files.read(&path) {
+                // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
+                Ok(bytes) if is_ours(&bytes) => {}
                 Ok(bytes) => self.file(&path, &bytes, depth + 1),
                 Err(why) => {
                     self.messages.push(Message::warning(at, format!("{path}: {why}")));
@@ -327,6 +330,12 @@ impl Reader<'_> {
         text.push_str(rest);
         text
     }
+}
+
+/// Whether it is a file that was written here, from what the others say.
+#[must_use]
+pub(super) fn is_ours(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(b"# ").is_some_and(|rest| rest.starts_with(WRITTEN.as_bytes()))
 }
 
 fn negated(arguments: &str) -> (bool, &str) {
@@ -396,6 +405,16 @@ mod tests {
         assert_eq!(conf.directives.len(), 1);
         assert_eq!(sources.line(conf.directives[0].at), "/r/sites/one.conf:1");
         assert_eq!(messages.len(), 1, "none.conf is missed");
+    }
+
+    #[test]
+    fn what_was_written_from_the_others_is_no_part_of_them() {
+        let (conf, messages, _) = conf(vec![
+            ("m", "JkMount /a w\nInclude /o/jk2ajp.conf\n"),
+            ("/o/jk2ajp.conf", "# Written by jk2ajp for x.\n<VirtualHost _default_:*>\nJkBad\n"),
+        ]);
+        assert!(messages.is_empty());
+        assert_eq!((conf.servers.len(), conf.directives.len()), (1, 1));
     }
 
     #[test]
