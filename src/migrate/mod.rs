@@ -7,10 +7,11 @@
 //! ajp, ajp_pings, balancer, plan     workers, as httpd's
 //! emit, emit_server, text            the configuration
 //! report, message, source            what has become of each line, and what is wrong with it
+//! readings, watch                    what is new since the last look at the files
 //! ```
 //!
 //! Nothing here touches the machine: files come through [`Files`], the environment through a
-//! function. Whatever the files say, [`convert`] gives files, or a message with file, line and column.
+//! function, the time as an argument. Whatever the files say, [`convert`] gives files, or a message with file, line and column.
 
 mod ajp;
 mod ajp_pings;
@@ -31,17 +32,21 @@ mod pattern;
 mod plan;
 mod properties;
 mod property_table;
+mod readings;
 mod report;
 mod rules;
 mod source;
 mod text;
 mod values;
+mod watch;
 
 pub use convert::{Conversion, Input, convert};
 pub use emit::{MAIN_FILE, OutputFile};
 pub use httpd_conf::Files;
 pub use message::{Message, Severity};
 pub use pattern::{Pattern, PatternError};
+pub use readings::{Reader, Readings};
 pub use report::{Fate, Report};
 pub use source::{Place, SourceFile, Sources, Span};
 pub use text::quoted;
+pub use watch::{Look, Watch};
