@@ -9,7 +9,8 @@
 //! | 40 | `migrate_golden.rs` | `21-workers-that-cannot-be` |
 //! | 89-91, 94 | `migrate_behaviour.rs` | beside mod_jk: 01, 02, 03 and 04, 20; `/app` and `/apple` are among the requests of all |
 //! | 92 | `migrate_behaviour.rs` | paths written in more than one way, in all; above the root: here |
-//! | 93, 97 | `migrate_command.rs` | marked `// row N`; 97 also in `src/migrate/definitions.rs`. Nothing is read again while httpd runs |
+//! | 93 | `migrate_watch.rs`, `migrate_command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/rules.rs` |
+//! | 97 | `migrate_command.rs` | marked `// row 97`; also in `src/migrate/definitions.rs` |
 //! | 98, 100 | `httpd_attributes.rs` | marked `// row N` |
 #![cfg(feature = "httpd")]
 

@@ -261,6 +261,8 @@ fn directive() -> impl Strategy<Value = String> {
         "JkLogLevel debug",
         "JkLogLevel loud",
         "JkShmFile x",
+        "JkMountFileReload 5",
+        "JkMountFileReload -1",
         "JkBad",
         "Include httpd.conf",
         "Include map",

@@ -43,6 +43,9 @@ pub struct Conversion {
     pub report: Report,
     /// What to write; nothing where a message is an error.
     pub files: Vec<OutputFile>,
+    /// How often mod_jk would look for another uriworkermap.properties, in seconds; the shortest of
+    /// all JkMountFileReload that say more than 0, which is never.
+    pub map_reload: Option<u64>,
 }
 
 impl Conversion {
@@ -129,7 +132,8 @@ pub fn convert(
         }
         is_new
     });
-    let mut conversion = Conversion { sources, messages, report, files };
+    let mut conversion =
+        Conversion { sources, messages, report, files, map_reload: conf.map_reload };
     if conversion.has_failed() {
         conversion.files.clear();
     }
@@ -188,3 +192,40 @@ const DEFAULTS: &[&str] = &[
     "A path with parameters on . or .. (/app/..;x/) is not mapped here.",
     "The status worker's page is ajp-status, for this machine alone.",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Conf(&'static str);
+
+    impl Files for Conf {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            Ok(if path == "m" { self.0 } else { "" }.into())
+        }
+        fn find(&self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn the_shortest_jkmountfilereload_that_is_not_never_counts() {
+        let input = Input { httpd_conf: Some("m".into()), ..Input::default() };
+        for (conf, wanted) in [
+            ("", None),
+            ("JkMountFileReload 0\n<VirtualHost *:80>\nJkMountFileReload -3\n</VirtualHost>", None),
+            (
+                "JkMountFileReload 30\n<VirtualHost *:80>\nJkMountFileReload 5\n</VirtualHost>",
+                Some(5),
+            ),
+            (
+                "JkMountFileReload 30\n<VirtualHost *:80>\nJkMountFileReload 0\n</VirtualHost>",
+                Some(30),
+            ),
+        ] {
+            let done = convert(&input, &Conf(conf), &|_| None).unwrap();
+            assert!(done.messages.is_empty());
+            assert_eq!(done.map_reload, wanted, "{conf}");
+        }
+    }
+}

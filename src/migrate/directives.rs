@@ -69,6 +69,8 @@ pub struct JkConf {
     pub worker_properties: Vec<Property>,
     /// JkWatchdogInterval is set.
     pub watchdog: Option<Span>,
+    /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
+    pub map_reload: Option<u64>,
 }
 
 /// Reads them. JkMountFile's files are read, too.
@@ -151,6 +153,7 @@ impl Gatherer<'_> {
             }
             "jkmount" | "jkunmount" => self.mount(line, name == "jkunmount"),
             "jkmountfile" => self.mount_file(line, first),
+            "jkmountfilereload" => self.mount_file_reload(line, first),
             "jkmountcopy" => {
                 let copy = match first.to_ascii_lowercase().as_str() {
                     "on" => MountCopy::On,
@@ -275,7 +278,7 @@ impl Gatherer<'_> {
                 self.report.changed(
                     line.at,
                     "its rules are in this configuration",
-                    "It is not read again when it changes: run jk2ajp, then apachectl graceful.",
+                    "httpd does not read it again when it changes; jk2ajp --watch does.",
                 );
             }
             Err(why) => {
@@ -285,6 +288,21 @@ impl Gatherer<'_> {
                 );
             }
         }
+    }
+
+    fn mount_file_reload(&mut self, line: &Directive, seconds: &str) {
+        // mod_jk never looks again where it is 0, or less, or no number.
+        let Some(seconds) = seconds.trim().parse().ok().filter(|seconds| *seconds > 0) else {
+            self.report.kept(line.at, "nothing: without --watch it is so anyway");
+            return;
+        };
+        let shortest = self.all.map_reload.map_or(seconds, |known| known.min(seconds));
+        self.all.map_reload = Some(shortest);
+        self.report.changed(
+            line.at,
+            "jk2ajp --watch",
+            "httpd itself does not look: let jk2ajp run beside it, with --output DIRECTORY --watch.",
+        );
     }
 
     fn log_level(&mut self, line: &Directive, level: &str) {

@@ -3,12 +3,6 @@
 /// Name, the value with which nothing is lost, why, what to do.
 pub(super) const OTHERS: &[(&str, &str, &str, &str)] = &[
     (
-        "jkmountfilereload",
-        "0",
-        "nothing is read while httpd runs",
-        "Run jk2ajp after a change, then apachectl graceful.",
-    ),
-    (
         "jkshmfile",
         "",
         "httpd keeps what its children share itself",

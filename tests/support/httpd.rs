@@ -424,7 +424,8 @@ impl Drop for Httpd {
 }
 
 /// The server's binary: `apache2` on Debian, `httpd` elsewhere.
-fn binary() -> PathBuf {
+/// The program.
+pub fn binary() -> PathBuf {
     let found =
         ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| Path::new(path).exists());
     found.map(PathBuf::from).expect("httpd is installed (ci/setup)")

@@ -1,20 +1,65 @@
 //! What httpd says to what was written.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use mod_proxy_ajp_rs::migrate::{MAIN_FILE, OutputFile, quoted};
 
 use crate::Failure;
+use crate::command::{LIMIT, Program, Stop, Waited};
 use crate::disk::{failed, save};
 use crate::options::Arguments;
 
 /// Has httpd read the files, with the modules they need and nothing else.
-pub(crate) fn check(arguments: &Arguments, files: &[OutputFile]) -> Result<(), Failure> {
+pub(crate) fn check(
+    arguments: &Arguments,
+    files: &[OutputFile],
+    stop: &Stop,
+) -> Result<(), Failure> {
+    in_own_directory(|directory| {
+        let main = main_file(directory, arguments, files)?;
+        save(directory, files)?;
+        save(directory, std::slice::from_ref(&main))?;
+        let path = directory.join(main.name).display().to_string();
+        ask(&arguments.apachectl.with(&["-t", "-f", &path]), directory, stop)
+    })
+}
+
+/// Has httpd read its own configuration, in which the files are included by now.
+pub(crate) fn check_all(arguments: &Arguments, stop: &Stop) -> Result<(), Failure> {
+    in_own_directory(|directory| ask(&arguments.apachectl.with(&["-t"]), directory, stop))
+}
+
+/// What it prints is in `directory` as long as it runs.
+fn ask(program: &Program, directory: &Path, stop: &Stop) -> Result<(), Failure> {
+    let path = directory.join("said");
+    let failed = |error: io::Error| Failure::Files(format!("{program}: {error}"));
+    let said = File::create(&path).map_err(failed)?;
+    let errors = said.try_clone().map_err(failed)?;
+    let mut running = program.start(said, errors).map_err(failed)?;
+    match running.wait(LIMIT, stop).map_err(failed)? {
+        Waited::Ended(status) if status.success() => Ok(()),
+        Waited::Ended(_) => {
+            let said = fs::read(&path).map_err(failed)?;
+            Err(Failure::Refused(String::from_utf8_lossy(&said).into_owned()))
+        }
+        Waited::Late => {
+            running.kill();
+            let text = format!("{program}: it did not end within {} seconds", LIMIT.as_secs());
+            Err(Failure::Files(text))
+        }
+        Waited::Stopped => {
+            running.kill();
+            Err(Failure::Stopped)
+        }
+    }
+}
+
+fn in_own_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
     let directory = own_directory()?;
-    let result = check_in(&directory, arguments, files);
+    let result = work(&directory);
     // What is left of it harms nobody, and the result matters more.
     let _ = fs::remove_dir_all(&directory);
     result
@@ -22,16 +67,27 @@ pub(crate) fn check(arguments: &Arguments, files: &[OutputFile]) -> Result<(), F
 
 /// A new directory that nobody else may look into, or has made for us to stumble over.
 fn own_directory() -> Result<PathBuf, Failure> {
-    let directory = std::env::temp_dir().join(format!("jk2ajp-{}", std::process::id()));
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&directory)
-        .map_err(|error| failed(&directory, &error))?;
-    Ok(directory)
+    let all = std::env::temp_dir();
+    let mut number = 0;
+    loop {
+        let directory = all.join(format!("jk2ajp-{}-{number}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&directory) {
+            Ok(()) => return Ok(directory),
+            // Left by one that was killed, in a container where the number is often the same.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => {
+                number += 1
+            }
+            Err(error) => return Err(failed(&directory, &error)),
+        }
+    }
 }
 
-fn check_in(directory: &Path, arguments: &Arguments, files: &[OutputFile]) -> Result<(), Failure> {
-    save(directory, files)?;
+/// A configuration that includes the files, for `directory`.
+fn main_file(
+    directory: &Path,
+    arguments: &Arguments,
+    files: &[OutputFile],
+) -> Result<OutputFile, Failure> {
     let modules = arguments.modules.clone().map_or_else(find_modules, Ok)?;
     let ours = arguments.module.clone().unwrap_or_else(|| modules.join("mod_proxy_ajp_rs.so"));
     let mut text = format!(
@@ -59,18 +115,7 @@ fn check_in(directory: &Path, arguments: &Arguments, files: &[OutputFile]) -> Re
             Some(_) => text.push_str(&format!("<VirtualHost *:8>\n{include}</VirtualHost>\n")),
         }
     }
-    let main = OutputFile { name: "check.conf".into(), text, host: None };
-    save(directory, &[main])?;
-    let output = Command::new(&arguments.apachectl)
-        .args(["-t", "-f"])
-        .arg(directory.join("check.conf"))
-        .output()
-        .map_err(|error| Failure::Files(format!("{}: {error}", arguments.apachectl)))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(Failure::Refused(String::from_utf8_lossy(&said).into_owned()))
+    Ok(OutputFile { name: "check.conf".into(), text, host: None })
 }
 
 /// What the written configuration may use; an MPM, for httpd starts with none.

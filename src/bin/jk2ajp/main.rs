@@ -4,47 +4,54 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod command;
 mod disk;
 mod options;
+mod watch;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mod_proxy_ajp_rs::migrate::{Conversion, convert, quoted};
+use mod_proxy_ajp_rs::migrate::{Conversion, Files, OutputFile, convert, quoted};
 
 use check::check;
+use command::Stop;
 use disk::{Disk, save};
 use options::Arguments;
 
 /// What ends the command early.
+#[derive(Debug)]
 pub(crate) enum Failure {
+    /// A file or a program cannot be used.
     Files(String),
+    /// httpd says this of what was written.
     Refused(String),
+    /// A signal has come.
+    Stopped,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    let result = if arguments.watch.is_some() { watch::run(&arguments) } else { run(&arguments) };
+    match result {
         Ok(code) => code,
         Err(Failure::Files(text)) => {
-            eprintln!("jk2ajp: {text}");
+            say(&format!("jk2ajp: {text}"));
             ExitCode::from(2)
         }
         Err(Failure::Refused(text)) => {
-            eprintln!("jk2ajp: httpd does not take it:\n{text}");
+            say(&format!("jk2ajp: httpd does not take it:\n{text}"));
             ExitCode::from(3)
         }
+        Err(Failure::Stopped) => ExitCode::SUCCESS,
     }
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let input = arguments.input().map_err(Failure::Files)?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let done = convert(&input, &Disk, &environment).map_err(Failure::Files)?;
-    for message in &done.messages {
-        eprintln!("{}\n", message.render(&done.sources));
-    }
+    let done = read(arguments, &Disk).map_err(Failure::Files)?;
+    say_messages(&done);
     if arguments.report {
         print(&done.report.render(&done.sources))?;
     }
@@ -52,11 +59,36 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(1));
     }
     if arguments.check {
-        check(arguments, &done.files)?;
-        eprintln!("jk2ajp: httpd takes it");
+        let never = Stop::never().map_err(|error| Failure::Files(error.to_string()))?;
+        check(arguments, &done.files, &never)?;
+        say("jk2ajp: httpd takes it");
     }
     write(arguments, &done)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Converts what `files` gives.
+pub(crate) fn read(arguments: &Arguments, files: &dyn Files) -> Result<Conversion, String> {
+    convert(&arguments.input()?, files, &|name| std::env::var(name).ok())
+}
+
+/// A line, or several, to standard error. A closed one is no reason to end.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What is wrong with the files.
+pub(crate) fn say_messages(done: &Conversion) {
+    for message in &done.messages {
+        say(&format!("{}\n", message.render(&done.sources)));
+    }
+}
+
+/// What httpd's configuration is to have for it.
+pub(crate) fn say_include(directory: &Path, file: &OutputFile) {
+    let path = directory.join(&file.name);
+    let place = file.host.as_deref().unwrap_or("the main server");
+    say(&format!("jk2ajp: Include {}   # in {place}", quoted(&path.display().to_string())));
 }
 
 fn print(text: &str) -> Result<(), Failure> {
@@ -78,10 +110,6 @@ fn write(arguments: &Arguments, done: &Conversion) -> Result<(), Failure> {
         return Ok(());
     };
     save(directory, &done.files)?;
-    for file in &done.files {
-        let path = directory.join(&file.name);
-        let place = file.host.as_deref().unwrap_or("the main server");
-        eprintln!("jk2ajp: Include {}   # in {place}", quoted(&path.display().to_string()));
-    }
+    done.files.iter().for_each(|file| say_include(directory, file));
     Ok(())
 }
