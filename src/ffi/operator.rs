@@ -6,8 +6,10 @@
 //! a new library, with a version: a library of another layout maps its own.
 //!
 //! Whoever changes a member in balancer-manager afterwards has the last word: what no longer agrees
-//! with the member's flags when a restart begins is forgotten.
+//! with the member's flags when a restart begins is forgotten. So is what was said of a member whose
+//! `activation` or `loadfactor=0` has been edited since.
 
+use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
 
@@ -17,9 +19,10 @@ use super::guard::guard;
 use super::log::{self, LogLevel};
 use super::orders::set_activation;
 use super::picture::activation;
-use super::server_config::ServerConfig;
+use super::server_config::{ServerConfig, WorkerId};
 use super::worker::Worker;
 use super::{roll, sys};
+use crate::config::{self, WorkerSettings};
 use crate::metrics::{OPERATOR_VERSION, OperatorEntry, Operators};
 use crate::status::Activation;
 
@@ -76,8 +79,12 @@ impl OperatorMemory {
     }
 }
 
-/// How an activation is noted.
-pub(super) fn word(activation: Activation) -> u64 {
+/// How an activation is noted, together with what the configuration says of the member.
+pub(super) fn word(activation: Activation, settings: &WorkerSettings) -> u64 {
+    code(activation) | configured(settings) << 8
+}
+
+fn code(activation: Activation) -> u64 {
     match activation {
         Activation::Active => 1,
         Activation::Draining => 2,
@@ -85,8 +92,19 @@ pub(super) fn word(activation: Activation) -> u64 {
     }
 }
 
+/// Never 0, so that it shows whether it was noted.
+fn configured(settings: &WorkerSettings) -> u64 {
+    let activation = match settings.activation {
+        None => 1,
+        Some(config::Activation::Active) => 2,
+        Some(config::Activation::Disabled) => 3,
+        Some(config::Activation::Stopped) => 4,
+    };
+    activation | u64::from(settings.sessions_only) << 4
+}
+
 fn said(word: u64) -> Option<Activation> {
-    Activation::ALL.into_iter().find(|activation| self::word(*activation) == word)
+    Activation::ALL.into_iter().find(|activation| code(*activation) == word & 0xff)
 }
 
 /// In the parent, once mod_proxy_balancer has set its members up: gives them what was said of them, and
@@ -100,9 +118,19 @@ pub(super) unsafe fn reapply(
     memory: OperatorMemory,
 ) {
     let table = memory.table();
+    let unset = WorkerSettings::default();
+    // SAFETY: as the caller promises.
+    let settings = unsafe { settings(main) };
     // SAFETY: as the caller promises.
     for worker in unsafe { members(main) } {
-        let wanted = table.get(worker.key()).and_then(said);
+        let word = table.get(worker.key());
+        let now = configured(settings.get(&worker.id()).copied().unwrap_or(&unset));
+        if word.is_some_and(|word| word >> 8 != now) {
+            // Whoever has edited the member's line since means what it says.
+            table.set(worker.key(), 0);
+            continue;
+        }
+        let wanted = word.and_then(said);
         let Some(wanted) = wanted.filter(|wanted| activation(worker.status()) != *wanted) else {
             continue;
         };
@@ -125,6 +153,18 @@ pub(super) unsafe fn reapply(
     unsafe {
         sys::apr_pool_pre_cleanup_register(pconf, main.cast::<c_void>(), Some(compare));
     }
+}
+
+/// What the configuration says of each worker.
+///
+/// # Safety
+/// `main` is httpd's main server; its configuration is not changed while the result is in use.
+unsafe fn settings<'m>(main: *mut sys::server_rec) -> HashMap<WorkerId, &'m WorkerSettings> {
+    // SAFETY: as the caller promises.
+    let servers = unsafe { roll::servers(main) };
+    // SAFETY: as above.
+    let configs = servers.filter_map(|server| unsafe { ServerConfig::of(server) });
+    configs.flat_map(|config| config.workers()).map(|(id, settings)| (*id, settings)).collect()
 }
 
 /// A restart begins, or the end.

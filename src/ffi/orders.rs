@@ -6,7 +6,8 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{child::Child, operator, sys};
-use crate::status::{Action, Activation, Done, Order};
+use crate::config::WorkerSettings;
+use crate::status::{Action, Activation, Done, Order, State};
 
 /// Carries the order out for each worker that it is about, with an audit line each.
 pub(super) fn carry_out(
@@ -44,12 +45,22 @@ fn one(
         // Its flags are each child's own.
         return Some("it is in no balancer");
     }
+    if action == Action::Recover && seen.member.state == State::HealthCheckFailed {
+        return Some("it has failed its health check, which alone takes it back");
+    }
     if let Some(wanted) = action.activation() {
+        let unset = WorkerSettings::default();
+        let worker = seen.workers.first();
+        let settings = worker.and_then(|worker| child.settings(worker.id())).unwrap_or(&unset);
+        // `loadfactor=0`: to take requests of its own sessions alone is what it is for.
+        let is_back = wanted == Activation::Active && settings.sessions_only;
+        let wanted = if is_back { Activation::Draining } else { wanted };
         for worker in &seen.workers {
             set_activation(*worker, wanted);
         }
         let operators = config.operators.get().map(|memory| memory.table());
-        if operators.is_some_and(|table| !table.set(seen.key, operator::word(wanted))) {
+        let word = operator::word(wanted, settings);
+        if operators.is_some_and(|table| !table.set(seen.key, word)) {
             let text = format_args!("ajp-status: no room to keep the next line over a restart");
             log::request(request, LogLevel::Warning, text);
         }
