@@ -4,10 +4,12 @@
 
 mod support;
 
-use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
+use std::{fs, io};
 
 use support::ajp::echo::{read_body, respond};
 use support::ajp::{
@@ -331,6 +333,52 @@ fn parsed(text: &str) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}{text}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn workers_that_differ_in_their_unix_socket_alone_are_told_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let sockets = ["a", "b"].map(|name| directory.path().join(name));
+    let open_to_all = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    };
+    open_to_all(directory.path());
+    let peers = sockets.each_ref().map(|path| {
+        let peer = ScriptedPeer::start_unix(path, support::ajp::echo::uris).expect("a free path");
+        open_to_all(path);
+        peer
+    });
+    let mut setup = prefork(1);
+    for (host, path) in ["one", "two"].iter().zip(&sockets) {
+        setup = setup.conf(&format!(
+            "<VirtualHost *:*>\nServerName {host}\n\
+             ProxyPass /app unix:{}|ajp://localhost/app\n</VirtualHost>",
+            path.display()
+        ));
+    }
+    let httpd = with_status(setup).start();
+    for (host, count) in [("one", 1), ("two", 2)] {
+        for _ in 0..count {
+            let request = format!("GET /app/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let mut client = httpd.client();
+            client.send(request);
+            client.response("GET").expect(200);
+        }
+    }
+    assert_eq!(peers.each_ref().map(ScriptedPeer::requests), [1, 2]);
+
+    let found = parsed(&httpd.get("/ajp-status?format=openmetrics").expect(200).text());
+    let report = report(&httpd);
+    for (path, count) in sockets.iter().zip([1, 2]) {
+        let url = format!("unix:{}|ajp://localhost/app", path.display());
+        let line = format!("ajp_requests_total balancer=,route=,worker={url} {count}");
+        assert!(found.lines().any(|found| found == line), "{line} in {found}");
+        assert_eq!(number(&member(&report, &url)["requests"]), count);
+    }
+    let prop = httpd.get("/ajp-status?mime=prop").expect(200).text();
+    for path in &sockets {
+        assert!(prop.contains(path.file_name().and_then(|name| name.to_str()).unwrap()), "{prop}");
+    }
 }
 
 #[test]

@@ -167,21 +167,24 @@ impl View<'_> {
     fn member(&self, worker: Worker, key: MemberKey, balancer: Option<&str>) -> Member {
         let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
         let standing = worker.standing();
-        let (url, host) = (text(&worker.name()), text(&worker.host()));
+        let (name, host) = (text(&worker.name()), text(&worker.host()));
+        let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
         // SAFETY: configuration of a live server; the view ends here.
         let configured = unsafe { Configured::new(worker, self.conf, self.server, &settings) };
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
-            url.clone()
+            name.clone()
         };
+        // Workers that differ in the socket alone have the same name.
+        let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
         let state = state(worker.status());
         let error_ms = (standing.error_us > 0).then_some(standing.error_us / 1000);
         let due_ms = standing.error_us.saturating_add(standing.retry_us) / 1000;
         Member {
             balancer: balancer.map(str::to_owned),
-            endpoint: Endpoint { host, port, socket: worker.socket_path().as_deref().map(text) },
+            endpoint: Endpoint { host, port, socket },
             route: worker.route().as_deref().map(text),
             redirect: worker.redirect().as_deref().map(text),
             domain: settings.domain,

@@ -40,6 +40,10 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
                 Ok(order) => order,
                 Err(error) => return answer(request, 400, TEXT, &format!("{error}\n")),
             };
+            if is_of_another_site(request) {
+                let text = "the form is another site's\n";
+                return answer(request, 403, TEXT, text);
+            }
             if !nonce.is(&order.nonce) {
                 let text = "the nonce is missing, or of before a restart: load the page again\n";
                 return answer(request, 403, TEXT, text);
@@ -63,6 +67,13 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
             "format: html, json, openmetrics, nonce; or mime=prop\n",
         );
     };
+    if let Wanted::Order { as_prop } = wanted {
+        // Who looks at the status alone, and who at mod_jk's last lines alone, must not take it for done.
+        request.err_headers_out().set(c"Allow", c"POST".as_ptr());
+        let why = "nothing was changed: that takes a POST with the nonce";
+        let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
+        return answer(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, TEXT, &text);
+    }
     if wanted == Wanted::Nonce {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
@@ -73,7 +84,7 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
         Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
         Wanted::Prop => (TEXT, Some(status::prop(&snapshot))),
         Wanted::PropVersion => (TEXT, Some(status::version(&snapshot))),
-        Wanted::Page | Wanted::Nonce => {
+        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } => {
             let page = status::page(&snapshot, Some(nonce), query);
             (c"text/html; charset=utf-8", page.ok())
         }
@@ -133,6 +144,21 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     let target = [request.uri(), query.as_bytes()].concat();
     request.headers_out().set(c"Location", request.pool().copy(&target));
     sys::HTTP_SEE_OTHER as c_int
+}
+
+/// Does a browser say that another site's page has sent the form? Scripts say nothing of it.
+///
+/// Who may read the nonce, but not send an order, could have an administrator's browser send it.
+fn is_of_another_site(request: Request<'_>) -> bool {
+    let headers = request.headers_in();
+    if let Some(site) = headers.get(c"Sec-Fetch-Site") {
+        return !matches!(site, b"same-origin" | b"none");
+    }
+    let (Some(origin), Some(host)) = (headers.get(c"Origin"), headers.get(c"Host")) else {
+        return false;
+    };
+    let after_scheme = origin.windows(3).position(|three| three == b"://").map(|at| at + 3);
+    !after_scheme.is_some_and(|at| origin[at..].eq_ignore_ascii_case(host))
 }
 
 /// The body of a form. `Err`: the status instead.

@@ -39,7 +39,8 @@ pub struct Balancer {
 pub struct Member {
     /// The balancer's name; `None`: it has none.
     pub balancer: Option<String>,
-    /// As mod_proxy displays it.
+    /// As it stands in the configuration, `unix:PATH|ajp://localhost/` for one that is reached over a unix
+    /// socket.
     pub url: String,
     /// Where it leads.
     pub endpoint: Endpoint,
@@ -193,10 +194,11 @@ impl Member {
         self.state == State::Ok && self.activation != Activation::Stopped
     }
 
-    /// A short name: its route, else its URL without the scheme.
+    /// A short name: its route, else its unix socket, else its URL without the scheme.
     pub fn short_name(&self) -> &str {
         let url = || self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
-        self.route.as_deref().unwrap_or_else(url)
+        let route = self.route.as_deref().or(self.endpoint.socket.as_deref());
+        route.unwrap_or_else(url)
     }
 }
 
@@ -222,13 +224,18 @@ pub enum Wanted {
     Prop,
     /// `mime=prop&cmd=version`
     PropVersion,
+    /// `action=`, or one of mod_jk's commands that change something: an order, which is a POST.
+    Order {
+        /// Whoever sent it reads mod_jk's properties.
+        as_prop: bool,
+    },
 }
 
 impl Wanted {
     /// From the query of the URL. `None`: an unknown format.
     pub fn of(query: &[u8]) -> Option<Self> {
         let mut wanted = Self::Page;
-        let mut is_version = false;
+        let (mut is_version, mut is_order) = (false, false);
         for (key, value) in form_urlencoded::parse(query) {
             wanted = match (&*key, &*value) {
                 ("format", "html") | ("mime", "html") => Self::Page,
@@ -241,9 +248,17 @@ impl Wanted {
                     is_version = true;
                     continue;
                 }
+                ("action", _) | ("cmd", "update" | "edit" | "reset" | "recover") => {
+                    is_order = true;
+                    continue;
+                }
                 _ => continue,
             };
         }
-        Some(if is_version && wanted == Self::Prop { Self::PropVersion } else { wanted })
+        Some(match wanted {
+            wanted if is_order => Self::Order { as_prop: wanted == Self::Prop },
+            Self::Prop if is_version => Self::PropVersion,
+            wanted => wanted,
+        })
     }
 }

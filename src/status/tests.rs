@@ -169,6 +169,10 @@ fn the_query_says_what_is_wanted() {
         ("cmd=version&mime=prop", Some(Wanted::PropVersion)),
         ("mime=prop&cmd=version", Some(Wanted::PropVersion)),
         ("format=nonce", Some(Wanted::Nonce)),
+        ("action=stop&member=a", Some(Wanted::Order { as_prop: false })),
+        ("cmd=update&mime=prop&w=app&sw=a&vwa=d", Some(Wanted::Order { as_prop: true })),
+        ("mime=prop&cmd=recover&w=app&sw=a", Some(Wanted::Order { as_prop: true })),
+        ("cmd=reset&w=app", Some(Wanted::Order { as_prop: false })),
         ("format=xml", None),
     ] {
         assert_eq!(Wanted::of(query.as_bytes()), wanted, "{query}");
