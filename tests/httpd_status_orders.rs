@@ -122,7 +122,18 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
         post(&mut httpd.client(), "", &form).expect(403);
     }
     let query = format!("action=stop&member=*&nonce={right}");
-    httpd.get(&format!("/ajp-status?{query}")).expect(200);
+    let asked = httpd.get(&format!("/ajp-status?{query}")).expect(405);
+    assert!(asked.text().contains("nothing was changed"), "{}", asked.text());
+    for command in ["cmd=update&vwa=s", "cmd=recover", "cmd=reset"] {
+        let query = format!("{command}&mime=prop&w=members&sw=a&nonce={right}");
+        let asked = httpd.get(&format!("/ajp-status?{query}")).expect(405).text();
+        assert!(asked.starts_with("worker.result.type=ERROR\n"), "{asked}");
+    }
+    // Whoever has read the nonce, and is not allowed to send an order himself, has another do it.
+    for from in [cross, "Sec-Fetch-Site: cross-site\r\n", "Origin: null\r\n"] {
+        let form = format!("action=stop&member=*&nonce={right}");
+        post(&mut httpd.client(), from, &form).expect(403);
+    }
     let plain = format!("Content-Type: text/plain\r\nContent-Length: {}\r\n", query.len());
     httpd.client().request("POST", "/ajp-status", &plain, query.as_bytes()).expect(415);
     let long = format!("{query}&x={}", "y".repeat(9000));
@@ -193,6 +204,35 @@ fn reset_begins_the_counters_anew_also_of_a_worker_in_no_balancer_which_takes_no
     assert!(since("/plain") > since(&format!(":{}", peer.port())));
 }
 
+/// The passwords of `htdocs/users` are `password`.
+const ADMIN: &str = "Authorization: Basic YWRtaW46cGFzc3dvcmQ=\r\n";
+const READER: &str = "Authorization: Basic cmVhZGVyOnBhc3N3b3Jk\r\n";
+
+fn write_users(httpd: &Httpd) {
+    let hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
+    let users = format!("admin:{hash}\nreader:{hash}\n");
+    fs::write(httpd.root().join("htdocs/users"), users).expect("it is ours");
+}
+
+#[test]
+fn the_documentation_s_example_lets_the_network_look_and_admin_change() {
+    let text = include_str!("../docs/operations.md");
+    let example = text.split("```apache\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example = example.expect("it begins with an example");
+    let example = example.replace("10.0.0.0/24", "127.0.0.0/8");
+    let a = named("a");
+    let members = [format!("ajp://127.0.0.1:{} route=a", a.port())];
+    let setup = prefork(2).conf(&example.replace("conf/operators", "htdocs/users"));
+    let httpd = balancer(setup, &members).start();
+    write_users(&httpd);
+
+    httpd.get("/ajp-status").expect(200);
+    let form = format!("action=drain&member=a&nonce={}", nonce(&httpd));
+    post(&mut httpd.client(), "", &form).expect(401);
+    post(&mut httpd.client(), READER, &form).expect(401);
+    post(&mut httpd.client(), ADMIN, &form).expect(200);
+}
+
 #[test]
 fn each_order_leaves_one_line_for_each_member_with_user_and_address() {
     let (a, b) = (named("a"), named("b"));
@@ -206,19 +246,13 @@ fn each_order_leaves_one_line_for_each_member_with_user_and_address() {
     );
     // `resuming normal operations` is what a test waits for.
     let httpd = balancer(setup.log_level("warn mpm_prefork:notice"), &lines).start();
-    let hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
-    let users = format!("admin:{hash}\nreader:{hash}\n");
-    fs::write(httpd.root().join("htdocs/users"), users).expect("it is ours");
-    let login = |user: &str| {
-        let pair = if user == "admin" { "YWRtaW46cGFzc3dvcmQ=" } else { "cmVhZGVyOnBhc3N3b3Jk" };
-        format!("Authorization: Basic {pair}\r\n")
-    };
-    let page = httpd.request("GET", "/ajp-status?format=nonce", &login("reader")).expect(200);
+    write_users(&httpd);
+    let page = httpd.request("GET", "/ajp-status?format=nonce", READER).expect(200);
     let form = format!("action=drain&member=*&nonce={}", page.text().trim());
-    let refused = post(&mut httpd.client(), &login("reader"), &form).status;
+    let refused = post(&mut httpd.client(), READER, &form).status;
     assert!(refused == 401 || refused == 403, "{refused}");
     post(&mut httpd.client(), "", &form).expect(401);
-    post(&mut httpd.client(), &login("admin"), &form).expect(200);
+    post(&mut httpd.client(), ADMIN, &form).expect(200);
 
     let log = httpd.error_log();
     let audit: Vec<_> = log.lines().filter(|line| line.contains("ajp-status: ")).collect();
@@ -343,4 +377,48 @@ fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
     assert!(
         page.contains("draining, no new sessions") && page.contains("<b>drain</b>: done for 1")
     );
+}
+
+#[test]
+fn a_member_that_failed_its_health_check_is_not_said_to_have_recovered() {
+    let peer = ScriptedPeer::start(support::ajp::echo::uris);
+    let member = format!("ajp://127.0.0.1:{} route=a status=+C", peer.port());
+    let httpd = with_status(balancer(prefork(1), &[member])).start();
+    let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
+    let answer = post(&mut httpd.client(), "", &form).expect(409).text();
+    assert!(answer.contains("it has failed its health check"), "{answer}");
+}
+
+#[test]
+fn what_is_written_in_the_configuration_since_an_order_counts_and_not_the_order() {
+    let mut two = Two::start(prefork(3));
+    order(&two.httpd, "drain", "b");
+    order(&two.httpd, "activate", "b");
+    order(&two.httpd, "stop", "a");
+    graceful(&mut two);
+    assert_eq!(two.activation(two.a.port()), "stopped");
+
+    let file = two.httpd.root().join("httpd.conf");
+    let conf = fs::read_to_string(&file).expect("it is there");
+    let edited = conf.replace("route=b", "route=b activation=stopped");
+    fs::write(&file, edited.replace("route=a", "route=a activation=active")).expect("it is ours");
+    graceful(&mut two);
+    assert_eq!(two.activation(two.b.port()), "stopped");
+    assert_eq!(two.activation(two.a.port()), "active");
+}
+
+#[test]
+fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
+    let (a, b) = (named("a"), named("b"));
+    let members = [(a.port(), "a loadfactor=0"), (b.port(), "b")]
+        .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
+    let httpd = with_status(balancer(prefork(2), &members)).start();
+    order(&httpd, "stop", "*");
+    httpd.get("/app/x").expect(503);
+    order(&httpd, "activate", "*");
+    for _ in 0..4 {
+        assert_eq!(httpd.get("/app/x").expect(200).text(), "b");
+    }
+    let of_a = httpd.request("GET", "/app/x", "Cookie: JSESSIONID=x.a\r\n");
+    assert_eq!(of_a.expect(200).text(), "a");
 }
