@@ -205,3 +205,26 @@ mod check {
         }
     }
 }
+
+#[test]
+fn no_secret_is_in_the_report_or_in_a_message_however_it_is_written() {
+    let root = server();
+    let workers = "PART=hush1\nSECRET=$(PART)\nworker.list=a,b,c\nworker.a.secret=hush2\n\
+        worker.a.secret=hush3\nworker.b.secret=$(SECRET)hush4\nworker.c.secretkey=hush5\n\
+        worker.c.host=h\nworker.a.host=127.0.0.1\nworker.b.host=127.0.0.2\n";
+    write(root.path(), "workers.properties", workers);
+    write(root.path(), "map", "/a/*=a\n/b/*=b\n/c/*=c\n");
+    write(root.path(), "sites/shop.conf", "<VirtualHost *:80>\nJkMountFile map\n</VirtualHost>\n");
+    let conf = fs::read_to_string(root.path().join("httpd.conf")).expect("our own file");
+    write(root.path(), "httpd.conf", &format!("{conf}JkWorkerProperty worker.c.secret=hush6\n"));
+    let done = run(root.path(), &["httpd.conf", "--report", "--output", "new"]);
+    let said = text(&done.stdout) + &text(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    assert!(!said.contains("hush"), "{said}");
+    for line in ["PART=(not shown)", "SECRET=(not shown)", "worker.b.secret=(not shown)"] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    let files = fs::read_dir(root.path().join("new")).expect("it was written");
+    let mut files = files.map(|file| fs::read_to_string(file.expect("it is there").path()));
+    assert!(files.any(|file| file.is_ok_and(|text| text.contains("hush1hush4"))), "{said}");
+}

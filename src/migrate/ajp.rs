@@ -1,5 +1,6 @@
 //! A worker of type ajp13, as a worker of httpd's.
 
+use super::ajp_connections::{pool, timeouts};
 use super::ajp_pings::pings;
 use super::message::Message;
 use super::report::Fate;
@@ -42,9 +43,6 @@ pub struct AjpWorker {
 /// As long as mod_proxy takes a route or a secret.
 const LONGEST_WORD: usize = 63;
 
-/// A day: mod_jk waits without end where no timeout is set, and httpd must have one.
-const WITHOUT_END: &str = "86400";
-
 /// Translates a worker.
 pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpWorker {
     let mut made = AjpWorker {
@@ -68,6 +66,9 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         member(context, &mut made, is_provisional);
     } else {
         outside(context, name);
+        if is_provisional {
+            made.set("activation", "stopped");
+        }
     }
     secret(context, &mut made, role);
     pool(context, &mut made);
@@ -138,13 +139,18 @@ fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
     number == 0
 }
 
+/// What mod_proxy takes for a route.
+fn is_word(text: &str) -> bool {
+    text.len() <= LONGEST_WORD && !text.contains(char::is_whitespace)
+}
+
 fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool) {
     let name = made.name.clone();
     if let Some(route) = context.find(&name, &["route", "jvm_route"]) {
         made.route = route.value.clone();
         context.kept(route, format!("route={}", route.value));
     }
-    if made.route.len() > LONGEST_WORD || made.route.contains(char::is_whitespace) {
+    if !is_word(&made.route) {
         let at = context.find(&name, &["route", "jvm_route"]).map(|route| route.at);
         let names_it = || context.definitions.iter().find(|d| d.value.contains(&*name));
         let at = at.or(made.lines.first().copied()).or_else(|| names_it().map(|d| d.at));
@@ -172,15 +178,26 @@ fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool)
         // mod_jk takes the beginning of the route for it.
         (None, of_route) => of_route.filter(|domain| !domain.is_empty()),
     };
-    if let Some(domain_name) = words.filter(|word| !word.contains(char::is_whitespace)) {
-        let words = made.set("domain", domain_name);
-        if let Some(property) = domain {
-            context.kept(property, words);
+    match (words, domain) {
+        (Some(word), Some(property)) if !is_word(&word) => {
+            context.dropped(property, "a domain has no blanks here", "Choose another name.");
         }
+        (Some(word), property) if is_word(&word) => {
+            let words = made.set("domain", word);
+            if let Some(property) = property {
+                context.kept(property, words);
+            }
+        }
+        _ => {}
     }
     if let Some(property) = context.find(&name, &["redirect"]) {
-        let words = made.set("redirect", &property.value);
-        context.kept(property, words);
+        if is_word(&property.value) {
+            let words = made.set("redirect", &property.value);
+            context.kept(property, words);
+        } else {
+            let text = "mod_proxy takes a redirect of at most 63 characters without blanks";
+            context.messages.push(Message::error(property.at, text));
+        }
     }
     activation(context, made, is_provisional);
     if let Some((on, property)) = context.switch(&name, &["local_worker"]) {
@@ -281,105 +298,6 @@ fn secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
         made.set("secret", secret);
     }
 }
-
-fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
-    let name = made.name.clone();
-    let size = context.number(&name, &["connection_pool_size", "cachesize"]);
-    if let Some((number, property)) = size.filter(|(number, _)| *number > 0) {
-        let words = made.set("max", number);
-        context.kept(property, words);
-    } else if let Some((_, property)) = size {
-        context.kept(property, "nothing: it is so anyway");
-    } else if context.is_old {
-        if let Some(at) = made.lines.first() {
-            let text = format!(
-                "`{name}` has no cachesize: mod_jk 1.2.6 opened a connection for each request"
-            );
-            context.messages.push(
-                Message::warning(*at, text)
-                    .help("connections are used again here; forceclose=On brings the other back"),
-            );
-        }
-    }
-    if let Some((number, property)) = context.number(&name, &["connection_pool_minsize"]) {
-        let words = made.set("min", number.max(0));
-        let meaning =
-            "So many connections are also opened ahead of requests; mod_jk only kept them.";
-        context.changed(property, words, meaning);
-    }
-    let timeout = context.number(&name, &["connection_pool_timeout", "cache_timeout"]);
-    if let Some((seconds, property)) = timeout {
-        if seconds > 0 {
-            let words = made.set("ttl", seconds);
-            context.kept(property, words);
-        } else {
-            context.kept(property, "nothing: it is so anyway");
-        }
-    }
-    if let Some((wait, property)) = context.number(&name, &["connection_acquire_timeout"]) {
-        let words = made.set("acquire", wait.max(0));
-        if wait > 0 {
-            context.kept(property, words);
-        } else {
-            context.changed(
-                property,
-                words,
-                "It looks for a connection once; in mod_jk it never found one.",
-            );
-        }
-    } else if made.has("max") {
-        // mod_jk waits for as long as it would retry.
-        let times = context.number(&name, &["retries"]).map_or(2, |(number, _)| number.max(1));
-        let pause =
-            context.number(&name, &["retry_interval"]).map_or(100, |(number, _)| number.max(0));
-        made.set("acquire", times.saturating_mul(pause).min(3_600_000));
-    }
-    if let Some(property) = context.find(&name, &["recycle_timeout"]) {
-        context.dropped(property, "mod_jk passes it over, too", "");
-    }
-}
-
-fn timeouts(context: &mut Context<'_>, made: &mut AjpWorker) {
-    let name = made.name.clone();
-    let socket = context.number(&name, &["socket_timeout"]);
-    match socket {
-        Some((seconds, property)) if context.is_old && seconds > 0 => {
-            let words = made.set("idlemax", seconds.min(24 * 86_400 - 1) * 1000);
-            let meaning = "As mod_jk 1.2.6 took it: how long a connection may have been idle. Later ones take it for the timeout of reading and writing.";
-            context.changed(property, words, meaning);
-        }
-        Some((seconds, property)) if seconds > 0 => {
-            let words = made.set("timeout", seconds);
-            context.kept(property, words);
-        }
-        Some((_, property)) => {
-            context.kept(property, "timeout=86400: without end, as httpd can say it")
-        }
-        None => {}
-    }
-    if !made.has("timeout") {
-        made.set("timeout", WITHOUT_END);
-    }
-    if let Some((wait, property)) = context.number(&name, &["socket_connect_timeout"]) {
-        if wait > 0 {
-            let words = made.set("connecttimeout", wait.min(LONGEST_MS));
-            context.kept(property, words);
-        } else {
-            context.kept(property, "nothing: it is so anyway");
-        }
-    }
-    if let Some((wait, property)) = context.number(&name, &["reply_timeout"]) {
-        if wait > 0 {
-            let words = made.set("replytimeout", wait.min(LONGEST_MS));
-            context.kept(property, words);
-        } else {
-            context.kept(property, "nothing: it is so anyway");
-        }
-    }
-}
-
-/// 24 days, in milliseconds: as long as this module waits for anything.
-pub(super) const LONGEST_MS: i64 = 24 * 86_400_000;
 
 fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
     let name = made.name.clone();

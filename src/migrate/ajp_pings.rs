@@ -1,6 +1,7 @@
 //! `ping_mode` and the times beside it.
 
-use super::ajp::{AjpWorker, LONGEST_MS};
+use super::ajp::AjpWorker;
+use super::ajp_connections::LONGEST_MS;
 use super::message::Message;
 use super::values::Context;
 

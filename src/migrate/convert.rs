@@ -104,8 +104,9 @@ pub fn convert(
         conf.servers[0].map = Some(found);
         conf.servers[0].is_concerned = true;
     }
+    sources.secrets.learn(&lines);
     for line in &lines {
-        report.read(line.at(), shown(line));
+        report.read(line.at(), format!("{}={}", line.name, line.value));
     }
     let macros: Vec<Property> =
         lines.iter().filter(|line| !line.name.starts_with("worker.")).cloned().collect();
@@ -138,14 +139,6 @@ pub fn convert(
         conversion.files.clear();
     }
     Ok(conversion)
-}
-
-/// The line, without a secret.
-fn shown(line: &Property) -> String {
-    if line.name.ends_with(".secret") || line.name.ends_with(".secretkey") {
-        return format!("{}=(not shown)", line.name);
-    }
-    format!("{}={}", line.name, line.value)
 }
 
 /// Says of the remaining lines why nothing has been said of them.

@@ -132,7 +132,9 @@ fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
         text.line(4, &format!("ProxySet{}", parameters(&balancer.settings)));
     }
     if let Some(path) = &balancer.own_cookie {
-        let cookie = format!("{}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}", balancer.session.0);
+        // mod_headers' letters begin with a per cent sign.
+        let [name, path] = [&balancer.session.0, path].map(|text| text.replace('%', "%%"));
+        let cookie = format!("{name}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}");
         let cookie = super::text::quoted(&cookie);
         text.line(4, &format!("Header add Set-Cookie {cookie} env=BALANCER_ROUTE_CHANGED"));
     }

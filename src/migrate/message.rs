@@ -54,7 +54,7 @@ impl Message {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let snippet = Snippet::source(place.text)
+        let snippet = Snippet::source(sources.secrets.starred(place.text))
             .line_start(place.line)
             .path(place.file)
             .annotation(AnnotationKind::Primary.span(place.range.clone()));

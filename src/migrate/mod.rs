@@ -14,6 +14,7 @@
 //! function, the time as an argument. Whatever the files say, [`convert`] gives files, or a message with file, line and column.
 
 mod ajp;
+mod ajp_connections;
 mod ajp_pings;
 mod balancer;
 mod convert;
@@ -35,6 +36,7 @@ mod property_table;
 mod readings;
 mod report;
 mod rules;
+mod secrets;
 mod source;
 mod text;
 mod values;

@@ -140,7 +140,7 @@ impl Report {
                 file = place.file;
                 say(format_args!("{file}"));
             }
-            say(format_args!("  {}: {}", place.line, line.text));
+            say(format_args!("  {}: {}", place.line, sources.secrets.hidden(&line.text)));
             for fate in &line.fates {
                 match fate {
                     Fate::Kept { as_ } => say(format_args!("      kept: {as_}")),

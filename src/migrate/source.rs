@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::secrets::Secrets;
+
 /// A file as it was read. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
@@ -82,7 +84,11 @@ pub struct Place<'s> {
 
 /// All files of one conversion.
 #[derive(Debug, Default)]
-pub struct Sources(Vec<SourceFile>);
+pub struct Sources {
+    files: Vec<SourceFile>,
+    /// What of them is not to be shown.
+    pub secrets: Secrets,
+}
 
 impl Sources {
     /// Takes a file in. What is no UTF-8 becomes U+FFFD.
@@ -100,15 +106,15 @@ impl Sources {
 
     fn add_at(&mut self, name: &str, first_line: usize, text: &str) -> SourceFile {
         let (name, text) = (name.into(), text.into());
-        let file = SourceFile { id: self.0.len(), name, text, first_line };
-        self.0.push(file.clone());
+        let file = SourceFile { id: self.files.len(), name, text, first_line };
+        self.files.push(file.clone());
         file
     }
 
     /// The place where a stretch begins.
     #[must_use]
     pub fn place(&self, span: Span) -> Place<'_> {
-        let Some(file) = self.0.get(span.file) else {
+        let Some(file) = self.files.get(span.file) else {
             return Place { file: "?", line: 1, column: 1, text: "", range: 0..0 };
         };
         let text = file.text();

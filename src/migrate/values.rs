@@ -41,7 +41,7 @@ impl<'c> Context<'c> {
             let end = digits[sign..].bytes().take_while(u8::is_ascii_digit).count() + sign;
             digits[..end].parse().unwrap_or(0)
         });
-        let number = number.saturating_mul(unit).clamp(-i64::from(u32::MAX), u32::MAX.into());
+        let number = number.saturating_mul(unit).clamp(i32::MIN.into(), i32::MAX.into());
         if exact.is_none() {
             let text = format!("not a whole number: mod_jk takes it for {number}");
             self.messages.push(Message::warning(found.at, text));
