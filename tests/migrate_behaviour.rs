@@ -180,6 +180,7 @@ fn converted(name: &str, port: u16) -> Conversion {
 fn setup(name: &str, port: u16) -> Setup {
     let mut setup = Httpd::setup()
         .conf("StartServers 1\nServerLimit 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+        .modules(&["rewrite"])
         .port(port);
     for (variable, value) in variables(name, port) {
         setup = setup.define(&variable, value);
@@ -397,22 +398,33 @@ fn the_main_server_s_rules_are_copied_to_all_virtual_hosts() {
     compare("26-copied-to-all-hosts", &["a", "b"], USUAL);
 }
 
-#[test]
-fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
-    let name = "17-virtual-hosts";
+/// What comes of requests to a port that no virtual host has, with mod_jk and with what is made of it:
+/// the name of who answers, or the status.
+#[track_caller]
+fn main_server_says(name: &str, expected: &[(&str, &str)]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for httpd in [with_mod_jk(name), with_ours(name, directory.path())] {
         let main = SocketAddr::from(([127, 0, 0, 1], main_port(httpd.port())));
-        let who = |target: &str| {
+        for (target, who) in expected {
             let answer = Client::connect(main).get(target);
             let text = answer.text();
-            match answer.status {
+            let found = match answer.status {
                 200 => text.split(' ').next().unwrap_or_default().to_owned(),
                 status => status.to_string(),
-            }
-        };
-        assert_eq!(who("/app/x;jsessionid=1.b"), "b");
-        assert_eq!(who("/x.jsp"), "c");
-        assert_eq!(who("/private/x"), "404");
+            };
+            assert_eq!(found, *who, "{target}");
+        }
     }
+}
+
+#[test]
+fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
+    let expected = [("/app/x;jsessionid=1.b", "b"), ("/x.jsp", "c"), ("/private/x", "404")];
+    main_server_says("17-virtual-hosts", &expected);
+}
+
+#[test]
+fn what_the_main_server_rewrites_to_403_stays_forbidden_where_there_are_virtual_hosts() {
+    let name = "28-rewriting-in-the-main-server";
+    main_server_says(name, &[("/app/x", "a"), ("/app/closed", "403")]);
 }

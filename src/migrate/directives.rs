@@ -67,6 +67,8 @@ pub struct JkConf {
     pub workers_file: Option<(String, Span)>,
     /// JkWorkerProperty.
     pub worker_properties: Vec<Property>,
+    /// The first of mod_rewrite's lines in the main server.
+    pub rewrites: Option<Span>,
     /// JkWatchdogInterval is set.
     pub watchdog: Option<Span>,
     /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
@@ -87,7 +89,7 @@ pub fn gather(
         at: section.at,
         ..Server::default()
     });
-    let all = JkConf { servers: servers.collect(), ..JkConf::default() };
+    let all = JkConf { servers: servers.collect(), rewrites: conf.rewrites, ..JkConf::default() };
     let root = conf.server_root.clone();
     let mut gatherer = Gatherer { all, root, files, sources, report, messages };
     for directive in &conf.directives {

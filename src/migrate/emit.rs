@@ -37,6 +37,10 @@ pub fn files(
     let workers_mounts = workers_mounts(context, plan);
     let has_hosts = conf.servers.len() > 1;
     let main = conf.servers.first();
+    // A virtual host on all addresses and ports takes every request that comes to no other.
+    let takes_all = |address: &str| matches!(address, "*" | "_default_" | "*:*" | "_default_:*");
+    let mut hosts = conf.servers.iter().skip(1);
+    let is_unreachable = hosts.any(|host| host.addresses.split_ascii_whitespace().any(takes_all));
     let mut parts = Vec::new();
     for (number, server) in conf.servers.iter().enumerate() {
         let is_main = number == 0;
@@ -49,7 +53,7 @@ pub fn files(
         if has_main_s {
             rules.extend(workers_mounts.iter().cloned());
         }
-        let inherited = Inherited { base, has_hosts };
+        let inherited = Inherited { base, has_hosts, is_unreachable, rewrites: conf.rewrites };
         let part = emit_server::write(context, plan, server, &rules, &inherited, sources);
         parts.push((number, server, part));
     }

@@ -8,8 +8,9 @@ use super::extensions::Extensions;
 use super::message::Message;
 use super::options::{Choice, Options};
 use super::plan::{Manner, Plan, Worker};
+use super::report::Fate;
 use super::rules::Rule;
-use super::source::Sources;
+use super::source::{Sources, Span};
 use super::text::{ConfText, quoted, word};
 use super::values::Context;
 
@@ -20,6 +21,10 @@ pub(super) struct Inherited<'s> {
     pub base: Option<&'s Server>,
     /// There are virtual hosts, to which httpd hands the main server's rules down.
     pub has_hosts: bool,
+    /// One of them takes every request that comes to no other: the main server gets none.
+    pub is_unreachable: bool,
+    /// mod_rewrite's first line in the main server.
+    pub rewrites: Option<Span>,
 }
 
 /// Writes all of it.
@@ -39,11 +44,37 @@ pub(super) fn write(
     if !rules.is_empty() || server.strip_session.is_some() {
         // Where no other virtual host is: what the main server is in mod_jk.
         let is_apart = inherited.base.is_none() && inherited.has_hosts;
+        if is_apart && inherited.is_unreachable {
+            let session = server.strip_session.iter().map(|(_, at)| *at);
+            for at in rules.iter().map(|rule| rule.at).chain(session) {
+                let why = "no request comes to the main server: a virtual host takes all of them";
+                let fate = Fate::Dropped {
+                    why: why.into(),
+                    advice: "Put it into the virtual host that is to have it.".into(),
+                };
+                part.context.report.add_otherwise(at, fate);
+            }
+            return part.text.into_string();
+        }
         part.text.gap();
         if is_apart {
             part.text.comment(0, "The main server's own rules. httpd would hand them down to every virtual host, so they have");
             part.text.comment(0, "one of their own, for requests that come to no other.");
             part.text.line(0, "<VirtualHost _default_:*>");
+            if let Some(at) = inherited.rewrites {
+                part.text.comment(
+                    0,
+                    "mod_rewrite hands a server's rules down only to who asks for them.",
+                );
+                part.text.line(0, "RewriteOptions Inherit");
+                let text = "the main server's rewriting also holds where its mounts stand from now on: \
+                            a virtual host for requests that come to no other";
+                part.context
+                    .messages
+                    .push(Message::warning(at, text).help(
+                        "read it over: rules in <Directory> and <Location> are as they were",
+                    ));
+            }
         }
         part.workers(rules);
         part.before_rules(!rules.is_empty());

@@ -77,6 +77,8 @@ pub struct HttpdConf {
     pub servers: Vec<ServerSection>,
     /// ServerRoot.
     pub server_root: Option<String>,
+    /// The first of mod_rewrite's lines in the main server.
+    pub rewrites: Option<Span>,
 }
 
 /// As deep as httpd follows Include.
@@ -104,6 +106,7 @@ pub fn read(
         directives: Vec::new(),
         servers: vec![main],
         server_root: root.map(str::to_owned),
+        rewrites: None,
     };
     let mut reader = Reader {
         files,
@@ -126,6 +129,8 @@ struct Section {
     server: usize,
     location: Option<Location>,
     is_skipped: bool,
+    /// Nobody knows here whether, or as what, its lines are in force.
+    is_unknown: bool,
 }
 
 struct Reader<'r> {
@@ -196,6 +201,18 @@ impl Reader<'_> {
             self.open(opened.trim_end_matches('>'), arguments, at);
             return;
         }
+        let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
+        if let Some(section) = self.sections.iter().find(|s| s.is_unknown && is_jk) {
+            let (what, help) = if section.is_skipped {
+                (
+                    "not read: it is in a <Macro>",
+                    "write down what `Use` makes of it: `apachectl -t -D DUMP_CONFIG` shows it",
+                )
+            } else {
+                ("taken as if its <IfVersion> held", "if it does not, take it out")
+            };
+            self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
+        }
         if self.sections.iter().any(|section| section.is_skipped) {
             return;
         }
@@ -218,7 +235,7 @@ impl Reader<'_> {
                 self.variables.insert(variable.clone(), value);
             }
             Some(variable) if is("UnDefine") => drop(self.variables.remove(variable)),
-            _ if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"))
+            _ if is_jk
                 || is("SetHandler")
                 || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
@@ -232,6 +249,9 @@ impl Reader<'_> {
                     location: self.sections.iter().rev().find_map(|s| s.location.clone()),
                 });
             }
+            _ if server == 0 && name.to_ascii_lowercase().starts_with("rewrite") => {
+                self.conf.rewrites.get_or_insert(at);
+            }
             _ => {}
         }
     }
@@ -241,6 +261,7 @@ impl Reader<'_> {
         let mut server = self.sections.last().map_or(0, |section| section.server);
         let mut location = None;
         let mut is_skipped = false;
+        let is_unknown = is("IfVersion") || is("Macro");
         if is("VirtualHost") {
             server = self.conf.servers.len();
             let addresses = arguments.to_owned();
@@ -259,8 +280,15 @@ impl Reader<'_> {
         } else if is("IfModule") {
             let (not, name) = negated(arguments);
             is_skipped = not && matches!(name, "mod_jk.c" | "jk_module");
+        } else if is("IfFile") {
+            let (not, name) = negated(arguments);
+            let path = below(self.conf.server_root.as_deref(), name.trim_matches('"'));
+            let is_there = self.files.read(&path).is_ok() || !self.files.find(&path).is_empty();
+            is_skipped = is_there == not;
+        } else if is("Macro") {
+            is_skipped = true;
         }
-        self.sections.push(Section { name: name.into(), server, location, is_skipped });
+        self.sections.push(Section { name: name.into(), server, location, is_skipped, is_unknown });
     }
 
     fn close(&mut self, name: &str, at: Span) {
@@ -405,6 +433,31 @@ mod tests {
         assert_eq!(conf.directives.len(), 1);
         assert_eq!(sources.line(conf.directives[0].at), "/r/sites/one.conf:1");
         assert_eq!(messages.len(), 1, "none.conf is missed");
+    }
+
+    #[test]
+    fn what_may_not_hold_is_told_and_a_file_that_is_not_there_is_looked_for() {
+        let (conf, messages, _) = conf(vec![
+            (
+                "m",
+                "ServerRoot /r\n<IfFile w>\nJkMount /a w\n</IfFile>\n<IfFile !w>\nJkMount /b w\n</IfFile>\n\
+                 <IfFile none>\nJkMount /c w\n</IfFile>\n\
+                 <Macro host $name>\nJkMount /$name w\nRewriteEngine On\n</Macro>\n\
+                 <IfVersion >= 2.4>\nJkMount /d w\n</IfVersion>\n",
+            ),
+            ("/r/w", ""),
+        ]);
+        let mounts = conf.directives.iter().map(|line| line.words[0].as_str());
+        assert_eq!(mounts.collect::<Vec<_>>(), ["/a", "/d"]);
+        let said: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "JkMount is not read: it is in a <Macro>",
+                "JkMount is taken as if its <IfVersion> held"
+            ]
+        );
+        assert_eq!(conf.rewrites, None);
     }
 
     #[test]
