@@ -39,7 +39,8 @@ pub(super) fn write(
     let empty = Options::default();
     let base = inherited.base.map_or(&empty, |base| &base.options);
     let options = server.options.over(base);
-    let mut part = Part { context, plan, sources, text: ConfText::default(), options };
+    let mut part =
+        Part { context, plan, sources, text: ConfText::default(), options, has_nowhere: false };
     part.words(server, base);
     if !rules.is_empty() || server.strip_session.is_some() {
         // Where no other virtual host is: what the main server is in mod_jk.
@@ -96,6 +97,8 @@ struct Part<'p, 'c> {
     sources: &'p Sources,
     text: ConfText,
     options: Options,
+    /// The worker that takes nothing is there.
+    has_nowhere: bool,
 }
 
 /// What a rule's requests get.
@@ -265,8 +268,12 @@ impl Part<'_, '_> {
                 );
             }
             Target::Nothing => {
-                self.rule_comment(rule, "its worker is not there");
-                self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
+                // Not "!": httpd would give away the files that lie there, a JSP's source among them.
+                self.rule_comment(rule, "its worker is not there: 503");
+                let is_first = !std::mem::replace(&mut self.has_nowhere, true);
+                let stopped = if is_first { " activation=stopped" } else { "" };
+                self.text
+                    .line(0, &format!("ProxyPassMatch {regex} \"ajp://127.0.0.1:1\"{stopped}"));
             }
         }
     }
@@ -310,13 +317,13 @@ impl Part<'_, '_> {
                 self.context.report.dropped(
                     rule.at,
                     format!("worker `{}` is not converted", rule.worker),
-                    "See its type.",
+                    "See its type. The rule's paths get 503.",
                 );
                 Target::Nothing
             }
             None => {
                 let text = format!("no worker `{}` in worker.list", rule.worker);
-                let help = "mod_jk answers such requests with 500; here httpd serves them itself";
+                let help = "mod_jk answers such requests with 500; here they get 503";
                 let message = Message::warning(rule.worker_at, text).help(help);
                 if !self.context.messages.contains(&message) {
                     self.context.messages.push(message);

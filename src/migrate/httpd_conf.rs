@@ -218,6 +218,15 @@ impl Reader<'_> {
         }
         let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
+            let help = if is("SetEnv") {
+                "it is set after mod_proxy has decided: write `SetEnvIf Request_URI ... no-jk`"
+            } else {
+                "write E=no-proxy:1 beside it"
+            };
+            let text = format!("no-jk has no effect where {name} sets it");
+            self.messages.push(Message::warning(at, text).help(help));
+        }
         let server = self.sections.last().map_or(0, |section| section.server);
         match words.first() {
             Some(pattern) if is("Include") || is("IncludeOptional") => {
@@ -383,114 +392,5 @@ pub fn below(root: Option<&str>, path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Memory(Vec<(&'static str, &'static str)>);
-
-    impl Files for Memory {
-        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-            let found = self.0.iter().find(|(name, _)| *name == path);
-            found.map(|(_, text)| text.as_bytes().to_vec()).ok_or("no such file".into())
-        }
-        fn find(&self, pattern: &str) -> Vec<String> {
-            let start = pattern.trim_end_matches("*.conf");
-            let named = self.0.iter().filter(|(name, _)| name.starts_with(start));
-            named.map(|(name, _)| (*name).to_owned()).collect()
-        }
-    }
-
-    fn conf(files: Vec<(&'static str, &'static str)>) -> (HttpdConf, Vec<Message>, Sources) {
-        let (mut sources, mut messages) = (Sources::default(), Vec::new());
-        let memory = Memory(files);
-        let conf = read("m", None, HashMap::new(), &|_| None, &memory, &mut sources, &mut messages)
-            .unwrap();
-        (conf, messages, sources)
-    }
-
-    #[test]
-    fn directives_know_their_server_their_location_and_their_line() {
-        let (conf, messages, sources) = conf(vec![(
-            "m",
-            "JkMount /a w\n<VirtualHost *:80>\n  ServerName x.org\n  <Location \"/p\">\n    JkMount w\n  </Location>\n</VirtualHost>\n",
-        )]);
-        assert!(messages.is_empty());
-        let [main, inner] = &conf.directives[..] else { panic!("two: {:?}", conf.directives) };
-        assert_eq!((main.server, main.location.clone()), (0, None));
-        assert_eq!(main.words, ["/a", "w"]);
-        let path = Location { path: "/p".into(), is_expression: false };
-        assert_eq!((inner.server, inner.location.clone()), (1, Some(path)));
-        assert_eq!(sources.line(inner.at), "m:5");
-        assert_eq!(conf.servers[1].name.as_deref(), Some("x.org"));
-    }
-
-    #[test]
-    fn includes_are_followed_below_the_server_root() {
-        let (conf, messages, sources) = conf(vec![
-            ("m", "ServerRoot /r\nIncludeOptional sites/*.conf\nInclude none.conf\n"),
-            ("/r/sites/one.conf", "JkMount /a w\n"),
-        ]);
-        assert_eq!(conf.directives.len(), 1);
-        assert_eq!(sources.line(conf.directives[0].at), "/r/sites/one.conf:1");
-        assert_eq!(messages.len(), 1, "none.conf is missed");
-    }
-
-    #[test]
-    fn what_may_not_hold_is_told_and_a_file_that_is_not_there_is_looked_for() {
-        let (conf, messages, _) = conf(vec![
-            (
-                "m",
-                "ServerRoot /r\n<IfFile w>\nJkMount /a w\n</IfFile>\n<IfFile !w>\nJkMount /b w\n</IfFile>\n\
-                 <IfFile none>\nJkMount /c w\n</IfFile>\n\
-                 <Macro host $name>\nJkMount /$name w\nRewriteEngine On\n</Macro>\n\
-                 <IfVersion >= 2.4>\nJkMount /d w\n</IfVersion>\n",
-            ),
-            ("/r/w", ""),
-        ]);
-        let mounts = conf.directives.iter().map(|line| line.words[0].as_str());
-        assert_eq!(mounts.collect::<Vec<_>>(), ["/a", "/d"]);
-        let said: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
-        assert_eq!(
-            said,
-            [
-                "JkMount is not read: it is in a <Macro>",
-                "JkMount is taken as if its <IfVersion> held"
-            ]
-        );
-        assert_eq!(conf.rewrites, None);
-    }
-
-    #[test]
-    fn what_was_written_from_the_others_is_no_part_of_them() {
-        let (conf, messages, _) = conf(vec![
-            ("m", "JkMount /a w\nInclude /o/jk2ajp.conf\n"),
-            ("/o/jk2ajp.conf", "# Written by jk2ajp for x.\n<VirtualHost _default_:*>\nJkBad\n"),
-        ]);
-        assert!(messages.is_empty());
-        assert_eq!((conf.servers.len(), conf.directives.len()), (1, 1));
-    }
-
-    #[test]
-    fn a_file_that_includes_itself_ends() {
-        let (_, messages, _) = conf(vec![("m", "Include m\n")]);
-        assert!(messages.iter().any(|message| message.text.contains("128 deep")));
-    }
-
-    #[test]
-    fn continued_lines_and_variables_are_read_as_httpd_reads_them() {
-        let (conf, _, sources) = conf(vec![(
-            "m",
-            "Define W lb\nJkMount /a \\\n   ${W}\n<IfDefine X>\nJkMount /x x\n</IfDefine>\n<IfModule !mod_jk.c>\nJkMount /y y\n</IfModule>\nJkMount /z ${no}",
-        )]);
-        let words: Vec<_> = conf.directives.iter().map(|d| d.words.join(" ")).collect();
-        assert_eq!(words, ["/a lb", "/z ${no}"]);
-        let place = sources.place(conf.directives[0].at);
-        assert_eq!((place.file, place.line, place.text), ("m", 2, "JkMount /a    lb"));
-    }
-
-    #[test]
-    fn a_section_closed_by_another_s_name_is_an_error() {
-        let (_, messages, _) = conf(vec![("m", "<Location /a>\n</VirtualHost>\n</X>\n")]);
-        assert_eq!(messages.len(), 2);
-    }
-}
+#[path = "httpd_conf_tests.rs"]
+mod tests;
