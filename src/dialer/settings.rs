@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::protocol::digits;
 use crate::protocol::handshake::Key;
 
 /// Everything the agent needs to know.
@@ -144,12 +145,8 @@ fn host_and_rest(text: &str) -> Result<(String, &str), AddressError> {
 }
 
 fn port(text: &str) -> Result<u16, AddressError> {
-    // `parse` would take a sign.
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(number) if number > 0 && digits => Ok(number),
-        _ => Err(AddressError::BadPort),
-    }
+    let number = digits(text.as_bytes()).and_then(|number| u16::try_from(number).ok());
+    number.filter(|port| *port > 0).ok_or(AddressError::BadPort)
 }
 
 /// IPv6 addresses in brackets.

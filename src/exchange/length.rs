@@ -1,7 +1,7 @@
 //! The response body, counted against what its headers said.
 
 use super::ExchangeError;
-use crate::protocol::SendHeaders;
+use crate::protocol::{SendHeaders, digits};
 
 /// What the response may still send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,7 @@ impl Length {
 /// Digits alone (RFC 9110 8.6): no sign, no list, no overflow.
 fn parse(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+    digits(text.as_bytes())
 }
 
 #[cfg(test)]

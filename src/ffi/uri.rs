@@ -2,11 +2,12 @@
 
 use std::ffi::c_char;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::canon::{DEFAULT_PORT, SCHEME};
 use super::request::Request;
 use super::{apr, sys};
+use crate::protocol::digits;
 
 /// The parts of the backend's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +35,18 @@ impl<'r> Uri<'r> {
         let (authority, rest) = rest.split_at_checked(memchr(b'/', rest)?)?;
         let (host, port) = match memchr(b':', authority) {
             None => (authority, DEFAULT_PORT),
-            Some(colon) => (&authority[..colon], number(&authority[colon + 1..])?),
+            Some(colon) => (&authority[..colon], port_of(&authority[colon + 1..])?),
         };
         let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         if host.is_empty() || !host.iter().all(is_of_a_name) {
             return None;
         }
-        let (path, query) = match memchr2(b'?', b'#', rest) {
+        if memchr(b'#', rest).is_some() {
+            return None;
+        }
+        let (path, query) = match memchr(b'?', rest) {
             None => (rest, None),
-            Some(end) if rest[end] == b'?' && memchr(b'#', rest).is_none() => {
-                (&rest[..end], Some(&rest[end + 1..]))
-            }
-            Some(_) => return None,
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
         };
         Some(Self { host, port, path, query })
     }
@@ -73,13 +74,8 @@ impl<'r> Uri<'r> {
     }
 }
 
-/// A port, of one to five digits and not 0.
-fn number(digits: &[u8]) -> Option<u16> {
-    if digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = digits.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
-    u16::try_from(number).ok().filter(|port| *port > 0)
+fn port_of(text: &[u8]) -> Option<u16> {
+    u16::try_from(digits(text)?).ok().filter(|port| *port > 0)
 }
 
 #[cfg(test)]

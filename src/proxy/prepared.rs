@@ -1,7 +1,7 @@
 //! A request made ready to be sent, before any connection is taken.
 
 use crate::exchange::{RequestBody, RequestFacts};
-use crate::protocol::EncodeError;
+use crate::protocol::{EncodeError, digits};
 
 /// A FORWARD_REQUEST and what is to follow it.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub fn body_of(
             Ok((RequestBody::OnRequest, 0))
         }
         (Some(_), None) => Err(BodyError::TransferEncoding),
-        (None, Some(length)) => match digits(length) {
+        (None, Some(length)) => match length_of(length) {
             None => Err(BodyError::ContentLength),
             Some(0) => Ok((RequestBody::None, 0)),
             Some(length) => Ok((RequestBody::Announced, length)),
@@ -95,11 +95,9 @@ pub fn body_of(
     }
 }
 
-fn digits(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?;
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    // One less than what u64 holds: httpd counts in signed numbers.
-    digits.then(|| text.parse().ok()).flatten().filter(|length| *length <= i64::MAX as u64)
+fn length_of(value: &[u8]) -> Option<u64> {
+    // One bit less than what u64 holds: httpd counts in signed numbers.
+    digits(value).filter(|length| *length <= i64::MAX as u64)
 }
 
 #[cfg(test)]

@@ -1,0 +1,26 @@
+//! Numbers as HTTP and URLs have them.
+
+/// The number that is written in digits alone, as in a Content-Length (RFC 9110, 8.6): no sign, no white
+/// space, no list. `None` also for one that a u64 cannot hold.
+pub fn digits(text: &[u8]) -> Option<u64> {
+    // `parse` would take a sign.
+    let text =
+        std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    text?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits;
+
+    #[test]
+    fn a_number_is_digits_alone() {
+        assert_eq!(digits(b"0"), Some(0));
+        assert_eq!(digits(b"0012"), Some(12));
+        assert_eq!(digits(b"18446744073709551615"), Some(u64::MAX));
+        for odd in [&b""[..], b"+1", b"-1", b" 1", b"1 ", b"1,1", b"0x1", b"\xff"] {
+            assert_eq!(digits(odd), None, "{odd:?}");
+        }
+        assert_eq!(digits(b"18446744073709551616"), None);
+    }
+}
