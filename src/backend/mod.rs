@@ -18,6 +18,7 @@ mod packet_limit;
 mod refusal;
 mod reverse;
 mod upkeep;
+mod warnings;
 
 pub use connection::{Connection, Usage};
 pub use connector::ConnectSettings;
@@ -29,6 +30,7 @@ pub use packet_limit::PacketLimit;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::{NoListener, Reverse};
 pub use upkeep::{Pass, Upkeep};
+pub use warnings::{Unsaid, WarningKind, Warnings};
 
 use std::fmt;
 use std::net::IpAddr;
@@ -110,6 +112,7 @@ pub struct Backend {
     upkeep: Mutex<Option<Arc<Upkeep>>>,
     chores: Mutex<Chores>,
     stats: Option<Arc<PoolStats>>,
+    warnings: Arc<Warnings>,
 }
 
 impl Backend {
@@ -138,6 +141,7 @@ impl Backend {
             upkeep: Mutex::default(),
             chores: Mutex::default(),
             stats: None,
+            warnings: Arc::default(),
         }
     }
 
@@ -151,6 +155,12 @@ impl Backend {
     #[must_use]
     pub fn packet_limit(&self) -> &PacketLimit {
         &self.packet_limit
+    }
+
+    /// What clients can have said of it is said once a minute.
+    #[must_use]
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     /// Where its container dials in, if it does.
