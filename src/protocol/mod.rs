@@ -55,7 +55,7 @@ mod writer;
 pub use attribute::Attribute;
 pub use body::{EMPTY_BODY, data_header};
 pub use codes::{Method, RequestHeader, ResponseHeader};
-pub use cping::CPING;
+pub use cping::{CPING, padded_cping};
 pub use digits::digits;
 pub use end_response::EndResponse;
 pub use error::{CodecError, EncodeError, Field};
