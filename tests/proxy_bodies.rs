@@ -1,14 +1,12 @@
-//! Request bodies and packet sizes through `proxy::serve` over real sockets: every packet but the
+//! Request bodies through `proxy::serve` over real sockets: every packet but the
 //! first of an announced body is asked for, and none is larger than was asked.
 #![allow(missing_docs)]
 
 mod support;
 
-use mod_proxy_ajp_rs::protocol::PacketSize;
-use mod_proxy_ajp_rs::proxy::ProxyError;
-use support::ajp::echo::{echo_sized, read_body, respond, uris};
+use support::ajp::echo::{read_body, respond};
 use support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
-use support::front::{Front, SHORT, get, post, put};
+use support::front::{Front, get, post, put};
 
 // Request bodies.
 
@@ -172,122 +170,4 @@ fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
     answer.is(200, "so far so good");
     assert_eq!(answer.client.passes_at_read, [1]);
     assert_eq!(answer.client.shape(), "so far| so goodE");
-}
-
-// Packet sizes.
-
-#[test]
-fn what_a_container_asks_for_bounds_the_next_first_piece() {
-    for size in [8192, 10_000, 65_536] {
-        let peer = ScriptedPeer::start(move |conn| echo_sized(conn, size));
-        let front = Front::to(&peer);
-        let body = vec![b'b'; 100_000];
-
-        front.ask(post("/", &body)).result.expect("an answer");
-        let next = front.ask(post("/", &body));
-
-        next.result.as_ref().expect("an answer");
-        assert_eq!(next.client.reads[0], size - 6);
-        assert_eq!(
-            front.backend.packet_limit().for_request(std::time::Instant::now()).bytes(),
-            size
-        );
-        front.settled(&peer, 1);
-    }
-}
-
-#[test]
-fn packets_larger_than_any_configured_size_are_accepted() {
-    let peer = ScriptedPeer::start(|conn| {
-        conn.expect_forward_request()?;
-        conn.send(headers(200).header("X-Long", "h".repeat(60_000)))?;
-        // 65535 bytes of payload, the most there can be.
-        conn.send(chunk(vec![b'c'; 65_531]))?;
-        conn.send(end_response())?;
-        conn.expect_close()
-    });
-    let front = Front::to(&peer);
-
-    let answer = front.ask(get("/"));
-
-    answer.is(200, vec![b'c'; 65_531]);
-    assert_eq!(answer.client.heads[0].headers[0].1.len(), 60_000);
-    assert_eq!(front.idle(), 1);
-}
-
-#[test]
-fn a_large_request_is_tried_as_it_is_while_nothing_is_known() {
-    let peer = ScriptedPeer::start(uris);
-    let front = Front::to(&peer);
-
-    front.ask(get("/large").padding(60_000)).is(200, "/large");
-
-    assert!(!front.backend.packet_limit().is_known());
-}
-
-#[test]
-fn a_large_request_answered_by_a_close_is_too_large_and_that_is_remembered() {
-    let peer = ScriptedPeer::start(|conn| {
-        conn.expect_forward_request()?;
-        conn.close();
-        Ok(())
-    });
-    let front = Front::to(&peer);
-
-    let answer = front.ask(get("/").padding(9_000));
-
-    let failure = answer.fails_with(431);
-    assert!(matches!(failure.error, ProxyError::RequestTooLarge { packet } if packet > 9_000));
-    assert!(failure.error.to_string().contains("packetSize"));
-    assert_eq!(
-        front.backend.packet_limit().for_request(std::time::Instant::now()),
-        PacketSize::MIN
-    );
-    assert_eq!(peer.requests(), 1);
-    front.settled(&peer, 0);
-}
-
-#[test]
-fn a_close_on_a_small_request_says_nothing_about_sizes() {
-    let peer = ScriptedPeer::start(|conn| {
-        conn.expect_forward_request()?;
-        conn.close();
-        Ok(())
-    });
-    let front = Front::to(&peer);
-
-    front.ask(get("/")).fails_with(502);
-
-    assert!(!front.backend.packet_limit().is_known());
-}
-
-#[test]
-fn a_large_request_that_times_out_says_nothing_about_sizes() {
-    let peer = ScriptedPeer::start(|conn| {
-        conn.expect_forward_request()?;
-        conn.expect_close()
-    });
-    let front = Front::to(&peer).timeout(SHORT);
-
-    front.ask(get("/").padding(9_000)).fails_with(504);
-
-    assert!(!front.backend.packet_limit().is_known());
-}
-
-#[test]
-fn a_400_for_a_large_request_is_the_client_s_with_a_hint_for_the_administrator() {
-    let peer = ScriptedPeer::start(|conn| {
-        conn.expect_forward_request()?;
-        conn.send(headers(400))?;
-        conn.send(end_response().reuse(false))
-    });
-    let front = Front::to(&peer);
-
-    let small = front.ask(get("/"));
-    small.is(400, "");
-    assert!(!small.client.was_told("packetSize"));
-
-    let large = front.ask(get("/").padding(9_000));
-    large.is(400, "");
-    assert!(large.client.was_told("packetSize"));
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mod_proxy_ajp_rs::backend::Upkeep;
 use mod_proxy_ajp_rs::config::{FailStatus, Pings};
 use mod_proxy_ajp_rs::pool::CloseReason;
-use mod_proxy_ajp_rs::proxy::{Member, Phase, ProxyError, Reply};
+use mod_proxy_ajp_rs::proxy::{Member, Phase, Reply};
 use support::ajp::echo::respond;
 use support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
@@ -359,17 +359,6 @@ fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempot
     front.ask(post("/", "pay 100")).fails_with(502);
     assert_eq!(peer.requests(), 2);
     front.settled(&peer, 0);
-}
-
-#[test]
-fn a_large_request_sent_again_and_closed_upon_is_too_large() {
-    let peer = dying_after_the_first();
-    let front = warm(&peer);
-
-    let answer = front.ask(get("/again").padding(9_000));
-
-    assert!(matches!(answer.fails_with(431).error, ProxyError::RequestTooLarge { .. }));
-    assert_eq!(peer.requests(), 3);
 }
 
 // Never after the first byte, never after a timeout, never without its body.

@@ -109,6 +109,14 @@ impl Connection {
         cping::cping(&self.stream, timeout)
     }
 
+    /// The same with this packet in place of the plain CPING.
+    ///
+    /// # Errors
+    /// As [`cping`](Self::cping).
+    pub(super) fn cping_with(&self, packet: &[u8], timeout: Duration) -> Result<(), PingError> {
+        cping::cping_with(&self.stream, packet, timeout)
+    }
+
     /// Makes the close a reset: whatever the container still sends fails at once.
     pub fn reset_when_closed(&self) {
         self.stream.reset_when_closed();

@@ -27,7 +27,11 @@ impl Backend {
         };
         let Some(stats) = stats else { return backend };
         let pool = Pool::observed(Box::new(Counted(stats.clone())));
-        Self { pool, stats: Some(Arc::new(stats)), ..backend }
+        let backend = Self { pool, stats: Some(Arc::new(stats)), ..backend };
+        if backend.key.packet_size.is_some() {
+            backend.publish_packet_size();
+        }
+        backend
     }
 
     /// CPING was sent, and answered or not.

@@ -8,7 +8,7 @@ use crate::pool::AcquireError;
 use crate::protocol::CodecError;
 
 /// No connection could be had for a request. Nothing of the request has been sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AcquireFailure {
     /// All connections are in use, and none came back in time.
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub enum AcquireFailure {
 }
 
 /// CPING was not answered as it must be.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum PingError {
     /// The peer closed the connection.
     #[error("the backend closed the connection")]

@@ -15,6 +15,7 @@ mod housekeeper;
 mod idle_life;
 mod incoming;
 mod packet_limit;
+mod packet_question;
 mod refusal;
 mod reverse;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::Spent;
 pub use packet_limit::PacketLimit;
+pub use packet_question::NotAdmitted;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::{NoListener, Reverse};
 pub use upkeep::{Pass, Upkeep};
@@ -46,6 +48,7 @@ use crate::protocol::PacketSize;
 use addresses::Addresses;
 use buffers::Buffers;
 use idle_life::IdleLife;
+use packet_question::Questions;
 use upkeep::Chores;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
@@ -108,6 +111,7 @@ pub struct Backend {
     buffers: Arc<Buffers>,
     addresses: Addresses,
     packet_limit: PacketLimit,
+    questions: Questions,
     idle_life: IdleLife,
     upkeep: Mutex<Option<Arc<Upkeep>>>,
     chores: Mutex<Chores>,
@@ -137,6 +141,7 @@ impl Backend {
             buffers: Arc::default(),
             addresses: Addresses::default(),
             packet_limit,
+            questions: Questions::default(),
             idle_life: IdleLife::default(),
             upkeep: Mutex::default(),
             chores: Mutex::default(),

@@ -261,7 +261,7 @@ impl Drop for Patience<'_> {
 }
 
 /// Nothing can be accepted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum NoListener {
     /// This child has no port of the range, or has given it up.
     #[error("this child has no port to listen on")]

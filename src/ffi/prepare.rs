@@ -1,7 +1,5 @@
 //! A request made ready to be sent, before any connection is taken.
 
-use std::time::Instant;
-
 use super::body::Body;
 use super::handler::{Call, Refused};
 use super::kept::Upload;
@@ -58,7 +56,7 @@ impl Call<'_> {
             query: self.uri.query,
             drop_body_headers: request.is_error_document(),
         };
-        let limit = backend.packet_limit().for_request(Instant::now());
+        let limit = backend.packet_limit().for_request();
         let packet = marshal::forward_request(request, self.worker, target, limit)
             .map_err(|error| self.refuse(&error.into()))?;
         let is_idempotent = matches!(
@@ -67,6 +65,7 @@ impl Call<'_> {
         );
         Ok(Prepared {
             packet,
+            path_len: target.path.len() + target.query.map_or(0, <[u8]>::len),
             facts: RequestFacts { body: upload.kind, is_head: request.is_header_only() },
             is_idempotent,
             length: upload.length,

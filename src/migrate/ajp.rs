@@ -381,7 +381,7 @@ fn sockets(context: &mut Context<'_>, made: &mut AjpWorker) {
     if let Some((size, property)) = context.number(&name, &["max_packet_size"]) {
         let size = ((size + 1023) / 1024 * 1024).clamp(8192, 65_536);
         let words = made.set("iobuffersize", size);
-        let meaning = "It counts until the backend has told its own packetSize; packets of any size are accepted.";
+        let meaning = "Requests may be as large; the backend is not asked. Packets of any size are accepted from it.";
         context.changed(property, words, meaning);
     }
     if let Some(property) = context.find(&name, &["source"]) {

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 /// Why a name has no address.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum ResolveError {
     /// The system's resolver failed, for good or for now.
     #[error("cannot resolve {host}: {source}")]
@@ -14,7 +15,7 @@ pub enum ResolveError {
         /// The name as given.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The resolver knows the name but gave no address.
     #[error("{host} has no address")]
@@ -36,9 +37,10 @@ pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
     if let Ok(ip) = name.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let found = (name, port)
-        .to_socket_addrs()
-        .map_err(|source| ResolveError::Failed { host: host.to_owned(), source })?;
+    let found = (name, port).to_socket_addrs().map_err(|source| ResolveError::Failed {
+        host: host.to_owned(),
+        source: Arc::new(source),
+    })?;
     let addresses = each_once(found);
     if addresses.is_empty() {
         return Err(ResolveError::Empty { host: host.to_owned() });

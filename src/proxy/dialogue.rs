@@ -6,12 +6,12 @@ use std::time::Instant;
 use super::{
     Client, Failure, Finished, Flush, Level, Phase, Prepared, ProxyError, Settings, Traffic,
 };
-use crate::backend::{Backend, Connection};
+use crate::backend::{Backend, Connection, WarningKind};
 use crate::config::StatusFailure;
 use crate::exchange::{Event, Exchange, ExchangeError, RequestBody, Reusable};
 use crate::net::{NetError, SendError};
 use crate::pool::{CloseReason, Keep, Lease};
-use crate::protocol::{EMPTY_BODY, SendHeaders, data_header};
+use crate::protocol::{EMPTY_BODY, PacketSize, SendHeaders, data_header};
 
 /// One attempt over one connection.
 pub(super) struct Dialogue<'a, C> {
@@ -113,7 +113,9 @@ impl<'a, C: Client> Dialogue<'a, C> {
     fn take(&mut self, payload: bytes::Bytes) -> Result<bool, ProxyError> {
         match self.exchange.receive(payload)? {
             Event::Headers(head) => {
-                self.learn_from_status(head.status);
+                if head.status < 400 {
+                    self.backend.request_answered(self.request.packet.len());
+                }
                 self.traffic.status = Some(head.status);
                 self.traffic.first_byte = Some(self.start.elapsed());
                 self.judge_status(head.status)?;
@@ -135,7 +137,8 @@ impl<'a, C: Client> Dialogue<'a, C> {
                 }
             }
             Event::WantBody { at_most } => self.send_body(at_most)?,
-            Event::End { .. } => {
+            Event::End { reuse } => {
+                self.note_packet_size(reuse);
                 self.begin()?;
                 self.client.append_end();
                 self.pending = true;
@@ -157,7 +160,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
     /// Answers GET_BODY_CHUNK with one packet, empty at the end of the body.
     fn send_body(&mut self, at_most: usize) -> Result<(), ProxyError> {
         let left = self.request.length.map(|length| length.saturating_sub(self.sent));
-        self.backend.packet_limit().learn_from_request_for(at_most, left);
+        self.backend.packet_limit().body_asked_for(at_most, left);
         // Whoever waits for more of the request may be waiting because of what we hold back.
         self.pass()?;
         let piece = self.next_piece(at_most)?;
@@ -292,7 +295,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
         let usage = self.lease.usage();
         let reused = self.lease.is_reused();
         let body_is_kept = self.body_is_kept();
-        let error = self.judge(error, reused);
+        if matches!(error, ProxyError::Died(_)) {
+            self.backend.connection_died();
+            if matches!(self.phase, Phase::Request | Phase::FirstByte) {
+                self.backend.request_in_doubt(self.request.packet.len());
+            }
+        }
         if self.settings.reset_on_client_error && matches!(error, ProxyError::Client(_)) {
             self.lease.reset_when_closed();
         }
@@ -311,40 +319,42 @@ impl<'a, C: Client> Dialogue<'a, C> {
         self.pieces <= u32::from(self.request.first_piece.is_some())
     }
 
-    /// An answer shows that the request was not too large; but for Tomcat's bare 400, which may
-    /// say just that.
-    fn learn_from_status(&self, status: u16) {
+    /// What the end of a response says of the size of its request: a container that keeps the
+    /// connection has read all of the packet.
+    fn note_packet_size(&self, reuse: bool) {
         let packet = self.request.packet.len();
+        if packet <= PacketSize::MIN.bytes() {
+        } else if reuse {
+            self.backend.request_answered(packet);
+        } else if let Some(status @ 400..) = self.traffic.status {
+            self.doubt_packet_size(packet, status);
+        }
+    }
+
+    /// An error after which the container closes: it may be the answer to a packet that is too large,
+    /// or to anything else.
+    #[cold]
+    fn doubt_packet_size(&self, packet: usize, status: u16) {
         let limit = self.backend.packet_limit();
-        if status != 400 {
-            limit.learn_answered(packet);
-        } else if packet > SMALLEST_PACKET && !limit.is_known() {
+        let claim = || self.backend.warnings().claim(WarningKind::LargePacket, Instant::now());
+        let unsaid = if limit.is_proven(packet) { None } else { claim() };
+        if let Some(unsaid) = unsaid {
             self.client.note(
                 Level::Warning,
                 format_args!(
-                    "{}: 400 for a request packet of {packet} bytes; if its packetSize is smaller, \
-                     raise packetSize there, and set iobuffersize here to the same",
-                    self.backend.key()
+                    "{}: {status} for a request packet of {packet} bytes; {}{unsaid}",
+                    self.backend.key(),
+                    if limit.is_configured() {
+                        "if packetSize there is smaller than iobuffersize here, make them the same"
+                    } else {
+                        "if packetSize there is smaller, raise it (CPING could not tell)"
+                    }
                 ),
             );
         }
-    }
-
-    /// A large packet on a new connection that is answered by closing it: too large.
-    fn judge(&self, error: ProxyError, reused: bool) -> ProxyError {
-        let packet = self.request.packet.len();
-        let unanswered = matches!(self.phase, Phase::Request | Phase::FirstByte);
-        let died = matches!(error, ProxyError::Died(_));
-        let limit = self.backend.packet_limit();
-        if died && unanswered && !reused && limit.learn_refused(packet, Instant::now()) {
-            return ProxyError::RequestTooLarge { packet };
-        }
-        error
+        self.backend.request_in_doubt(packet);
     }
 }
-
-/// Tomcat's default packetSize, which every container takes.
-const SMALLEST_PACKET: usize = 8192;
 
 fn body_header(len: usize) -> Result<[u8; 6], ProxyError> {
     data_header(len).map_err(|_| ExchangeError::BodyNotAskedFor { length: len }.into())

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::dialogue::Dialogue;
 use super::retry::{self, Replay};
-use super::{Client, Failure, Finished, Level, Prepared, Resend, Settings, Traffic};
-use crate::backend::{AcquireFailure, Backend, Connection};
+use super::{Client, Failure, Finished, Level, Prepared, ProxyError, Resend, Settings, Traffic};
+use crate::backend::{AcquireFailure, Backend, Connection, NotAdmitted};
 use crate::pool::Lease;
+use crate::protocol::PacketSize;
 
 /// Serves one request: the response has been handed to `client` when this returns. Also says what
 /// it cost.
@@ -37,6 +38,7 @@ fn attempts(
     start: Instant,
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
+    admit(backend, settings, request, traffic)?;
     let mut retries = 0;
     let may_be_sent_again = settings.resend.after_send.unwrap_or(request.is_idempotent);
     let mut lease = connect(settings, start, traffic, || {
@@ -79,6 +81,29 @@ fn attempts(
         pause(settings.resend);
         lease = replace(backend, settings, traffic, failed)?;
     }
+}
+
+/// Asks the container first where the request is larger than what it is known to take.
+fn admit(
+    backend: &Backend,
+    settings: &Settings,
+    request: &Prepared,
+    traffic: &mut Traffic,
+) -> Result<(), Failure> {
+    let packet = request.packet.len();
+    if packet <= PacketSize::MIN.bytes() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let admitted = backend.admit(packet, &settings.connect);
+    traffic.waited += start.elapsed();
+    admitted.map_err(|refusal| match refusal {
+        NotAdmitted::Acquire(failure) => Failure::before_connection(failure),
+        NotAdmitted::TooLarge { packet, limit } => {
+            let status = request.too_large_status(limit);
+            Failure::before_connection(ProxyError::RequestTooLarge { packet, limit, status })
+        }
+    })
 }
 
 /// A connection, with `connect_retries` more attempts where opening one fails.

@@ -53,14 +53,18 @@ pub enum ProxyError {
     /// What the backend sent is not AJP, or not in this order.
     #[error("not AJP: {0}")]
     Protocol(#[from] ExchangeError),
-    /// The backend closed the connection on a packet larger than the smallest size.
+    /// The backend was asked, and takes no packet as large as this request.
     #[error(
-        "the backend closed the connection on a request packet of {packet} bytes: its packetSize \
-         is smaller; raise packetSize there, and iobuffersize here if it is set"
+        "a request packet of {packet} bytes is too large for the backend, which takes {limit}, as \
+         CPING has shown (packetSize there)"
     )]
     RequestTooLarge {
         /// The size of FORWARD_REQUEST.
         packet: usize,
+        /// The largest size that is proven.
+        limit: usize,
+        /// For the client: 414 or 431.
+        status: u16,
     },
 }
 

@@ -94,7 +94,9 @@ impl Outcome {
             ProxyError::TimedOut { .. } | ProxyError::SendTimedOut { .. } => {
                 (Reply::Status(504), Untouched, Error)
             }
-            ProxyError::RequestTooLarge { .. } => (Reply::Status(431), Untouched, Error),
+            ProxyError::RequestTooLarge { status, .. } => {
+                (Reply::Status(*status), Untouched, Warning)
+            }
             ProxyError::Client(ClientError::Gone) => (Reply::Nothing, Untouched, Info),
             ProxyError::Client(ClientError::Answered) => (Reply::Answered, Untouched, Info),
             ProxyError::Client(ClientError::BodyTooShort { .. }) => {

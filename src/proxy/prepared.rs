@@ -17,6 +17,17 @@ pub struct Prepared {
     /// Length of the first body piece, which the client has read already; `None`: it has not been
     /// asked for one.
     pub first_piece: Option<usize>,
+    /// Bytes of path and query, for the status of a packet that is too large.
+    pub path_len: usize,
+}
+
+impl Prepared {
+    /// The client's status where the backend takes `limit` bytes and the packet is larger: 414 where
+    /// path and query alone are too large, or most of it; else 431.
+    #[must_use]
+    pub fn too_large_status(&self, limit: usize) -> u16 {
+        if self.path_len > limit || self.path_len * 2 > self.packet.len() { 414 } else { 431 }
+    }
 }
 
 /// The request itself is at fault: no backend shall see it, no member's state changes.

@@ -95,6 +95,8 @@ struct PoolReport<'s> {
     acquire_timeouts: u64,
     cpings: u64,
     cping_failures: u64,
+    packet_size: usize,
+    packet_size_source: &'static str,
     closed: Map<String, Value>,
 }
 
@@ -190,6 +192,8 @@ fn pool(pool: &Pool) -> PoolReport<'_> {
         acquire_timeouts: figures.timed_out,
         cpings: figures.pings,
         cping_failures: figures.ping_failures,
+        packet_size: figures.packet_size.bytes,
+        packet_size_source: figures.packet_size.source.name(),
         closed: counts(closed.map(|(reason, count)| (reason.name(), count))),
     }
 }

@@ -160,7 +160,15 @@ impl Out<'_> {
         self.counter("pool_acquire_timeouts", help, each(|p| p.figures.timed_out))?;
         self.counter("pool_cpings", "CPINGs sent", each(|p| p.figures.pings))?;
         let help = "CPINGs without a proper answer";
-        self.counter("pool_cping_failures", help, each(|p| p.figures.ping_failures))
+        self.counter("pool_cping_failures", help, each(|p| p.figures.ping_failures))?;
+        let sizes = pools.iter().map(|pool| {
+            let known = pool.figures.packet_size;
+            let mut labels = named(pool);
+            labels.push(("source", known.source.name().to_owned()));
+            (labels, i64::try_from(known.bytes).unwrap_or(i64::MAX))
+        });
+        let help = "Largest request packet that the backend is known to take";
+        self.gauge("pool_packet_size_bytes", help, sizes)
     }
 
     fn gauge(

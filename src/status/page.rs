@@ -141,6 +141,8 @@ struct PoolCard<'s> {
     timed_out: u64,
     pings: u64,
     ping_failures: u64,
+    packet_size: usize,
+    packet_size_source: &'static str,
     closed: Vec<(&'static str, u64)>,
 }
 
@@ -262,6 +264,8 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
         timed_out: figures.timed_out,
         pings: figures.pings,
         ping_failures: figures.ping_failures,
+        packet_size: figures.packet_size.bytes,
+        packet_size_source: figures.packet_size.source.name(),
         closed: CloseReason::ALL
             .into_iter()
             .zip(figures.closed)

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::metrics::stats::{ErrorReason, MemberFigures, PoolFigures};
+use crate::metrics::stats::{
+    ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures,
+};
 
 /// A balancer of two members, of which one is in error, and a worker for itself.
 pub(super) fn snapshot() -> Snapshot {
@@ -44,6 +46,7 @@ pub(super) fn snapshot() -> Snapshot {
     figures.now.idle = 2;
     figures.now.in_use = 1;
     figures.closed[1] = 4;
+    figures.packet_size = KnownPacketSize { bytes: 65_536, source: PacketSizeSource::Asked };
     Snapshot {
         server: "www".into(),
         now_ms: 1_700_000_100_000,

@@ -18,6 +18,7 @@ struct State {
     /// `None` while the relay is cut: then connections are refused.
     listener: Option<TcpListener>,
     ended: bool,
+    target: Option<SocketAddr>,
     streams: Vec<TcpStream>,
     peers: Vec<SocketAddr>,
     sent: Vec<u8>,
@@ -28,13 +29,14 @@ impl Relay {
     pub fn to(target: SocketAddr) -> Self {
         let port = super::process::free_port();
         let relay = Self { port, state: Arc::default() };
+        lock(&relay.state).target = Some(target);
         relay.mend();
         let state = Arc::clone(&relay.state);
         std::thread::spawn(move || {
             while !lock(&state).ended {
                 let accepted = lock(&state).listener.as_ref().map(TcpListener::accept);
                 match accepted {
-                    Some(Ok((client, peer))) => join(&state, client, peer, target),
+                    Some(Ok((client, peer))) => join(&state, client, peer),
                     _ => std::thread::sleep(Duration::from_millis(2)),
                 }
             }
@@ -61,6 +63,13 @@ impl Relay {
         lock(&self.state).listener = Some(listener);
     }
 
+    /// Closes every connection; new ones lead to `target` from now on, as after a restart there.
+    pub fn lead_to(&self, target: SocketAddr) {
+        self.cut();
+        lock(&self.state).target = Some(target);
+        self.mend();
+    }
+
     /// How many connections were accepted.
     pub fn connections(&self) -> usize {
         lock(&self.state).peers.len()
@@ -84,8 +93,9 @@ impl Drop for Relay {
     }
 }
 
-fn join(state: &Arc<Mutex<State>>, client: TcpStream, peer: SocketAddr, target: SocketAddr) {
+fn join(state: &Arc<Mutex<State>>, client: TcpStream, peer: SocketAddr) {
     client.set_nonblocking(false).expect("a socket");
+    let target = lock(state).target.expect("set at the start");
     let Ok(backend) = TcpStream::connect(target) else { return };
     for stream in [&client, &backend] {
         stream.set_nodelay(true).expect("a TCP socket");

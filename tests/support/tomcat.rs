@@ -197,7 +197,8 @@ impl Connectors<'_> {
         let connector = |more: &str| {
             let unless = |name: &str, text| if more.contains(name) { "" } else { text };
             format!(
-                "<Connector protocol='org.apache.coyote.ajp.AjpNioProtocol' {more} {} {}/>\n",
+                "<Connector {more} {} {} {}/>\n",
+                unless("protocol=", "protocol='org.apache.coyote.ajp.AjpNioProtocol'"),
                 unless(PATTERN, "allowedRequestAttributesPattern='.*'"),
                 unless("maxThreads", "maxThreads='100'")
             )

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::histogram::{Histogram, HistogramFigures, micros};
+use super::packet_size::KnownPacketSize;
 use super::reason::ErrorReason;
 
 /// Answers by the first digit of their status, 1 to 5; anything else is with the fives.
@@ -278,4 +279,6 @@ pub struct PoolFigures {
     pub closed: [u64; CLOSED],
     /// Of all children that are.
     pub now: Gauges,
+    /// How large a packet the backend takes.
+    pub packet_size: KnownPacketSize,
 }

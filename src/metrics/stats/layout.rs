@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::counters::{MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges};
+use super::packet_size::KnownPacketSize;
 use crate::metrics::MemberKey;
 
 /// The layout of the [module](super). Changes with it.
@@ -44,7 +45,8 @@ pub struct PoolSlot {
     reset_ms: AtomicU64,
     /// Bytes of the name, plus one; 0: not written yet.
     length: AtomicU64,
-    spare: AtomicU64,
+    /// A [`KnownPacketSize`], as the child wrote it that learnt last; 0: nothing is known.
+    packet_size: AtomicU64,
     name: [AtomicU64; NAME_BYTES / 8],
 }
 
@@ -68,6 +70,11 @@ impl PoolSlot {
             word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
         }
         self.length.store(end as u64 + 1, Ordering::Release);
+    }
+
+    /// Notes what a child has learnt.
+    pub(super) fn set_packet_size(&self, known: KnownPacketSize) {
+        self.packet_size.store(known.to_word(), Ordering::Relaxed);
     }
 
     fn name(&self) -> Option<String> {
@@ -258,6 +265,8 @@ impl<'m> StatsTable<'m> {
         let mut sum = PoolFigures::default();
         self.pool_stripes(at).for_each(|stripe| stripe.add_to(&mut sum));
         (0..self.used().len()).for_each(|row| self.row(row)[at].add_to(&mut sum.now));
+        sum.packet_size =
+            KnownPacketSize::from_word(self.pools[at].packet_size.load(Ordering::Relaxed));
         sum
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::counters::{Gauges, MemberCounters, PoolCounters, PoolGauges};
 use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
+use super::packet_size::KnownPacketSize;
 use crate::metrics::MemberKey;
 
 /// Memory with counters in it, there as long as somebody holds it.
@@ -56,7 +57,7 @@ impl Counting {
         let slot = table.claim_pool(name)?;
         let at = self.stripe * table.sizes.slots() + slot;
         let gauges = self.row.map(|row| row * table.sizes.slots() + slot);
-        Some(PoolStats { memory: Arc::clone(&self.memory), at, gauges })
+        Some(PoolStats { memory: Arc::clone(&self.memory), slot, at, gauges })
     }
 
     /// All there is.
@@ -83,6 +84,7 @@ impl MemberStats {
 #[derive(Clone, Debug)]
 pub struct PoolStats {
     memory: Arc<dyn StatsMemory>,
+    slot: usize,
     at: usize,
     gauges: Option<usize>,
 }
@@ -118,6 +120,13 @@ impl PoolStats {
     /// It was not answered as it must be.
     pub fn ping_failed(&self) {
         self.counters().ping_failures.fetch_add(1, Relaxed);
+    }
+
+    /// What is known of the backend's packet size has changed.
+    pub fn set_packet_size(&self, known: KnownPacketSize) {
+        if let Some(slot) = self.memory.table().pools.get(self.slot) {
+            slot.set_packet_size(known);
+        }
     }
 
     /// The pool has changed. As differences: several pools of a child may have one name.

@@ -23,6 +23,7 @@ mod counters;
 mod histogram;
 mod layout;
 mod memory;
+mod packet_size;
 mod reason;
 #[cfg(test)]
 mod tests;
@@ -34,4 +35,5 @@ pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
 pub(super) use layout::{claim, find};
 pub use memory::{Counting, MemberStats, PoolStats, PrivateStats, StatsMemory};
+pub use packet_size::{KnownPacketSize, PacketSizeSource};
 pub use reason::ErrorReason;

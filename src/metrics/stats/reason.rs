@@ -29,7 +29,7 @@ pub enum ErrorReason {
     HalfPacket,
     /// What came is not AJP, or not in this order.
     Protocol,
-    /// The backend closed on a packet larger than its packetSize.
+    /// Its packet is larger than the backend's packetSize.
     RequestTooLarge,
     /// An answer that `failstatus` lists.
     FailStatus,

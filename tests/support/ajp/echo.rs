@@ -55,6 +55,26 @@ pub fn uris(conn: &mut PeerConnection) -> io::Result<()> {
     Ok(())
 }
 
+/// Does with packets what Tomcat with this packetSize does, and answers requests with their URI: a
+/// packet that is too large, CPING or not, gets an error page, and the connection is closed.
+pub fn uris_within(conn: &mut PeerConnection, packet_size: usize) -> io::Result<()> {
+    while let Some(payload) = conn.read_packet()? {
+        if payload.len() + 4 > packet_size {
+            conn.send(
+                [headers(500).into_bytes(), end_response().reuse(false).into_bytes()].concat(),
+            )?;
+            return Ok(());
+        }
+        if payload[0] == 0x0A {
+            conn.send(cpong())?;
+            continue;
+        }
+        let request = forward_request(&payload)?;
+        respond(conn, &request.uri)?;
+    }
+    Ok(())
+}
+
 impl ScriptedPeer {
     /// A peer that runs [`echo`] on every connection.
     pub fn echo() -> ScriptedPeer {

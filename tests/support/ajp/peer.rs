@@ -53,6 +53,7 @@ struct State {
     connections: usize,
     requests: usize,
     cpings: usize,
+    padded_cpings: usize,
     last_request: Option<ForwardRequest>,
     errors: Vec<String>,
     panic: Option<Box<dyn Any + Send>>,
@@ -199,6 +200,11 @@ impl ScriptedPeer {
     /// CPINGs read so far.
     pub fn cpings(&self) -> usize {
         self.shared.state().cpings
+    }
+
+    /// CPINGs padded to some size that were read so far.
+    pub fn padded_cpings(&self) -> usize {
+        self.shared.state().padded_cpings
     }
 
     /// The last FORWARD_REQUEST read.
@@ -355,6 +361,7 @@ impl PeerConnection {
         let payload = self.read_payload()?;
         match payload.as_deref() {
             Some([0x0A]) => self.shared.update(|state| state.cpings += 1),
+            Some([0x0A, ..]) => self.shared.update(|state| state.padded_cpings += 1),
             Some(payload) => {
                 if let Ok(request) = request::forward_request(payload) {
                     self.shared.update(|state| {

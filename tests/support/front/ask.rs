@@ -120,6 +120,7 @@ impl Ask {
         // RFC 9110, 9.2.2.
         let is_idempotent = !matches!(self.method, "POST" | "PATCH");
         let length = (body == RequestBody::Announced).then_some(client.body.len() as u64);
-        (client, Prepared { packet, facts, is_idempotent, length, first_piece })
+        let path_len = self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
+        (client, Prepared { packet, facts, is_idempotent, length, first_piece, path_len })
     }
 }

@@ -24,6 +24,7 @@ use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, ConnectSettings};
 use mod_proxy_ajp_rs::config::Pings;
 use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
+use mod_proxy_ajp_rs::protocol::PacketSize;
 use mod_proxy_ajp_rs::proxy::{
     Failure, Finished, Flush, Member, Outcome, Reply, Resend, Settings, serve,
 };
@@ -80,6 +81,12 @@ impl Front {
     pub fn ping(mut self, timeout: Duration) -> Front {
         self.settings.connect.pings = Pings::before_every_request(timeout);
         self
+    }
+
+    /// `iobuffersize`, on a backend of which nothing is known yet.
+    pub fn packet_size(self, configured: Option<PacketSize>) -> Front {
+        let key = BackendKey { packet_size: configured, ..self.backend.key().clone() };
+        Front { backend: Backend::new(key), settings: self.settings }
     }
 
     pub fn timeout(mut self, timeout: Duration) -> Front {
