@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+
+use super::process::DEADLINE;
 
 /// How the end of a response body was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +103,8 @@ impl Client {
     /// Opens a connection on which nothing may block longer than a minute.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server accepts connections");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
-        stream.set_write_timeout(Some(Duration::from_secs(60))).expect("not zero");
+        stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
+        stream.set_write_timeout(Some(DEADLINE)).expect("not zero");
         stream.set_nodelay(true).expect("a TCP socket");
         Self { stream, buffer: Vec::new() }
     }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::ajp::echo::{respond, uris};
 use super::ajp::request::forward_request;
 use super::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, cpong};
 use super::http::{Client, Response};
 use super::httpd::{Httpd, Mpm, Setup};
-use super::process::wait_for;
+use super::process::{DEADLINE, wait_for};
 
 /// An httpd with one child of 16 threads, and a log of the notes: see [`notes`].
 pub fn one_child() -> Setup {
@@ -99,7 +100,7 @@ pub fn held_by(
     }
 }
 
-/// Closed at first; opened once, it stays open. Waiting ends after ten seconds in any case.
+/// Closed at first; opened once, it stays open. Waiting ends after [`DEADLINE`] in any case.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     open: Arc<(Mutex<bool>, Condvar)>,
@@ -115,7 +116,7 @@ impl Gate {
     /// Waits until it is open.
     pub fn wait(&self) {
         let open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.open.1.wait_timeout_while(open, Duration::from_secs(10), |open| !*open);
+        let _ = self.open.1.wait_timeout_while(open, DEADLINE, |open| !*open);
     }
 }
 
@@ -142,7 +143,7 @@ pub fn hold(httpd: &Httpd, count: usize) -> Vec<Client> {
     (0..count).map(ask).collect()
 }
 
-/// What `action` gives, and how many milliseconds it took.
+/// What `action` gives, and how many milliseconds it took: so long at the least it must have waited.
 pub fn timed<T>(action: impl FnOnce() -> T) -> (T, u128) {
     let start = Instant::now();
     let value = action();
@@ -219,13 +220,20 @@ pub fn prefork(count: usize) -> Setup {
 }
 
 /// So many clients at once, each of which asks for `target` so many times over one connection and is
-/// answered each time.
+/// answered each time. None goes on before all have had their first answer: under prefork each has a
+/// child of its own.
 pub fn crowd(httpd: &Httpd, clients: usize, requests: usize, target: &str) {
+    let served = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
                 let mut client = httpd.client();
-                for _ in 0..requests {
+                client.get(target).expect(200);
+                served.fetch_add(1, Ordering::SeqCst);
+                wait_for("every client has an answer", || {
+                    (served.load(Ordering::SeqCst) == clients).then_some(())
+                });
+                for _ in 1..requests {
                     client.get(target).expect(200);
                 }
             });

@@ -3,7 +3,7 @@
 //! One JVM holds two nodes (two services with a `jvmRoute` each), so that a balancer has two members
 //! at the price of one start.
 
-use super::process::{self, Guarded, free_port, has_ipv6, wait_for};
+use super::process::{self, DEADLINE, Guarded, free_port, has_ipv6, wait_for};
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, Permissions};
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 use tempfile::TempDir;
 
 const HOME: &str = "/usr/share/tomcat10";
@@ -246,7 +245,7 @@ impl Connectors<'_> {
 fn answers_cping(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let mut answer = [0; 5];
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("not zero");
+    stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
     stream.write_all(&[0x12, 0x34, 0, 1, 0x0a]).is_ok()
         && stream.read_exact(&mut answer).is_ok()
         && answer == [0x41, 0x42, 0, 1, 0x09]

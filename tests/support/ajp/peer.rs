@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use super::encode::Packet;
 use super::request::{self, ForwardRequest};
 
-/// How long a read, or a wait for a counter, lasts unless told otherwise.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a read, or a wait for a counter, lasts unless told otherwise: only what hangs takes that
+/// long.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Listens, and runs a script on a thread of its own for each connection.
 ///
@@ -76,7 +77,7 @@ impl ScriptedPeer {
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
         // A process that is being started has the old listener's descriptor until its exec.
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + TIMEOUT;
         let listener = loop {
             match TcpListener::bind(address) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end => {
