@@ -142,7 +142,10 @@ fn the_container_s_content_length_reaches_the_client() {
 fn a_rule_s_reply_timeout_is_for_its_requests_alone() {
     let answer = |conn: &mut support::ajp::PeerConnection,
                   request: &support::ajp::ForwardRequest| {
-        if request.uri.contains("slow") {
+        if request.uri.ends_with("/app/slow") {
+            return conn.expect_close().map(|()| false);
+        }
+        if request.uri.ends_with("/slow") {
             std::thread::sleep(std::time::Duration::from_millis(900));
         }
         conn.send(headers(200))?;

@@ -309,25 +309,24 @@ fn with_retries_a_refused_connect_is_tried_again_after_retryinterval() {
     let (answer, took) = timed(|| httpd.get("/app/x"));
 
     assert_eq!(answer.status, 503);
-    assert!((400..1000).contains(&took), "two pauses, not {took} ms");
+    assert!(took >= 400, "two pauses, not {took} ms");
 }
 
 // row 52
 #[test]
 fn without_retries_a_refused_connect_is_not_tried_again() {
-    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app retryinterval=700", free_port());
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app retryinterval=60000", free_port());
     let httpd = one_child().conf(&pass).start();
-    let (answer, took) = timed(|| httpd.get("/app/x"));
 
-    assert_eq!(answer.status, 503);
-    assert!(took < 500, "{took} ms");
+    // A pause would take a minute: as long as a client waits.
+    httpd.get("/app/x").expect(503);
 }
 
 // row 52
 #[test]
 fn a_backend_that_comes_back_within_its_retries_costs_no_request() {
     let port = free_port();
-    let pass = format!("ProxyPass /app ajp://127.0.0.1:{port}/app retries=50 retryinterval=100");
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{port}/app retries=100 retryinterval=500");
     let httpd = one_child().conf(&pass).start();
     let mut client = httpd.client();
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
@@ -351,10 +350,13 @@ fn every_usable_member_is_tried_once_before_a_503() {
     let ports = [(); 4].map(|()| free_port());
     let member = |port: &u16| format!("ajp://127.0.0.1:{port}");
     let httpd = balancer(one_child(), &ports.each_ref().map(member)).start();
-    for round in 0..2 {
-        let (answer, took) = timed(|| httpd.get("/app/x"));
-        assert_eq!(answer.status, 503, "{round}");
-        assert!(took < 1000, "{round}: {took} ms");
+    for round in 1..=2 {
+        httpd.get("/app/x").expect(503);
+        let log = httpd.error_log();
+        for port in &ports {
+            let tries = log.matches(&format!("ajp://127.0.0.1:{port}: ")).count();
+            assert_eq!(tries, round, "{log}");
+        }
     }
 
     let tried = |port: &u16| is_in_error(&httpd, *port);

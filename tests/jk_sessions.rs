@@ -21,6 +21,8 @@ mod support;
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::scope;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use support::ajp::request::forward_request;
 use support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
 use support::http::Response;
 use support::httpd::{Httpd, Setup};
-use support::members::{is_in_error, serving, timed, two_children};
+use support::members::{Gate, is_in_error, serving, two_children};
 use support::process::{free_port, wait_for};
 
 /// Answers with its own name and the URI it was asked for.
@@ -228,31 +230,41 @@ const TWO_OF_32: &str = "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxR
 // row 88
 #[test]
 fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_delay() {
-    // Accepts, and never answers CPING: who asks waits for a second.
-    let deaf = ScriptedPeer::start(|conn| {
+    // Closes at a CPING; later on it does so only once told to: till then, who asks waits.
+    let (is_slow, gate) = (Arc::new(AtomicBool::new(false)), Gate::default());
+    let (waits, told) = (Arc::clone(&is_slow), gate.clone());
+    let deaf = ScriptedPeer::start(move |conn| {
         conn.expect_cping()?;
-        conn.expect_close()
+        if waits.load(Ordering::SeqCst) {
+            told.wait();
+        }
+        Ok(())
     });
     let b = ScriptedPeer::start(named("b"));
-    let members = [(deaf.port(), "retry=1 pingmode=connect pingconnect=1000"), (b.port(), "")];
+    // It waits as long as anybody here.
+    let members = [(deaf.port(), "retry=1 pingmode=connect pingconnect=60000"), (b.port(), "")];
     let httpd = balanced(Httpd::setup().conf(TWO_OF_32), &members, "");
     while !is_in_error(&httpd, deaf.port()) {
         assert_eq!(who(httpd.get("/app/x")), "b");
     }
     let before = deaf.connections();
+    is_slow.store(true, Ordering::SeqCst);
     std::thread::sleep(Duration::from_millis(1100));
 
-    let took: Vec<u128> = scope(|scope| {
-        let ask = || {
-            let (answer, took) = timed(|| httpd.get("/app/x"));
-            assert_eq!(who(answer), "b");
-            took
-        };
-        let clients: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
-        clients.into_iter().map(|client| client.join().expect("a client")).collect()
+    let served = AtomicUsize::new(0);
+    scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                assert_eq!(who(httpd.get("/app/x")), "b");
+                served.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        wait_for("all but one have their answer", || {
+            (served.load(Ordering::SeqCst) == 19).then_some(())
+        });
+        assert_eq!(deaf.connections() - before, 1, "one asked");
+        assert_eq!(deaf.open_connections(), 1, "and is waiting");
+        gate.open();
     });
-
-    assert_eq!(deaf.connections() - before, 1, "one asked");
-    let slow = took.iter().filter(|took| **took > 900).count();
-    assert_eq!(slow, 1, "{took:?}");
+    assert_eq!(served.into_inner(), 20, "that one went to b as well");
 }
