@@ -79,7 +79,8 @@ fn a_backend_that_accepts_and_never_answers_costs_pingconnect_and_the_other_memb
 
     let (answer, took) = timed(|| pair.httpd.get("/app/x"));
     assert_eq!(answer.expect(200).text(), "/app/x");
-    assert!((450..1500).contains(&took), "{took} ms");
+    assert!(took >= 450, "{took} ms");
+    assert_eq!((pair.a.connections(), pair.a.cpings()), (1, 1), "and not twice that");
     assert!(pair.a_is_in_error());
 }
 
@@ -88,11 +89,13 @@ fn a_backend_that_accepts_and_never_answers_costs_pingconnect_and_the_other_memb
 fn connections_idle_past_their_ttl_are_closed_though_no_request_comes() {
     let (peer, gate) = holding();
     let httpd = plain(one_child().conf("ProxyAjpMaintain 1"), &peer, "ttl=2");
-    burst(&httpd, &peer, &gate, 5);
-    assert_eq!(peer.open_connections(), 5);
 
-    let ((), took) = timed(|| peer.wait_for_open_connections(0));
-    assert!((1500..4500).contains(&took), "ttl and a pass, not {took} ms");
+    let ((), took) = timed(|| {
+        burst(&httpd, &peer, &gate, 5);
+        peer.wait_for_open_connections(0);
+    });
+    assert!(took >= 2000, "ttl, not {took} ms");
+    assert_eq!((peer.connections(), peer.requests()), (5, 5));
     assert_eq!(peer.errors(), Vec::<String>::new());
 }
 
@@ -106,13 +109,10 @@ fn connections_the_backend_has_closed_are_closed_by_every_child_though_no_reques
     assert_eq!(sockets::count(State::Established, address), 4, "one of each child");
     drop(peer);
 
-    let ((), took) = timed(|| {
-        wait_for("the children have closed their ends", || {
-            let left = [State::Established, State::CloseWait];
-            left.iter().all(|state| sockets::count(*state, address) == 0).then_some(())
-        });
+    wait_for("the children have closed their ends", || {
+        let left = [State::Established, State::CloseWait];
+        left.iter().all(|state| sockets::count(*state, address) == 0).then_some(())
     });
-    assert!(took < 3500, "two passes, not {took} ms");
     drop(httpd);
 }
 
@@ -120,8 +120,7 @@ fn connections_the_backend_has_closed_are_closed_by_every_child_though_no_reques
 #[test]
 fn min_connections_stay_open_past_their_ttl() {
     let (peer, gate) = holding();
-    let httpd =
-        plain(one_child().conf("ProxyAjpMaintain 1"), &peer, "min=2 smax=2 max=5 ttl=2 acquire=50");
+    let httpd = plain(one_child().conf("ProxyAjpMaintain 1"), &peer, "min=2 smax=2 max=5 ttl=2");
     burst(&httpd, &peer, &gate, 5);
 
     peer.wait_for_open_connections(2);
@@ -140,11 +139,11 @@ fn a_prefork_child_has_a_connection_past_its_ttl_only_where_min_says_so() {
     let (closing, keeping) = (ScriptedPeer::start(uris), ScriptedPeer::start(uris));
     let httpd = prefork(1)
         .conf("ProxyAjpMaintain 1")
-        .conf(&format!("ProxyPass /closing ajp://127.0.0.1:{}/app ttl=2", closing.port()))
-        .conf(&format!("ProxyPass /keeping ajp://127.0.0.1:{}/app ttl=2 min=1", keeping.port()))
+        .conf(&format!("ProxyPass /closing ajp://127.0.0.1:{}/app ttl=4", closing.port()))
+        .conf(&format!("ProxyPass /keeping ajp://127.0.0.1:{}/app ttl=4 min=1", keeping.port()))
         .start();
     httpd.get("/closing/x").expect(200);
-    assert_eq!(closing.open_connections(), 1);
+    assert_eq!(closing.connections(), 1);
 
     closing.wait_for_open_connections(0);
     wait_for("one is open", || (keeping.open_connections() == 1).then_some(()));
@@ -156,18 +155,27 @@ fn a_prefork_child_has_a_connection_past_its_ttl_only_where_min_says_so() {
 #[test]
 fn a_connection_idle_for_longer_than_idlemax_is_closed_and_not_used_again() {
     let peer = ScriptedPeer::start(uris);
-    let httpd = plain(one_child().conf("ProxyAjpMaintain 0"), &peer, "ttl=60 idlemax=700");
+    let httpd = plain(one_child().conf("ProxyAjpMaintain 0"), &peer, "ttl=60 idlemax=3000");
     let mut client = httpd.client();
     client.get("/app/1").expect(200);
     client.get("/app/2").expect(200);
     assert_eq!(peer.connections(), 1);
     // The idle time is the experiment.
-    std::thread::sleep(std::time::Duration::from_millis(1000));
+    std::thread::sleep(std::time::Duration::from_millis(3200));
     client.get("/app/3").expect(200);
 
     assert_eq!(peer.connections(), 2);
     peer.wait_for_open_connections(1);
     assert_eq!(peer.errors(), Vec::<String>::new(), "nothing was sent on the first");
+}
+
+/// For how long, as httpd's log says, requests have waited for a free connection in vain.
+fn came_free_within(httpd: &Httpd) -> Vec<String> {
+    let log = httpd.error_log();
+    let limits = log.lines().filter_map(|line| {
+        line.split_once("none came free within ")?.1.split([';', ' ', ',']).next()
+    });
+    limits.map(str::to_owned).collect()
 }
 
 // row 14
@@ -180,7 +188,8 @@ fn with_no_free_connection_a_plain_worker_is_a_503_after_acquire() {
 
     let (answer, took) = timed(|| httpd.get("/app/third"));
     assert_eq!(answer.status, 503);
-    assert!((190..1200).contains(&took), "{took} ms");
+    assert!(took >= 190, "{took} ms");
+    assert_eq!(came_free_within(&httpd), ["200ms"]);
     gate.open();
     for mut client in held {
         client.response("GET").expect(200);
@@ -197,13 +206,17 @@ fn with_no_free_connection_a_request_goes_to_the_other_member_and_the_first_is_n
 
     let (answer, took) = timed(|| pair.httpd.get("/app/third"));
     assert_eq!(answer.expect(200).text(), "/app/third", "by b");
-    assert!((190..1200).contains(&took), "{took} ms");
+    assert!(took >= 190, "{took} ms");
+    assert_eq!(came_free_within(&pair.httpd), ["200ms"]);
     assert!(!pair.a_is_in_error());
     gate.open();
     for mut client in held {
         client.response("GET").expect(200);
     }
-    assert_eq!(pair.httpd.get("/app/fourth").expect(200).text(), "held", "by a");
+    // A place is free when the request is over for httpd, not when the client has read its end.
+    wait_for("a serves again", || {
+        (pair.httpd.get("/app/fourth").expect(200).text() == "held").then_some(())
+    });
 }
 
 // row 15
@@ -214,9 +227,9 @@ fn with_acquire_0_a_free_place_is_taken_at_once_and_a_full_pool_is_not_waited_fo
     let held = hold(&httpd, 1);
     peer.wait_for_requests(1);
 
-    let (answer, took) = timed(|| httpd.get("/app/second"));
-    assert_eq!(answer.status, 503);
-    assert!(took < 150, "{took} ms");
+    // The place is taken until this has been answered.
+    httpd.get("/app/second").expect(503);
+    assert_eq!(came_free_within(&httpd), ["0ns"]);
     gate.open();
     for mut client in held {
         client.response("GET").expect(200);
@@ -255,7 +268,7 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
     let httpd = plain(
         one_child().conf("ProxyAjpMaintain 1"),
         &peer,
-        "pingmode=interval pinginterval=1 ping=5",
+        "pingmode=interval pinginterval=1 ping=600",
     );
     burst(&httpd, &peer, &gate, 4);
     wait_for("an idle connection is pinged", || (peer.cpings() > 0).then_some(()));
@@ -263,13 +276,11 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
     let clients: Vec<Client> = (0..4).map(|_| httpd.client()).collect();
     std::thread::scope(|scope| {
         for mut client in clients {
-            scope.spawn(move || {
-                let (answer, took) = timed(|| client.get("/app/x"));
-                answer.expect(200);
-                assert!(took < 1500, "{took} ms");
-            });
+            // Who waited for a ping would wait for ten minutes, and for longer than a client does.
+            scope.spawn(move || client.get("/app/x").expect(200));
         }
     });
+    assert!(peer.open_connections() > 4, "the pings still wait for their answers");
 }
 
 // row 20
@@ -301,8 +312,8 @@ fn a_stray_byte_on_an_idle_connection_is_found_though_no_request_comes() {
     let httpd = plain(one_child().conf("ProxyAjpMaintain 1"), &peer, "");
     httpd.get("/app/x").expect(200);
 
-    let ((), took) = timed(|| peer.wait_for_open_connections(0));
-    assert!(took < 3500, "two passes, not {took} ms");
+    peer.wait_for_open_connections(0);
+    assert_eq!((peer.connections(), peer.requests()), (1, 1));
 }
 
 // row 21
