@@ -234,14 +234,9 @@ fn a_port_that_closes_every_connection_at_once_is_not_stormed() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let start = Instant::now();
     let _agent = Agent::between(&httpd, &container, &["--backoff-max", "1000"]);
-    let mut accepted = 0;
-    let left = || Duration::from_secs(3).saturating_sub(start.elapsed());
-    while let Some(stream) = httpd.accept_within(left()) {
-        drop(stream);
-        accepted += 1;
-    }
     // Two at first, then after 50 to 100, 100 to 200, 200 to 400, 400 to 800 ms, 0.5 to 1 s.
-    assert!((3..=12).contains(&accepted), "{accepted} connections in 3 s");
+    (0..13).for_each(|_| drop(httpd.accept()));
+    assert!(start.elapsed() >= Duration::from_secs(3), "13 in {:?}", start.elapsed());
 }
 
 #[test]

@@ -4,7 +4,6 @@
 mod support;
 
 use std::process::Command;
-use std::time::Instant;
 
 use support::dialer::{Agent, END_RESPONSE, Listener, QUIET, ends, expect, joined, pinged, send};
 
@@ -29,12 +28,10 @@ fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
 #[test]
 fn a_connection_between_two_requests_does_not_hold_up_the_end() {
     let (httpd, container) = (Listener::open(), Listener::open());
-    let mut agent = Agent::between(&httpd, &container, &[]);
+    let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
     let (front, back) = pinged(&httpd, &container);
-    let start = Instant::now();
     agent.signal("INT");
     assert_eq!(agent.wait_for_end().code(), Some(0));
-    assert!(start.elapsed().as_secs() < 25, "drain-timeout is 30 s");
     assert!(ends(&front) && ends(&back));
 }
 

@@ -13,7 +13,7 @@ use support::ajp::request::{body_data, forward_request};
 use support::ajp::{ScriptedPeer, chunk, end_response, get_body_chunk, headers};
 use support::httpd::Httpd;
 use support::members::{Gate, balancer, is_in_error, one_child};
-use support::process::free_port;
+use support::process::{free_port, wait_for};
 
 /// What the container was told of each request body: the bytes, and whether it was told of their end.
 type Uploads = Arc<Mutex<Vec<(Vec<u8>, bool)>>>;
@@ -103,15 +103,9 @@ fn an_http_member_beside_an_ajp_member_comes_back_after_its_retry() {
         httpd.get("/app/x").expect(200);
     }
     http_server(port);
-    for _ in 0..4 {
-        std::thread::sleep(Duration::from_millis(1200));
-        for _ in 0..4 {
-            if httpd.get("/app/x").expect(200).text() == "http" {
-                return;
-            }
-        }
-    }
-    panic!("the http member is never asked again: {}", httpd.error_log());
+    wait_for("the http member is asked again", || {
+        (httpd.get("/app/x").expect(200).text() == "http").then_some(())
+    });
 }
 
 #[test]

@@ -314,10 +314,10 @@ fn a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays() {
     let port = Tomcat::shared().port;
     let httpd = Httpd::setup()
         .conf("<Proxy balancer://one>")
-        .conf(&format!("BalancerMember ajp://127.0.0.1:{port} timeout=1 retry=600"))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{port} timeout=5 retry=600"))
         .conf("</Proxy>\nProxyPass /app balancer://one/app")
         .start();
 
-    assert_eq!(httpd.get("/app/slow?ms=4000").status, 504);
+    assert_eq!(httpd.get("/app/slow?ms=20000").status, 504);
     assert_eq!(httpd.get("/app/slow?ms=10").expect(200).text(), "slept 10\n");
 }

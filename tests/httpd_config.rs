@@ -155,7 +155,7 @@ fn connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer() {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     bind(&listener, &address).expect("the port is free");
     listen(&listener, 0).expect("a bound socket");
-    let brief = std::time::Duration::from_millis(200);
+    let brief = std::time::Duration::from_secs(1);
     let queued: Vec<_> =
         std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, brief).ok())
             .take(64)
@@ -168,8 +168,9 @@ fn connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer() {
     let answer = httpd.get("/app/echo");
 
     assert_eq!(answer.status, 503);
-    let took = started.elapsed().as_millis();
-    assert!((250..10_000).contains(&took), "{took} ms");
+    assert!(started.elapsed() >= brief * 3 / 10, "{:?}", started.elapsed());
+    let log = httpd.error_log();
+    assert_eq!(log.matches("no answer within 300ms").count(), 1, "{log}");
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn acquire_0_looks_once_wherever_worker_parameters_may_stand() {
     let httpd = Httpd::setup()
         .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
         .conf(&format!(
-            "ProxyPass /app ajp://127.0.0.1:{}/app max=1 acquire=0 timeout=2",
+            "ProxyPass /app ajp://127.0.0.1:{}/app max=1 acquire=0 timeout=6",
             silent.port()
         ))
         .start();

@@ -17,7 +17,7 @@ fn httpd() -> &'static Httpd {
     let httpd = SHARED.get_or_init(|| {
         let tomcat = Tomcat::shared();
         let brief = format!(
-            "ProxyPass /brief ajp://127.0.0.1:{}/app timeout=2 secret={SECRET}",
+            "ProxyPass /brief ajp://127.0.0.1:{}/app timeout=5 secret={SECRET}",
             tomcat.secret_port
         );
         Httpd::setup().define("AJP_PORT", tomcat.port).example("proxy.conf").conf(&brief).start()

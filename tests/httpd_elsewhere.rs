@@ -180,7 +180,7 @@ const OF_B: &str = "Cookie: JSESSIONID=x.b\r\n";
 #[test]
 fn no_member_gets_a_request_twice_because_the_other_one_is_not_there() {
     for (parameters, path) in [
-        ("replytimeout=200 maxreplytimeouts=99 recovery=0", "/app/silent"),
+        ("replytimeout=2000 maxreplytimeouts=99 recovery=0", "/app/silent"),
         ("failstatus=500 recovery=0", "/app/500"),
     ] {
         let two = Two::start();
@@ -199,7 +199,7 @@ fn no_member_gets_a_request_twice_because_the_other_one_is_not_there() {
 #[test]
 fn no_member_gets_a_request_twice_with_retry_0() {
     let two = Two::start();
-    let parameters = "retry=0 replytimeout=200 maxreplytimeouts=99 recovery=0";
+    let parameters = "retry=0 replytimeout=2000 maxreplytimeouts=99 recovery=0";
     let httpd = sticky(two.first.port(), two.second.port(), parameters, "");
     let headers = format!("{OF_A}Content-Length: 2\r\n");
     httpd.client().request("POST", "/app/silent", &headers, b"ab");
@@ -210,7 +210,7 @@ fn no_member_gets_a_request_twice_with_retry_0() {
 #[test]
 fn failontimeout_marks_the_member_that_timed_out_and_not_the_one_that_answered() {
     let (slow, quick) = (ScriptedPeer::start(silence), Two::start());
-    let parameters = "replytimeout=200 maxreplytimeouts=99 recovery=0";
+    let parameters = "replytimeout=2000 maxreplytimeouts=99 recovery=0";
     let httpd = sticky(slow.port(), quick.second.port(), parameters, "failontimeout=On");
 
     assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");

@@ -136,7 +136,7 @@ fn hold(conn: &mut PeerConnection) -> std::io::Result<()> {
 #[test]
 fn an_upload_arrives_whole_after_the_first_member_was_busy_and_that_member_stays_usable() {
     let peer = ScriptedPeer::start(hold);
-    let member = format!("ajp://127.0.0.1:{} max=1 acquire=50 timeout=2", peer.port());
+    let member = format!("ajp://127.0.0.1:{} max=1 acquire=50", peer.port());
     let httpd = balanced(&member)
         .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
         .conf("ProxyStatus Full\n<Location /server-status>\nSetHandler server-status\n</Location>")
@@ -149,6 +149,9 @@ fn an_upload_arrives_whole_after_the_first_member_was_busy_and_that_member_stays
     assert_eq!(upload(&httpd, &body, "").expect(200).said("sha256"), sha256([body]));
     let page = httpd.get("/server-status").expect(200).text();
     assert!(!page.contains("Err"), "{page}");
+    // Ends the request that was held until now.
+    drop(peer);
+    waiting.response("GET");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Balanced {
         let httpd = Httpd::setup()
             .mpm(mpm)
             .conf("<Proxy balancer://two>")
-            .conf(&format!("BalancerMember ajp://127.0.0.1:{} timeout=1", faulty.port()))
+            .conf(&format!("BalancerMember ajp://127.0.0.1:{} timeout=5", faulty.port()))
             .conf(&format!("BalancerMember ajp://127.0.0.1:{} status=+H", standby.port()))
             .conf("</Proxy>")
             .conf("ProxyPass /app balancer://two/app")
@@ -207,7 +207,7 @@ fn failontimeout_puts_a_silent_member_in_error() {
     let (faulty, standby) = (backend(), ScriptedPeer::echo());
     let httpd = Httpd::setup()
         .conf("<Proxy balancer://two>")
-        .conf(&format!("BalancerMember ajp://127.0.0.1:{} timeout=1", faulty.port()))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} timeout=5", faulty.port()))
         .conf(&format!("BalancerMember ajp://127.0.0.1:{} status=+H", standby.port()))
         .conf("ProxySet failontimeout=On\n</Proxy>\nProxyPass /app balancer://two/app")
         .start();
@@ -284,7 +284,7 @@ fn with_ping_nothing_reaches_the_next_client_that_a_backend_sends_even_later() {
         conn.send(response("somebody else's"))?;
         conn.expect_close()
     });
-    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=5", peer.port());
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=60", peer.port());
     let httpd = one_child().conf(&pass).start();
     for _ in 0..10 {
         assert_eq!(httpd.get("/app/x").expect(200).text(), "mine");
@@ -444,7 +444,7 @@ fn with_all_connections_in_use_a_request_gets_503_within_acquire_and_no_member_i
     let httpd = Httpd::setup()
         .conf("ThreadsPerChild 8\nMaxRequestWorkers 8\nStartServers 1\nServerLimit 1")
         .conf("<Proxy balancer://one>")
-        .conf(&format!("BalancerMember ajp://127.0.0.1:{} max=1 acquire=50 timeout=2", peer.port()))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} max=1 acquire=50", peer.port()))
         .conf("</Proxy>\nProxyPass /app balancer://one/app")
         .conf("ProxyStatus Full")
         .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
@@ -457,4 +457,7 @@ fn with_all_connections_in_use_a_request_gets_503_within_acquire_and_no_member_i
     let page = httpd.get("/server-status").expect(200).text();
     assert!(page.contains("Init Ok"), "{page}");
     balanced.assert_both_members_are_well("nothing");
+    // Ends the request that was silent until now.
+    drop(peer);
+    waiting.response("GET").expect(502);
 }

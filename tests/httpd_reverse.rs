@@ -8,13 +8,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::thread::scope;
-use std::time::Duration;
 
 use support::ajp::ScriptedPeer;
 use support::ajp::echo::respond;
 use support::httpd::{Httpd, Mpm, Setup};
 use support::members::{ONE_CHILD, serve};
-use support::process::{free_port, wait_for};
+use support::process::{DEADLINE, free_port, wait_for};
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -301,7 +300,7 @@ fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
         for _ in 0..8 {
             scope.spawn(|| httpd.get("/app/x").expect(200));
         }
-        only.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        only.set_read_timeout(Some(DEADLINE)).unwrap();
         for _ in 0..8 {
             let mut header = [0; 4];
             only.read_exact(&mut header).unwrap();

@@ -61,7 +61,7 @@ fn pages_and_uploads_come_through_under_every_mpm() {
     let servers = [Mpm::Event, Mpm::Worker, Mpm::Prefork].map(|mpm| (mpm, free_port()));
     let _agent = agent(&servers.map(|(_, port)| port), &tomcat(), &[]);
     for (mpm, port) in servers {
-        let httpd = setup(mpm, port, "ping=5").start();
+        let httpd = setup(mpm, port, "ping=60").start();
         let mut client = httpd.client();
         for _ in 0..5 {
             let page = client.get("/app/index.html").expect(200).text();

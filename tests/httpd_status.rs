@@ -112,13 +112,15 @@ fn the_figures_are_the_peers_own_where_threads_of_several_children_count_at_once
 fn figures_are_the_peers_own(setup: Setup) -> Httpd {
     let (of_a, of_b) = (Bytes::default(), Bytes::default());
     let (a, b) = (peer(&of_a, true), peer(&of_b, false));
-    let common = "ping=5 replytimeout=200 maxreplytimeouts=100000";
+    let common = "ping=60 maxreplytimeouts=100000";
     let members = [
         format!("ajp://127.0.0.1:{} route=a {common}", a.port()),
         format!("ajp://127.0.0.1:{} route=b lbset=1 {common}", b.port()),
     ];
     let down = free_port();
     let setup = setup.conf("CustomLog children.log \"%P\"");
+    // Everybody else is waited for.
+    let setup = setup.conf("SetEnvIf Request_URI /silent$ ajp-reply-timeout=200");
     let setup = setup.conf(&format!("ProxyPass /down ajp://127.0.0.1:{down}"));
     let httpd = with_status(balancer(setup, &members)).start();
 
@@ -213,7 +215,7 @@ fn requests_that_wait_for_a_connection_are_counted_while_they_do() {
     let setup = Httpd::setup().conf("StartServers 1\nServerLimit 1\nMaxRequestWorkers 16");
     let httpd = with_status(balancer(
         setup,
-        &[format!("ajp://127.0.0.1:{} route=a max=2 acquire=300", peer.port())],
+        &[format!("ajp://127.0.0.1:{} route=a max=2 acquire=5000", peer.port())],
     ));
     let httpd = httpd.conf("ThreadsPerChild 16\nMaxSpareThreads 16").start();
     let port = format!(":{}", peer.port());

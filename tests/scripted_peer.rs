@@ -6,7 +6,6 @@ mod support;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mod_proxy_ajp_rs::protocol::{
@@ -14,6 +13,7 @@ use mod_proxy_ajp_rs::protocol::{
     packet_len,
 };
 use support::ajp::{ScriptedPeer, chunk, end_response, headers};
+use support::process::DEADLINE;
 
 /// A blocking client of the codec.
 struct Client<S> {
@@ -67,7 +67,7 @@ impl<S: Read + Write> Client<S> {
 
 fn connect(peer: &ScriptedPeer) -> Client<TcpStream> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, peer.port())).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     Client { stream, buffer: BytesMut::new() }
 }
 
@@ -123,7 +123,7 @@ fn a_script_can_serve_on_a_unix_socket() {
     let path = folder.path().join("ajp.sock");
     let peer = ScriptedPeer::start_unix(&path, support::ajp::echo).unwrap();
     let stream = UnixStream::connect(&path).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut client = Client { stream, buffer: BytesMut::new() };
     assert_eq!(client.exchange(&request("GET", &[]), Bytes::new()).0, 200);
     drop(peer);
