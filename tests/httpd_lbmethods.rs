@@ -11,7 +11,7 @@ use support::ajp::echo::{respond, uris};
 use support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use support::http::Client;
 use support::httpd::{Httpd, Mpm, Setup};
-use support::manager::{NONCE, manage};
+use support::manager::{NONCE, manage, member, said};
 use support::members::{ONE_CHILD, backend, children, hold, holding, is_in_error};
 use support::process::{free_port, signal, wait_for};
 
@@ -130,6 +130,11 @@ fn by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as
     a.wait_for_requests(5);
 
     assert_eq!(counted([&a, &b], || ask(&httpd, 10)), [0, 10]);
+    // A request counts until it is over for httpd, not until the client has its answer: with the last
+    // of these still counted, the fifth that hangs at b would find both as busy.
+    wait_for("b has nothing to do", || {
+        (said(&member(&httpd, b.port()), "busy") == "0").then_some(())
+    });
     assert_eq!(
         counted([&a, &b], || {
             hanging.extend(hold(&httpd, 5));
