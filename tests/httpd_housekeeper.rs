@@ -18,9 +18,6 @@ use support::http::Client;
 use support::httpd::{Httpd, Mpm};
 use support::process::{free_port, signal, wait_for};
 
-/// Two passes, and what a machine with all its cores busy may need on top.
-const TWO_PASSES: Duration = Duration::from_secs(2 + 6);
-
 /// Four children, under an MPM with threads. Prefork has four anyway.
 const FOUR_CHILDREN: &str = "StartServers 4\nMinSpareThreads 64\nMaxSpareThreads 128\n";
 
@@ -131,11 +128,8 @@ fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str, conf: &str) {
     wait_for("four children have connections", || (sockets(&httpd, port).len() >= 4).then_some(()));
 
     drop(peer);
-    let closed = Instant::now();
     wait_for("no socket is left", || sockets(&httpd, port).is_empty().then_some(()));
 
-    let took = closed.elapsed();
-    assert!(took < TWO_PASSES, "{took:?}");
     assert_eq!(httpd.get("/app/hello").status, 503, "the backend is away, httpd is not");
 }
 
@@ -175,9 +169,11 @@ fn an_idle_connection_with_unread_bytes_is_closed() {
     assert_eq!(peer.requests(), 1);
 }
 
-/// Closes a connection on which nothing comes for four seconds, as Tomcat's keepAliveTimeout.
+/// Closes a connection on which nothing comes for eight seconds, as Tomcat's keepAliveTimeout.
+const IMPATIENCE: Duration = Duration::from_secs(8);
+
 fn impatient(conn: &mut PeerConnection) -> io::Result<()> {
-    conn.set_read_timeout(Duration::from_secs(4))?;
+    conn.set_read_timeout(IMPATIENCE)?;
     while let Some(payload) = conn.read_packet()? {
         if payload == [0x0A] {
             conn.send(cpong())?;
@@ -193,7 +189,7 @@ fn interval_pings_keep_a_connection_alive(mpm: Mpm) {
     let peer = ScriptedPeer::start(impatient);
     let httpd = proxy(mpm, &peer, "pinginterval=1");
     let mut clients = ask(&httpd, 1);
-    wait_for("longer than the backend's patience", || (peer.cpings() >= 6).then_some(()));
+    wait_for("longer than the backend's patience", || (peer.cpings() >= 10).then_some(()));
 
     clients[0].get("/app/hello").expect(200);
     assert_eq!(peer.connections(), 1);
@@ -241,7 +237,7 @@ fn a_backend_that_hangs_does_not_delay_what_is_done_for_another() {
     let silent = ScriptedPeer::start(answers_no_cping);
     let peer = ScriptedPeer::start(uris);
     let conf =
-        format!("ProxyPass /silent ajp://127.0.0.1:{}/ pinginterval=1 ping=50", silent.port());
+        format!("ProxyPass /silent ajp://127.0.0.1:{}/ pinginterval=1 ping=600", silent.port());
     let conf = format!("{conf} pingmode=interval");
     let httpd = proxy_with(Mpm::Event, &peer, "", &conf);
     httpd.get("/silent").expect(200);
@@ -250,11 +246,9 @@ fn a_backend_that_hangs_does_not_delay_what_is_done_for_another() {
 
     let port = peer.port();
     drop(peer);
-    let closed = Instant::now();
     wait_for("the other's socket is closed", || sockets(&httpd, port).is_empty().then_some(()));
 
-    assert!(closed.elapsed() < TWO_PASSES);
-    assert_eq!(silent.open_connections(), 1, "its 50 seconds are not over");
+    assert_eq!(silent.open_connections(), 1, "its ten minutes are not over");
 }
 
 /// One child, so that connections can be counted.
@@ -264,15 +258,14 @@ const ONE_CHILD: &str = "ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\n\
 #[test]
 fn a_request_does_not_wait_while_the_only_connection_is_pinged() {
     let peer = ScriptedPeer::start(answers_no_cping);
-    let parameters = "max=1 pinginterval=1 pingmode=interval ping=5";
+    let parameters = "max=1 pinginterval=1 pingmode=interval ping=600";
     let httpd = proxy_with(Mpm::Event, &peer, parameters, ONE_CHILD);
     httpd.get("/app/hello").expect(200);
     wait_for("a CPING without answer", || (peer.cpings() > 0).then_some(()));
 
-    let asked = Instant::now();
+    // Else it would for ten minutes, and no client waits that long.
     httpd.get("/app/hello").expect(200);
 
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     assert_eq!((peer.requests(), peer.connections()), (2, 2), "over a new connection");
 }
 
@@ -477,16 +470,17 @@ fn proxy_ajp_maintain_0_switches_it_off() {
 #[test]
 fn proxy_ajp_maintain_says_how_often() {
     let peer = ScriptedPeer::start(uris);
-    let httpd = proxy_with(Mpm::Event, &peer, "ttl=1", "ProxyAjpMaintain 3600");
+    // And no limit to how long a child may take to end.
+    let conf = "ProxyAjpMaintain 3600\nGracefulShutdownTimeout 0";
+    let httpd = proxy_with(Mpm::Event, &peer, "ttl=1", conf);
     let _clients = ask(&httpd, 1);
     // The first pass was at the start; the next one is in an hour.
     let waited = Instant::now();
     wait_for("well past ttl", || (waited.elapsed() > Duration::from_secs(3)).then_some(()));
     assert_eq!(peer.open_connections(), 1);
-    // And an hour's wait does not keep a child from ending, which dropping httpd shows.
-    let ended = Instant::now();
-    drop(httpd);
-    assert!(ended.elapsed() < Duration::from_secs(9), "{:?}", ended.elapsed());
+    // And an hour's wait does not keep a child from ending.
+    signal("WINCH", httpd.pid());
+    wait_for("the children end", || httpd.children().is_empty().then_some(()));
 }
 
 #[test]
@@ -511,21 +505,22 @@ fn proxy_ajp_maintain_is_for_the_whole_server() {
 
 #[test]
 fn a_prefork_child_ends_at_once_on_term_and_usr1() {
-    let peer = ScriptedPeer::start(uris);
-    let httpd = proxy(Mpm::Prefork, &peer, "pinginterval=1");
-    for name in ["TERM", "USR1", "TERM", "USR1", "TERM", "USR1"] {
-        drop(ask(&httpd, 4));
-        let children = httpd.children();
-        let told = Instant::now();
-        for child in &children {
-            signal(name, *child);
+    // With a pass each second, and with none for an hour.
+    for maintain in ["", "ProxyAjpMaintain 3600"] {
+        let peer = ScriptedPeer::start(uris);
+        let httpd = proxy_with(Mpm::Prefork, &peer, "pinginterval=1", maintain);
+        for name in ["TERM", "USR1", "TERM", "USR1", "TERM", "USR1"] {
+            drop(ask(&httpd, 4));
+            let children = httpd.children();
+            for child in &children {
+                signal(name, *child);
+            }
+            wait_for("they are gone", || {
+                httpd.children().iter().all(|child| !children.contains(child)).then_some(())
+            });
         }
-        wait_for("they are gone", || {
-            httpd.children().iter().all(|child| !children.contains(child)).then_some(())
-        });
-        assert!(told.elapsed() < Duration::from_secs(8), "{name}: {:?}", told.elapsed());
+        httpd.get("/app/hello").expect(200);
     }
-    httpd.get("/app/hello").expect(200);
 }
 
 #[track_caller]

@@ -11,7 +11,7 @@
 //! | 4 | `jk_dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
 //! | 5 | `httpd_config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
 //! | 13 | `migrate_golden.rs` | see `jk_mapping.rs` |
-//! | 8, 9 | `httpd_idle_tomcat.rs` | also `what_tomcat_has_closed_is_out_of_close_wait_within_two_passes_under_every_mpm` |
+//! | 8, 9 | `httpd_idle_tomcat.rs` | also `what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm` |
 //! | 17, 18 | `jk_dropped_flows.rs` | the three others there |
 //! | 20 | `proxy_isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
 //! | 27 | `proxy_retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
