@@ -6,12 +6,13 @@
 mod support;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{ScopedJoinHandle, scope, sleep};
 use std::time::{Duration, Instant};
 
 use support::httpd::{Httpd, Setup};
 use support::members::{ONE_CHILD, balancer};
+use support::process::wait_for;
 use support::sockets;
 use support::tomcat::Tomcat;
 
@@ -38,7 +39,7 @@ struct Seen {
 }
 
 /// Asks for pages until the end.
-fn ask(httpd: &Httpd, end: &AtomicBool) -> Vec<Seen> {
+fn ask(httpd: &Httpd, end: &AtomicBool, answers: &AtomicUsize) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut client = httpd.client();
     while !end.load(Ordering::Relaxed) {
@@ -50,6 +51,7 @@ fn ask(httpd: &Httpd, end: &AtomicBool) -> Vec<Seen> {
         let is_page_of_httpd = answer.text().contains(&format!("<title>{} ", answer.status));
         let (end, status) = (Instant::now(), answer.status);
         seen.push(Seen { start, end, status, is_page_of_httpd, log_id });
+        answers.fetch_add(1, Ordering::Relaxed);
         if answer.header("Connection") == Some("close") {
             client = httpd.client();
         }
@@ -59,12 +61,13 @@ fn ask(httpd: &Httpd, end: &AtomicBool) -> Vec<Seen> {
 }
 
 /// When the port was seen to be listened on, until the end: start and end of each look.
-fn watch(port: u16, end: &AtomicBool) -> Vec<(Instant, Instant)> {
+fn watch(port: u16, end: &AtomicBool, seen: &AtomicUsize) -> Vec<(Instant, Instant)> {
     let mut sightings = Vec::new();
     while !end.load(Ordering::Relaxed) {
         let start = Instant::now();
         if sockets::is_listening(port) {
             sightings.push((start, Instant::now()));
+            seen.fetch_add(1, Ordering::Relaxed);
         }
         sleep(Duration::from_millis(5));
     }
@@ -191,24 +194,40 @@ fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two
     ];
     let balanced = balancer(fifty_threads(), &members).start();
     let (end, mut stops) = (AtomicBool::new(false), Vec::new());
+    let counts = [(); 3].map(|()| AtomicUsize::new(0));
 
     let (of_plain, of_pinging, of_balanced, sightings) = scope(|scope| {
         let end = &end;
-        let clients = |httpd, count| -> Vec<_> {
-            (0..count).map(|_| scope.spawn(move || ask(httpd, end))).collect()
+        let [to_it_alone, to_both, looks] = &counts;
+        let clients = |httpd, count, answers| -> Vec<_> {
+            (0..count).map(|_| scope.spawn(move || ask(httpd, end, answers))).collect()
         };
-        let clients = [clients(&plain, 13), clients(&pinging, 12), clients(&balanced, 25)];
+        let clients = [
+            clients(&plain, 13, to_it_alone),
+            clients(&pinging, 12, to_it_alone),
+            clients(&balanced, 25, to_both),
+        ];
         let port = restarted.port;
-        let watch = scope.spawn(move || watch(port, end));
-        // Long enough that it is seen to listen before it stops.
-        sleep(Duration::from_millis(1500));
+        let watch = scope.spawn(move || watch(port, end, looks));
+        // It is there for a while, is seen to listen, and answers.
+        let serves = || {
+            let wanted = [(to_it_alone, 100), (to_both, 100), (looks, 10)]
+                .map(|(count, more)| (count, count.load(Ordering::Relaxed) + more));
+            sleep(Duration::from_millis(1500));
+            wait_for("clients come, and it is seen to listen", || {
+                let is_enough = |(count, wanted): &(&AtomicUsize, usize)| {
+                    count.load(Ordering::Relaxed) >= *wanted
+                };
+                wanted.iter().all(is_enough).then_some(())
+            });
+        };
+        serves();
         for _ in 0..RESTARTS {
             let start = Instant::now();
             restarted.stop();
             stops.push((start, Instant::now()));
             restarted.start_again();
-            // For so long it is there.
-            sleep(Duration::from_millis(1500));
+            serves();
         }
         end.store(true, Ordering::Relaxed);
         let all = |clients: Vec<ScopedJoinHandle<'_, Vec<Seen>>>| -> Vec<Seen> {

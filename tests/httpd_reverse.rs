@@ -293,7 +293,14 @@ fn programs_that_httpd_starts_do_not_inherit_the_port() {
 #[test]
 fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
     let port = free_port();
-    let httpd = setup(port, "").start();
+    // Unless acquire says otherwise, each would wait for a second at the most.
+    let httpd = Httpd::setup()
+        .conf(ONE_CHILD)
+        .conf(&format!(
+            "ProxyAjpReverse ajp://127.0.0.1:{port} allow=127.0.0.1\n\
+             ProxyPass /app ajp://127.0.0.1:{port}/app acquire=60000"
+        ))
+        .start();
     // One connection and no other: eight requests at once share it.
     let mut only = TcpStream::connect(at(port)).unwrap();
     scope(|scope| {

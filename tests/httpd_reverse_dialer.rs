@@ -34,10 +34,13 @@ fn key() -> &'static str {
     key.to_str().expect("ASCII")
 }
 
+/// Unless `parameters` has another `acquire`, a request waits for the agent as long as a client waits
+/// for it.
 fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
+    let acquire = if parameters.contains("acquire=") { "" } else { "acquire=60000" };
     Httpd::setup().mpm(mpm).conf(&format!(
         "ProxyAjpReverse ajp://127.0.0.1:{port} keyfile={} node=node1\n\
-         ProxyPass /app ajp://127.0.0.1:{port}/app {parameters}",
+         ProxyPass /app ajp://127.0.0.1:{port}/app {acquire} {parameters}",
         key()
     ))
 }
@@ -94,8 +97,9 @@ fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
     let mut tomcat = Tomcat::start();
     let container = format!("127.0.0.1:{}", tomcat.port);
     let agent = agent(&[port], &container, &["--backoff-max", "200"]);
-    let httpd = setup(Mpm::Event, port, "").start();
-    httpd.get("/app/static.txt").expect(200);
+    let httpd = setup(Mpm::Event, port, "acquire=1000").start();
+    let pages_come = || (httpd.get("/app/static.txt").status == 200).then_some(());
+    process::wait_for("it has dialled in", pages_come);
     tomcat.stop();
     // The first that comes over a connection finds out; that connection is closed unanswered.
     let first = httpd.get("/app/static.txt").status;
@@ -105,7 +109,7 @@ fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
     let post = httpd.client().request("POST", "/app/upload", "Content-Length: 1\r\n", b"x");
     post.expect(503);
     tomcat.start_again();
-    process::wait_for("a page", || (httpd.get("/app/static.txt").status == 200).then_some(()));
+    process::wait_for("a page", pages_come);
 }
 
 #[test]

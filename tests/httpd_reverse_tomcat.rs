@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{scope, sleep};
-use std::time::{Duration, Instant};
+use std::thread::scope;
+use std::time::Instant;
 
 use support::http::{Generated, said, sha256};
 use support::httpd::{Httpd, Mpm, Setup};
@@ -44,11 +44,13 @@ fn connector(port: u16, spare: u32, more: &str) -> String {
     )
 }
 
-/// An httpd at which the container of `/app` dials in at this port, with the key, as node1.
+/// An httpd at which the container of `/app` dials in at this port, with the key, as node1. Unless
+/// `parameters` has another `acquire`, a request waits for that as long as a client waits for it.
 fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
+    let acquire = if parameters.contains("acquire=") { "" } else { "acquire=60000" };
     Httpd::setup().mpm(mpm).conf(&format!(
         "ProxyAjpReverse ajp://127.0.0.1:{port} keyfile={} node=node1\n\
-         ProxyPass /app ajp://127.0.0.1:{port}/app {parameters}",
+         ProxyPass /app ajp://127.0.0.1:{port}/app {acquire} {parameters}",
         keys()[0].display()
     ))
 }
@@ -135,19 +137,25 @@ fn a_graceful_restart_and_a_killed_child_lose_no_request_but_those_of_the_child(
                     }
                 });
             }
+            let more = || {
+                let before = served.load(Ordering::Relaxed);
+                wait_for("they are served", || {
+                    (served.load(Ordering::Relaxed) > before + 50).then_some(())
+                });
+            };
             for _ in 0..3 {
-                sleep(Duration::from_millis(300));
+                more();
                 httpd.graceful();
             }
+            more();
             assert_eq!(lost.load(Ordering::Relaxed), 0, "{mpm:?}: lost in a graceful restart");
             signal("KILL", httpd.children()[0]);
-            sleep(Duration::from_millis(500));
+            more();
             end.store(true, Ordering::Relaxed);
         });
         let (lost, served) = (lost.into_inner(), served.into_inner());
         println!("{mpm:?}: {served} served, {lost} lost with the killed child");
         assert!(lost <= 8, "{mpm:?}: {lost}: one for each client at most");
-        assert!(served > 100, "{mpm:?}: {served}");
     }
 }
 
@@ -210,13 +218,14 @@ fn a_tomcat_that_is_killed_under_load_costs_what_it_had_in_its_hands_and_no_wron
                 }
             });
         }
-        sleep(Duration::from_millis(500));
+        let more = |what| {
+            let before = served.load(Ordering::Relaxed);
+            wait_for(what, || (served.load(Ordering::Relaxed) > before + 100).then_some(()));
+        };
+        more("it serves");
         tomcat.kill();
         tomcat.start_again();
-        let before = served.load(Ordering::Relaxed);
-        wait_for("it serves again", || {
-            (served.load(Ordering::Relaxed) > before + 100).then_some(())
-        });
+        more("it serves again");
         end.store(true, Ordering::Relaxed);
     });
     let (lost, served) = (lost.into_inner(), served.into_inner());
@@ -231,25 +240,25 @@ fn without_a_tomcat_503_comes_within_acquire_and_its_return_is_noticed_at_once()
     let httpd = setup(Mpm::Event, port, "acquire=300")
         .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
         .start();
-    httpd.get("/app/static.txt").expect(200);
+    // The connector dials when it can, which may be after the first request has given up.
+    let pages_come = || (httpd.get("/app/static.txt").status == 200).then_some(());
+    wait_for("it has dialled in", pages_come);
     tomcat.stop();
-    let timed = || {
-        let start = Instant::now();
+    // How long each has waited, as the log of the last one says.
+    let waited = || {
         let answer = httpd.get("/app/static.txt").expect(503);
         assert_eq!(answer.header("Retry-After"), Some("1"));
-        start.elapsed()
+        let log = httpd.error_log();
+        let (_, last) = log.rsplit_once("(waited ").expect("why it is a 503");
+        last.split_once(')').expect("what begins ends").0.to_owned()
     };
-    let first = timed();
-    assert!(first < Duration::from_millis(400), "{first:?}");
-    wait_for("it is known to be gone", || {
-        httpd.get("/app/static.txt").expect(503);
-        httpd.error_log().contains("none for a while").then_some(())
+    assert_eq!(waited(), "300ms");
+    let later = wait_for("it is known to be gone", || {
+        Some(waited()).filter(|waited| waited.contains("none for a while"))
     });
-    let later = timed();
-    assert!(later < Duration::from_millis(150), "{later:?}");
+    assert_eq!(later, "50ms; none for a while");
     tomcat.start_again();
-    wait_for("it is back", || (httpd.get("/app/static.txt").status == 200).then_some(()));
-    println!("503 after {} ms, and after {} ms", first.as_millis(), later.as_millis());
+    wait_for("it is back", pages_come);
 }
 
 #[test]
@@ -270,7 +279,8 @@ fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
         (ports[1], "calls itself \"node2\", and node=node1 is wanted"),
         (ports[2], "no hello within"),
     ] {
-        let httpd = setup(Mpm::Event, port, "acquire=500")
+        // A handshake has half of it: who is slow with that would be named for it.
+        let httpd = setup(Mpm::Event, port, "acquire=4000")
             .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
             .start();
         // No key, no hello: the kernel keeps that one back.
@@ -292,7 +302,8 @@ fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
 #[test]
 fn a_handshake_passed_on_from_another_port_is_refused() {
     let port = free_port();
-    let httpd = setup(Mpm::Event, port, "acquire=500")
+    // A handshake has half of acquire, as above.
+    let httpd = setup(Mpm::Event, port, "acquire=4000")
         .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
         .start();
     // Tomcat dials somebody who is not httpd, and who would be between the two.
@@ -325,7 +336,7 @@ fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
         .conf("ServerLimit 8\nStartServers 4\nMinSpareServers 4\nMaxSpareServers 5\nMaxRequestWorkers 4")
         .conf(&format!(
             "ProxyAjpReverse ajp://node1 listen=127.0.0.1:{first}-{} keyfile={} node=node1\n\
-             ProxyPass /app ajp://node1/app acquire=5000",
+             ProxyPass /app ajp://node1/app acquire=60000",
             first + 7,
             keys()[0].display()
         ))
