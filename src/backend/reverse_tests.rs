@@ -1,6 +1,6 @@
 //! What dials in, with real sockets.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +16,7 @@ use crate::pool::{CloseReason, Lease, Limits, Wait};
 use crate::protocol::handshake::{Container, Hello, Key};
 
 const CPONG: [u8; 5] = [0x41, 0x42, 0, 1, 9];
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A backend, and the place where its container dials in.
 struct Scene {
@@ -144,6 +144,13 @@ fn a_request_waits_no_longer_than_acquire() {
     assert_eq!((stats.in_use, stats.waiting), (0, 0));
 }
 
+/// Whether it has been closed; what has come is read.
+fn is_closed(mut peer: &TcpStream) -> bool {
+    peer.set_nonblocking(true).unwrap();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock)
+}
+
 /// Peers that each use up all the time one connection is given.
 #[test]
 fn a_queue_of_peers_that_say_no_more_holds_a_request_up_no_longer_than_acquire() {
@@ -153,11 +160,10 @@ fn a_queue_of_peers_that_say_no_more_holds_a_request_up_no_longer_than_acquire()
         scene.settings.pings = pings;
         let peers: Vec<TcpStream> = (0..16).map(|_| scene.dial()).collect();
         peers.iter().for_each(|mut peer| peer.write_all(first).unwrap());
-        let start = Instant::now();
         assert!(scene.acquire().is_err());
-        let took = start.elapsed();
-        // All sixteen would take 1.6 s.
-        assert!(took < Duration::from_millis(1200), "{words}: {took:?}");
+        // Each that was taken from the queue has been given up.
+        let given_up = peers.iter().filter(|peer| is_closed(peer)).count();
+        assert!(given_up < 12, "{words}: {given_up} of sixteen were waited for");
     };
     no_more("keyfile=k", Pings::default(), &container.hello());
     no_more("", Pings::before_every_request(Duration::from_secs(1)), b"");
@@ -293,7 +299,7 @@ fn without_a_key_one_that_speaks_first_is_refused() {
 #[test]
 fn without_a_key_cping_is_sent_where_the_worker_says_so() {
     let mut scene = Scene::new("");
-    scene.settings.pings = Pings::before_every_request(Duration::from_millis(200));
+    scene.settings.pings = Pings::before_every_request(LONG);
     let mut http = scene.dial();
     let mut tomcat = scene.dial();
     thread::scope(|threads| {

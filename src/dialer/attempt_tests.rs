@@ -5,7 +5,8 @@ use rustix::net::{bind, listen};
 use super::*;
 use crate::net::wait_writable;
 
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// Where time is no argument, only what hangs takes that long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn attempt(target: &str, now: Instant) -> Attempt {
     Attempt::new(target.parse().unwrap(), TIMEOUT, now)
@@ -61,7 +62,7 @@ fn an_address_that_does_not_answer_in_time_is_given_up() {
     assert!(matches!(attempt.step(&mut names, now), Step::Waiting));
     assert_eq!(attempt.wake_at(), now + TIMEOUT);
     let ended = attempt.step(&mut names, now + TIMEOUT);
-    assert!(matches!(&ended, Step::Failed(why) if why == "no answer within 500 ms"), "{ended:?}");
+    assert!(matches!(&ended, Step::Failed(why) if why == "no answer within 60000 ms"), "{ended:?}");
 }
 
 #[test]
