@@ -59,9 +59,9 @@ public final class AllTests {
         check(expected.equals(actual), "expected " + expected + " but got " + actual);
     }
 
-    /** Waits until it is so, for 5 s at most. */
+    /** Waits until it is so, as long as {@link Peer#DEADLINE_MILLIS}. */
     static void eventually(Callable<Boolean> condition, Callable<?> otherwise) throws Exception {
-        long end = System.nanoTime() + 5_000_000_000L;
+        long end = System.nanoTime() + Peer.DEADLINE_MILLIS * 1_000_000L;
         while (!condition.call().booleanValue()) {
             check(System.nanoTime() < end, System.nanoTime() < end ? "" : otherwise.call());
             Thread.sleep(5);

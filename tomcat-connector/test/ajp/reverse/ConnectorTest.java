@@ -64,9 +64,8 @@ public final class ConnectorTest {
 
     public void tomcat_starts_without_httpd_and_finds_it_later() throws Exception {
         int port = FrontEnd.freePorts(1);
-        long begin = System.nanoTime();
+        // Nobody listens until the start is over.
         try (Container tomcat = new Container(port, "backoffMin", "20", "backoffMax", "200").start()) {
-            check(System.nanoTime() - begin < 5_000_000_000L, "the start took more than 5 s");
             Thread.sleep(500);
             check(tomcat.status().contains("fresh=0"), tomcat.status());
             try (FrontEnd front = new FrontEnd(port)) {
@@ -84,6 +83,7 @@ public final class ConnectorTest {
         int port = FrontEnd.freePorts(3);
         try (FrontEnd one = new FrontEnd(port); FrontEnd three = new FrontEnd(port + 2);
                 Container tomcat = new Container(port, "portRange", "3", "spare", "2", "backoffMax", "200").start()) {
+            eventually(() -> Boolean.valueOf((one.count + " " + three.count).equals("2 2")), tomcat::status);
             Thread.sleep(500);
             same("2 2", one.count + " " + three.count);
             for (FrontEnd front : new FrontEnd[] { one, three, one, three }) {
@@ -99,10 +99,12 @@ public final class ConnectorTest {
     public void a_front_end_that_closes_at_once_is_not_stormed() throws Exception {
         try (FrontEnd front = new FrontEnd(FrontEnd.freePorts(1))) {
             front.closeAtOnce(true);
+            long begin = System.nanoTime();
             try (Container tomcat = new Container(front.port(), "backoffMax", "400").start()) {
-                Thread.sleep(2000);
+                eventually(() -> Boolean.valueOf(front.count.get() >= 15), tomcat::status);
                 // Two at the start, then after pauses of 100, 200, 400, 400 ..., each half as long at the least.
-                check(front.count.get() <= 14, front.count + " connections in 2 s");
+                long took = System.nanoTime() - begin;
+                check(took >= 2_000_000_000L, front.count + " connections in " + took + " ns");
                 front.closeAtOnce(false);
                 same("200 answer to /a", front.next().get("/a"));
                 check(!tomcat.status().isEmpty(), "no status");
@@ -139,6 +141,7 @@ public final class ConnectorTest {
         int port = FrontEnd.freePorts(2);
         try (FrontEnd one = new FrontEnd(port); FrontEnd two = new FrontEnd(port + 1);
                 Container tomcat = new Container(port, "portRange", "2", "spare", "4", "maxConnections", "3").start()) {
+            eventually(() -> Boolean.valueOf(one.count.get() + two.count.get() == 3), tomcat::status);
             Thread.sleep(500);
             same(Integer.valueOf(3), Integer.valueOf(one.count.get() + two.count.get()));
             Peer peer = one.next();
@@ -156,10 +159,10 @@ public final class ConnectorTest {
             Peer idle = front.next();
             tomcat.held.await();
             tomcat.connector.pause();
-            check(idle.isClosedByTomcat(2000), "an idle connection is open while paused");
+            check(idle.isClosedByTomcat(), "an idle connection is open while paused");
             tomcat.gate.countDown();
             same("200 answer to /held", busy.response());
-            check(busy.isClosedByTomcat(2000), "open behind its request while paused");
+            check(busy.isClosedByTomcat(), "open behind its request while paused");
             int before = front.count.get();
             Thread.sleep(200);
             same(Integer.valueOf(before), Integer.valueOf(front.count.get()));
@@ -172,21 +175,21 @@ public final class ConnectorTest {
         for (String bindOnInit : new String[] { "true", "false" }) {
             int port = FrontEnd.freePorts(2);
             try (FrontEnd front = new FrontEnd(port);
-                    Container tomcat = new Container(port, "portRange", "2", "spare", "2", "bindOnInit", bindOnInit)) {
+                    // A stop that waited for a thread of the connector's would take ten minutes.
+                    Container tomcat = new Container(port, "portRange", "2", "spare", "2", "bindOnInit", bindOnInit,
+                            "executorTerminationTimeoutMillis", "600000")) {
                 tomcat.start();
                 for (int round = 0; round < 2; round++) {
                     Peer used = front.next();
                     same("200 answer to /a", used.get("/a"));
                     Peer fresh = front.next();
                     check(threads().contains("Acceptor") && threads().contains("exec"), threads());
-                    long begin = System.nanoTime();
                     tomcat.stop();
-                    check(System.nanoTime() - begin < 4_000_000_000L, "the stop took more than 4 s");
-                    check(used.isClosedByTomcat(1000) && fresh.isClosedByTomcat(1000), "open behind the stop");
+                    check(used.isClosedByTomcat() && fresh.isClosedByTomcat(), "open behind the stop");
                     eventually(() -> Boolean.valueOf(threads().equals("[]")), ConnectorTest::threads);
                     same(Integer.valueOf(0), Integer.valueOf(tomcat.endpoint().getConnections().size()));
                     while (front.waiting() > 0) {
-                        check(front.next().isClosedByTomcat(1000), "open behind the stop");
+                        check(front.next().isClosedByTomcat(), "open behind the stop");
                     }
                     tomcat.start();
                 }

@@ -140,7 +140,7 @@ final class Container implements Closeable {
 
         private void await() {
             try {
-                gate.await(10, TimeUnit.SECONDS);
+                gate.await(Peer.DEADLINE_MILLIS, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }

@@ -74,9 +74,9 @@ final class FrontEnd implements Closeable {
 
     /** The next connection that came in. */
     Peer next() throws Exception {
-        Socket socket = accepted.poll(5, TimeUnit.SECONDS);
+        Socket socket = accepted.poll(Peer.DEADLINE_MILLIS, TimeUnit.MILLISECONDS);
         if (socket == null) {
-            throw new AssertionError("no connection within 5 s");
+            throw new AssertionError("no connection came in");
         }
         return new Peer(socket);
     }

@@ -20,6 +20,9 @@ final class Peer implements Closeable {
     private static final String CPING = "12 34 00 01 0a";
     private static final String CPONG = "41 42 00 01 09";
 
+    /** How long anything that must happen may take: only what hangs takes that long, on however slow a machine. */
+    static final int DEADLINE_MILLIS = 60_000;
+
     private final Socket socket;
     private final DataInputStream in;
     /** From the hello of the connector. */
@@ -29,7 +32,7 @@ final class Peer implements Closeable {
     Peer(Socket socket) throws IOException {
         this.socket = socket;
         this.in = new DataInputStream(socket.getInputStream());
-        socket.setSoTimeout(5000);
+        socket.setSoTimeout(DEADLINE_MILLIS);
         socket.setTcpNoDelay(true);
     }
 
@@ -173,6 +176,11 @@ final class Peer implements Closeable {
     }
 
     /** Waits until Tomcat has closed it. */
+    boolean isClosedByTomcat() throws IOException {
+        return isClosedByTomcat(DEADLINE_MILLIS);
+    }
+
+    /** Whether Tomcat closes it within this time, in which it should not. */
     boolean isClosedByTomcat(int millis) throws IOException {
         socket.setSoTimeout(millis);
         try {
@@ -182,7 +190,7 @@ final class Peer implements Closeable {
         } catch (SocketTimeoutException e) {
             return false;
         } finally {
-            socket.setSoTimeout(5000);
+            socket.setSoTimeout(DEADLINE_MILLIS);
         }
     }
 
