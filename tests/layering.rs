@@ -1,5 +1,6 @@
 //! The layers of the crate as a rule: which may import which, and where unsafe code, sockets and
-//! the clock may be. Reads the sources; a layer that is not there yet is fine.
+//! the clock may be; and that no test bounds real time from above. Reads the sources and the tests; a
+//! layer that is not there yet is fine.
 #![allow(missing_docs)]
 
 use std::fmt::Write;
@@ -61,6 +62,31 @@ const WORDS: &[Rule] = &[
     },
 ];
 
+/// Words that code of tests does not use, in `src/` and in `tests/`: upper bounds on real time. A
+/// lower one holds on every machine; so does a deadline that only a hang reaches (`wait_for`).
+const TOO_SOON: Rule = Rule {
+    words: &[
+        &["took", "<"],
+        &["contains", "(", "&", "took", ")"],
+        &["elapsed", "(", ")", "<"],
+        &["as_secs", "(", ")", "<"],
+        &["as_secs_f64", "(", ")", "<"],
+        &["as_millis", "(", ")", "<"],
+        &["as_micros", "(", ")", "<"],
+        &["<", "Duration", "::"],
+        &["<", "=", "Duration", "::"],
+        &["<", "std", "::", "time", "::", "Duration"],
+        &["<", "=", "std", "::", "time", "::", "Duration"],
+        &["set_read_timeout", "(", "Duration"],
+        &["set_read_timeout", "(", "Some", "(", "Duration"],
+        &["set_write_timeout", "(", "Some", "(", "Duration"],
+    ],
+    layers: &[],
+    in_tests: false,
+    why: "a busy machine takes longer; assert an order of events, a count, the log's words, or wait \
+          for as long as only a hang takes",
+};
+
 struct Rule {
     /// Each as a row of tokens.
     words: &'static [&'static [&'static str]],
@@ -81,11 +107,26 @@ fn every_layer_imports_only_layers_below_it() {
         let text = fs::read_to_string(&path).expect("a source file is text");
         findings.extend(check(&name, &text));
     }
-    let list = findings.iter().fold(String::new(), |mut list, finding| {
-        writeln!(list, "  src/{finding}").expect("a String");
+    assert!(findings.is_empty(), "{} broken rules:\n{}", findings.len(), list("src/", &findings));
+}
+
+#[test]
+fn no_test_bounds_real_time_from_above() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut findings = Vec::new();
+    for path in ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))) {
+        let name = path.strip_prefix(root).expect("found below it").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        findings.extend(check_tests(&name, &text));
+    }
+    assert!(findings.is_empty(), "{} bounds:\n{}", findings.len(), list("", &findings));
+}
+
+fn list(folder: &str, findings: &[String]) -> String {
+    findings.iter().fold(String::new(), |mut list, finding| {
+        writeln!(list, "  {folder}{finding}").expect("a String");
         list
-    });
-    assert!(findings.is_empty(), "{} broken rules:\n{list}", findings.len());
+    })
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -130,11 +171,20 @@ fn check(path: &str, text: &str) -> Vec<String> {
         }
     }
     for rule in WORDS.iter().filter(|rule| !rule.layers.contains(&layer)) {
-        for (line, words) in uses(&tokens, rule, is_test_file(path)) {
+        let holds = |token: &Token<'_>| !(rule.in_tests && (is_test_file(path) || token.in_tests));
+        for (line, words) in uses(&tokens, rule, holds) {
             findings.push(format!("{path}:{line}: `{words}` in `{layer}`: {}", rule.why));
         }
     }
     findings
+}
+
+/// Checks the code of tests in one file, `path` below the crate's folder.
+fn check_tests(path: &str, text: &str) -> Vec<String> {
+    let holds = |token: &Token<'_>| is_test_file(path) || token.in_tests;
+    let found = uses(&tokens(text), &TOO_SOON, holds);
+    let finding = |(line, words)| format!("{path}:{line}: `{words}`: {}", TOO_SOON.why);
+    found.into_iter().map(finding).collect()
 }
 
 /// How many `super` lead from this file's module to the crate root.
@@ -201,12 +251,17 @@ fn group<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
     found
 }
 
-fn uses(tokens: &[Token<'_>], rule: &Rule, test_file: bool) -> Vec<(usize, String)> {
+/// The rule's words, each with its line, where it holds for the first token of them.
+fn uses(
+    tokens: &[Token<'_>],
+    rule: &Rule,
+    holds: impl Fn(&Token<'_>) -> bool,
+) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for words in rule.words {
         for window in tokens.windows(words.len()) {
-            let excused = rule.in_tests && (test_file || window[0].in_tests);
-            if !excused && window.iter().map(|token| token.text).eq(words.iter().copied()) {
+            if holds(&window[0]) && window.iter().map(|token| token.text).eq(words.iter().copied())
+            {
                 found.push((window[0].line, words.concat()));
             }
         }
@@ -373,6 +428,49 @@ fn the_clock_is_read_above_pool_and_in_tests_only() {
     assert_eq!(check("pool/mod.rs", &format!("mod tests {{ {code} }}")), [""; 0]);
     assert_eq!(check("pool/tests.rs", code), [""; 0]);
     assert_eq!(check("backend/mod.rs", code), [""; 0]);
+}
+
+#[test]
+fn an_upper_bound_on_real_time_is_found_in_every_form_and_in_tests_only() {
+    for code in [
+        "assert!(took < 500);",
+        "assert!(took <= limit);",
+        "assert!((450..1000).contains(&took), \"one ping timeout\");",
+        "assert!(start.elapsed() < TWO_PASSES);",
+        "while start.elapsed() < limit {}",
+        "assert!(start.elapsed().as_secs() < 25);",
+        "assert!(start.elapsed().as_secs_f64() < 2.5);",
+        "assert!(timed.as_millis() <= 300);",
+        "assert!(timed.as_micros() < 300);",
+        "assert!(first < Duration::from_millis(400), \"{first:?}\");",
+        "assert!(first <= std::time::Duration::from_secs(1));",
+        "assert!(waits.iter().all(|wait| *wait < Duration::from_secs(8)));",
+        "stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();",
+        "stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();",
+        "conn.set_read_timeout(Duration::from_secs(4))?;",
+    ] {
+        for path in ["tests/jk_reuse.rs", "tests/support/http.rs", "src/backend/reverse_tests.rs"] {
+            assert_eq!(check_tests(path, code).len(), 1, "{path}: {code}");
+        }
+        let module = format!("fn f() {{}}\nmod tests {{ fn t() {{ {code} }} }}");
+        assert_eq!(check_tests("src/net/deadline.rs", &module).len(), 1, "{module}");
+        assert_eq!(check_tests("src/net/deadline.rs", code), [""; 0], "it is no test: {code}");
+    }
+    assert!(
+        check_tests("tests/a.rs", "\nassert!(took < 5);")[0].starts_with("tests/a.rs:2: `took<`")
+    );
+    for fine in [
+        "assert!(took >= 450);",
+        "assert!(start.elapsed() > Duration::from_secs(3));",
+        "assert!(Duration::ZERO < limit);",
+        "let all: Vec<Duration> = Vec::new();",
+        "let end = Instant::now() + DEADLINE;",
+        "stream.set_read_timeout(Some(DEADLINE)).unwrap();",
+        "// took < 5 and elapsed() < limit",
+        "assert!(open < 4);",
+    ] {
+        assert_eq!(check_tests("tests/jk_reuse.rs", fine), [""; 0], "{fine}");
+    }
 }
 
 #[test]
