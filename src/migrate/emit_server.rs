@@ -415,7 +415,7 @@ impl Part<'_, '_> {
                 c => regex.push(c),
             }
         }
-        regex.push_str("[^/]*(.*)$");
+        regex.push_str("[^/]*+(.*)$");
         self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));
     }
 }

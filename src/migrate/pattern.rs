@@ -1,8 +1,14 @@
 //! Patterns of mounts: `*` any characters, `?` one; and the regular expressions they become.
 //!
-//! mod_jk compares a pattern with the path without its parameters (`/app;v=1/x` is `/app/x`);
-//! ProxyPassMatch sees them. So the expressions allow `;…` before each `/` and at the end, and
-//! never match within one.
+//! mod_jk compares a pattern with the path as Tomcat sees it: without the parameters of its segments,
+//! and with `//` folded afterwards (`/app;v=1/;x//y` is `/app/y`). ProxyPassMatch sees all of it. So
+//! a `/` of a pattern is any number of empty segments in the expression, `;…` may stand before each
+//! `/` and at the end, and nothing matches within parameters.
+//!
+//! PCRE gives up after so many steps, and httpd takes that for "no match". So no expression may
+//! need more than a multiple of the path's length, nor memory that grows with it: whatever can stand for several lengths
+//! is possessive or atomic, and ends where what follows it in the pattern is first found. That
+//! place is as good as any later one, since another `*` or the end of the path comes next.
 
 use std::cmp::Reverse;
 
@@ -96,46 +102,97 @@ impl Pattern {
     }
 
     fn body(&self) -> String {
-        let mut regex = String::with_capacity(self.0.len() + 32);
-        let (rest, open_end) = match self.0.trim_end_matches('*') {
-            rest if rest.len() < self.0.len() => (rest, true),
-            rest => (rest, false),
+        let (text, is_open) = match self.0.trim_end_matches('*') {
+            text if text.len() < self.0.len() => (text, true),
+            text => (text, false),
         };
-        let mut chars = rest.chars().enumerate().peekable();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '/' if at == 0 => regex.push('/'),
-                '/' => {
-                    regex.push_str(PARAMETERS);
-                    regex.push('/');
-                }
-                '?' => regex.push_str("(?:(?:;[^/]*+)?/|[^;/])"),
-                '*' => {
-                    while chars.next_if(|(_, next)| *next == '*').is_some() {}
-                    regex.push_str(ANYTHING);
-                }
-                // By their codes, since every reader of quotes has its own way with these.
-                '"' => regex.push_str(r"\x22"),
-                '\\' => regex.push_str(r"\x5C"),
-                c => {
-                    if r".+()[]{}^$|".contains(c) {
-                        regex.push('\\');
-                    }
-                    regex.push(c);
-                }
+        let mut pieces = text
+            .split('*')
+            .enumerate()
+            .filter(|(at, piece)| *at == 0 || !piece.is_empty())
+            .peekable();
+        let mut regex = String::with_capacity(4 * text.len() + 64);
+        while let Some((at, piece)) = pieces.next() {
+            let is_last = pieces.peek().is_none();
+            let end = match (is_last, is_open) {
+                (true, false) => End::OfPath,
+                (true, true) => End::Open,
+                (false, _) => End::Wildcard,
+            };
+            if at == 0 {
+                regex.push_str(&fixed(piece, end));
+            } else {
+                regex.push_str(&found(piece, end));
             }
-        }
-        if !open_end {
-            regex.push_str(PARAMETERS);
-            regex.push('$');
         }
         regex
     }
 }
 
+/// What comes behind a piece of a pattern that has no `*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A `*`, and more behind it.
+    Wildcard,
+    /// Whatever it is.
+    Open,
+    /// Nothing.
+    OfPath,
+}
+
 /// Parameters of a segment, as a whole or not at all.
 const PARAMETERS: &str = "(?:;[^/]*+)?";
-const ANYTHING: &str = "[^;]*(?:;[^/]*+[^;]*)*";
+/// A slash, with all empty segments behind it.
+const SLASH: &str = "(?:(?:;[^/]*+)?/)++";
+/// One character of the path as it is compared.
+const CHARACTER: &str = "(?:[^;/]|(?:(?:;[^/]*+)?/)++)";
+
+/// The expression for a piece without `*` that begins here.
+fn fixed(piece: &str, end: End) -> String {
+    let mut regex = String::new();
+    let mut chars = piece.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if end == End::Open && chars.peek().is_none() => {
+                // A path has none before its first.
+                if !regex.is_empty() {
+                    regex.push_str(PARAMETERS);
+                }
+                regex.push('/');
+            }
+            '/' => regex.push_str(SLASH),
+            '?' => regex.push_str(CHARACTER),
+            // By their codes, since every reader of quotes has its own way with these.
+            '"' => regex.push_str(r"\x22"),
+            '\\' => regex.push_str(r"\x5C"),
+            c => {
+                if r".+()[]{}^$|".contains(c) {
+                    regex.push('\\');
+                }
+                regex.push(c);
+            }
+        }
+    }
+    if end == End::OfPath {
+        regex.push_str(PARAMETERS);
+        regex.push('$');
+    }
+    regex
+}
+
+/// The expression for a piece that begins here or later: behind a `*`.
+fn found(piece: &str, end: End) -> String {
+    if let Some(rest) = piece.strip_prefix('/') {
+        // So many segments.
+        return format!("(?>(?:[^;/]*+{SLASH})+?{})", fixed(rest, end));
+    }
+    let here = fixed(piece, end);
+    if end == End::OfPath && !piece.contains(['/', '?']) {
+        // In the last segment.
+        return format!("(?:[^;/]*+{SLASH})*+[^;/]*?{here}");
+    }
+    format!("(?:(?!{here}){CHARACTER})*+{here}")
+}
 
 /// Does the pattern match the whole text? In time that grows with their lengths multiplied.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
@@ -180,12 +237,21 @@ mod tests {
     }
 
     #[test]
-    fn the_expression_allows_parameters_where_a_segment_ends() {
-        assert_eq!(pattern("/app/*").regex(), "^/app(?:;[^/]*+)?/");
-        assert_eq!(pattern("/app").regex(), "^/app(?:;[^/]*+)?$");
-        assert_eq!(pattern("/*.jsp").regex(), r"^/[^;]*(?:;[^/]*+[^;]*)*\.jsp(?:;[^/]*+)?$");
+    fn the_expression_allows_parameters_where_a_segment_ends_and_is_linear() {
+        let slash = "(?:(?:;[^/]*+)?/)++";
+        for (text, regex) in [
+            ("/app/*", "^/app(?:;[^/]*+)?/"),
+            ("/app", "^/app(?:;[^/]*+)?$"),
+            ("/*.jsp", r"^/(?:[^;/]*+/)*+[^;/]*?\.jsp(?:;[^/]*+)?$"),
+            ("/*/admin/*", "^/(?>(?:[^;/]*+/)+?admin(?:;[^/]*+)?/)"),
+            ("/*/*/x", "^/(?>(?:[^;/]*+/)+?)(?>(?:[^;/]*+/)+?x(?:;[^/]*+)?$)"),
+            ("/app*b*", "^/app(?:(?!b)(?:[^;/]|/))*+b"),
+            ("/app**", "^/app"),
+            (r#"/a"\b"#, r"^/a\x22\x5Cb(?:;[^/]*+)?$"),
+        ] {
+            assert_eq!(pattern(text).regex().replace(slash, "/"), regex);
+        }
         assert_eq!(pattern("/*").regex(), "^/");
-        assert_eq!(pattern(r#"/a"\b"#).regex(), r"^/a\x22\x5Cb(?:;[^/]*+)?$");
     }
 
     #[test]
@@ -213,7 +279,7 @@ mod tests {
         assert!(pattern("/b/*").excludes(&app) && !app.excludes(&jsp) && !app.excludes(&part));
         assert!(pattern("/a").excludes(&pattern("/ab")), "no wildcards: only equals match");
         assert_eq!(app.regex_with(&part), part.regex());
-        assert!(app.regex_with(&jsp).starts_with("^(?=/app"));
+        assert!(app.regex_with(&jsp).starts_with(&format!("^(?={SLASH}app")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod members;
 #[cfg(feature = "httpd")]
 pub mod namespace;
 pub mod process;
+pub mod random;
 #[cfg(feature = "httpd")]
 pub mod relay;
 pub mod sockets;
