@@ -81,6 +81,8 @@ const KNOWN: &[&str] = &[
     "</Proxy>",
     "<LocationMatch",
     "</LocationMatch>",
+    "<If",
+    "</If>",
     "<VirtualHost",
     "</VirtualHost>",
     "BalancerMember",

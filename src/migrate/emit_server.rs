@@ -6,7 +6,8 @@ use super::directives::Server;
 use super::emit;
 use super::extensions::Extensions;
 use super::message::Message;
-use super::options::{Choice, Options};
+use super::options::{Choice, Options, UNSAFE};
+use super::pattern::Pattern;
 use super::plan::{Manner, Plan, Worker};
 use super::report::Fate;
 use super::rules::Rule;
@@ -26,6 +27,9 @@ pub(super) struct Inherited<'s> {
     /// mod_rewrite's first line in the main server.
     pub rewrites: Option<Span>,
 }
+
+/// What must not be left for the container to resolve, wherever it stands in a path.
+const DOTS: &str = r"/\.\.?;";
 
 /// Writes all of it.
 pub(super) fn write(
@@ -172,10 +176,10 @@ impl Part<'_, '_> {
             0,
             "not for the container to resolve: a path that would lead out of what is mapped",
         );
-        self.exclude(r"/\.\.?;");
+        self.exclude(DOTS);
         if self.options.has(Choice::RejectUnsafe) {
             self.text.comment(0, "JkOptions +RejectUnsafeURI");
-            self.exclude(r"[%\x5C]");
+            self.exclude(&format!("^{UNSAFE}"));
         }
     }
 
@@ -223,7 +227,11 @@ impl Part<'_, '_> {
                     ),
                 );
             }
-            self.mount(mount);
+            let earlier = mounts.iter().take_while(|earlier| !std::ptr::eq(**earlier, *mount));
+            let of_worker = exclusions
+                .iter()
+                .filter(|exclusion| exclusion.worker == "*" || exclusion.worker == mount.worker);
+            self.mount(mount, earlier.chain(of_worker).map(|rule| &rule.pattern));
         }
         for exclusion in exclusions {
             self.context.report.add_if_none(
@@ -235,7 +243,8 @@ impl Part<'_, '_> {
         }
     }
 
-    fn mount(&mut self, rule: &Rule) {
+    /// `others`: what is not this rule's, though it matches.
+    fn mount<'o>(&mut self, rule: &Rule, others: impl Iterator<Item = &'o Pattern>) {
         let regex = quoted(&rule.pattern.regex());
         match self.target(rule) {
             Target::Url(url) => {
@@ -248,8 +257,16 @@ impl Part<'_, '_> {
             Target::StatusPage { is_read_only } => {
                 self.rule_comment(rule, "");
                 self.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
+                // A section also holds where a rule that stands before this one was the first.
+                let mut guards = vec![format!("(?s:.*?){DOTS}")];
+                if self.options.has(Choice::RejectUnsafe) {
+                    guards.push(UNSAFE.into());
+                }
+                let regex = quoted(&rule.pattern.regex_without(others, &guards));
                 self.text.line(0, &format!("<LocationMatch {regex}>"));
-                self.text.line(4, "SetHandler ajp-status");
+                self.text.line(4, "<If \"-z reqenv('no-jk')\">");
+                self.text.line(8, "SetHandler ajp-status");
+                self.text.line(4, "</If>");
                 self.text.comment(4, "beside what is required already");
                 self.text.line(4, "AuthMerging And");
                 if is_read_only {

@@ -4,6 +4,9 @@ use super::httpd_conf::Directive;
 use super::message::Message;
 use super::report::Report;
 
+/// What RejectUnsafeURI forbids, in an expression behind `^`. mod_jk does not look into parameters.
+pub const UNSAFE: &str = r"(?:[^;%\x5C]++|;[^/]*+)*+[%\x5C]";
+
 /// An option that something comes of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Choice {
@@ -84,7 +87,7 @@ impl Options {
                     Choice::CertChain
                 }
                 "rejectunsafeuri" => {
-                    kept("ProxyPassMatch \"[%\\x5C]\" \"!\"");
+                    kept(&format!("ProxyPassMatch \"^{UNSAFE}\" \"!\""));
                     Choice::RejectUnsafe
                 }
                 "flushheader" => {

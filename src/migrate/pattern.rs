@@ -101,6 +101,25 @@ impl Pattern {
         format!("^(?={}){}", self.body(), other.body())
     }
 
+    /// The expression for what matches this one, none of the others, and none of the guards, which are
+    /// expressions without their `^`.
+    #[must_use]
+    pub fn regex_without<'o>(
+        &self,
+        others: impl IntoIterator<Item = &'o Self>,
+        guards: &[String],
+    ) -> String {
+        let mut regex = "^".to_owned();
+        for other in others.into_iter().filter(|other| !self.excludes(other)) {
+            regex.push_str(&format!("(?!{})", other.body()));
+        }
+        // Without wildcards there is no room for it.
+        if self.0.contains(['*', '?', '%', '\\']) {
+            guards.iter().for_each(|guard| regex.push_str(&format!("(?!{guard})")));
+        }
+        regex + &self.body()
+    }
+
     fn body(&self) -> String {
         let (text, is_open) = match self.0.trim_end_matches('*') {
             text if text.len() < self.0.len() => (text, true),
