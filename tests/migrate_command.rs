@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -60,6 +60,63 @@ fn each_server_gets_a_file_that_only_its_owner_reads_and_the_lines_to_include_ar
     let host = fs::read_to_string(root.path().join(host)).expect("it was written");
     let rule = r#"ProxyPassMatch "^(?:(?:;[^/]*+)?/)++shop(?:;[^/]*+)?/" "balancer://lb""#;
     assert!(host.contains(rule), "{host}");
+}
+
+#[test]
+fn what_others_have_put_beside_the_files_is_neither_followed_nor_taken() {
+    let root = server();
+    let new = root.path().join("new");
+    fs::create_dir(&new).expect("our own directory");
+    // The names that were used once, and the file itself.
+    let host = "jk2ajp-host-1-shop.example.org.conf";
+    write(root.path(), "victim", "as it was");
+    for name in [".jk2ajp.conf.new".to_owned(), host.to_owned()] {
+        symlink(root.path().join("victim"), new.join(name)).expect("our own directory");
+    }
+    write(&new, &format!(".{host}.new"), "theirs");
+    let everybody = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(new.join(format!(".{host}.new")), everybody).expect("it is ours");
+    let done = run(root.path(), &["httpd.conf", "--output", "new"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let victim = fs::read_to_string(root.path().join("victim")).expect("it is there");
+    assert_eq!(victim, "as it was");
+    for name in ["jk2ajp.conf", host] {
+        let file = fs::symlink_metadata(new.join(name)).expect("it was written");
+        assert!(file.is_file() && file.permissions().mode() & 0o777 == 0o600, "{name}: {file:?}");
+    }
+}
+
+#[test]
+fn a_file_s_owner_is_kept_and_its_mode_where_it_has_no_secret() {
+    let root = server();
+    run(root.path(), &["httpd.conf", "--output", "new"]);
+    let new = root.path().join("new");
+    let (main, host) = (new.join("jk2ajp.conf"), new.join("jk2ajp-host-1-shop.example.org.conf"));
+    // Only root can give a file away.
+    let own = fs::metadata(&new).expect("it is there").uid();
+    let other = if own == 0 { 65534 } else { own };
+    for file in [&main, &host] {
+        chown(file, Some(other), None).expect("it is ours");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    }
+    let found = || {
+        [&main, &host].map(|path| {
+            let file = fs::metadata(path).expect("it is there");
+            (file.uid(), file.permissions().mode() & 0o777)
+        })
+    };
+    let again = || {
+        let done = run(root.path(), &["httpd.conf", "--output", "new"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    };
+    again();
+    assert_eq!(found(), [(other, 0o600), (other, 0o644)], "the first has the worker's secret");
+
+    // Where everybody may put files, one of theirs gets nothing.
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    again();
+    let mode = if other == own { 0o644 } else { 0o600 };
+    assert_eq!(found(), [(own, 0o600), (own, mode)]);
 }
 
 #[test]

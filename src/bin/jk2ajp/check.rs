@@ -1,8 +1,8 @@
 //! What httpd says to what was written.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use mod_proxy_ajp_rs::migrate::{MAIN_FILE, OutputFile, quoted};
@@ -57,29 +57,14 @@ fn ask(program: &Program, directory: &Path, stop: &Stop) -> Result<(), Failure> 
     }
 }
 
+/// A new directory that nobody else may look into. What is left of it harms nobody, and the result matters more.
 fn in_own_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
-    let directory = own_directory()?;
-    let result = work(&directory);
-    // What is left of it harms nobody, and the result matters more.
-    let _ = fs::remove_dir_all(&directory);
-    result
-}
-
-/// A new directory that nobody else may look into, or has made for us to stumble over.
-fn own_directory() -> Result<PathBuf, Failure> {
-    let all = std::env::temp_dir();
-    let mut number = 0;
-    loop {
-        let directory = all.join(format!("jk2ajp-{}-{number}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o700).create(&directory) {
-            Ok(()) => return Ok(directory),
-            // Left by one that was killed, in a container where the number is often the same.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => {
-                number += 1
-            }
-            Err(error) => return Err(failed(&directory, &error)),
-        }
-    }
+    let directory = tempfile::Builder::new()
+        .prefix("jk2ajp-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| failed(&std::env::temp_dir(), &error))?;
+    work(directory.path())
 }
 
 /// A configuration that includes the files, for `directory`.

@@ -1,11 +1,12 @@
 //! The files of this machine: those that are read, and those that are written.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use mod_proxy_ajp_rs::migrate::{Files, OutputFile};
+use rustix::process::geteuid;
 
 use crate::Failure;
 
@@ -37,11 +38,12 @@ pub(crate) fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::Files(format!("{}: {error}", path.display()))
 }
 
-/// Writes the files, for their owner alone: they may hold secrets. Each is whole or as it was.
+/// Writes the files. Each is whole or as it was, and stays its owner's; a new one, and one that holds
+/// a secret, is for its owner alone.
 pub(crate) fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure> {
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     for file in files {
-        save_file(directory, &file.name, file.text.as_bytes())?;
+        save_file(directory, &file.name, file.text.as_bytes(), None)?;
     }
     Ok(())
 }
@@ -50,7 +52,8 @@ pub(crate) fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure
 #[derive(Debug)]
 pub(crate) struct Standing {
     directory: PathBuf,
-    files: Vec<(String, Option<Vec<u8>>)>,
+    /// Their names, with what is in them and who may read them.
+    files: Vec<(String, Option<(Vec<u8>, Permissions)>)>,
 }
 
 /// In what the files that are to be written are other than those that are there.
@@ -69,11 +72,10 @@ impl Standing {
     pub(crate) fn read(directory: &Path, files: &[OutputFile]) -> Result<Self, Failure> {
         let read = |file: &OutputFile| {
             let path = directory.join(&file.name);
-            match fs::read(&path) {
-                Ok(bytes) => Ok((file.name.clone(), Some(bytes))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Ok((file.name.clone(), None))
-                }
+            match fs::read(&path).and_then(|bytes| Ok((bytes, fs::metadata(&path)?.permissions())))
+            {
+                Ok(is) => Ok((file.name.clone(), Some(is))),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok((file.name.clone(), None)),
                 Err(error) => Err(failed(&path, &error)),
             }
         };
@@ -90,8 +92,8 @@ impl Standing {
     pub(crate) fn difference(&self, files: &[OutputFile]) -> Difference {
         let pairs = self.files.iter().zip(files);
         let differences = pairs.map(|((_, bytes), file)| match bytes {
-            Some(bytes) if bytes == file.text.as_bytes() => Difference::None,
-            Some(bytes)
+            Some((bytes, _)) if bytes == file.text.as_bytes() => Difference::None,
+            Some((bytes, _))
                 if directives(&String::from_utf8_lossy(bytes)).eq(directives(&file.text)) =>
             {
                 Difference::Comments
@@ -105,11 +107,13 @@ impl Standing {
     pub(crate) fn restore(&self) -> Result<(), Failure> {
         for (name, bytes) in &self.files {
             match bytes {
-                Some(bytes) => save_file(&self.directory, name, bytes)?,
+                Some((bytes, permissions)) => {
+                    save_file(&self.directory, name, bytes, Some(permissions))?;
+                }
                 None => {
                     let path = self.directory.join(name);
                     match fs::remove_file(&path) {
-                        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(error) if error.kind() != ErrorKind::NotFound => {
                             return Err(failed(&path, &error));
                         }
                         _ => {}
@@ -126,19 +130,66 @@ fn directives(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with('#'))
 }
 
-fn save_file(directory: &Path, name: &str, text: &[u8]) -> Result<(), Failure> {
+/// `permissions`: those it is to have, in the place of those it has.
+fn save_file(
+    directory: &Path,
+    name: &str,
+    text: &[u8],
+    permissions: Option<&Permissions>,
+) -> Result<(), Failure> {
     let path = directory.join(name);
-    // A pattern of Include does not match a name that begins with a dot.
-    let new = directory.join(format!(".{name}.new"));
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut opened| opened.write_all(text).and_then(|()| opened.sync_all()))
-        .and_then(|()| fs::rename(&new, &path));
-    written.map_err(|error| failed(&path, &error))
+    let write = || {
+        // A new file with a name that nobody knows before, for its owner alone; removed where it is
+        // not put in place. A pattern of Include does not match a name that begins with a dot.
+        let mut new = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(directory)?;
+        new.write_all(text)?;
+        if let Some(old) = trusted(directory, &path)? {
+            let all = permissions.unwrap_or(&old.permissions()).mode() & 0o777;
+            let mode = if has_secret(text) { all & 0o600 } else { all };
+            hand_over(new.as_file(), &old, mode)?;
+        }
+        new.as_file().sync_all()?;
+        new.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|error| failed(&path, &error))
+}
+
+/// The file that is to be replaced, if nobody but us, root and who has the directory can have put it there.
+fn trusted(directory: &Path, path: &Path) -> io::Result<Option<Metadata>> {
+    let old = match fs::symlink_metadata(path) {
+        Ok(old) if old.is_file() => old,
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let directory = fs::metadata(directory)?;
+    let others_write = directory.mode() & 0o022 != 0;
+    let is_known = [0, geteuid().as_raw(), directory.uid()].contains(&old.uid());
+    Ok((is_known || !others_write).then_some(old))
+}
+
+/// Makes the file its owner's.
+fn hand_over(file: &File, old: &Metadata, mode: u32) -> io::Result<()> {
+    let new = file.metadata()?;
+    if new.uid() != old.uid() {
+        fchown(file, Some(old.uid()), None).map_err(|error| {
+            let text = format!("only root can leave it to its owner, {}: {error}", old.uid());
+            io::Error::new(error.kind(), text)
+        })?;
+    }
+    // A group that is not ours gets nothing.
+    let is_group_s = new.gid() == old.gid() || fchown(file, None, Some(old.gid())).is_ok();
+    let mode = if is_group_s { mode } else { mode & 0o707 };
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Whether it is for its owner's eyes.
+fn has_secret(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"secret=").is_some()
 }
 
 #[cfg(test)]
@@ -162,11 +213,15 @@ mod tests {
         assert_eq!(standing.difference(&with("# m:2\n  # more\nA\n")), Difference::Comments);
         assert_eq!(standing.difference(&with("# m:1\nA 1\n")), Difference::Words);
 
-        let new = [file("a", "C\n"), file("c", "C\n")];
+        fs::set_permissions(path.join("a"), Permissions::from_mode(0o644)).unwrap();
+        let new = [file("a", "C secret=x\n"), file("c", "C\n")];
         let standing = Standing::read(path, &new).unwrap();
         assert_eq!(standing.difference(&new), Difference::Words, "and c is missing");
+        let mode = || fs::metadata(path.join("a")).unwrap().mode() & 0o777;
         save(path, &new).unwrap();
+        assert_eq!(mode(), 0o600);
         standing.restore().unwrap();
+        assert_eq!(mode(), 0o644);
         let text = |name: &str| fs::read_to_string(path.join(name)).ok();
         let all = ["a", "b", "c"].map(text);
         assert_eq!(all, [Some("# m:1\nA\n".into()), Some("B\n".into()), None]);
