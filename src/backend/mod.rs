@@ -162,6 +162,13 @@ impl Backend {
         &self.packet_limit
     }
 
+    /// The same, with the warnings of another one: who makes backends for a request each has them all
+    /// say something once.
+    #[must_use]
+    pub fn warned_as(self, warnings: Arc<Warnings>) -> Self {
+        Self { warnings, ..self }
+    }
+
     /// What clients can have said of it is said once a minute.
     #[must_use]
     pub fn warnings(&self) -> &Warnings {

@@ -7,10 +7,12 @@ use super::client::HttpdClient;
 use super::handler::{Call, Refused};
 use super::log;
 use super::{member, sys};
-use crate::backend::{AcquireFailure, Backend};
+use crate::backend::{AcquireFailure, Backend, WarningKind};
 use crate::config::{StatusFailure, WorkerSettings};
 use crate::metrics::{Busy, unix_ms};
-use crate::proxy::{Client, Failure, Finished, Member, Outcome, Phase, ProxyError, Reply, Traffic};
+use crate::proxy::{
+    Client, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply, Traffic,
+};
 
 /// What follows from a failure, in mod_proxy's terms.
 pub(super) struct Verdict {
@@ -211,9 +213,13 @@ impl Call<'_> {
                 usage.received,
             )
         });
-        log::request(
+        // A backend that the client's URL names fails as the client likes.
+        let is_chosen = outcome.level != Level::Info && !self.worker.has_fixed_address();
+        let at_will = outcome.at_will.or(is_chosen.then_some(WarningKind::ChosenBackend));
+        log::at_will(
             self.request,
             outcome.level.into(),
+            at_will.map(|kind| (backend.warnings(), kind)),
             format_args!(
                 "{}: {} while {}{hint}{connection}; {next}",
                 backend.key(),

@@ -1,11 +1,15 @@
 //! The URL of a request made canonical: `proxy_ajp_canon` of mod_proxy_ajp, guards included.
 
 use std::ffi::{c_char, c_int};
+use std::fmt;
 
 use super::apr;
 use super::log::{self, LogLevel};
 use super::request::Request;
+use super::server_config::ServerConfig;
 use super::sys;
+use crate::backend::WarningKind;
+use crate::metrics::MemberKey;
 
 /// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
 ///
@@ -39,7 +43,7 @@ pub(super) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         // SAFETY: still a string of the request's pool, whatever netloc made of it.
         let url = unsafe { apr::bytes(url) }.unwrap_or_default();
         let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
-        log::request(request, LogLevel::Error, format_args!("{url}: {error}"));
+        say(request, format_args!("{url}: {error}"));
         return sys::HTTP_BAD_REQUEST as c_int;
     }
     // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
@@ -84,12 +88,17 @@ fn has_control_or_space(text: &[u8]) -> bool {
 }
 
 fn forbidden(request: Request<'_>, what: &str) -> c_int {
-    log::request(
-        request,
-        LogLevel::Error,
-        format_args!("the {what} to be forwarded has control characters or spaces"),
-    );
+    say(request, format_args!("the {what} to be forwarded has control characters or spaces"));
     sys::HTTP_FORBIDDEN as c_int
+}
+
+/// No backend is known yet, and a client may choose what stands there: once a minute for all.
+fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
+    // SAFETY: the request's server is live.
+    let config = unsafe { ServerConfig::of(request.server()) };
+    let Some(child) = config.and_then(|config| config.child.get()) else { return };
+    let warnings = child.warnings(MemberKey::of(&[SCHEME]));
+    log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);
 }
 
 /// Is this a URL of ours?

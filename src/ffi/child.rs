@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::known::{ByAddress, KnownWorkers};
 use super::log::{self, LogLevel};
@@ -11,7 +11,7 @@ use super::member::Passes;
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
-use crate::backend::{Backend, BackendKey, Housekeeper, Reverse};
+use crate::backend::{Backend, BackendKey, Housekeeper, Reverse, Warnings};
 use crate::config::{ReverseListener, WorkerSettings};
 use crate::metrics::stats::{Counting, ErrorReason, MemberStats};
 use crate::metrics::{MemberKey, MemberState};
@@ -32,6 +32,8 @@ pub(super) struct Child {
     pub(super) known: KnownWorkers,
     /// Members that requests are passing over.
     pub(super) passes: Passes,
+    /// What clients can have said where there is no backend yet.
+    warnings: Mutex<HashMap<MemberKey, Arc<Warnings>>>,
 }
 
 impl Child {
@@ -55,6 +57,7 @@ impl Child {
             housekeeper,
             known,
             passes,
+            warnings: Mutex::default(),
         }
     }
 
@@ -97,7 +100,18 @@ impl Child {
         let stats = self.counting.as_ref().and_then(|counting| counting.pool(&name));
         let reverse =
             key.socket_path.is_none().then(|| self.reverse(&key.host, key.port)).flatten();
-        Backend::counted(key.clone(), reverse.cloned(), stats)
+        let backend = Backend::counted(key.clone(), reverse.cloned(), stats);
+        match counted_as {
+            // Made for one request: what was said of the last one counts for this.
+            Some(name) => backend.warned_as(self.warnings(MemberKey::of(&[name.as_bytes()]))),
+            None => backend,
+        }
+    }
+
+    /// When clients last had something said of a worker or balancer. For names of the configuration:
+    /// what is once here stays.
+    pub(super) fn warnings(&self, of: MemberKey) -> Arc<Warnings> {
+        Arc::clone(self.warnings.lock().entry(of).or_default())
     }
 
     /// Does the housekeeper read this worker's settings? Else its requests must tell them.

@@ -24,7 +24,9 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{member, probing, sys};
+use crate::backend::WarningKind;
 use crate::config::BalancerSettings;
+use crate::metrics::MemberKey;
 
 /// mod_proxy's arguments of the hook. Places to read and to write.
 pub(super) struct Places {
@@ -85,9 +87,11 @@ pub(super) unsafe fn pre_request(
         None => {
             let name = balancer.name();
             let name = String::from_utf8_lossy(&name);
-            log::request(
+            let warnings = child.warnings(MemberKey::of(&[name.as_bytes()]));
+            log::at_will(
                 request,
                 LogLevel::Error,
+                Some((&warnings, WarningKind::NoMember)),
                 format_args!("{name}: no member left that could take the request"),
             );
             // SAFETY: as the caller promises.

@@ -20,6 +20,7 @@ use super::uri::Uri;
 use super::worker::Worker;
 use super::worker_settings::Configured;
 use super::{member, proxy_block, reverse, sys};
+use crate::backend::WarningKind;
 use crate::config::WorkerSettings;
 use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
@@ -92,14 +93,22 @@ unsafe fn handle(
     if !worker.is_member() && !worker.is_usable(request.server()) {
         let name = worker.name();
         let name = String::from_utf8_lossy(&name);
-        log::request(request, LogLevel::Error, format_args!("{name}: disabled or stopped"));
+        let warnings = child.warnings(worker.key());
+        log::at_will(
+            request,
+            LogLevel::Error,
+            Some((&warnings, WarningKind::Disabled)),
+            format_args!("{name}: disabled or stopped"),
+        );
         return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
     }
     // SAFETY: url is a string of the request's pool.
     let Some(uri) = (unsafe { Uri::of(request, url) }) else {
-        log::request(
+        let warnings = child.warnings(worker.key());
+        log::at_will(
             request,
             LogLevel::Error,
+            Some((&warnings, WarningKind::Url)),
             format_args!("{}: not a URL", String::from_utf8_lossy(url_text)),
         );
         return sys::HTTP_BAD_REQUEST as c_int;

@@ -2,9 +2,11 @@
 
 use std::ffi::{CString, c_int};
 use std::fmt;
+use std::time::Instant;
 
 use super::request::Request;
 use super::sys;
+use crate::backend::{WarningKind, Warnings};
 use crate::proxy::Level;
 
 /// httpd's LogLevel.
@@ -48,6 +50,21 @@ pub(super) fn request(request: Request<'_>, level: LogLevel, text: fmt::Argument
     let text = c_text(text);
     // SAFETY: as above; the text is NUL-terminated and only read during the call.
     unsafe { sys::ajp_shim_log_request(r, level.number(), text.as_ptr()) }
+}
+
+/// Logs a line for a request. One of a kind that a client can have as often as it likes comes at its
+/// level once a minute, with how many there were since the last one, and in between at info.
+pub(super) fn at_will(
+    request: Request<'_>,
+    level: LogLevel,
+    kind: Option<(&Warnings, WarningKind)>,
+    text: fmt::Arguments<'_>,
+) {
+    let Some((warnings, kind)) = kind else { return self::request(request, level, text) };
+    match warnings.claim(kind, Instant::now()) {
+        Some(unsaid) => self::request(request, level, format_args!("{text}{unsaid}")),
+        None => self::request(request, LogLevel::Info, text),
+    }
 }
 
 /// Logs a line for a server.

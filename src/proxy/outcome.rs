@@ -5,7 +5,7 @@
 //! fault, and 503 only means "this backend takes no requests".
 
 use super::{ClientError, Failure, ProxyError};
-use crate::backend::AcquireFailure;
+use crate::backend::{AcquireFailure, WarningKind};
 use crate::config::StatusFailure;
 
 /// What the client gets.
@@ -55,6 +55,9 @@ pub struct Outcome {
     pub timed_out: bool,
     /// For the log.
     pub level: Level,
+    /// A client can have this happen as often as it likes: at this level once a minute for each backend,
+    /// in between as the client's own doing.
+    pub at_will: Option<WarningKind>,
 }
 
 impl Outcome {
@@ -116,7 +119,30 @@ impl Outcome {
         };
         let timed_out =
             matches!(failure.error, ProxyError::TimedOut { .. } | ProxyError::SendTimedOut { .. });
-        Self { reply, member, timed_out, level }
+        let at_will = at_will(&failure.error).filter(|_| level != Info);
+        Self { reply, member, timed_out, level, at_will }
+    }
+}
+
+/// Which failures take no more than a client that wants them. Not among them is what somebody must have
+/// done wrong first, the container's administrator or the application's programmer: each counts.
+fn at_will(error: &ProxyError) -> Option<WarningKind> {
+    match error {
+        // Enough requests at once for a slow page.
+        ProxyError::AtLimit(_)
+        | ProxyError::Acquire(
+            AcquireFailure::Busy(_) | AcquireFailure::NoneDialled { is_gone: false, .. },
+        ) => Some(WarningKind::Busy),
+        ProxyError::RequestTooLarge { .. } => Some(WarningKind::RequestTooLarge),
+        // A status such as 404, or that of a page which rejects its parameters.
+        ProxyError::FailStatus { .. } => Some(WarningKind::FailStatus),
+        ProxyError::Client(_) => Some(WarningKind::Filter),
+        ProxyError::Acquire(_)
+        | ProxyError::Died(_)
+        | ProxyError::Protocol(_)
+        | ProxyError::HalfAPacket { .. }
+        | ProxyError::TimedOut { .. }
+        | ProxyError::SendTimedOut { .. } => None,
     }
 }
 
@@ -125,6 +151,7 @@ mod tests {
     use super::*;
     use crate::backend::PingError;
     use crate::exchange::ExchangeError;
+    use crate::metrics::AtLimit;
     use crate::pool::AcquireError;
     use crate::proxy::Phase;
     use std::time::Duration;
@@ -201,6 +228,24 @@ mod tests {
         assert_eq!(Outcome::of(&failure, false).reply, Reply::Elsewhere(503));
         assert_eq!(Outcome::of(&failure, false).member, Member::Untouched);
         assert_eq!(Outcome::of(&failure, true).reply, Reply::Cut);
+    }
+
+    #[test]
+    fn what_a_client_can_have_at_will_is_told_from_what_takes_a_fault_elsewhere() {
+        let busy = AcquireError::Busy { max: 1, waited: Duration::from_secs(1) };
+        let soft = ProxyError::FailStatus { status: 404, failure: StatusFailure::Soft };
+        for (error, kind) in [
+            (AcquireFailure::Busy(busy).into(), Some(WarningKind::Busy)),
+            (ProxyError::AtLimit(AtLimit { limit: 1 }), Some(WarningKind::Busy)),
+            (soft, Some(WarningKind::FailStatus)),
+            (ClientError::FilterFailed { code: 1 }.into(), Some(WarningKind::Filter)),
+            (ClientError::BodyTooShort { missing: 1 }.into(), None),
+            (ProxyError::Died(None), None),
+            (AcquireFailure::Ping(PingError::Closed).into(), None),
+        ] {
+            let text = error.to_string();
+            assert_eq!(outcome(error, false).at_will, kind, "{text}");
+        }
     }
 
     #[test]
