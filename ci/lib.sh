@@ -11,7 +11,7 @@ packages=(
     apache2 apache2-dev libclang-dev gcc libc6-dev
     tomcat10 tomcat10-examples
     curl openssl nghttp2-client binutils util-linux ca-certificates
-    iproute2 nftables
+    iproute2 nftables faketime
     python3-prometheus-client
 )
 

@@ -1,15 +1,14 @@
 //! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
 
 use std::ffi::{CStr, c_int};
-use std::time::SystemTime;
 
 use super::client::HttpdClient;
 use super::handler::{Call, Refused};
 use super::log;
-use super::{member, sys};
+use super::{clock, member, sys};
 use crate::backend::{AcquireFailure, Backend, WarningKind};
 use crate::config::{StatusFailure, WorkerSettings};
-use crate::metrics::{Busy, unix_ms};
+use crate::metrics::Busy;
 use crate::proxy::{
     Client, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply, Traffic,
 };
@@ -39,7 +38,7 @@ impl Call<'_> {
         busy: Option<&Busy<'_>>,
     ) -> c_int {
         if let Some(busy) = busy {
-            busy.state().succeeded(unix_ms(SystemTime::now()));
+            busy.state().succeeded(clock::uptime());
         }
         if finished.failed_status == Some(StatusFailure::Hard) {
             self.mark_member();
@@ -111,7 +110,7 @@ impl Call<'_> {
         ours: &WorkerSettings,
         busy: &Busy<'_>,
     ) {
-        let now = unix_ms(SystemTime::now());
+        let now = clock::uptime();
         let counts = ours.reply_timeout.is_some() || ours.max_reply_timeouts.is_some();
         if outcome.member == Member::Error && matches!(failure.error, ProxyError::Acquire(_)) {
             if !busy.failed(ours.escalation, now) {

@@ -70,6 +70,7 @@ pub(super) unsafe fn pre_request(
     if !is_ours && !balancer.members().any(Worker::is_in_error) {
         return sys::DECLINED;
     }
+    balancer.members().filter(|member| member.is_in_error()).for_each(Worker::settle_error_time);
     let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
     let election = Election { request, balancer, child, settings, tried, session };
     let Some(locked) = balancer.lock() else { return sys::DECLINED };

@@ -7,10 +7,10 @@
 use std::cmp::Ordering;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
-use std::time::SystemTime;
 
 use super::balancer::Balancer;
 use super::child::Child;
+use super::clock;
 use super::election::{forced_route, ignores_session, is_known};
 use super::guard::guard;
 use super::kept::Kept;
@@ -18,7 +18,7 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::sys;
 use super::worker::Worker;
-use crate::metrics::{Election, Ledger, Method, unix_ms};
+use crate::metrics::{Election, Ledger, Method};
 
 /// What mod_proxy is given.
 struct Provider(sys::proxy_balancer_method);
@@ -128,7 +128,7 @@ unsafe fn find(
     let members: Vec<Worker> = view.members().collect();
     let states = members.iter().map(|member| child?.member_state(member.key()));
     let ledger = if has_session(request, view) { Ledger::TakenOver } else { Ledger::New };
-    let election = Election::new(method, ledger, unix_ms(SystemTime::now()), states);
+    let election = Election::new(method, ledger, clock::uptime(), states);
     // SAFETY: nothing in this call changes the list.
     let tried = unsafe { Kept::tried(request) };
     let mut candidates = Candidates { members, election, tried, at: 0, best: None };

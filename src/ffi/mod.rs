@@ -24,6 +24,7 @@ mod body;
 mod canon;
 mod child;
 mod client;
+mod clock;
 mod cping;
 mod election;
 mod guard;

@@ -117,7 +117,7 @@ impl Picture {
         let mut snapshot = Snapshot {
             server: text(request.server_name()),
             now_ms: self.now_ms,
-            since_ms,
+            since_ms: since_ms.min(self.now_ms),
             children: table.as_ref().map_or(0, StatsTable::children),
             balancers: self.balancers,
             ..Snapshot::default()
@@ -126,7 +126,7 @@ impl Picture {
         for Seen { key, mut member, .. } in self.seen {
             if let Some(table) = &table {
                 member.figures = table.member_figures(key);
-                member.reset_ms = table.member_reset_ms(key);
+                member.reset_ms = table.member_reset_ms(key).map(|ms| ms.min(self.now_ms));
             }
             names.push(member.pool.clone());
             let name = member.balancer.as_deref();
@@ -180,8 +180,10 @@ impl View<'_> {
         // Workers that differ in the socket alone have the same name.
         let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
         let state = state(worker.status());
-        let error_ms = (standing.error_us > 0).then_some(standing.error_us / 1000);
-        let due_ms = standing.error_us.saturating_add(standing.retry_us) / 1000;
+        // Later than now: the clock was set back. The next request takes it for now as well.
+        let error_us = standing.error_us.min(self.now_ms.saturating_mul(1000));
+        let error_ms = (error_us > 0).then_some(error_us / 1000);
+        let due_ms = error_us.saturating_add(standing.retry_us) / 1000;
         Member {
             balancer: balancer.map(str::to_owned),
             endpoint: Endpoint { host, port, socket },

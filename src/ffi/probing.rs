@@ -6,13 +6,13 @@
 //! If it answers, the mark goes.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::child::Child;
+use super::clock;
 use super::kept::Kept;
 use super::request::Request;
 use super::worker::Worker;
-use crate::metrics::{MemberKey, Probe, unix_ms};
+use crate::metrics::{MemberKey, Probe};
 use crate::proxy::{Failure, Phase, ProxyError};
 
 /// The right to ask a member in error; given back when it is dropped, at the latest with the
@@ -35,7 +35,7 @@ impl Drop for Asking {
 /// Lets this request be the one that is given to a member in error. `false`: another one is.
 pub(super) fn begin(request: Request<'_>, member: Worker, child: &Arc<Child>) -> bool {
     let key = member.key();
-    let now = unix_ms(SystemTime::now());
+    let now = clock::uptime();
     let probe = child.member_state(key).and_then(|state| state.begin_probe(now));
     // Nobody else finds that its time has come while this one is out, nor right after it.
     member.note_error_time();

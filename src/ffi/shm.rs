@@ -289,7 +289,8 @@ mod tests {
         assert_eq!(a.in_flight(), 1);
         // The parent sees the death of the second child.
         assert_eq!((here.child_ended(12, |_, _| {}), a.in_flight()), (1, 0));
-        assert_eq!(a.reply_timed_out(1000) + a_there.reply_timed_out(1000), 3);
+        let now = crate::metrics::Uptime::from_millis(1000);
+        assert_eq!(a.reply_timed_out(now) + a_there.reply_timed_out(now), 3);
 
         let inside = AtomicU32::new(0);
         std::thread::scope(|scope| {

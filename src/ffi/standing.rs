@@ -87,8 +87,27 @@ impl Worker {
         }
     }
 
+    /// An error time that lies in the future, as after the clock was set back, becomes this moment: nobody
+    /// waits until the clock has come there again. For who is about to look at `retry`, or has mod_proxy
+    /// look at it.
+    pub(super) fn settle_error_time(self) {
+        // SAFETY: a plain word in shared memory, written as mod_proxy does. Read first: the usual case
+        // writes nothing.
+        unsafe {
+            let error_time = &raw mut (*self.shared()).error_time;
+            let now = sys::apr_time_now();
+            if error_time.read_volatile() > now {
+                error_time.write_volatile(now);
+            }
+        }
+    }
+
     /// Usable, or usable again now that its `retry` time has come.
     pub(super) fn is_usable(self, server: *mut sys::server_rec) -> bool {
+        if self.is_well() {
+            return true;
+        }
+        self.settle_error_time();
         // SAFETY: worker and server are live.
         unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
     }

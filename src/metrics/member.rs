@@ -1,13 +1,13 @@
 //! One member's state over all children: requests in flight, reply timeouts, failures in a row.
 //!
-//! Times are milliseconds since 1970 ([`unix_ms`]), the only clock that processes have in common.
-//! One that is set back makes no number wrong for longer than the step.
+//! Times are [`Uptime`]: the wall clock may be set back.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::clock::Uptime;
 use super::layout::{Row, Slot, Table};
 
 /// A member's name as a number that is the same in every child.
@@ -36,12 +36,6 @@ impl MemberKey {
     pub(super) fn get(self) -> u64 {
         self.0.get()
     }
-}
-
-/// The milliseconds since 1970.
-pub fn unix_ms(now: SystemTime) -> u64 {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The state of one member, as one child sees and changes it.
@@ -120,10 +114,10 @@ impl<'m> MemberState<'m> {
 
     /// A reply did not come in time. Gives how many have not, this one included, halved for each
     /// whole minute that passed (counted from the first of them).
-    pub fn reply_timed_out(&self, now_ms: u64) -> u32 {
+    pub fn reply_timed_out(&self, now: Uptime) -> u32 {
         let mut after = Timeouts::default();
         let added = |packed| {
-            after = Timeouts::unpack(packed).at(seconds(now_ms));
+            after = Timeouts::unpack(packed).at(now.seconds());
             after.count = after.count.saturating_add(1);
             Some(after.pack())
         };
@@ -133,9 +127,9 @@ impl<'m> MemberState<'m> {
     }
 
     /// What [`reply_timed_out`](Self::reply_timed_out) would add to.
-    pub fn reply_timeouts(&self, now_ms: u64) -> u32 {
+    pub fn reply_timeouts(&self, now: Uptime) -> u32 {
         let packed = self.slot.reply_timeouts.load(Ordering::Acquire);
-        Timeouts::unpack(packed).at(seconds(now_ms)).count
+        Timeouts::unpack(packed).at(now.seconds()).count
     }
 
     /// The member begins anew: it was in error, and its retry time has come.
@@ -147,31 +141,31 @@ impl<'m> MemberState<'m> {
 
     /// A request failed for the member's fault. Gives how long ago the first one did since the
     /// last success: zero for the first.
-    pub fn failed(&self, now_ms: u64) -> Duration {
-        let now = now_ms.max(1);
+    pub fn failed(&self, now: Uptime) -> Duration {
+        let word = now.millis().max(1);
         let first = &self.slot.first_failure;
-        match first.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire) {
+        match first.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Duration::ZERO,
-            // First in the future: the clock was set back.
-            Err(first) => Duration::from_millis(now.saturating_sub(first)),
+            Err(first) => now.since(Uptime::from_millis(first)),
         }
     }
 
     /// A request succeeded: failures begin anew. Writes once a second at most, and after a failure.
-    pub fn succeeded(&self, now_ms: u64) {
+    pub fn succeeded(&self, now: Uptime) {
         if self.slot.first_failure.load(Ordering::Relaxed) != 0 {
             self.slot.first_failure.store(0, Ordering::Release);
         }
-        let now = u64::from(seconds(now_ms));
+        let now = u64::from(now.seconds());
         if self.slot.last_success.load(Ordering::Relaxed) != now {
             self.slot.last_success.store(now, Ordering::Relaxed);
         }
     }
 
     /// Did a request succeed in this second or the one before?
-    pub fn has_just_succeeded(&self, now_ms: u64) -> bool {
+    pub fn has_just_succeeded(&self, now: Uptime) -> bool {
         let last = self.slot.last_success.load(Ordering::Relaxed);
-        u64::from(seconds(now_ms)).abs_diff(last) <= 1
+        // 0: never. httpd does not serve in the first second of its machine.
+        last != 0 && u64::from(now.seconds()).abs_diff(last) <= 1
     }
 }
 
@@ -202,11 +196,11 @@ impl<'m> Busy<'m> {
 
     /// The request failed for the member's fault: notes it, and says whether the member is in
     /// error now ([`marks_in_error`]).
-    pub fn failed(&self, escalation: Option<Duration>, now_ms: u64) -> bool {
-        let since_first = self.state.failed(now_ms);
+    pub fn failed(&self, escalation: Option<Duration>, now: Uptime) -> bool {
+        let since_first = self.state.failed(now);
         // Not asked for: then the rows of other children are left alone.
-        let others = escalation.is_some()
-            && (self.others_busy() > 0 || self.state.has_just_succeeded(now_ms));
+        let others =
+            escalation.is_some() && (self.others_busy() > 0 || self.state.has_just_succeeded(now));
         marks_in_error(escalation, others, since_first)
     }
 }
@@ -252,15 +246,10 @@ impl Timeouts {
     /// The same, some time later.
     fn at(self, now: u32) -> Self {
         const MINUTE: u32 = 60;
-        // 0 before now: the clock was set back.
+        // 0: another process has read the clock after this one.
         let minutes = now.saturating_sub(self.halved) / MINUTE;
         let count = self.count.checked_shr(minutes).unwrap_or(0);
         let halved = self.halved.saturating_add(minutes.saturating_mul(MINUTE)).min(now);
         Self { count, halved: if count == 0 { now } else { halved } }
     }
-}
-
-/// Whole seconds since 1970, until 2106.
-fn seconds(now_ms: u64) -> u32 {
-    u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
 }

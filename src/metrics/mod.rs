@@ -2,6 +2,7 @@
 //!
 //! Knows atomics alone: neither who makes the memory (`ffi`), nor httpd, nor the clock.
 
+mod clock;
 mod layout;
 mod member;
 mod operator;
@@ -13,8 +14,9 @@ pub mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use clock::{Uptime, unix_ms};
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
-pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error, unix_ms};
+pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error};
 pub use operator::{OPERATOR_VERSION, OperatorEntry, Operators};
 pub use probe::Probe;
 pub use shares::{Election, Ledger, LoadFactor, Method};

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::clock::Uptime;
 use super::member::MemberState;
 
 /// The right to be the one request that is given to a member in error.
@@ -22,8 +23,8 @@ impl Probe {
 
 impl MemberState<'_> {
     /// Claims the right to be the probe; `None`: another request is, of this child or another one.
-    pub fn begin_probe(&self, now_ms: u64) -> Option<Probe> {
-        claim(&self.slot().probe, now_ms)
+    pub fn begin_probe(&self, now: Uptime) -> Option<Probe> {
+        claim(&self.slot().probe, now)
     }
 
     /// The probe has come back, whatever it found.
@@ -34,10 +35,11 @@ impl MemberState<'_> {
     }
 }
 
-fn claim(word: &AtomicU64, now_ms: u64) -> Option<Probe> {
+fn claim(word: &AtomicU64, now: Uptime) -> Option<Probe> {
+    let now_ms = now.millis();
     let longest = u64::try_from(Probe::LONGEST.as_millis()).unwrap_or(u64::MAX);
     let known = word.load(Ordering::Acquire);
-    // Farther in the future than any claim: the clock was set back.
+    // Farther in the future than any claim: none that this clock has seen.
     let is_out = known > now_ms && known - now_ms <= longest;
     let until_ms = now_ms.saturating_add(longest);
     if is_out {
@@ -53,25 +55,29 @@ mod tests {
 
     const NOW: u64 = 1_000_000;
 
+    fn at(milliseconds: u64) -> Uptime {
+        Uptime::from_millis(milliseconds)
+    }
+
     #[test]
     fn there_is_one_probe_at_a_time() {
         let word = AtomicU64::new(0);
-        assert!(claim(&word, NOW).is_some());
-        assert_eq!(claim(&word, NOW + 59_999), None);
+        assert!(claim(&word, at(NOW)).is_some());
+        assert_eq!(claim(&word, at(NOW + 59_999)), None);
     }
 
     #[test]
     fn a_probe_that_never_comes_back_counts_for_a_minute() {
         let word = AtomicU64::new(0);
-        let first = claim(&word, NOW).unwrap();
-        let second = claim(&word, NOW + 60_000).unwrap();
+        let first = claim(&word, at(NOW)).unwrap();
+        let second = claim(&word, at(NOW + 60_000)).unwrap();
         assert_ne!(first, second);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_no_member_out() {
+    fn a_claim_of_another_clock_keeps_no_member_out() {
         let word = AtomicU64::new(0);
-        assert!(claim(&word, NOW).is_some());
-        assert!(claim(&word, NOW - 1).is_some());
+        assert!(claim(&word, at(NOW)).is_some());
+        assert!(claim(&word, at(NOW - 1)).is_some());
     }
 }

@@ -19,12 +19,13 @@
 
 use std::sync::atomic::Ordering;
 
+use super::clock::Uptime;
 use super::member::MemberState;
 
 /// What becomes of shares as time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Halved at each full minute of the clock.
+    /// Halved at each full minute.
     Sessions,
     /// Nothing.
     Next,
@@ -111,9 +112,9 @@ struct Round {
 }
 
 impl Round {
-    fn new(method: Method, now_ms: u64, shares: impl Iterator<Item = Share> + Clone) -> Self {
+    fn new(method: Method, now: Uptime, shares: impl Iterator<Item = Share> + Clone) -> Self {
         // Modulo 2^16.
-        let minute = (now_ms / 60_000) as u16;
+        let minute = (now.millis() / 60_000) as u16;
         let mut sharing = shares.filter(|share| share.takes_part());
         let first = sharing.clone().next().map_or(0, Share::amount);
         let base = if method == Method::Next { first } else { 0 };
@@ -133,7 +134,7 @@ impl Round {
             Method::Next => share.amount(),
             Method::Sessions => {
                 let minutes = self.minute.wrapping_sub(share.minute());
-                // More than half way round: the clock was set back.
+                // More than half way round: another process has read the clock after this one.
                 let minutes = if minutes > u16::MAX / 2 { 0 } else { minutes };
                 share.amount().checked_shr(minutes.into()).unwrap_or(0)
             }
@@ -185,7 +186,7 @@ impl<'m> Election<'m> {
     pub fn new(
         method: Method,
         ledger: Ledger,
-        now_ms: u64,
+        now: Uptime,
         states: impl Iterator<Item = Option<MemberState<'m>>>,
     ) -> Self {
         let read = |state: Option<MemberState<'m>>| Member {
@@ -196,7 +197,7 @@ impl<'m> Election<'m> {
             stands: false,
         };
         let members: Vec<_> = states.map(read).collect();
-        let round = Round::new(method, now_ms, members.iter().map(|member| member.share));
+        let round = Round::new(method, now, members.iter().map(|member| member.share));
         Self { ledger, round, members }
     }
 

@@ -37,7 +37,7 @@ impl Balancer {
 
     fn election(&self, method: Method, ledger: Ledger, now: u64) -> Election<'_> {
         let states = (0..self.factors.len()).map(|number| Some(self.member(number)));
-        Election::new(method, ledger, now, states)
+        Election::new(method, ledger, Uptime::from_millis(now), states)
     }
 
     /// The one who is chosen among those that can be.
@@ -230,7 +230,8 @@ fn so_many_sessions_that_the_number_ends_do_no_harm() {
 fn a_member_without_a_place_in_the_table_is_chosen_where_no_other_can_be() {
     let balancer = Balancer::new(&[100]);
     let states = [None, Some(balancer.member(0)), None];
-    let mut election = Election::new(Method::Sessions, Ledger::New, NOW, states.into_iter());
+    let mut election =
+        Election::new(Method::Sessions, Ledger::New, Uptime::from_millis(NOW), states.into_iter());
     (0..3).for_each(|at| election.stands(at));
     assert_eq!(election.compare(0, 1), Ordering::Greater);
     assert_eq!(election.compare(0, 2), Ordering::Equal);

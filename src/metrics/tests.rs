@@ -6,6 +6,10 @@ use std::time::Duration;
 use super::*;
 
 const NOW: u64 = 1_800_000_000_000;
+
+fn at(milliseconds: u64) -> Uptime {
+    Uptime::from_millis(milliseconds)
+}
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 
@@ -201,13 +205,13 @@ fn all_threads_find_the_same_slot_for_a_new_member() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for name in ["a", "b", "c", "d"] {
-                        table.member(key(name), row).unwrap().reply_timed_out(NOW);
+                        table.member(key(name), row).unwrap().reply_timed_out(at(NOW));
                     }
                 });
             }
         });
         for name in ["a", "b", "c", "d"] {
-            assert_eq!(table.member(key(name), row).unwrap().reply_timeouts(NOW), 4, "{name}");
+            assert_eq!(table.member(key(name), row).unwrap().reply_timeouts(at(NOW)), 4, "{name}");
         }
     }
 }
@@ -223,17 +227,17 @@ fn on_a_member(test: impl FnOnce(MemberState<'_>)) {
 fn reply_timeouts_are_halved_for_each_whole_minute() {
     on_a_member(|a| {
         for expected in 1..=9 {
-            assert_eq!(a.reply_timed_out(NOW), expected);
+            assert_eq!(a.reply_timed_out(at(NOW)), expected);
         }
-        assert_eq!(a.reply_timeouts(NOW + MINUTE - 1), 9);
-        assert_eq!(a.reply_timed_out(NOW + MINUTE), 5);
+        assert_eq!(a.reply_timeouts(at(NOW + MINUTE - 1)), 9);
+        assert_eq!(a.reply_timed_out(at(NOW + MINUTE)), 5);
         // Not a minute since the last halving.
-        assert_eq!(a.reply_timed_out(NOW + 2 * MINUTE - SECOND), 6);
-        assert_eq!(a.reply_timed_out(NOW + 2 * MINUTE), 4);
-        assert_eq!(a.reply_timeouts(NOW + 3 * MINUTE + 59 * SECOND), 2);
-        assert_eq!(a.reply_timed_out(NOW + 5 * MINUTE), 1);
-        assert_eq!(a.reply_timeouts(NOW + 1_000_000 * MINUTE), 0);
-        assert_eq!(a.reply_timed_out(NOW + 1_000_000 * MINUTE), 1);
+        assert_eq!(a.reply_timed_out(at(NOW + 2 * MINUTE - SECOND)), 6);
+        assert_eq!(a.reply_timed_out(at(NOW + 2 * MINUTE)), 4);
+        assert_eq!(a.reply_timeouts(at(NOW + 3 * MINUTE + 59 * SECOND)), 2);
+        assert_eq!(a.reply_timed_out(at(NOW + 5 * MINUTE)), 1);
+        assert_eq!(a.reply_timeouts(at(NOW + 1_000_000 * MINUTE)), 0);
+        assert_eq!(a.reply_timed_out(at(NOW + 1_000_000 * MINUTE)), 1);
     });
 }
 
@@ -242,7 +246,7 @@ fn reply_timeouts_are_halved_for_each_whole_minute() {
 fn slow_requests_two_minutes_apart_never_add_up() {
     on_a_member(|a| {
         for number in 0..20 {
-            assert_eq!(a.reply_timed_out(NOW + number * 2 * MINUTE), 1);
+            assert_eq!(a.reply_timed_out(at(NOW + number * 2 * MINUTE)), 1);
         }
     });
 }
@@ -250,10 +254,10 @@ fn slow_requests_two_minutes_apart_never_add_up() {
 #[test]
 fn reply_timeouts_are_forgotten_when_a_member_begins_anew() {
     on_a_member(|a| {
-        a.reply_timed_out(NOW);
+        a.reply_timed_out(at(NOW));
         a.forget_reply_timeouts();
-        assert_eq!(a.reply_timeouts(NOW), 0);
-        assert_eq!(a.reply_timed_out(NOW), 1);
+        assert_eq!(a.reply_timeouts(at(NOW)), 0);
+        assert_eq!(a.reply_timed_out(at(NOW)), 1);
     });
 }
 
@@ -261,33 +265,33 @@ fn reply_timeouts_are_forgotten_when_a_member_begins_anew() {
 fn a_clock_set_back_halves_again_from_its_new_time_on() {
     on_a_member(|a| {
         for _ in 0..4 {
-            a.reply_timed_out(NOW);
+            a.reply_timed_out(at(NOW));
         }
-        assert_eq!(a.reply_timed_out(NOW - 600 * MINUTE), 5);
-        assert_eq!(a.reply_timeouts(NOW - 599 * MINUTE), 2);
-        a.failed(NOW);
-        assert_eq!(a.failed(NOW - MINUTE), Duration::ZERO);
+        assert_eq!(a.reply_timed_out(at(NOW - 600 * MINUTE)), 5);
+        assert_eq!(a.reply_timeouts(at(NOW - 599 * MINUTE)), 2);
+        a.failed(at(NOW));
+        assert_eq!(a.failed(at(NOW - MINUTE)), Duration::ZERO);
     });
 }
 
 #[test]
 fn failures_in_a_row_are_measured_from_the_first_until_a_success() {
     on_a_member(|a| {
-        assert_eq!(a.failed(NOW), Duration::ZERO);
-        assert_eq!(a.failed(NOW + 1500), Duration::from_millis(1500));
-        a.succeeded(NOW + 2000);
-        assert_eq!(a.failed(NOW + 3000), Duration::ZERO);
-        assert_eq!(a.failed(NOW + 3007), Duration::from_millis(7));
+        assert_eq!(a.failed(at(NOW)), Duration::ZERO);
+        assert_eq!(a.failed(at(NOW + 1500)), Duration::from_millis(1500));
+        a.succeeded(at(NOW + 2000));
+        assert_eq!(a.failed(at(NOW + 3000)), Duration::ZERO);
+        assert_eq!(a.failed(at(NOW + 3007)), Duration::from_millis(7));
     });
 }
 
 #[test]
 fn a_success_is_recent_for_a_second_or_two() {
     on_a_member(|a| {
-        assert!(!a.has_just_succeeded(NOW));
-        a.succeeded(NOW + 999);
-        assert!(a.has_just_succeeded(NOW + 1999));
-        assert!(!a.has_just_succeeded(NOW + 2000));
+        assert!(!a.has_just_succeeded(at(NOW)));
+        a.succeeded(at(NOW + 999));
+        assert!(a.has_just_succeeded(at(NOW + 1999)));
+        assert!(!a.has_just_succeeded(at(NOW + 2000)));
     });
 }
 
@@ -314,15 +318,15 @@ fn a_failing_request_sees_others_in_flight_but_not_itself() {
     on_a_member(|a| {
         let escalation = Some(Duration::from_secs(30));
         let busy = a.enter(None).unwrap();
-        assert!(busy.failed(escalation, NOW), "idle: in error at once");
-        a.succeeded(NOW);
-        assert!(!busy.failed(escalation, NOW + SECOND), "it has just answered");
-        assert!(busy.failed(escalation, NOW + 3 * SECOND));
+        assert!(busy.failed(escalation, at(NOW)), "idle: in error at once");
+        a.succeeded(at(NOW));
+        assert!(!busy.failed(escalation, at(NOW + SECOND)), "it has just answered");
+        assert!(busy.failed(escalation, at(NOW + 3 * SECOND)));
         let other = a.enter(None).unwrap();
-        assert!(!busy.failed(escalation, NOW + 30 * SECOND));
-        assert!(busy.failed(escalation, NOW + 31 * SECOND), "30 s since the first");
-        assert!(busy.failed(None, NOW));
+        assert!(!busy.failed(escalation, at(NOW + 30 * SECOND)));
+        assert!(busy.failed(escalation, at(NOW + 31 * SECOND)), "30 s since the first");
+        assert!(busy.failed(None, at(NOW)));
         drop(other);
-        assert!(busy.failed(escalation, NOW + 4 * SECOND));
+        assert!(busy.failed(escalation, at(NOW + 4 * SECOND)));
     });
 }

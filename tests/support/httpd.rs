@@ -101,6 +101,7 @@ pub struct Setup {
     port: u16,
     log_level: String,
     hosts: Option<PathBuf>,
+    clock: Option<String>,
 }
 
 impl Setup {
@@ -160,13 +161,30 @@ impl Setup {
         self
     }
 
+    /// Gives it a clock of its own, as far off as libfaketime is told (`+1d`): see [`Httpd::set_clock`].
+    pub fn clock(mut self, offset: &str) -> Self {
+        self.clock = Some(offset.to_owned());
+        self
+    }
+
     /// Starts it and waits until it accepts connections.
     #[track_caller]
     pub fn start(self) -> Httpd {
         let root = self.write();
         let output = File::create(root.path().join("startup.log")).expect("our own directory");
+        let mut command = self.command();
+        if let Some(offset) = &self.clock {
+            let file = root.path().join(CLOCK);
+            fs::write(&file, offset).expect("our own directory");
+            // Clocks that nobody can set are left alone.
+            command
+                .env("LD_PRELOAD", faketime())
+                .env("FAKETIME_TIMESTAMP_FILE", file)
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         let process = Guarded::spawn(
-            self.command()
+            command
                 .args(["-DFOREGROUND", "-d"])
                 .arg(root.path())
                 .arg("-f")
@@ -306,6 +324,7 @@ impl Httpd {
             port: free_port(),
             log_level: "info".to_owned(),
             hosts: None,
+            clock: None,
         }
     }
 
@@ -371,6 +390,14 @@ impl Httpd {
         children_of(self.pid())
     }
 
+    /// Sets the clock of an httpd that has one of its own.
+    pub fn set_clock(&self, offset: &str) {
+        // In one step: its processes read it at any time.
+        let next = self.root.path().join("clock.next");
+        fs::write(&next, offset).expect("our own directory");
+        fs::rename(next, self.root.path().join(CLOCK)).expect("our own directory");
+    }
+
     /// Asks for a graceful restart and waits until the new configuration is in force.
     pub fn graceful(&self) {
         self.restart_by("USR1");
@@ -421,6 +448,16 @@ impl Drop for Httpd {
             assert!(!log.contains(bad), "httpd's log says {bad:?}: {log}");
         }
     }
+}
+
+/// The file that says what time it is.
+const CLOCK: &str = "clock";
+
+/// libfaketime, which makes the clock of a process what a file says.
+fn faketime() -> PathBuf {
+    let places = fs::read_dir("/usr/lib").expect("it is there").flatten().map(|entry| entry.path());
+    let library = places.map(|place| place.join("faketime/libfaketime.so.1"));
+    library.into_iter().find(|path| path.exists()).expect("faketime is installed (ci/setup)")
 }
 
 /// The server's binary: `apache2` on Debian, `httpd` elsewhere.
