@@ -36,6 +36,10 @@ const char ajp_shim_not_ours[] = "unknown Worker parameter";
 /* Set by each load of the library, before anything else runs. */
 static const ajp_shim_callbacks *callbacks;
 static APR_OPTIONAL_FN_TYPE(set_worker_hc_param) *previous_worker_param;
+static ap_filter_rec_t *put_back;
+
+static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                              apr_read_type_e block, apr_off_t readbytes);
 
 /* --- hooks ------------------------------------------------------------------------------- */
 
@@ -104,6 +108,9 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     proxy_hook_post_request(cb->post_request, NULL, before_balancer, APR_HOOK_FIRST);
     /* mod_proxy runs this one as an optional hook; it has no function to register it. */
     APR_OPTIONAL_HOOK(proxy, request_status, cb->request_status, NULL, NULL, APR_HOOK_FIRST);
+    /* Before every other filter of a request. */
+    put_back = ap_register_input_filter("ajp-put-back", give_back, NULL,
+                                        (ap_filter_type)(AP_FTYPE_RESOURCE - 1));
     ap_hook_handler(status_page, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_summary, NULL, NULL, APR_HOOK_MIDDLE);
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
@@ -414,6 +421,83 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
     }
     *status = apr_bucket_read(b, data, len, APR_BLOCK_READ);
     return *status == APR_SUCCESS ? AJP_SHIM_BUCKET_DATA : AJP_SHIM_BUCKET_FAILED;
+}
+
+/* --- what was read of a body before there was a reader ----------------------------------------- */
+
+/* Gives what was put back (ctx) to whoever reads, and goes. */
+static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                              apr_read_type_e block, apr_off_t readbytes)
+{
+    apr_bucket_brigade *kept = f->ctx;
+    apr_bucket *end = APR_BRIGADE_SENTINEL(kept), *b, *copy;
+    apr_status_t status;
+
+    switch (mode) {
+    case AP_MODE_READBYTES:
+    case AP_MODE_SPECULATIVE:
+        status = apr_brigade_partition(kept, readbytes, &end);
+        if (status != APR_SUCCESS && !APR_STATUS_IS_INCOMPLETE(status)) {
+            return status;
+        }
+        break;
+    case AP_MODE_EXHAUSTIVE:
+        break;
+    case AP_MODE_GETLINE:
+        return APR_ENOTIMPL;
+    default:
+        return ap_get_brigade(f->next, bb, mode, block, readbytes);
+    }
+    /* The end of the body comes with the last of it. */
+    while (end != APR_BRIGADE_SENTINEL(kept) && APR_BUCKET_IS_METADATA(end)) {
+        end = APR_BUCKET_NEXT(end);
+    }
+    if (mode == AP_MODE_SPECULATIVE) {
+        for (b = APR_BRIGADE_FIRST(kept); b != end; b = APR_BUCKET_NEXT(b)) {
+            status = apr_bucket_copy(b, &copy);
+            if (status != APR_SUCCESS) {
+                return status;
+            }
+            APR_BRIGADE_INSERT_TAIL(bb, copy);
+        }
+        return APR_SUCCESS;
+    }
+    while ((b = APR_BRIGADE_FIRST(kept)) != end) {
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(bb, b);
+    }
+    if (APR_BRIGADE_EMPTY(kept)) {
+        ap_remove_input_filter(f);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_bucket_brigade *kept = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_bucket *b;
+    apr_status_t status = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ,
+                                         at_most);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        /* -1: a length that reading it will show; it is no end of a body, so it has bytes. */
+        *is_there |= APR_BUCKET_IS_EOS(b) || AP_BUCKET_IS_ERROR(b) || (!APR_BUCKET_IS_METADATA(b) && b->length != 0);
+    }
+    if (!*is_there) {
+        apr_brigade_destroy(bb);
+        apr_brigade_destroy(kept);
+        return APR_SUCCESS;
+    }
+    /* A filter may use the memory of its buckets again. */
+    status = ap_save_brigade(NULL, &kept, &bb, r->pool);
+    if (status == APR_SUCCESS) {
+        ap_add_input_filter_handle(put_back, kept, r, r->connection);
+    }
+    return status;
 }
 
 /* --- balancers --------------------------------------------------------------------------- */

@@ -147,6 +147,10 @@ enum {
 int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,
                          apr_size_t *len, apr_status_t *status);
 
+/* Reads from the input filters, waiting for it, and puts what came back in front of them: the next to
+ * read the body gets it first. Sets *is_there once that has a byte of the body or its end. */
+apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there);
+
 /* ap_proxy_canonenc_ex with AllowEncodedSlashes of this request; NULL: a bad escape. */
 char *ajp_shim_canonenc(request_rec *r, const char *path);
 

@@ -4,15 +4,19 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use support::ajp::echo::{read_body, respond};
 use support::ajp::request::{body_data, forward_request};
-use support::ajp::{ScriptedPeer, chunk, end_response, get_body_chunk, headers};
+use support::ajp::{
+    ForwardRequest, PeerConnection, ScriptedPeer, chunk, end_response, get_body_chunk, headers,
+};
+use support::http::Client;
 use support::httpd::Httpd;
-use support::members::{Gate, balancer, is_in_error, one_child};
+use support::members::{Gate, balancer, is_in_error, one_child, serve};
 use support::process::{free_port, wait_for};
 
 /// What the container was told of each request body: the bytes, and whether it was told of their end.
@@ -189,4 +193,180 @@ fn a_request_that_is_refused_itself_does_not_keep_a_member_in_error() {
     assert_eq!(httpd.request("GET", "/app/x", &large).status, 431);
     let answers: Vec<_> = (0..4).map(|_| httpd.get("/app/x").expect(200).text()).collect();
     assert!(answers.iter().any(|text| text.starts_with("a ")), "{answers:?}");
+}
+
+/// Answers each request with a word of its own and the body, at once or, if it is for `…/held`, once
+/// the gate is open.
+fn tells(word: &'static str, gate: Gate) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
+    move |conn| {
+        serve(conn, &|conn: &mut PeerConnection, request: &ForwardRequest| {
+            if request.uri.ends_with("/held") {
+                gate.wait();
+            }
+            let body = read_body(conn, request, 8192)?;
+            respond(conn, &format!("{word} {}", String::from_utf8_lossy(&body))).map(|()| true)
+        })
+    }
+}
+
+fn telling(word: &'static str) -> ScriptedPeer {
+    ScriptedPeer::start(tells(word, Gate::default()))
+}
+
+fn telling_at(port: u16, word: &'static str, gate: Gate) -> ScriptedPeer {
+    ScriptedPeer::start_at(([127, 0, 0, 1], port).into(), tells(word, gate))
+        .expect("the port is free")
+}
+
+/// A balancer of `first`, which is in error, and `second`; `retry` has passed when this returns.
+fn in_error(first: u16, second: &str) -> Httpd {
+    let members = [format!("ajp://127.0.0.1:{first} route=a retry=1"), format!("{second} route=b")];
+    let httpd = balancer(one_child().modules(&["proxy_http"]), &members).start();
+    fail(&httpd, first);
+    std::thread::sleep(Duration::from_millis(1200));
+    httpd
+}
+
+/// A POST of which httpd has the head, and waits for the body: it has said 100.
+fn post_without_its_body(httpd: &Httpd, announced: &str) -> Client {
+    let mut client = httpd.client();
+    client.send(format!(
+        "POST /app/x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n{announced}\r\n\r\n"
+    ));
+    assert_eq!(client.head().status, 100);
+    client
+}
+
+const ANNOUNCED: [(&str, &str); 2] =
+    [("Content-Length: 5", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")];
+
+#[test]
+fn a_post_that_sends_nothing_of_its_body_does_not_keep_a_member_that_is_back_in_error() {
+    for (announced, body) in ANNOUNCED {
+        let (port, b) = (free_port(), telling("b"));
+        let httpd = in_error(port, &format!("ajp://127.0.0.1:{}", b.port()));
+        let _a = telling_at(port, "a", Gate::default());
+        let mut waiting = post_without_its_body(&httpd, announced);
+
+        wait_for("a serves again", || {
+            httpd.get("/app/x").expect(200).text().starts_with("a ").then_some(())
+        });
+        waiting.send(body);
+        let answer = waiting.response("POST").expect(200).text();
+        assert!(answer.ends_with(" hello"), "{announced}: {answer}");
+    }
+}
+
+#[test]
+fn a_site_with_nothing_but_posts_gets_a_member_back() {
+    for (announced, body) in ANNOUNCED {
+        let (port, b) = (free_port(), telling("b"));
+        let httpd = in_error(port, &format!("ajp://127.0.0.1:{}", b.port()));
+        let a = telling_at(port, "a", Gate::default());
+        let post = || {
+            httpd.client().request("POST", "/app/x", &format!("{announced}\r\n"), body.as_bytes())
+        };
+
+        let answers: Vec<_> = (0..4).map(|_| post().expect(200).text()).collect();
+        assert!(answers.iter().all(|answer| answer.ends_with(" hello")), "{answers:?}");
+        assert!(answers.iter().any(|answer| answer == "a hello"), "{answers:?}");
+        assert!(!is_in_error(&httpd, a.port()));
+    }
+}
+
+#[test]
+fn a_member_is_back_once_it_asks_for_more_of_a_body() {
+    let (port, b) = (free_port(), telling("b"));
+    let httpd = in_error(port, &format!("ajp://127.0.0.1:{}", b.port()));
+    let a = telling_at(port, "a", Gate::default());
+    let mut client = httpd.client();
+    client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
+    a.wait_for_requests(1);
+
+    // It has the first piece, and waits for a client that sends no other.
+    wait_for("a is back", || (!is_in_error(&httpd, port)).then_some(()));
+    client.send("hello");
+    assert_eq!(client.response("POST").expect(200).text(), "a hellohello");
+}
+
+#[test]
+fn a_body_that_was_read_for_a_member_in_error_reaches_a_member_of_another_scheme() {
+    let long = "x".repeat(100_000);
+    let chunks = format!("186a0\r\n{long}\r\n0\r\n\r\n");
+    for (announced, body, length) in [
+        ("Content-Length: 5", "hello", 5),
+        ("Content-Length: 100000", &long, 100_000),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n", 5),
+        ("Transfer-Encoding: chunked", &chunks, 100_000),
+    ] {
+        let (port, http, gate) = (free_port(), free_port(), Gate::default());
+        counting_http_server(http);
+        let httpd = in_error(port, &format!("http://127.0.0.1:{http}"));
+        let a = telling_at(port, "a", gate.clone());
+        let mut waiting = post_without_its_body(&httpd, announced);
+        // Another request is the one that asks a, and finds nothing out as yet.
+        let mut asking = httpd.client();
+        asking.send("GET /app/held HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        a.wait_for_requests(1);
+
+        waiting.send(body);
+        assert_eq!(waiting.response("POST").expect(200).text(), length.to_string(), "{announced}");
+        gate.open();
+        assert_eq!(asking.response("GET").expect(200).text(), "a ");
+    }
+}
+
+/// An HTTP server that answers each connection's one request with the length of its body.
+fn counting_http_server(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { continue };
+            let _ = count_body(BufReader::new(stream));
+        }
+    });
+}
+
+fn count_body(mut stream: BufReader<TcpStream>) -> io::Result<()> {
+    let (mut line, mut length, mut is_chunked) = (String::new(), 0, false);
+    while stream.read_line(&mut line)? > 2 {
+        let header = line.to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+        is_chunked |= header.starts_with("transfer-encoding: chunked");
+        line.clear();
+    }
+    let mut count = length;
+    stream.read_exact(&mut vec![0; length])?;
+    while is_chunked {
+        line.clear();
+        stream.read_line(&mut line)?;
+        let size = usize::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
+        stream.read_exact(&mut vec![0; size + 2])?;
+        count += size;
+        is_chunked = size > 0;
+    }
+    let (count, close) = (count.to_string(), "Connection: close");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{close}\r\n\r\n", count.len());
+    stream.get_mut().write_all((head + &count).as_bytes())
+}
+
+#[test]
+fn a_body_that_fails_before_a_member_is_chosen_is_the_client_s_fault_and_answered_once() {
+    let (port, b) = (free_port(), telling("b"));
+    let httpd = in_error(port, &format!("ajp://127.0.0.1:{}", b.port()));
+    let a = telling_at(port, "a", Gate::default());
+    let mut client = httpd.client();
+    client.send(
+        "POST /app/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
+    );
+
+    assert_eq!(client.response("POST").status, 400);
+    assert!(client.ends(), "one answer, and the connection is closed");
+    assert_eq!((a.requests(), b.errors()), (0, Vec::new()));
+    assert!(is_in_error(&httpd, port), "nobody has found anything out");
+    wait_for("the next request asks a", || {
+        httpd.get("/app/x").expect(200).text().starts_with("a ").then_some(())
+    });
 }

@@ -74,6 +74,23 @@ fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_the_first_member_r
 }
 
 #[test]
+fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_it_asked_a_member_in_error() {
+    let httpd = balanced(&format!("{} retry=1", refusing()))
+        .modules(&["filter", "deflate"])
+        .conf("<Location /app>\nSetInputFilter DEFLATE\n</Location>")
+        .start();
+    let body = Generated::bytes(50_000, 4);
+    for _ in 0..2 {
+        let answer = upload(&httpd, &gzip(&body), "Content-Encoding: gzip\r\n").expect(200);
+        assert_eq!(answer.said("sha256"), sha256([body.clone()]));
+        // Now `retry` has passed: what is unpacked was read before the member was chosen.
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+    }
+    let refused = httpd.error_log().matches("connection refused").count();
+    assert_eq!(refused, 2, "both have asked the first member");
+}
+
+#[test]
 fn an_input_filter_may_unpack_a_body_to_nothing() {
     let httpd = balanced(&refusing())
         .modules(&["filter", "deflate"])

@@ -2,15 +2,19 @@
 
 use std::ffi::{CStr, c_int};
 
+use super::child::Child;
 use super::client::HttpdClient;
 use super::handler::{Call, Refused};
 use super::log;
+use super::request::Request;
+use super::worker::Worker;
 use super::{clock, member, sys};
 use crate::backend::{AcquireFailure, Backend, WarningKind};
 use crate::config::{StatusFailure, WorkerSettings};
 use crate::metrics::Busy;
 use crate::proxy::{
-    Client, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply, Traffic,
+    Client, ClientError, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply,
+    Traffic,
 };
 
 /// What follows from a failure, in mod_proxy's terms.
@@ -226,5 +230,32 @@ impl Call<'_> {
                 failure.phase.words()
             ),
         );
+    }
+}
+
+/// The client has failed before a member was chosen for its request; `member` is the one that could
+/// have been. Gives what the hook returns.
+pub(super) fn client_failed_before_election(
+    request: Request<'_>,
+    child: &Child,
+    member: Worker,
+    error: ClientError,
+) -> c_int {
+    let failure = Failure::before_connection(error);
+    child.count_refused(member.key(), failure.reason());
+    let outcome = Outcome::of(&failure, false);
+    log::request(
+        request,
+        outcome.level.into(),
+        format_args!("{}, no member was asked", failure.error),
+    );
+    match outcome.reply {
+        Reply::Status(status) | Reply::Elsewhere(status) => status.into(),
+        Reply::Answered => sys::AP_FILTER_ERROR,
+        Reply::Nothing | Reply::Cut => {
+            // For the access log alone.
+            request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
+            sys::DONE
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Body {
         Self { brigade, ahead, piece, ended: false, failed: None, missing: announced }
     }
 
+    /// Has anything of it been asked for?
+    pub(super) fn has_begun(&self) -> bool {
+        !self.brigade.is_null()
+    }
+
     /// The next piece, of 1 to `at_most` bytes; 0 at the end.
     pub(super) fn read(
         &mut self,
@@ -185,7 +190,8 @@ impl Body {
 /// APR's status for a socket's errno is the errno itself.
 const NOTHING_YET: sys::apr_status_t = rustix::io::Errno::AGAIN.raw_os_error();
 
-fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
+/// What it means that reading a body has failed.
+pub(super) fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
     if request.is_aborted() {
         return ClientError::Gone;
     }

@@ -118,10 +118,13 @@ impl Client for HttpdClient<'_> {
         self.body.piece()
     }
 
+    /// Others need not wait for the rest of the answer, nor of the request, which may take hours.
+    fn heard(&mut self) {
+        self.has_found(Found::Back);
+    }
+
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
         self.has_headers = true;
-        // Others need not wait for the rest of the answer, which may take hours.
-        self.has_found(Found::Back);
         self.is_overridden = response::begin(self.request, head, self.before);
         Ok(())
     }

@@ -20,10 +20,11 @@ use super::child::Child;
 use super::install;
 use super::kept::Kept;
 use super::log::{self, LogLevel};
+use super::probing::{self, BodyIsMissing};
 use super::request::Request;
 use super::server_config::ServerConfig;
 use super::worker::Worker;
-use super::{member, probing, sys};
+use super::{answer, first_piece, member, sys};
 use crate::backend::WarningKind;
 use crate::config::BalancerSettings;
 use crate::metrics::MemberKey;
@@ -73,12 +74,28 @@ pub(super) unsafe fn pre_request(
     balancer.members().filter(|member| member.is_in_error()).for_each(Worker::settle_error_time);
     let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
     let election = Election { request, balancer, child, settings, tried, session };
-    let Some(locked) = balancer.lock() else { return sys::DECLINED };
-    // SAFETY: as the caller promises.
-    unsafe { locked.sync(request, conf) };
-    let elected =
-        if is_ours { election.run(&locked) } else { election.newcomer_for_error(&locked) };
-    drop(locked);
+    let elected = loop {
+        let Some(locked) = balancer.lock() else { return sys::DECLINED };
+        // SAFETY: as the caller promises.
+        unsafe { locked.sync(request, conf) };
+        let elected =
+            if is_ours { election.run(&locked) } else { election.newcomer_for_error(&locked) };
+        drop(locked);
+        match elected {
+            Ok(elected) => break elected,
+            Err(BodyIsMissing(member)) => match first_piece::read(request) {
+                Ok(()) => {}
+                Err(error) => {
+                    // SAFETY: as the caller promises.
+                    unsafe {
+                        *places.worker = std::ptr::null_mut();
+                        *places.balancer = std::ptr::null_mut();
+                    }
+                    return answer::client_failed_before_election(request, child, member, error);
+                }
+            },
+        }
+    };
     match elected {
         // SAFETY: as the caller promises.
         Some(member) => unsafe {
@@ -165,33 +182,46 @@ struct Election<'r> {
 }
 
 impl Election<'_> {
-    fn run(&self, locked: &Locked) -> Option<Worker> {
+    /// The member that gets the request. Nothing has been counted where the body is missing.
+    fn run(&self, locked: &Locked) -> Result<Option<Worker>, BodyIsMissing> {
         self.recover_if_none_is_left();
         let routes = self.session.as_ref().map_or(&[][..], |session| &session.routes);
-        let of_session = routes.iter().find_map(|route| self.by_route(route, 0)).or_else(|| {
-            if self.balancer.forces_sessions() {
-                return None;
-            }
-            routes.iter().find_map(|route| self.by_domain(locked, route))
-        });
-        if let Some(member) = of_session {
+        if let Some(member) = self.of_session(locked, routes)? {
             locked.elected_for_session(member, self.request);
             member.count_election();
-            return Some(member);
+            return Ok(Some(member));
         }
         if self.balancer.forces_sessions()
             && routes.iter().any(|route| is_known(self.balancer, route))
         {
-            return None;
+            return Ok(None);
         }
-        if let Some(member) = self.newcomer_for_error(locked) {
-            return Some(member);
+        if let Some(member) = self.newcomer_for_error(locked)? {
+            return Ok(Some(member));
         }
         let found = locked.find(self.request).filter(|member| !self.tried.contains(member));
-        let member =
-            found.or_else(|| locked.find_untried(self.request, |other| self.may_have(other)))?;
-        member.count_election();
-        Some(member)
+        let found =
+            found.or_else(|| locked.find_untried(self.request, |other| self.may_have(other)));
+        if let Some(member) = found {
+            member.count_election();
+        }
+        Ok(found)
+    }
+
+    fn of_session(
+        &self,
+        locked: &Locked,
+        routes: &[Vec<u8>],
+    ) -> Result<Option<Worker>, BodyIsMissing> {
+        for route in routes {
+            if let Some(member) = self.by_route(route, 0)? {
+                return Ok(Some(member));
+            }
+        }
+        if self.balancer.forces_sessions() {
+            return Ok(None);
+        }
+        Ok(routes.iter().find_map(|route| self.by_domain(locked, route)))
     }
 
     fn may_have(&self, member: Worker) -> bool {
@@ -211,59 +241,68 @@ impl Election<'_> {
 
     /// A member in error whose time has come, for a request that could as well go elsewhere: one
     /// request, and none where nearer members (`lbset`) are well.
-    fn newcomer_for_error(&self, locked: &Locked) -> Option<Worker> {
+    fn newcomer_for_error(&self, locked: &Locked) -> Result<Option<Worker>, BodyIsMissing> {
         let nearest = self
             .balancer
             .members()
             .filter(|member| member.is_well() && member.takes_newcomers())
             .map(Worker::lbset)
             .min();
-        let due = self.balancer.members().find(|member| {
+        let due = self.balancer.members().filter(|member| {
             self.may_have(*member)
                 && member.takes_newcomers()
                 && member.limits_probes()
                 && member.retry_is_due()
                 && nearest.is_none_or(|nearest| member.lbset() <= nearest)
-                && probing::begin(self.request, *member, self.child)
-        })?;
-        locked.elected_for_session(due, self.request);
-        due.count_election();
-        Some(due)
+        });
+        for member in due {
+            if probing::begin(self.request, member, self.child)? {
+                locked.elected_for_session(member, self.request);
+                member.count_election();
+                return Ok(Some(member));
+            }
+        }
+        Ok(None)
     }
 
     /// The member with this route, hot standbys last, if it may be asked; else the one that its
     /// `redirect` names.
-    fn by_route(&self, route: &[u8], redirects: usize) -> Option<Worker> {
+    fn by_route(&self, route: &[u8], redirects: usize) -> Result<Option<Worker>, BodyIsMissing> {
         let members = || self.balancer.members();
         let (standbys, others): (Vec<_>, Vec<_>) = members()
             .filter(|member| member.has_route(route))
             .partition(|member| member.status() & sys::PROXY_WORKER_HOT_STANDBY != 0);
-        others.into_iter().chain(standbys).find_map(|member| {
-            if self.may_have(member) && self.may_be_asked(member) {
-                return Some(member);
+        for member in others.into_iter().chain(standbys) {
+            if self.may_have(member) && self.may_be_asked(member)? {
+                return Ok(Some(member));
             }
             if !self.settings.session_redirect {
-                return None;
+                continue;
             }
             // Not for ever: redirects may go round in a circle.
-            let redirect = member.redirect().filter(|_| redirects < members().count())?;
-            self.by_route(&redirect, redirects + 1)
-        })
+            let redirect = member.redirect().filter(|_| redirects < members().count());
+            let Some(redirect) = redirect else { continue };
+            if let Some(other) = self.by_route(&redirect, redirects + 1)? {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
     }
 
     /// Well, or in error and this is the request that asks: since its time has come, or since a
     /// session has nowhere else to go (`sessionretry`, `nofailover`).
-    fn may_be_asked(&self, member: Worker) -> bool {
+    fn may_be_asked(&self, member: Worker) -> Result<bool, BodyIsMissing> {
         if member.is_well() {
-            return true;
+            return Ok(true);
         }
-        if !member.limits_probes() {
-            return member.is_usable(self.request.server());
+        if !member.limits_probes() || self.child.member_state(member.key()).is_none() {
+            return Ok(member.is_usable(self.request.server()));
         }
         let insists = self.settings.session_retry || self.balancer.forces_sessions();
-        member.is_only_in_error()
-            && (insists || member.retry_is_due())
-            && probing::begin(self.request, member, self.child)
+        if !member.is_only_in_error() || !(insists || member.retry_is_due()) {
+            return Ok(false);
+        }
+        probing::begin(self.request, member, self.child)
     }
 
     /// Where the session's member cannot be had: the least busy one of its `domain`, which shares

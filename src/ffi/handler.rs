@@ -10,7 +10,7 @@ use super::child::Child;
 use super::client::{self, HttpdClient};
 use super::guard::{guard, guard_or};
 use super::held::Held;
-use super::kept::Kept;
+use super::kept::{Kept, Upload};
 use super::known::Known;
 use super::log::{self, LogLevel};
 use super::probing::{self, Found};
@@ -169,7 +169,7 @@ impl<'r> Call<'r> {
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
-            kept.upload = Some(self.upload().map_err(|error| self.refuse(&error))?);
+            kept.upload = Some(Upload::of(request).map_err(|error| self.refuse(&error))?);
         }
         let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
         let prepared = self.prepare(backend, upload)?;

@@ -14,6 +14,9 @@ use crate::exchange::RequestBody;
 pub(super) struct Kept {
     /// The client's body: what has been read of it for one member is sent to the next.
     pub(super) upload: Option<Upload>,
+    /// The first of the body has been read, or that there is none, before a member was chosen: it
+    /// lies in front of the input filters.
+    pub(super) has_first_piece: bool,
     /// The member that has just not taken the request, for no fault of its own.
     pub(super) passed_over: PassedOver,
     /// It is the one that asks a member in error whether it is back.

@@ -27,6 +27,7 @@ mod client;
 mod clock;
 mod cping;
 mod election;
+mod first_piece;
 mod guard;
 mod handler;
 mod held;

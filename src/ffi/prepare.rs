@@ -5,16 +5,16 @@ use super::handler::{Call, Refused};
 use super::kept::Upload;
 use super::log::{self, LogLevel};
 use super::marshal::{self, Target};
+use super::request::Request;
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
 use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Prepared, RequestError, body_of};
 
-impl Call<'_> {
+impl Upload {
     /// How the request announces its body. An error page of httpd's own has none, though it has
     /// inherited the client's headers.
-    pub(super) fn upload(&self) -> Result<Upload, RequestError> {
-        let request = self.request;
+    pub(super) fn of(request: Request<'_>) -> Result<Self, RequestError> {
         let headers = request.headers_in();
         let (kind, announced) = if request.is_error_document() {
             (RequestBody::None, 0)
@@ -26,9 +26,11 @@ impl Call<'_> {
         };
         let length = (kind == RequestBody::Announced).then_some(announced);
         let reads_ahead = kind == RequestBody::Announced;
-        Ok(Upload { body: Body::new(length), kind, length, reads_ahead })
+        Ok(Self { body: Body::new(length), kind, length, reads_ahead })
     }
+}
 
+impl Call<'_> {
     /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
     /// with the request shows before a connection is taken.
     pub(super) fn prepare(

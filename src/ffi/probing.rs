@@ -3,12 +3,13 @@
 //! mod_proxy makes a member usable for everybody once its `retry` time has passed: a burst of
 //! requests then meets one that is still dead. Here the member stays marked, its time is set anew,
 //! and one request over all children is given to it ([`Probe`]); the others go elsewhere meanwhile.
-//! If it answers, the mark goes.
+//! Any packet of the container's, and the mark goes.
 
 use std::sync::Arc;
 
 use super::child::Child;
 use super::clock;
+use super::first_piece;
 use super::kept::Kept;
 use super::request::Request;
 use super::worker::Worker;
@@ -22,28 +23,62 @@ pub(super) struct Asking {
     key: MemberKey,
     probe: Probe,
     child: Arc<Child>,
+    found: Found,
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        if let Some(state) = self.child.member_state(self.key) {
-            state.end_probe(self.probe);
+        let state = self.child.member_state(self.key);
+        // Not if it took so long that another request was sent in its place.
+        let is_the_one = state.is_some_and(|state| state.end_probe(self.probe));
+        match self.found {
+            Found::Back => self.member.is_back(),
+            Found::Down if is_the_one => self.member.note_error_time(),
+            Found::Nothing if is_the_one => self.member.forget_error_time(),
+            Found::Down | Found::Nothing => {}
         }
     }
 }
 
+/// This request could ask the member, but its client has sent nothing of the body that it announces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyIsMissing(pub(super) Worker);
+
 /// Lets this request be the one that is given to a member in error. `false`: another one is.
-pub(super) fn begin(request: Request<'_>, member: Worker, child: &Arc<Child>) -> bool {
+///
+/// # Errors
+/// [`BodyIsMissing`]: nothing has changed; to be tried again once the client has sent it.
+///
+/// # Race
+/// Children that claim in the same instant: one has the probe, and the others may, before it has set
+/// the member's time anew, let mod_proxy find that the time has come. The member has more than one
+/// request then.
+pub(super) fn begin(
+    request: Request<'_>,
+    member: Worker,
+    child: &Arc<Child>,
+) -> Result<bool, BodyIsMissing> {
     let key = member.key();
     let now = clock::uptime();
-    let probe = child.member_state(key).and_then(|state| state.begin_probe(now));
+    // Without a place for its state mod_proxy's own way is left.
+    let Some(state) = child.member_state(key) else { return Ok(false) };
+    if let Some(left) = state.probe_left(now) {
+        // A probe that takes longer than `retry`: mod_proxy would give the member to everybody.
+        if member.retry_is_due() {
+            member.put_off_retry(left);
+        }
+        return Ok(false);
+    }
+    if !first_piece::is_here(request) {
+        return Err(BodyIsMissing(member));
+    }
+    let Some(probe) = state.begin_probe(now) else { return Ok(false) };
     // Nobody else finds that its time has come while this one is out, nor right after it.
     member.note_error_time();
-    let Some(probe) = probe else { return false };
+    let asking = Asking { member, key, probe, child: Arc::clone(child), found: Found::Nothing };
     // SAFETY: the reference is used for this one assignment.
-    unsafe { Kept::of(request) }.asking =
-        Some(Asking { member, key, probe, child: Arc::clone(child) });
-    true
+    unsafe { Kept::of(request) }.asking = Some(asking);
+    Ok(true)
 }
 
 /// What the request has found out.
@@ -69,13 +104,8 @@ impl Found {
 
 /// The member has had its request. `true`: it was the one that asked.
 pub(super) fn end(asking: &mut Option<Asking>, member: Worker, found: Found) -> bool {
-    let Some(asking) = asking.take_if(|asking| asking.member == member) else { return false };
-    match found {
-        Found::Back => member.is_back(),
-        Found::Down => {}
-        Found::Nothing => member.forget_error_time(),
-    }
-    drop(asking);
+    let Some(mut asking) = asking.take_if(|asking| asking.member == member) else { return false };
+    asking.found = found;
     true
 }
 

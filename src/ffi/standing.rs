@@ -4,7 +4,7 @@
 
 use super::worker::Worker;
 use super::{roll, sys};
-use crate::metrics::LoadFactor;
+use crate::metrics::{LoadFactor, in_error_for};
 
 impl Worker {
     pub(super) fn is_member(self) -> bool {
@@ -116,6 +116,17 @@ impl Worker {
     pub(super) fn forget_error_time(self) {
         // SAFETY: a plain word in shared memory.
         unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
+    }
+
+    /// In error, asked by a request that counts for so many milliseconds more; as [`in_error_for`] says.
+    pub(super) fn put_off_retry(self, left_ms: u64) {
+        let already = in_error_for(left_ms, self.standing().retry_us / 1000);
+        let already = i64::try_from(already.saturating_mul(1000)).unwrap_or(i64::MAX);
+        // SAFETY: a plain word in shared memory.
+        unsafe {
+            let now = sys::apr_time_now();
+            (&raw mut (*self.shared()).error_time).write_volatile(now.saturating_sub(already));
+        }
     }
 
     /// Usable as it stands (PROXY_WORKER_IS_USABLE).

@@ -18,5 +18,5 @@ pub use clock::{Uptime, unix_ms};
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error};
 pub use operator::{OPERATOR_VERSION, OperatorEntry, Operators};
-pub use probe::Probe;
+pub use probe::{Probe, in_error_for};
 pub use shares::{Election, Ledger, LoadFactor, Method};

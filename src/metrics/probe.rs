@@ -27,24 +27,41 @@ impl MemberState<'_> {
         claim(&self.slot().probe, now)
     }
 
-    /// The probe has come back, whatever it found.
-    pub fn end_probe(&self, probe: Probe) {
-        // Not if another one has been sent in its place.
+    /// For how many milliseconds more a probe that is out counts; `None`: none is.
+    pub fn probe_left(&self, now: Uptime) -> Option<u64> {
+        left(self.slot().probe.load(Ordering::Acquire), now)
+    }
+
+    /// The probe has come back, whatever it found. `false`: another one has been sent in its place.
+    pub fn end_probe(&self, probe: Probe) -> bool {
         let word = &self.slot().probe;
-        let _ = word.compare_exchange(probe.until_ms, 0, Ordering::AcqRel, Ordering::Relaxed);
+        word.compare_exchange(probe.until_ms, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
+/// For how long a member is to count as in error already for those who find, after `retry`, that a probe
+/// is out which counts for `left` more: as if from now on, but no longer than the probe counts.
+/// (Milliseconds.)
+pub fn in_error_for(left: u64, retry: u64) -> u64 {
+    retry.saturating_sub(left)
+}
+
+/// Farther in the future than any claim: none that this clock has seen.
+fn left(word: u64, now: Uptime) -> Option<u64> {
+    let left = word.checked_sub(now.millis())?;
+    (1..=longest_ms()).contains(&left).then_some(left)
+}
+
+fn longest_ms() -> u64 {
+    u64::try_from(Probe::LONGEST.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn claim(word: &AtomicU64, now: Uptime) -> Option<Probe> {
-    let now_ms = now.millis();
-    let longest = u64::try_from(Probe::LONGEST.as_millis()).unwrap_or(u64::MAX);
     let known = word.load(Ordering::Acquire);
-    // Farther in the future than any claim: none that this clock has seen.
-    let is_out = known > now_ms && known - now_ms <= longest;
-    let until_ms = now_ms.saturating_add(longest);
-    if is_out {
+    if left(known, now).is_some() {
         return None;
     }
+    let until_ms = now.millis().saturating_add(longest_ms());
     word.compare_exchange(known, until_ms, Ordering::AcqRel, Ordering::Relaxed).ok()?;
     Some(Probe { until_ms })
 }
@@ -72,6 +89,21 @@ mod tests {
         let first = claim(&word, at(NOW)).unwrap();
         let second = claim(&word, at(NOW + 60_000)).unwrap();
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn claims_that_fail_put_a_member_off_no_longer_than_the_probe_counts() {
+        let word = AtomicU64::new(0);
+        let retry = 1000;
+        assert!(claim(&word, at(NOW)).is_some());
+        // One after the other finds, each time after `retry`, that the probe is out.
+        let (mut since, mut claims) = (NOW, 0);
+        while let Some(left) = left(word.load(Ordering::Relaxed), at(since + retry)) {
+            since = since + retry - in_error_for(left, retry);
+            claims += 1;
+        }
+        assert_eq!((since + retry, claims), (NOW + 60_000, 59));
+        assert_eq!(in_error_for(30_000, 90_000), 60_000);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub trait Client {
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;
 
+    /// The backend has sent a packet: it is there.
+    fn heard(&mut self) {}
+
     /// Takes status and headers of the final response; nothing need be sent yet.
     ///
     /// # Errors

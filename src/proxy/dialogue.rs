@@ -111,7 +111,9 @@ impl<'a, C: Client> Dialogue<'a, C> {
 
     /// Acts on one packet; `true`: it was the last.
     fn take(&mut self, payload: bytes::Bytes) -> Result<bool, ProxyError> {
-        match self.exchange.receive(payload)? {
+        let event = self.exchange.receive(payload)?;
+        self.client.heard();
+        match event {
             Event::Headers(head) => {
                 if head.status < 400 {
                     self.backend.request_answered(self.request.packet.len());

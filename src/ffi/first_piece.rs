@@ -1,0 +1,66 @@
+//! The first piece of a request body, read before a member is chosen.
+//!
+//! A request that asks a member in error whether it is back must not wait for its client meanwhile:
+//! who announces a body and sends none would keep the member out for as long as it likes. So the
+//! first piece of an announced body is read before such a member is chosen, and put back in front of
+//! httpd's input filters: whoever serves the request, another module's handler too, finds it there.
+
+use std::ffi::c_int;
+use std::time::{Duration, Instant};
+
+use super::body::refused;
+use super::kept::{Kept, Upload};
+use super::request::Request;
+use super::sys;
+use crate::exchange::RequestBody;
+use crate::proxy::ClientError;
+
+/// Need nobody wait for the client to send the first of its body? It has sent that, or there is none.
+pub(super) fn is_here(request: Request<'_>) -> bool {
+    // SAFETY: the reference is used in this function alone.
+    let kept = unsafe { Kept::of(request) };
+    if kept.has_first_piece {
+        return true;
+    }
+    if kept.upload.is_none() {
+        // As the client has announced it: a filter that changes the body takes its length away.
+        kept.upload = Upload::of(request).ok();
+    }
+    // What is announced wrongly is refused before anything of it is read.
+    let upload = kept.upload.as_ref();
+    upload.is_none_or(|upload| upload.kind == RequestBody::None || upload.body.has_begun())
+}
+
+/// Waits for the client to send the first of its body.
+///
+/// # Errors
+/// What the client, or a filter, has done.
+pub(super) fn read(request: Request<'_>) -> Result<(), ClientError> {
+    let start = Instant::now();
+    let mut is_there = 0;
+    while is_there == 0 {
+        // SAFETY: the request is live and this thread serves it; nothing of its body is in use.
+        let status =
+            unsafe { sys::ajp_shim_peek_body(request.as_ptr(), AT_MOST, &raw mut is_there) };
+        if status != sys::APR_SUCCESS as c_int {
+            return Err(refused(request, status));
+        }
+        // A filter may give nothing, and say that all is well, for ever.
+        if is_there == 0 && start.elapsed() > patience(request) {
+            return Err(ClientError::BodyRefused { status: sys::HTTP_REQUEST_TIME_OUT as u16 });
+        }
+    }
+    // SAFETY: the reference is used for this one assignment.
+    unsafe { Kept::of(request) }.has_first_piece = true;
+    Ok(())
+}
+
+/// `Timeout`.
+fn patience(request: Request<'_>) -> Duration {
+    // SAFETY: a plain field of a live record.
+    let timeout = unsafe { (*request.server()).timeout };
+    Duration::from_micros(u64::try_from(timeout).unwrap_or(0))
+}
+
+/// As much as goes into the first packet of a body, of the size that every container takes.
+const AT_MOST: i64 = 8186;
