@@ -38,8 +38,9 @@ pub struct WorkerSettings {
     pub max_reply_timeouts: Option<u32>,
     /// `recovery`: what may be sent again after it was sent; `None`: what is safe.
     pub recovery: Option<Recovery>,
-    /// `retries`: how often a request is sent again to the same backend; `None`: once, and not
-    /// where connecting failed.
+    /// `retries`: how often a request is sent again to the same backend, and, where it may have been
+    /// executed, to all members of a balancer (once at least); `None`: once, and not where
+    /// connecting failed.
     pub retries: Option<u32>,
     /// `retryinterval`: the pause before that.
     pub retry_interval: Duration,

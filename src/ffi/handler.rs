@@ -165,7 +165,12 @@ impl<'r> Call<'r> {
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
         let has_others = self.worker.has_usable_siblings(&kept.tried);
-        let settings = self.settings(configured, ours, has_others);
+        // Where it is the only one, whatever may be sent again is its own to have again.
+        let is_alone = !has_others && kept.tried.len() <= 1;
+        // One other member at least, also with `retries=0`, which is about the same one.
+        let repeats = *kept.repeats_left.get_or_insert_with(|| retries(ours).max(1));
+        let mut settings = self.settings(configured, ours, has_others);
+        settings.resend = Resend { repeats, is_alone, ..settings.resend };
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
         proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
         if kept.upload.is_none() {
@@ -186,6 +191,7 @@ impl<'r> Call<'r> {
             stats.counters().count(&traffic.counted(&result));
         }
         kept.attempts += traffic.attempts;
+        kept.repeats_left = Some(repeats.saturating_sub(traffic.repeats));
         if traffic.attempts > 0 && self.worker.is_member() {
             kept.had_it.push(self.worker);
         }
@@ -259,12 +265,13 @@ impl<'r> Call<'r> {
             keep: worker.is_reusable() && !ours.force_close && !no_keepalive,
             flush: worker.flush(),
             resend: Resend {
-                retries: ours.retries.unwrap_or(1),
+                retries: retries(ours),
                 connect_retries: ours.retries.unwrap_or(0),
                 interval: ours.retry_interval,
                 after_send: ours
                     .recovery
                     .and_then(|recovery| recovery.after_send(self.request.method())),
+                ..Resend::default()
             },
             fail_status: has_others.then(|| ours.fail_status.clone()),
             reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
@@ -282,4 +289,9 @@ impl<'r> Call<'r> {
             None => ours.reply_timeout,
         }
     }
+}
+
+/// `retries`.
+fn retries(ours: &WorkerSettings) -> u32 {
+    ours.retries.unwrap_or(1)
 }

@@ -23,6 +23,9 @@ pub(super) struct Kept {
     pub(super) asking: Option<Asking>,
     /// How often the request has been sent, over all members.
     pub(super) attempts: u32,
+    /// How often it may still be sent again where a member may have acted on it, over all of them, as
+    /// the first one's `retries` says; `None`: it has not been given to one.
+    pub(super) repeats_left: Option<u32>,
     /// The members it has been given to: none is chosen a second time.
     pub(super) tried: Vec<Worker>,
     /// On the members on which mod_proxy counts it.

@@ -39,7 +39,7 @@ fn attempts(
     traffic: &mut Traffic,
 ) -> Result<Finished, Failure> {
     admit(backend, settings, request, traffic)?;
-    let mut retries = 0;
+    let (mut unwritten, mut repeated) = (0, 0);
     let may_be_sent_again = settings.resend.after_send.unwrap_or(request.is_idempotent);
     let mut lease = connect(settings, start, traffic, || {
         if may_be_sent_again {
@@ -57,17 +57,26 @@ fn attempts(
             Err(error) => error,
         };
         let (mut failure, body_is_kept, failed) = dialogue.fail(error);
+        let may_have_acted = retry::may_have_acted(&failure);
+        let count = if may_have_acted { &mut repeated } else { &mut unwritten };
         let replay = Replay {
             is_idempotent: request.is_idempotent,
             after_send: settings.resend.after_send,
             body_is_kept,
-            retries_left: settings.resend.retries.saturating_sub(retries),
+            retries_left: settings.resend.retries.saturating_sub(*count),
+            repeats_left: settings.resend.repeats.saturating_sub(traffic.repeats),
             has_others: settings.fail_status.is_some(),
+            is_alone: settings.resend.is_alone,
         };
-        if !retry::same_backend(&failure, replay) {
-            failure.may_go_elsewhere = retry::other_backend(&failure, replay);
+        let is_same = retry::same_backend(&failure, replay);
+        failure.may_go_elsewhere = !is_same && retry::other_backend(&failure, replay);
+        if may_have_acted && (is_same || failure.may_go_elsewhere) {
+            traffic.repeats += 1;
+        }
+        if !is_same {
             return Err(failure);
         }
+        *count += 1;
         client.note(
             Level::Info,
             format_args!(
@@ -77,7 +86,6 @@ fn attempts(
                 failure.phase.words()
             ),
         );
-        retries += 1;
         pause(settings.resend);
         lease = replace(backend, settings, traffic, failed)?;
     }

@@ -27,6 +27,9 @@ pub struct Traffic {
     pub downloaded: u64,
     /// How often the request was sent, if only in part.
     pub attempts: u32,
+    /// How often it was sent again, or is to be sent to another backend, although one may have acted
+    /// on it.
+    pub repeats: u32,
     /// The time it took to come by connections.
     pub waited: Duration,
     /// The last connection came from the pool; `None`: there was none.

@@ -11,30 +11,48 @@ pub(super) struct Replay {
     pub after_send: Option<bool>,
     /// Every byte of the body that was read is still in memory.
     pub body_is_kept: bool,
-    /// How often it may be sent again to this backend.
+    /// How often it may be sent again to this backend: what was not written and what may have been
+    /// executed are counted each for itself.
     pub retries_left: u32,
+    /// How often it may be sent again, to this backend or another one, where one may have acted on it.
+    pub repeats_left: u32,
     /// There are other backends, members of the same balancer.
     pub has_others: bool,
+    /// There have been none, either.
+    pub is_alone: bool,
+}
+
+/// May the backend have executed it? Not if the request was not completely written. What it has
+/// answered with a status that counts as a failure, it has not executed.
+pub(super) fn may_have_acted(failure: &Failure) -> bool {
+    !matches!(failure.phase, Phase::Connect | Phase::Request)
+        && !matches!(failure.error, ProxyError::FailStatus { .. })
 }
 
 /// May it be sent again to the same backend, on a fresh connection?
 ///
 /// A stale connection is our problem, not the client's, and neither is a backend that goes down:
-/// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method.
+/// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method; once for
+///   a stale connection, whatever `retries` says.
 /// * Written, but the connection died before the first byte of a response: idempotent methods,
-///   since the backend may have acted; or what `recovery` allows. A new connection that died says
-///   more about the backend than an old one: then it is another one's turn, if there is another.
+///   since the backend may have acted. A new connection that died says more about the backend than
+///   an old one: then it is another one's turn, if there is another.
+/// * What `recovery` allows, only where there is no other member: none gets it twice.
 /// * Anything else: no. A timeout above all: the backend is at work.
 pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
-    if replay.retries_left == 0 || !replay.body_is_kept {
+    if !replay.body_is_kept {
         return false;
     }
+    let left = replay.retries_left;
     match (&failure.error, failure.phase) {
-        (ProxyError::Died(_), Phase::Request) => true,
-        (ProxyError::Died(_), Phase::FirstByte) => match replay.after_send {
-            Some(allowed) => allowed,
-            None => replay.is_idempotent && (failure.reused || !replay.has_others),
-        },
+        (ProxyError::Died(_), Phase::Request) => left > 0 || failure.reused,
+        (ProxyError::Died(_), Phase::FirstByte) => {
+            let is_its_turn = match replay.after_send {
+                Some(allowed) => allowed && replay.is_alone,
+                None => replay.is_idempotent && (failure.reused || !replay.has_others),
+            };
+            is_its_turn && left.min(replay.repeats_left) > 0
+        }
         _ => false,
     }
 }
@@ -42,10 +60,13 @@ pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
 /// May it be sent to another member of the balancer? What was never written, may; what died before
 /// the client was told of a response, as above, also between the headers and the rest: Tomcat sends
 /// them apart, and may be stopped in between. What timed out, only before the headers, only where
-/// `recovery` says so, and never to the same one. A request that never came to a connection is no
-/// matter of this.
+/// `recovery` says so, and never to the same one. All of what may have been executed, no oftener than
+/// is left over all of them. A request that never came to a connection is no matter of this.
 pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.has_others || !replay.body_is_kept {
+        return false;
+    }
+    if may_have_acted(failure) && replay.repeats_left == 0 {
         return false;
     }
     let no_headers = matches!(failure.phase, Phase::FirstByte | Phase::Headers);
@@ -64,6 +85,7 @@ pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::StatusFailure;
     use std::time::Duration;
 
     const KEPT: Replay = Replay {
@@ -71,7 +93,9 @@ mod tests {
         after_send: None,
         body_is_kept: true,
         retries_left: 1,
+        repeats_left: 1,
         has_others: true,
+        is_alone: false,
     };
     const POST: Replay = Replay { is_idempotent: false, ..KEPT };
 
@@ -132,10 +156,46 @@ mod tests {
     #[test]
     fn recovery_decides_alone_about_what_was_sent() {
         let open = Replay { after_send: Some(true), ..POST };
-        assert!(same_backend(&died(Phase::FirstByte, false), open));
+        let alone = Replay { has_others: false, is_alone: true, ..open };
+        assert!(same_backend(&died(Phase::FirstByte, false), alone));
         let shut = Replay { after_send: Some(false), ..KEPT };
         assert!(!same_backend(&died(Phase::FirstByte, true), shut));
         assert!(same_backend(&died(Phase::Request, true), shut), "it was not sent");
+    }
+
+    #[test]
+    fn with_recovery_no_member_gets_a_request_twice_not_even_the_last() {
+        let open = Replay { after_send: Some(true), ..KEPT };
+        for reused in [true, false] {
+            assert!(!same_backend(&died(Phase::FirstByte, reused), open));
+            assert!(other_backend(&died(Phase::FirstByte, reused), open));
+            let last = Replay { has_others: false, ..open };
+            assert!(!same_backend(&died(Phase::FirstByte, reused), last));
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_executed_is_bounded_over_all_members_and_the_rest_is_not() {
+        let spent = Replay { after_send: Some(true), repeats_left: 0, ..KEPT };
+        for phase in [Phase::FirstByte, Phase::Headers, Phase::HeadersOnly] {
+            assert!(!same_backend(&died(phase, true), spent), "{phase:?}");
+            assert!(!other_backend(&died(phase, true), spent), "{phase:?}");
+        }
+        assert!(!other_backend(&timed_out(), spent));
+        assert!(!same_backend(&died(Phase::FirstByte, true), Replay { after_send: None, ..spent }));
+        assert!(other_backend(&died(Phase::Request, false), spent));
+        let listed = ProxyError::FailStatus { status: 503, failure: StatusFailure::Hard };
+        assert!(other_backend(&failed(listed, Phase::Headers, true), spent));
+    }
+
+    #[test]
+    fn without_retries_what_was_written_goes_elsewhere_and_a_stale_connection_is_replaced() {
+        let none = Replay { retries_left: 0, ..KEPT };
+        assert!(!same_backend(&died(Phase::FirstByte, true), none));
+        assert!(other_backend(&died(Phase::FirstByte, true), none));
+        let post = Replay { retries_left: 0, ..POST };
+        assert!(same_backend(&died(Phase::Request, true), post));
+        assert!(!same_backend(&died(Phase::Request, false), post));
     }
 
     #[test]

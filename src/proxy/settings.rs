@@ -43,6 +43,11 @@ pub enum Flush {
 pub struct Resend {
     /// How often a request is sent again to the same backend.
     pub retries: u32,
+    /// How often it may still be sent again, to this backend or another one, where a backend may have
+    /// acted on it.
+    pub repeats: u32,
+    /// There is no other backend, and has been none, to send it to.
+    pub is_alone: bool,
     /// How often connecting is tried again.
     pub connect_retries: u32,
     /// The pause before either.
@@ -54,6 +59,13 @@ pub struct Resend {
 impl Default for Resend {
     /// What is safe, once, at once; a refused connection not at all.
     fn default() -> Self {
-        Self { retries: 1, connect_retries: 0, interval: Duration::ZERO, after_send: None }
+        Self {
+            retries: 1,
+            repeats: 1,
+            is_alone: true,
+            connect_retries: 0,
+            interval: Duration::ZERO,
+            after_send: None,
+        }
     }
 }
