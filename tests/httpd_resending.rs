@@ -3,12 +3,12 @@
 
 mod support;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::{read_body, respond};
-use support::ajp::{chunk, end_response, headers};
+use support::ajp::echo::{self, read_body, respond};
+use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use support::httpd::Httpd;
 use support::members::{Gate, backend, balancer, is_in_error, one_child};
 use support::process::free_port;
@@ -152,4 +152,47 @@ fn members_that_refuse_do_not_count() {
     assert_eq!(httpd.get("/app/kill").status, 502);
     let had: Vec<_> = dying.iter().map(|(_, had)| had.load(Ordering::SeqCst)).collect();
     assert_eq!(sum(&had), 2, "{had:?}");
+}
+
+/// Two members, the first of which has an idle connection that dies of the next request; on later
+/// ones it does as told.
+fn stale(then: fn(&mut PeerConnection) -> io::Result<()>) -> (Httpd, ScriptedPeer, ScriptedPeer) {
+    let a = ScriptedPeer::start(move |conn| {
+        if conn.index() > 0 {
+            return then(conn);
+        }
+        conn.expect_forward_request()?;
+        respond(conn, "a")?;
+        conn.expect_forward_request().map(drop)
+    });
+    let b = ScriptedPeer::start(echo::uris);
+    let members = [
+        format!("ajp://127.0.0.1:{} route=a", a.port()),
+        format!("ajp://127.0.0.1:{} route=b lbset=1", b.port()),
+    ];
+    let httpd = balancer(one_child(), &members).start();
+    assert_eq!(httpd.get("/app/first").expect(200).text(), "a");
+    (httpd, a, b)
+}
+
+#[test]
+fn a_session_s_request_whose_idle_connection_dies_stays_at_its_member() {
+    let (httpd, a, b) = stale(|conn| {
+        conn.expect_cping()?;
+        conn.send(cpong())?;
+        conn.expect_forward_request()?;
+        respond(conn, "a again")
+    });
+    let session = "Cookie: JSESSIONID=x.a\r\n";
+    let answer = httpd.request("GET", "/app/x", session);
+    assert_eq!(answer.expect(200).text(), "a again");
+    assert_eq!((a.requests(), b.requests(), a.errors()), (3, 0, Vec::new()));
+}
+
+#[test]
+fn a_member_that_stops_and_resets_new_connections_does_not_use_up_what_is_left_for_the_other() {
+    let (httpd, a, b) = stale(|conn| conn.reset());
+    assert_eq!(httpd.get("/app/x").expect(200).text(), "/app/x");
+    assert_eq!((a.requests(), b.requests()), (2, 1));
+    assert!(!is_in_error(&httpd, a.port()));
 }

@@ -191,9 +191,7 @@ impl Backend {
         settings: &ConnectSettings,
         since: Instant,
     ) -> Result<Lease<Connection>, AcquireFailure> {
-        let is_alive = lease.cping(PROOF_TIME).is_ok();
-        self.count_ping(is_alive);
-        if is_alive {
+        if self.is_alive(&lease) {
             return Ok(lease);
         }
         let left = longest_wait(&settings.limits).saturating_sub(since.elapsed());
@@ -220,4 +218,3 @@ fn longest_wait(limits: &Limits) -> Duration {
 const UNSET: Duration = Duration::from_secs(1);
 /// Deadlines are sums.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-const PROOF_TIME: Duration = Duration::from_secs(1);

@@ -85,6 +85,19 @@ impl Backend {
         self.open(failed.discard(CloseReason::Broken), settings)
     }
 
+    /// Does a container answer on this connection, which nothing has been asked on? Known where it
+    /// has just answered CPING; else it is sent one, and has a second.
+    pub fn answers(&self, lease: &Lease<Connection>, settings: &ConnectSettings) -> bool {
+        settings.pings.connect.is_some() || self.is_alive(lease)
+    }
+
+    /// It answers a CPING within a second.
+    pub(super) fn is_alive(&self, connection: &Connection) -> bool {
+        let is_alive = connection.cping(PROOF_TIME).is_ok();
+        self.count_ping(is_alive);
+        is_alive
+    }
+
     /// A new connection, whether or not there are idle ones.
     ///
     /// # Errors
@@ -197,6 +210,8 @@ fn connect_any(
 fn connect_to(address: Address, options: &ConnectOptions) -> Result<Stream, AcquireFailure> {
     Stream::connect(&address, options).map_err(|source| AcquireFailure::Connect { address, source })
 }
+
+const PROOF_TIME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

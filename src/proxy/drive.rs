@@ -40,7 +40,8 @@ fn attempts(
 ) -> Result<Finished, Failure> {
     admit(backend, settings, request, traffic)?;
     let (mut unwritten, mut repeated) = (0, 0);
-    let may_be_sent_again = settings.resend.after_send.unwrap_or(request.is_idempotent);
+    let may_be_sent_again =
+        settings.resend.repeats > 0 && settings.resend.after_send.unwrap_or(request.is_idempotent);
     let mut lease = connect(settings, start, traffic, || {
         if may_be_sent_again {
             backend.acquire(&settings.connect)
@@ -88,6 +89,10 @@ fn attempts(
         );
         pause(settings.resend);
         lease = replace(backend, settings, traffic, failed)?;
+        if may_have_acted && replay.has_others && !answers(backend, settings, traffic, &lease) {
+            failure.may_go_elsewhere = retry::other_backend(&failure, replay);
+            return Err(failure);
+        }
     }
 }
 
@@ -154,6 +159,20 @@ fn replace(
         }
         Err(failure) => Err(Failure::before_connection(failure)),
     }
+}
+
+/// Does a container answer? One that stops takes new connections and resets them: what is sent over
+/// such a one counts as executed, and may have been the last time. CPING does not.
+fn answers(
+    backend: &Backend,
+    settings: &Settings,
+    traffic: &mut Traffic,
+    lease: &Lease<Connection>,
+) -> bool {
+    let start = Instant::now();
+    let is_there = backend.answers(lease, &settings.connect);
+    traffic.waited += start.elapsed();
+    is_there
 }
 
 fn pause(resend: Resend) {
