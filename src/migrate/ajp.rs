@@ -303,7 +303,7 @@ fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
     let name = made.name.clone();
     if let Some((times, property)) = context.number(&name, &["retries"]) {
         let words = made.set("retries", (times.max(1) - 1).min(100));
-        let meaning = "It counts what comes after the first attempt, and nothing is tried again after a timeout or a failed status.";
+        let meaning = "It counts what comes after the first attempt; of a request that may have been executed, over all members of the balancer together, of which one other gets it with retries=0, too. Nothing is tried again after a timeout or a failed status.";
         context.changed(property, words, meaning);
     }
     if let Some((pause, property)) = context.number(&name, &["retry_interval"]) {

@@ -179,7 +179,7 @@ fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], i
 const DEFAULTS: &[&str] = &[
     "recovery_options unset: mod_jk sends any request again, also a POST that the backend may have acted on; here only what is safe is sent again (recovery=0 brings the other back, up to the first byte of the answer).",
     "retries unset: mod_jk tries a worker twice, 100 ms apart, also after a timeout; here a backend that refuses connections is not tried again (retries=1 retryinterval=100 does), and nothing after a timeout.",
-    "lb_retries unset: mod_jk tries two members, pauses, and tries two more; here each usable one is tried once.",
+    "lb_retries unset: mod_jk tries two members, pauses, and tries two more; here each usable one is tried once; what may have been executed is sent again once over all of them (retries= of the members says how often).",
     "socket_timeout unset: mod_jk waits for an answer without end, here for a day (timeout=86400). A reply_timeout is better.",
     "connection_pool_minsize unset: mod_jk keeps half of its pool when connection_pool_timeout closes idle connections; here all that are idle are closed (min= keeps some).",
     "A path with parameters on . or .. (/app/..;x/) is not mapped here.",
