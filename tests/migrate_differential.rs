@@ -18,6 +18,7 @@ use support::httpd::{Httpd, Setup, modules_directory};
 use support::members::backend;
 use support::process::free_port;
 use support::random::Random;
+use support::tomcat::Tomcat;
 
 const WORDS: [&str; 8] = ["app", "private", "static", "admin", "a", "b", "x", "s.txt"];
 
@@ -101,6 +102,10 @@ const NOISE: [&str; 18] = [
     "/x/..", "/.;", "/..;/", "%2f", "%2e/",
 ];
 
+/// The rules of the first virtual hosts.
+const REPORTED: [&str; 2] =
+    ["/app/*=a\n!/app/private/*=a\n", "/*=a\n!/*/*/admin/*=a\n/*/*.jsp=b\n!/*/*.jsp=b\n"];
+
 /// The rules of one virtual host, and what httpd is told there.
 struct Host {
     map: String,
@@ -139,9 +144,8 @@ fn host(random: &mut Random, number: usize) -> Host {
     ];
     let options = ["", "", "", "JkOptions +RejectUnsafeURI", "JkOptions +ForwardURICompatUnparsed"];
     let (mut lines, mut options) = (random.pick(&lines), random.pick(&options));
-    if number == 0 {
-        // The first reported.
-        map = "/app/*=a\n!/app/private/*=a\n".into();
+    if let Some(reported) = REPORTED.get(number) {
+        map = (*reported).into();
         (lines, options) = ("", "");
     }
     let jk_lines = format!("JkMountFile map{number}\n{options}\n");
@@ -166,7 +170,14 @@ fn guided(random: &mut Random, map: &str) -> String {
             c => path.push(c),
         }
     }
-    for _ in 0..random.below(3) {
+    let count = random.below(3);
+    noisy(random, &path, count)
+}
+
+/// The path with so many pieces of noise in it.
+fn noisy(random: &mut Random, path: &str, count: usize) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..count {
         // Beside a slash, or anywhere.
         let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
         let at = match random.below(3) {
@@ -330,12 +341,19 @@ fn no_url_reaches_a_worker_that_mod_jk_keeps_from_it() {
     let ours = with_ours(&hosts, &workers, directory.path());
     let (mut their_client, mut our_client) = (theirs.client(), ours.client());
 
-    let reported = ["/app/;/private/s.txt", "/app/;x/private/s.txt", "/app/%3b/private/s.txt"];
+    let long = "a/".repeat(1900);
+    let reported = [
+        (0, "/app/;/private/s.txt".to_owned()),
+        (0, "/app/;x/private/s.txt".to_owned()),
+        (0, "/app/%3b/private/s.txt".to_owned()),
+        (1, format!("/a/a/admin/{long}")),
+        (1, format!("/{long}x.jsp")),
+    ];
     let mut differences = Vec::new();
     let mut reached = [0, 0];
     for pair in 0..pairs {
         let (host, target) = match reported.get(pair) {
-            Some(target) => (0, (*target).to_owned()),
+            Some(reported) => reported.clone(),
             None => (pair % count, target(&mut random, &hosts[pair % count].map)),
         };
         let there = who(&mut their_client, &theirs, host, &target);
@@ -352,4 +370,35 @@ fn no_url_reaches_a_worker_that_mod_jk_keeps_from_it() {
     assert!(differences.is_empty(), "{} of {pairs} pairs:\n{shown}", differences.len());
     assert!(reached.iter().all(|count| count * 8 > pairs), "neither is rare: {reached:?}");
     println!("{pairs} pairs, {count} sets of rules: {} reach a worker", reached[1]);
+}
+
+#[test]
+fn no_path_reaches_what_is_excluded_in_a_tomcat() {
+    let tomcat = Tomcat::shared();
+    let workers =
+        format!("worker.list=a\nworker.a.host=127.0.0.1\nworker.a.port={}\n", tomcat.port);
+    let map = "/app/*=a\n!/app/echo/private/*=a\n!/*/echo/*.gif=a\n".to_owned();
+    let jk_lines = "JkMountFile map0\n".to_owned();
+    let hosts = [Host { map, jk_lines, lines: "" }];
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let httpd = with_ours(&hosts, &workers, directory.path());
+    let mut client = httpd.client();
+    let mut random = Random::new(15);
+    let mut reached = 0;
+    for _ in 0..600 {
+        let start = random.pick(&["/app/echo/private/s.txt", "/app/echo/x/y.gif", "/app/echo/x"]);
+        let path = noisy(&mut random, start, 2);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: r0.test\r\n\r\n"));
+        let answer = client.response("GET");
+        if answer.header("Connection").is_some_and(|word| word.eq_ignore_ascii_case("close")) {
+            client = httpd.client();
+        }
+        // As the servlet sees it, if it is not the application's index page.
+        if answer.status == 200 && answer.text().contains("pathInfo=") {
+            let info = answer.said("pathInfo");
+            assert!(!info.starts_with("/private/") && !info.ends_with(".gif"), "{path}: {info}");
+            reached += 1;
+        }
+    }
+    assert!(reached > 100, "some are not excluded: {reached}");
 }
