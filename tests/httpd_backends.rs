@@ -279,7 +279,7 @@ fn health_checks_by_cping_take_a_dead_member_out_and_a_live_one_back_without_a_r
 #[test]
 fn ping_sends_a_cping_before_each_request() {
     let relay = Relay::to(Tomcat::shared().address());
-    let conf = format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=5", relay.port);
+    let conf = format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=60", relay.port);
     let httpd = Httpd::setup().conf(&conf).start();
     let mut client = httpd.client();
     for _ in 0..5 {

@@ -119,7 +119,7 @@ fn connections_for_ten_requests(parameters: &str) -> usize {
 #[test]
 fn a_connection_serves_one_request_after_another() {
     assert_eq!(connections_for_ten_requests(""), 1);
-    assert_eq!(connections_for_ten_requests("ping=5"), 1);
+    assert_eq!(connections_for_ten_requests("ping=60"), 1);
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn the_reference_parser_reads_the_openmetrics_and_finds_the_same_figures() {
         conn.send(chunk(b"fine"))?;
         conn.send(end_response()).map(|()| true)
     });
-    let lines = [format!("ajp://127.0.0.1:{} route=a ping=5", peer.port())];
+    let lines = [format!("ajp://127.0.0.1:{} route=a ping=60", peer.port())];
     let setup = prefork(2).conf(&format!("ProxyPass /down ajp://127.0.0.1:{}", free_port()));
     let httpd = with_status(balancer(setup, &lines)).start();
     for path in ["/app/x", "/app/y", "/app/bad", "/down/x"] {

@@ -267,7 +267,7 @@ impl Setup {
         line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
         line(format_args!("CustomLog access.log \"%a %s %B \\\"%r\\\" %{{X-Test}}i\""));
         line(format_args!(
-            "Timeout 60\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0\nGracefulShutdownTimeout 5"
+            "Timeout 60\nKeepAliveTimeout 60\nMaxKeepAliveRequests 0\nGracefulShutdownTimeout 5"
         ));
         line(format_args!("DocumentRoot \"{root}/htdocs\"\nTypesConfig /etc/mime.types"));
         line(format_args!("Define HTTPD_MODULES \"{modules}\""));
