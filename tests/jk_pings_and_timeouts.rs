@@ -77,6 +77,7 @@ fn answering_cpings(count: usize) -> ScriptedPeer {
 // row 22
 #[test]
 fn a_backend_that_stops_answering_cpings_is_a_503_after_one_ping_on_each_of_two_connections() {
+    // 400 ms for both together: tests/proxy_pings.rs.
     let peer = answering_cpings(1);
     let httpd = plain(one_child(), &peer, "pingmode=prepost pingprepost=2000");
     let mut client = httpd.client();
@@ -84,7 +85,7 @@ fn a_backend_that_stops_answering_cpings_is_a_503_after_one_ping_on_each_of_two_
 
     let (answer, took) = timed(|| client.get("/app/2"));
     assert_eq!(answer.status, 503);
-    assert!(took >= 3900, "twice 2 s, not {took} ms");
+    assert!(took >= 1900, "2 s for both, not {took} ms");
     assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (2, 3, 1));
 }
 
@@ -96,7 +97,7 @@ fn a_member_that_stops_answering_cpings_is_in_error_and_the_other_serves() {
 
     let (answer, took) = timed(|| pair.httpd.get("/app/2"));
     answer.expect(200);
-    assert!(took >= 3900, "twice 2 s, not {took} ms");
+    assert!(took >= 1900, "2 s for both, not {took} ms");
     assert_eq!((pair.a.connections(), pair.a.cpings()), (2, 3), "and not more often");
     assert_eq!(pair.requests(), (1, 1));
     assert!(pair.a_is_in_error());

@@ -454,7 +454,8 @@ fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
     });
     let mut front = Front::to(&peer).ping(LONG);
     warm_two(&front);
-    front.settings.connect.pings = Pings::before_every_request(SHORT);
+    front.settings.connect.pings =
+        Pings { prepost: Some(SHORT), ..Pings::before_every_request(LONG) };
 
     let finished = front.ask(post("/again", "")).is(200, "again");
 

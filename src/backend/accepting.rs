@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::proving::{Asked, first_half, rest};
 use super::reverse::Look;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, RefusalReason, Reverse};
+use crate::config::Pings;
 use crate::net::{Address, Bell, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Seeking, Vacancy, Wait};
 
@@ -19,15 +21,55 @@ impl Backend {
         let start = Instant::now();
         let wait = longest_wait(&settings.limits);
         let limits = Limits { wait: Wait::For(wait), ..settings.limits };
-        let vacancy = match self.pool.acquire(start, &limits)? {
-            Acquired::Vacant(vacancy) => vacancy,
-            Acquired::Reused(lease) => match self.ping_reused(lease, settings.pings.prepost) {
-                Ok(lease) => return Ok(lease),
-                Err(vacancy) => vacancy,
-            },
+        let lease = match self.pool.acquire(start, &limits)? {
+            Acquired::Vacant(vacancy) => {
+                let left = wait.saturating_sub(start.elapsed());
+                return self.wait_for_one(reverse, vacancy, settings, left);
+            }
+            Acquired::Reused(lease) => lease,
+        };
+        let Some(time) = settings.pings.prepost else { return Ok(lease) };
+        let half = first_half(time);
+        // Those that may come in its place have what is left of the one time for CPONG.
+        let pings = Pings {
+            connect: settings.pings.connect.map(|time| rest(time, half)),
+            prepost: Some(half),
+            ..settings.pings
+        };
+        let settings = &ConnectSettings { pings, ..settings.clone() };
+        let vacancy = match self.ask(lease, half) {
+            Asked::Answers(lease) => return Ok(lease),
+            Asked::Dead(vacancy) => vacancy,
+            Asked::Silent(silent) => {
+                // One that has dialled in takes its place; else it has the other half of the time.
+                if let Some(connection) =
+                    self.accept_one(reverse, settings, Instant::now() + half)?
+                {
+                    return Ok(self.give_up_silent(silent).fill(connection));
+                }
+                match self.hear(silent, half) {
+                    Asked::Answers(lease) => return Ok(lease),
+                    Asked::Dead(vacancy) => vacancy,
+                    Asked::Silent(silent) => self.give_up_silent(silent),
+                }
+            }
         };
         let left = wait.saturating_sub(start.elapsed());
         self.wait_for_one(reverse, vacancy, settings, left)
+    }
+
+    /// The connection if it answers; else its place in the pool, for another one.
+    fn ping_reused(
+        &self,
+        lease: Lease<Connection>,
+        ping: Option<Duration>,
+    ) -> Result<Lease<Connection>, Vacancy<Connection>> {
+        let Some(timeout) = ping else { return Ok(lease) };
+        match self.ask(lease, timeout) {
+            Asked::Answers(lease) => Ok(lease),
+            Asked::Dead(vacancy) => Err(vacancy),
+            Asked::Silent(silent) => Err(self.give_up_silent(silent)),
+        }
     }
 
     /// As [`open`](Self::open): only a connection that dials in, not one that comes back.

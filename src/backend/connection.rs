@@ -122,6 +122,19 @@ impl Connection {
         self.stream.reset_when_closed();
     }
 
+    /// Its socket, to wait for.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Has CPONG come? Waits up to `wait` for it to begin.
+    ///
+    /// # Errors
+    /// Anything but a CPONG and nothing behind it.
+    pub(super) fn has_answered(&self, ping: &mut Ping, wait: Duration) -> Result<bool, PingError> {
+        ping.poll(&self.stream, wait)
+    }
+
     /// Sends CPING; whoever has sent it collects the answer.
     ///
     /// # Errors
@@ -140,7 +153,7 @@ impl Connection {
         wait: Duration,
         now: Instant,
     ) -> Result<bool, PingError> {
-        let answered = ping.poll(&self.stream, wait)?;
+        let answered = self.has_answered(ping, wait)?;
         if answered {
             self.pinged = Some(now);
         }

@@ -27,8 +27,8 @@ impl Backend {
     /// A connection for one request: idle and alive, or new; CPING answered where that is asked for.
     ///
     /// An idle connection that does not answer CPING is closed together with all that have been idle
-    /// longer, and a new one is opened and pinged: dead connections cost a request one ping timeout,
-    /// however many there are.
+    /// longer, and a new one takes its place: dead connections cost a request one ping timeout,
+    /// however many there are, and so does a container that hangs (`proving`).
     ///
     /// # Errors
     /// [`AcquireFailure`]; nothing has been sent but CPING.
@@ -36,14 +36,10 @@ impl Backend {
         if let Source::Accept(reverse) = &self.source {
             return self.acquire_accepted(reverse, settings);
         }
-        let vacancy = match self.pool.acquire(Instant::now(), &settings.limits)? {
-            Acquired::Vacant(vacancy) => vacancy,
-            Acquired::Reused(lease) => match self.ping_reused(lease, settings.pings.prepost) {
-                Ok(lease) => return Ok(lease),
-                Err(vacancy) => vacancy,
-            },
-        };
-        self.open(vacancy, settings)
+        match self.pool.acquire(Instant::now(), &settings.limits)? {
+            Acquired::Vacant(vacancy) => self.open(vacancy, settings),
+            Acquired::Reused(lease) => self.proved(lease, settings),
+        }
     }
 
     /// As [`acquire`](Self::acquire), for a request that must not be sent twice: an idle connection
@@ -121,24 +117,6 @@ impl Backend {
         self.addresses.get(&self.key.host, self.key.port, ttl, Instant::now())
     }
 
-    /// The connection if it answers; else its place in the pool, for a new one.
-    pub(super) fn ping_reused(
-        &self,
-        lease: Lease<Connection>,
-        ping: Option<Duration>,
-    ) -> Result<Lease<Connection>, Vacancy<Connection>> {
-        let Some(timeout) = ping else { return Ok(lease) };
-        let answered = lease.cping(timeout).is_ok();
-        self.count_ping(answered);
-        if answered {
-            return Ok(lease);
-        }
-        if let Some(order) = lease.last_release() {
-            self.pool.drop_idle_older_than(order);
-        }
-        Err(lease.discard(CloseReason::Broken))
-    }
-
     fn open(
         &self,
         vacancy: Vacancy<Connection>,
@@ -147,8 +125,18 @@ impl Backend {
         if let Source::Accept(reverse) = &self.source {
             return self.accept_new(reverse, vacancy, settings);
         }
+        self.open_pinging(vacancy, settings, settings.pings.connect)
+    }
+
+    /// A new connection that has answered CPING within `ping`, where that is asked for.
+    pub(super) fn open_pinging(
+        &self,
+        vacancy: Vacancy<Connection>,
+        settings: &ConnectSettings,
+        ping: Option<Duration>,
+    ) -> Result<Lease<Connection>, AcquireFailure> {
         let connection = self.connect(settings)?;
-        if let Some(timeout) = settings.pings.connect {
+        if let Some(timeout) = ping {
             let answered = connection.cping(timeout);
             self.count_ping(answered.is_ok());
             answered.map_err(AcquireFailure::Ping)?;

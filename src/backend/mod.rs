@@ -16,6 +16,7 @@ mod idle_life;
 mod incoming;
 mod packet_limit;
 mod packet_question;
+mod proving;
 mod refusal;
 mod reverse;
 mod upkeep;

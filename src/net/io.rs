@@ -189,6 +189,15 @@ pub fn wait_readable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError>
     wait(fd, PollFlags::IN, timeout)
 }
 
+/// Waits until a receive from one of these would not block; `false` when the time is up.
+///
+/// # Errors
+/// As [`wait_readable`].
+pub fn wait_any_readable(fds: &[impl AsFd], timeout: Duration) -> Result<bool, NetError> {
+    let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    wait_for(&mut polled, timeout)
+}
+
 /// Waits until a send would not block; `false` when the time is up.
 ///
 /// # Errors
@@ -198,11 +207,15 @@ pub fn wait_writable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError>
 }
 
 fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {
+    wait_for(&mut [PollFd::new(&fd, events)], timeout)
+}
+
+fn wait_for(polled: &mut [PollFd<'_>], timeout: Duration) -> Result<bool, NetError> {
     let deadline = Deadline::after(Instant::now(), timeout);
     let mut left = timeout;
     loop {
         let limit = (left != Duration::MAX).then(|| timespec(left));
-        match poll(&mut [PollFd::new(&fd, events)], limit.as_ref()) {
+        match poll(polled, limit.as_ref()) {
             Ok(ready) => return Ok(ready > 0),
             Err(Errno::INTR) => left = deadline.remaining(Instant::now()),
             Err(errno) => return Err(NetError::Io(errno)),

@@ -1,0 +1,124 @@
+//! CPING before a request: what silence costs, and which connection is used in the end.
+//!
+//! Backends here take their time: such pauses are what the tests are about, and nobody's
+//! synchronisation.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::io;
+use std::thread::sleep;
+use std::time::Duration;
+
+use mod_proxy_ajp_rs::backend::{AcquireFailure, PingError};
+use mod_proxy_ajp_rs::config::Pings;
+use mod_proxy_ajp_rs::pool::CloseReason;
+use mod_proxy_ajp_rs::proxy::ProxyError;
+use support::ajp::echo::respond;
+use support::ajp::{PeerConnection, ScriptedPeer, cpong};
+use support::front::{Front, LONG, SHORT, Signal, get};
+
+/// Half of it is waited before a new connection is opened, and half is left for a machine that is slow.
+const PING: Duration = Duration::from_secs(6);
+
+/// Answers CPING and one request.
+fn serve_one(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
+    conn.expect_cping()?;
+    conn.send(cpong())?;
+    conn.expect_forward_request()?;
+    respond(conn, text)
+}
+
+/// A front with one idle connection to this peer, the only one that may be.
+fn warm(peer: &ScriptedPeer, pings: Pings) -> Front {
+    let mut front = Front::to(peer).ping(LONG).max(1, Duration::ZERO);
+    front.ask(get("/first")).is(200, "first");
+    assert_eq!(front.idle(), 1);
+    front.settings.connect.pings = pings;
+    front
+}
+
+#[test]
+fn a_pooled_connection_that_answers_cping_late_is_used_though_a_new_one_was_opened_beside_it() {
+    let pinged = Signal::new();
+    let has_pinged = pinged.clone();
+    let peer = ScriptedPeer::start(move |conn| {
+        if conn.index() > 0 {
+            conn.expect_cping()?;
+            has_pinged.give();
+            return conn.expect_close();
+        }
+        serve_one(conn, "first")?;
+        conn.expect_cping()?;
+        // Not before the web server has opened another connection and pinged that.
+        pinged.wait();
+        conn.send(cpong())?;
+        conn.expect_forward_request()?;
+        respond(conn, "late")?;
+        conn.expect_close()
+    });
+    let front = warm(&peer, Pings::before_every_request(PING));
+
+    let finished = front.ask(get("/late")).is(200, "late");
+
+    assert!(finished.reused);
+    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (2, 2, 3));
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn a_new_connection_that_answers_cping_takes_the_place_of_a_silent_one() {
+    let peer = ScriptedPeer::start(|conn| {
+        serve_one(conn, if conn.index() == 0 { "first" } else { "again" })?;
+        // Whatever comes on the first one is not answered.
+        while conn.read_packet()?.is_some() {}
+        Ok(())
+    });
+    let front = warm(&peer, Pings { prepost: Some(SHORT), ..Pings::before_every_request(LONG) });
+
+    let finished = front.ask(get("/again")).is(200, "again");
+
+    assert!(!finished.reused);
+    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (2, 2, 3));
+    assert_eq!(front.closed(CloseReason::Broken), 1);
+    front.settled(&peer, 1);
+}
+
+#[test]
+fn a_backend_that_is_silent_on_both_connections_is_in_error_after_one_ping_timeout_in_all() {
+    let peer = ScriptedPeer::start(|conn| {
+        if conn.index() == 0 {
+            serve_one(conn, "first")?;
+        }
+        conn.expect_cping()?;
+        conn.expect_close()
+    });
+    let front = warm(&peer, Pings::before_every_request(SHORT));
+
+    let answer = front.ask(get("/again"));
+
+    let failure = answer.is_member_error();
+    let silent = AcquireFailure::Ping(PingError::TimedOut { after: SHORT });
+    assert_eq!(failure.error.to_string(), ProxyError::from(silent).to_string());
+    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (2, 1, 3));
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_pooled_connection_that_answers_cping_late_is_used_though_no_new_one_can_be_opened() {
+    let peer = ScriptedPeer::start(|conn| {
+        serve_one(conn, "first")?;
+        conn.expect_cping()?;
+        sleep(PING * 2 / 3);
+        conn.send(cpong())?;
+        conn.expect_forward_request()?;
+        respond(conn, "late")?;
+        conn.expect_close()
+    });
+    let front = warm(&peer, Pings::before_every_request(PING));
+    peer.stop_listening();
+
+    assert!(front.ask(get("/late")).is(200, "late").reused);
+    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (1, 2, 2));
+    front.settled(&peer, 1);
+}
