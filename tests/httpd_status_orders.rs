@@ -422,3 +422,193 @@ fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
     let of_a = httpd.request("GET", "/app/x", "Cookie: JSESSIONID=x.a\r\n");
     assert_eq!(of_a.expect(200).text(), "a");
 }
+
+/// Begins anew with the configuration edited so.
+fn edit(two: &mut Two, edits: &[(&str, &str)]) {
+    let file = two.httpd.root().join("httpd.conf");
+    let mut conf = fs::read_to_string(&file).expect("it is there");
+    for (old, new) in edits {
+        assert!(conf.contains(old), "{old} in {conf}");
+        conf = conf.replace(old, new);
+    }
+    fs::write(&file, conf).expect("it is ours");
+    graceful(two);
+}
+
+#[test]
+fn status_that_is_edited_counts_and_not_an_older_order_which_is_logged_as_forgotten() {
+    for (written, was, order_first, edited, is) in [
+        ("", "active", "activate", "status=+S", "stopped"),
+        ("", "active", "activate", "status=+D", "stopped"),
+        ("", "active", "activate", "status=+N", "draining"),
+        ("status=+S", "stopped", "activate", "status=+N", "draining"),
+        ("status=+N", "draining", "stop", "", "active"),
+        ("status=+D", "stopped", "drain", "status=-D", "active"),
+    ] {
+        let mut two = Two::start(prefork(3));
+        let line = |words: &str| format!("route=a {words}\n");
+        edit(&mut two, &[("route=a\n", &line(written))]);
+        assert_eq!(two.activation(two.a.port()), was, "{written}");
+        order(&two.httpd, order_first, "a");
+        let ordered = two.activation(two.a.port());
+        graceful(&mut two);
+        assert_eq!(two.activation(two.a.port()), ordered, "{written}: nothing was edited");
+        assert!(!two.httpd.error_log().contains("is forgotten"));
+
+        edit(&mut two, &[(&line(written), &line(edited))]);
+        assert_eq!(two.activation(two.a.port()), is, "{written} then {edited}");
+        let text = format!(
+            "ajp-status: balancer://members ajp://127.0.0.1:{}: that it is {ordered} is forgotten",
+            two.a.port()
+        );
+        let log = two.httpd.error_log();
+        let lines = log.lines().filter(|line| line.contains(&text));
+        assert_eq!(lines.filter(|line| line.contains(":warn]")).count(), 1, "{text} in {log}");
+    }
+}
+
+#[test]
+fn localonly_that_is_edited_counts_and_not_an_older_order() {
+    let mut two = Two::start(prefork(3));
+    order(&two.httpd, "activate", "a");
+    let nonce = format!("nonce={NONCE}\n");
+    let only = format!("nonce={NONCE} localonly=On\n");
+    edit(&mut two, &[("route=b\n", "route=b local=On\n"), (&nonce, &only)]);
+    assert_eq!(two.activation(two.a.port()), "draining");
+    assert!(two.httpd.error_log().contains("that it is active is forgotten"));
+    // And an order that comes after it counts again.
+    order(&two.httpd, "activate", "a");
+    graceful(&mut two);
+    assert_eq!(two.activation(two.a.port()), "active");
+}
+
+#[test]
+fn other_letters_of_status_leave_an_order_in_force() {
+    let mut two = Two::start(prefork(3));
+    order(&two.httpd, "stop", "a");
+    edit(&mut two, &[("route=a\n", "route=a status=+H\n")]);
+    assert_eq!(two.activation(two.a.port()), "stopped");
+    assert!(!two.httpd.error_log().contains("is forgotten"));
+}
+
+#[test]
+fn an_order_that_balancer_manager_has_undone_is_logged_as_forgotten() {
+    let mut two = Two::start(prefork(3));
+    order(&two.httpd, "drain", "a");
+    manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
+    graceful(&mut two);
+    let log = two.httpd.error_log();
+    assert_eq!(log.matches("that it is draining is forgotten").count(), 1, "{log}");
+}
+
+#[test]
+fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
+    let (a, b) = (named("a"), named("b"));
+    let host = |name: &str, words: &str| {
+        format!(
+            "<VirtualHost *:*>\nServerName {name}\n<Proxy balancer://members>\n\
+             BalancerMember ajp://127.0.0.1:{} route=a {words}\n\
+             BalancerMember ajp://127.0.0.1:{} route=b\n</Proxy>\n\
+             ProxyPass /app balancer://members/app\n</VirtualHost>",
+            a.port(),
+            b.port()
+        )
+    };
+    let setup = with_status(prefork(3).conf("ServerName main"));
+    let httpd = setup.conf(&host("one", "activation=active")).conf(&host("two", "")).start();
+    order(&httpd, "stop", "a");
+    // Forgotten at the first, it would not be in force after the second.
+    httpd.graceful();
+    httpd.graceful();
+    let activation = || {
+        let report = report(&httpd);
+        member(&report, &format!(":{}", a.port()))["activation"].as_str().map(str::to_owned)
+    };
+    assert_eq!(activation().as_deref(), Some("stopped"));
+    assert!(!httpd.error_log().contains("is forgotten"));
+}
+
+#[test]
+fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() {
+    let peer = ScriptedPeer::start(support::ajp::echo::uris);
+    let member_line = format!("ajp://127.0.0.1:{} route=a status=+CE retry=600", peer.port());
+    let httpd = with_status(balancer(prefork(2), &[member_line])).start();
+    let state = || {
+        let report = report(&httpd);
+        let of = member(&report, "");
+        (of["state"].as_str().expect("a word").to_owned(), of["recovers_in"].is_null())
+    };
+    assert_eq!(state(), ("health_check_failed".into(), true));
+    assert!(is_in_error(&httpd, peer.port()));
+    let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
+    let text = post(&mut httpd.client(), "", &form).text();
+    assert!(text.contains("it has failed its health check, which alone takes it back"), "{text}");
+    assert!(!is_in_error(&httpd, peer.port()));
+    assert_eq!(state(), ("health_check_failed".into(), true));
+    let log = httpd.error_log();
+    assert!(log.contains("was health_check_failed, but it has failed its health check"), "{log}");
+    post(&mut httpd.client(), "", &form).expect(409);
+}
+
+#[test]
+fn activate_says_what_it_did_to_a_member_that_localonly_or_loadfactor_0_drains() {
+    let (a, b) = (named("a"), named("b"));
+    let members = [(a.port(), "a"), (b.port(), "b local=On")]
+        .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
+    let httpd = with_status(balancer(prefork(2), &members))
+        .conf("ProxySet balancer://members localonly=On")
+        .start();
+    let activation = |port: u16| {
+        member(&report(&httpd), &format!(":{port}"))["activation"].as_str().map(str::to_owned)
+    };
+    assert_eq!(activation(a.port()).as_deref(), Some("draining"));
+    let done = order(&httpd, "activate", "a");
+    let text = "done, but it takes requests without a session too, which localonly kept off it\n";
+    assert!(done.ends_with(text), "{done}");
+    assert_eq!(activation(a.port()).as_deref(), Some("active"));
+    let log = httpd.error_log();
+    assert!(log.contains("was draining, is active, but it takes requests without"), "{log}");
+    assert!(order(&httpd, "activate", "b").ends_with(": done\n"));
+    assert!(order(&httpd, "drain", "a").ends_with(": done\n"));
+
+    let form = format!("action=activate&member=a&from=page&nonce={}", nonce(&httpd));
+    let answer = post(&mut httpd.client(), "", &form).expect(303);
+    let target = answer.header("Location").and_then(|target| target.split_once('?'));
+    let page = httpd.get(&format!("/ajp-status?{}", target.expect("a query").1)).expect(200).text();
+    assert!(page.contains("done for 1 (but it takes requests without a session too"), "{page}");
+
+    let members = [format!("ajp://127.0.0.1:{} route=a loadfactor=0", a.port())];
+    let httpd = with_status(balancer(prefork(2), &members)).start();
+    let done = order(&httpd, "activate", "a");
+    let text = "done, but it takes requests of its own sessions alone, as loadfactor=0 says\n";
+    assert!(done.ends_with(text), "{done}");
+}
+
+#[test]
+fn a_command_that_there_is_not_is_an_error_for_who_reads_mod_jk_s_last_lines() {
+    let two = Two::start(prefork(3));
+    let httpd = &two.httpd;
+    for command in ["cmd=halt", "cmd=Update&w=members&sw=a&vwa=s", "cmd=dump"] {
+        let answer = httpd.get(&format!("/ajp-status?{command}&mime=prop")).expect(400).text();
+        let lines: Vec<_> = answer.lines().collect();
+        let said = "worker.result.message=cmd must be list, show or version";
+        assert_eq!(lines, ["worker.result.type=ERROR", said], "{command}");
+    }
+    for command in ["cmd=list", "cmd=show&w=members", "cmd=version"] {
+        let answer = httpd.get(&format!("/ajp-status?{command}&mime=prop")).expect(200).text();
+        assert!(answer.contains("worker.result.type=OK\n"), "{answer}");
+    }
+    let right = nonce(httpd);
+    for (form, status) in [
+        (format!("cmd=halt&w=members&sw=a&nonce={right}"), 400),
+        (format!("cmd=recover&w=members&nonce={right}"), 400),
+        ("cmd=recover&w=members&sw=a".to_owned(), 403),
+    ] {
+        let answer = post(&mut httpd.client(), "", &format!("{form}&mime=prop")).expect(status);
+        assert!(
+            answer.text().starts_with("worker.result.type=ERROR\n"),
+            "{form}: {}",
+            answer.text()
+        );
+    }
+}

@@ -1,16 +1,19 @@
 //! What `local` and our balancer keys come to, once the whole configuration has been read.
 //!
+//! What that makes of each member is noted here, for `operator`.
+//!
 //! In the parent, before mod_proxy_balancer moves its members to the memory that children share. So
 //! what is set here is what `lbset` and `status` on the member's line would have set: it goes along
 //! into shared memory, and where BalancerPersist restores a member, what was saved wins as it does
 //! over every other word of the configuration.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::balancer::Balancer;
 use super::log::{self, LogLevel};
-use super::server_config::{ServerConfig, WorkerId};
+use super::orders;
+use super::server_config::{ServerConfig, Stated, WorkerId};
 use super::worker::Worker;
 use super::{roll, sys};
 
@@ -29,7 +32,7 @@ pub(super) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
     // SAFETY: as the caller promises; all servers are live.
     let configs = unsafe { roll::servers(main).filter_map(|server| ServerConfig::of(server)) };
     let words = MemberWords::of(configs);
-    let mut warned = HashSet::new();
+    let (mut warned, mut stated) = (HashSet::new(), HashMap::new());
     // SAFETY: as the caller promises.
     for (server, config, balancer) in unsafe { balancers(main) } {
         let name = balancer.name();
@@ -42,10 +45,19 @@ pub(super) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
         }
         let local_only = settings.is_some_and(|settings| settings.local_only);
         let has_local = words.prefer_local(balancer, local_only);
+        for member in balancer.members() {
+            let known: &mut Stated = stated.entry(member.id()).or_default();
+            known.status = member.status() & orders::FLAGS;
+            known.by_local_only |= local_only && has_local && !words.local.contains(&member.id());
+        }
         if local_only && !has_local && warned.insert(name.to_vec()) {
             let what = "localonly=On has no effect, for no member has local=On";
             say(LogLevel::Warning, format_args!("{text}: {what}"));
         }
+    }
+    // SAFETY: the main server is live.
+    if let Some(config) = unsafe { ServerConfig::of(main) } {
+        let _ = config.stated.set(stated);
     }
 }
 

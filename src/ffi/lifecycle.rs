@@ -145,8 +145,14 @@ unsafe fn prepare_status(
     if let Some(nonce) = status_page::new_nonce() {
         let _ = config.nonce.set(nonce);
     }
-    if let Some(memory) = OperatorMemory::retained() {
+    if let Some((memory, is_lost)) = OperatorMemory::retained() {
         let _ = config.operators.set(memory);
+        if is_lost {
+            let text = "ajp-status: what operators have said of members is forgotten, for the module \
+                        is of another version now";
+            // SAFETY: as the caller promises.
+            unsafe { log::server(server, LogLevel::Warning, format_args!("{text}")) };
+        }
         // SAFETY: as the caller promises; mod_proxy_balancer has had its turn.
         unsafe { operator::reapply(pconf, server, memory) };
     }

@@ -6,8 +6,9 @@
 //! a new library, with a version: a library of another layout maps its own.
 //!
 //! Whoever changes a member in balancer-manager afterwards has the last word: what no longer agrees
-//! with the member's flags when a restart begins is forgotten. So is what was said of a member whose
-//! `activation` or `loadfactor=0` has been edited since.
+//! with the member's flags when a restart begins is forgotten. So is what was said of a member of which the
+//! configuration says something else since: `activation`, `loadfactor=0`, `localonly`, or `D`, `S`, `N` of
+//! `status`. What is forgotten is logged.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -19,11 +20,11 @@ use super::guard::guard;
 use super::log::{self, LogLevel};
 use super::orders::set_activation;
 use super::picture::activation;
-use super::server_config::{ServerConfig, WorkerId};
+use super::server_config::{ServerConfig, Stated, WorkerId};
 use super::worker::Worker;
 use super::{roll, sys};
 use crate::config::{self, WorkerSettings};
-use crate::metrics::{OPERATOR_VERSION, OperatorEntry, Operators};
+use crate::metrics::{MemberKey, OPERATOR_VERSION, OperatorEntry, Operators};
 use crate::status::Activation;
 
 /// The memory.
@@ -49,8 +50,9 @@ struct Kept {
 const NAME: &std::ffi::CStr = c"mod_proxy_ajp_rs: what operators have said";
 
 impl OperatorMemory {
-    /// That of before, or new memory. `None`: there is none.
-    pub(super) fn retained() -> Option<Self> {
+    /// That of before, or new memory; with whether that of before was another version's, whose words are
+    /// lost. `None`: there is none.
+    pub(super) fn retained() -> Option<(Self, bool)> {
         // SAFETY: httpd's main thread, in post_config. What is kept under this name is a `Kept`, or
         // begins as one: the version comes first.
         unsafe {
@@ -60,15 +62,16 @@ impl OperatorMemory {
             }
             let ours = (*kept).version == OPERATOR_VERSION && (*kept).entries == ENTRIES as u32;
             if ours {
-                return NonNull::new((*kept).start).map(Self);
+                return NonNull::new((*kept).start).map(|start| (Self(start), false));
             }
+            let is_lost = (*kept).version != 0;
             let bytes = ENTRIES * size_of::<OperatorEntry>();
             let access = ProtFlags::READ | ProtFlags::WRITE;
             let start = mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::SHARED);
             let start = NonNull::new(start.ok()?.cast::<OperatorEntry>())?;
             *kept =
                 Kept { version: OPERATOR_VERSION, entries: ENTRIES as u32, start: start.as_ptr() };
-            Some(Self(start))
+            Some((Self(start), is_lost))
         }
     }
 
@@ -79,9 +82,12 @@ impl OperatorMemory {
     }
 }
 
-/// How an activation is noted, together with what the configuration says of the member.
-pub(super) fn word(activation: Activation, settings: &WorkerSettings) -> u64 {
-    code(activation) | configured(settings) << 8
+/// What the configuration says of one worker: its line, and what comes of it.
+type Lines<'l> = (&'l WorkerSettings, &'l Stated);
+
+/// How an activation is noted, together with what the configuration says of the workers it is about.
+pub(super) fn word<'l>(activation: Activation, lines: impl Iterator<Item = Lines<'l>>) -> u64 {
+    code(activation) | configured(lines) << 8
 }
 
 fn code(activation: Activation) -> u64 {
@@ -92,15 +98,26 @@ fn code(activation: Activation) -> u64 {
     }
 }
 
-/// Never 0, so that it shows whether it was noted.
-fn configured(settings: &WorkerSettings) -> u64 {
-    let activation = match settings.activation {
-        None => 1,
-        Some(config::Activation::Active) => 2,
-        Some(config::Activation::Disabled) => 3,
-        Some(config::Activation::Stopped) => 4,
+/// A bit for each thing that is said of any of them: virtual hosts may say different things of what is one
+/// member here, in whatever order.
+fn configured<'l>(lines: impl Iterator<Item = Lines<'l>>) -> u64 {
+    let bits = |(settings, stated): Lines<'_>| {
+        let activation = match settings.activation {
+            None => 1,
+            Some(config::Activation::Active) => 2,
+            Some(config::Activation::Disabled) => 4,
+            Some(config::Activation::Stopped) => 8,
+        };
+        let flag = |at: u32, is_set: bool| 1_u64 << (at + u32::from(is_set));
+        let has = |flag: u32| stated.status & flag != 0;
+        activation
+            | flag(4, settings.sessions_only)
+            | flag(6, has(sys::PROXY_WORKER_DRAIN))
+            | flag(8, has(sys::PROXY_WORKER_STOPPED))
+            | flag(10, has(sys::PROXY_WORKER_DISABLED))
+            | flag(12, stated.by_local_only)
     };
-    activation | u64::from(settings.sessions_only) << 4
+    lines.map(bits).fold(0, |all, bits| all | bits)
 }
 
 fn said(word: u64) -> Option<Activation> {
@@ -118,41 +135,70 @@ pub(super) unsafe fn reapply(
     memory: OperatorMemory,
 ) {
     let table = memory.table();
-    let unset = WorkerSettings::default();
+    let (unset, nothing) = (WorkerSettings::default(), Stated::default());
     // SAFETY: as the caller promises.
     let settings = unsafe { settings(main) };
     // SAFETY: as the caller promises.
-    for worker in unsafe { members(main) } {
-        let word = table.get(worker.key());
-        let now = configured(settings.get(&worker.id()).copied().unwrap_or(&unset));
-        if word.is_some_and(|word| word >> 8 != now) {
-            // Whoever has edited the member's line since means what it says.
-            table.set(worker.key(), 0);
+    let stated = unsafe { ServerConfig::of(main) }.and_then(|config| config.stated.get());
+    let lines = |worker: &Worker| {
+        let stated = stated.and_then(|all| all.get(&worker.id()));
+        let settings = settings.get(&worker.id()).copied();
+        (settings.unwrap_or(&unset), stated.unwrap_or(&nothing))
+    };
+    // SAFETY: as the caller promises.
+    for (key, workers) in unsafe { members(main) } {
+        let Some(word) = table.get(key) else { continue };
+        let Some(wanted) = said(word) else { continue };
+        if word >> 8 != configured(workers.iter().map(lines)) {
+            // Whoever has edited the configuration since means what it says.
+            table.set(key, 0);
+            // SAFETY: as the caller promises.
+            unsafe { forgotten(main, &workers, wanted, "what is configured was edited since") };
             continue;
         }
-        let wanted = word.and_then(said);
-        let Some(wanted) = wanted.filter(|wanted| activation(worker.status()) != *wanted) else {
-            continue;
-        };
-        set_activation(worker, wanted);
-        let name = worker.name();
-        // SAFETY: the main server is live.
-        unsafe {
-            log::server(
-                main,
-                LogLevel::Info,
-                format_args!(
-                    "{}: {}, as an operator has said before the restart",
-                    String::from_utf8_lossy(&name),
-                    wanted.name()
-                ),
-            );
+        let others = workers.iter().filter(|worker| activation(worker.status()) != wanted);
+        let changed = others.map(|worker| set_activation(*worker, wanted)).count();
+        if changed > 0 {
+            let name = name(&workers);
+            let wanted = wanted.name();
+            // SAFETY: the main server is live.
+            unsafe {
+                log::server(
+                    main,
+                    LogLevel::Info,
+                    format_args!("{name}: {wanted}, as an operator has said before the restart"),
+                );
+            }
         }
     }
     // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
     unsafe {
         sys::apr_pool_pre_cleanup_register(pconf, main.cast::<c_void>(), Some(compare));
     }
+}
+
+/// Says that what an operator has said of a member counts no longer.
+///
+/// # Safety
+/// `main` is httpd's main server.
+unsafe fn forgotten(main: *const sys::server_rec, workers: &[Worker], said: Activation, why: &str) {
+    let (name, said) = (name(workers), said.name());
+    // SAFETY: as the caller promises.
+    unsafe {
+        log::server(
+            main,
+            LogLevel::Warning,
+            format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}"),
+        );
+    }
+}
+
+/// `balancer://app ajp://10.0.0.1:8009`.
+fn name(workers: &[Worker]) -> String {
+    let Some(worker) = workers.first() else { return String::new() };
+    let balancer = worker.balancer().map(|balancer| balancer.name());
+    let balancer = balancer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
 }
 
 /// What the configuration says of each worker.
@@ -178,29 +224,88 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
         let Some(memory) = config.operators.get().filter(|_| is_parent) else { return 0 };
         let table = memory.table();
         // SAFETY: as above; nothing of the configuration has been destroyed yet.
-        for worker in unsafe { members(main) } {
-            let key = worker.key();
-            let said = table.get(key).and_then(said);
-            if said.is_some_and(|said| said != activation(worker.status())) {
+        for (key, workers) in unsafe { members(main) } {
+            let Some(said) = table.get(key).and_then(said) else { continue };
+            if workers.iter().any(|worker| activation(worker.status()) != said) {
                 table.set(key, 0);
+                // SAFETY: as above; the log is closed later.
+                unsafe {
+                    forgotten(main, &workers, said, "it was changed in balancer-manager since")
+                };
             }
         }
         0
     })
 }
 
-/// The ajp members of all balancers.
+/// The ajp members of all balancers, with all that go by one name.
 ///
 /// # Safety
 /// `main` is httpd's main server, on its main thread.
-unsafe fn members(main: *mut sys::server_rec) -> Vec<Worker> {
+unsafe fn members(main: *mut sys::server_rec) -> Vec<(MemberKey, Vec<Worker>)> {
+    let mut found: Vec<(MemberKey, Vec<Worker>)> = Vec::new();
+    let mut places = HashMap::new();
     // SAFETY: as the caller promises; the parent changes none of these lists while it serves.
-    unsafe {
+    let workers = unsafe {
         roll::servers(main)
             .filter_map(|server| roll::proxy_conf(server))
             .flat_map(|conf| roll::workers(conf))
             .map(|raw| Worker::from_ptr(raw))
-            .filter(|worker| worker.is_member() && worker.is_ajp())
-            .collect()
+    };
+    for worker in workers.filter(|worker| worker.is_member() && worker.is_ajp()) {
+        let key = worker.key();
+        let at = *places.entry(key).or_insert(found.len());
+        match found.get_mut(at) {
+            Some((_, known)) if known.contains(&worker) => {}
+            Some((_, known)) => known.push(worker),
+            None => found.push((key, vec![worker])),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_of_the_configuration_about_activation_counts_and_no_order_of_hosts() {
+        let line = |activation, sessions_only| WorkerSettings {
+            activation,
+            sessions_only,
+            ..WorkerSettings::default()
+        };
+        let lines = [
+            line(None, false),
+            line(Some(config::Activation::Active), false),
+            line(Some(config::Activation::Disabled), false),
+            line(Some(config::Activation::Stopped), false),
+            line(None, true),
+        ];
+        let flags = [
+            0,
+            sys::PROXY_WORKER_DRAIN,
+            sys::PROXY_WORKER_STOPPED,
+            sys::PROXY_WORKER_DISABLED,
+            sys::PROXY_WORKER_STOPPED | sys::PROXY_WORKER_DRAIN,
+        ];
+        let stated: Vec<_> = flags
+            .into_iter()
+            .flat_map(|status| [false, true].map(|by_local_only| Stated { status, by_local_only }))
+            .collect();
+        let mut words = std::collections::HashSet::new();
+        for line in &lines {
+            for stated in &stated {
+                for wanted in Activation::ALL {
+                    let word = word(wanted, [(line, stated)].into_iter());
+                    assert_eq!(said(word), Some(wanted));
+                    assert!(words.insert(word), "{line:?} {stated:?} {wanted:?}");
+                }
+            }
+        }
+        let two = [(&lines[0], &stated[0]), (&lines[3], &stated[4])];
+        let turned = [two[1], two[0]];
+        assert_eq!(configured(two.into_iter()), configured(turned.into_iter()));
+        assert_ne!(configured(two.into_iter()), configured([two[0]].into_iter()));
     }
 }

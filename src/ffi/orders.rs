@@ -3,11 +3,11 @@
 use super::log::{self, LogLevel};
 use super::picture::{Picture, Seen, activation};
 use super::request::Request;
-use super::server_config::ServerConfig;
+use super::server_config::{ServerConfig, Stated};
 use super::worker::Worker;
 use super::{child::Child, operator, sys};
 use crate::config::WorkerSettings;
-use crate::status::{Action, Activation, Done, Order, State};
+use crate::status::{Action, Activation, Done, Order, Remark};
 
 /// Carries the order out for each worker that it is about, with an audit line each.
 pub(super) fn carry_out(
@@ -19,12 +19,13 @@ pub(super) fn carry_out(
 ) -> Vec<Done> {
     let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
     let done = about.map(|seen| {
-        let refused = one(request, config, child, seen, order.action, picture.now_ms);
+        let result = one(request, config, child, seen, order.action, picture.now_ms);
         let done = Done {
             balancer: seen.member.balancer.clone(),
             url: seen.member.url.clone(),
             action: order.action,
-            refused,
+            refused: result.err(),
+            note: result.ok().flatten(),
         };
         audit(request, seen, &done);
         done
@@ -32,7 +33,7 @@ pub(super) fn carry_out(
     done.collect()
 }
 
-/// `Some`: nothing was done, for this reason.
+/// What is to be said of it. `Err`: nothing was done, for this reason.
 fn one(
     request: Request<'_>,
     config: &ServerConfig,
@@ -40,34 +41,21 @@ fn one(
     seen: &Seen,
     action: Action,
     now_ms: u64,
-) -> Option<&'static str> {
+) -> Result<Option<Remark>, Remark> {
     if action != Action::Reset && seen.member.balancer.is_none() {
         // Its flags are each child's own.
-        return Some("it is in no balancer");
-    }
-    if action == Action::Recover && seen.member.state == State::HealthCheckFailed {
-        return Some("it has failed its health check, which alone takes it back");
+        return Err(Remark::NoBalancer);
     }
     if let Some(wanted) = action.activation() {
-        let unset = WorkerSettings::default();
-        let worker = seen.workers.first();
-        let settings = worker.and_then(|worker| child.settings(worker.id())).unwrap_or(&unset);
-        // `loadfactor=0`: to take requests of its own sessions alone is what it is for.
-        let is_back = wanted == Activation::Active && settings.sessions_only;
-        let wanted = if is_back { Activation::Draining } else { wanted };
-        for worker in &seen.workers {
-            set_activation(*worker, wanted);
-        }
-        let operators = config.operators.get().map(|memory| memory.table());
-        let word = operator::word(wanted, settings);
-        if operators.is_some_and(|table| !table.set(seen.key, word)) {
-            let text = format_args!("ajp-status: no room to keep the next line over a restart");
-            log::request(request, LogLevel::Warning, text);
-        }
-        return None;
+        return Ok(activate(request, config, child, seen, wanted));
     }
     match action {
         Action::Recover => {
+            let is = |flag: u32| seen.workers.iter().any(|worker| worker.status() & flag != 0);
+            let has_failed_check = is(sys::PROXY_WORKER_HC_FAIL);
+            if has_failed_check && !is(sys::PROXY_WORKER_IN_ERROR) {
+                return Err(Remark::HealthCheck);
+            }
             for worker in &seen.workers {
                 let was_usable = worker.is_well();
                 worker.is_back();
@@ -76,6 +64,7 @@ fn one(
             if let Some(state) = child.member_state(seen.key) {
                 state.forget_reply_timeouts();
             }
+            return Ok(has_failed_check.then_some(Remark::HealthCheck));
         }
         _ => {
             if let Some(counting) = child.counting() {
@@ -84,7 +73,41 @@ fn one(
             }
         }
     }
-    None
+    Ok(None)
+}
+
+/// Sets what the member is to be used for, and notes it for the next restart.
+fn activate(
+    request: Request<'_>,
+    config: &ServerConfig,
+    child: &Child,
+    seen: &Seen,
+    wanted: Activation,
+) -> Option<Remark> {
+    let (unset, nothing) = (WorkerSettings::default(), Stated::default());
+    let lines: Vec<_> = seen
+        .workers
+        .iter()
+        .map(|worker| {
+            let stated = config.stated.get().and_then(|all| all.get(&worker.id()));
+            (child.settings(worker.id()).unwrap_or(&unset), stated.unwrap_or(&nothing))
+        })
+        .collect();
+    let is_back = wanted == Activation::Active;
+    // `loadfactor=0`: to take requests of its own sessions alone is what it is for.
+    let sessions_only = is_back && lines.iter().any(|(settings, _)| settings.sessions_only);
+    let local_only = is_back && lines.iter().any(|(_, stated)| stated.by_local_only);
+    let wanted = if sessions_only { Activation::Draining } else { wanted };
+    for worker in &seen.workers {
+        set_activation(*worker, wanted);
+    }
+    let operators = config.operators.get().map(|memory| memory.table());
+    let word = operator::word(wanted, lines.into_iter());
+    if operators.is_some_and(|table| !table.set(seen.key, word)) {
+        let text = format_args!("ajp-status: no room to keep the next line over a restart");
+        log::request(request, LogLevel::Warning, text);
+    }
+    if sessions_only { Some(Remark::SessionsOnly) } else { local_only.then_some(Remark::LocalOnly) }
 }
 
 /// Sets the flags of a member as `activation` on its line does; those of other things stay.
@@ -107,6 +130,9 @@ const DRAIN: u32 = sys::PROXY_WORKER_DRAIN;
 const STOPPED: u32 = sys::PROXY_WORKER_STOPPED;
 const DISABLED: u32 = sys::PROXY_WORKER_DISABLED;
 
+/// What an order to activate, drain or stop is about.
+pub(super) const FLAGS: u32 = DRAIN | STOPPED | DISABLED;
+
 fn has_changed(worker: Worker, was_usable: bool) {
     let balancer = worker.balancer().filter(|_| !was_usable && worker.is_well());
     if let Some(balancer) = balancer {
@@ -125,7 +151,11 @@ fn audit(request: Request<'_>, seen: &Seen, done: &Done) {
         }
         _ => format!("was {}", seen.member.state.name()),
     };
-    let outcome = done.refused.map_or(was, |reason| format!("refused, {reason}"));
+    let outcome = match (done.refused, done.note) {
+        (Some(reason), _) => format!("refused, {}", reason.words()),
+        (None, Some(note)) => format!("{was}, but {}", note.words()),
+        (None, None) => was,
+    };
     let (action, member) = (done.action.name(), done.member());
     log::request(
         request,

@@ -220,8 +220,9 @@ pub(super) fn activation(status: u32) -> Activation {
 
 fn state(status: u32) -> State {
     match status {
-        _ if status & sys::PROXY_WORKER_IN_ERROR != 0 => State::Error,
+        // Before an error: no request asks a member that has failed its check, however long it is in error.
         _ if status & sys::PROXY_WORKER_HC_FAIL != 0 => State::HealthCheckFailed,
+        _ if status & sys::PROXY_WORKER_IN_ERROR != 0 => State::Error,
         _ if status & sys::PROXY_WORKER_INITIALIZED == 0 => State::Unknown,
         _ => State::Ok,
     }

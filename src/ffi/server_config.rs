@@ -47,10 +47,22 @@ pub(super) struct ServerConfig {
     pub(super) nonce: OnceLock<Nonce>,
     /// When that was, in ms since 1970; likewise.
     pub(super) since_ms: OnceLock<u64>,
+    /// What the configuration itself makes of each member; likewise, but before mod_proxy_balancer's turn.
+    pub(super) stated: OnceLock<HashMap<WorkerId, Stated>>,
     /// What operators have said; likewise.
     pub(super) operators: OnceLock<OperatorMemory>,
     /// The parent's process id; likewise.
     pub(super) parent: OnceLock<u32>,
+}
+
+/// What the configuration alone makes of a member, before balancer-manager, a saved state, or an operator
+/// has a word in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stated {
+    /// Those flags of its status that an operator's order is about.
+    pub(super) status: u32,
+    /// `localonly` has it drain.
+    pub(super) by_local_only: bool,
 }
 
 /// What tells a worker from another one throughout its life.

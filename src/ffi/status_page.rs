@@ -36,17 +36,20 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
                 Ok(body) => body,
                 Err(status) => return status,
             };
+            let as_prop = Order::is_for_prop(&body);
+            let no = |status, why: &str| refuse(request, status, as_prop, why);
             let order = match Order::parse(&body) {
                 Ok(order) => order,
-                Err(error) => return answer(request, 400, TEXT, &format!("{error}\n")),
+                Err(error) => return no(400, &error.to_string()),
             };
             if is_of_another_site(request) {
-                let text = "the form is another site's\n";
-                return answer(request, 403, TEXT, text);
+                return no(403, "the form is another site's");
             }
             if !nonce.is(&order.nonce) {
-                let text = "the nonce is missing, or of before a restart: load the page again\n";
-                return answer(request, 403, TEXT, text);
+                return no(
+                    403,
+                    "the nonce is missing, or of before a restart: load the page again",
+                );
             }
             // SAFETY: httpd's main server; a thread of a child that serves a request.
             let picture = unsafe { Picture::take(main, child) };
@@ -71,8 +74,10 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
         // Who looks at the status alone, and who at mod_jk's last lines alone, must not take it for done.
         request.err_headers_out().set(c"Allow", c"POST".as_ptr());
         let why = "nothing was changed: that takes a POST with the nonce";
-        let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
-        return answer(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, TEXT, &text);
+        return refuse(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, as_prop, why);
+    }
+    if let Wanted::BadCommand { as_prop } = wanted {
+        return refuse(request, 400, as_prop, "cmd must be list, show or version");
     }
     if wanted == Wanted::Nonce {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
@@ -84,7 +89,7 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
         Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
         Wanted::Prop => (TEXT, Some(status::prop(&snapshot))),
         Wanted::PropVersion => (TEXT, Some(status::version(&snapshot))),
-        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } => {
+        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
             let page = status::page(&snapshot, Some(nonce), query);
             (c"text/html; charset=utf-8", page.ok())
         }
@@ -125,11 +130,16 @@ pub(super) unsafe fn summary(request: Request<'_>, flags: c_int) {
 fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     let refused = done.iter().filter(|done| done.refused.is_some()).count();
     let (text, count) = (status::report(done), done.len() - refused);
+    let note = done.iter().find_map(|done| done.note);
     if order.as_prop {
+        let finished = match note {
+            Some(note) => format!("Action finished, but {}", note.words()),
+            None => "Action finished".to_owned(),
+        };
         let result = match (count, refused) {
             (0, 0) => Err("no such worker"),
             (0, _) => Err("refused"),
-            _ => Ok("Action finished"),
+            _ => Ok(&*finished),
         };
         return answer(request, 200, TEXT, &status::result(result));
     }
@@ -140,10 +150,22 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
         return answer(request, if count == 0 { 409 } else { 200 }, TEXT, &text);
     }
     let action = order.action.name();
-    let query = format!("?done={action}&count={count}&refused={refused}");
+    let mut query = format!("?done={action}&count={count}&refused={refused}");
+    if let Some(note) = note {
+        query += &format!("&note={}", note.name());
+    }
+    if let Some(reason) = done.iter().find_map(|done| done.refused) {
+        query += &format!("&reason={}", reason.name());
+    }
     let target = [request.uri(), query.as_bytes()].concat();
     request.headers_out().set(c"Location", request.pool().copy(&target));
     sys::HTTP_SEE_OTHER as c_int
+}
+
+/// Nothing was done, and why, for people or for who reads mod_jk's last lines alone.
+fn refuse(request: Request<'_>, status: c_int, as_prop: bool, why: &str) -> c_int {
+    let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
+    answer(request, status, TEXT, &text)
 }
 
 /// Does a browser say that another site's page has sent the form? Scripts say nothing of it.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::MemberKey;
 
-/// The layout. Changes with it.
-pub const OPERATOR_VERSION: u32 = 1;
+/// The layout, and what the words mean. Changes with them.
+pub const OPERATOR_VERSION: u32 = 2;
 
 /// What was said of one member.
 #[repr(C)]

@@ -123,6 +123,12 @@ impl Order {
         })
     }
 
+    /// Does whoever sent this body read mod_jk's properties, whatever else is in it?
+    pub fn is_for_prop(body: &[u8]) -> bool {
+        let mime = form_urlencoded::parse(body).filter(|(key, _)| key == "mime").last();
+        mime.is_some_and(|(_, value)| value == "prop")
+    }
+
     /// Is this one of those it is about?
     pub fn is_about(&self, member: &Member) -> bool {
         let balancer = self.balancer.as_ref();
@@ -152,10 +158,68 @@ pub struct Done {
     /// What was done.
     pub action: Action,
     /// `Some`: nothing, for this reason.
-    pub refused: Option<&'static str>,
+    pub refused: Option<Remark>,
+    /// It was done, and this is to be said of it.
+    pub note: Option<Remark>,
+}
+
+/// What is to be said of an order beside that it was done or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Refused: a worker for itself.
+    NoBalancer,
+    /// Refused, or done in part: `recover` does not bring the member back.
+    HealthCheck,
+    /// Activated: to drain is what it is for.
+    SessionsOnly,
+    /// Activated: it drained for `localonly`.
+    LocalOnly,
+}
+
+impl Remark {
+    const ALL: [Self; 4] =
+        [Self::NoBalancer, Self::HealthCheck, Self::SessionsOnly, Self::LocalOnly];
+
+    /// As one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoBalancer => "no_balancer",
+            Self::HealthCheck => "health_check",
+            Self::SessionsOnly => "sessions_only",
+            Self::LocalOnly => "local_only",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|remark| remark.name() == name)
+    }
+
+    /// In words, of the member.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoBalancer => "it is in no balancer",
+            Self::HealthCheck => "it has failed its health check, which alone takes it back",
+            Self::SessionsOnly => {
+                "it takes requests of its own sessions alone, as loadfactor=0 says"
+            }
+            Self::LocalOnly => {
+                "it takes requests without a session too, which localonly kept off it"
+            }
+        }
+    }
 }
 
 impl Done {
+    /// What became of it: `done`, or more than that.
+    pub fn words(&self) -> String {
+        match (self.refused, self.note) {
+            (Some(reason), _) => format!("refused, {}", reason.words()),
+            (None, Some(note)) => format!("done, but {}", note.words()),
+            (None, None) => "done".into(),
+        }
+    }
+
     /// The member in the words of logs: `balancer://app ajp://10.0.0.1:8009`.
     pub fn member(&self) -> String {
         match &self.balancer {
@@ -167,13 +231,8 @@ impl Done {
 
 /// One line for each member, for who has sent the order.
 pub fn report(done: &[Done]) -> String {
-    let line = |done: &Done| {
-        let name = done.action.name();
-        match done.refused {
-            None => format!("{name} {}: done\n", done.member()),
-            Some(reason) => format!("{name} {}: refused, {reason}\n", done.member()),
-        }
-    };
+    let line =
+        |done: &Done| format!("{} {}: {}\n", done.action.name(), done.member(), done.words());
     done.iter().map(line).collect()
 }
 
@@ -215,6 +274,7 @@ mod tests {
         ] {
             let order = Order::parse(body.as_bytes()).unwrap();
             assert_eq!((order.action, order.as_prop), (action, body.contains("prop")), "{body}");
+            assert_eq!(Order::is_for_prop(body.as_bytes()), order.as_prop);
             assert!(order.is_about(&member(Some("lb"), "ajp://a", Some("node1"))));
             assert!(!order.is_about(&member(Some("other"), "ajp://a", Some("node1"))));
         }
@@ -230,6 +290,7 @@ mod tests {
             ("cmd=update&sw=a&vwa=%c3%a4", BadOrder::Action),
             ("action=stop", BadOrder::Member),
             ("action=stop&member=", BadOrder::Member),
+            ("cmd=halt&sw=a&mime=prop", BadOrder::Action),
         ] {
             assert_eq!(Order::parse(body.as_bytes()).unwrap_err(), error, "{body}");
         }
@@ -242,11 +303,17 @@ mod tests {
             url: "ajp://a".into(),
             action: Action::Drain,
             refused: None,
+            note: None,
         };
-        let refused = Done { balancer: None, refused: Some("it cannot"), ..done.clone() };
+        let refused = Done { balancer: None, refused: Some(Remark::NoBalancer), ..done.clone() };
+        let noted =
+            Done { action: Action::Recover, note: Some(Remark::HealthCheck), ..done.clone() };
         assert_eq!(
-            report(&[done, refused]),
-            "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it cannot\n"
+            report(&[done, refused, noted]),
+            "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it is in no balancer\n\
+             recover balancer://app ajp://a: done, but it has failed its health check, which alone \
+             takes it back\n"
         );
+        assert!(Remark::ALL.into_iter().all(|remark| Remark::named(remark.name()) == Some(remark)));
     }
 }

@@ -16,7 +16,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, BadOrder, Done, Order, report};
+pub use action::{Action, BadOrder, Done, Order, Remark, report};
 pub use json::json;
 pub use nonce::Nonce;
 pub use openmetrics::{OPENMETRICS, openmetrics};

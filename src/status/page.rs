@@ -2,11 +2,12 @@
 
 use askama::Template;
 
-use super::{Action, Activation, Balancer, Member, Nonce, Pool, Role, Snapshot, State};
+use super::{Action, Activation, Balancer, Member, Nonce, Pool, Remark, Role, Snapshot, State};
 use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
 
-/// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done`, `count`, `refused`).
+/// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done` and what goes with
+/// it).
 ///
 /// # Errors
 /// None that this could meet: a `String` takes all.
@@ -77,6 +78,9 @@ struct Notice {
     action: &'static str,
     count: u32,
     refused: u32,
+    /// Of those that were done, and of those that were not.
+    note: Option<&'static str>,
+    reason: Option<&'static str>,
 }
 
 impl Notice {
@@ -84,7 +88,14 @@ impl Notice {
         let number = |key| value(query, key).and_then(|text| text.parse().ok()).unwrap_or(0);
         let done = value(query, "done")?;
         let action = Action::ALL.into_iter().map(Action::name).find(|name| *name == done)?;
-        Some(Self { action, count: number("count"), refused: number("refused") })
+        let remark = |key| value(query, key).and_then(|name| Remark::named(&name));
+        Some(Self {
+            action,
+            count: number("count"),
+            refused: number("refused"),
+            note: remark("note").map(Remark::words),
+            reason: remark("reason").map(Remark::words),
+        })
     }
 }
 

@@ -224,6 +224,11 @@ pub enum Wanted {
     Prop,
     /// `mime=prop&cmd=version`
     PropVersion,
+    /// A `cmd` that there is not.
+    BadCommand {
+        /// Whoever sent it reads mod_jk's properties.
+        as_prop: bool,
+    },
     /// `action=`, or one of mod_jk's commands that change something: an order, which is a POST.
     Order {
         /// Whoever sent it reads mod_jk's properties.
@@ -235,7 +240,7 @@ impl Wanted {
     /// From the query of the URL. `None`: an unknown format.
     pub fn of(query: &[u8]) -> Option<Self> {
         let mut wanted = Self::Page;
-        let (mut is_version, mut is_order) = (false, false);
+        let (mut is_version, mut is_order, mut is_bad) = (false, false, false);
         for (key, value) in form_urlencoded::parse(query) {
             wanted = match (&*key, &*value) {
                 ("format", "html") | ("mime", "html") => Self::Page,
@@ -252,10 +257,17 @@ impl Wanted {
                     is_order = true;
                     continue;
                 }
+                // The list is what we have to show of one worker, too.
+                ("cmd", "" | "list" | "show") => continue,
+                ("cmd", _) => {
+                    is_bad = true;
+                    continue;
+                }
                 _ => continue,
             };
         }
         Some(match wanted {
+            wanted if is_bad => Self::BadCommand { as_prop: wanted == Self::Prop },
             wanted if is_order => Self::Order { as_prop: wanted == Self::Prop },
             Self::Prop if is_version => Self::PropVersion,
             wanted => wanted,

@@ -106,6 +106,11 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
             && !without.contains("notice\"")
             && !without.contains("http-equiv")
     );
+    let query = b"done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
+    let noted = page(&snapshot(), Some(&nonce), query).unwrap();
+    let text = "done for 1 (but it has failed its health check, which alone takes it back), \
+                refused for 1 (it is in no balancer).";
+    assert!(noted.contains(text), "{noted}");
     assert!(with.len() < 40_000, "{}", with.len());
 }
 
@@ -176,6 +181,10 @@ fn the_query_says_what_is_wanted() {
         ("cmd=update&mime=prop&w=app&sw=a&vwa=d", Some(Wanted::Order { as_prop: true })),
         ("mime=prop&cmd=recover&w=app&sw=a", Some(Wanted::Order { as_prop: true })),
         ("cmd=reset&w=app", Some(Wanted::Order { as_prop: false })),
+        ("cmd=show&mime=prop&w=app", Some(Wanted::Prop)),
+        ("cmd=halt&mime=prop", Some(Wanted::BadCommand { as_prop: true })),
+        ("mime=prop&cmd=Update&w=app&sw=a", Some(Wanted::BadCommand { as_prop: true })),
+        ("cmd=dump", Some(Wanted::BadCommand { as_prop: false })),
         ("format=xml", None),
     ] {
         assert_eq!(Wanted::of(query.as_bytes()), wanted, "{query}");
