@@ -26,6 +26,7 @@ mod httpd {
         "ap_get_useragent_host",
         "ap_map_http_request_error",
         "ap_mpm_query",
+        "ap_os_escape_path",
         "ap_pass_brigade",
         "ap_retained_data_(create|get)",
         "ap_rwrite",

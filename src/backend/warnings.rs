@@ -27,10 +27,12 @@ pub enum WarningKind {
     Url,
     /// No member of a balancer is left that could take the request.
     NoMember,
+    /// An order to ajp-status under a host that is not the server's own.
+    Order,
 }
 
 impl WarningKind {
-    const COUNT: usize = Self::NoMember as usize + 1;
+    const COUNT: usize = Self::Order as usize + 1;
 }
 
 /// When each kind was last said of one backend, or worker, or balancer; in one child, so that as many

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::apr::{self, Pool, Table};
-use super::{module, sys};
+use super::{module, roll, sys};
 
 /// The request of one hook call: reads a field at a time, never holds a reference to the record.
 /// Not `Send`: only the thread that serves the request may use it.
@@ -49,6 +49,36 @@ impl<'r> Request<'r> {
     pub(super) fn connection(self) -> *mut sys::conn_rec {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).connection }
+    }
+
+    /// The host that it is for, without port; empty where the client names none.
+    pub(super) fn host(self) -> &'r [u8] {
+        // SAFETY: null or a string of the request's pool.
+        unsafe { apr::bytes((*self.as_ptr()).hostname) }.unwrap_or(b"")
+    }
+
+    /// The names that its server has by ServerName and, without a wildcard, ServerAlias.
+    pub(super) fn server_names(self) -> impl Iterator<Item = &'r [u8]> {
+        // SAFETY: the server is live, and its names are strings of the configuration, which outlives the
+        // request; the array does not change while httpd serves.
+        unsafe {
+            let server = self.server();
+            let aliases = roll::elements::<*const c_char>((*server).names);
+            let own: *const c_char = (*server).server_hostname;
+            std::iter::once(own)
+                .chain(aliases.map(|alias| *alias))
+                .filter_map(|name| apr::bytes(name))
+        }
+    }
+
+    /// The path of its URL, decoded and with one slash at its beginning, encoded anew.
+    pub(super) fn encoded_path(self) -> &'r [u8] {
+        let path = self.uri();
+        let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+        // With two, a browser would take what follows for a host.
+        let path = self.pool().concat(&[b"/", &path[slashes..]]);
+        // SAFETY: the request's own pool; a string of it, and the result is one.
+        unsafe { apr::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }.unwrap_or(b"/")
     }
 
     /// The path of its URL, as the client asked for it.

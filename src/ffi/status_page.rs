@@ -7,10 +7,14 @@
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
+use super::child::Child;
+use super::log::{self, LogLevel};
 use super::orders;
 use super::picture::{Picture, at_home};
 use super::request::Request;
 use super::{roll, sys};
+use crate::backend::WarningKind;
+use crate::metrics::MemberKey;
 use crate::status::{self, Done, Nonce, OPENMETRICS, Order, Wanted};
 
 /// The longest body of a POST, in bytes: some words and a name.
@@ -42,6 +46,11 @@ pub(super) unsafe fn handle(request: Request<'_>) -> c_int {
                 Ok(order) => order,
                 Err(error) => return no(400, &error.to_string()),
             };
+            if !status::is_own(request.host(), request.server_names()) {
+                let why = status::ours(request.host(), request.server_names());
+                log_foreign(request, child, &why);
+                return no(403, &why);
+            }
             if is_of_another_site(request) {
                 return no(403, "the form is another site's");
             }
@@ -157,7 +166,7 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     if let Some(reason) = done.iter().find_map(|done| done.refused) {
         query += &format!("&reason={}", reason.name());
     }
-    let target = [request.uri(), query.as_bytes()].concat();
+    let target = [request.encoded_path(), query.as_bytes()].concat();
     request.headers_out().set(c"Location", request.pool().copy(&target));
     sys::HTTP_SEE_OTHER as c_int
 }
@@ -166,6 +175,18 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
 fn refuse(request: Request<'_>, status: c_int, as_prop: bool, why: &str) -> c_int {
     let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
     answer(request, status, TEXT, &text)
+}
+
+/// Whoever owns a name may have it lead here, and so may have pages of that name do so.
+fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
+    let warnings = child.warnings(MemberKey::of(&[b"ajp-status"]));
+    let address = String::from_utf8_lossy(request.client().ip);
+    log::at_will(
+        request,
+        LogLevel::Warning,
+        Some((&warnings, WarningKind::Order)),
+        format_args!("ajp-status: order refused, from {address}: {why}"),
+    );
 }
 
 /// Does a browser say that another site's page has sent the form? Scripts say nothing of it.

@@ -5,6 +5,7 @@
 //! ([`Order`]).
 
 mod action;
+mod host;
 mod json;
 mod nonce;
 mod openmetrics;
@@ -17,6 +18,7 @@ mod summary;
 mod tests;
 
 pub use action::{Action, BadOrder, Done, Order, Remark, report};
+pub use host::{is_own, ours};
 pub use json::json;
 pub use nonce::Nonce;
 pub use openmetrics::{OPENMETRICS, openmetrics};
