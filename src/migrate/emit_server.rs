@@ -228,6 +228,7 @@ impl Part<'_, '_> {
                 );
             }
             let earlier = mounts.iter().take_while(|earlier| !std::ptr::eq(**earlier, *mount));
+            let earlier = earlier.filter(|earlier| earlier.worker != mount.worker);
             let of_worker = exclusions
                 .iter()
                 .filter(|exclusion| exclusion.worker == "*" || exclusion.worker == mount.worker);

@@ -52,9 +52,12 @@ pub(crate) fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure
 #[derive(Debug)]
 pub(crate) struct Standing {
     directory: PathBuf,
-    /// Their names, with what is in them and who may read them.
-    files: Vec<(String, Option<(Vec<u8>, Permissions)>)>,
+    /// By their names; `None` where there is none.
+    files: Vec<(String, Option<Content>)>,
 }
+
+/// What is in a file, and who may read it.
+type Content = (Vec<u8>, Permissions);
 
 /// In what the files that are to be written are other than those that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
