@@ -133,7 +133,7 @@ impl Backend {
                 Ok(mut turn) => {
                     // The last one to ask may have ended between the look and the turn.
                     if matches!(self.admission(packet), Admission::Ask { .. }) {
-                        turn.failure = self.ask(packet, settings).err();
+                        turn.failure = self.ask_size(packet, settings).err();
                     }
                     turn.failure.clone()
                 }
@@ -191,7 +191,7 @@ impl Backend {
     }
 
     /// Asks, and notes the answer.
-    fn ask(&self, size: usize, settings: &ConnectSettings) -> Result<(), AcquireFailure> {
+    fn ask_size(&self, size: usize, settings: &ConnectSettings) -> Result<(), AcquireFailure> {
         let closes = self.closes();
         let limit = &self.packet_limit;
         let mut answer = self.ask_once(size, settings)?;
