@@ -354,6 +354,23 @@ fn a_connection_with_a_body_packet_due_is_not_clean() {
 }
 
 #[test]
+fn a_body_packet_that_is_withheld_leaves_no_clean_connection_and_the_response_is_whole() {
+    let mut asked = exchange(RequestBody::OnRequest);
+    receive(&mut asked, get_body_chunk(8186)).unwrap();
+    let mut half_sent = exchange(RequestBody::Announced);
+    half_sent.body_sent(8186).unwrap();
+    for mut exchange in [asked, half_sent] {
+        exchange.body_withheld();
+        // What it has said before it ended is read on.
+        assert_eq!(receive(&mut exchange, get_body_chunk(8186)), want(8186));
+        exchange.body_withheld();
+        let mut ended = after_headers(exchange, headers(200));
+        assert_eq!(receive(&mut ended, end_response()), END);
+        assert!(ended.finish(0).is_none());
+    }
+}
+
+#[test]
 fn a_container_may_end_without_asking_for_the_rest_of_a_body() {
     for exchange in [post(), exchange(RequestBody::OnRequest)] {
         let mut unread = after_headers(exchange, headers(413));

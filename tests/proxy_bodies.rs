@@ -6,7 +6,7 @@ mod support;
 
 use support::ajp::echo::{read_body, respond};
 use support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
-use support::front::{Front, get, post, put};
+use support::front::{Front, Signal, get, post, put};
 
 // Request bodies.
 
@@ -170,4 +170,128 @@ fn the_response_held_back_is_passed_on_before_more_of_the_request_is_read() {
     answer.is(200, "so far so good");
     assert_eq!(answer.client.passes_at_read, [1]);
     assert_eq!(answer.client.shape(), "so far| so goodE");
+}
+
+// END_RESPONSE while a body packet that was asked for is missing.
+
+/// A whole response that says that the connection may be used again.
+fn whole(text: &str) -> Vec<u8> {
+    [headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat()
+}
+
+#[test]
+fn a_container_that_ends_at_once_what_it_has_asked_for_gets_no_body_and_its_connection_is_closed() {
+    for announced in [false, true] {
+        let peer = ScriptedPeer::start(move |conn| {
+            conn.expect_forward_request()?;
+            if announced {
+                conn.read_body_packet()?;
+            }
+            conn.send([get_body_chunk(8186), whole("enough")].concat())?;
+            conn.expect_close()
+        });
+        let front = Front::to(&peer);
+        let ask = post("/", vec![b'b'; 20_000]);
+
+        let answer = front.ask(if announced { ask } else { ask.chunked() });
+
+        answer.is(200, "enough");
+        // A body packet of 512 to 767 bytes would be read as a request made by the client.
+        assert_eq!(answer.uploaded, if announced { 8186 } else { 0 });
+        front.settled(&peer, 0);
+    }
+}
+
+#[test]
+fn a_container_that_ends_while_the_client_is_waited_for_gets_no_body_and_its_connection_is_closed()
+{
+    let (reading, ended) = (Signal::new(), Signal::new());
+    let (is_reading, has_ended) = (reading.clone(), ended.clone());
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(8186))?;
+        is_reading.wait();
+        conn.send(whole("too late"))?;
+        has_ended.give();
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+    let slow = post("/", "here at last").chunked().by(|client| {
+        client.during_read = Some(Box::new(move |_| {
+            reading.give();
+            ended.wait();
+        }));
+    });
+
+    let answer = front.ask(slow);
+
+    answer.is(200, "too late");
+    assert_eq!(answer.uploaded, 0);
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_container_that_ends_with_a_body_packet_partly_sent_is_heard_and_its_connection_is_closed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ajp.sock");
+    let done = Signal::new();
+    let go_on = done.clone();
+    let _peer = ScriptedPeer::start_unix(&path, move |conn| {
+        conn.expect_forward_request()?;
+        // 2.6 MB, which no socket holds: once the first is read, another one is under way.
+        conn.send(get_body_chunk(65_530).repeat(40))?;
+        conn.read_body_packet()?;
+        conn.send(whole("enough"))?;
+        // Nothing more is read before the answer is there.
+        go_on.wait();
+        while conn.read_body_packet().is_ok() {}
+        Ok(())
+    })
+    .expect("a socket");
+    let front = Front::at_socket(&path);
+
+    let answer = front.ask(post("/", vec![b'b'; 3_000_000]).chunked());
+    done.give();
+
+    answer.is(200, "enough");
+    assert_eq!(front.idle(), 0);
+}
+
+#[test]
+fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send([get_body_chunk(65_530).repeat(2), whole("no more")].concat())?;
+        // With bytes unread a close is a reset: the second packet, or the first, cannot be sent.
+        conn.reset()
+    });
+    let front = Front::to(&peer);
+
+    front.ask(post("/", vec![b'b'; 3_000_000]).chunked()).is(200, "no more");
+
+    front.settled(&peer, 0);
+}
+
+#[test]
+fn a_login_page_that_did_not_read_the_upload_leaves_a_connection_that_is_used_again() {
+    let peer = ScriptedPeer::start(|conn| {
+        for number in 0..2 {
+            conn.expect_forward_request()?;
+            assert_eq!(conn.read_body_packet()?.len(), 8186);
+            if number == 1 {
+                conn.send(get_body_chunk(8186))?;
+                assert_eq!(conn.read_body_packet()?.len(), 8186);
+            }
+            conn.send(whole("who are you?"))?;
+        }
+        conn.expect_close()
+    });
+    let front = Front::to(&peer);
+
+    for _ in 0..2 {
+        front.ask(post("/", vec![b'b'; 1_000_000])).is(200, "who are you?");
+    }
+
+    assert_eq!(peer.connections(), 1);
+    front.settled(&peer, 1);
 }

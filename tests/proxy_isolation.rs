@@ -209,21 +209,20 @@ fn the_rest_of_an_answer_whose_client_has_gone_goes_nowhere() {
 }
 
 #[test]
-fn an_end_that_does_not_wait_for_the_body_it_asked_for_is_still_in_step() {
-    // Both in one write, as where a servlet asks without waiting: the packet is sent, and whoever
-    // asked for it must read it before the next request.
+fn the_body_that_an_end_did_not_wait_for_is_never_the_next_request() {
+    // Both in one write: nobody knows whether the container would still read the packet as the body
+    // it has asked for, or already as the next request.
     let peer = first_then(|conn| {
         conn.expect_forward_request()?;
         conn.send([get_body_chunk(4), response("/alice")].concat())?;
-        assert_eq!(conn.read_body_packet()?, b"body");
-        Ok(())
+        conn.expect_close()
     });
     let front = Front::to(&peer);
 
     front.ask(post("/alice", "body").chunked()).is(200, "/alice");
     front.ask(get("/bob")).is(200, "/bob");
 
-    assert_eq!((peer.connections(), peer.requests()), (1, 2));
+    assert_eq!((peer.connections(), peer.requests()), (2, 2));
     front.settled(&peer, 1);
 }
 

@@ -1,5 +1,6 @@
 //! One AJP connection: what the pool keeps.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::cping::{self, Ping};
 use super::error::PingError;
 use super::incoming::{Incoming, Spent};
 use crate::exchange::Reusable;
-use crate::net::{Address, IdleState, NetError, SendError, Stream, are_quiet};
+use crate::net::{Address, IdleState, NetError, SendError, Stream, are_quiet, send_listening};
 use crate::pool::{Liveness, Pooled};
 use crate::protocol::CodecError;
 
@@ -60,8 +61,22 @@ impl Connection {
     ///
     /// # Errors
     /// Says how much had been taken; `timeout` bounds each wait without progress.
+    /// [`NetError::Answered`]: END_RESPONSE came while the peer did not take the rest.
     pub fn send(&mut self, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
-        let result = self.stream.send_all(slices, timeout);
+        let (incoming, stream, mut heard) = (&mut self.incoming, &self.stream, 0);
+        let mut listen = || match incoming.receive_now(stream) {
+            Ok(_) if incoming.holds_end() => ControlFlow::Break(()),
+            Ok(Some(count)) => {
+                heard += count;
+                ControlFlow::Continue(count > 0 && incoming.unread() < MOST_HEARD)
+            }
+            // The kernel thought better of it.
+            Ok(None) => ControlFlow::Continue(true),
+            // The send will fail, too, or the next receive.
+            Err(_) => ControlFlow::Continue(false),
+        };
+        let result = send_listening(stream, slices, timeout, &mut Some(&mut listen));
+        self.usage.received += heard as u64;
         self.usage.sent += match &result {
             Ok(()) => slices.iter().map(|slice| slice.len() as u64).sum(),
             Err(error) => error.written as u64,
@@ -85,6 +100,17 @@ impl Connection {
         let count = self.incoming.receive(&mut self.stream, timeout)?;
         self.usage.received += count as u64;
         Ok(count)
+    }
+
+    /// Takes in what has come, without waiting, and says whether END_RESPONSE is among what has not
+    /// been read as packets.
+    pub fn has_ended(&mut self) -> bool {
+        if !self.incoming.holds_end() {
+            // What goes wrong here goes wrong again at the next receive.
+            let count = self.incoming.receive_now(&self.stream).ok().flatten();
+            self.usage.received += count.unwrap_or(0) as u64;
+        }
+        self.incoming.holds_end()
     }
 
     /// Waits up to `timeout` for something to receive.
@@ -176,6 +202,9 @@ impl Connection {
         self.incoming.retire()
     }
 }
+
+/// A peer that talks and talks, and does not take what is sent to it, is not listened to any more.
+const MOST_HEARD: usize = 128 * 1024;
 
 impl Pooled for Connection {
     type Proof = Reusable;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::buffers::Buffers;
-use crate::net::{NetError, Received, Stream};
-use crate::protocol::{CodecError, Direction, packet_len, split_packet};
+use crate::net::{NetError, Stream};
+use crate::protocol::{CodecError, Direction, EndResponse, packet_len, split_packet};
 
 /// Bytes received and not yet read as packets.
 ///
@@ -58,6 +58,17 @@ impl Incoming {
         self.unread.len()
     }
 
+    /// Does END_RESPONSE wait to be read?
+    pub(super) fn holds_end(&self) -> bool {
+        EndResponse::is_among(&self.unread)
+    }
+
+    /// Takes what is there, without waiting. `Ok(None)`: nothing; `Ok(Some(0))`: the peer closed.
+    pub(super) fn receive_now(&mut self, stream: &Stream) -> Result<Option<usize>, NetError> {
+        self.fill(|space| stream.receive_now(space).map(|received| received.is_some()))
+            .map(|(count, is_answer)| is_answer.then_some(count))
+    }
+
     /// Waits up to `timeout` for bytes and takes as many as are there. `Ok(0)`: the peer closed.
     ///
     /// One recv.
@@ -66,9 +77,17 @@ impl Incoming {
         stream: &mut Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
+        self.fill(|space| stream.receive(space, timeout)).map(|(count, _)| count)
+    }
+
+    /// How many bytes `receive` has appended to the buffer, and what it says of that.
+    fn fill<T>(
+        &mut self,
+        receive: impl FnOnce(&mut Vec<u8>) -> Result<T, NetError>,
+    ) -> Result<(usize, T), NetError> {
         let mut space = self.space();
         let before = space.len();
-        let received = stream.receive(&mut space, timeout);
+        let received = receive(&mut space);
         let count = space.len() - before;
         if space.len() == space.capacity() {
             self.capacity = (self.capacity * 2).min(LARGEST);
@@ -77,10 +96,7 @@ impl Incoming {
         let whole = Bytes::from(space);
         self.unread = whole.clone();
         self.buffer = Some(whole);
-        received.map(|received| match received {
-            Received::Bytes(_) => count,
-            Received::End => 0,
-        })
+        received.map(|received| (count, received))
     }
 
     /// Gives the memory back: an idle connection keeps none.

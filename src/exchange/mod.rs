@@ -98,6 +98,14 @@ impl Exchange {
         Ok(())
     }
 
+    /// Notes that a body packet that was due is not sent, or not to its end, since END_RESPONSE has
+    /// come without it: the container may take what arrives of it for the next request, so the
+    /// connection is not clean, whatever END_RESPONSE says of it.
+    pub fn body_withheld(&mut self) {
+        self.upload = Upload::Settled;
+        self.is_broken = true;
+    }
+
     /// Takes the payload of one packet and says what it means now.
     ///
     /// # Errors

@@ -21,6 +21,9 @@ pub enum NetError {
     /// The peer, or the network on its behalf, cut the connection (ECONNRESET, ECONNABORTED).
     #[error("the peer has reset the connection")]
     Reset,
+    /// A send stopped halfway because of what the peer has said: whoever listened wanted it so.
+    #[error("the peer has answered before it had all")]
+    Answered,
     /// Anything else.
     #[error("{0}")]
     Io(Errno),

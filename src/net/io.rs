@@ -1,6 +1,7 @@
 //! Moves bytes over any descriptor, blocking or not, within a time limit.
 
 use std::io::IoSlice;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,22 @@ pub fn are_quiet<Fd: AsFd>(fds: &[Fd]) -> Vec<bool> {
 /// # Errors
 /// [`SendError`] with the bytes that went out before; the connection is of no more use.
 pub fn send_all(fd: impl AsFd, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
+    send_listening(fd, slices, timeout, &mut None)
+}
+
+/// Takes in what the peer says. Break: the rest need not be sent. Continue: whether to go on listening.
+pub type Listen<'a> = &'a mut dyn FnMut() -> ControlFlow<(), bool>;
+
+/// As [`send_all`], and calls `listen` when the peer says something while it makes no room.
+///
+/// # Errors
+/// As [`send_all`]; [`NetError::Answered`] where `listen` breaks it off.
+pub fn send_listening(
+    fd: impl AsFd,
+    slices: &[&[u8]],
+    timeout: Duration,
+    listen: &mut Option<Listen<'_>>,
+) -> Result<(), SendError> {
     let fd = fd.as_fd();
     let mut rest = slices;
     let mut offset = 0; // into the first slice of `rest`
@@ -99,18 +116,36 @@ pub fn send_all(fd: impl AsFd, slices: &[&[u8]], timeout: Duration) -> Result<()
                 written += sent;
                 offset += sent;
             }
-            Err(Errno::AGAIN) => match wait(fd, PollFlags::OUT, timeout) {
-                Ok(true) => {}
-                Ok(false) => {
-                    return Err(SendError {
-                        written,
-                        source: NetError::TimedOut { after: timeout },
-                    });
-                }
-                Err(source) => return Err(SendError { written, source }),
-            },
+            Err(Errno::AGAIN) => wait_for_room(fd, timeout, listen)
+                .map_err(|source| SendError { written, source })?,
             Err(errno) => return Err(SendError { written, source: errno.into() }),
         }
+    }
+}
+
+/// Waits until the peer has made room, however much it says meanwhile.
+#[cold]
+fn wait_for_room(
+    fd: impl AsFd,
+    timeout: Duration,
+    listen: &mut Option<Listen<'_>>,
+) -> Result<(), NetError> {
+    let deadline = Deadline::after(Instant::now(), timeout);
+    let mut left = timeout;
+    loop {
+        let events = if listen.is_some() { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
+        let ready = wait_events(&fd, events, left)?;
+        if ready.is_empty() {
+            return Err(NetError::TimedOut { after: timeout });
+        }
+        // An error is for the send to find.
+        let Some(hear) = listen.as_mut().filter(|_| ready == PollFlags::IN) else { return Ok(()) };
+        match hear() {
+            ControlFlow::Break(()) => return Err(NetError::Answered),
+            ControlFlow::Continue(true) => {}
+            ControlFlow::Continue(false) => *listen = None,
+        }
+        left = deadline.remaining(Instant::now());
     }
 }
 
@@ -208,6 +243,13 @@ pub fn wait_writable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError>
 
 fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {
     wait_for(&mut [PollFd::new(&fd, events)], timeout)
+}
+
+/// What has become ready; nothing when the time is up.
+fn wait_events(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<PollFlags, NetError> {
+    let mut polled = [PollFd::new(&fd, events)];
+    wait_for(&mut polled, timeout)?;
+    Ok(polled[0].revents())
 }
 
 fn wait_for(polled: &mut [PollFd<'_>], timeout: Duration) -> Result<bool, NetError> {

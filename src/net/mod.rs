@@ -37,8 +37,8 @@ pub use connect::ConnectOptions;
 pub use deadline::Deadline;
 pub use error::{ConnectError, NetError, SendError};
 pub use io::{
-    IdleState, Received, are_quiet, idle_state, receive, receive_now, send_all, wait_any_readable,
-    wait_readable, wait_writable,
+    IdleState, Listen, Received, are_quiet, idle_state, receive, receive_now, send_all,
+    send_listening, wait_any_readable, wait_readable, wait_writable,
 };
 pub use listener::{Bell, Listener};
 pub use random::random;

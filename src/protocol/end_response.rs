@@ -1,6 +1,8 @@
 //! END_RESPONSE: the response is complete; may the connection be used again?
 
+use super::codes::packet_type;
 use super::error::{CodecError, Field};
+use super::packet::{Direction, HEADER_LEN, packet_len};
 use super::reader::Reader;
 
 /// The end of a response. Layout: `05`, reuse flag.
@@ -20,6 +22,18 @@ impl EndResponse {
         reader.finish(Field::Reuse)?;
         Ok(EndResponse { reuse })
     }
+
+    /// Does one begin among these packets from a container, the last of which need not be whole?
+    #[must_use]
+    pub fn is_among(mut packets: &[u8]) -> bool {
+        while let Ok(Some(length)) = packet_len(packets, Direction::FromContainer) {
+            if packets.get(HEADER_LEN) == Some(&packet_type::END_RESPONSE) {
+                return true;
+            }
+            packets = packets.get(length..).unwrap_or_default();
+        }
+        false
+    }
 }
 
 #[cfg(test)]
@@ -36,6 +50,19 @@ mod tests {
         for byte in [0x00, 0x02, 0xFF] {
             assert_eq!(decode(&[byte]), Ok(EndResponse { reuse: false }), "{byte:#04x}");
         }
+    }
+
+    #[test]
+    fn an_end_is_found_among_packets_and_not_within_one() {
+        let flush = [0x41, 0x42, 0x00, 0x04, 0x03, 0x00, 0x00, 0x00];
+        let ask = [0x41, 0x42, 0x00, 0x03, 0x06, 0x1F, 0xFA];
+        let end = [0x41, 0x42, 0x00, 0x02, 0x05, 0x01];
+        let is_among = |packets: &[&[u8]]| EndResponse::is_among(&packets.concat());
+        assert!(is_among(&[&end]) && is_among(&[&flush, &ask, &end]) && is_among(&[&end[..5]]));
+        assert!(!is_among(&[]) && !is_among(&[&flush, &ask]) && !is_among(&[&ask, &end[..4]]));
+        let quoted = [&[0x41, 0x42, 0x00, 0x0A, 0x03, 0x00, 0x06][..], &end, &[0x00]].concat();
+        assert!(!is_among(&[&quoted]) && !is_among(&[&quoted[..13]]), "it is a response's body");
+        assert!(!is_among(&[&[0x41, 0x42, 0x00, 0x00, 0x05]]), "what is no packet ends the search");
     }
 
     #[test]

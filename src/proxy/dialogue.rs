@@ -101,11 +101,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
             }
             _ => self.lease.send(&[packet], self.settings.timeout),
         };
-        sent.map_err(|error| {
+        sent.or_else(|error| {
             if error.written >= packet.len() {
                 self.phase = Phase::FirstByte;
+                return self.without_body(error);
             }
-            sending(error)
+            Err(sending(error))
         })
     }
 
@@ -166,6 +167,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
         // Whoever waits for more of the request may be waiting because of what we hold back.
         self.pass()?;
         let piece = self.next_piece(at_most)?;
+        // Behind END_RESPONSE the packet would be read as the next request. Before that the client
+        // may have taken its time.
+        if self.lease.has_ended() {
+            self.exchange.body_withheld();
+            return Ok(());
+        }
         let len = piece.len();
         self.exchange.body_sent(len)?;
         let sent = if len == 0 {
@@ -178,7 +185,9 @@ impl<'a, C: Client> Dialogue<'a, C> {
             slices.extend(part(pieces, piece));
             self.lease.send(&slices, self.settings.timeout)
         };
-        sent.map_err(sending)?;
+        if let Err(error) = sent {
+            return self.without_body(error);
+        }
         self.sent += len as u64;
         self.traffic.uploaded += len as u64;
         // While the container reads this piece we fetch the next one, if nobody can want this one
@@ -188,6 +197,16 @@ impl<'a, C: Client> Dialogue<'a, C> {
             self.client.read_ahead(at_most)?;
         }
         Ok(())
+    }
+
+    /// A body packet could not be sent. An answer that is whole is the answer all the same.
+    #[cold]
+    fn without_body(&mut self, error: SendError) -> Result<(), ProxyError> {
+        if self.lease.has_ended() {
+            self.exchange.body_withheld();
+            return Ok(());
+        }
+        Err(sending(error))
     }
 
     /// What to send of [`Client::body`]: the rest of the prepared piece, else one read now.

@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
@@ -126,6 +127,36 @@ fn a_send_that_times_out_says_how_much_went_out() {
     let mut seen = Vec::new();
     peer.read_to_end(&mut seen).unwrap();
     assert_eq!(seen.len(), error.written);
+}
+
+#[test]
+fn a_send_that_waits_for_room_hears_what_the_peer_says_and_may_be_broken_off_for_it() {
+    let (stream, mut peer) = unix_pair();
+    let bytes = vec![7; 4 << 20];
+    peer.write_all(b"enough").unwrap();
+
+    let mut enough = || ControlFlow::Break(());
+    let error = send_listening(&stream, &[&bytes], LONG, &mut Some(&mut enough)).unwrap_err();
+
+    assert_eq!(error.source, NetError::Answered);
+    assert!(error.written > 0 && error.written < bytes.len());
+}
+
+#[test]
+fn a_send_that_does_not_listen_any_more_waits_on_for_room_alone() {
+    let (stream, mut peer) = unix_pair();
+    let bytes = vec![7; 4 << 20];
+    peer.write_all(b"never taken").unwrap();
+    let mut calls = 0;
+    let mut deaf = || {
+        calls += 1;
+        ControlFlow::Continue(calls < 3)
+    };
+
+    let error = send_listening(&stream, &[&bytes], SHORT, &mut Some(&mut deaf)).unwrap_err();
+
+    assert_eq!(error.source, NetError::TimedOut { after: SHORT });
+    assert_eq!(calls, 3);
 }
 
 #[test]

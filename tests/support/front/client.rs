@@ -28,6 +28,8 @@ pub struct FakeClient {
     pub reads: Vec<usize>,
     /// How much had been passed when each was read.
     pub passes_at_read: Vec<usize>,
+    /// Called within every read, with its number, from 1.
+    pub during_read: Option<Box<dyn Fn(usize)>>,
     /// The read with this number, from 1, fails.
     pub read_fails: Option<(usize, ClientError)>,
     /// The pass with this number, from 1, fails.
@@ -91,6 +93,9 @@ impl Client for FakeClient {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
         self.reads.push(at_most);
         self.passes_at_read.push(self.passes.len());
+        if let Some(call) = &self.during_read {
+            call(self.reads.len());
+        }
         if let Some((_, error)) = self.read_fails.filter(|(read, _)| *read == self.reads.len()) {
             return Err(error);
         }
