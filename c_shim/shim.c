@@ -472,6 +472,11 @@ static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     return APR_SUCCESS;
 }
 
+void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb)
+{
+    ap_add_input_filter_handle(put_back, bb, r, r->connection);
+}
+
 apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there)
 {
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
@@ -495,7 +500,7 @@ apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there
     /* A filter may use the memory of its buckets again. */
     status = ap_save_brigade(NULL, &kept, &bb, r->pool);
     if (status == APR_SUCCESS) {
-        ap_add_input_filter_handle(put_back, kept, r, r->connection);
+        ajp_shim_put_back(r, kept);
     }
     return status;
 }

@@ -151,6 +151,9 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
  * read the body gets it first. Sets *is_there once that has a byte of the body or its end. */
 apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there);
 
+/* Puts what was read of the body in front of the input filters; the brigade is theirs from now on. */
+void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb);
+
 /* ap_proxy_canonenc_ex with AllowEncodedSlashes of this request; NULL: a bad escape. */
 char *ajp_shim_canonenc(request_rec *r, const char *path);
 

@@ -316,6 +316,28 @@ fn a_body_that_was_read_for_a_member_in_error_reaches_a_member_of_another_scheme
     }
 }
 
+#[test]
+fn a_body_that_was_read_for_a_member_that_refused_reaches_a_member_of_another_scheme() {
+    let long = "x".repeat(100_000);
+    for (headers, body) in [
+        ("Content-Length: 5\r\n", "hello"),
+        ("Content-Length: 100000\r\n", long.as_str()),
+        ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+    ] {
+        let http = free_port();
+        counting_http_server(http);
+        let members = [
+            format!("ajp://127.0.0.1:{} route=a", free_port()),
+            format!("http://127.0.0.1:{http} route=b lbset=1"),
+        ];
+        let httpd = balancer(one_child().modules(&["proxy_http"]), &members).start();
+
+        let answer = httpd.client().request("POST", "/app/x", headers, body.as_bytes());
+        let length = if body == long { "100000" } else { "5" };
+        assert_eq!(answer.expect(200).text(), length, "{headers}");
+    }
+}
+
 /// An HTTP server that answers each connection's one request with the length of its body.
 fn counting_http_server(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");

@@ -114,6 +114,19 @@ impl Body {
         Ok(())
     }
 
+    /// Gives what has been read to the input filters, for another module to read: nobody has had it.
+    pub(super) fn put_back(&mut self, request: Request<'_>) {
+        self.unread();
+        self.ahead.clear();
+        let brigade = std::mem::replace(&mut self.brigade, std::ptr::null_mut());
+        if !brigade.is_null() {
+            self.ended = false;
+            // SAFETY: the request is live and this thread serves it; the brigade is of its pool, all
+            // that was read lies in it, and nothing here points to it any more.
+            unsafe { sys::ajp_shim_put_back(request.as_ptr(), brigade) };
+        }
+    }
+
     /// Puts the present piece back, to be read again: it did not reach anybody.
     pub(super) fn unread(&mut self) {
         for slice in self.piece.drain(..).rev() {

@@ -96,6 +96,9 @@ pub(super) unsafe fn pre_request(
             },
         }
     };
+    if !elected.is_some_and(Worker::is_ajp) {
+        first_piece::hand_over(request);
+    }
     match elected {
         // SAFETY: as the caller promises.
         Some(member) => unsafe {

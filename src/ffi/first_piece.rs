@@ -55,6 +55,17 @@ pub(super) fn read(request: Request<'_>) -> Result<(), ClientError> {
     Ok(())
 }
 
+/// The request goes to another module's member: what was read of the body for one of ours, which did
+/// not take it, is put back for that.
+pub(super) fn hand_over(request: Request<'_>) {
+    if !request.kept().is_null() {
+        // SAFETY: the reference is used for this one call.
+        if let Some(upload) = &mut unsafe { Kept::of(request) }.upload {
+            upload.body.put_back(request);
+        }
+    }
+}
+
 /// `Timeout`.
 fn patience(request: Request<'_>) -> Duration {
     // SAFETY: a plain field of a live record.
