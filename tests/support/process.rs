@@ -151,13 +151,18 @@ fn kill(name: &str, target: &str) {
 }
 
 /// Waits until `condition` gives a value; `what` names it in the failure.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    wait_up_to(DEADLINE, what, condition)
+}
+
+/// The same for what may take longer than most: a JVM's start beside a dozen other processes.
+pub fn wait_up_to<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(Instant::now() < deadline, "did not happen within {DEADLINE:?}: {what}");
+        assert!(Instant::now() < deadline, "did not happen within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,7 +3,7 @@
 //! One JVM holds two nodes (two services with a `jvmRoute` each), so that a balancer has two members
 //! at the price of one start.
 
-use super::process::{self, DEADLINE, Guarded, free_port, has_ipv6, wait_for};
+use super::process::{self, DEADLINE, Guarded, free_port, has_ipv6, wait_up_to};
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, Permissions};
 use std::hash::{Hash, Hasher};
@@ -158,7 +158,7 @@ impl Tomcat {
 
     fn wait(&mut self) {
         // Services start in the order of server.xml, connectors after their applications.
-        wait_for("Tomcat answers a CPING", || {
+        wait_up_to(5 * DEADLINE, "Tomcat answers a CPING", || {
             assert!(self.process.is_running(), "Tomcat ended at start: {}", self.log());
             answers_cping(self.node2_port).then_some(())
         });
