@@ -54,19 +54,20 @@ fn an_order_under_a_name_that_is_not_the_server_s_own_is_refused() {
         assert!(!answer.contains("*."), "{answer}");
     }
     // As a browser sends it: it takes the page for one of the same site.
-    let mut client = httpd.client();
     let headers = format!(
         "Origin: http://evil.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\n",
         form.len()
     );
-    client.send(format!("POST /ajp-status HTTP/1.1\r\nHost: evil.example\r\n{headers}\r\n{form}"));
-    client.response("POST").expect(403);
+    let refuse = |head: &str| {
+        let mut client = httpd.client();
+        client.send(format!("POST /ajp-status {head}\r\n{headers}\r\n{form}"));
+        client.response("POST").expect(403);
+    };
+    refuse("HTTP/1.1\r\nHost: evil.example");
     // Whatever the header says, the request is for what its line says.
     order(&httpd, "http://evil.example/ajp-status", "localhost", &form).expect(403);
-    let mut client = httpd.client();
-    client.send(format!("POST /ajp-status HTTP/1.0\r\n{headers}\r\n{form}"));
-    client.response("POST").expect(403);
+    refuse("HTTP/1.0");
     assert_eq!(activation(&httpd), "active");
     let log = httpd.error_log();
     assert_eq!(log.matches("[proxy_ajp:warn]").count(), 1, "once a minute: {log}");
