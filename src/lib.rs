@@ -24,6 +24,7 @@
 compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
 
 pub mod backend;
+pub mod balance;
 pub mod config;
 pub mod dialer;
 pub mod exchange;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pool", &[]),
     ("config", &["protocol"]),
     ("metrics", &[]),
+    ("balance", &[]),
     ("status", &["pool", "config", "metrics"]),
     ("migrate", &["protocol", "config"]),
     ("net", &[]),
@@ -22,7 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proxy", &["protocol", "exchange", "pool", "config", "metrics", "net", "backend"]),
     (
         "ffi",
-        &["protocol", "exchange", "pool", "config", "metrics", "status", "net", "backend", "proxy"],
+        &[
+            "protocol", "exchange", "pool", "config", "metrics", "balance", "status", "net",
+            "backend", "proxy",
+        ],
     ),
 ];
 

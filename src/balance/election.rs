@@ -1,0 +1,372 @@
+//! The election of a member for one request, as questions and steps.
+//!
+//! ```text
+//! let mut election = Election::new(rules, routes, &members);
+//! let mut step = election.next(Answer::Begin);
+//! loop { step = election.next(carry_out(step)) }  // until Take, Refuse or LeaveToBalancer
+//! ```
+//!
+//! In the order of mod_proxy_balancer (`proxy_balancer_pre_request`): the member of the session, else
+//! the lbmethod's. See "Sessions" in docs/balancing.md for the rules.
+
+use super::{Members, WorkerStatus, preferred};
+
+/// What the configuration says of the balancer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// `sessionretry`: the member of a session is tried also while it is in error.
+    pub session_retry: bool,
+    /// `sessionredirect`: the `redirect` of a member that cannot be used is followed.
+    pub session_redirect: bool,
+    /// `localonly`: members that are not local drain.
+    pub local_only: bool,
+    /// `nofailover`: a session goes to its member or nowhere.
+    pub force_sessions: bool,
+    /// `forcerecovery`: where all members are in error, all are tried.
+    pub force_recovery: bool,
+    /// The request is not given to mod_proxy_balancer where it has no session: the environment says so,
+    /// or another member has had it.
+    pub decide_alone: bool,
+}
+
+/// What is to be done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The request goes to this member.
+    Take {
+        /// Its place.
+        member: usize,
+        /// Not the lbmethod has chosen it, which is to be told of it.
+        tell_lbmethod: bool,
+    },
+    /// To claim the right to probe this member, which is in error. Answered by [`Answer::Granted`].
+    Probe(usize),
+    /// To let mod_proxy retry this member, which is in error (`ap_proxy_retry_worker`). Answered by
+    /// [`Answer::Granted`] where it is usable now.
+    Retry(usize),
+    /// To take these members out of error. Answered by [`Answer::Granted`].
+    Recover(Vec<usize>),
+    /// To ask the lbmethod. Answered by [`Answer::Member`].
+    AskLbMethod,
+    /// No member takes the request.
+    Refuse(Refusal),
+    /// mod_proxy_balancer decides.
+    LeaveToBalancer,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There was none yet.
+    Begin,
+    /// It was granted, or not.
+    Granted(bool),
+    /// A member was named, or none.
+    Member(Option<usize>),
+}
+
+/// Why no member takes the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `nofailover`: the session's member cannot be used.
+    NoFailover,
+    /// Members are usable, but for requests of their own sessions alone (`localonly`).
+    LocalOnly,
+    /// Members are usable, but for requests of their own sessions alone.
+    Drained,
+    /// Each is stopped, disabled, in error and not due, failed by a health check, or was tried.
+    NoneUsable,
+}
+
+/// An election under way.
+#[derive(Debug)]
+pub struct Election<'a, M> {
+    rules: Rules,
+    routes: &'a [Vec<u8>],
+    members: &'a M,
+    /// Each read once.
+    status: Vec<Option<WorkerStatus>>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Recovery,
+    Session(SessionSearch),
+    Recovered,
+    Newcomer { next: usize },
+    LbMethod,
+    Retries { next: usize },
+    Ended,
+}
+
+/// The members of a session that are still to be looked at, the next one last.
+#[derive(Debug, Default)]
+struct SessionSearch {
+    next_route: usize,
+    candidates: Vec<usize>,
+    seen: Vec<usize>,
+    /// The one that a probe or retry was asked for.
+    asked: Option<usize>,
+}
+
+impl<'a, M: Members> Election<'a, M> {
+    /// Starts for a request that names these routes, in their order of preference.
+    pub fn new(rules: Rules, routes: &'a [Vec<u8>], members: &'a M) -> Self {
+        Self { rules, routes, members, status: vec![None; members.count()], phase: Phase::Recovery }
+    }
+
+    /// The next step, after the answer to the last one. After [`Step::Take`], [`Step::Refuse`] and
+    /// [`Step::LeaveToBalancer`] the election is over, and whatever comes is refused.
+    pub fn next(&mut self, answer: Answer) -> Step {
+        let mut answer = answer;
+        loop {
+            if let Some(step) = self.advance(answer) {
+                if matches!(step, Step::Take { .. } | Step::Refuse(_) | Step::LeaveToBalancer) {
+                    self.phase = Phase::Ended;
+                }
+                return step;
+            }
+            answer = Answer::Begin;
+        }
+    }
+
+    /// A step, or `None` where the next phase is to say.
+    fn advance(&mut self, answer: Answer) -> Option<Step> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Recovery => {
+                self.phase = Phase::Session(SessionSearch::default());
+                self.recovery()
+            }
+            Phase::Session(search) => self.session(search, answer),
+            Phase::Recovered => {
+                self.phase = Phase::Newcomer { next: 0 };
+                self.without_session_member()
+            }
+            Phase::Newcomer { next } => self.newcomer(next, answer),
+            Phase::LbMethod => self.lbmethod(answer),
+            Phase::Retries { next } => self.retries(next, answer),
+            Phase::Ended => Some(Step::Refuse(Refusal::NoneUsable)),
+        }
+    }
+
+    fn status(&mut self, member: usize) -> WorkerStatus {
+        *self.status[member].get_or_insert_with(|| self.members.status(member))
+    }
+
+    /// In error, and its time has come.
+    fn is_due(&mut self, member: usize) -> bool {
+        self.status(member).is_only_in_error() && self.members.retry_is_due(member)
+    }
+
+    fn granted(&mut self, member: usize) {
+        let status = self.status(member).without(WorkerStatus::IN_ERROR);
+        self.status[member] = Some(status);
+    }
+
+    /// `forcerecovery`, where no member is well or due.
+    fn recovery(&mut self) -> Option<Step> {
+        if !self.rules.force_recovery {
+            return None;
+        }
+        let count = self.members.count();
+        let is_left = |member: usize| !self.status(member).is_in_error() || self.is_due(member);
+        if (0..count).any(is_left) {
+            return None;
+        }
+        let untried: Vec<_> =
+            (0..count).filter(|member| !self.members.was_tried(*member)).collect();
+        untried.iter().for_each(|member| self.granted(*member));
+        Some(Step::Recover(untried))
+    }
+
+    /// The member of the session, hot standbys last; else the one that its `redirect` names.
+    fn session(&mut self, mut search: SessionSearch, answer: Answer) -> Option<Step> {
+        if let Some(member) = search.asked.take() {
+            if answer == Answer::Granted(true) {
+                return Some(Step::Take { member, tell_lbmethod: true });
+            }
+            self.follow_redirect(&mut search, member);
+        }
+        loop {
+            while let Some(member) = search.candidates.pop() {
+                if search.seen.contains(&member) {
+                    continue;
+                }
+                search.seen.push(member);
+                match self.session_step(member) {
+                    Some(step @ Step::Take { .. }) => return Some(step),
+                    Some(step) => {
+                        search.asked = Some(member);
+                        self.phase = Phase::Session(search);
+                        return Some(step);
+                    }
+                    None => self.follow_redirect(&mut search, member),
+                }
+            }
+            let Some(route) = self.routes.get(search.next_route) else { break };
+            search.next_route += 1;
+            self.push_route(&mut search, route);
+        }
+        self.phase = Phase::Recovered;
+        None
+    }
+
+    /// What is to be done for a request of a session of this member; `None`: it cannot be used.
+    fn session_step(&mut self, member: usize) -> Option<Step> {
+        if self.members.was_tried(member) {
+            return None;
+        }
+        let status = self.status(member);
+        if status.is_usable() {
+            return Some(Step::Take { member, tell_lbmethod: true });
+        }
+        if !self.members.is_probed(member) {
+            return status.is_in_error().then_some(Step::Retry(member));
+        }
+        let insists = self.rules.session_retry || self.rules.force_sessions;
+        let may_probe = status.is_only_in_error() && (insists || self.members.retry_is_due(member));
+        may_probe.then_some(Step::Probe(member))
+    }
+
+    fn follow_redirect(&mut self, search: &mut SessionSearch, member: usize) {
+        if !self.rules.session_redirect {
+            return;
+        }
+        if let Some(route) = self.members.redirect(member) {
+            self.push_route(search, &route);
+        }
+    }
+
+    fn push_route(&mut self, search: &mut SessionSearch, route: &[u8]) {
+        let (standbys, others): (Vec<usize>, Vec<usize>) = self
+            .members
+            .of_route(route)
+            .into_iter()
+            .partition(|member| self.status(*member).has(WorkerStatus::HOT_STANDBY));
+        search.candidates.extend(standbys.into_iter().rev().chain(others.into_iter().rev()));
+    }
+
+    /// The session's own member is not to be had: one of its domain, or nobody where `nofailover` says
+    /// so and there is such a member.
+    fn without_session_member(&mut self) -> Option<Step> {
+        let routes = self.routes;
+        if self.rules.force_sessions {
+            let is_known = |route: &Vec<u8>| !self.members.of_route(route).is_empty();
+            return routes.iter().any(is_known).then_some(Step::Refuse(Refusal::NoFailover));
+        }
+        let member = routes.iter().find_map(|route| self.of_domain(route))?;
+        Some(Step::Take { member, tell_lbmethod: true })
+    }
+
+    /// The least busy one of the `domain` of the session's member, which shares its sessions. A route
+    /// that no member has may begin with the name of a domain, as mod_jk's may.
+    fn of_domain(&mut self, route: &[u8]) -> Option<usize> {
+        let domain = match self.members.of_route(route).first() {
+            Some(member) => self.members.domain(*member)?,
+            None => route.split(|byte| *byte == b'.').next()?.to_vec(),
+        };
+        let members = self.members;
+        self.least_busy(|member| members.domain(member).is_some_and(|other| other == domain))
+    }
+
+    /// A member in error whose time has come, for a request that could as well go elsewhere: not where
+    /// nearer members (`lbset`) are well.
+    fn newcomer(&mut self, next: usize, answer: Answer) -> Option<Step> {
+        if let (Answer::Granted(true), Some(member)) = (answer, next.checked_sub(1)) {
+            return Some(Step::Take { member, tell_lbmethod: true });
+        }
+        let count = self.members.count();
+        let due = (next..count).find(|member| {
+            self.status(*member).accepts_new_sessions()
+                && self.is_due(*member)
+                && self.members.is_probed(*member)
+                && !self.members.was_tried(*member)
+                && self.nearest().is_none_or(|nearest| self.members.lbset(*member) <= nearest)
+        });
+        if let Some(member) = due {
+            self.phase = Phase::Newcomer { next: member + 1 };
+            return Some(Step::Probe(member));
+        }
+        if self.routes.is_empty() && !self.rules.decide_alone {
+            return Some(Step::LeaveToBalancer);
+        }
+        self.phase = Phase::LbMethod;
+        Some(Step::AskLbMethod)
+    }
+
+    /// The lowest `lbset` in which a member takes new sessions and is well.
+    fn nearest(&mut self) -> Option<i32> {
+        let members = self.members;
+        let takes = |member: &usize| {
+            let status = self.status(*member);
+            status.is_usable() && status.accepts_new_sessions()
+        };
+        (0..members.count()).filter(takes).map(|member| members.lbset(member)).min()
+    }
+
+    fn lbmethod(&mut self, answer: Answer) -> Option<Step> {
+        if let Answer::Member(Some(member)) = answer {
+            if !self.members.was_tried(member) {
+                return Some(Step::Take { member, tell_lbmethod: false });
+            }
+        }
+        self.phase = Phase::Retries { next: 0 };
+        None
+    }
+
+    /// The lbmethod knows none that was not tried: the least busy one that is left, after mod_proxy has
+    /// retried those that are its own to retry.
+    fn retries(&mut self, next: usize, answer: Answer) -> Option<Step> {
+        if let (Answer::Granted(true), Some(member)) = (answer, next.checked_sub(1)) {
+            self.granted(member);
+        }
+        let count = self.members.count();
+        let left = (next..count).find(|member| {
+            self.status(*member).is_only_in_error()
+                && !self.members.is_probed(*member)
+                && !self.members.was_tried(*member)
+        });
+        if let Some(member) = left {
+            self.phase = Phase::Retries { next: member + 1 };
+            return Some(Step::Retry(member));
+        }
+        Some(match self.least_busy(|_| true) {
+            Some(member) => Step::Take { member, tell_lbmethod: false },
+            None => Step::Refuse(self.refusal()),
+        })
+    }
+
+    fn least_busy(&mut self, may_have: impl Fn(usize) -> bool) -> Option<usize> {
+        let count = self.members.count();
+        let status: Vec<_> = (0..count).map(|member| self.status(member)).collect();
+        let members = self.members;
+        preferred(
+            count,
+            |member| status[member],
+            |member| members.lbset(member),
+            |member, best| {
+                let is_less = |best| members.load(member).is_less_than(members.load(best));
+                best.is_none_or(is_less) && !members.was_tried(member) && may_have(member)
+            },
+        )
+    }
+
+    fn refusal(&mut self) -> Refusal {
+        let members = self.members;
+        let is_drained = |member: usize| {
+            let status = self.status(member);
+            status.is_usable() && status.is_draining() && !members.was_tried(member)
+        };
+        let some_drain = (0..members.count()).any(is_drained);
+        match (some_drain, self.rules.local_only) {
+            (false, _) => Refusal::NoneUsable,
+            (true, true) => Refusal::LocalOnly,
+            (true, false) => Refusal::Drained,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "election_tests.rs"]
+mod tests;

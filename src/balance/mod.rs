@@ -1,0 +1,51 @@
+//! Which member of a balancer gets a request: decisions without httpd, clock or lock.
+//!
+//! The layer above tells facts of members one at a time, as they are asked for, and carries out what
+//! is decided. mod_proxy_balancer stays the balancer: see docs/balancing.md for what is added to it.
+
+#![forbid(unsafe_code)]
+
+mod election;
+mod preference;
+mod worker_status;
+
+pub use election::{Answer, Election, Refusal, Rules, Step};
+pub use preference::{Load, preferred};
+pub use worker_status::{Role, WorkerStatus};
+
+/// The facts of a balancer's members, each read when it is asked for.
+///
+/// Members are named by their place in the balancer. Other processes change them at any time, so an
+/// election reads a status once and decides with what it has read.
+pub trait Members {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The status word.
+    fn status(&self, member: usize) -> WorkerStatus;
+
+    /// Whether its `retry` time has passed since it was marked as in error.
+    fn retry_is_due(&self, member: usize) -> bool;
+
+    /// Whether one request at a time probes it while it is in error. Not with `retry=0`, where each
+    /// request may try it, nor where another module serves it: its answer would not reach us.
+    fn is_probed(&self, member: usize) -> bool;
+
+    /// Its `lbset`.
+    fn lbset(&self, member: usize) -> i32;
+
+    /// Its requests in flight and its `loadfactor`.
+    fn load(&self, member: usize) -> Load;
+
+    /// Whether the request has been given to it already.
+    fn was_tried(&self, member: usize) -> bool;
+
+    /// The members with this route, in their order.
+    fn of_route(&self, route: &[u8]) -> Vec<usize>;
+
+    /// The route that its `redirect` names, if it has one.
+    fn redirect(&self, member: usize) -> Option<Vec<u8>>;
+
+    /// Its `domain`, if it has one.
+    fn domain(&self, member: usize) -> Option<Vec<u8>>;
+}

@@ -1,0 +1,203 @@
+//! The status word of a worker, by its meaning.
+
+/// The flags of a worker, as mod_proxy keeps them in shared memory (`PROXY_WORKER_…` in mod_proxy.h,
+/// the same numbers).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WorkerStatus(u32);
+
+/// When a member stands in for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It does not wait for others to fail.
+    #[default]
+    Regular,
+    /// It replaces an unusable member of its `lbset` (`status=+R`).
+    Spare,
+    /// It is used when no other member of its `lbset` is usable (`status=+H`).
+    Standby,
+}
+
+impl WorkerStatus {
+    /// Set up in this child.
+    pub const INITIALIZED: Self = Self(0x0001);
+    /// `I`: never marked as in error.
+    pub const IGNORE_ERRORS: Self = Self(0x0002);
+    /// `N`: requests of its own sessions alone.
+    pub const DRAIN: Self = Self(0x0004);
+    /// It is being removed.
+    pub const IN_SHUTDOWN: Self = Self(0x0010);
+    /// `D`
+    pub const DISABLED: Self = Self(0x0020);
+    /// `S`
+    pub const STOPPED: Self = Self(0x0040);
+    /// `E`: a request found it at fault.
+    pub const IN_ERROR: Self = Self(0x0080);
+    /// `H`
+    pub const HOT_STANDBY: Self = Self(0x0100);
+    /// `C`: a health check failed.
+    pub const HC_FAIL: Self = Self(0x0400);
+    /// `R`
+    pub const HOT_SPARE: Self = Self(0x0800);
+
+    const NOT_USABLE: Self = Self(
+        Self::IN_SHUTDOWN.0
+            | Self::DISABLED.0
+            | Self::STOPPED.0
+            | Self::IN_ERROR.0
+            | Self::HC_FAIL.0,
+    );
+
+    /// From the word in shared memory.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The word in shared memory.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// All flags of both.
+    #[must_use]
+    pub const fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
+
+    /// Without these flags.
+    #[must_use]
+    pub const fn without(self, flags: Self) -> Self {
+        Self(self.0 & !flags.0)
+    }
+
+    /// Whether it has any of these flags.
+    #[must_use]
+    pub const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// Usable as it stands (`PROXY_WORKER_IS_USABLE`).
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        !self.has(Self::NOT_USABLE) && self.has(Self::INITIALIZED)
+    }
+
+    /// In error.
+    #[must_use]
+    pub const fn is_in_error(self) -> bool {
+        self.has(Self::IN_ERROR)
+    }
+
+    /// In error, and usable but for that: neither disabled, stopped, being removed, nor failed by a
+    /// health check.
+    #[must_use]
+    pub const fn is_only_in_error(self) -> bool {
+        self.is_in_error() && !self.has(Self::NOT_USABLE.without(Self::IN_ERROR))
+    }
+
+    /// Whether it is for requests of its own sessions alone.
+    #[must_use]
+    pub const fn is_draining(self) -> bool {
+        self.has(Self::DRAIN)
+    }
+
+    /// Whether new sessions may be given to it as long as it is well: it neither drains nor waits as a
+    /// spare or standby.
+    #[must_use]
+    pub const fn accepts_new_sessions(self) -> bool {
+        !self.has(Self::DRAIN.with(Self::HOT_SPARE).with(Self::HOT_STANDBY))
+    }
+
+    /// When it stands in for others.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        if self.has(Self::HOT_STANDBY) {
+            Role::Standby
+        } else if self.has(Self::HOT_SPARE) {
+            Role::Spare
+        } else {
+            Role::Regular
+        }
+    }
+
+    /// What Tomcat is told of it in `JK_LB_ACTIVATION`.
+    #[must_use]
+    pub const fn jk_activation(self) -> &'static str {
+        if self.has(Self::STOPPED) {
+            "STP"
+        } else if self.has(Self::DISABLED.with(Self::DRAIN)) {
+            "DIS"
+        } else {
+            "ACT"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OK: WorkerStatus = WorkerStatus::INITIALIZED;
+
+    #[test]
+    fn a_member_is_usable_unless_a_flag_says_otherwise() {
+        assert!(OK.is_usable());
+        assert!(!WorkerStatus::default().is_usable(), "not set up yet");
+        for flag in [
+            WorkerStatus::IN_SHUTDOWN,
+            WorkerStatus::DISABLED,
+            WorkerStatus::STOPPED,
+            WorkerStatus::IN_ERROR,
+            WorkerStatus::HC_FAIL,
+        ] {
+            assert!(!OK.with(flag).is_usable(), "{flag:?}");
+        }
+        for flag in [
+            WorkerStatus::DRAIN,
+            WorkerStatus::IGNORE_ERRORS,
+            WorkerStatus::HOT_SPARE,
+            WorkerStatus::HOT_STANDBY,
+        ] {
+            assert!(OK.with(flag).is_usable(), "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn only_in_error_is_what_a_probe_can_mend() {
+        let error = OK.with(WorkerStatus::IN_ERROR);
+        assert!(error.is_only_in_error());
+        assert!(error.with(WorkerStatus::DRAIN).is_only_in_error());
+        assert!(!error.with(WorkerStatus::STOPPED).is_only_in_error());
+        assert!(!error.with(WorkerStatus::HC_FAIL).is_only_in_error());
+        assert!(!OK.is_only_in_error());
+    }
+
+    #[test]
+    fn new_sessions_are_for_members_that_neither_drain_nor_stand_by() {
+        assert!(OK.accepts_new_sessions());
+        for flag in [WorkerStatus::DRAIN, WorkerStatus::HOT_SPARE, WorkerStatus::HOT_STANDBY] {
+            assert!(!OK.with(flag).accepts_new_sessions(), "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn a_standby_is_one_even_if_it_is_a_spare_too() {
+        let both = WorkerStatus::HOT_SPARE.with(WorkerStatus::HOT_STANDBY);
+        assert_eq!(both.role(), Role::Standby);
+        assert_eq!(WorkerStatus::HOT_SPARE.role(), Role::Spare);
+        assert_eq!(OK.role(), Role::Regular);
+    }
+
+    #[test]
+    fn tomcat_is_told_in_mod_jk_s_words() {
+        for (status, word) in [
+            (OK, "ACT"),
+            (OK.with(WorkerStatus::DRAIN), "DIS"),
+            (OK.with(WorkerStatus::DISABLED), "DIS"),
+            (OK.with(WorkerStatus::DISABLED).with(WorkerStatus::STOPPED), "STP"),
+        ] {
+            assert_eq!(status.jk_activation(), word);
+        }
+    }
+}
