@@ -4,7 +4,6 @@
 
 use std::ptr::NonNull;
 
-use super::guard::guard;
 use super::request::Request;
 use super::text::Text;
 use super::worker::Worker;
@@ -108,6 +107,11 @@ impl Balancer {
 pub(super) struct Locked(Balancer);
 
 impl Locked {
+    /// The balancer that is locked.
+    pub(super) fn balancer(&self) -> Balancer {
+        self.0
+    }
+
     /// Takes in members that another child has added.
     ///
     /// # Safety
@@ -138,26 +142,6 @@ impl Locked {
         NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
     }
 
-    /// The least busy usable member for which `may_have` says so, of the lowest `lbset` that has one.
-    pub(super) fn find_untried(
-        &self,
-        request: Request<'_>,
-        may_have: impl Fn(Worker) -> bool,
-    ) -> Option<Worker> {
-        let mut filter = Filter(&may_have);
-        // SAFETY: as in `find`; the callback is given the filter only during the call.
-        let found = unsafe {
-            sys::ajp_shim_find_best(
-                self.0.as_ptr(),
-                request.as_ptr(),
-                Some(less_busy_and_untried),
-                (&raw mut filter).cast(),
-            )
-        };
-        // SAFETY: null or a member, which outlives the request.
-        NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
-    }
-
     /// Tells the lbmethod of a member that a session has chosen.
     pub(super) fn elected_for_session(&self, member: Worker, request: Request<'_>) {
         // SAFETY: balancer, member and server are live, the lock is held.
@@ -172,23 +156,4 @@ impl Drop for Locked {
         // SAFETY: locked by this thread in `lock`, unlocked once.
         unsafe { sys::ajp_shim_unlock_balancer(self.0.as_ptr()) };
     }
-}
-
-/// Which members a request may be given to.
-struct Filter<'a>(&'a dyn Fn(Worker) -> bool);
-
-unsafe extern "C" fn less_busy_and_untried(
-    current: *mut sys::proxy_worker,
-    best: *mut sys::proxy_worker,
-    filter: *mut std::ffi::c_void,
-) -> std::ffi::c_int {
-    // SAFETY: what `find_untried` passes, alive during its call; members of mod_proxy's, the best
-    // one null at first.
-    guard(0, || unsafe {
-        let Filter(may_have) = &*filter.cast::<Filter<'_>>();
-        let current = Worker::from_ptr(current);
-        let best = NonNull::new(best).map(|best| Worker::from_ptr(best.as_ptr()));
-        let better = best.is_none_or(|best| current.is_less_busy_than(best));
-        (better && may_have(current)).into()
-    })
 }

@@ -26,7 +26,7 @@ use super::server_config::ServerConfig;
 use super::worker::Worker;
 use super::{answer, first_piece, member, sys};
 use crate::backend::WarningKind;
-use crate::config::BalancerSettings;
+use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus};
 use crate::metrics::MemberKey;
 
 /// mod_proxy's arguments of the hook. Places to read and to write.
@@ -71,15 +71,25 @@ pub(super) unsafe fn pre_request(
     if !is_ours && !balancer.members().any(Worker::is_in_error) {
         return sys::DECLINED;
     }
-    balancer.members().filter(|member| member.is_in_error()).for_each(Worker::settle_error_time);
     let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
-    let election = Election { request, balancer, child, settings, tried, session };
+    let rules = Rules {
+        session_retry: settings.session_retry,
+        session_redirect: settings.session_redirect,
+        local_only: settings.local_only,
+        force_sessions: balancer.forces_sessions(),
+        // mod_proxy_balancer does it for its own elections.
+        force_recovery: is_ours && balancer.forces_recovery(),
+        decide_alone: is_ours,
+    };
+    let routes = session.as_ref().map_or(&[][..], |session| &session.routes);
     let elected = loop {
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
         unsafe { locked.sync(request, conf) };
-        let elected =
-            if is_ours { election.run(&locked) } else { election.newcomer_for_error(&locked) };
+        let members = balancer.members().collect();
+        let candidates = Candidates { members, tried: &tried, child };
+        let election = Election::new(rules, routes, &candidates);
+        let elected = elect(request, child, &locked, &candidates, election);
         drop(locked);
         match elected {
             Ok(elected) => break elected,
@@ -96,16 +106,17 @@ pub(super) unsafe fn pre_request(
             },
         }
     };
-    if !elected.is_some_and(Worker::is_ajp) {
+    if !matches!(elected, Elected::Member(member) if member.is_ajp()) {
         first_piece::hand_over(request);
     }
     match elected {
         // SAFETY: as the caller promises.
-        Some(member) => unsafe {
-            install::install(request, balancer, member, election.session, url, places)
+        Elected::Member(member) => unsafe {
+            install::install(request, balancer, member, session, url, places)
         },
-        None if !is_ours || balancer.waits_for_members() => sys::DECLINED,
-        None => {
+        Elected::LeftToBalancer => sys::DECLINED,
+        Elected::Nobody if balancer.waits_for_members() => sys::DECLINED,
+        Elected::Nobody => {
             let name = balancer.name();
             let name = String::from_utf8_lossy(&name);
             let warnings = child.warnings(MemberKey::of(&[name.as_bytes()]));
@@ -175,153 +186,115 @@ pub(super) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
     balancer.members().any(|member| member.has_route(route))
 }
 
-struct Election<'r> {
-    request: Request<'r>,
-    balancer: Balancer,
-    child: &'r Arc<Child>,
-    settings: BalancerSettings,
-    tried: Vec<Worker>,
-    session: Option<Session>,
+/// The members of a balancer, as an election asks about them.
+struct Candidates<'r> {
+    members: Vec<Worker>,
+    tried: &'r [Worker],
+    child: &'r Child,
 }
 
-impl Election<'_> {
-    /// The member that gets the request. Nothing has been counted where the body is missing.
-    fn run(&self, locked: &Locked) -> Result<Option<Worker>, BodyIsMissing> {
-        self.recover_if_none_is_left();
-        let routes = self.session.as_ref().map_or(&[][..], |session| &session.routes);
-        if let Some(member) = self.of_session(locked, routes)? {
-            locked.elected_for_session(member, self.request);
-            member.count_election();
-            return Ok(Some(member));
-        }
-        if self.balancer.forces_sessions()
-            && routes.iter().any(|route| is_known(self.balancer, route))
-        {
-            return Ok(None);
-        }
-        if let Some(member) = self.newcomer_for_error(locked)? {
-            return Ok(Some(member));
-        }
-        let found = locked.find(self.request).filter(|member| !self.tried.contains(member));
-        let found =
-            found.or_else(|| locked.find_untried(self.request, |other| self.may_have(other)));
-        if let Some(member) = found {
-            member.count_election();
-        }
-        Ok(found)
+impl Members for Candidates<'_> {
+    fn count(&self) -> usize {
+        self.members.len()
     }
 
-    fn of_session(
-        &self,
-        locked: &Locked,
-        routes: &[Vec<u8>],
-    ) -> Result<Option<Worker>, BodyIsMissing> {
-        for route in routes {
-            if let Some(member) = self.by_route(route, 0)? {
-                return Ok(Some(member));
-            }
-        }
-        if self.balancer.forces_sessions() {
-            return Ok(None);
-        }
-        Ok(routes.iter().find_map(|route| self.by_domain(locked, route)))
+    fn status(&self, member: usize) -> WorkerStatus {
+        WorkerStatus::from_bits(self.members[member].status())
     }
 
-    fn may_have(&self, member: Worker) -> bool {
-        !self.tried.contains(&member)
+    fn retry_is_due(&self, member: usize) -> bool {
+        self.members[member].settle_error_time();
+        self.members[member].retry_is_due()
     }
 
-    /// `forcerecovery`: where all members are in error, those that have not been tried are.
-    fn recover_if_none_is_left(&self) {
-        let is_left = |member: Worker| !member.is_in_error() || member.retry_is_due();
-        if !self.balancer.forces_recovery() || self.balancer.members().any(is_left) {
-            return;
-        }
-        for member in self.balancer.members().filter(|member| self.may_have(*member)) {
-            member.force_recovery();
-        }
+    fn is_probed(&self, member: usize) -> bool {
+        let member = self.members[member];
+        // Without a place in the memory that children share, mod_proxy's own way is left.
+        member.limits_probes() && self.child.member_state(member.key()).is_some()
     }
 
-    /// A member in error whose time has come, for a request that could as well go elsewhere: one
-    /// request, and none where nearer members (`lbset`) are well.
-    fn newcomer_for_error(&self, locked: &Locked) -> Result<Option<Worker>, BodyIsMissing> {
-        let nearest = self
-            .balancer
-            .members()
-            .filter(|member| member.is_well() && member.takes_newcomers())
-            .map(Worker::lbset)
-            .min();
-        let due = self.balancer.members().filter(|member| {
-            self.may_have(*member)
-                && member.takes_newcomers()
-                && member.limits_probes()
-                && member.retry_is_due()
-                && nearest.is_none_or(|nearest| member.lbset() <= nearest)
-        });
-        for member in due {
-            if probing::begin(self.request, member, self.child)? {
-                locked.elected_for_session(member, self.request);
+    fn lbset(&self, member: usize) -> i32 {
+        self.members[member].lbset()
+    }
+
+    fn load(&self, member: usize) -> Load {
+        self.members[member].load()
+    }
+
+    fn was_tried(&self, member: usize) -> bool {
+        self.tried.contains(&self.members[member])
+    }
+
+    fn of_route(&self, route: &[u8]) -> Vec<usize> {
+        let has_route = |member: &usize| self.members[*member].has_route(route);
+        (0..self.members.len()).filter(has_route).collect()
+    }
+
+    fn redirect(&self, member: usize) -> Option<Vec<u8>> {
+        self.members[member].redirect().map(|route| route.to_vec())
+    }
+
+    fn domain(&self, member: usize) -> Option<Vec<u8>> {
+        let settings = self.child.settings(self.members[member].id())?;
+        settings.domain.as_ref().map(|domain| domain.as_bytes().to_vec())
+    }
+}
+
+/// What an election has come to.
+enum Elected {
+    Member(Worker),
+    Nobody,
+    LeftToBalancer,
+}
+
+/// Carries out the steps of an election.
+///
+/// # Errors
+/// [`BodyIsMissing`]: nothing has been counted, and the election is to be held again.
+fn elect(
+    request: Request<'_>,
+    child: &Arc<Child>,
+    locked: &Locked,
+    candidates: &Candidates<'_>,
+    mut election: Election<'_, Candidates<'_>>,
+) -> Result<Elected, BodyIsMissing> {
+    let members = &candidates.members;
+    let mut answer = Answer::Begin;
+    loop {
+        answer = match election.next(answer) {
+            Step::Take { member, tell_lbmethod } => {
+                let member = members[member];
+                if tell_lbmethod {
+                    locked.elected_for_session(member, request);
+                }
                 member.count_election();
-                return Ok(Some(member));
+                return Ok(Elected::Member(member));
             }
-        }
-        Ok(None)
-    }
-
-    /// The member with this route, hot standbys last, if it may be asked; else the one that its
-    /// `redirect` names.
-    fn by_route(&self, route: &[u8], redirects: usize) -> Result<Option<Worker>, BodyIsMissing> {
-        let members = || self.balancer.members();
-        let (standbys, others): (Vec<_>, Vec<_>) = members()
-            .filter(|member| member.has_route(route))
-            .partition(|member| member.status() & sys::PROXY_WORKER_HOT_STANDBY != 0);
-        for member in others.into_iter().chain(standbys) {
-            if self.may_have(member) && self.may_be_asked(member)? {
-                return Ok(Some(member));
+            Step::Probe(member) => {
+                Answer::Granted(probing::begin(request, members[member], child)?)
             }
-            if !self.settings.session_redirect {
-                continue;
+            Step::Retry(member) => Answer::Granted(members[member].is_usable(request.server())),
+            Step::Recover(untried) => {
+                untried.iter().for_each(|member| members[*member].force_recovery());
+                Answer::Granted(true)
             }
-            // Not for ever: redirects may go round in a circle.
-            let redirect = member.redirect().filter(|_| redirects < members().count());
-            let Some(redirect) = redirect else { continue };
-            if let Some(other) = self.by_route(&redirect, redirects + 1)? {
-                return Ok(Some(other));
+            Step::AskLbMethod => {
+                settle_error_times(locked.balancer());
+                let found = locked.find(request);
+                Answer::Member(members.iter().position(|member| Some(*member) == found))
             }
-        }
-        Ok(None)
-    }
-
-    /// Well, or in error and this is the request that asks: since its time has come, or since a
-    /// session has nowhere else to go (`sessionretry`, `nofailover`).
-    fn may_be_asked(&self, member: Worker) -> Result<bool, BodyIsMissing> {
-        if member.is_well() {
-            return Ok(true);
-        }
-        if !member.limits_probes() || self.child.member_state(member.key()).is_none() {
-            return Ok(member.is_usable(self.request.server()));
-        }
-        let insists = self.settings.session_retry || self.balancer.forces_sessions();
-        if !member.is_only_in_error() || !(insists || member.retry_is_due()) {
-            return Ok(false);
-        }
-        probing::begin(self.request, member, self.child)
-    }
-
-    /// Where the session's member cannot be had: the least busy one of its `domain`, which shares
-    /// its sessions. A route that no member has may begin with the name of a domain, as
-    /// mod_jk's may.
-    fn by_domain(&self, locked: &Locked, route: &[u8]) -> Option<Worker> {
-        let domain_of = |member: Worker| self.child.settings(member.id())?.domain.as_deref();
-        let own = self.balancer.members().find(|member| member.has_route(route));
-        let domain = match own {
-            Some(member) => domain_of(member)?.as_bytes(),
-            None => route.split(|byte| *byte == b'.').next()?,
+            Step::Refuse(_) => return Ok(Elected::Nobody),
+            Step::LeaveToBalancer => {
+                settle_error_times(locked.balancer());
+                return Ok(Elected::LeftToBalancer);
+            }
         };
-        locked.find_untried(self.request, |member| {
-            self.may_have(member) && domain_of(member).is_some_and(|d| d.as_bytes() == domain)
-        })
     }
+}
+
+/// Before mod_proxy looks which members' time has come.
+fn settle_error_times(balancer: Balancer) {
+    balancer.members().filter(|member| member.is_in_error()).for_each(Worker::settle_error_time);
 }
 
 fn is_balancer(url: &[u8]) -> bool {

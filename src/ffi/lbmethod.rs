@@ -204,7 +204,7 @@ impl Candidates<'_> {
         let is_better = match best.zip(self.best) {
             Some((best, place_of_best)) => match self.election.compare(place, place_of_best) {
                 Ordering::Less => true,
-                Ordering::Equal => current.is_less_busy_than(best),
+                Ordering::Equal => current.load().is_less_than(best.load()),
                 Ordering::Greater => false,
             },
             None => true,

@@ -4,6 +4,7 @@
 
 use super::worker::Worker;
 use super::{roll, sys};
+use crate::balance::Load;
 use crate::metrics::{LoadFactor, in_error_for};
 
 impl Worker {
@@ -146,13 +147,6 @@ impl Worker {
         self.is_in_error() && self.status() & others == 0
     }
 
-    /// Are requests without a session for it? Neither draining nor a spare nor a hot standby.
-    pub(super) fn takes_newcomers(self) -> bool {
-        const OTHERS: u32 =
-            sys::PROXY_WORKER_DRAIN | sys::PROXY_WORKER_HOT_SPARE | sys::PROXY_WORKER_HOT_STANDBY;
-        self.status() & OTHERS == 0
-    }
-
     /// In error for as long as `retry` says.
     pub(super) fn retry_is_due(self) -> bool {
         let s = self.shared();
@@ -199,15 +193,13 @@ impl Worker {
         LoadFactor::new(unsafe { (*self.shared()).lbfactor })
     }
 
-    /// Has it fewer requests in flight for its `loadfactor`?
-    pub(super) fn is_less_busy_than(self, other: Self) -> bool {
-        let load = |worker: Self| {
-            let s = worker.shared();
-            // SAFETY: plain words in shared memory.
-            unsafe { ((*s).busy as u64, u64::try_from((*s).lbfactor).unwrap_or(0).max(1)) }
-        };
-        let ((busy, factor), (other_busy, other_factor)) = (load(self), load(other));
-        busy.saturating_mul(other_factor) < other_busy.saturating_mul(factor)
+    /// Requests in flight, for its `loadfactor`.
+    pub(super) fn load(self) -> Load {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        unsafe {
+            Load { busy: (*s).busy as u64, factor: u64::try_from((*s).lbfactor).unwrap_or(0) }
+        }
     }
 
     /// It was in error, and has answered.
