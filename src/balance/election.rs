@@ -84,8 +84,7 @@ pub struct Election<'a, M> {
     rules: Rules,
     routes: &'a [Vec<u8>],
     members: &'a M,
-    /// Each read once.
-    status: Vec<Option<WorkerStatus>>,
+    status: Statuses,
     phase: Phase,
 }
 
@@ -100,10 +99,48 @@ enum Phase {
     Ended,
 }
 
+/// What was read of each member; room for all of them is made only when a second one is looked at.
+#[derive(Debug, Default)]
+struct Statuses {
+    first: Option<(usize, WorkerStatus)>,
+    all: Vec<Option<WorkerStatus>>,
+}
+
+impl Statuses {
+    fn read(&mut self, member: usize, members: &impl Members) -> WorkerStatus {
+        if let Some((_, status)) = self.first.filter(|(first, _)| *first == member) {
+            return status;
+        }
+        if let Some(Some(status)) = self.all.get(member) {
+            return *status;
+        }
+        let status = members.status(member);
+        if self.first.is_none() {
+            self.first = Some((member, status));
+        } else {
+            if self.all.is_empty() {
+                self.all = vec![None; members.count()];
+            }
+            self.all[member] = Some(status);
+        }
+        status
+    }
+
+    /// Of one that has been read.
+    fn set(&mut self, member: usize, status: WorkerStatus) {
+        match &mut self.first {
+            Some((first, known)) if *first == member => *known = status,
+            _ => self.all[member] = Some(status),
+        }
+    }
+}
+
 /// The members of a session that are still to be looked at, the next one last.
 #[derive(Debug, Default)]
 struct SessionSearch {
     next_route: usize,
+    /// All members have been looked at for the last route.
+    is_searched: bool,
     candidates: Vec<usize>,
     seen: Vec<usize>,
     /// The one that a probe or retry was asked for.
@@ -113,7 +150,7 @@ struct SessionSearch {
 impl<'a, M: Members> Election<'a, M> {
     /// Starts for a request that names these routes, in their order of preference.
     pub fn new(rules: Rules, routes: &'a [Vec<u8>], members: &'a M) -> Self {
-        Self { rules, routes, members, status: vec![None; members.count()], phase: Phase::Recovery }
+        Self { rules, routes, members, status: Statuses::default(), phase: Phase::Recovery }
     }
 
     /// The next step, after the answer to the last one. After [`Step::Take`], [`Step::Refuse`] and
@@ -151,7 +188,7 @@ impl<'a, M: Members> Election<'a, M> {
     }
 
     fn status(&mut self, member: usize) -> WorkerStatus {
-        *self.status[member].get_or_insert_with(|| self.members.status(member))
+        self.status.read(member, self.members)
     }
 
     /// In error, and its time has come.
@@ -161,7 +198,7 @@ impl<'a, M: Members> Election<'a, M> {
 
     fn granted(&mut self, member: usize) {
         let status = self.status(member).without(WorkerStatus::IN_ERROR);
-        self.status[member] = Some(status);
+        self.status.set(member, status);
     }
 
     /// `forcerecovery`, where no member is well or due.
@@ -204,9 +241,17 @@ impl<'a, M: Members> Election<'a, M> {
                     None => self.follow_redirect(&mut search, member),
                 }
             }
+            if let (false, Some(last)) = (search.is_searched, search.next_route.checked_sub(1)) {
+                search.is_searched = true;
+                let found = self.members.search_route(&self.routes[last]);
+                self.push(&mut search, found);
+                continue;
+            }
             let Some(route) = self.routes.get(search.next_route) else { break };
             search.next_route += 1;
-            self.push_route(&mut search, route);
+            search.is_searched = false;
+            let found = self.members.of_route(route);
+            self.push(&mut search, found);
         }
         self.phase = Phase::Recovered;
         None
@@ -234,14 +279,13 @@ impl<'a, M: Members> Election<'a, M> {
             return;
         }
         if let Some(route) = self.members.redirect(member) {
-            self.push_route(search, &route);
+            let found = self.members.search_route(&route);
+            self.push(search, found);
         }
     }
 
-    fn push_route(&mut self, search: &mut SessionSearch, route: &[u8]) {
-        let (standbys, others): (Vec<usize>, Vec<usize>) = self
-            .members
-            .of_route(route)
+    fn push(&mut self, search: &mut SessionSearch, found: Vec<usize>) {
+        let (standbys, others): (Vec<usize>, Vec<usize>) = found
             .into_iter()
             .partition(|member| self.status(*member).has(WorkerStatus::HOT_STANDBY));
         search.candidates.extend(standbys.into_iter().rev().chain(others.into_iter().rev()));

@@ -96,6 +96,9 @@ impl Members for Vec<Member> {
         let has = |member: &usize| self[*member].route.is_some_and(|own| own.as_bytes() == route);
         (0..self.len()).filter(has).collect()
     }
+    fn search_route(&self, route: &[u8]) -> Vec<usize> {
+        self.of_route(route)
+    }
     fn redirect(&self, member: usize) -> Option<Vec<u8>> {
         self[member].redirect.map(|route| route.as_bytes().to_vec())
     }
@@ -359,6 +362,9 @@ fn the_member_of_a_session_is_found_without_a_look_at_the_others() {
         }
         fn of_route(&self, route: &[u8]) -> Vec<usize> {
             self.0.of_route(route)
+        }
+        fn search_route(&self, route: &[u8]) -> Vec<usize> {
+            self.0.search_route(route)
         }
         fn redirect(&self, member: usize) -> Option<Vec<u8>> {
             self.0.redirect(member)

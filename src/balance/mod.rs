@@ -7,10 +7,14 @@
 
 mod election;
 mod preference;
+mod routes;
+mod session;
 mod worker_status;
 
 pub use election::{Answer, Election, Refusal, Rules, Step};
 pub use preference::{Load, preferred};
+pub use routes::Routes;
+pub use session::Sticky;
 pub use worker_status::{Role, WorkerStatus};
 
 /// The facts of a balancer's members, each read when it is asked for.
@@ -40,8 +44,11 @@ pub trait Members {
     /// Whether the request has been given to it already.
     fn was_tried(&self, member: usize) -> bool;
 
-    /// The members with this route, in their order.
+    /// The members with this route, in their order, as far as is known without a look at all of them.
     fn of_route(&self, route: &[u8]) -> Vec<usize>;
+
+    /// The members with this route, found by a look at all of them: routes change at run time.
+    fn search_route(&self, route: &[u8]) -> Vec<usize>;
 
     /// The route that its `redirect` names, if it has one.
     fn redirect(&self, member: usize) -> Option<Vec<u8>>;

@@ -8,7 +8,7 @@ use super::request::Request;
 use super::text::Text;
 use super::worker::Worker;
 use super::{roll, sys};
-use crate::proxy::Sticky;
+use crate::balance::Sticky;
 
 const NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
 /// The length of mod_proxy's array of it.
@@ -46,6 +46,27 @@ impl Balancer {
         let members = unsafe { roll::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
         // SAFETY: below the number of elements when it was read; members outlive requests.
         members.filter_map(|member| unsafe { Worker::added(*member) })
+    }
+
+    /// How many members there are, one that is just being added among them.
+    pub(super) fn count(self) -> usize {
+        // SAFETY: the array is live; members are added at its end alone, to memory that stays.
+        unsafe { roll::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
+    }
+
+    /// The member at this place; `None` while it is being added.
+    pub(super) fn member(self, place: usize) -> Option<Worker> {
+        // SAFETY: as in `members`.
+        unsafe {
+            let mut all = roll::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers);
+            Worker::added(*all.nth(place)?)
+        }
+    }
+
+    /// When its members were last changed, as mod_proxy notes it.
+    pub(super) fn changed(self) -> i64 {
+        // SAFETY: an aligned word in shared memory.
+        unsafe { (&raw const (*self.shared()).wupdated).read_volatile() }
     }
 
     /// Keeps the other threads of this child out; `None`: it cannot be locked.

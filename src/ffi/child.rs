@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use super::known::{ByAddress, KnownWorkers};
 use super::log::{self, LogLevel};
 use super::member::Passes;
+use super::routes::KnownRoutes;
 use super::server_config::WorkerId;
 use super::shm::Members;
 use super::sys;
@@ -30,6 +31,8 @@ pub(super) struct Child {
     housekeeper: OnceLock<Housekeeper>,
     /// Workers that have had a request.
     pub(super) known: KnownWorkers,
+    /// Routes of balancers that have had a request of a session.
+    pub(super) routes: KnownRoutes,
     /// Members that requests are passing over.
     pub(super) passes: Passes,
     /// What clients can have said where there is no backend yet.
@@ -56,6 +59,7 @@ impl Child {
             reverses,
             housekeeper,
             known,
+            routes: KnownRoutes::default(),
             passes,
             warnings: Mutex::default(),
         }

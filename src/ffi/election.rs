@@ -64,7 +64,7 @@ pub(super) unsafe fn pre_request(
         return sys::DECLINED;
     }
     let ignores_session = ignores_session(request);
-    let session = session(request, balancer, url, ignores_session);
+    let session = session(request, balancer, child, url, ignores_session);
     // SAFETY: nothing changes the list before it has been copied.
     let tried = unsafe { Kept::tried(request) }.to_vec();
     let is_ours = session.is_some() || ignores_session || !tried.is_empty();
@@ -86,8 +86,7 @@ pub(super) unsafe fn pre_request(
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
         unsafe { locked.sync(request, conf) };
-        let members = balancer.members().collect();
-        let candidates = Candidates { members, tried: &tried, child };
+        let candidates = Candidates { balancer, count: balancer.count(), tried: &tried, child };
         let election = Election::new(rules, routes, &candidates);
         let elected = elect(request, child, &locked, &candidates, election);
         drop(locked);
@@ -157,7 +156,13 @@ pub(super) struct Session {
     pub(super) named_by: Vec<u8>,
 }
 
-fn session(request: Request<'_>, balancer: Balancer, url: &[u8], ignored: bool) -> Option<Session> {
+fn session(
+    request: Request<'_>,
+    balancer: Balancer,
+    child: &Child,
+    url: &[u8],
+    ignored: bool,
+) -> Option<Session> {
     if let Some(route) = forced_route(request) {
         return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
     }
@@ -172,7 +177,8 @@ fn session(request: Request<'_>, balancer: Balancer, url: &[u8], ignored: bool) 
     let sticky = balancer.sticky()?;
     let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
     let first = all.first()?.clone();
-    let mut routes: Vec<_> = all.into_iter().filter(|route| is_known(balancer, route)).collect();
+    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
+    let mut routes: Vec<_> = all.into_iter().filter(is_known).collect();
     if routes.is_empty() {
         routes.push(first);
     }
@@ -188,54 +194,71 @@ pub(super) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
 
 /// The members of a balancer, as an election asks about them.
 struct Candidates<'r> {
-    members: Vec<Worker>,
+    balancer: Balancer,
+    /// As it was when the election began: members are added at the end alone.
+    count: usize,
     tried: &'r [Worker],
     child: &'r Child,
 }
 
+impl Candidates<'_> {
+    /// Something of a member; the default of one that is just being added, which is not usable.
+    fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker) -> T) -> T {
+        self.balancer.member(member).map(fact).unwrap_or_default()
+    }
+}
+
 impl Members for Candidates<'_> {
     fn count(&self) -> usize {
-        self.members.len()
+        self.count
     }
 
     fn status(&self, member: usize) -> WorkerStatus {
-        WorkerStatus::from_bits(self.members[member].status())
+        self.of(member, |worker| WorkerStatus::from_bits(worker.status()))
     }
 
     fn retry_is_due(&self, member: usize) -> bool {
-        self.members[member].settle_error_time();
-        self.members[member].retry_is_due()
+        self.of(member, |worker| {
+            worker.settle_error_time();
+            worker.retry_is_due()
+        })
     }
 
     fn is_probed(&self, member: usize) -> bool {
-        let member = self.members[member];
         // Without a place in the memory that children share, mod_proxy's own way is left.
-        member.limits_probes() && self.child.member_state(member.key()).is_some()
+        self.of(member, |worker| {
+            worker.limits_probes() && self.child.member_state(worker.key()).is_some()
+        })
     }
 
     fn lbset(&self, member: usize) -> i32 {
-        self.members[member].lbset()
+        self.of(member, Worker::lbset)
     }
 
     fn load(&self, member: usize) -> Load {
-        self.members[member].load()
+        self.of(member, Worker::load)
     }
 
     fn was_tried(&self, member: usize) -> bool {
-        self.tried.contains(&self.members[member])
+        self.of(member, |worker| self.tried.contains(&worker))
     }
 
     fn of_route(&self, route: &[u8]) -> Vec<usize> {
-        let has_route = |member: &usize| self.members[*member].has_route(route);
-        (0..self.members.len()).filter(has_route).collect()
+        let found = self.child.routes.of(self.balancer, route);
+        found.into_iter().filter(|member| *member < self.count).collect()
+    }
+
+    fn search_route(&self, route: &[u8]) -> Vec<usize> {
+        let has_route = |member: &usize| self.of(*member, |worker| worker.has_route(route));
+        (0..self.count).filter(has_route).collect()
     }
 
     fn redirect(&self, member: usize) -> Option<Vec<u8>> {
-        self.members[member].redirect().map(|route| route.to_vec())
+        self.of(member, |worker| worker.redirect().map(|route| route.to_vec()))
     }
 
     fn domain(&self, member: usize) -> Option<Vec<u8>> {
-        let settings = self.child.settings(self.members[member].id())?;
+        let settings = self.child.settings(self.balancer.member(member)?.id())?;
         settings.domain.as_ref().map(|domain| domain.as_bytes().to_vec())
     }
 }
@@ -258,30 +281,37 @@ fn elect(
     candidates: &Candidates<'_>,
     mut election: Election<'_, Candidates<'_>>,
 ) -> Result<Elected, BodyIsMissing> {
-    let members = &candidates.members;
     let mut answer = Answer::Begin;
     loop {
-        answer = match election.next(answer) {
-            Step::Take { member, tell_lbmethod } => {
-                let member = members[member];
+        let step = election.next(answer);
+        // A step is about members that have been looked at, and those stay.
+        let member = |place| candidates.balancer.member(place);
+        answer = match step {
+            Step::Take { member: place, tell_lbmethod } => {
+                let Some(member) = member(place) else { return Ok(Elected::Nobody) };
                 if tell_lbmethod {
                     locked.elected_for_session(member, request);
                 }
                 member.count_election();
                 return Ok(Elected::Member(member));
             }
-            Step::Probe(member) => {
-                Answer::Granted(probing::begin(request, members[member], child)?)
+            Step::Probe(place) => Answer::Granted(match member(place) {
+                Some(member) => probing::begin(request, member, child)?,
+                None => false,
+            }),
+            Step::Retry(place) => {
+                let is_usable = |member: Worker| member.is_usable(request.server());
+                Answer::Granted(member(place).is_some_and(is_usable))
             }
-            Step::Retry(member) => Answer::Granted(members[member].is_usable(request.server())),
             Step::Recover(untried) => {
-                untried.iter().for_each(|member| members[*member].force_recovery());
+                untried.into_iter().filter_map(member).for_each(Worker::force_recovery);
                 Answer::Granted(true)
             }
             Step::AskLbMethod => {
                 settle_error_times(locked.balancer());
                 let found = locked.find(request);
-                Answer::Member(members.iter().position(|member| Some(*member) == found))
+                let is_it = |place: &usize| found.is_some() && member(*place) == found;
+                Answer::Member((0..candidates.count).find(is_it))
             }
             Step::Refuse(_) => return Ok(Elected::Nobody),
             Step::LeaveToBalancer => {

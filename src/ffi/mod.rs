@@ -51,6 +51,7 @@ mod request;
 mod response;
 mod reverse;
 mod roll;
+mod routes;
 mod sent;
 mod server_config;
 mod shm;

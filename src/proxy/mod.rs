@@ -11,7 +11,6 @@ mod outcome;
 mod prepared;
 mod report;
 mod retry;
-mod session;
 mod settings;
 mod tally;
 
@@ -21,5 +20,4 @@ pub use error::{Failure, Phase, ProxyError};
 pub use outcome::{Level, Member, Outcome, Reply};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
-pub use session::Sticky;
 pub use settings::{Flush, Resend, Settings};

@@ -1,0 +1,73 @@
+//! Which members have a route, remembered so that a session's member is found without a walk.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+
+/// The routes of a balancer's members when they were last looked at.
+///
+/// Members are added, and their routes changed, at run time, in other processes too. So what is found
+/// here is a guess that is checked against the member itself; `stamp` and the number of members tell
+/// when the whole is to be built anew.
+#[derive(Debug, Default)]
+pub struct Routes {
+    stamp: i64,
+    count: usize,
+    members: HashMap<Box<[u8]>, Vec<usize>>,
+}
+
+impl Routes {
+    /// Remembers the route of each of `count` members, as of `stamp`.
+    pub fn new<R: Deref<Target = [u8]>>(
+        stamp: i64,
+        count: usize,
+        route: impl Fn(usize) -> Option<R>,
+    ) -> Self {
+        let mut members: HashMap<Box<[u8]>, Vec<usize>> = HashMap::new();
+        for member in 0..count {
+            if let Some(route) = route(member) {
+                members.entry((*route).into()).or_default().push(member);
+            }
+        }
+        Self { stamp, count, members }
+    }
+
+    /// The members with this route. `None`: it is not known, or the balancer has changed since, or a
+    /// member no longer has it as `has_route` says.
+    pub fn of(
+        &self,
+        route: &[u8],
+        stamp: i64,
+        count: usize,
+        has_route: impl Fn(usize) -> bool,
+    ) -> Option<&[usize]> {
+        if self.stamp != stamp || self.count != count {
+            return None;
+        }
+        let found = self.members.get(route)?;
+        found.iter().all(|member| has_route(*member)).then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes() -> Routes {
+        let names = [Some(&b"a"[..]), None, Some(b"b"), Some(b"a")];
+        Routes::new(7, 4, |member| names[member])
+    }
+
+    #[test]
+    fn a_route_is_found_with_all_members_that_have_it_in_their_order() {
+        assert_eq!(routes().of(b"a", 7, 4, |_| true), Some(&[0, 3][..]));
+        assert_eq!(routes().of(b"b", 7, 4, |_| true), Some(&[2][..]));
+    }
+
+    #[test]
+    fn what_may_have_changed_is_not_known() {
+        assert_eq!(routes().of(b"gone", 7, 4, |_| true), None);
+        assert_eq!(routes().of(b"a", 8, 4, |_| true), None, "members were changed");
+        assert_eq!(routes().of(b"a", 7, 5, |_| true), None, "one was added");
+        assert_eq!(routes().of(b"a", 7, 4, |member| member == 0), None, "one has another route");
+    }
+}
