@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "shim.h"
 #include "ap_listen.h"
+#include "mod_core.h"
 #include "mpm_common.h"
 #include "ap_provider.h"
 #include "apr_optional.h"
@@ -399,6 +400,22 @@ void ajp_shim_append_eos(apr_bucket_brigade *bb)
 int ajp_shim_brigade_empty(const apr_bucket_brigade *bb)
 {
     return APR_BRIGADE_EMPTY(bb);
+}
+
+/* The filter acts on what comes whole in one brigade, and is gone after the first in any case. */
+void ajp_shim_give_whole(request_rec *r)
+{
+    ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->frec == ap_byterange_filter_handle) {
+            /* A piece of another page has that page's filter behind it. */
+            if (f->r == r) {
+                ap_remove_output_filter(f);
+            }
+            return;
+        }
+    }
 }
 
 int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,

@@ -135,6 +135,9 @@ void ajp_shim_append_flush(apr_bucket_brigade *bb);
 void ajp_shim_append_eos(apr_bucket_brigade *bb);
 int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);
 
+/* Keeps httpd from cutting ranges out of this request's response. */
+void ajp_shim_give_whole(request_rec *r);
+
 /* Walks a brigade: *cursor starts NULL, and is the bucket just told about. A data bucket has
  * been read (so its bytes stay until the brigade is cleaned). */
 enum {

@@ -167,7 +167,10 @@ impl Client for HttpdClient<'_> {
         if unsafe { sys::ajp_shim_brigade_empty(self.out) } != 0 {
             return Ok(());
         }
-        self.has_begun = true;
+        if !self.has_begun {
+            response::keep_whole(self.request);
+            self.has_begun = true;
+        }
         // SAFETY: brigade and filters are the request's own, on its thread.
         let status = unsafe {
             let status = sys::ap_pass_brigade((*self.request.as_ptr()).output_filters, self.out);

@@ -1,6 +1,6 @@
 //! SEND_HEADERS as httpd's response: status, headers, ProxyPassReverse, cookies, error override.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
 use super::apr::{Pool, Table};
 use super::log::{self, LogLevel};
@@ -82,6 +82,22 @@ pub(super) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     }
     false
 }
+
+/// Just before the first of the response is passed on: what the backend answers with 200 is whole,
+/// whatever part of it the client asked for, and whether or not it arrived in one piece.
+///
+/// Anything else may become httpd's own: a 304 what mod_cache has stored, an error a page of
+/// httpd's; and what mod_xsendfile sends is a file.
+pub(super) fn keep_whole(request: Request<'_>) {
+    let headers = request.headers_out();
+    let is_file = || X_SENDFILE.iter().any(|name| headers.get(name).is_some());
+    if request.status() == sys::HTTP_OK as c_int && !is_file() {
+        // SAFETY: the request is live, and its filters are not at work.
+        unsafe { sys::ajp_shim_give_whole(request.as_ptr()) }
+    }
+}
+
+const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
 
 /// The number without the white space and the zeros that a peer may put before it.
 fn plain_number(pool: Pool, value: &[u8]) -> *const c_char {

@@ -4,6 +4,8 @@
 
 pub mod ajp;
 pub mod dialer;
+#[cfg(feature = "httpd")]
+pub mod filters;
 pub mod front;
 #[cfg(feature = "httpd")]
 pub mod http;
