@@ -191,7 +191,10 @@ fn a_session_s_request_whose_idle_connection_dies_stays_at_its_member() {
 
 #[test]
 fn a_member_that_stops_and_resets_new_connections_does_not_use_up_what_is_left_for_the_other() {
-    let (httpd, a, b) = stale(|conn| conn.reset());
+    let (httpd, a, b) = stale(|conn| {
+        conn.expect_cping()?;
+        conn.reset()
+    });
     assert_eq!(httpd.get("/app/x").expect(200).text(), "/app/x");
     assert_eq!((a.requests(), b.requests()), (2, 1));
     assert!(!is_in_error(&httpd, a.port()));
