@@ -31,6 +31,15 @@ pub struct EnvVar {
     pub at: Span,
 }
 
+/// JkStripSession.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripSession {
+    /// The parameter that is taken off; `None`: Off.
+    pub parameter: Option<String>,
+    /// The line.
+    pub at: Span,
+}
+
 /// What one server's lines say.
 #[derive(Clone, Debug, Default)]
 pub struct Server {
@@ -50,10 +59,12 @@ pub struct Server {
     pub options: Options,
     /// JkEnvVar.
     pub env_vars: Vec<EnvVar>,
-    /// JkStripSession: the parameter that is taken off.
-    pub strip_session: Option<(String, Span)>,
+    /// JkStripSession.
+    pub strip_session: Option<StripSession>,
     /// JkLogLevel, as LogLevel has it.
     pub log_level: Option<(&'static str, Span)>,
+    /// A mount or a JkMountFile stands here: mod_jk has a map of this server's own.
+    pub has_map: bool,
     /// Something of mod_jk's stands here.
     pub is_concerned: bool,
 }
@@ -98,6 +109,16 @@ pub fn gather(
     gatherer.all
 }
 
+/// Directives that may stand in the main server alone.
+const GLOBAL: [&str; 5] =
+    ["jkworkersfile", "jkworkerproperty", "jkwatchdoginterval", "jkshmfile", "jkshmsize"];
+
+const DOES_NOT_START: &str = "httpd does not start with this line in mod_jk either";
+
+fn not_in_a_host(at: Span, what: &str) -> Message {
+    Message::error(at, format!("{what} may not stand in <VirtualHost>")).help(DOES_NOT_START)
+}
+
 struct Gatherer<'g> {
     all: JkConf,
     root: Option<String>,
@@ -137,6 +158,15 @@ impl Gatherer<'_> {
             self.messages.push(Message::error(line.at, format!("{} without a value", line.name)));
             return;
         };
+        if line.server > 0 && GLOBAL.contains(&&*name) {
+            self.messages.push(not_in_a_host(line.at, &line.name));
+            return;
+        }
+        if line.location.is_some() && !matches!(&*name, "jkmount" | "jkunmount") {
+            let text = format!("{} may not stand in <Location>", line.name);
+            self.messages.push(Message::error(line.at, text).help(DOES_NOT_START));
+            return;
+        }
         match name.as_str() {
             "jkworkersfile" => {
                 if self.all.workers_file.is_some() {
@@ -167,7 +197,13 @@ impl Gatherer<'_> {
                         return;
                     }
                 };
-                self.server(line).copy = Some(copy);
+                if copy == MountCopy::All && line.server > 0 {
+                    self.messages.push(not_in_a_host(line.at, "JkMountCopy All"));
+                    return;
+                }
+                // In mod_jk, All is a switch of its own, which no other word takes back.
+                let known = &mut self.server(line).copy;
+                *known = known.filter(|known| *known == MountCopy::All).or(Some(copy));
                 self.report.kept(line.at, "each virtual host's file has all rules that hold in it");
             }
             "jkoptions" => {
@@ -182,20 +218,16 @@ impl Gatherer<'_> {
                 };
                 let variable = EnvVar { name: first.clone(), default, at: line.at };
                 let variables = &mut self.server(line).env_vars;
-                variables.retain(|known| known.name != variable.name);
-                variables.push(variable);
+                // httpd's names of variables are the same in capitals and not; mod_jk sends the
+                // first one's letters with the last one's default.
+                let same = |known: &&mut EnvVar| known.name.eq_ignore_ascii_case(&variable.name);
+                match variables.iter_mut().find(same) {
+                    Some(known) => *known = EnvVar { name: known.name.clone(), ..variable },
+                    None => variables.push(variable),
+                }
                 self.report.kept(line.at, words);
             }
-            "jkstripsession" => {
-                if first.eq_ignore_ascii_case("on") {
-                    let parameter = line.words.get(1).map_or(";jsessionid", |word| word);
-                    let parameter = parameter.trim_start_matches(';').to_owned();
-                    self.server(line).strip_session = Some((parameter, line.at));
-                    self.report.kept(line.at, "a RewriteRule");
-                } else {
-                    self.report.kept(line.at, "nothing: it is so anyway");
-                }
-            }
+            "jkstripsession" => self.strip_session(line, first),
             "jkloglevel" => self.log_level(line, first),
             "jkwatchdoginterval" => {
                 if first.trim() != "0" {
@@ -252,6 +284,7 @@ impl Gatherer<'_> {
         let worker = whole.rfind(&**worker).map_or(&**worker, |at| &whole[at..at + worker.len()]);
         let left = Left { pattern: &pattern, excludes, at: line.at };
         let found = rules::parse(&line.file, left, worker, Origin::Directive, self.messages);
+        self.server(line).has_map = true;
         let mounts = &mut self.all.servers[line.server].mounts;
         for rule in found {
             // mod_jk keeps them by their pattern.
@@ -276,7 +309,8 @@ impl Gatherer<'_> {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
                 let rules = rules::read_map(&file, self.report, self.messages);
-                self.server(line).map = Some(rules);
+                let server = self.server(line);
+                (server.map, server.has_map) = (Some(rules), true);
                 self.report.changed(
                     line.at,
                     "its rules are in this configuration",
@@ -284,10 +318,8 @@ impl Gatherer<'_> {
                 );
             }
             Err(why) => {
-                self.messages.push(
-                    Message::error(line.at, format!("{path}: {why}"))
-                        .help("httpd does not start with this line in mod_jk either"),
-                );
+                self.messages
+                    .push(Message::error(line.at, format!("{path}: {why}")).help(DOES_NOT_START));
             }
         }
     }
@@ -305,6 +337,25 @@ impl Gatherer<'_> {
             "jk2ajp --watch",
             "httpd itself does not look: let jk2ajp run beside it, with --output DIRECTORY --watch.",
         );
+    }
+
+    fn strip_session(&mut self, line: &Directive, flag: &str) {
+        let parameter = match flag.to_ascii_lowercase().as_str() {
+            "on" => {
+                let parameter = line.words.get(1).map_or(";jsessionid", |word| word);
+                Some(parameter.trim_start_matches(';').to_owned())
+            }
+            "off" => {
+                self.report.kept(line.at, "no RewriteRule");
+                None
+            }
+            _ => {
+                let text = "JkStripSession is On or Off";
+                self.messages.push(Message::error(line.at, text));
+                return;
+            }
+        };
+        self.server(line).strip_session = Some(StripSession { parameter, at: line.at });
     }
 
     fn log_level(&mut self, line: &Directive, level: &str) {

@@ -3,8 +3,9 @@
 use super::ajp::AjpWorker;
 use super::directives::{JkConf, Server};
 use super::emit_server::{self, Inherited};
-use super::mounts::{copies, mounts_of_worker, rules_of};
+use super::mounts::{copies, mounts_of_worker, rules_of, shares};
 use super::plan::{Plan, Written};
+use super::report::Fate;
 use super::rules::Rule;
 use super::source::Sources;
 use super::text::{ConfText, origins, word};
@@ -50,12 +51,17 @@ pub fn files(
             continue;
         }
         let mut rules = rules_of(server, base);
-        if has_main_s {
+        // They are in the main server's map, and in no copy of it.
+        if base.is_none_or(|main| shares(server, main)) {
             rules.extend(workers_mounts.iter().cloned());
         }
         let inherited = Inherited { base, has_hosts, is_unreachable, rewrites: conf.rewrites };
         let part = emit_server::write(context, plan, server, &rules, &inherited, sources);
         parts.push((number, server, part));
+    }
+    for strip in conf.servers.iter().filter_map(|server| server.strip_session.as_ref()) {
+        let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
+        context.report.add_otherwise(strip.at, Fate::Kept { as_ });
     }
     let mut files = Vec::new();
     for (number, server, part) in parts {
@@ -110,7 +116,10 @@ fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
     modules.extend(["bytraffic", "bybusyness"].into_iter().filter(|method| uses(method)).map(
         |method| if method == "bytraffic" { "lbmethod_bytraffic" } else { "lbmethod_bybusyness" },
     ));
-    if conf.servers.iter().any(|server| server.strip_session.is_some()) {
+    let strips = |server: &Server| {
+        server.strip_session.as_ref().is_some_and(|strip| strip.parameter.is_some())
+    };
+    if conf.servers.iter().any(strips) {
         modules.push("rewrite");
     }
     text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));

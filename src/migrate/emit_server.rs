@@ -6,11 +6,13 @@ use super::directives::Server;
 use super::emit;
 use super::extensions::Extensions;
 use super::message::Message;
+use super::mounts::shares;
 use super::options::{Choice, Options};
 use super::plan::{Manner, Plan, Worker};
 use super::report::Fate;
 use super::rules::Rule;
 use super::source::{Sources, Span};
+use super::strip_session;
 use super::text::{ConfText, quoted, word};
 use super::values::Context;
 
@@ -38,15 +40,19 @@ pub(super) fn write(
 ) -> String {
     let empty = Options::default();
     let base = inherited.base.map_or(&empty, |base| &base.options);
-    let options = server.options.over(base);
+    let mut options = server.options.over(base);
+    if inherited.base.is_some_and(|main| shares(server, main)) {
+        options = options.with(Choice::RejectUnsafe, base.has(Choice::RejectUnsafe));
+    }
+    let strip_session = strip_session::in_force(server, inherited.base);
     let mut part =
         Part { context, plan, sources, text: ConfText::default(), options, has_nowhere: false };
     part.words(server, base);
-    if !rules.is_empty() || server.strip_session.is_some() {
+    if !rules.is_empty() || strip_session.is_some() {
         // Where no other virtual host is: what the main server is in mod_jk.
         let is_apart = inherited.base.is_none() && inherited.has_hosts;
         if is_apart && inherited.is_unreachable {
-            let session = server.strip_session.iter().map(|(_, at)| *at);
+            let session = strip_session.iter().map(|(_, at)| *at);
             for at in rules.iter().map(|rule| rule.at).chain(session) {
                 let why = "no request comes to the main server: a virtual host takes all of them";
                 let fate = Fate::Dropped {
@@ -83,7 +89,12 @@ pub(super) fn write(
         sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
         part.rules(&sorted);
         part.differences(&sorted);
-        part.strip_session(server, &sorted);
+        if let Some((parameter, at)) = strip_session {
+            part.text.gap();
+            part.text.comment(0, &format!("{}: JkStripSession", sources.line(at)));
+            strip_session::write(&mut part.text, parameter, &sorted);
+            part.context.report.kept(at, "a RewriteRule");
+        }
         if is_apart {
             part.text.line(0, "</VirtualHost>");
         }
@@ -397,30 +408,9 @@ impl Part<'_, '_> {
             self.text.line(0, text.into_string().trim_end());
         }
     }
-
-    fn strip_session(&mut self, server: &Server, sorted: &[&Rule]) {
-        let Some((parameter, at)) = &server.strip_session else { return };
-        self.text.gap();
-        self.text.comment(0, &format!("{}: JkStripSession", self.sources.line(*at)));
-        self.text.line(0, "RewriteEngine On");
-        for rule in sorted.iter().filter(|rule| is_mount(rule)) {
-            let not = format!("!{}", rule.pattern.regex());
-            self.text.line(0, &format!("RewriteCond \"%{{REQUEST_URI}}\" {}", quoted(&not)));
-        }
-        let mut regex = String::from("^(.*?);");
-        for c in parameter.chars() {
-            match c {
-                '"' | '\\' => regex.push('.'),
-                c if c.is_ascii_punctuation() => regex.extend(['\\', c]),
-                c => regex.push(c),
-            }
-        }
-        regex.push_str("[^/]*(.*)$");
-        self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));
-    }
 }
 
-fn is_mount(rule: &Rule) -> bool {
+pub(super) fn is_mount(rule: &Rule) -> bool {
     !rule.is_exclusion && !rule.is_disabled
 }
 

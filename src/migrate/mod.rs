@@ -5,7 +5,7 @@
 //! properties, macros, definitions    workers.properties as mod_jk reads it
 //! rules, extensions, pattern, mounts what is mapped, and in which order
 //! ajp, ajp_pings, balancer, plan     workers, as httpd's
-//! emit, emit_server, text            the configuration
+//! emit, emit_server, strip_session, text  the configuration
 //! report, message, source            what has become of each line, and what is wrong with it
 //! readings, watch                    what is new since the last look at the files
 //! ```
@@ -38,6 +38,7 @@ mod report;
 mod rules;
 mod secrets;
 mod source;
+mod strip_session;
 mod text;
 mod values;
 mod watch;
