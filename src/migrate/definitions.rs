@@ -7,6 +7,7 @@ use super::message::Message;
 use super::properties::Property;
 use super::property_table::{known, most_like};
 use super::source::Span;
+use super::text::CONTROL_CHARACTER;
 
 /// A name with the value that counts.
 #[derive(Clone, Debug)]
@@ -89,6 +90,13 @@ impl Definitions {
                 format!("$({name}) is defined neither before this line nor in the environment");
             messages
                 .push(Message::warning(property.value_at, text).help("it stays as it is written"));
+        }
+        if value.contains(char::is_control) {
+            messages.push(
+                Message::error(property.value_at, CONTROL_CHARACTER)
+                    .help("a macro puts it in, from the environment"),
+            );
+            return;
         }
         if value.contains("${") {
             let text = "httpd takes ${NAME} for a variable of its own where NAME is defined";

@@ -8,6 +8,7 @@ use super::properties::{self, Property};
 use super::report::Report;
 use super::rules::{self, Left, Origin, Rule};
 use super::source::{Sources, Span};
+use super::text::CONTROL_CHARACTER;
 
 /// JkMountCopy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,6 +272,10 @@ impl Gatherer<'_> {
                 return;
             }
         };
+        if pattern.contains(char::is_control) {
+            self.messages.push(Message::error(line.at, CONTROL_CHARACTER));
+            return;
+        }
         if line.location.as_ref().is_some_and(|location| location.is_expression) {
             self.messages.push(
                 Message::warning(line.at, "mod_jk takes the expression of this section for a path")

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::emit::WRITTEN;
 use super::macros::Environment;
 use super::message::Message;
+use super::properties::trim;
 use super::source::{SourceFile, Sources, Span};
+use super::text::{CONTROL_CHARACTER, control_character};
 use crate::config::Words;
 
 /// The files of the machine, or what stands for them.
@@ -167,8 +169,8 @@ impl Reader<'_> {
                     }
                 }
             }
-            let whole = file.text()[from..end].trim();
-            self.line(&file, whole, joined.trim(), depth);
+            let whole = trim(&file.text()[from..end]);
+            self.line(&file, whole, trim(&joined), depth);
             from = end;
         }
     }
@@ -191,13 +193,13 @@ impl Reader<'_> {
 
     fn directive(&mut self, file: &SourceFile, line: &str, at: Span, depth: usize) {
         let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
-        let (name, arguments) = (&line[..end], line[end..].trim());
+        let (name, arguments) = (&line[..end], trim(&line[end..]));
         if let Some(closed) = name.strip_prefix("</") {
             self.close(closed.trim_end_matches('>'), at);
             return;
         }
         if let Some(opened) = name.strip_prefix('<') {
-            let arguments = arguments.trim_end_matches('>').trim();
+            let arguments = trim(arguments.trim_end_matches('>'));
             self.open(opened.trim_end_matches('>'), arguments, at);
             return;
         }
@@ -217,6 +219,14 @@ impl Reader<'_> {
             return;
         }
         let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
+        if is_jk {
+            // Between words a tab is as good as a blank.
+            let with_tab = words.iter().any(|word| word.contains('\t')).then_some(line);
+            if let Some(bad) = control_character(line).or(with_tab) {
+                self.messages.push(Message::error(file.span(bad), CONTROL_CHARACTER));
+                return;
+            }
+        }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
             let help = if is("SetEnv") {

@@ -73,6 +73,16 @@ pub fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
 }
 
+/// What is said of one, where nothing can be written with it.
+pub const CONTROL_CHARACTER: &str = "a control character";
+
+/// The first control character (also of U+0080 to U+009F) that is no tab, as a slice of the text.
+#[must_use]
+pub fn control_character(text: &str) -> Option<&str> {
+    let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t')?;
+    text.get(at..at + c.len_utf8())
+}
+
 /// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.
 #[must_use]
 pub fn origins(sources: &Sources, lines: &[Span]) -> String {
