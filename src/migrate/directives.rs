@@ -1,9 +1,13 @@
 //! The Jk* directives, gathered by the server they are for.
 
+use std::collections::HashMap;
+
+use super::bounds::{self, Count, MOST_RULES};
 use super::directives_dropped::OTHERS;
 use super::httpd_conf::{Directive, Files, HttpdConf, below};
 use super::message::Message;
 use super::options::Options;
+use super::pattern::Pattern;
 use super::properties::{self, Property};
 use super::report::Report;
 use super::rules::{self, Left, Origin, Rule};
@@ -70,6 +74,15 @@ pub struct Server {
     pub is_concerned: bool,
 }
 
+impl Server {
+    /// The place of one of its rules.
+    #[must_use]
+    pub fn some_rule(&self) -> Option<Span> {
+        let mut rules = self.mounts.iter().chain(self.map.iter().flatten());
+        rules.next().map(|rule| rule.at)
+    }
+}
+
 /// Everything that the configuration says of mod_jk.
 #[derive(Debug, Default)]
 pub struct JkConf {
@@ -103,7 +116,8 @@ pub fn gather(
     });
     let all = JkConf { servers: servers.collect(), rewrites: conf.rewrites, ..JkConf::default() };
     let root = conf.server_root.clone();
-    let mut gatherer = Gatherer { all, root, files, sources, report, messages };
+    let (rules, mounted) = (Count::new("rules", MOST_RULES), HashMap::new());
+    let mut gatherer = Gatherer { all, root, files, sources, report, messages, rules, mounted };
     for directive in &conf.directives {
         gatherer.directive(directive);
     }
@@ -127,6 +141,9 @@ struct Gatherer<'g> {
     sources: &'g mut Sources,
     report: &'g mut Report,
     messages: &'g mut Vec<Message>,
+    rules: Count,
+    /// Where a server has the mount or exclusion of a pattern.
+    mounted: HashMap<(usize, Pattern, bool), usize>,
 }
 
 impl Gatherer<'_> {
@@ -290,29 +307,42 @@ impl Gatherer<'_> {
         let left = Left { pattern: &pattern, excludes, at: line.at };
         let found = rules::parse(&line.file, left, worker, Origin::Directive, self.messages);
         self.server(line).has_map = true;
+        if !self.rules.take(found.len(), line.at, self.messages) {
+            return;
+        }
         let mounts = &mut self.all.servers[line.server].mounts;
         for rule in found {
             // mod_jk keeps them by their pattern.
-            let same = |known: &Rule| {
-                known.pattern == rule.pattern && known.is_exclusion == rule.is_exclusion
-            };
-            if let Some(known) = mounts.iter_mut().find(|known| same(known)) {
+            let key = (line.server, rule.pattern.clone(), rule.is_exclusion);
+            let known = self.mounted.get(&key).and_then(|at| mounts.get_mut(*at));
+            if let Some(known) = known {
                 let text =
                     format!("`{}` was mounted before; this line counts", rule.pattern.as_str());
                 self.messages.push(Message::warning(line.at, text));
                 self.report.dropped(known.at, "a later line has the same pattern", "");
                 *known = rule;
             } else {
+                self.mounted.insert(key, mounts.len());
                 mounts.push(rule);
             }
         }
     }
 
     fn mount_file(&mut self, line: &Directive, path: &str) {
+        if self.sources.are_too_many() {
+            return;
+        }
         let path = below(self.root.as_deref(), path);
         match self.files.read(&path) {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
+                if self.sources.are_too_many() {
+                    self.messages.push(bounds::too_much_read(line.at));
+                    return;
+                }
+                if !self.rules.take(bounds::rules_in(file.text()), line.at, self.messages) {
+                    return;
+                }
                 let rules = rules::read_map(&file, self.report, self.messages);
                 let server = self.server(line);
                 (server.map, server.has_map) = (Some(rules), true);

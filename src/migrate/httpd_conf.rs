@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bounds::{self, DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
 use super::emit::WRITTEN;
 use super::macros::Environment;
 use super::message::Message;
@@ -86,6 +87,9 @@ pub struct HttpdConf {
 /// As deep as httpd follows Include.
 const DEEPEST: usize = 128;
 
+/// As long as the name of a variable may be.
+const LONGEST_NAME: usize = 4_096;
+
 /// More files than any configuration has: one that includes itself twice would go on for ever.
 const MOST_FILES: usize = 2_000;
 
@@ -119,6 +123,7 @@ pub fn read(
         sections: Vec::new(),
         read: 0,
         guesses_root: server_root.is_none(),
+        is_stopped: false,
         environment,
     };
     let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
@@ -145,6 +150,8 @@ struct Reader<'r> {
     read: usize,
     /// Nobody has said ServerRoot yet.
     guesses_root: bool,
+    /// There is too much of it.
+    is_stopped: bool,
     environment: &'r Environment<'r>,
 }
 
@@ -153,7 +160,11 @@ impl Reader<'_> {
         let file = self.sources.add(path, bytes);
         let text = file.text().to_owned();
         let mut from = 0;
-        while from < text.len() {
+        if self.sources.are_too_many() {
+            let first = file.text().lines().next().unwrap_or("");
+            self.stop(bounds::too_much_read(file.span(first)));
+        }
+        while from < text.len() && !self.is_stopped {
             let mut end = from;
             let mut joined = String::new();
             // A backslash at the end of a line continues it.
@@ -175,11 +186,22 @@ impl Reader<'_> {
         }
     }
 
+    /// Nothing more is read.
+    fn stop(&mut self, why: Message) {
+        if !std::mem::replace(&mut self.is_stopped, true) {
+            self.messages.push(why);
+        }
+    }
+
     fn line(&mut self, file: &SourceFile, whole: &str, joined: &str, depth: usize) {
         if joined.is_empty() || joined.starts_with('#') {
             return;
         }
-        let expanded = self.expand(joined);
+        let Some(expanded) = self.expand(joined) else {
+            let what = "bytes in a line once its variables are put in";
+            self.stop(bounds::refusal(file.span(whole), what, LONGEST_LINE));
+            return;
+        };
         if expanded == whole {
             self.directive(file, whole, file.span(whole), depth);
             return;
@@ -187,6 +209,10 @@ impl Reader<'_> {
         // Its words are not in the file as they are: they get a text of their own.
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
         let shown = self.sources.add_line(file.span(first), &expanded);
+        if self.sources.are_too_many() {
+            self.stop(bounds::too_much_read(shown.span(shown.text())));
+            return;
+        }
         let line = shown.clone();
         self.directive(&shown, line.text(), shown.span(line.text()), depth);
     }
@@ -258,6 +284,10 @@ impl Reader<'_> {
                 || is("SetHandler")
                 || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
+                if self.conf.directives.len() >= MOST_DIRECTIVES {
+                    self.stop(bounds::refusal(at, "Jk directives", MOST_DIRECTIVES));
+                    return;
+                }
                 self.conf.directives.push(Directive {
                     name: name.into(),
                     words,
@@ -276,6 +306,14 @@ impl Reader<'_> {
     }
 
     fn open(&mut self, name: &str, arguments: &str, at: Span) {
+        if self.sections.len() >= DEEPEST_SECTION {
+            self.stop(bounds::refusal(at, "sections within one another", DEEPEST_SECTION));
+            return;
+        }
+        if self.conf.servers.len() > MOST_DIRECTIVES {
+            self.stop(bounds::refusal(at, "virtual hosts", MOST_DIRECTIVES));
+            return;
+        }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         let mut server = self.sections.last().map_or(0, |section| section.server);
         let mut location = None;
@@ -337,9 +375,12 @@ impl Reader<'_> {
                 .push(Message::warning(at, text).help("what it says of mod_jk is not converted"));
         }
         for path in found {
+            if self.is_stopped {
+                return;
+            }
             self.read += 1;
             if self.read > MOST_FILES {
-                self.messages.push(Message::error(at, "more than 2000 files are included"));
+                self.stop(Message::error(at, "more than 2000 files are included"));
                 return;
             }
             match self.files.read(&path) {
@@ -353,19 +394,25 @@ impl Reader<'_> {
         }
     }
 
-    /// `${NAME}` of what is defined, or in the environment; the rest stays.
-    fn expand(&self, line: &str) -> String {
+    /// `${NAME}` of what is defined, or in the environment; the rest stays. `None`: it becomes too
+    /// long.
+    fn expand(&self, line: &str) -> Option<String> {
         let mut text = String::with_capacity(line.len());
         let mut rest = line;
         while let Some((before, behind)) = rest.split_once("${") {
             text.push_str(before);
-            let found = behind.split_once('}').and_then(|(name, after)| {
+            let end = behind.bytes().take(LONGEST_NAME).position(|byte| byte == b'}');
+            let found = end.map(|end| (&behind[..end], &behind[end + 1..]));
+            let found = found.and_then(|(name, after)| {
                 let known = self.variables.get(name).cloned();
                 Some((known.or_else(|| (self.environment)(name))?, after))
             });
             match found {
                 Some((value, after)) => {
                     text.push_str(&value);
+                    if text.len() > line.len() + LONGEST_LINE {
+                        return None;
+                    }
                     rest = after;
                 }
                 None => {
@@ -375,7 +422,7 @@ impl Reader<'_> {
             }
         }
         text.push_str(rest);
-        text
+        Some(text)
     }
 }
 

@@ -6,7 +6,8 @@
 //! rules, extensions, pattern, mounts what is mapped, and in which order
 //! ajp, ajp_pings, balancer, plan     workers, as httpd's
 //! emit, emit_server, strip_session, text  the configuration
-//! report, message, source            what has become of each line, and what is wrong with it
+//! bounds                             the most of all that
+//! report, message, source, nearest   what has become of each line, and what is wrong with it
 //! readings, watch                    what is new since the last look at the files
 //! ```
 //!
@@ -17,6 +18,7 @@ mod ajp;
 mod ajp_connections;
 mod ajp_pings;
 mod balancer;
+mod bounds;
 mod convert;
 mod definitions;
 mod directives;
@@ -28,6 +30,7 @@ mod httpd_conf;
 mod macros;
 mod message;
 mod mounts;
+mod nearest;
 mod options;
 mod pattern;
 mod plan;

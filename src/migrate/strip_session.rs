@@ -24,6 +24,9 @@ pub fn write(text: &mut ConfText, parameter: &str, sorted: &[&Rule]) {
         sorted.iter().copied().filter(|rule| rule.is_exclusion && !rule.is_disabled).collect();
     let mut with_exclusions: Vec<&Rule> = Vec::new();
     for mount in sorted.iter().copied().filter(|rule| is_mount(rule)) {
+        if text.is_full() {
+            return;
+        }
         let own = exclusions.iter().filter(|exclusion| {
             (exclusion.worker == "*" || exclusion.worker == mount.worker)
                 && !exclusion.pattern.excludes(&mount.pattern)
