@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::beside::Copied;
 use super::bounds::{self, Count, MOST_RULES};
 use super::directives_dropped::OTHERS;
-use super::httpd_conf::{Directive, Files, HttpdConf, below};
+use super::httpd_conf::{Directive, Files, HttpdConf, JK_HANDLER, below};
 use super::message::Message;
 use super::options::Options;
 use super::pattern::Pattern;
@@ -94,6 +95,8 @@ pub struct JkConf {
     pub worker_properties: Vec<Property>,
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
+    /// What is lost with mod_jk, and is not mod_jk's.
+    pub copied: Vec<Copied>,
     /// JkWatchdogInterval is set.
     pub watchdog: Option<Span>,
     /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
@@ -114,12 +117,26 @@ pub fn gather(
         at: section.at,
         ..Server::default()
     });
-    let all = JkConf { servers: servers.collect(), rewrites: conf.rewrites, ..JkConf::default() };
+    let all = JkConf {
+        servers: servers.collect(),
+        rewrites: conf.rewrites,
+        copied: conf.copied.clone(),
+        ..JkConf::default()
+    };
     let root = conf.server_root.clone();
     let (rules, mounted) = (Count::new("rules", MOST_RULES), HashMap::new());
     let mut gatherer = Gatherer { all, root, files, sources, report, messages, rules, mounted };
     for directive in &conf.directives {
         gatherer.directive(directive);
+    }
+    for line in &conf.copied {
+        // Its arguments may be a password.
+        let name = line.text.split(' ').next().unwrap_or("");
+        gatherer.report.read(line.at, format!("{name} ..."));
+        gatherer.report.kept(line.at, "copied as it is");
+        if let Some(server) = gatherer.all.servers.get_mut(line.server) {
+            server.is_concerned = true;
+        }
     }
     gatherer.all
 }
@@ -149,7 +166,7 @@ struct Gatherer<'g> {
 impl Gatherer<'_> {
     fn directive(&mut self, line: &Directive) {
         if line.is("SetHandler") {
-            if line.words.first().is_some_and(|handler| handler == "jakarta-servlet") {
+            if line.words.first().is_some_and(|handler| handler == JK_HANDLER) {
                 self.read(line);
                 self.report.dropped(
                     line.at,

@@ -1,6 +1,9 @@
 //! The configuration itself: balancers first, then what each server maps to them.
 
+use std::collections::HashMap;
+
 use super::ajp::AjpWorker;
+use super::beside::{self, Copied};
 use super::bounds::{self, MOST_WRITTEN};
 use super::directives::{JkConf, Server};
 use super::emit_server::{self, Inherited};
@@ -82,11 +85,17 @@ pub fn files(
         let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
         context.report.add_otherwise(strip.at, Fate::Kept { as_ });
     }
+    let mut copied: HashMap<usize, Vec<&Copied>> = HashMap::new();
+    for line in &conf.copied {
+        copied.entry(line.server).or_default().push(line);
+    }
     let mut files = Vec::new();
     for (number, server, part) in parts {
         let mut text = ConfText::default();
+        let copied = copied.remove(&number).unwrap_or_default();
         if number == 0 {
             head(&mut text, conf, plan);
+            beside::write(&mut text, &copied, sources);
             for written in &plan.balancers {
                 balancer(&mut text, written, sources);
             }
@@ -96,6 +105,7 @@ pub fn files(
                 0,
                 "Include it where that virtual host has its Jk lines, and remove those.",
             );
+            beside::write(&mut text, &copied, sources);
         }
         text.gap();
         let name = if number == 0 { MAIN_FILE.to_owned() } else { file_name(number, server) };

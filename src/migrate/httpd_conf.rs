@@ -1,12 +1,15 @@
 //! httpd's configuration files, as far as mod_jk's directives need them: sections, Include, Define.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::beside::{self, Around, Copied, Needs, one_line};
 use super::bounds::{self, DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
 use super::emit::WRITTEN;
-use super::macros::Environment;
+use super::macros::{Environment, expand};
 use super::message::Message;
 use super::properties::trim;
+use super::sections::{Section, Sections};
 use super::source::{SourceFile, Sources, Span};
 use super::text::{CONTROL_CHARACTER, control_character};
 use crate::config::Words;
@@ -82,13 +85,15 @@ pub struct HttpdConf {
     pub server_root: Option<String>,
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
+    /// What is lost with mod_jk, and is not mod_jk's.
+    pub copied: Vec<Copied>,
 }
 
 /// As deep as httpd follows Include.
 const DEEPEST: usize = 128;
 
-/// As long as the name of a variable may be.
-const LONGEST_NAME: usize = 4_096;
+/// mod_jk's handler.
+pub const JK_HANDLER: &str = "jakarta-servlet";
 
 /// More files than any configuration has: one that includes itself twice would go on for ever.
 const MOST_FILES: usize = 2_000;
@@ -113,6 +118,7 @@ pub fn read(
         servers: vec![main],
         server_root: root.map(str::to_owned),
         rewrites: None,
+        copied: Vec::new(),
     };
     let mut reader = Reader {
         files,
@@ -120,24 +126,17 @@ pub fn read(
         messages,
         variables,
         conf,
-        sections: Vec::new(),
+        sections: Sections::default(),
         read: 0,
         guesses_root: server_root.is_none(),
         is_stopped: false,
+        opened: 0,
+        unexpanded: String::new(),
         environment,
     };
     let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
     reader.file(path, &bytes, 0);
     Ok(reader.conf)
-}
-
-struct Section {
-    name: String,
-    server: usize,
-    location: Option<Location>,
-    is_skipped: bool,
-    /// Nobody knows here whether, or as what, its lines are in force.
-    is_unknown: bool,
 }
 
 struct Reader<'r> {
@@ -146,12 +145,16 @@ struct Reader<'r> {
     messages: &'r mut Vec<Message>,
     variables: HashMap<String, String>,
     conf: HttpdConf,
-    sections: Vec<Section>,
+    sections: Sections,
     read: usize,
     /// Nobody has said ServerRoot yet.
     guesses_root: bool,
     /// There is too much of it.
     is_stopped: bool,
+    /// Sections so far.
+    opened: usize,
+    /// The line that is read, its variables as they are written.
+    unexpanded: String,
     environment: &'r Environment<'r>,
 }
 
@@ -197,11 +200,14 @@ impl Reader<'_> {
         if joined.is_empty() || joined.starts_with('#') {
             return;
         }
-        let Some(expanded) = self.expand(joined) else {
+        let known = |name: &str| self.variables.get(name).cloned();
+        let known = |name: &str| known(name).or_else(|| (self.environment)(name));
+        let Some(expanded) = expand(joined, known) else {
             let what = "bytes in a line once its variables are put in";
             self.stop(bounds::refusal(file.span(whole), what, LONGEST_LINE));
             return;
         };
+        joined.clone_into(&mut self.unexpanded);
         if expanded == whole {
             self.directive(file, whole, file.span(whole), depth);
             return;
@@ -230,7 +236,9 @@ impl Reader<'_> {
             return;
         }
         let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
-        if let Some(section) = self.sections.iter().find(|s| s.is_unknown && is_jk) {
+        let is_beside = self.sections.need_mod_jk();
+        let unknown = self.sections.unknown(!is_jk);
+        if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
             let (what, help) = if section.is_skipped {
                 (
                     "not read: it is in a <Macro>",
@@ -241,7 +249,10 @@ impl Reader<'_> {
             };
             self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
         }
-        if self.sections.iter().any(|section| section.is_skipped) {
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(beside::comes_into_force(at, name));
+        }
+        if self.sections.is_skipped() {
             return;
         }
         let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
@@ -263,7 +274,13 @@ impl Reader<'_> {
             let text = format!("no-jk has no effect where {name} sets it");
             self.messages.push(Message::warning(at, text).help(help));
         }
-        let server = self.sections.last().map_or(0, |section| section.server);
+        let server = self.sections.server();
+        let is_jk_s_handler = is("SetHandler") && words.iter().any(|word| word == JK_HANDLER);
+        let is_jk_s_module = is("LoadModule") && words.iter().any(|word| word == "jk_module");
+        let is_jk_s = is_jk || is_jk_s_handler || is_jk_s_module;
+        if is_beside && !is_jk_s && !is("Include") && !is("IncludeOptional") {
+            self.copy(name, at);
+        }
         match words.first() {
             Some(pattern) if is("Include") || is("IncludeOptional") => {
                 self.include(pattern, is("IncludeOptional"), at, depth);
@@ -295,13 +312,28 @@ impl Reader<'_> {
                     at,
                     file: file.clone(),
                     server,
-                    location: self.sections.iter().rev().find_map(|s| s.location.clone()),
+                    location: self.sections.location(),
                 });
             }
             _ if server == 0 && name.to_ascii_lowercase().starts_with("rewrite") => {
                 self.conf.rewrites.get_or_insert(at);
             }
             _ => {}
+        }
+    }
+
+    /// The line is lost with mod_jk: it is copied, or told.
+    fn copy(&mut self, name: &str, at: Span) {
+        let text = match one_line(&self.unexpanded) {
+            Ok(_) if beside::is_of_its_place(name) => Err("it counts for the lines behind it"),
+            text => text,
+        };
+        match (text, self.sections.around()) {
+            (Ok(text), Ok(around)) => {
+                let server = self.sections.server();
+                self.conf.copied.push(Copied { server, at, text, around });
+            }
+            (Err(why), _) | (_, Err(why)) => self.messages.push(beside::lost(at, name, why)),
         }
     }
 
@@ -315,7 +347,21 @@ impl Reader<'_> {
             return;
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-        let mut server = self.sections.last().map_or(0, |section| section.server);
+        let mut server = self.sections.server();
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(beside::comes_into_force(at, &format!("<{name}>")));
+        }
+        if is("VirtualHost") && !self.sections.is_skipped() && self.sections.need_mod_jk() {
+            let why = "it is converted as if it stood outside";
+            self.messages.push(beside::lost(at, "this virtual host", why));
+        }
+        let needs = if is("IfModule") { Needs::of(arguments) } else { None };
+        self.opened += 1;
+        let around = match one_line(&self.unexpanded) {
+            Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section before it"),
+            Ok(opening) => Ok(Arc::new(Around { id: self.opened, opening, name: name.into() })),
+            Err(why) => Err(why),
+        };
         let mut location = None;
         let mut is_skipped = false;
         let is_unknown = is("IfVersion") || is("Macro");
@@ -335,8 +381,7 @@ impl Reader<'_> {
             let (not, name) = negated(arguments);
             is_skipped = self.variables.contains_key(name) == not;
         } else if is("IfModule") {
-            let (not, name) = negated(arguments);
-            is_skipped = not && matches!(name, "mod_jk.c" | "jk_module");
+            is_skipped = needs == Some(Needs::NoModJk);
         } else if is("IfFile") {
             let (not, name) = negated(arguments);
             let path = below(self.conf.server_root.as_deref(), name.trim_matches('"'));
@@ -345,7 +390,9 @@ impl Reader<'_> {
         } else if is("Macro") {
             is_skipped = true;
         }
-        self.sections.push(Section { name: name.into(), server, location, is_skipped, is_unknown });
+        let name = name.into();
+        let section = Section { name, server, location, is_skipped, is_unknown, needs, around };
+        self.sections.push(section);
     }
 
     fn close(&mut self, name: &str, at: Span) {
@@ -385,44 +432,18 @@ impl Reader<'_> {
             }
             match self.files.read(&path) {
                 // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
-                Ok(bytes) if is_ours(&bytes) => {}
+                Ok(bytes) if is_ours(&bytes) => {
+                    if self.sections.need_mod_jk() {
+                        let why = "it is what jk2ajp wrote";
+                        self.messages.push(beside::lost(at, &path, why));
+                    }
+                }
                 Ok(bytes) => self.file(&path, &bytes, depth + 1),
                 Err(why) => {
                     self.messages.push(Message::warning(at, format!("{path}: {why}")));
                 }
             }
         }
-    }
-
-    /// `${NAME}` of what is defined, or in the environment; the rest stays. `None`: it becomes too
-    /// long.
-    fn expand(&self, line: &str) -> Option<String> {
-        let mut text = String::with_capacity(line.len());
-        let mut rest = line;
-        while let Some((before, behind)) = rest.split_once("${") {
-            text.push_str(before);
-            let end = behind.bytes().take(LONGEST_NAME).position(|byte| byte == b'}');
-            let found = end.map(|end| (&behind[..end], &behind[end + 1..]));
-            let found = found.and_then(|(name, after)| {
-                let known = self.variables.get(name).cloned();
-                Some((known.or_else(|| (self.environment)(name))?, after))
-            });
-            match found {
-                Some((value, after)) => {
-                    text.push_str(&value);
-                    if text.len() > line.len() + LONGEST_LINE {
-                        return None;
-                    }
-                    rest = after;
-                }
-                None => {
-                    text.push_str("${");
-                    rest = behind;
-                }
-            }
-        }
-        text.push_str(rest);
-        Some(text)
     }
 }
 

@@ -1,7 +1,9 @@
 //! From mod_jk: its configuration read, this module's written. What `jk2ajp` does.
 //!
 //! ```text
-//! httpd_conf, directives, options    the Jk lines of httpd's configuration
+//! httpd_conf, sections               httpd's configuration
+//! directives, options                the Jk lines of httpd's configuration
+//! beside                             and what stands with them in <IfModule mod_jk.c>
 //! properties, macros, definitions    workers.properties as mod_jk reads it
 //! rules, extensions, pattern, mounts what is mapped, and in which order
 //! ajp, ajp_pings, balancer, plan     workers, as httpd's
@@ -18,6 +20,7 @@ mod ajp;
 mod ajp_connections;
 mod ajp_pings;
 mod balancer;
+mod beside;
 mod bounds;
 mod convert;
 mod definitions;
@@ -40,6 +43,7 @@ mod readings;
 mod report;
 mod rules;
 mod secrets;
+mod sections;
 mod source;
 mod strip_session;
 mod text;
