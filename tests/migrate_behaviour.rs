@@ -398,6 +398,11 @@ fn the_main_server_s_rules_are_copied_to_all_virtual_hosts() {
     compare("26-copied-to-all-hosts", &["a", "b"], USUAL);
 }
 
+#[test]
+fn what_stands_beside_jk_lines_in_ifmodule_mod_jk() {
+    compare("30-beside-jk-lines", &[], USUAL);
+}
+
 /// What comes of requests to a port that no virtual host has, with mod_jk and with what is made of it:
 /// the name of who answers, or the status.
 #[track_caller]

@@ -27,7 +27,7 @@ impl RequestAttributes {
         Self { variables: Vec::new(), certificate_chain: None }
     }
 
-    /// Takes a `ProxyAjpEnvVar`. Of two lines with one name the later counts.
+    /// Takes a `ProxyAjpEnvVar`. Of two lines with one name, in capitals or not, the later counts.
     ///
     /// # Errors
     /// [`ConfigError`] for an empty name.
@@ -38,7 +38,7 @@ impl RequestAttributes {
             range: "the name of a variable",
         };
         let owned = CString::new(name).ok().filter(|name| !name.is_empty()).ok_or_else(wrong)?;
-        self.variables.retain(|known| known.name != owned);
+        self.variables.retain(|known| !is_same(&known.name, &owned));
         self.variables.push(EnvVariable { name: owned, default: default.map(Into::into) });
         Ok(())
     }
@@ -52,7 +52,7 @@ impl RequestAttributes {
     /// are added to the main server's).
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
-        let own = |name: &CString| self.variables.iter().any(|known| known.name == *name);
+        let own = |name: &CString| self.variables.iter().any(|known| is_same(&known.name, name));
         let inherited = base.variables.iter().filter(|variable| !own(&variable.name));
         Self {
             variables: self.variables.iter().chain(inherited).cloned().collect(),
@@ -71,6 +71,11 @@ impl RequestAttributes {
     pub fn sends_certificate_chain(&self) -> bool {
         self.certificate_chain.unwrap_or(false)
     }
+}
+
+/// Both name the same variable: httpd looks them up without regard to capitals.
+fn is_same(one: &CString, other: &CString) -> bool {
+    one.as_bytes().eq_ignore_ascii_case(other.as_bytes())
 }
 
 #[cfg(test)]
@@ -100,6 +105,14 @@ mod tests {
         host.set_certificate_chain(true);
         assert!(host.over(&main).sends_certificate_chain());
         assert!(!main.over(&host).over(&main).variables().is_empty());
+    }
+
+    #[test]
+    fn capitals_make_no_other_variable_of_it() {
+        let main = with(&[("T_A", Some("1")), ("t_a", None)]);
+        assert_eq!(main, with(&[("t_a", None)]));
+        let host = with(&[("T_A", Some("2"))]);
+        assert_eq!(host.over(&main), host);
     }
 
     #[test]

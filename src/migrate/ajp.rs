@@ -18,6 +18,8 @@ pub enum Role<'r> {
         secret: Option<&'r str>,
         /// What every member gets: `retry=` and so on.
         parameters: &'r [(&'static str, String)],
+        /// Where it is named a member.
+        named_at: Option<Span>,
     },
 }
 
@@ -61,9 +63,9 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         context.kept(reference, "the template's properties");
     }
     let is_provisional = url(context, &mut made);
-    if let Role::Member { parameters, .. } = role {
+    if let Role::Member { parameters, named_at, .. } = role {
         made.parameters.extend(parameters.iter().cloned());
-        member(context, &mut made, is_provisional);
+        member(context, &mut made, is_provisional, *named_at);
     } else {
         outside(context, name);
         if is_provisional {
@@ -86,6 +88,13 @@ impl AjpWorker {
         self.parameters.retain(|(known, _)| *known != parameter);
         self.parameters.push((parameter, value));
         words
+    }
+
+    /// What a parameter says.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Whether a parameter is there.
@@ -144,7 +153,12 @@ fn is_word(text: &str) -> bool {
     text.len() <= LONGEST_WORD && !text.contains(char::is_whitespace)
 }
 
-fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool) {
+fn member(
+    context: &mut Context<'_>,
+    made: &mut AjpWorker,
+    is_provisional: bool,
+    named_at: Option<Span>,
+) {
     let name = made.name.clone();
     if let Some(route) = context.find(&name, &["route", "jvm_route"]) {
         made.route = route.value.clone();
@@ -152,9 +166,7 @@ fn member(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: bool)
     }
     if !is_word(&made.route) {
         let at = context.find(&name, &["route", "jvm_route"]).map(|route| route.at);
-        let names_it = || context.definitions.iter().find(|d| d.value.contains(&*name));
-        let at = at.or(made.lines.first().copied()).or_else(|| names_it().map(|d| d.at));
-        if let Some(at) = at {
+        if let Some(at) = at.or(made.lines.first().copied()).or(named_at) {
             let text = "mod_proxy takes a route of at most 63 characters without blanks";
             context.messages.push(Message::error(at, text));
         }

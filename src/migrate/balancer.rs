@@ -1,5 +1,7 @@
 //! A worker of type lb, as a balancer of httpd's.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::ajp::{self, AjpWorker, Role};
 use super::extensions::Extensions;
 use super::message::Message;
@@ -43,10 +45,14 @@ pub fn translate(context: &mut Context<'_>, name: &str, is_ajp: &dyn Fn(&str) ->
     }
     attempts(context, name);
     let secret = secret.map(|secret| secret.value.as_str());
-    let role = Role::Member { secret, parameters: &parameters };
+    let named_at = context.find(name, LIST).map(|list| list.at);
+    let role = Role::Member { secret, parameters: &parameters, named_at };
     let members = members(context, name, &role, is_ajp);
     Balancer { name: name.into(), members, settings, session, own_cookie, lines }
 }
+
+/// The members' names: the present name, and the old one.
+pub(super) const LIST: &[&str] = &["balance_workers", "balanced_workers"];
 
 fn sessions(
     context: &mut Context<'_>,
@@ -195,7 +201,7 @@ fn members(
     role: &Role<'_>,
     is_ajp: &dyn Fn(&str) -> bool,
 ) -> Vec<AjpWorker> {
-    let Some(property) = context.find(name, &["balance_workers", "balanced_workers"]) else {
+    let Some(property) = context.find(name, LIST) else {
         let at = context.find(name, &["type"]).map(|kind| kind.at);
         if let Some(at) = at.or(context.lines_of(name).first().copied()) {
             let text = format!("the balancer `{name}` has no members");
@@ -207,7 +213,13 @@ fn members(
     };
     context.kept(property, "BalancerMember");
     let mut members: Vec<AjpWorker> = Vec::new();
+    let names: HashSet<&str> = list(&property.value).collect();
     for member in list(&property.value) {
+        if !context.workers.take(1, property.at, context.messages) {
+            break;
+        }
+        let may_be = |known: &str| known != name && is_ajp(known);
+        context.say_if_undefined(member, &names, property.at, &may_be);
         if members.iter().any(|known| known.name == member) {
             let text = format!("`{member}` is a member twice");
             context.messages.push(Message::error(property.at, text));
@@ -233,9 +245,27 @@ fn members(
         }
         members.push(made);
     }
+    redirects(context, &members);
     shares(context, &mut members, property.at);
     distances(&mut members);
     members
+}
+
+/// `redirect` names the route of another member, or a domain.
+fn redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
+    let routes = members.iter().map(|member| member.route.as_str());
+    let domains = members.iter().filter_map(|member| member.parameter("domain"));
+    let known: BTreeSet<&str> = routes.chain(domains).collect();
+    for member in members {
+        let Some(property) = context.find(&member.name, &["redirect"]) else { continue };
+        if member.parameter("redirect").is_some_and(|route| !known.contains(route)) {
+            let text = format!("no member has the route or domain `{}`", property.value);
+            let message = Message::warning(property.at, text);
+            let like = context.did_you_mean(&property.value, known.iter().copied());
+            let help = like.unwrap_or_else(|| "mod_jk passes the redirect over, too".into());
+            context.messages.push(message.help(help));
+        }
+    }
 }
 
 /// `loadfactor`: 1 to 100, with two decimals.

@@ -1,7 +1,8 @@
 //! From the files to the files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::bounds::{self, Count, MOST_PROPERTY_LINES, MOST_RULES};
 use super::definitions::Definitions;
 use super::directives::{JkConf, Server, gather};
 use super::emit::{self, OutputFile};
@@ -12,7 +13,7 @@ use super::plan;
 use super::properties::{self, Property};
 use super::report::{Fate, Report};
 use super::rules;
-use super::source::Sources;
+use super::source::{SourceFile, Sources};
 use super::values::Context;
 
 /// What is to be read.
@@ -46,6 +47,8 @@ pub struct Conversion {
     /// How often mod_jk would look for another uriworkermap.properties, in seconds; the shortest of
     /// all JkMountFileReload that say more than 0, which is never.
     pub map_reload: Option<u64>,
+    /// How many properties there were, with those that templates gave.
+    pub properties: usize,
 }
 
 impl Conversion {
@@ -85,11 +88,15 @@ pub fn convert(
     let mut lines = std::mem::take(&mut conf.worker_properties);
     let named = conf.workers_file.clone();
     let workers = input.workers.clone().or(named.as_ref().map(|(path, _)| path.clone()));
-    if let Some(path) = workers {
+    if let Some(path) = workers.filter(|_| !sources.are_too_many()) {
         match (files.read(&path), named) {
             (Ok(bytes), _) => {
                 let file = sources.add(&path, &bytes);
-                lines.extend(properties::parse(&file, &mut messages));
+                if sources.are_too_many() {
+                    messages.push(bounds::too_much_read(file.span(first_line(&file))));
+                } else {
+                    lines.extend(properties::parse(&file, &mut messages));
+                }
             }
             (Err(why), Some((_, at))) if input.workers.is_none() => {
                 messages.push(Message::error(at, format!("{path}: {why}")));
@@ -97,12 +104,23 @@ pub fn convert(
             (Err(why), _) => return Err(format!("{path}: {why}")),
         }
     }
-    if let Some(path) = &input.map {
+    if let Some(path) = input.map.as_ref().filter(|_| !sources.are_too_many()) {
         let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
         let file = sources.add(path, &bytes);
-        let found = rules::read_map(&file, &mut report, &mut messages);
-        conf.servers[0].map = Some(found);
-        conf.servers[0].is_concerned = true;
+        let at = file.span(first_line(&file));
+        let mut count = Count::new("rules", MOST_RULES);
+        if sources.are_too_many() {
+            messages.push(bounds::too_much_read(at));
+        } else if count.take(bounds::rules_in(file.text()), at, &mut messages) {
+            let found = rules::read_map(&file, &mut report, &mut messages);
+            conf.servers[0].map = Some(found);
+            conf.servers[0].is_concerned = true;
+        }
+    }
+    let mut count = Count::new("lines of properties", MOST_PROPERTY_LINES);
+    if let Some(line) = lines.get(MOST_PROPERTY_LINES) {
+        let _ = count.take(lines.len(), line.at(), &mut messages);
+        lines.truncate(MOST_PROPERTY_LINES);
     }
     sources.secrets.learn(&lines);
     for line in &lines {
@@ -115,30 +133,23 @@ pub fn convert(
         _ => environment(name),
     };
     let definitions = Definitions::read(lines, &environment, &mut messages);
-    let mut context = Context {
-        definitions: &definitions,
-        report: &mut report,
-        messages: &mut messages,
-        is_old: input.is_old,
-    };
+    let mut context = Context::new(&definitions, &mut report, &mut messages, input.is_old);
     let mut plan = plan::workers(&mut context);
     let files = emit::files(&mut context, &mut plan, &conf, &sources);
     finish(&mut report, &definitions, &macros, input.is_old);
     // A template is read for each worker that has it.
-    let mut said: Vec<Message> = Vec::new();
-    messages.retain(|message| {
-        let is_new = !said.contains(message);
-        if is_new {
-            said.push(message.clone());
-        }
-        is_new
-    });
-    let mut conversion =
-        Conversion { sources, messages, report, files, map_reload: conf.map_reload };
+    let mut said: HashSet<Message> = HashSet::new();
+    messages.retain(|message| said.insert(message.clone()));
+    let (map_reload, properties) = (conf.map_reload, definitions.properties.so_far());
+    let mut conversion = Conversion { sources, messages, report, files, map_reload, properties };
     if conversion.has_failed() {
         conversion.files.clear();
     }
     Ok(conversion)
+}
+
+fn first_line(file: &SourceFile) -> &str {
+    file.text().split('\n').next().unwrap_or("")
 }
 
 /// Says of the remaining lines why nothing has been said of them.

@@ -1,12 +1,15 @@
 //! What workers.properties comes to: macros put in, duplicates settled, templates copied.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::bounds::{Count, MOST_PROPERTIES, MOST_PROPERTY_BYTES};
 use super::macros::{Environment, substitute};
 use super::message::Message;
+use super::nearest::did_you_mean;
 use super::properties::Property;
 use super::property_table::{known, most_like};
 use super::source::Span;
+use super::text::CONTROL_CHARACTER;
 
 /// A name with the value that counts.
 #[derive(Clone, Debug)]
@@ -22,19 +25,31 @@ pub struct Definition {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Definitions {
     entries: Vec<Definition>,
-    by_name: HashMap<String, usize>,
+    by_name: BTreeMap<String, usize>,
+    /// Names that stand before a property.
+    workers: BTreeSet<String>,
     /// Lines that a later one has replaced.
     pub replaced: Vec<Span>,
+    /// How many there are, inherited ones included.
+    pub properties: Count,
+    /// Bytes of all names and values.
+    pub bytes: Count,
 }
 
 /// As deep as mod_jk follows templates of templates.
 const DEEPEST: usize = 20;
 
-/// More entries than any configuration has; a template that contains itself would go on for ever.
-const MOST: usize = 20_000;
+/// How far a template has been copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copied {
+    /// Its own template is, at the moment.
+    Begun,
+    /// All of it.
+    Done,
+}
 
 impl Definitions {
     /// Takes the lines in their order.
@@ -43,11 +58,24 @@ impl Definitions {
         environment: &Environment<'_>,
         messages: &mut Vec<Message>,
     ) -> Self {
-        let mut all = Self::default();
-        for property in properties {
-            all.add(property, environment, messages);
+        let mut all = Self {
+            entries: Vec::new(),
+            by_name: BTreeMap::new(),
+            workers: BTreeSet::new(),
+            replaced: Vec::new(),
+            properties: Count::new("properties, with what templates give", MOST_PROPERTIES),
+            bytes: Count::new(
+                "bytes of names and values, with what macros and templates give",
+                MOST_PROPERTY_BYTES,
+            ),
+        };
+        let is_read =
+            properties.into_iter().all(|property| all.add(property, environment, messages));
+        if is_read {
+            all.resolve_references(messages);
         }
-        all.resolve_references(messages);
+        let names = all.entries.iter().filter_map(|entry| worker_of(&entry.name));
+        all.workers = names.map(str::to_owned).collect();
         all
     }
 
@@ -57,22 +85,42 @@ impl Definitions {
         self.by_name.get(name).map(|at| &self.entries[*at])
     }
 
-    /// All, in the order of their first lines; inherited ones follow.
-    pub fn iter(&self) -> impl Iterator<Item = &Definition> {
-        self.entries.iter()
+    /// Those whose names begin so, in the order of their first lines; inherited ones follow.
+    pub fn beginning(&self, with: &str) -> impl Iterator<Item = &Definition> {
+        self.places(with).into_iter().map(|at| &self.entries[at])
     }
 
+    fn places(&self, start: &str) -> Vec<usize> {
+        let from = self.by_name.range(start.to_owned()..);
+        let found = from.take_while(|(name, _)| name.starts_with(start));
+        let mut places: Vec<usize> = found.map(|(_, at)| *at).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Some line says something of this worker.
+    #[must_use]
+    pub fn has_worker(&self, name: &str) -> bool {
+        self.workers.contains(name)
+    }
+
+    /// The workers, and what is used as a template.
+    pub fn workers(&self) -> impl Iterator<Item = &str> {
+        self.workers.iter().map(String::as_str)
+    }
+
+    /// `false`: there are too many.
     fn add(
         &mut self,
         property: Property,
         environment: &Environment<'_>,
         messages: &mut Vec<Message>,
-    ) {
+    ) -> bool {
         let is_worker_s = property.name.starts_with("worker.");
         let known = known(&property.name).filter(|_| is_worker_s);
         if is_worker_s && known.is_none() {
             messages.push(unknown(&property));
-            return;
+            return true;
         }
         if let Some(known) = known.filter(|known| known.deprecated) {
             let text = format!("`{}` is an old name or of no use any more", known.name);
@@ -83,12 +131,19 @@ impl Definitions {
             );
         }
         let defined = |name: &str| self.named(name).map(|known| known.value.clone());
-        let (mut value, unknown) = substitute(&property.value, defined, environment);
+        let (value, unknown) = substitute(&property.value, defined, environment);
         for name in unknown {
             let text =
                 format!("$({name}) is defined neither before this line nor in the environment");
             messages
                 .push(Message::warning(property.value_at, text).help("it stays as it is written"));
+        }
+        if value.contains(char::is_control) {
+            messages.push(
+                Message::error(property.value_at, CONTROL_CHARACTER)
+                    .help("a macro puts it in, from the environment"),
+            );
+            return true;
         }
         if value.contains("${") {
             let text = "httpd takes ${NAME} for a variable of its own where NAME is defined";
@@ -97,83 +152,135 @@ impl Definitions {
                 message.help("see that no Define and no variable of its environment has that name"),
             );
         }
-        let mut lines = vec![property.at()];
-        if let Some(at) = self.by_name.get(&property.name).copied() {
-            let before = &mut self.entries[at];
-            if let Some(joint) = known.and_then(|known| known.joined_by) {
-                value = format!("{}{joint}{value}", before.value);
-                lines.splice(0..0, before.lines.iter().copied());
-            } else {
-                let text = format!("`{}` was defined before; this line counts", property.name);
-                messages.push(Message::warning(property.name_at, text));
-                self.replaced.extend(&before.lines);
-            }
-            *before = Definition { value, lines, at: property.value_at, ..before.clone() };
-            return;
+        let Some(at) = self.by_name.get(&property.name).copied() else {
+            let lines = vec![property.at()];
+            let new = Definition { name: property.name, value, lines, at: property.value_at };
+            return self.push(new, property.value_at, messages);
+        };
+        let size = property.name.len() + value.len();
+        if !self.bytes.take(size, property.value_at, messages) {
+            return false;
         }
-        self.push(Definition { name: property.name, value, lines, at: property.value_at });
+        let before = &mut self.entries[at];
+        if let Some(joint) = known.and_then(|known| known.joined_by) {
+            before.value.push(joint);
+            before.value.push_str(&value);
+        } else {
+            let text = format!("`{}` was defined before; this line counts", property.name);
+            messages.push(Message::warning(property.name_at, text));
+            self.replaced.append(&mut before.lines);
+            before.value = value;
+        }
+        before.lines.push(property.at());
+        before.at = property.value_at;
+        true
     }
 
-    fn push(&mut self, definition: Definition) {
-        self.by_name.insert(definition.name.clone(), self.entries.len());
-        self.entries.push(definition);
+    /// `false`: there are too many.
+    fn push(&mut self, new: Definition, for_: Span, messages: &mut Vec<Message>) -> bool {
+        let size = new.name.len() + new.value.len();
+        let fits = self.properties.take(1, for_, messages) && self.bytes.take(size, for_, messages);
+        if fits {
+            self.by_name.insert(new.name.clone(), self.entries.len());
+            self.entries.push(new);
+        }
+        fits
     }
 
     /// Gives every name what it lacks of its template.
     fn resolve_references(&mut self, messages: &mut Vec<Message>) {
+        let mut copied = HashMap::new();
         let mut at = 0;
         while at < self.entries.len() {
-            if self.entries[at].name.starts_with("worker.")
-                && self.entries[at].name.ends_with(REFERENCE)
-                && !self.resolve(at, 0, messages)
-            {
+            if is_reference(&self.entries[at].name) && !self.resolve(at, 0, &mut copied, messages) {
                 return;
             }
             at += 1;
         }
     }
 
-    fn resolve(&mut self, at: usize, depth: usize, messages: &mut Vec<Message>) -> bool {
+    fn resolve(
+        &mut self,
+        at: usize,
+        depth: usize,
+        copied: &mut HashMap<usize, Copied>,
+        messages: &mut Vec<Message>,
+    ) -> bool {
         let reference = self.entries[at].clone();
-        if depth > DEEPEST {
-            let text = "templates refer to templates more than 20 deep, or in a circle";
+        let template = &reference.value;
+        match copied.insert(at, Copied::Begun) {
+            Some(Copied::Done) => {
+                copied.insert(at, Copied::Done);
+                return true;
+            }
+            Some(Copied::Begun) => {
+                let text = format!("the template `{template}` refers to itself, in a circle");
+                messages.push(Message::error(reference.at, text));
+                return false;
+            }
+            None => {}
+        }
+        let name = reference.name.strip_suffix(REFERENCE).unwrap_or(&reference.name);
+        if name.strip_prefix(&**template).is_some_and(|rest| rest.starts_with('.')) {
+            let text = format!("the template `{template}` contains itself: `{name}` is part of it");
             messages.push(Message::error(reference.at, text));
             return false;
         }
-        let template = &reference.value;
+        if depth > DEEPEST {
+            let text = "templates refer to templates more than 20 deep";
+            messages.push(Message::error(reference.at, text));
+            return false;
+        }
         if let Some(further) = self.by_name.get(&format!("{template}{REFERENCE}")).copied() {
-            if !self.resolve(further, depth + 1, messages) {
+            if !self.resolve(further, depth + 1, copied, messages) {
                 return false;
             }
         }
         let from = format!("{template}.");
-        let to = reference.name.strip_suffix("reference").unwrap_or(&reference.name);
-        let mut found = false;
-        for at in 0..self.entries.len() {
-            let Some(property) = self.entries[at].name.strip_prefix(&from) else { continue };
-            found = true;
-            let name = format!("{to}{property}");
-            if !self.by_name.contains_key(&name) {
-                let inherited = Definition { name, ..self.entries[at].clone() };
-                self.push(inherited);
+        let properties = self.places(&from);
+        for at in &properties {
+            let inherited = format!("{name}.{}", &self.entries[*at].name[from.len()..]);
+            if !self.by_name.contains_key(&inherited) {
+                let inherited = Definition { name: inherited, ..self.entries[*at].clone() };
+                if !self.push(inherited, reference.at, messages) {
+                    return false;
+                }
             }
         }
-        if !found {
-            let text = format!("there is no template `{template}`");
-            messages.push(
-                Message::error(reference.at, text)
-                    .help("a template is the name before the last part: worker.common for worker.common.port=8009"),
-            );
-        }
-        if self.entries.len() > MOST {
-            messages.push(Message::error(reference.at, "this template contains itself"));
+        if properties.is_empty() {
+            messages.push(self.no_template(&reference));
             return false;
         }
-        found
+        copied.insert(at, Copied::Done);
+        true
+    }
+
+    fn no_template(&self, reference: &Definition) -> Message {
+        let template = &*reference.value;
+        let usual = "a template is the name before the last part: worker.common for worker.common.port=8009";
+        let own = reference.name.strip_suffix(REFERENCE);
+        let names = self.entries.iter().filter_map(|entry| Some(entry.name.rsplit_once('.')?.0));
+        let names: BTreeSet<&str> = names.filter(|name| Some(*name) != own).collect();
+        // The `worker.` before it is easily forgotten.
+        let like =
+            names.iter().copied().find(|name| name.strip_prefix("worker.") == Some(template));
+        let like = like.map(|like| format!("did you mean `{like}`?"));
+        let like = like.or_else(|| did_you_mean(template, names.into_iter()));
+        Message::error(reference.at, format!("there is no template `{template}`"))
+            .help(like.unwrap_or_else(|| usual.into()))
     }
 }
 
 const REFERENCE: &str = ".reference";
+
+fn is_reference(name: &str) -> bool {
+    name.starts_with("worker.") && name.ends_with(REFERENCE)
+}
+
+/// `a` of `worker.a.port`.
+fn worker_of(name: &str) -> Option<&str> {
+    Some(name.strip_prefix("worker.")?.rsplit_once('.')?.0)
+}
 
 fn unknown(property: &Property) -> Message {
     let last = property.name.rsplit('.').next().unwrap_or("");
@@ -188,80 +295,5 @@ fn unknown(property: &Property) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::message::Severity;
-    use super::super::properties::parse;
-    use super::super::source::Sources;
-    use super::*;
-
-    fn read(text: &str) -> (Definitions, Vec<Message>) {
-        let mut messages = Vec::new();
-        let lines = parse(&Sources::default().add("f", text.as_bytes()), &mut messages);
-        let environment = |name: &str| (name == "HOME").then(|| "/home".to_owned());
-        let all = Definitions::read(lines, &environment, &mut messages);
-        (all, messages)
-    }
-
-    fn value<'a>(all: &'a Definitions, name: &str) -> Option<&'a str> {
-        all.named(name).map(|found| &*found.value)
-    }
-
-    #[test]
-    fn macros_are_what_stands_above_or_in_the_environment() {
-        let (all, messages) = read(
-            "H=node\nworker.a.host=$(H).example.org\nworker.a.source=$(HOME)\nworker.a.route=$(no)",
-        );
-        assert_eq!(value(&all, "worker.a.host"), Some("node.example.org"));
-        assert_eq!(value(&all, "worker.a.source"), Some("/home"));
-        assert_eq!(value(&all, "worker.a.route"), Some("$(no)"));
-        assert_eq!(messages.len(), 1);
-        assert_eq!(messages[0].severity, Severity::Warning);
-    }
-
-    #[test]
-    fn lists_go_on_and_of_the_rest_the_last_one_counts() {
-        let (all, messages) =
-            read("worker.list=a\nworker.list=b\nworker.a.port=1\nworker.a.port=2");
-        assert_eq!(value(&all, "worker.list"), Some("a,b"));
-        assert_eq!(all.named("worker.list").unwrap().lines.len(), 2);
-        assert_eq!(value(&all, "worker.a.port"), Some("2"));
-        assert_eq!((messages.len(), all.replaced.len()), (1, 1));
-    }
-
-    #[test]
-    fn a_template_gives_what_is_lacking_also_of_its_own_template() {
-        let (all, messages) = read(
-            "worker.base.port=1\nworker.base.host=h\nworker.mid.reference=worker.base\nworker.mid.port=2\n\
-             worker.a.reference=worker.mid\nworker.a.lbfactor=3",
-        );
-        let of = |property: &str| value(&all, &format!("worker.a.{property}"));
-        assert_eq!((of("port"), of("host"), of("lbfactor")), (Some("2"), Some("h"), Some("3")));
-        assert!(messages.is_empty());
-    }
-
-    #[test]
-    fn a_template_that_is_not_there_or_goes_in_a_circle_is_an_error() {
-        for text in [
-            "worker.a.reference=worker.none",
-            "worker.a.reference=worker.b\nworker.b.reference=worker.a",
-            "worker.a.reference=worker.a",
-        ] {
-            let (_, messages) = read(text);
-            assert!(messages.iter().any(|m| m.severity == Severity::Error), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_template_of_everything_ends() {
-        let lines: String = (0..40).map(|n| format!("worker.w{n}.reference=worker\n")).collect();
-        let (_, messages) = read(&lines);
-        assert!(messages.iter().any(|m| m.text.contains("contains itself")), "{messages:?}");
-    }
-
-    #[test]
-    fn an_unknown_property_is_an_error_that_says_what_was_meant() {
-        let (_, messages) = read("worker.a.lbfaktor=1");
-        assert_eq!(messages[0].severity, Severity::Error);
-        assert_eq!(messages[0].help.as_deref(), Some("did you mean `lbfactor`?"));
-    }
-}
+#[path = "definitions_tests.rs"]
+mod tests;

@@ -1,13 +1,19 @@
 //! The Jk* directives, gathered by the server they are for.
 
+use std::collections::HashMap;
+
+use super::beside::Copied;
+use super::bounds::{self, Count, MOST_RULES};
 use super::directives_dropped::OTHERS;
-use super::httpd_conf::{Directive, Files, HttpdConf, below};
+use super::httpd_conf::{Directive, Files, HttpdConf, JK_HANDLER, below};
 use super::message::Message;
 use super::options::Options;
+use super::pattern::Pattern;
 use super::properties::{self, Property};
 use super::report::Report;
 use super::rules::{self, Left, Origin, Rule};
 use super::source::{Sources, Span};
+use super::text::CONTROL_CHARACTER;
 
 /// JkMountCopy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +37,15 @@ pub struct EnvVar {
     pub at: Span,
 }
 
+/// JkStripSession.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripSession {
+    /// The parameter that is taken off; `None`: Off.
+    pub parameter: Option<String>,
+    /// The line.
+    pub at: Span,
+}
+
 /// What one server's lines say.
 #[derive(Clone, Debug, Default)]
 pub struct Server {
@@ -50,12 +65,23 @@ pub struct Server {
     pub options: Options,
     /// JkEnvVar.
     pub env_vars: Vec<EnvVar>,
-    /// JkStripSession: the parameter that is taken off.
-    pub strip_session: Option<(String, Span)>,
+    /// JkStripSession.
+    pub strip_session: Option<StripSession>,
     /// JkLogLevel, as LogLevel has it.
     pub log_level: Option<(&'static str, Span)>,
+    /// A mount or a JkMountFile stands here: mod_jk has a map of this server's own.
+    pub has_map: bool,
     /// Something of mod_jk's stands here.
     pub is_concerned: bool,
+}
+
+impl Server {
+    /// The place of one of its rules.
+    #[must_use]
+    pub fn some_rule(&self) -> Option<Span> {
+        let mut rules = self.mounts.iter().chain(self.map.iter().flatten());
+        rules.next().map(|rule| rule.at)
+    }
 }
 
 /// Everything that the configuration says of mod_jk.
@@ -69,6 +95,8 @@ pub struct JkConf {
     pub worker_properties: Vec<Property>,
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
+    /// What is lost with mod_jk, and is not mod_jk's.
+    pub copied: Vec<Copied>,
     /// JkWatchdogInterval is set.
     pub watchdog: Option<Span>,
     /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
@@ -89,13 +117,38 @@ pub fn gather(
         at: section.at,
         ..Server::default()
     });
-    let all = JkConf { servers: servers.collect(), rewrites: conf.rewrites, ..JkConf::default() };
+    let all = JkConf {
+        servers: servers.collect(),
+        rewrites: conf.rewrites,
+        copied: conf.copied.clone(),
+        ..JkConf::default()
+    };
     let root = conf.server_root.clone();
-    let mut gatherer = Gatherer { all, root, files, sources, report, messages };
+    let (rules, mounted) = (Count::new("rules", MOST_RULES), HashMap::new());
+    let mut gatherer = Gatherer { all, root, files, sources, report, messages, rules, mounted };
     for directive in &conf.directives {
         gatherer.directive(directive);
     }
+    for line in &conf.copied {
+        // Its arguments may be a password.
+        let name = line.text.split(' ').next().unwrap_or("");
+        gatherer.report.read(line.at, format!("{name} ..."));
+        gatherer.report.kept(line.at, "copied as it is");
+        if let Some(server) = gatherer.all.servers.get_mut(line.server) {
+            server.is_concerned = true;
+        }
+    }
     gatherer.all
+}
+
+/// Directives that may stand in the main server alone.
+const GLOBAL: [&str; 5] =
+    ["jkworkersfile", "jkworkerproperty", "jkwatchdoginterval", "jkshmfile", "jkshmsize"];
+
+const DOES_NOT_START: &str = "httpd does not start with this line in mod_jk either";
+
+fn not_in_a_host(at: Span, what: &str) -> Message {
+    Message::error(at, format!("{what} may not stand in <VirtualHost>")).help(DOES_NOT_START)
 }
 
 struct Gatherer<'g> {
@@ -105,12 +158,15 @@ struct Gatherer<'g> {
     sources: &'g mut Sources,
     report: &'g mut Report,
     messages: &'g mut Vec<Message>,
+    rules: Count,
+    /// Where a server has the mount or exclusion of a pattern.
+    mounted: HashMap<(usize, Pattern, bool), usize>,
 }
 
 impl Gatherer<'_> {
     fn directive(&mut self, line: &Directive) {
         if line.is("SetHandler") {
-            if line.words.first().is_some_and(|handler| handler == "jakarta-servlet") {
+            if line.words.first().is_some_and(|handler| handler == JK_HANDLER) {
                 self.read(line);
                 self.report.dropped(
                     line.at,
@@ -137,6 +193,15 @@ impl Gatherer<'_> {
             self.messages.push(Message::error(line.at, format!("{} without a value", line.name)));
             return;
         };
+        if line.server > 0 && GLOBAL.contains(&&*name) {
+            self.messages.push(not_in_a_host(line.at, &line.name));
+            return;
+        }
+        if line.location.is_some() && !matches!(&*name, "jkmount" | "jkunmount") {
+            let text = format!("{} may not stand in <Location>", line.name);
+            self.messages.push(Message::error(line.at, text).help(DOES_NOT_START));
+            return;
+        }
         match name.as_str() {
             "jkworkersfile" => {
                 if self.all.workers_file.is_some() {
@@ -167,7 +232,13 @@ impl Gatherer<'_> {
                         return;
                     }
                 };
-                self.server(line).copy = Some(copy);
+                if copy == MountCopy::All && line.server > 0 {
+                    self.messages.push(not_in_a_host(line.at, "JkMountCopy All"));
+                    return;
+                }
+                // In mod_jk, All is a switch of its own, which no other word takes back.
+                let known = &mut self.server(line).copy;
+                *known = known.filter(|known| *known == MountCopy::All).or(Some(copy));
                 self.report.kept(line.at, "each virtual host's file has all rules that hold in it");
             }
             "jkoptions" => {
@@ -182,20 +253,16 @@ impl Gatherer<'_> {
                 };
                 let variable = EnvVar { name: first.clone(), default, at: line.at };
                 let variables = &mut self.server(line).env_vars;
-                variables.retain(|known| known.name != variable.name);
-                variables.push(variable);
+                // httpd's names of variables are the same in capitals and not; mod_jk sends the
+                // first one's letters with the last one's default.
+                let same = |known: &&mut EnvVar| known.name.eq_ignore_ascii_case(&variable.name);
+                match variables.iter_mut().find(same) {
+                    Some(known) => *known = EnvVar { name: known.name.clone(), ..variable },
+                    None => variables.push(variable),
+                }
                 self.report.kept(line.at, words);
             }
-            "jkstripsession" => {
-                if first.eq_ignore_ascii_case("on") {
-                    let parameter = line.words.get(1).map_or(";jsessionid", |word| word);
-                    let parameter = parameter.trim_start_matches(';').to_owned();
-                    self.server(line).strip_session = Some((parameter, line.at));
-                    self.report.kept(line.at, "a RewriteRule");
-                } else {
-                    self.report.kept(line.at, "nothing: it is so anyway");
-                }
-            }
+            "jkstripsession" => self.strip_session(line, first),
             "jkloglevel" => self.log_level(line, first),
             "jkwatchdoginterval" => {
                 if first.trim() != "0" {
@@ -239,6 +306,10 @@ impl Gatherer<'_> {
                 return;
             }
         };
+        if pattern.contains(char::is_control) {
+            self.messages.push(Message::error(line.at, CONTROL_CHARACTER));
+            return;
+        }
         if line.location.as_ref().is_some_and(|location| location.is_expression) {
             self.messages.push(
                 Message::warning(line.at, "mod_jk takes the expression of this section for a path")
@@ -252,31 +323,46 @@ impl Gatherer<'_> {
         let worker = whole.rfind(&**worker).map_or(&**worker, |at| &whole[at..at + worker.len()]);
         let left = Left { pattern: &pattern, excludes, at: line.at };
         let found = rules::parse(&line.file, left, worker, Origin::Directive, self.messages);
+        self.server(line).has_map = true;
+        if !self.rules.take(found.len(), line.at, self.messages) {
+            return;
+        }
         let mounts = &mut self.all.servers[line.server].mounts;
         for rule in found {
             // mod_jk keeps them by their pattern.
-            let same = |known: &Rule| {
-                known.pattern == rule.pattern && known.is_exclusion == rule.is_exclusion
-            };
-            if let Some(known) = mounts.iter_mut().find(|known| same(known)) {
+            let key = (line.server, rule.pattern.clone(), rule.is_exclusion);
+            let known = self.mounted.get(&key).and_then(|at| mounts.get_mut(*at));
+            if let Some(known) = known {
                 let text =
                     format!("`{}` was mounted before; this line counts", rule.pattern.as_str());
                 self.messages.push(Message::warning(line.at, text));
                 self.report.dropped(known.at, "a later line has the same pattern", "");
                 *known = rule;
             } else {
+                self.mounted.insert(key, mounts.len());
                 mounts.push(rule);
             }
         }
     }
 
     fn mount_file(&mut self, line: &Directive, path: &str) {
+        if self.sources.are_too_many() {
+            return;
+        }
         let path = below(self.root.as_deref(), path);
         match self.files.read(&path) {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
+                if self.sources.are_too_many() {
+                    self.messages.push(bounds::too_much_read(line.at));
+                    return;
+                }
+                if !self.rules.take(bounds::rules_in(file.text()), line.at, self.messages) {
+                    return;
+                }
                 let rules = rules::read_map(&file, self.report, self.messages);
-                self.server(line).map = Some(rules);
+                let server = self.server(line);
+                (server.map, server.has_map) = (Some(rules), true);
                 self.report.changed(
                     line.at,
                     "its rules are in this configuration",
@@ -284,10 +370,8 @@ impl Gatherer<'_> {
                 );
             }
             Err(why) => {
-                self.messages.push(
-                    Message::error(line.at, format!("{path}: {why}"))
-                        .help("httpd does not start with this line in mod_jk either"),
-                );
+                self.messages
+                    .push(Message::error(line.at, format!("{path}: {why}")).help(DOES_NOT_START));
             }
         }
     }
@@ -305,6 +389,25 @@ impl Gatherer<'_> {
             "jk2ajp --watch",
             "httpd itself does not look: let jk2ajp run beside it, with --output DIRECTORY --watch.",
         );
+    }
+
+    fn strip_session(&mut self, line: &Directive, flag: &str) {
+        let parameter = match flag.to_ascii_lowercase().as_str() {
+            "on" => {
+                let parameter = line.words.get(1).map_or(";jsessionid", |word| word);
+                Some(parameter.trim_start_matches(';').to_owned())
+            }
+            "off" => {
+                self.report.kept(line.at, "no RewriteRule");
+                None
+            }
+            _ => {
+                let text = "JkStripSession is On or Off";
+                self.messages.push(Message::error(line.at, text));
+                return;
+            }
+        };
+        self.server(line).strip_session = Some(StripSession { parameter, at: line.at });
     }
 
     fn log_level(&mut self, line: &Directive, level: &str) {

@@ -1,14 +1,19 @@
 //! The configuration itself: balancers first, then what each server maps to them.
 
+use std::collections::HashMap;
+
 use super::ajp::AjpWorker;
+use super::beside::{self, Copied};
+use super::bounds::{self, MOST_WRITTEN};
 use super::directives::{JkConf, Server};
 use super::emit_server::{self, Inherited};
-use super::mounts::{copies, mounts_of_worker, rules_of};
+use super::mounts::{copies, mounts_of_worker, rules_of, shares};
 use super::plan::{Plan, Written};
+use super::report::Fate;
 use super::rules::Rule;
 use super::source::Sources;
 use super::text::{ConfText, origins, word};
-use super::values::Context;
+use super::values::{Context, list};
 
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +54,48 @@ pub fn files(
         if !is_main && !server.is_concerned && !has_main_s {
             continue;
         }
+        let copied = if has_main_s { base } else { None };
+        let of = |server: &Server| {
+            server.mounts.len() + server.map.as_ref().map_or(0, Vec::len) + workers_mounts.len()
+        };
+        let some = server.at.or_else(|| server.some_rule());
+        if let Some(at) = some {
+            let many = of(server) + copied.map_or(0, of);
+            if !context.rules.take(many, at, context.messages) {
+                break;
+            }
+        }
         let mut rules = rules_of(server, base);
-        if has_main_s {
+        // They are in the main server's map, and in no copy of it.
+        if base.is_none_or(|main| shares(server, main)) {
             rules.extend(workers_mounts.iter().cloned());
         }
         let inherited = Inherited { base, has_hosts, is_unreachable, rewrites: conf.rewrites };
         let part = emit_server::write(context, plan, server, &rules, &inherited, sources);
-        parts.push((number, server, part));
+        context.room = context.room.saturating_sub(part.len());
+        if part.is_full() {
+            if let Some(at) = some.or(rules.first().map(|rule| rule.at)) {
+                context.messages.push(bounds::refusal(at, WRITTEN_BYTES, MOST_WRITTEN));
+            }
+            return Vec::new();
+        }
+        parts.push((number, server, part.into_string()));
+    }
+    for strip in conf.servers.iter().filter_map(|server| server.strip_session.as_ref()) {
+        let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
+        context.report.add_otherwise(strip.at, Fate::Kept { as_ });
+    }
+    let mut copied: HashMap<usize, Vec<&Copied>> = HashMap::new();
+    for line in &conf.copied {
+        copied.entry(line.server).or_default().push(line);
     }
     let mut files = Vec::new();
     for (number, server, part) in parts {
         let mut text = ConfText::default();
+        let copied = copied.remove(&number).unwrap_or_default();
         if number == 0 {
             head(&mut text, conf, plan);
+            beside::write(&mut text, &copied, sources);
             for written in &plan.balancers {
                 balancer(&mut text, written, sources);
             }
@@ -71,6 +105,7 @@ pub fn files(
                 0,
                 "Include it where that virtual host has its Jk lines, and remove those.",
             );
+            beside::write(&mut text, &copied, sources);
         }
         text.gap();
         let name = if number == 0 { MAIN_FILE.to_owned() } else { file_name(number, server) };
@@ -81,6 +116,9 @@ pub fn files(
     files
 }
 
+const WRITTEN_BYTES: &str = "bytes to be written: each exclusion stands before each mount of its worker, \
+     and copied rules in each virtual host";
+
 /// `worker.x.mount` of all listed workers.
 fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
     let mut names: Vec<&String> = plan.workers.keys().collect();
@@ -89,6 +127,9 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
     for name in names {
         let Some(property) = context.find(name, &["mount"]) else { continue };
         context.kept(property, "ProxyPassMatch for each pattern");
+        if !context.rules.take(list(&property.value).count(), property.at, context.messages) {
+            break;
+        }
         rules.extend(mounts_of_worker(name, &property.value, property.at, context.messages));
     }
     rules
@@ -110,7 +151,10 @@ fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
     modules.extend(["bytraffic", "bybusyness"].into_iter().filter(|method| uses(method)).map(
         |method| if method == "bytraffic" { "lbmethod_bytraffic" } else { "lbmethod_bybusyness" },
     ));
-    if conf.servers.iter().any(|server| server.strip_session.is_some()) {
+    let strips = |server: &Server| {
+        server.strip_session.as_ref().is_some_and(|strip| strip.parameter.is_some())
+    };
+    if conf.servers.iter().any(strips) {
         modules.push("rewrite");
     }
     text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));

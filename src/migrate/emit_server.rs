@@ -1,17 +1,20 @@
 //! What one server maps: its rules in mod_jk's order, and what is different for some of them.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::directives::Server;
 use super::emit;
 use super::extensions::Extensions;
 use super::message::Message;
+use super::mounts::shares;
 use super::options::{Choice, Options, UNSAFE};
 use super::pattern::Pattern;
 use super::plan::{Manner, Plan, Worker};
 use super::report::Fate;
 use super::rules::Rule;
 use super::source::{Sources, Span};
+use super::strip_session;
 use super::text::{ConfText, quoted, word};
 use super::values::Context;
 
@@ -39,18 +42,22 @@ pub(super) fn write(
     rules: &[Rule],
     inherited: &Inherited<'_>,
     sources: &Sources,
-) -> String {
+) -> ConfText {
     let empty = Options::default();
     let base = inherited.base.map_or(&empty, |base| &base.options);
-    let options = server.options.over(base);
-    let mut part =
-        Part { context, plan, sources, text: ConfText::default(), options, has_nowhere: false };
+    let mut options = server.options.over(base);
+    if inherited.base.is_some_and(|main| shares(server, main)) {
+        options = options.with(Choice::RejectUnsafe, base.has(Choice::RejectUnsafe));
+    }
+    let strip_session = strip_session::in_force(server, inherited.base);
+    let text = ConfText::within(context.room);
+    let mut part = Part { context, plan, sources, text, options, has_nowhere: false };
     part.words(server, base);
-    if !rules.is_empty() || server.strip_session.is_some() {
+    if !rules.is_empty() || strip_session.is_some() {
         // Where no other virtual host is: what the main server is in mod_jk.
         let is_apart = inherited.base.is_none() && inherited.has_hosts;
         if is_apart && inherited.is_unreachable {
-            let session = server.strip_session.iter().map(|(_, at)| *at);
+            let session = strip_session.iter().map(|(_, at)| *at);
             for at in rules.iter().map(|rule| rule.at).chain(session) {
                 let why = "no request comes to the main server: a virtual host takes all of them";
                 let fate = Fate::Dropped {
@@ -59,7 +66,7 @@ pub(super) fn write(
                 };
                 part.context.report.add_otherwise(at, fate);
             }
-            return part.text.into_string();
+            return part.text;
         }
         part.text.gap();
         if is_apart {
@@ -87,12 +94,17 @@ pub(super) fn write(
         sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
         part.rules(&sorted);
         part.differences(&sorted);
-        part.strip_session(server, &sorted);
+        if let Some((parameter, at)) = strip_session {
+            part.text.gap();
+            part.text.comment(0, &format!("{}: JkStripSession", sources.line(at)));
+            strip_session::write(&mut part.text, parameter, &sorted);
+            part.context.report.kept(at, "a RewriteRule");
+        }
         if is_apart {
             part.text.line(0, "</VirtualHost>");
         }
     }
-    part.text.into_string()
+    part.text
 }
 
 struct Part<'p, 'c> {
@@ -129,9 +141,7 @@ impl Part<'_, '_> {
                         );
                         let message = Message::warning(rule.worker_at, text)
                             .help("httpd has one worker for one address: the properties of the first one count");
-                        if !self.context.messages.contains(&message) {
-                            self.context.messages.push(message);
-                        }
+                        self.context.messages.push(message);
                     }
                 }
                 None => {
@@ -191,8 +201,10 @@ impl Part<'_, '_> {
         let mounts: Vec<&Rule> = sorted.iter().copied().filter(|r| is_mount(r)).collect();
         let exclusions: Vec<&Rule> =
             sorted.iter().copied().filter(|r| r.is_exclusion && !r.is_disabled).collect();
+        let first = mounts.first().map(|mount| &mount.worker);
+        let only = first.filter(|first| mounts.iter().all(|mount| mount.worker == **first));
         let is_for_all = |exclusion: &Rule| {
-            exclusion.worker == "*" || mounts.iter().all(|mount| mount.worker == exclusion.worker)
+            exclusion.worker == "*" || mounts.is_empty() || only == Some(&exclusion.worker)
         };
         for rule in sorted.iter().filter(|rule| rule.is_disabled) {
             self.rule_comment(rule, "disabled");
@@ -213,6 +225,9 @@ impl Part<'_, '_> {
                     && !exclusion.pattern.excludes(&mount.pattern)
             });
             for exclusion in own {
+                if self.text.is_full() {
+                    return;
+                }
                 let line = self.sources.line(exclusion.at);
                 let note = format!("{line}: {}, of the next rule", exclusion.text());
                 self.text.comment(0, &note);
@@ -317,8 +332,16 @@ impl Part<'_, '_> {
                     );
                     return Target::Nothing;
                 }
+                let members = balancer.members.iter().map(|member| member.name.as_str());
+                say_who_is_no_member(self.context, rule, members);
                 let manner = Manner::of(&self.options);
-                let name = self.plan.balancer_for(&rule.worker, &rule.extensions, manner, rule.at);
+                let name = self.plan.balancer_for(
+                    self.context,
+                    &rule.worker,
+                    &rule.extensions,
+                    manner,
+                    rule.at,
+                );
                 if rule.extensions.change_the_balancer() {
                     self.context.report.changed(
                         rule.at,
@@ -342,10 +365,9 @@ impl Part<'_, '_> {
             None => {
                 let text = format!("no worker `{}` in worker.list", rule.worker);
                 let help = "mod_jk answers such requests with 500; here they get 503";
-                let message = Message::warning(rule.worker_at, text).help(help);
-                if !self.context.messages.contains(&message) {
-                    self.context.messages.push(message);
-                }
+                let like = self.meant(&rule.worker);
+                let help = like.map_or_else(|| help.into(), |like| format!("{like} {help}"));
+                self.context.messages.push(Message::warning(rule.worker_at, text).help(help));
                 self.context.report.dropped(
                     rule.at,
                     "its worker is not in worker.list",
@@ -354,6 +376,15 @@ impl Part<'_, '_> {
                 Target::Nothing
             }
         }
+    }
+
+    /// The listed worker that was meant by a name that is not listed, and has no lines either.
+    fn meant(&mut self, name: &str) -> Option<String> {
+        if self.context.definitions.has_worker(name) || !self.context.looks_for_names() {
+            return None;
+        }
+        let listed: BTreeSet<&str> = self.plan.workers.keys().map(String::as_str).collect();
+        self.context.did_you_mean(name, listed.into_iter())
     }
 
     fn rule_comment(&mut self, rule: &Rule, note: &str) {
@@ -366,8 +397,8 @@ impl Part<'_, '_> {
     /// since of several sections that match the last one counts.
     fn differences(&mut self, sorted: &[&Rule]) {
         let mounts: Vec<&Rule> = sorted.iter().rev().copied().filter(|r| is_mount(r)).collect();
-        let mut text = ConfText::default();
-        for (number, rule) in mounts.iter().enumerate() {
+        let mut text = ConfText::within(self.context.room.saturating_sub(self.text.len()));
+        for (number, rule) in mounts.iter().enumerate().take_while(|_| !self.text.is_full()) {
             // A less specific rule's words hold for these requests, too, unless they are taken back.
             let before = |has: &dyn Fn(&Extensions) -> bool| {
                 let mut before = mounts[..number].iter();
@@ -412,33 +443,32 @@ impl Part<'_, '_> {
         if !text.is_empty() {
             self.text.gap();
             self.text.comment(0, "what is different for some rules, the most specific one last");
-            self.text.line(0, text.into_string().trim_end());
+            self.text.append(text);
         }
-    }
-
-    fn strip_session(&mut self, server: &Server, sorted: &[&Rule]) {
-        let Some((parameter, at)) = &server.strip_session else { return };
-        self.text.gap();
-        self.text.comment(0, &format!("{}: JkStripSession", self.sources.line(*at)));
-        self.text.line(0, "RewriteEngine On");
-        for rule in sorted.iter().filter(|rule| is_mount(rule)) {
-            let not = format!("!{}", rule.pattern.regex());
-            self.text.line(0, &format!("RewriteCond \"%{{REQUEST_URI}}\" {}", quoted(&not)));
-        }
-        let mut regex = String::from("^(.*?);");
-        for c in parameter.chars() {
-            match c {
-                '"' | '\\' => regex.push('.'),
-                c if c.is_ascii_punctuation() => regex.extend(['\\', c]),
-                c => regex.push(c),
-            }
-        }
-        regex.push_str("[^/]*+(.*)$");
-        self.text.line(0, &format!("RewriteRule {} \"$1$2\" [PT]", quoted(&regex)));
     }
 }
 
-fn is_mount(rule: &Rule) -> bool {
+/// `active=`, `disabled=` and `stopped=` of a rule name members.
+fn say_who_is_no_member<'m>(
+    context: &mut Context<'_>,
+    rule: &Rule,
+    members: impl Iterator<Item = &'m str>,
+) {
+    let own = &rule.extensions;
+    let mut names = own.active.iter().chain(&own.disabled).chain(&own.stopped).peekable();
+    if names.peek().is_none() {
+        return;
+    }
+    let members: BTreeSet<&str> = members.collect();
+    for name in names.filter(|name| !members.contains(name.as_str())) {
+        let text = format!("`{name}` is no member of `{}`", rule.worker);
+        let like = context.did_you_mean(name, members.iter().copied());
+        let help = like.unwrap_or_else(|| "mod_jk passes the name over, too".into());
+        context.messages.push(Message::warning(rule.at, text).help(help));
+    }
+}
+
+pub(super) fn is_mount(rule: &Rule) -> bool {
     !rule.is_exclusion && !rule.is_disabled
 }
 

@@ -97,13 +97,14 @@ impl Extensions {
     /// They say something of the balancer's members or sessions: it takes a balancer of their own.
     #[must_use]
     pub fn change_the_balancer(&self) -> bool {
-        *self
-            != Self {
-                reply_timeout: self.reply_timeout,
-                sticky_ignore: self.sticky_ignore,
-                use_server_errors: self.use_server_errors,
-                ..Self::default()
-            }
+        self.of_the_balancer() != Self::default()
+    }
+
+    /// What of them is said of the balancer.
+    #[must_use]
+    pub fn of_the_balancer(&self) -> Self {
+        let without = Self { reply_timeout: None, sticky_ignore: false, ..self.clone() };
+        Self { use_server_errors: None, ..without }
     }
 }
 

@@ -1,11 +1,17 @@
 //! httpd's configuration files, as far as mod_jk's directives need them: sections, Include, Define.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::beside::{self, Around, Copied, Needs, one_line};
+use super::bounds::{self, DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
 use super::emit::WRITTEN;
-use super::macros::Environment;
+use super::macros::{Environment, expand};
 use super::message::Message;
+use super::properties::trim;
+use super::sections::{Section, Sections};
 use super::source::{SourceFile, Sources, Span};
+use super::text::{CONTROL_CHARACTER, control_character};
 use crate::config::Words;
 
 /// The files of the machine, or what stands for them.
@@ -79,10 +85,15 @@ pub struct HttpdConf {
     pub server_root: Option<String>,
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
+    /// What is lost with mod_jk, and is not mod_jk's.
+    pub copied: Vec<Copied>,
 }
 
 /// As deep as httpd follows Include.
 const DEEPEST: usize = 128;
+
+/// mod_jk's handler.
+pub const JK_HANDLER: &str = "jakarta-servlet";
 
 /// More files than any configuration has: one that includes itself twice would go on for ever.
 const MOST_FILES: usize = 2_000;
@@ -107,6 +118,7 @@ pub fn read(
         servers: vec![main],
         server_root: root.map(str::to_owned),
         rewrites: None,
+        copied: Vec::new(),
     };
     let mut reader = Reader {
         files,
@@ -114,23 +126,17 @@ pub fn read(
         messages,
         variables,
         conf,
-        sections: Vec::new(),
+        sections: Sections::default(),
         read: 0,
         guesses_root: server_root.is_none(),
+        is_stopped: false,
+        opened: 0,
+        unexpanded: String::new(),
         environment,
     };
     let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
     reader.file(path, &bytes, 0);
     Ok(reader.conf)
-}
-
-struct Section {
-    name: String,
-    server: usize,
-    location: Option<Location>,
-    is_skipped: bool,
-    /// Nobody knows here whether, or as what, its lines are in force.
-    is_unknown: bool,
 }
 
 struct Reader<'r> {
@@ -139,10 +145,16 @@ struct Reader<'r> {
     messages: &'r mut Vec<Message>,
     variables: HashMap<String, String>,
     conf: HttpdConf,
-    sections: Vec<Section>,
+    sections: Sections,
     read: usize,
     /// Nobody has said ServerRoot yet.
     guesses_root: bool,
+    /// There is too much of it.
+    is_stopped: bool,
+    /// Sections so far.
+    opened: usize,
+    /// The line that is read, its variables as they are written.
+    unexpanded: String,
     environment: &'r Environment<'r>,
 }
 
@@ -151,7 +163,11 @@ impl Reader<'_> {
         let file = self.sources.add(path, bytes);
         let text = file.text().to_owned();
         let mut from = 0;
-        while from < text.len() {
+        if self.sources.are_too_many() {
+            let first = file.text().lines().next().unwrap_or("");
+            self.stop(bounds::too_much_read(file.span(first)));
+        }
+        while from < text.len() && !self.is_stopped {
             let mut end = from;
             let mut joined = String::new();
             // A backslash at the end of a line continues it.
@@ -167,9 +183,16 @@ impl Reader<'_> {
                     }
                 }
             }
-            let whole = file.text()[from..end].trim();
-            self.line(&file, whole, joined.trim(), depth);
+            let whole = trim(&file.text()[from..end]);
+            self.line(&file, whole, trim(&joined), depth);
             from = end;
+        }
+    }
+
+    /// Nothing more is read.
+    fn stop(&mut self, why: Message) {
+        if !std::mem::replace(&mut self.is_stopped, true) {
+            self.messages.push(why);
         }
     }
 
@@ -177,7 +200,14 @@ impl Reader<'_> {
         if joined.is_empty() || joined.starts_with('#') {
             return;
         }
-        let expanded = self.expand(joined);
+        let known = |name: &str| self.variables.get(name).cloned();
+        let known = |name: &str| known(name).or_else(|| (self.environment)(name));
+        let Some(expanded) = expand(joined, known) else {
+            let what = "bytes in a line once its variables are put in";
+            self.stop(bounds::refusal(file.span(whole), what, LONGEST_LINE));
+            return;
+        };
+        joined.clone_into(&mut self.unexpanded);
         if expanded == whole {
             self.directive(file, whole, file.span(whole), depth);
             return;
@@ -185,24 +215,30 @@ impl Reader<'_> {
         // Its words are not in the file as they are: they get a text of their own.
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
         let shown = self.sources.add_line(file.span(first), &expanded);
+        if self.sources.are_too_many() {
+            self.stop(bounds::too_much_read(shown.span(shown.text())));
+            return;
+        }
         let line = shown.clone();
         self.directive(&shown, line.text(), shown.span(line.text()), depth);
     }
 
     fn directive(&mut self, file: &SourceFile, line: &str, at: Span, depth: usize) {
         let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
-        let (name, arguments) = (&line[..end], line[end..].trim());
+        let (name, arguments) = (&line[..end], trim(&line[end..]));
         if let Some(closed) = name.strip_prefix("</") {
             self.close(closed.trim_end_matches('>'), at);
             return;
         }
         if let Some(opened) = name.strip_prefix('<') {
-            let arguments = arguments.trim_end_matches('>').trim();
+            let arguments = trim(arguments.trim_end_matches('>'));
             self.open(opened.trim_end_matches('>'), arguments, at);
             return;
         }
         let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
-        if let Some(section) = self.sections.iter().find(|s| s.is_unknown && is_jk) {
+        let is_beside = self.sections.need_mod_jk();
+        let unknown = self.sections.unknown(!is_jk);
+        if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
             let (what, help) = if section.is_skipped {
                 (
                     "not read: it is in a <Macro>",
@@ -213,10 +249,21 @@ impl Reader<'_> {
             };
             self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
         }
-        if self.sections.iter().any(|section| section.is_skipped) {
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(beside::comes_into_force(at, name));
+        }
+        if self.sections.is_skipped() {
             return;
         }
         let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
+        if is_jk {
+            // Between words a tab is as good as a blank.
+            let with_tab = words.iter().any(|word| word.contains('\t')).then_some(line);
+            if let Some(bad) = control_character(line).or(with_tab) {
+                self.messages.push(Message::error(file.span(bad), CONTROL_CHARACTER));
+                return;
+            }
+        }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
             let help = if is("SetEnv") {
@@ -227,7 +274,13 @@ impl Reader<'_> {
             let text = format!("no-jk has no effect where {name} sets it");
             self.messages.push(Message::warning(at, text).help(help));
         }
-        let server = self.sections.last().map_or(0, |section| section.server);
+        let server = self.sections.server();
+        let is_jk_s_handler = is("SetHandler") && words.iter().any(|word| word == JK_HANDLER);
+        let is_jk_s_module = is("LoadModule") && words.iter().any(|word| word == "jk_module");
+        let is_jk_s = is_jk || is_jk_s_handler || is_jk_s_module;
+        if is_beside && !is_jk_s && !is("Include") && !is("IncludeOptional") {
+            self.copy(name, at);
+        }
         match words.first() {
             Some(pattern) if is("Include") || is("IncludeOptional") => {
                 self.include(pattern, is("IncludeOptional"), at, depth);
@@ -248,6 +301,10 @@ impl Reader<'_> {
                 || is("SetHandler")
                 || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
+                if self.conf.directives.len() >= MOST_DIRECTIVES {
+                    self.stop(bounds::refusal(at, "Jk directives", MOST_DIRECTIVES));
+                    return;
+                }
                 self.conf.directives.push(Directive {
                     name: name.into(),
                     words,
@@ -255,7 +312,7 @@ impl Reader<'_> {
                     at,
                     file: file.clone(),
                     server,
-                    location: self.sections.iter().rev().find_map(|s| s.location.clone()),
+                    location: self.sections.location(),
                 });
             }
             _ if server == 0 && name.to_ascii_lowercase().starts_with("rewrite") => {
@@ -265,9 +322,46 @@ impl Reader<'_> {
         }
     }
 
+    /// The line is lost with mod_jk: it is copied, or told.
+    fn copy(&mut self, name: &str, at: Span) {
+        let text = match one_line(&self.unexpanded) {
+            Ok(_) if beside::is_of_its_place(name) => Err("it counts for the lines behind it"),
+            text => text,
+        };
+        match (text, self.sections.around()) {
+            (Ok(text), Ok(around)) => {
+                let server = self.sections.server();
+                self.conf.copied.push(Copied { server, at, text, around });
+            }
+            (Err(why), _) | (_, Err(why)) => self.messages.push(beside::lost(at, name, why)),
+        }
+    }
+
     fn open(&mut self, name: &str, arguments: &str, at: Span) {
+        if self.sections.len() >= DEEPEST_SECTION {
+            self.stop(bounds::refusal(at, "sections within one another", DEEPEST_SECTION));
+            return;
+        }
+        if self.conf.servers.len() > MOST_DIRECTIVES {
+            self.stop(bounds::refusal(at, "virtual hosts", MOST_DIRECTIVES));
+            return;
+        }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-        let mut server = self.sections.last().map_or(0, |section| section.server);
+        let mut server = self.sections.server();
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(beside::comes_into_force(at, &format!("<{name}>")));
+        }
+        if is("VirtualHost") && !self.sections.is_skipped() && self.sections.need_mod_jk() {
+            let why = "it is converted as if it stood outside";
+            self.messages.push(beside::lost(at, "this virtual host", why));
+        }
+        let needs = if is("IfModule") { Needs::of(arguments) } else { None };
+        self.opened += 1;
+        let around = match one_line(&self.unexpanded) {
+            Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section before it"),
+            Ok(opening) => Ok(Arc::new(Around { id: self.opened, opening, name: name.into() })),
+            Err(why) => Err(why),
+        };
         let mut location = None;
         let mut is_skipped = false;
         let is_unknown = is("IfVersion") || is("Macro");
@@ -287,8 +381,7 @@ impl Reader<'_> {
             let (not, name) = negated(arguments);
             is_skipped = self.variables.contains_key(name) == not;
         } else if is("IfModule") {
-            let (not, name) = negated(arguments);
-            is_skipped = not && matches!(name, "mod_jk.c" | "jk_module");
+            is_skipped = needs == Some(Needs::NoModJk);
         } else if is("IfFile") {
             let (not, name) = negated(arguments);
             let path = below(self.conf.server_root.as_deref(), name.trim_matches('"'));
@@ -297,7 +390,9 @@ impl Reader<'_> {
         } else if is("Macro") {
             is_skipped = true;
         }
-        self.sections.push(Section { name: name.into(), server, location, is_skipped, is_unknown });
+        let name = name.into();
+        let section = Section { name, server, location, is_skipped, is_unknown, needs, around };
+        self.sections.push(section);
     }
 
     fn close(&mut self, name: &str, at: Span) {
@@ -327,45 +422,28 @@ impl Reader<'_> {
                 .push(Message::warning(at, text).help("what it says of mod_jk is not converted"));
         }
         for path in found {
+            if self.is_stopped {
+                return;
+            }
             self.read += 1;
             if self.read > MOST_FILES {
-                self.messages.push(Message::error(at, "more than 2000 files are included"));
+                self.stop(Message::error(at, "more than 2000 files are included"));
                 return;
             }
             match self.files.read(&path) {
                 // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
-                Ok(bytes) if is_ours(&bytes) => {}
+                Ok(bytes) if is_ours(&bytes) => {
+                    if self.sections.need_mod_jk() {
+                        let why = "it is what jk2ajp wrote";
+                        self.messages.push(beside::lost(at, &path, why));
+                    }
+                }
                 Ok(bytes) => self.file(&path, &bytes, depth + 1),
                 Err(why) => {
                     self.messages.push(Message::warning(at, format!("{path}: {why}")));
                 }
             }
         }
-    }
-
-    /// `${NAME}` of what is defined, or in the environment; the rest stays.
-    fn expand(&self, line: &str) -> String {
-        let mut text = String::with_capacity(line.len());
-        let mut rest = line;
-        while let Some((before, behind)) = rest.split_once("${") {
-            text.push_str(before);
-            let found = behind.split_once('}').and_then(|(name, after)| {
-                let known = self.variables.get(name).cloned();
-                Some((known.or_else(|| (self.environment)(name))?, after))
-            });
-            match found {
-                Some((value, after)) => {
-                    text.push_str(&value);
-                    rest = after;
-                }
-                None => {
-                    text.push_str("${");
-                    rest = behind;
-                }
-            }
-        }
-        text.push_str(rest);
-        text
     }
 }
 

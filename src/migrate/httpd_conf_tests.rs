@@ -114,3 +114,100 @@ fn a_section_closed_by_another_s_name_is_an_error() {
     let (_, messages, _) = conf(vec![("m", "<Location /a>\n</VirtualHost>\n</X>\n")]);
     assert_eq!(messages.len(), 2);
 }
+
+/// What is copied, with the sections around it, and what is said, with its line.
+fn beside(files: Vec<(&'static str, &'static str)>) -> (Vec<String>, Vec<(usize, String)>) {
+    let (conf, messages, sources) = conf(files);
+    let copied = conf.copied.iter().map(|line| {
+        let around = line.around.iter().map(|around| format!("{} ", around.opening));
+        format!("{}: {}{}", line.server, around.collect::<String>(), line.text)
+    });
+    let said = messages.iter().map(|message| {
+        let text = message.text.split(':').next().unwrap_or("").to_owned();
+        (sources.place(message.at).line, text)
+    });
+    (copied.collect(), said.collect())
+}
+
+#[test]
+fn what_stands_in_ifmodule_mod_jk_beside_jk_lines_is_copied_with_the_sections_around_it() {
+    let (copied, said) = beside(vec![
+        (
+            "m",
+            "SetEnvIf Host x outside\n\
+             <IfModule mod_jk.c>\n\
+             JkMount /a w\n\
+             SetEnvIf Request_URI \"${V}\" \\\n  no-jk\n\
+             <Location /x>\nJkMount w\n<Limit GET>\nRequire ip 10.0.0.1\n</Limit>\n</Location>\n\
+             Include /i\n\
+             </IfModule>\n\
+             <VirtualHost *:80>\n<Directory /d>\n<IfModule jk_module>\nOptions -Indexes\n</IfModule>\nAllowOverride None\n</Directory>\n</VirtualHost>\n",
+        ),
+        ("/i", "JkMount /b w\nAlias\t/s /srv/s\n"),
+    ]);
+    assert_eq!(
+        copied,
+        [
+            "0: SetEnvIf Request_URI \"${V}\"   no-jk",
+            "0: <Location /x> <Limit GET> Require ip 10.0.0.1",
+            "0: Alias /s /srv/s",
+            "1: <Directory /d> Options -Indexes",
+        ]
+    );
+    assert_eq!(said, []);
+}
+
+#[test]
+fn what_is_not_in_force_with_mod_jk_either_is_neither_copied_nor_told() {
+    let text = "<IfModule mod_jk.c>\n<IfDefine X>\nAlias /a /b\n</IfDefine>\n<IfModule !mod_jk.c>\nAlias /c /d\n</IfModule>\n</IfModule>\n\
+                <IfModule !mod_jk.c>\n<IfModule mod_jk.c>\n</IfModule>\n</IfModule>\n";
+    let (copied, said) = beside(vec![("m", text)]);
+    assert_eq!(copied, [""; 0]);
+    assert_eq!(said, [(10, "<IfModule> comes into force without mod_jk".into())]);
+}
+
+#[test]
+fn what_cannot_be_copied_is_told_with_its_line() {
+    let (copied, said) = beside(vec![
+        (
+            "m",
+            "<IfModule mod_jk.c>\n\
+             Define V 1\n\
+             LoadModule jk_module mod_jk.so\n\
+             LoadModule x_module mod_x.so\n\
+             <If true>\nSetEnv A 1\n</If>\n<Else>\nSetEnv A 2\n</Else>\n\
+             SetEnv A \"b\tc\"\n\
+             SetHandler jakarta-servlet\n\
+             <VirtualHost *:80>\nJkMount /a w\nAlias /c /d\n</VirtualHost>\n\
+             <Macro m>\nSetEnv A 3\n</Macro>\n\
+             Use m\n\
+             Include /o\n\
+             </IfModule>\nSetEnv A \\",
+        ),
+        ("/o", "# Written by jk2ajp for x.\nJkBad\n"),
+    ]);
+    assert_eq!(copied, ["0: <If true> SetEnv A 1"]);
+    let lost = |line, what: &str| (line, format!("{what} is lost with mod_jk"));
+    assert_eq!(
+        said,
+        [
+            lost(2, "Define"),
+            lost(4, "LoadModule"),
+            lost(9, "SetEnv"),
+            lost(11, "SetEnv"),
+            lost(13, "this virtual host"),
+            (18, "SetEnv is not read".into()),
+            lost(20, "Use"),
+            lost(21, "/o"),
+        ]
+    );
+}
+
+#[test]
+fn what_comes_into_force_without_mod_jk_is_told_once_for_each_line_or_section() {
+    let text = "<IfModule !mod_jk.c>\nAlias /a /b\n<Location /x>\nRequire all granted\n</Location>\nJkMount /a w\n</IfModule>\n";
+    let (copied, said) = beside(vec![("m", text)]);
+    assert_eq!(copied, [""; 0]);
+    let told = |line, what: &str| (line, format!("{what} comes into force without mod_jk"));
+    assert_eq!(said, [told(2, "Alias"), told(3, "<Location>"), told(6, "JkMount")]);
+}

@@ -1,4 +1,7 @@
-//! `$(name)` in a value: what was defined before, else the process environment.
+//! `$(name)` in a value of mod_jk's, `${NAME}` in a line of httpd's: what was defined before, else the
+//! process environment.
+
+use super::bounds::LONGEST_LINE;
 
 /// What looks a name up that no line has defined.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
@@ -33,6 +36,36 @@ pub fn substitute(
     (text, unknown)
 }
 
+/// As long as the name of a variable of httpd's may be.
+const LONGEST_NAME: usize = 4_096;
+
+/// A line of httpd's configuration with its `${NAME}` put in, where they are known; the rest stays.
+/// `None`: it becomes too long.
+pub fn expand(line: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, behind)) = rest.split_once("${") {
+        text.push_str(before);
+        let end = behind.bytes().take(LONGEST_NAME).position(|byte| byte == b'}');
+        let found = end.and_then(|end| Some((known(&behind[..end])?, &behind[end + 1..])));
+        match found {
+            Some((value, after)) => {
+                text.push_str(&value);
+                if text.len() > line.len() + LONGEST_LINE {
+                    return None;
+                }
+                rest = after;
+            }
+            None => {
+                text.push_str("${");
+                rest = behind;
+            }
+        }
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +83,17 @@ mod tests {
     #[test]
     fn an_unknown_name_stays_as_it_is_and_is_told() {
         assert_eq!(with("$(nobody)-$(H"), ("$(nobody)-$(H".into(), vec!["nobody".into()]));
+    }
+
+    #[test]
+    fn a_variable_of_httpd_s_is_put_in_where_it_is_known() {
+        let known = |name: &str| (name == "V").then(|| "v${V}".to_owned());
+        for (line, wanted) in
+            [("a ${V}b${V}", "a v${V}bv${V}"), ("${no} ${V", "${no} ${V"), ("${${V}", "${v${V}")]
+        {
+            assert_eq!(expand(line, known).as_deref(), Some(wanted), "{line}");
+        }
+        assert_eq!(expand(&"${V}".repeat(20), |_| Some("x".repeat(10_000))), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::source::{Sources, Span};
 
 /// How much it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// mod_jk would not start with it, or nothing can be made of it: there is no output.
     Error,
@@ -14,7 +14,7 @@ pub enum Severity {
 }
 
 /// A message about a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// How much it matters.
     pub severity: Severity,

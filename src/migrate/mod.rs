@@ -1,12 +1,15 @@
 //! From mod_jk: its configuration read, this module's written. What `jk2ajp` does.
 //!
 //! ```text
-//! httpd_conf, directives, options    the Jk lines of httpd's configuration
+//! httpd_conf, sections               httpd's configuration
+//! directives, options                the Jk lines of httpd's configuration
+//! beside                             and what stands with them in <IfModule mod_jk.c>
 //! properties, macros, definitions    workers.properties as mod_jk reads it
 //! rules, extensions, pattern, mounts what is mapped, and in which order
 //! ajp, ajp_pings, balancer, plan     workers, as httpd's
-//! emit, emit_server, text            the configuration
-//! report, message, source            what has become of each line, and what is wrong with it
+//! emit, emit_server, strip_session, text  the configuration
+//! bounds                             the most of all that
+//! report, message, source, nearest   what has become of each line, and what is wrong with it
 //! readings, watch                    what is new since the last look at the files
 //! ```
 //!
@@ -17,6 +20,8 @@ mod ajp;
 mod ajp_connections;
 mod ajp_pings;
 mod balancer;
+mod beside;
+mod bounds;
 mod convert;
 mod definitions;
 mod directives;
@@ -28,6 +33,7 @@ mod httpd_conf;
 mod macros;
 mod message;
 mod mounts;
+mod nearest;
 mod options;
 mod pattern;
 mod plan;
@@ -37,11 +43,14 @@ mod readings;
 mod report;
 mod rules;
 mod secrets;
+mod sections;
 mod source;
+mod strip_session;
 mod text;
 mod values;
 mod watch;
 
+pub use beside::COPIED;
 pub use convert::{Conversion, Input, convert};
 pub use emit::{MAIN_FILE, OutputFile};
 pub use httpd_conf::Files;

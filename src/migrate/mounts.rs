@@ -17,6 +17,12 @@ pub fn copies(host: &Server, main: &Server) -> bool {
     }
 }
 
+/// A virtual host that has the main server's map as it is: it has none of its own.
+#[must_use]
+pub fn shares(host: &Server, main: &Server) -> bool {
+    copies(host, main) && !host.has_map
+}
+
 /// All rules that hold in a server, those of the main one included where they are copied.
 #[must_use]
 pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {

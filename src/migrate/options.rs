@@ -40,6 +40,16 @@ impl Options {
         self.on.contains(&choice)
     }
 
+    /// These, but for one choice that is made elsewhere.
+    #[must_use]
+    pub fn with(mut self, choice: Choice, on: bool) -> Self {
+        self.on.retain(|known| *known != choice);
+        if on {
+            self.on.push(choice);
+        }
+        self
+    }
+
     /// These, and what `base` says where they say nothing.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
@@ -106,8 +116,12 @@ impl Options {
             };
             self.says_uri |= is_uri;
             self.on.retain(|known| *known != choice);
-            self.off.retain(|known| *known != choice);
-            if minus { self.off.push(choice) } else { self.on.push(choice) }
+            // In one server a minus counts, whether it stands before or behind the plus.
+            if minus {
+                self.off.push(choice);
+            } else if !self.off.contains(&choice) {
+                self.on.push(choice);
+            }
         }
     }
 
@@ -122,6 +136,9 @@ impl Options {
         match name {
             "forwarddirectories" | "forwardlocaladdress" | "forwardphysicaladdress" if is_off => {
                 report.kept(line.at, "nothing: it is so anyway");
+            }
+            "forwardkeysize" if is_off => {
+                report.dropped(line.at, "the key's size is always sent with TLS", "Nothing to do.");
             }
             "forwarduriproxy" | "forwardkeysize" => report.kept(line.at, "nothing: it is so anyway"),
             "forwarduricompat" | "forwarduriescaped" => report.changed(
@@ -177,6 +194,17 @@ mod tests {
         let host = options("-FlushPackets +RejectUnsafeURI ForwardURIProxy").0.over(&main);
         assert!(host.has(Choice::DisableReuse) && host.has(Choice::RejectUnsafe));
         assert!(!host.has(Choice::FlushPackets) && !host.has(Choice::Unparsed));
+    }
+
+    #[test]
+    fn minus_counts_in_its_own_server_in_whichever_order_and_is_not_inherited() {
+        let off = ["+FlushPackets -FlushPackets", "-FlushPackets +FlushPackets"];
+        for words in off {
+            assert!(!options(words).0.has(Choice::FlushPackets), "{words}");
+        }
+        let main = options("-ForwardSSLCertChain -FlushHeader").0;
+        assert!(options("+ForwardSSLCertChain").0.over(&main).has(Choice::CertChain));
+        assert!(!Options::default().over(&main).has(Choice::FlushHeader));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which workers there are, and the balancers that their rules need.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::ajp::{self, AjpWorker, Role};
 use super::balancer::{self, Balancer};
@@ -47,11 +47,19 @@ pub struct Plan {
     pub workers: HashMap<String, Worker>,
     /// In the order in which they are written.
     pub balancers: Vec<Written>,
-    names: Vec<String>,
+    names: HashSet<String>,
+    /// The last number behind each name that was wanted more than once.
+    numbers: HashMap<String, usize>,
+    /// What was asked for before, and the balancer for it.
+    known: HashMap<Wanted, String>,
 }
 
+/// What decides which balancer the requests of a rule have: its worker, what it says itself, the
+/// server's manner, and the rule itself where its balancer is for it alone.
+type Wanted = (String, Extensions, Manner, Option<Span>);
+
 /// What is set for all requests of a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Manner {
     flush: Option<&'static str>,
     force_close: bool,
@@ -91,9 +99,19 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
         None => vec!["ajp13".into()],
     };
     let mut plan = Plan::default();
-    for name in names {
+    let list: HashSet<&str> = names.iter().map(String::as_str).collect();
+    for name in names.iter().cloned() {
         if plan.workers.contains_key(&name) {
             continue;
+        }
+        if let Some(listed) = listed {
+            if !context.workers.take(1, listed.at, context.messages) {
+                break;
+            }
+            // mod_jk's own default needs no lines.
+            if name != "ajp13" {
+                context.say_if_undefined(&name, &list, listed.at, &|_| true);
+            }
         }
         let worker = match kind(context, &name) {
             Kind::Ajp13 => Worker::Ajp(ajp::translate(context, &name, &Role::Plain)),
@@ -147,8 +165,8 @@ fn kind(context: &Context<'_>, name: &str) -> Kind {
     }
 }
 
-fn say_members_that_are_left_out(context: &mut Context<'_>, balancer: &str) {
-    let Some(members) = context.find(balancer, &["balance_workers", "balanced_workers"]) else {
+fn say_members_that_are_left_out(context: &mut Context<'_>, name: &str) {
+    let Some(members) = context.find(name, balancer::LIST) else {
         return;
     };
     for member in list(&members.value) {
@@ -181,10 +199,7 @@ fn unsupported(context: &mut Context<'_>, name: &str) {
         ),
     };
     let text = format!("worker `{name}` is not converted: {why}");
-    let message = Message::warning(kind.at, text).help(&*advice);
-    if !context.messages.contains(&message) {
-        context.messages.push(message);
-    }
+    context.messages.push(Message::warning(kind.at, text).help(&*advice));
     for line in context.lines_of(name) {
         context.report.dropped(line, &*why, &*advice);
     }
@@ -223,18 +238,42 @@ impl Plan {
             base.insert_str(0, "lb");
         }
         let mut name = base.clone();
-        let mut number = 1;
+        let number = self.numbers.entry(base.clone()).or_insert(1);
         while self.names.contains(&name) {
-            number += 1;
+            *number += 1;
             name = format!("{base}-{number}");
         }
-        self.names.push(name.clone());
+        self.names.insert(name.clone());
         name
     }
 
     /// The balancer for the requests of a rule, in a server with this manner: the worker's own, or
     /// one of its own where something is different.
     pub fn balancer_for(
+        &mut self,
+        context: &mut Context<'_>,
+        worker: &str,
+        extensions: &Extensions,
+        manner: Manner,
+        rule: Span,
+    ) -> Option<String> {
+        // A rule that makes no sessions has an account of its own.
+        let alone = extensions.stateless.then_some(rule);
+        let wanted = (worker.to_owned(), extensions.of_the_balancer(), manner, alone);
+        if let Some(known) = self.known.get(&wanted) {
+            return Some(known.clone());
+        }
+        let Some(Worker::Balancer(own)) = self.workers.get(worker) else { return None };
+        let more = if extensions.change_the_balancer() { own.members.len() } else { 0 };
+        if !context.workers.take(more, rule, context.messages) {
+            return None;
+        }
+        let name = self.new_balancer_for(worker, extensions, manner, rule)?;
+        self.known.insert(wanted, name.clone());
+        Some(name)
+    }
+
+    fn new_balancer_for(
         &mut self,
         worker: &str,
         extensions: &Extensions,

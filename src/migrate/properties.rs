@@ -5,6 +5,7 @@
 
 use super::message::Message;
 use super::source::{SourceFile, Span};
+use super::text::CONTROL_CHARACTER;
 
 /// One line, as it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub fn parse_line(file: &SourceFile, line: &str, messages: &mut Vec<Message>) ->
         return None;
     }
     if let Some(bad) = [name, value].into_iter().find(|text| text.contains(char::is_control)) {
-        messages.push(Message::error(file.span(bad), "a control character"));
+        messages.push(Message::error(file.span(bad), CONTROL_CHARACTER));
         return None;
     }
     Some(Property {
@@ -81,7 +82,7 @@ pub fn parse_line(file: &SourceFile, line: &str, messages: &mut Vec<Message>) ->
 }
 
 /// Takes C's white space off both ends.
-fn trim(text: &str) -> &str {
+pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n', '\x0B', '\x0C'])
 }
 

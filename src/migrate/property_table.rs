@@ -30,24 +30,7 @@ pub fn known(full_name: &str) -> Option<Known> {
 /// The property that is most like this, for who has made a slip.
 #[must_use]
 pub fn most_like(name: &str) -> Option<&'static str> {
-    let scored = PROPERTIES.iter().map(|known| (distance(name, known), *known));
-    scored.filter(|(far, known)| *far <= known.len() / 2).min().map(|(_, known)| known)
-}
-
-/// How many letters differ (Levenshtein's count).
-fn distance(one: &str, other: &str) -> usize {
-    let one: Vec<char> = one.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=one.len()).collect();
-    for (line, there) in other.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (at, here) in one.iter().enumerate() {
-            let changed = diagonal + usize::from(*here != there);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[one.len()]
+    super::nearest::most_like(name, PROPERTIES.iter().copied())
 }
 
 const PROPERTIES: &[&str] = &[

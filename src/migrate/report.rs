@@ -1,12 +1,12 @@
 //! What has become of every line that was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::source::{Sources, Span};
 
 /// What has become of a line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
     /// It is there in other words, and does the same.
     Kept {
@@ -34,7 +34,29 @@ pub enum Fate {
 struct Line {
     text: String,
     fates: Vec<Fate>,
+    /// The same, where they are many.
+    known: HashSet<Fate>,
 }
+
+impl Line {
+    fn add(&mut self, fate: Fate) {
+        if self.fates.len() < MANY {
+            if !self.fates.contains(&fate) {
+                self.fates.push(fate);
+            }
+            return;
+        }
+        if self.known.is_empty() {
+            self.known.extend(self.fates.iter().cloned());
+        }
+        if self.known.insert(fate.clone()) {
+            self.fates.push(fate);
+        }
+    }
+}
+
+/// So many are looked through one by one.
+const MANY: usize = 16;
 
 /// Of all lines.
 #[derive(Clone, Debug, Default)]
@@ -54,10 +76,7 @@ impl Report {
 
     /// Says what has become of it.
     pub fn add(&mut self, at: Span, fate: Fate) {
-        let fates = &mut self.lines.entry(at).or_default().fates;
-        if !fates.contains(&fate) {
-            fates.push(fate);
-        }
+        self.lines.entry(at).or_default().add(fate);
     }
 
     /// The same, where nothing has been said yet.
@@ -126,15 +145,12 @@ impl Report {
         let mut file = "";
         let mut lines: Vec<_> =
             self.lines.iter().map(|(at, line)| (sources.place(*at), line)).collect();
-        let mut files: Vec<&str> = Vec::new();
+        let mut files: HashMap<&str, usize> = HashMap::new();
         for (place, _) in &lines {
-            if !files.contains(&place.file) {
-                files.push(place.file);
-            }
+            let next = files.len();
+            files.entry(place.file).or_insert(next);
         }
-        lines.sort_by_key(|(place, _)| {
-            (files.iter().position(|file| *file == place.file), place.line)
-        });
+        lines.sort_by_key(|(place, _)| (files.get(place.file).copied(), place.line));
         for (place, line) in lines {
             if place.file != file {
                 file = place.file;

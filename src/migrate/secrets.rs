@@ -1,12 +1,14 @@
 //! Secrets are in no report and in no message.
 
+use std::collections::{HashMap, HashSet};
+
 use super::properties::Property;
 
 /// What tells a secret from what may be shown.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     /// Macros that a secret is made of.
-    macros: Vec<String>,
+    macros: HashSet<String>,
 }
 
 impl Secrets {
@@ -16,13 +18,17 @@ impl Secrets {
             let parts = value.split("$(").skip(1);
             parts.filter_map(|part| Some(part.split_once(')')?.0.to_owned())).collect()
         };
+        let mut of: HashMap<&str, Vec<&str>> = HashMap::new();
+        for line in lines {
+            of.entry(&line.name).or_default().push(&line.value);
+        }
         let secrets = lines.iter().filter(|line| is_secret(&line.name));
         let mut found: Vec<String> = secrets.flat_map(|line| named(&line.value)).collect();
         while let Some(name) = found.pop() {
             if !self.macros.contains(&name) {
-                let of_it = lines.iter().filter(|line| line.name == name);
-                found.extend(of_it.flat_map(|line| named(&line.value)));
-                self.macros.push(name);
+                let of_it = of.get(&*name).into_iter().flatten();
+                found.extend(of_it.flat_map(|value| named(value)));
+                self.macros.insert(name);
             }
         }
     }
@@ -48,7 +54,7 @@ impl Secrets {
         let equals = line.find('=')?;
         let words = line[..equals].trim_end();
         let name = words.rsplit(|c: char| c.is_whitespace() || c == '"').next()?;
-        let is_one = is_secret(name) || self.macros.iter().any(|known| known == name);
+        let is_one = is_secret(name) || self.macros.contains(name);
         is_one.then_some(equals + 1)
     }
 }

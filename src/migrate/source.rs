@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bounds::MOST_READ;
 use super::secrets::Secrets;
 
 /// A file as it was read. Cloning is cheap.
@@ -11,6 +12,8 @@ pub struct SourceFile {
     name: Arc<str>,
     text: Arc<str>,
     first_line: usize,
+    /// Where its lines begin, but for the first.
+    starts: Arc<[usize]>,
 }
 
 impl SourceFile {
@@ -86,6 +89,8 @@ pub struct Place<'s> {
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    /// Bytes of all of them.
+    bytes: usize,
     /// What of them is not to be shown.
     pub secrets: Secrets,
 }
@@ -106,9 +111,24 @@ impl Sources {
 
     fn add_at(&mut self, name: &str, first_line: usize, text: &str) -> SourceFile {
         let (name, text) = (name.into(), text.into());
-        let file = SourceFile { id: self.files.len(), name, text, first_line };
+        let text: Arc<str> = text;
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        self.bytes = self.bytes.saturating_add(text.len());
+        let file = SourceFile { id: self.files.len(), name, text, first_line, starts };
         self.files.push(file.clone());
         file
+    }
+
+    /// How much has been read: bytes of all files, and of lines that variables were put in.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// They are more than are read.
+    #[must_use]
+    pub fn are_too_many(&self) -> bool {
+        self.bytes > MOST_READ
     }
 
     /// The place where a stretch begins.
@@ -119,13 +139,14 @@ impl Sources {
         };
         let text = file.text();
         let start = span.start.min(text.len());
-        let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let lines = file.starts.partition_point(|at| *at <= start);
+        let from = lines.checked_sub(1).map_or(0, |before| file.starts[before]);
         let line = text[from..].split('\n').next().unwrap_or("").trim_end_matches('\r');
         let begin = (start - from).min(line.len());
         let end = (span.end.saturating_sub(from)).clamp(begin, line.len());
         Place {
             file: file.name(),
-            line: file.first_line + text[..from].matches('\n').count(),
+            line: file.first_line + lines,
             column: 1 + line[..begin].chars().count(),
             text: line,
             range: begin..end,

@@ -3,47 +3,88 @@
 use super::source::{Sources, Span};
 
 /// Configuration as it grows.
-#[derive(Clone, Debug, Default)]
-pub struct ConfText(String);
+#[derive(Clone, Debug)]
+pub struct ConfText {
+    text: String,
+    most: usize,
+    is_full: bool,
+}
+
+impl Default for ConfText {
+    fn default() -> Self {
+        Self::within(usize::MAX)
+    }
+}
 
 impl ConfText {
+    /// Nothing yet, and no more than so many bytes.
+    #[must_use]
+    pub fn within(most: usize) -> Self {
+        Self { text: String::new(), most, is_full: false }
+    }
+
+    /// Something more was to be written than there was room for: what is there is not whole.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    fn push(&mut self, indent: usize, parts: &[&str]) {
+        let size: usize = indent + 1 + parts.iter().map(|part| part.len()).sum::<usize>();
+        if self.is_full || size > self.most - self.text.len().min(self.most) {
+            self.is_full = true;
+            return;
+        }
+        self.text.push_str(&" ".repeat(indent));
+        parts.iter().for_each(|part| self.text.push_str(part));
+        self.text.push('\n');
+    }
+
     /// A comment, one line.
     pub fn comment(&mut self, indent: usize, text: &str) {
         let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.0.push_str(&" ".repeat(indent));
-        self.0.push_str("# ");
-        self.0.push_str(clean.trim_end());
         // A backslash at the end would take the next line into the comment.
-        if clean.trim_end().ends_with('\\') {
-            self.0.push('.');
-        }
-        self.0.push('\n');
+        let end = if clean.trim_end().ends_with('\\') { "." } else { "" };
+        self.push(indent, &["# ", clean.trim_end(), end]);
     }
 
     /// A line of words that need no quotes.
     pub fn line(&mut self, indent: usize, text: &str) {
-        self.0.push_str(&" ".repeat(indent));
-        self.0.push_str(text);
-        self.0.push('\n');
+        self.push(indent, &[text]);
+    }
+
+    /// All that another one has.
+    pub fn append(&mut self, other: Self) {
+        self.is_full |= other.is_full;
+        let text = other.text.trim_end();
+        if !text.is_empty() {
+            self.push(0, &[text]);
+        }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len()
     }
 
     /// An empty line.
     pub fn gap(&mut self) {
-        if !self.0.is_empty() && !self.0.ends_with("\n\n") {
-            self.0.push('\n');
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.push(0, &[]);
         }
     }
 
     /// All of it.
     #[must_use]
     pub fn into_string(self) -> String {
-        self.0
+        self.text
     }
 
     /// Nothing has been written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 }
 
@@ -71,6 +112,16 @@ pub fn quoted(word: &str) -> String {
 pub fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".,:;|/_=+-%@!*()[]^&?~$".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
+}
+
+/// What is said of one, where nothing can be written with it.
+pub const CONTROL_CHARACTER: &str = "a control character";
+
+/// The first control character (also of U+0080 to U+009F) that is no tab, as a slice of the text.
+#[must_use]
+pub fn control_character(text: &str) -> Option<&str> {
+    let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t')?;
+    text.get(at..at + c.len_utf8())
 }
 
 /// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.

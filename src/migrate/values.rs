@@ -1,7 +1,11 @@
 //! The properties of one worker, read as mod_jk reads them, each noted in the report.
 
+use std::collections::HashSet;
+
+use super::bounds::{Count, MOST_RULES, MOST_WORKERS, MOST_WRITTEN};
 use super::definitions::{Definition, Definitions};
 use super::message::Message;
+use super::nearest;
 use super::report::Report;
 use super::source::Span;
 
@@ -16,9 +20,79 @@ pub struct Context<'c> {
     pub messages: &'c mut Vec<Message>,
     /// The file was written for mod_jk 1.2.6 or older.
     pub is_old: bool,
+    /// Workers and members so far.
+    pub workers: Count,
+    /// Rules so far, of all servers.
+    pub rules: Count,
+    /// Bytes that may still be written.
+    pub room: usize,
+    /// Workers that were found undefined so far.
+    undefined: usize,
 }
 
+/// For so many a name is looked for that was meant.
+const MOST_SLIPS: usize = 20;
+
 impl<'c> Context<'c> {
+    /// With nothing counted.
+    pub fn new(
+        definitions: &'c Definitions,
+        report: &'c mut Report,
+        messages: &'c mut Vec<Message>,
+        is_old: bool,
+    ) -> Self {
+        let workers = Count::new("workers and members of balancers", MOST_WORKERS);
+        let rules = Count::new("rules, with those that are copied to virtual hosts", MOST_RULES);
+        Self {
+            definitions,
+            report,
+            messages,
+            is_old,
+            workers,
+            rules,
+            room: MOST_WRITTEN,
+            undefined: 0,
+        }
+    }
+
+    /// Names that were meant are still looked for.
+    #[must_use]
+    pub fn looks_for_names(&self) -> bool {
+        self.undefined < MOST_SLIPS
+    }
+
+    /// The name that was meant, as help of a message. Only so many are looked for.
+    pub fn did_you_mean<'n>(
+        &mut self,
+        name: &str,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Option<String> {
+        let looks = self.looks_for_names();
+        self.undefined += 1;
+        looks.then(|| nearest::did_you_mean(name, known)).flatten()
+    }
+
+    /// Tells a name in a list of workers of which no line says anything. Those of the list are not
+    /// what was meant; `is_one` says what else may be in it.
+    pub fn say_if_undefined(
+        &mut self,
+        name: &str,
+        list: &HashSet<&str>,
+        at: Span,
+        is_one: &dyn Fn(&str) -> bool,
+    ) {
+        if self.definitions.has_worker(name) {
+            return;
+        }
+        let known = self.definitions.workers();
+        let known = known.filter(|known| !list.contains(known) && is_one(known));
+        let like = self.did_you_mean(name, known);
+        let help = like.unwrap_or_else(|| format!("say where it is: worker.{name}.host="));
+        let text =
+            format!("`{name}` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009");
+        self.messages.push(Message::warning(at, text).help(help));
+    }
+
     /// The first of these properties that the worker has: the present name, then old ones.
     #[must_use]
     pub fn find(&self, worker: &str, names: &[&str]) -> Option<&'c Definition> {
@@ -91,9 +165,8 @@ impl<'c> Context<'c> {
     #[must_use]
     pub fn lines_of(&self, worker: &str) -> Vec<Span> {
         let start = format!("worker.{worker}.");
-        let own = self.definitions.iter().filter(|definition| {
-            definition.name.strip_prefix(&start).is_some_and(|rest| !rest.contains('.'))
-        });
+        let all = self.definitions.beginning(&start);
+        let own = all.filter(|definition| !definition.name[start.len()..].contains('.'));
         let mut lines: Vec<Span> = own.flat_map(|definition| definition.lines.clone()).collect();
         lines.sort_unstable();
         lines.dedup();

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use mod_proxy_ajp_rs::migrate::{Files, OutputFile};
+use mod_proxy_ajp_rs::migrate::{COPIED, Files, OutputFile};
 use rustix::process::geteuid;
 
 use crate::Failure;
@@ -190,9 +190,11 @@ fn hand_over(file: &File, old: &Metadata, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// Whether it is for its owner's eyes.
+/// Whether it is for its owner's eyes: there is a secret in it, or what may be one, since lines are
+/// copied as they are.
 fn has_secret(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b"secret=").is_some()
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    has("secret=") || has(COPIED)
 }
 
 #[cfg(test)]
@@ -201,6 +203,13 @@ mod tests {
 
     fn file(name: &str, text: &str) -> OutputFile {
         OutputFile { name: name.into(), text: text.into(), host: None }
+    }
+
+    #[test]
+    fn a_file_with_copied_lines_may_have_a_secret_in_it() {
+        assert!(has_secret(format!("# {COPIED}\nAuthLDAPBindPassword x\n").as_bytes()));
+        assert!(has_secret(b"ProxySet secret=x"));
+        assert!(!has_secret(b"ProxySet timeout=1"));
     }
 
     #[test]

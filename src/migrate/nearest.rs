@@ -1,0 +1,49 @@
+//! The name that was meant, for who has made a slip.
+
+/// Of these names the one most like this one, if any is like it.
+#[must_use]
+pub fn most_like<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let scored = known.take(MOST).map(|known| (distance(name, known), known));
+    scored.filter(|(far, known)| *far <= known.chars().count() / 2).min().map(|(_, known)| known)
+}
+
+/// What to write, as the help of a message.
+#[must_use]
+pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
+    most_like(name, known).map(|like| format!("did you mean `{like}`?"))
+}
+
+/// As many names are looked at, and as many letters of each.
+const MOST: usize = 1_000;
+const LONGEST: usize = 64;
+
+/// How many letters differ (Levenshtein's count).
+fn distance(one: &str, other: &str) -> usize {
+    let one: Vec<char> = one.chars().take(LONGEST).collect();
+    let mut row: Vec<usize> = (0..=one.len()).collect();
+    for (line, there) in other.chars().take(LONGEST).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (at, here) in one.iter().enumerate() {
+            let changed = diagonal + usize::from(*here != there);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[one.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant_is_the_one_with_the_fewest_other_letters() {
+        let known = ["worker1", "worker2", "lb"];
+        let like = |name| most_like(name, known.into_iter());
+        assert_eq!(like("myworker1"), Some("worker1"));
+        assert_eq!(like("worker2x"), Some("worker2"));
+        assert_eq!((like("l"), like("x")), (Some("lb"), None));
+        assert_eq!(did_you_mean("wroker1", known.into_iter()).unwrap(), "did you mean `worker1`?");
+    }
+}

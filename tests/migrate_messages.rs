@@ -1,0 +1,126 @@
+//! What `jk2ajp` says of slips: the name that is not there, its place, and the one that was meant.
+#![allow(missing_docs)]
+
+use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
+
+/// httpd.conf and workers.properties, in memory.
+struct Memory<'m>(&'m str, &'m str);
+
+impl Files for Memory<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Ok(if path == "workers" { self.1 } else { self.0 }.into())
+    }
+    fn find(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn converted(httpd: &str, workers: &str) -> Conversion {
+    let input = Input {
+        httpd_conf: Some("httpd".into()),
+        workers: Some("workers".into()),
+        ..Input::default()
+    };
+    convert(&input, &Memory(httpd, workers), &|_| None).expect("the files can be read")
+}
+
+/// Each message as `file:line: text (help)`.
+fn said(done: &Conversion) -> Vec<String> {
+    let line = |message: &mod_proxy_ajp_rs::migrate::Message| {
+        let place = done.sources.place(message.at);
+        let help = message.help.as_deref().unwrap_or("");
+        format!("{}:{}: {} ({help})", place.file, place.line, message.text)
+    };
+    done.messages.iter().map(line).collect()
+}
+
+const WORKERS: &str = "worker.list=lb,status\n\
+    worker.lb.type=lb\n\
+    worker.lb.balance_workers=worker1,worker2\n\
+    worker.status.type=status\n\
+    worker.worker1.host=h1\n\
+    worker.worker2.host=h2\n";
+
+#[test]
+fn names_that_are_there_are_not_spoken_of() {
+    assert_eq!(said(&converted("JkMount /a lb;stopped=worker1\n", WORKERS)), [""; 0]);
+    // mod_jk's own default needs no lines.
+    assert_eq!(said(&converted("JkMount /a ajp13\n", "worker.list=ajp13\n")), [""; 0]);
+    assert_eq!(said(&converted("JkMount /a ajp13\n", "")), [""; 0]);
+}
+
+#[test]
+fn a_slip_in_balance_workers_is_an_undefined_worker_with_the_nearest_name() {
+    let workers = WORKERS.replace("=worker1,", "=myworker1,");
+    assert_eq!(
+        said(&converted("JkMount /a lb\n", &workers)),
+        [
+            "workers:3: `myworker1` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
+          (did you mean `worker1`?)"
+        ]
+    );
+    // Neither one that is in the list already, nor the balancer itself.
+    let workers = WORKERS.replace("=worker1,", "=worker3,worker1,l,");
+    assert_eq!(
+        said(&converted("JkMount /a lb\n", &workers))
+            .iter()
+            .filter(|text| text.contains("undefined"))
+            .collect::<Vec<_>>(),
+        [
+            "workers:3: `worker3` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
+             (say where it is: worker.worker3.host=)",
+            "workers:3: `l` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
+             (say where it is: worker.l.host=)"
+        ]
+    );
+}
+
+#[test]
+fn a_slip_in_worker_list_is_an_undefined_worker_too() {
+    let workers = WORKERS.replace("lb,status", "lb,statos");
+    assert_eq!(
+        said(&converted("JkMount /a lb\n", &workers)),
+        [
+            "workers:1: `statos` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
+          (did you mean `status`?)"
+        ]
+    );
+}
+
+#[test]
+fn a_slip_in_a_mount_s_worker_finds_the_listed_one() {
+    let help = "mod_jk answers such requests with 500; here they get 503";
+    assert_eq!(
+        said(&converted("JkMount /a lbb\n", WORKERS)),
+        [format!("httpd:1: no worker `lbb` in worker.list (did you mean `lb`? {help})")]
+    );
+    // It is there, and only not in the list.
+    assert_eq!(
+        said(&converted("JkMount /a worker1\n", WORKERS)),
+        [format!("httpd:1: no worker `worker1` in worker.list ({help})")]
+    );
+}
+
+#[test]
+fn a_slip_in_a_rule_s_members_or_in_a_redirect_is_told() {
+    assert_eq!(
+        said(&converted("JkMount /a lb;stopped=worker1,wroker2\n", WORKERS)),
+        ["httpd:1: `wroker2` is no member of `lb` (did you mean `worker2`?)"]
+    );
+    let workers = format!("{WORKERS}worker.worker1.redirect=worker3\n");
+    assert_eq!(
+        said(&converted("JkMount /a lb\n", &workers)),
+        ["workers:7: no member has the route or domain `worker3` (did you mean `worker1`?)"]
+    );
+    let workers = format!("{WORKERS}worker.worker1.redirect=west\nworker.worker2.domain=west\n");
+    assert_eq!(said(&converted("JkMount /a lb\n", &workers)), [""; 0]);
+}
+
+#[test]
+fn a_slip_in_a_reference_finds_the_template() {
+    let workers = format!("{WORKERS}worker.common.port=1\nworker.worker1.reference=worker.comon\n");
+    assert_eq!(
+        said(&converted("", &workers)),
+        ["workers:8: there is no template `worker.comon` (did you mean `worker.common`?)"]
+    );
+}
