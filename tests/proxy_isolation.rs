@@ -179,6 +179,7 @@ fn the_answer_to_a_request_that_timed_out_goes_nowhere() {
     front.ask(get("/alice")).fails_with(504);
     late.give();
     front.settings.timeout = LONG;
+    front.settings.reply_timeout = LONG;
     let bob = front.ask(get("/bob")).is(200, "/bob");
 
     assert!(!bob.reused);
