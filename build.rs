@@ -32,7 +32,6 @@ mod httpd {
         "ap_rwrite",
         "ap_setup_client_block",
         "ap_should_client_block",
-        "ap_proxy_backend_broke",
         "ap_proxy_canon_netloc",
         "ap_proxy_checkproxyblock2",
         "ap_proxy_cookie_reverse_map",

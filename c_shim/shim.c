@@ -402,6 +402,50 @@ int ajp_shim_brigade_empty(const apr_bucket_brigade *bb)
     return APR_BRIGADE_EMPTY(bb);
 }
 
+/* A response of neither length nor chunks, to HTTP/1.0, ends with its connection: a reset says that
+ * it has not. */
+static void reset_client(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    apr_socket_t *sock = ap_get_conn_socket(c);
+    struct linger at_once = { 1, 0 };
+    apr_os_sock_t fd;
+
+    if (c->master || !r->sent_bodyct || r->chunked || r->proto_num >= HTTP_VERSION(1, 1)
+        || apr_table_get(r->headers_out, "Content-Length")) {
+        return;
+    }
+    if (sock && apr_os_sock_get(&fd, sock) == APR_SUCCESS) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+    c->aborted = 1;
+}
+
+void ajp_shim_break_off(request_rec *r)
+{
+    request_rec *whole = r;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+
+    while (whole->main) {
+        whole = whole->main;
+    }
+    /* mod_sed and LuaOutputFilter drop the error and pass the end on. So those who frame the
+     * response are told first. */
+    if (r->output_filters != r->proto_output_filters) {
+        ap_proxy_backend_broke(r, bb);
+        apr_bucket_delete(APR_BRIGADE_LAST(bb));
+        (void)ap_pass_brigade(r->proto_output_filters, bb);
+        apr_brigade_cleanup(bb);
+    }
+    /* Unless that was answered with a page for the error, of which the end has been sent. */
+    if (!whole->eos_sent) {
+        reset_client(whole);
+        ap_proxy_backend_broke(r, bb);
+        (void)ap_pass_brigade(r->output_filters, bb);
+    }
+    apr_brigade_destroy(bb);
+}
+
 /* The filter acts on what comes whole in one brigade, and is gone after the first in any case. */
 void ajp_shim_give_whole(request_rec *r)
 {

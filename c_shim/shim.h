@@ -135,6 +135,11 @@ void ajp_shim_append_flush(apr_bucket_brigade *bb);
 void ajp_shim_append_eos(apr_bucket_brigade *bb);
 int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);
 
+/* Ends a response that has broken off, so that it cannot look complete: HTTP/1 has no last chunk, and
+ * the connection is closed; HTTP/2 resets the stream. Where nothing has been sent yet, a page for
+ * 502 is. */
+void ajp_shim_break_off(request_rec *r);
+
 /* Keeps httpd from cutting ranges out of this request's response. */
 void ajp_shim_give_whole(request_rec *r);
 

@@ -94,14 +94,21 @@ impl<'r> HttpdClient<'r> {
 
 /// As [`HttpdClient::cut`], where there is no client any more.
 pub(super) fn cut(request: Request<'_>) {
-    // SAFETY: pool, allocator and filters are the request's own, on its thread. The error bucket
-    // makes HTTP/1 omit the last chunk and close, and HTTP/2 reset the stream.
-    unsafe {
-        let out =
-            sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc);
-        sys::ap_proxy_backend_broke(request.as_ptr(), out);
-        sys::ap_pass_brigade((*request.as_ptr()).output_filters, out);
-        sys::apr_brigade_destroy(out);
+    // SAFETY: the request is live, on its thread, and its filters are not at work.
+    unsafe { sys::ajp_shim_break_off(request.as_ptr()) }
+}
+
+impl HttpdClient<'_> {
+    /// Only the connection itself says that the client is gone: a filter may fail with a socket's
+    /// error of its own (that of a program it writes to, say), and what it has passed on until then
+    /// must not look complete.
+    #[cold]
+    fn not_passed(&self, status: sys::apr_status_t) -> ClientError {
+        match status {
+            _ if self.request.is_aborted() => ClientError::Gone,
+            sys::AP_FILTER_ERROR => ClientError::Answered,
+            code => ClientError::FilterFailed { code },
+        }
     }
 }
 
@@ -178,16 +185,10 @@ impl Client for HttpdClient<'_> {
             status
         };
         self.held.clear();
-        if self.request.is_aborted() {
-            return Err(ClientError::Gone);
-        }
-        match status {
-            0 => Ok(()),
-            libc_errno::CONNECTION_ABORTED | libc_errno::CONNECTION_RESET | libc_errno::PIPE => {
-                Err(ClientError::Gone)
-            }
-            sys::AP_FILTER_ERROR => Err(ClientError::Answered),
-            code => Err(ClientError::FilterFailed { code }),
+        if status == 0 && !self.request.is_aborted() {
+            Ok(())
+        } else {
+            Err(self.not_passed(status))
         }
     }
 
@@ -205,13 +206,4 @@ impl Drop for HttpdClient<'_> {
         // SAFETY: made in `new` from the request's pool, which is still there; destroyed once.
         unsafe { sys::apr_brigade_destroy(self.out) };
     }
-}
-
-/// APR's status for a socket's errno is the errno itself.
-mod libc_errno {
-    use rustix::io::Errno;
-
-    pub(super) const CONNECTION_ABORTED: i32 = Errno::CONNABORTED.raw_os_error();
-    pub(super) const CONNECTION_RESET: i32 = Errno::CONNRESET.raw_os_error();
-    pub(super) const PIPE: i32 = Errno::PIPE.raw_os_error();
 }

@@ -31,10 +31,11 @@ static apr_status_t hesitating(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
     return ap_get_brigade(f->next, bb, mode, block, bytes);
 }
 
-/* Says of a client that is there that it is not, from the second brigade on. */
+/* Says once, of the second brigade, that the client is gone, though it is there. */
 static apr_status_t fail_second(ap_filter_t *f, apr_bucket_brigade *bb, apr_status_t status)
 {
     if (f->ctx) {
+        ap_remove_output_filter(f);
         return status;
     }
     f->ctx = f;
