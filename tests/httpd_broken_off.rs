@@ -9,8 +9,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
 
+use support::ajp::peer::TIMEOUT;
 use support::ajp::request::forward_request;
 use support::ajp::{Packet, ScriptedPeer, chunk, end_response, flush, headers};
 use support::filters;
@@ -242,7 +242,7 @@ fn an_http_1_0_client_sees_a_reset_where_nothing_else_can_say_that_it_is_not_all
     let httpd = front(&peer).start();
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(httpd.address()).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
         let mut answer = Vec::new();
         let end = stream.read_to_end(&mut answer);
