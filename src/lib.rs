@@ -9,6 +9,7 @@
 //! net          sockets and deadlines
 //! status       what is counted, written out for people and scripts; what operators ask for
 //! exchange  pool  config  metrics     state machine | leases | settings | counters
+//! balance      which member gets a request: decisions without httpd, clock or lock
 //! protocol     bytes <-> AJP packets
 //! ```
 //!

@@ -1,0 +1,171 @@
+//! Checks that every file, function and link target that a document names exists.
+//!
+//! After a file has been moved or renamed, a failure names the line of the document to update. A function
+//! is checked where a document says: `name` in `src/file.rs`.
+#![allow(missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A code span that begins like this is a path from the root of the sources.
+const FOLDERS: &[&str] =
+    &["src/", "tests/", "docs/", "ci/", "c_shim/", "benches/", "fuzz/", "httpd-conf/"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every document, with its path from the root.
+fn documents() -> Vec<(String, String)> {
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)).into();
+    let entries = fs::read_dir(root().join("docs")).expect("the documents are there");
+    paths.extend(entries.map(|entry| entry.expect("readable").path()));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a document is text");
+        let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+        (name, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The text outside of fenced examples, with every line kept in its place.
+fn prose(text: &str) -> String {
+    let mut in_example = false;
+    let mut prose = String::new();
+    for line in text.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        in_example ^= is_fence;
+        if !in_example && !is_fence {
+            prose.push_str(line);
+        }
+        prose.push('\n');
+    }
+    prose
+}
+
+/// The text between backticks: each span with its line and the text between it and the span before.
+fn code_spans(prose: &str) -> Vec<(usize, &str, &str)> {
+    let mut spans = Vec::new();
+    let mut line = 1;
+    let mut before = "";
+    for (at, part) in prose.split('`').enumerate() {
+        if at % 2 == 1 {
+            spans.push((line, before, part));
+        }
+        line += part.matches('\n').count();
+        before = part;
+    }
+    spans
+}
+
+/// The names of all Rust files below a folder.
+fn rust_files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable"));
+    let mut names = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_dir() {
+            names.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names
+}
+
+/// Whether a span is the name of a Rust file, without its folder.
+fn is_file_name(span: &str) -> bool {
+    span.ends_with(".rs") && !span.contains(['/', ' ', '*'])
+}
+
+fn is_path(span: &str) -> bool {
+    FOLDERS.iter().any(|folder| span.starts_with(folder)) && !span.contains(['*', '<', '{'])
+}
+
+/// Whether a file contains the last part of `Type::name` as a whole word.
+fn has_name(text: &str, name: &str) -> bool {
+    let last = name.rsplit("::").next().unwrap_or(name);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(|c| !is_word(c)).any(|word| word == last)
+}
+
+/// The names in a document that the sources do not have.
+fn missing(document: &str, text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let mut missing = Vec::new();
+    let mut named = "";
+    let files = [rust_files(&root().join("src")), rust_files(&root().join("tests"))].concat();
+    for (line, before, span) in code_spans(&prose) {
+        if is_file_name(span) && span != "build.rs" && !files.iter().any(|file| file == span) {
+            missing.push(format!("{document}:{line}: there is no {span}"));
+        }
+        if is_path(span) {
+            // `ci/demo --once` is a command.
+            let path = root().join(span.split_whitespace().next().unwrap_or(span));
+            if !path.exists() {
+                missing.push(format!("{document}:{line}: there is no {span}"));
+            } else if before.trim() == "in" && path.is_file() {
+                let source = fs::read_to_string(&path).expect("a source file is text");
+                if !has_name(&source, named) {
+                    missing.push(format!("{document}:{line}: {span} has no {named}"));
+                }
+            }
+        }
+        named = span;
+    }
+    missing.extend(broken_links(document, &prose));
+    missing
+}
+
+fn broken_links(document: &str, prose: &str) -> Vec<String> {
+    let folder = root().join(document);
+    let folder = folder.parent().expect("a document is in a folder");
+    let mut broken = Vec::new();
+    for (number, line) in prose.lines().enumerate() {
+        for rest in line.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap_or(rest);
+            let file = target.split('#').next().unwrap_or(target);
+            let is_local = !file.is_empty() && !file.contains("://");
+            if is_local && !folder.join(file).exists() {
+                broken.push(format!("{document}:{}: broken link to {target}", number + 1));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn every_file_function_and_link_in_a_document_exists() {
+    let missing: Vec<String> =
+        documents().iter().flat_map(|(name, text)| missing(name, text)).collect();
+    assert!(missing.is_empty(), "\n  {}", missing.join("\n  "));
+}
+
+// The checker, checked.
+
+#[test]
+fn a_missing_file_function_or_link_is_reported_with_its_line() {
+    for (text, expected) in [
+        ("a\n`src/nowhere.rs` b", "README.md:2: there is no src/nowhere.rs"),
+        ("`nowhere.rs`", "README.md:1: there is no nowhere.rs"),
+        ("`Type::f` in `src/lib.rs`", "README.md:1: src/lib.rs has no Type::f"),
+        ("`f` in\n`src/lib.rs`", "README.md:2: src/lib.rs has no f"),
+        ("see [it](docs/nowhere.md#a)", "README.md:1: broken link to docs/nowhere.md#a"),
+        ("`ci/nothing --once`", "README.md:1: there is no ci/nothing --once"),
+    ] {
+        assert_eq!(missing("README.md", text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn existing_files_examples_and_other_words_are_accepted() {
+    for text in [
+        "`backend` in `src/lib.rs`, `ci/demo --once`, [a](docs/reference.md#the-pool), [b](#c)",
+        "```sh\n`src/nowhere.rs`\n```\n`conf/node1.key` and `src/*/mod.rs`",
+        "`f` of `src/lib.rs`, [far](https://example.org/nowhere.md)",
+    ] {
+        assert_eq!(missing("README.md", text), [""; 0], "{text}");
+    }
+}
