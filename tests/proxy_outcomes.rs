@@ -452,6 +452,14 @@ fn a_filter_that_answers_or_fails_closes_the_connection() {
 }
 
 #[test]
+fn a_filter_that_withholds_the_request_body_is_somebody_s_to_mend() {
+    let withheld = ClientError::BodyWithheld { after: SHORT };
+    let ask = post("/", "0123456789").chunked();
+    let ask = ask.by(|client| client.read_fails = Some((2, withheld)));
+    assert_eq!(client_fails(ask, Reply::Status(408)), Level::Warning);
+}
+
+#[test]
 fn a_request_body_that_fails_is_the_client_s_fault() {
     for (error, reply) in [
         (ClientError::BodyRefused { status: 408 }, Reply::Status(408)),

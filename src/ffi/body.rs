@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_int;
 
+use super::patience::Patience;
 use super::request::Request;
 use super::sys;
 use crate::proxy::{BodyPiece, ClientError};
@@ -50,12 +51,16 @@ impl Body {
         at_most: usize,
     ) -> Result<BodyPiece, ClientError> {
         self.piece.clear();
+        let mut patience = Patience::default();
         while self.ahead.is_empty() && !self.ended {
             if let Some(status) = self.failed {
                 return Err(refused(request, status));
             }
             self.fetch(request, at_most, sys::apr_read_type_e_APR_BLOCK_READ)
                 .map_err(|status| refused(request, status))?;
+            if self.ahead.is_empty() && !self.ended {
+                patience.wait(request)?;
+            }
         }
         let mut room = at_most;
         while room > 0 {

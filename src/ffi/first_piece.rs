@@ -6,10 +6,10 @@
 //! httpd's input filters: whoever serves the request, another module's handler too, finds it there.
 
 use std::ffi::c_int;
-use std::time::{Duration, Instant};
 
 use super::body::refused;
 use super::kept::{Kept, Upload};
+use super::patience::Patience;
 use super::request::Request;
 use super::sys;
 use crate::exchange::RequestBody;
@@ -36,7 +36,7 @@ pub(super) fn is_here(request: Request<'_>) -> bool {
 /// # Errors
 /// What the client, or a filter, has done.
 pub(super) fn read(request: Request<'_>) -> Result<(), ClientError> {
-    let start = Instant::now();
+    let mut patience = Patience::default();
     let mut is_there = 0;
     while is_there == 0 {
         // SAFETY: the request is live and this thread serves it; nothing of its body is in use.
@@ -45,9 +45,8 @@ pub(super) fn read(request: Request<'_>) -> Result<(), ClientError> {
         if status != sys::APR_SUCCESS as c_int {
             return Err(refused(request, status));
         }
-        // A filter may give nothing, and say that all is well, for ever.
-        if is_there == 0 && start.elapsed() > patience(request) {
-            return Err(ClientError::BodyRefused { status: sys::HTTP_REQUEST_TIME_OUT as u16 });
+        if is_there == 0 {
+            patience.wait(request)?;
         }
     }
     // SAFETY: the reference is used for this one assignment.
@@ -64,13 +63,6 @@ pub(super) fn hand_over(request: Request<'_>) {
             upload.body.put_back(request);
         }
     }
-}
-
-/// `Timeout`.
-fn patience(request: Request<'_>) -> Duration {
-    // SAFETY: a plain field of a live record.
-    let timeout = unsafe { (*request.server()).timeout };
-    Duration::from_micros(u64::try_from(timeout).unwrap_or(0))
 }
 
 /// As much as goes into the first packet of a body, of the size that every container takes.

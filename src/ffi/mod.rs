@@ -43,6 +43,7 @@ mod member;
 mod module;
 mod operator;
 mod orders;
+mod patience;
 mod picture;
 mod prepare;
 mod probing;

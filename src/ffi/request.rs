@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::apr::{self, Pool, Table};
 use super::{module, roll, sys};
@@ -79,6 +80,13 @@ impl<'r> Request<'r> {
         let path = self.pool().concat(&[b"/", &path[slashes..]]);
         // SAFETY: the request's own pool; a string of it, and the result is one.
         unsafe { apr::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }.unwrap_or(b"/")
+    }
+
+    /// `Timeout`.
+    pub(super) fn timeout(self) -> Duration {
+        // SAFETY: a plain field of a live record.
+        let microseconds = unsafe { (*self.server()).timeout };
+        Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
     }
 
     /// The path of its URL, as the client asked for it.

@@ -1,5 +1,7 @@
 //! The other side of the proxy: the client, as httpd presents it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Level;
@@ -82,6 +84,12 @@ pub enum ClientError {
     BodyRefused {
         /// An HTTP status of 400 or above.
         status: u16,
+    },
+    /// httpd's input filters give nothing of the request body, and no reason.
+    #[error("httpd's input filters have yielded nothing of the request body within {after:?}")]
+    BodyWithheld {
+        /// The time allowed.
+        after: Duration,
     },
     /// A filter has answered the client itself.
     #[error("a filter has answered the client itself")]

@@ -108,6 +108,9 @@ impl Outcome {
             ProxyError::Client(ClientError::BodyRefused { status }) => {
                 (Reply::Status(*status), Untouched, Info)
             }
+            ProxyError::Client(ClientError::BodyWithheld { .. }) => {
+                (Reply::Status(408), Untouched, Warning)
+            }
             ProxyError::Client(ClientError::FilterFailed { .. }) => {
                 (Reply::Status(500), Untouched, Warning)
             }

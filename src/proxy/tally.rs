@@ -25,7 +25,9 @@ impl Failure {
                     ErrorReason::Resolve
                 }
             },
-            ProxyError::Client(ClientError::FilterFailed { .. }) => ErrorReason::Internal,
+            ProxyError::Client(
+                ClientError::FilterFailed { .. } | ClientError::BodyWithheld { .. },
+            ) => ErrorReason::Internal,
             ProxyError::Client(_) => ErrorReason::Client,
             ProxyError::Died(_) => match self.phase {
                 Phase::Connect | Phase::Request | Phase::FirstByte => ErrorReason::Died,

@@ -1,0 +1,66 @@
+//! Request bodies behind filters of httpd's that give nothing, for a while or for ever.
+#![cfg(feature = "httpd")]
+
+mod support;
+
+use std::fs;
+
+use support::ajp::ScriptedPeer;
+use support::filters;
+use support::httpd::{Httpd, Setup};
+
+fn behind(filter: &str, peer: &ScriptedPeer) -> Setup {
+    let lines = format!(
+        "<Location /app>\nProxyPass ajp://127.0.0.1:{}/app\nSetInputFilter {filter}\n</Location>",
+        peer.port()
+    );
+    Httpd::setup().conf(&filters::load()).conf("Timeout 2").conf(&lines)
+}
+
+/// The head of a POST, and its body as it is framed.
+const UPLOADS: [(&str, &str); 2] = [
+    ("Content-Length: 5\r\n", "hello"),
+    ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+];
+
+/// Hundredths of seconds that httpd's processes have computed.
+fn computed(httpd: &Httpd) -> u64 {
+    let of = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>()
+    };
+    httpd.children().into_iter().map(of).sum()
+}
+
+#[test]
+fn an_input_filter_that_yields_nothing_for_ever_is_a_408_after_timeout_and_keeps_no_thread_busy() {
+    let peer = ScriptedPeer::echo();
+    let httpd = behind("NOTHING", &peer).start();
+    for (head, body) in UPLOADS {
+        let before = computed(&httpd);
+        let answer = httpd.client().request("POST", "/app/x", head, body.as_bytes());
+
+        assert_eq!(answer.status, 408, "{head}");
+        // It would have been two seconds.
+        let spent = computed(&httpd) - before;
+        assert!(spent < 100, "{head}: {spent} hundredths of a second");
+    }
+    let log = httpd.error_log();
+    assert!(
+        log.contains("httpd's input filters have yielded nothing of the request body"),
+        "{log}"
+    );
+    // The container that asked for it cannot use its connection any more.
+    peer.wait_for_open_connections(0);
+}
+
+#[test]
+fn an_input_filter_that_yields_nothing_for_a_while_costs_nothing_of_the_body() {
+    let peer = ScriptedPeer::echo();
+    let httpd = behind("HESITATING", &peer).start();
+    for (head, body) in UPLOADS {
+        let answer = httpd.client().request("POST", "/app/x", head, body.as_bytes()).expect(200);
+        assert!(answer.text().contains("body-length: 5\n"), "{head}: {}", answer.text());
+    }
+}
