@@ -1,14 +1,14 @@
 //! A connection for a request where the container opens them: one that comes back, or one that
 //! dials in, whichever is first.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::proving::{Asked, first_half, rest};
-use super::reverse::Look;
-use super::{AcquireFailure, Backend, ConnectSettings, Connection, RefusalReason, Reverse};
+use super::proving::{Asked, Silent, first_half, rest};
+use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, Reverse};
 use crate::config::Pings;
-use crate::net::{Address, Bell, Stream};
+use crate::net::{Bell, Stream};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Seeking, Vacancy, Wait};
 
 impl Backend {
@@ -40,22 +40,39 @@ impl Backend {
         let vacancy = match self.ask(lease, half) {
             Asked::Answers(lease) => return Ok(lease),
             Asked::Dead(vacancy) => vacancy,
-            Asked::Silent(silent) => {
-                // One that has dialled in takes its place; else it has the other half of the time.
-                if let Some(connection) =
-                    self.accept_one(reverse, settings, Instant::now() + half)?
-                {
-                    return Ok(self.give_up_silent(silent).fill(connection));
-                }
-                match self.hear(silent, half) {
-                    Asked::Answers(lease) => return Ok(lease),
-                    Asked::Dead(vacancy) => vacancy,
-                    Asked::Silent(silent) => self.give_up_silent(silent),
-                }
-            }
+            Asked::Silent(silent) => match self.silent_or_new(reverse, silent, settings, half)? {
+                Asked::Answers(lease) => return Ok(lease),
+                Asked::Dead(vacancy) => vacancy,
+                Asked::Silent(silent) => self.give_up_silent(silent),
+            },
         };
         let left = wait.saturating_sub(start.elapsed());
         self.wait_for_one(reverse, vacancy, settings, left)
+    }
+
+    /// Waits for a silent connection to answer after all, or for one that dials in to take its place.
+    fn silent_or_new(
+        &self,
+        reverse: &Reverse,
+        mut silent: Silent,
+        settings: &ConnectSettings,
+        wait: Duration,
+    ) -> Result<Asked, AcquireFailure> {
+        let start = Instant::now();
+        loop {
+            if let Some(connection) = self.accept_one(reverse, settings)? {
+                return Ok(Asked::Answers(self.give_up_silent(silent).fill(connection)));
+            }
+            silent = match self.hear(silent, Duration::ZERO) {
+                Asked::Silent(silent) => silent,
+                heard => return Ok(heard),
+            };
+            let left = reverse.time_left(start + wait, start);
+            if left.is_zero() {
+                return Ok(Asked::Silent(silent));
+            }
+            reverse.wait(Some(silent.as_fd()), left)?;
+        }
     }
 
     /// The connection if it answers; else its place in the pool, for another one.
@@ -81,19 +98,18 @@ impl Backend {
     ) -> Result<Lease<Connection>, AcquireFailure> {
         let start = Instant::now();
         let wait = longest_wait(&settings.limits);
-        if let Some(connection) = self.accept_one(reverse, settings, start + wait)? {
+        if let Some(connection) = self.accept_one(reverse, settings)? {
             return Ok(vacancy.fill(connection));
         }
         let patience = reverse.patience(self.has_open(), wait, start);
         let deadline = start + patience.time;
-        let bell = Bell::new().map_err(AcquireFailure::Bell)?;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = reverse.time_left(deadline, start);
             if left.is_zero() {
                 return Err(none_dialled(reverse, patience.time, patience.is_gone));
             }
-            reverse.wait(&bell, left)?;
-            if let Some(connection) = self.accept_one(reverse, settings, deadline)? {
+            reverse.wait(None, left)?;
+            if let Some(connection) = self.accept_one(reverse, settings)? {
                 return Ok(vacancy.fill(connection));
             }
         }
@@ -105,12 +121,21 @@ impl Backend {
         reverse: &Reverse,
         settings: &ConnectSettings,
     ) -> Result<Option<Connection>, AcquireFailure> {
-        self.accept_one(reverse, settings, Instant::now())
+        let start = Instant::now();
+        loop {
+            let found = self.accept_one(reverse, settings)?;
+            let left = reverse.time_left(start, start);
+            if found.is_some() || left.is_zero() {
+                return Ok(found);
+            }
+            reverse.wait(None, left)?;
+        }
     }
 
-    /// Takes in a connection that was accepted without a request; closes it where there is no room.
-    pub fn take_in(&self, stream: Stream) {
+    /// Takes in what was found without a request; closes it where there is no room.
+    pub fn take_in(&self, found: Found) {
         let now = Instant::now();
+        let Some(stream) = self.with_pings_counted(found) else { return };
         if let Some(vacancy) = self.pool.vacancy_below(usize::MAX) {
             vacancy.stock(self.adopt(stream, now), now);
         }
@@ -124,18 +149,18 @@ impl Backend {
         wait: Duration,
     ) -> Result<Lease<Connection>, AcquireFailure> {
         let start = Instant::now();
-        if let Some(connection) = self.accept_one(reverse, settings, start + wait)? {
+        if let Some(connection) = self.accept_one(reverse, settings)? {
             return Ok(vacancy.fill(connection));
         }
         let patience = reverse.patience(self.has_open(), wait, start);
         let deadline = start + patience.time;
         let none = || none_dialled(reverse, patience.time, patience.is_gone);
-        if patience.time.is_zero() {
+        if patience.time.is_zero() && reverse.time_left(start, start).is_zero() {
             return Err(none());
         }
         let bell = Arc::new(Bell::new().map_err(AcquireFailure::Bell)?);
         loop {
-            let found = self.seek(reverse, vacancy, settings, deadline, &bell)?;
+            let found = self.seek(reverse, vacancy, settings, (start, deadline), &bell)?;
             vacancy = match found {
                 // One that has just dialled in has proved itself.
                 Acquired::Reused(lease) if !lease.is_reused() => return Ok(lease),
@@ -154,7 +179,7 @@ impl Backend {
         reverse: &Reverse,
         vacancy: Vacancy<Connection>,
         settings: &ConnectSettings,
-        deadline: Instant,
+        (start, deadline): (Instant, Instant),
         bell: &Arc<Bell>,
     ) -> Result<Acquired<Connection>, AcquireFailure> {
         let ring = Arc::clone(bell);
@@ -165,14 +190,14 @@ impl Backend {
                 Ok(lease) => return Ok(Acquired::Reused(lease)),
                 Err(seeking) => seeking,
             };
-            if let Some(connection) = self.accept_one(reverse, settings, deadline)? {
+            if let Some(connection) = self.accept_one(reverse, settings)? {
                 return Ok(Acquired::Reused(self.either(seeking, connection)));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = reverse.time_left(deadline, start);
             if left.is_zero() {
                 return Ok(seeking.stop());
             }
-            reverse.wait(bell, left)?;
+            reverse.wait(Some(bell.as_fd()), left)?;
         }
     }
 
@@ -189,33 +214,22 @@ impl Backend {
         }
     }
 
-    /// The next that has dialled in and answers, without waiting for one to do so; not much longer
-    /// than to the deadline, whatever there is.
+    /// The next that has dialled in and shown what it must, without waiting for one.
     fn accept_one(
         &self,
         reverse: &Reverse,
         settings: &ConnectSettings,
-        deadline: Instant,
     ) -> Result<Option<Connection>, AcquireFailure> {
         let ping = settings.pings.connect.filter(|_| !reverse.has_key());
-        let look = Look::until(deadline);
-        while let Some(stream) = reverse.accept(&look)? {
-            let now = Instant::now();
-            let connection = self.adopt(stream, now);
-            let Some(time) = ping else { return Ok(Some(connection)) };
-            let Some(share) = look.share(now) else { return Ok(None) };
-            let answer = connection.cping(time.min(share));
-            self.count_ping(answer.is_ok());
-            match answer {
-                Ok(()) => return Ok(Some(connection)),
-                Err(error) => {
-                    if let Address::Inet(peer) = connection.peer() {
-                        reverse.refuse(peer.ip().to_canonical(), RefusalReason::Ping(error));
-                    }
-                }
-            }
-        }
-        Ok(None)
+        let found = reverse.accept(ping)?;
+        Ok(self.with_pings_counted(found).map(|stream| self.adopt(stream, Instant::now())))
+    }
+
+    /// What was found, once the pings it took are counted.
+    fn with_pings_counted(&self, found: Found) -> Option<Stream> {
+        (0..found.pings_sent).for_each(|_| self.count_ping_sent());
+        (0..found.pings_failed).for_each(|_| self.count_ping_failed());
+        found.stream
     }
 
     /// Is anything open but the place of the one that asks?

@@ -57,7 +57,7 @@ pub(super) fn cping_with(
 }
 
 /// Is it CPONG? `false`: only a part of a packet so far.
-fn is_whole_cpong(answer: &[u8]) -> Result<bool, PingError> {
+pub(super) fn is_whole_cpong(answer: &[u8]) -> Result<bool, PingError> {
     let mut received = Bytes::copy_from_slice(answer);
     match split_packet(&mut received, Direction::FromContainer)? {
         None if answer.len() >= ANSWER_ROOM => Err(PingError::NotCPong),
@@ -97,4 +97,4 @@ impl Ping {
 }
 
 /// CPONG has 5 bytes; room for more shows what else there is.
-const ANSWER_ROOM: usize = 64;
+pub(super) const ANSWER_ROOM: usize = 64;

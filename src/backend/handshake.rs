@@ -1,77 +1,314 @@
-//! httpd's side of the handshake, over a connection that was just accepted.
+//! What a peer that has dialled in must show before its connection is used: httpd's side, without
+//! I/O.
+//!
+//! With a key that is the handshake; without one, CPONG where CPING is asked for. Nothing else has been
+//! read or sent afterwards: the connection is as good as new.
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
+use super::cping::{ANSWER_ROOM, is_whole_cpong};
+use super::error::PingError;
 use super::refusal::RefusalReason;
-use crate::net::{self, Deadline, IdleState, NetError, Received, Stream};
-use crate::protocol::handshake::{FrontEnd, HandshakeError, Hello, Key, Proof};
+use crate::net::NetError;
+use crate::protocol::handshake::{Expected, FrontEnd, HandshakeError, Hello, Key, Nonce, Proof};
 use crate::protocol::{Direction, split_packet};
 
-/// Has the peer prove that it knows the key, within `time`; `port` is where it came in. `false`: it
-/// was gone before it could.
-///
-/// Nothing else has been read or sent then: the connection is as good as new.
-pub(super) fn verify(
-    stream: &Stream,
-    key: &Key,
-    port: u16,
-    node: Option<&str>,
+/// One peer's handshake.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    due: Due,
+    received: Vec<u8>,
+    began: Instant,
+    /// When it was sent something that it must answer.
+    asked: Option<Instant>,
     time: Duration,
-) -> Result<bool, RefusalReason> {
-    let deadline = Deadline::after(Instant::now(), time);
-    let hello = read(stream, "hello", Hello::MAX_LEN, &deadline, time)?;
-    let hello = Hello::decode(&hello).map_err(HandshakeError::from)?;
-    // A container that has ended may have left its hello in the queue.
-    if matches!(stream.idle_state(), IdleState::Closed | IdleState::Broken(_)) {
-        return Ok(false);
+}
+
+/// What is due from the peer.
+#[derive(Debug)]
+enum Due {
+    /// At this port of ours.
+    Hello {
+        key: Key,
+        port: u16,
+        node: Option<String>,
+    },
+    /// `None`: it has come.
+    Proof {
+        expected: Option<Expected>,
+        hello: Hello,
+        node: Option<String>,
+    },
+    CPong,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Receive more.
+    Receive,
+    /// Send this, then receive more.
+    Send(Vec<u8>),
+    /// Nothing: the peer has shown what it must.
+    Proven,
+}
+
+impl Handshake {
+    /// A handshake with `key`; the peer came in at `port`, and must be `node` where that is said.
+    pub(super) fn keyed(key: Key, port: u16, node: Option<String>, now: Instant) -> Self {
+        let due = Due::Hello { key, port, node };
+        let received = Vec::with_capacity(Hello::MAX_LEN);
+        Self { due, received, began: now, asked: None, time: LONGEST }
     }
-    let nonce = net::random().map_err(|error| RefusalReason::BrokenOff(Some(error)))?;
-    let (challenge, expected) = FrontEnd::answer(key, port, nonce, &hello);
-    let left = deadline.remaining(Instant::now());
-    stream
-        .send_all(&[&challenge.encode()], left)
-        .map_err(|error| RefusalReason::BrokenOff(Some(error.source)))?;
-    let proof = read(stream, "proof", Proof::LEN, &deadline, time)?;
-    let proof = Proof::decode(&proof).map_err(HandshakeError::from)?;
-    if !expected.verify(&proof) {
-        return Err(HandshakeError::WrongKey.into());
+
+    /// CPING has been sent, and CPONG may take `time`, [`LONGEST`] at most.
+    pub(super) fn pinged(time: Duration, now: Instant) -> Self {
+        let received = Vec::with_capacity(ANSWER_ROOM);
+        Self { due: Due::CPong, received, began: now, asked: Some(now), time: time.min(LONGEST) }
     }
-    match node {
-        Some(wanted) if wanted.as_bytes() != hello.node() => Err(RefusalReason::OtherNode {
-            name: String::from_utf8_lossy(hello.node()).into_owned(),
-            wanted: wanted.into(),
-        }),
-        _ => Ok(true),
+
+    /// Where to put what is received: no more than its spare room.
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.received
+    }
+
+    /// Looks at what has been received. `nonce` is asked for one that was never used.
+    pub(super) fn advance(
+        &mut self,
+        nonce: impl FnOnce() -> Result<Nonce, NetError>,
+        now: Instant,
+    ) -> Result<Step, RefusalReason> {
+        match &mut self.due {
+            Due::Hello { key, port, node } => {
+                let Some(hello) = packet(&self.received, Hello::MAX_LEN)? else {
+                    return Ok(Step::Receive);
+                };
+                let hello = Hello::decode(&hello).map_err(HandshakeError::from)?;
+                let nonce = nonce().map_err(|error| RefusalReason::BrokenOff(Some(error)))?;
+                let (challenge, expected) = FrontEnd::answer(key, *port, nonce, &hello);
+                self.due = Due::Proof { expected: Some(expected), hello, node: node.take() };
+                self.received = Vec::with_capacity(Proof::LEN);
+                self.asked = Some(now);
+                Ok(Step::Send(challenge.encode()))
+            }
+            Due::Proof { expected, hello, node } => {
+                let Some(proof) = packet(&self.received, Proof::LEN)? else {
+                    return Ok(Step::Receive);
+                };
+                let proof = Proof::decode(&proof).map_err(HandshakeError::from)?;
+                if !expected.take().is_some_and(|expected| expected.verify(&proof)) {
+                    return Err(HandshakeError::WrongKey.into());
+                }
+                match node {
+                    Some(wanted) if wanted.as_bytes() != hello.node() => {
+                        Err(RefusalReason::OtherNode {
+                            name: String::from_utf8_lossy(hello.node()).into_owned(),
+                            wanted: wanted.clone(),
+                        })
+                    }
+                    _ => Ok(Step::Proven),
+                }
+            }
+            Due::CPong => match is_whole_cpong(&self.received)? {
+                true => Ok(Step::Proven),
+                false => Ok(Step::Receive),
+            },
+        }
+    }
+
+    /// The connection has ended or failed. `None`: before the peer has said anything, or could have
+    /// answered, so that there is nothing to be said of it.
+    pub(super) fn broken_off(&self, error: Option<NetError>) -> Option<RefusalReason> {
+        match self.due {
+            Due::Hello { .. } if self.received.is_empty() => None,
+            Due::CPong => Some(error.map_or(PingError::Closed, PingError::Net).into()),
+            _ => Some(RefusalReason::BrokenOff(error)),
+        }
+    }
+
+    /// There is more than was due.
+    pub(super) fn too_much(&self) -> RefusalReason {
+        match self.due {
+            Due::CPong => PingError::NotCPong.into(),
+            _ => RefusalReason::TooMuch,
+        }
+    }
+
+    /// Its time is over.
+    pub(super) fn silent(&self) -> RefusalReason {
+        let after = self.time;
+        match self.due {
+            Due::CPong => PingError::TimedOut { after }.into(),
+            _ => RefusalReason::Silent { wanted: self.wanted(), after },
+        }
+    }
+
+    /// Another one gets its place.
+    pub(super) fn displaced(&self) -> RefusalReason {
+        RefusalReason::Displaced { wanted: self.wanted() }
+    }
+
+    fn wanted(&self) -> &'static str {
+        match self.due {
+            Due::Hello { .. } => "hello",
+            Due::Proof { .. } => "proof",
+            Due::CPong => "CPONG",
+        }
+    }
+
+    /// Is CPONG what is due?
+    pub(super) fn is_ping(&self) -> bool {
+        matches!(self.due, Due::CPong)
+    }
+
+    /// When the peer was asked what only a container can answer.
+    pub(super) fn asked(&self) -> Option<Instant> {
+        self.asked
+    }
+
+    /// When its time is over.
+    pub(super) fn end(&self) -> Instant {
+        self.began + self.time
     }
 }
 
-/// Reads one packet of `most` bytes, and finds nothing behind it.
-fn read(
-    stream: &Stream,
-    wanted: &'static str,
-    most: usize,
-    deadline: &Deadline,
-    time: Duration,
-) -> Result<Vec<u8>, RefusalReason> {
-    let mut received = Vec::with_capacity(most);
-    loop {
-        let left = deadline.remaining(Instant::now());
-        match net::receive(stream, &mut received, left) {
-            Ok(Received::Bytes(_)) => {}
-            Ok(Received::End) => return Err(RefusalReason::BrokenOff(None)),
-            Err(NetError::TimedOut { .. }) => {
-                return Err(RefusalReason::Silent { wanted, after: time });
-            }
-            Err(error) => return Err(RefusalReason::BrokenOff(Some(error))),
+/// The payload of the one packet that is due, of `most` bytes with its header; `None`: it is not
+/// complete yet.
+fn packet(received: &[u8], most: usize) -> Result<Option<Bytes>, RefusalReason> {
+    let mut bytes = Bytes::copy_from_slice(received);
+    match split_packet(&mut bytes, Direction::FromContainer).map_err(HandshakeError::from)? {
+        Some(_) if !bytes.is_empty() => Err(RefusalReason::TooMuch),
+        None if received.len() >= most => Err(RefusalReason::TooMuch),
+        payload => Ok(payload),
+    }
+}
+
+/// What a handshake may take: many round trips of the longest way.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::handshake::Container;
+
+    const PORT: u16 = 9100;
+    const NONCE: Nonce = [9; 16];
+    const CPONG: [u8; 5] = [0x41, 0x42, 0, 1, 9];
+
+    fn key() -> Key {
+        Key::new(b"a key of more than 16 bytes").unwrap()
+    }
+
+    fn container(key: &Key, node: &[u8]) -> Container {
+        Container::new(key, PORT, Hello::new([7; 16], node).unwrap())
+    }
+
+    fn keyed(node: Option<&str>, now: Instant) -> Handshake {
+        Handshake::keyed(key(), PORT, node.map(str::to_owned), now)
+    }
+
+    fn receive(
+        handshake: &mut Handshake,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<Step, RefusalReason> {
+        handshake.buffer().extend_from_slice(bytes);
+        handshake.advance(|| Ok(NONCE), now)
+    }
+
+    /// The challenge, once the hello has come.
+    fn challenge(handshake: &mut Handshake, hello: &[u8], now: Instant) -> Vec<u8> {
+        match receive(handshake, hello, now) {
+            Ok(Step::Send(challenge)) => challenge,
+            other => panic!("{other:?}"),
         }
-        let mut bytes = BytesMut::from(&received[..]).freeze();
-        match split_packet(&mut bytes, Direction::FromContainer).map_err(HandshakeError::from)? {
-            Some(_) if !bytes.is_empty() => return Err(RefusalReason::TooMuch),
-            Some(payload) => return Ok(payload.to_vec()),
-            None if received.len() >= most => return Err(RefusalReason::TooMuch),
-            None => {}
+    }
+
+    #[test]
+    fn a_peer_with_the_key_is_asked_once_its_hello_is_whole_and_then_proves_it_byte_by_byte() {
+        let start = Instant::now();
+        let late = start + Duration::from_secs(4);
+        let container = container(&key(), b"node1");
+        let hello = container.hello();
+        let mut handshake = keyed(Some("node1"), start);
+        for byte in &hello[..hello.len() - 1] {
+            assert!(matches!(receive(&mut handshake, &[*byte], start), Ok(Step::Receive)));
         }
+        assert_eq!(handshake.asked(), None, "whoever says so little is nobody yet");
+        let challenge = challenge(&mut handshake, &hello[hello.len() - 1..], late);
+        assert_eq!((handshake.asked(), handshake.end()), (Some(late), start + LONGEST));
+        let proof = container.proof(&challenge[4..]).unwrap();
+        for byte in &proof[..proof.len() - 1] {
+            assert!(matches!(receive(&mut handshake, &[*byte], late), Ok(Step::Receive)));
+        }
+        let last = receive(&mut handshake, &proof[proof.len() - 1..], late);
+        assert!(matches!(last, Ok(Step::Proven)), "{last:?}");
+    }
+
+    #[test]
+    fn another_node_another_key_and_more_than_is_due_are_refused() {
+        let now = Instant::now();
+        let container = container(&key(), b"node2");
+        let shaken = |node, change: fn(Vec<u8>) -> Vec<u8>| {
+            let mut handshake = keyed(node, now);
+            let challenge = challenge(&mut handshake, &container.hello(), now);
+            let proof = change(container.proof(&challenge[4..]).unwrap());
+            receive(&mut handshake, &proof, now).map(|_| ()).map_err(|reason| reason.to_string())
+        };
+        assert_eq!(shaken(Some("node2"), |proof| proof), Ok(()));
+        assert_eq!(shaken(None, |proof| proof), Ok(()));
+        let other = "it calls itself \"node2\", and node=node1 is wanted";
+        assert_eq!(shaken(Some("node1"), |proof| proof), Err(other.into()));
+        let forged = |mut proof: Vec<u8>| {
+            proof[20] ^= 1;
+            proof
+        };
+        let wrong = "the peer does not prove that it knows the key";
+        assert_eq!(shaken(None, forged), Err(wrong.into()));
+        let more = |proof: Vec<u8>| [&proof[..], b"A"].concat();
+        let too_much = "it sends more than the handshake has";
+        assert_eq!(shaken(None, more), Err(too_much.into()));
+
+        let mut long = keyed(None, now);
+        let endless = [&[0x41, 0x42, 0xff, 0xff][..], &[0; Hello::MAX_LEN]].concat();
+        let refused = receive(&mut long, &endless, now).unwrap_err();
+        assert!(matches!(refused, RefusalReason::TooMuch), "{refused}");
+        let refused = receive(&mut keyed(None, now), b"GET /", now).unwrap_err();
+        assert!(matches!(refused, RefusalReason::Handshake(_)), "{refused}");
+    }
+
+    #[test]
+    fn what_is_said_of_a_peer_that_goes_or_stays_silent_depends_on_what_was_due() {
+        let start = Instant::now();
+        let late = start + Duration::from_secs(1);
+        let said = |reason: Option<RefusalReason>| reason.map(|reason| reason.to_string());
+        let mut handshake = keyed(None, start);
+        assert_eq!(said(handshake.broken_off(None)), None, "it died in the queue");
+        receive(&mut handshake, b"A", start).unwrap();
+        let off = Some("it broke the handshake off".to_owned());
+        assert_eq!(said(handshake.broken_off(None)), off);
+        let silent = "no hello within 5s; has its connector no keyFile?";
+        assert_eq!(handshake.silent().to_string(), silent);
+        challenge(&mut handshake, &container(&key(), b"").hello()[1..], late);
+        assert_eq!(said(handshake.broken_off(None)), off);
+        let silent = "no proof within 5s; has its connector no keyFile?";
+        assert_eq!(handshake.silent().to_string(), silent);
+        let others = "no proof yet, and others want its place; are there strangers in allow=?";
+        assert_eq!(handshake.displaced().to_string(), others);
+    }
+
+    #[test]
+    fn without_a_key_cpong_is_due_and_nothing_else() {
+        let (start, wait) = (Instant::now(), Duration::from_secs(2));
+        let mut ping = Handshake::pinged(wait, start);
+        assert_eq!((ping.asked(), ping.end()), (Some(start), start + wait));
+        assert!(matches!(receive(&mut ping, &CPONG[..3], start), Ok(Step::Receive)));
+        assert!(matches!(receive(&mut ping, &CPONG[3..], start), Ok(Step::Proven)));
+        assert_eq!(ping.silent().to_string(), "no CPONG within 2s");
+        assert!(receive(&mut ping, &CPONG, start).is_err(), "one is enough");
+        assert!(receive(&mut Handshake::pinged(wait, start), b"HTTP", start).is_err());
+        assert_eq!(Handshake::pinged(Duration::from_secs(60), start).end(), start + LONGEST);
     }
 }

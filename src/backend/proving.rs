@@ -5,6 +5,7 @@
 //! one is opened and pinged for the rest, and whichever answers first is used. For as long the new one
 //! is beside those that `max` counts.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::cping::Ping;
@@ -27,6 +28,12 @@ pub(super) enum Asked {
 pub(super) struct Silent {
     lease: Lease<Connection>,
     ping: Ping,
+}
+
+impl AsFd for Silent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lease.stream().as_fd()
+    }
 }
 
 /// What a pooled connection has of the time for CPONG.

@@ -28,6 +28,12 @@ pub enum RefusalReason {
         /// The time allowed.
         after: Duration,
     },
+    /// There were so many handshakes that another peer got its place.
+    #[error("no {wanted} yet, and others want its place; are there strangers in allow=?")]
+    Displaced {
+        /// What was due.
+        wanted: &'static str,
+    },
     /// The connection ended, or failed, within the handshake.
     #[error("it broke the handshake off{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
     BrokenOff(Option<NetError>),
@@ -56,7 +62,7 @@ impl RefusalReason {
         match self {
             Self::NotAllowed => 0,
             Self::SpeaksFirst => 1,
-            Self::Silent { .. } | Self::BrokenOff(_) => 2,
+            Self::Silent { .. } | Self::Displaced { .. } | Self::BrokenOff(_) => 2,
             Self::Handshake(_) | Self::TooMuch => 3,
             Self::OtherNode { .. } => 4,
             Self::Ping(_) => 5,

@@ -9,16 +9,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::handshake::verify;
+use super::handshake::Handshake;
+use super::reception::{Due, Found, Reception};
 use super::refusal::{Refusal, RefusalReason, Refusals};
 use crate::config::ReverseListener;
-use crate::net::{Address, Bell, IdleState, Listener, NetError, Stream};
+use crate::net::{Address, IdleState, Listener, NetError, Stream, wait_any};
 use crate::protocol::handshake::Key;
 
 /// The source of connections to a backend whose container opens them.
 ///
 /// All backends of the worker in this child share one. A connection is accepted when a request
-/// needs it and not before, so that what waits in the kernel is there for every child.
+/// needs it and not before, so that what waits in the kernel is there for every child. Its handshake
+/// goes on beside others, whoever waits for it, and is not lost when nobody does.
 #[derive(Debug)]
 pub struct Reverse {
     settings: ReverseListener,
@@ -32,6 +34,7 @@ pub struct Reverse {
     is_without: AtomicBool,
     /// `None`: somebody was there to be accepted, the last time.
     empty: Mutex<Option<Empty>>,
+    reception: Mutex<Reception>,
     waiting: AtomicUsize,
     refusals: Refusals,
 }
@@ -54,6 +57,7 @@ impl Reverse {
             is_ending: AtomicBool::default(),
             is_without: AtomicBool::default(),
             empty: Mutex::default(),
+            reception: Mutex::default(),
             waiting: AtomicUsize::default(),
             refusals: Refusals::default(),
         }
@@ -107,8 +111,11 @@ impl Reverse {
     }
 
     /// The child ends: gives up a port of its own, so that its containers go looking for another
-    /// child. The parent's stays.
+    /// child. The parent's stays. Handshakes end that no request waits for.
     pub fn give_up(&self) {
+        if self.waiting.load(Relaxed) == 0 {
+            self.reception.lock().close();
+        }
         if !self.settings.is_shared() {
             let mut listener = self.listener.lock();
             self.is_ending.store(true, Relaxed);
@@ -122,50 +129,97 @@ impl Reverse {
         self.refusals.take()
     }
 
-    /// Keeps strangers and the dead from filling the queue of which `waiting` places of `length` are
-    /// taken, where no request comes to do that.
+    /// Goes on with what is under way, where no request comes to do that; and keeps strangers and the
+    /// dead from filling the queue of which `waiting` places of `length` are taken.
     ///
     /// Only of a queue that is more than half full: takes them out from the front, up to the first
-    /// connection that is good. That one is returned, verified, since it cannot be put back.
-    pub fn tidy(&self, waiting: u32, length: u32) -> Option<Stream> {
-        if waiting <= length / 2 {
-            return None;
-        }
-        self.accept(&Look::until(Instant::now() + TIDY_TIME)).ok().flatten()
+    /// connection that may be good. One that is found is verified, and cannot be put back.
+    pub fn tidy(&self, queue: Option<(u32, u32)>) -> Found {
+        let found = self.look(None, queue.is_some_and(|(waiting, length)| waiting > length / 2));
+        found.unwrap_or_default()
     }
 
-    /// The next connection that is alive, allowed and verified; `None`: nobody is there, or the look
-    /// is over. Waits for nobody to dial in, and for the handshake of one that has, as long as half
-    /// of what is left.
+    /// Is a handshake under way?
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.reception.lock().is_empty()
+    }
+
+    /// The next connection that is alive, allowed and verified, or none at this moment. Waits for
+    /// nothing. `ping`: where there is no key, CPING is to be answered within this time.
     ///
     /// # Errors
     /// There can be none: no descriptor left, or no port.
-    pub(super) fn accept(&self, look: &Look) -> Result<Option<Stream>, NoListener> {
+    pub(super) fn accept(&self, ping: Option<Duration>) -> Result<Found, NoListener> {
+        self.look(ping, true)
+    }
+
+    fn look(&self, ping: Option<Duration>, takes_another: bool) -> Result<Found, NoListener> {
+        let mut found = Found::default();
+        let looked = self.look_for(&mut found, ping, takes_another);
+        for (peer, reason) in std::mem::take(&mut found.refused) {
+            self.refusals.note(peer, reason, Instant::now());
+        }
+        if found.stream.is_some() {
+            *self.empty.lock() = None;
+            return Ok(found);
+        }
+        looked.map(|()| found)
+    }
+
+    fn look_for(
+        &self,
+        found: &mut Found,
+        ping: Option<Duration>,
+        takes_another: bool,
+    ) -> Result<(), NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
+        let mut reception = self.reception.lock();
+        // Those that dial again as soon as they are sent away must not keep anybody here.
+        let end = Instant::now() + CHANCE;
         loop {
             let now = Instant::now();
-            let Some(share) = look.share(now) else { return Ok(None) };
-            let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
-                self.note_empty(now);
-                return Ok(None);
-            };
-            let Address::Inet(peer) = stream.peer() else { continue };
-            let peer = peer.ip().to_canonical();
-            match self.welcome(&stream, peer, share) {
-                Ok(true) => {
-                    *self.empty.lock() = None;
-                    return Ok(Some(stream));
+            reception.go_on(now, found).map_err(NoListener::Accept)?;
+            if now >= end || !takes_another || found.stream.is_some() {
+                return Ok(());
+            }
+            for _ in 0..AT_ONCE {
+                let now = Instant::now();
+                if !reception.want_another(self.waiting.load(Relaxed), now) {
+                    return Ok(());
                 }
-                // It died while it waited: nothing to be said.
-                Ok(false) => {}
-                Err(reason) => self.refuse(peer, reason),
+                let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
+                    self.note_empty(now);
+                    return Ok(());
+                };
+                self.receive(stream, &mut reception, ping, found)?;
+                if found.stream.is_some() {
+                    return Ok(());
+                }
             }
         }
     }
 
-    /// Notes why a connection was not used.
-    pub(super) fn refuse(&self, peer: IpAddr, reason: RefusalReason) {
-        self.refusals.note(peer, reason, Instant::now());
+    /// Sees who has come in.
+    fn receive(
+        &self,
+        stream: Stream,
+        reception: &mut Reception,
+        ping: Option<Duration>,
+        found: &mut Found,
+    ) -> Result<(), NoListener> {
+        let Address::Inet(peer) = stream.peer() else { return Ok(()) };
+        let (peer, now) = (peer.ip().to_canonical(), Instant::now());
+        match self.due(&stream, peer, ping, now) {
+            Ok(Some(due)) => {
+                let admitted = reception.admit(stream, peer, due, now, found);
+                admitted.map_err(NoListener::Accept)?;
+            }
+            // It died while it waited: nothing to be said.
+            Ok(None) => {}
+            Err(reason) => found.refused.push((peer, reason)),
+        }
+        Ok(())
     }
 
     fn note_empty(&self, now: Instant) {
@@ -180,27 +234,28 @@ impl Reverse {
         *empty = Some(Empty { since, last: now });
     }
 
-    /// Has it proved all it can?
-    fn welcome(
+    /// What is a new connection to show? `None`: it is dead.
+    fn due(
         &self,
         stream: &Stream,
         peer: IpAddr,
-        time: Duration,
-    ) -> Result<bool, RefusalReason> {
+        ping: Option<Duration>,
+        now: Instant,
+    ) -> Result<Option<Due>, RefusalReason> {
         if !self.settings.allows(peer) {
             return Err(RefusalReason::NotAllowed);
         }
-        match (stream.idle_state(), &self.key) {
-            (IdleState::Closed | IdleState::Broken(_), _) => return Ok(false),
-            (IdleState::Unread, None) => return Err(RefusalReason::SpeaksFirst),
-            _ => {}
-        }
-        let Some(key) = &self.key else { return Ok(true) };
-        let port = match stream.local_addr() {
-            Ok(Some(address)) => address.port(),
-            _ => return Ok(false),
+        let Some(key) = &self.key else {
+            return match stream.idle_state() {
+                IdleState::Quiet => Ok(Some(ping.map_or(Due::Nothing, Due::CPong))),
+                IdleState::Unread => Err(RefusalReason::SpeaksFirst),
+                IdleState::Closed | IdleState::Broken(_) => Ok(None),
+            };
         };
-        verify(stream, key, port, self.settings.node.as_deref(), time)
+        let Ok(Some(local)) = stream.local_addr() else { return Ok(None) };
+        let node = self.settings.node.clone();
+        let handshake = Handshake::keyed(key.clone(), local.port(), node, now);
+        Ok(Some(Due::Handshake(Box::new(handshake))))
     }
 
     /// Is a CPING to be sent on a new connection, where the worker says so? The handshake has shown
@@ -209,10 +264,37 @@ impl Reverse {
         self.key.is_some()
     }
 
-    /// Waits until somebody may be there, or the bell rings.
-    pub(super) fn wait(&self, bell: &Bell, time: Duration) -> Result<(), NoListener> {
+    /// Waits until it may be worth another [look](Self::accept), or the other descriptor is readable.
+    pub(super) fn wait(
+        &self,
+        other: Option<BorrowedFd<'_>>,
+        time: Duration,
+    ) -> Result<(), NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
-        listener.wait(bell, time).map_err(NoListener::Accept)
+        let now = Instant::now();
+        let (watch, next, wants_another) = {
+            let reception = self.reception.lock();
+            let wants_another = reception.want_another(self.waiting.load(Relaxed), now);
+            (reception.watch(), reception.next_change(now), wants_another)
+        };
+        let next = next.map(|next| next.saturating_duration_since(now));
+        let time = next.map_or(time, |next| time.min(next));
+        let mut fds: Vec<_> = other.into_iter().collect();
+        fds.extend(watch.as_ref().map(|watch| watch.as_fd()));
+        fds.extend(wants_another.then(|| listener.as_fd()));
+        wait_any(&fds, time).map_err(NoListener::Accept)
+    }
+
+    /// What is left until `deadline`. A peer that has been asked something has a chance to answer in a
+    /// hurry too, until a moment after `since`.
+    pub(super) fn time_left(&self, deadline: Instant, since: Instant) -> Duration {
+        let now = Instant::now();
+        match deadline.saturating_duration_since(now) {
+            Duration::ZERO if self.reception.lock().is_any_asked() => {
+                (since + CHANCE).saturating_duration_since(now)
+            }
+            left => left,
+        }
     }
 
     /// How long a request that has found nobody is to wait for somebody to dial in: `wait`, unless
@@ -220,7 +302,9 @@ impl Reverse {
     /// one request of this child waits a moment, and the others not at all: each has looked, which is
     /// how a container that comes back is noticed.
     pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
+        let is_any_asked = self.reception.lock().is_any_asked();
         let is_gone = !has_open
+            && !is_any_asked
             && self.empty.lock().is_some_and(|Empty { since, .. }| {
                 now.saturating_duration_since(since) >= GONE_AFTER
             });
@@ -271,37 +355,14 @@ pub enum NoListener {
     Accept(NetError),
 }
 
-/// One look through what has dialled in.
-#[derive(Debug)]
-pub(super) struct Look {
-    deadline: Instant,
-    /// After the deadline too, so that a good one has its chance even in a hurry; but a queue full of
-    /// bad ones, and those that dial again as soon as they are sent away, must not keep anybody here.
-    end: Instant,
-}
-
-impl Look {
-    /// A look that is over a tenth of a second after the deadline, or after now if that is later.
-    pub(super) fn until(deadline: Instant) -> Self {
-        Self { deadline, end: deadline.max(Instant::now()) + LEAST }
-    }
-
-    /// What one connection's proof may take at this moment: so much remains for the next one, should
-    /// this one be dead. `None`: it is over, or would be before a good one could answer.
-    pub(super) fn share(&self, now: Instant) -> Option<Duration> {
-        let left = self.deadline.saturating_duration_since(now);
-        let most = self.end.saturating_duration_since(now);
-        (most >= LEAST / 2).then(|| (left / 2).clamp(LEAST, MOST).min(most))
-    }
-}
-
-const LEAST: Duration = Duration::from_millis(100);
-const MOST: Duration = Duration::from_secs(2);
+/// Connections taken out of the queue before those under way have their turn again.
+const AT_ONCE: usize = 64;
+/// Time for a look, and for an answer, though a request has none to wait.
+const CHANCE: Duration = Duration::from_millis(100);
 
 /// Nobody there for so long, and nothing open: the container is gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);
 const MOMENT: Duration = Duration::from_millis(50);
-const TIDY_TIME: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 #[path = "reverse_tests.rs"]

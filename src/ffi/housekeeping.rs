@@ -227,6 +227,9 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
     let mut next = Next::Usual;
     for reverse in child.reverses() {
         tend(child, log, reverse);
+        if reverse.is_busy() {
+            next = Next::Soon;
+        }
     }
     // First what never blocks, for all: what is dead is closed in time, whatever another backend's
     // resolver or connect() takes below.
@@ -250,20 +253,20 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
     next
 }
 
-/// What is to be done where containers dial in: a port, if there is none yet; a queue that is not
-/// full of strangers and the dead; a log line for who was sent away.
+/// What is to be done where containers dial in: a port, if there is none yet; handshakes that no
+/// request waits for; a queue that is not full of strangers and the dead; a log line for who was sent
+/// away.
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
     // SAFETY: the main server lives as long as the child.
     unsafe { reverse::find_port(*server, reverse) };
     let queue = reverse.listener().and_then(|listener| reverse::queue(listener.as_fd()));
-    if let Some(stream) = queue.and_then(|(waiting, length)| reverse.tidy(waiting, length)) {
-        let is_its = |backend: &&Arc<Backend>| {
-            backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
-        };
-        // Of no backend yet: closed, and its container dials in again.
-        if let Some(backend) = child.backends().iter().find(is_its) {
-            backend.take_in(stream);
-        }
+    let is_its = |backend: &&Arc<Backend>| {
+        backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
+    };
+    let found = reverse.tidy(queue);
+    // Of no backend yet: closed, and its container dials in again.
+    if let Some(backend) = child.backends().iter().find(is_its) {
+        backend.take_in(found);
     }
     // SAFETY: as above.
     unsafe { reverse::report(*server, reverse) };

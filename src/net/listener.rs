@@ -2,17 +2,16 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, accept_with, bind, getsockname, listen, socket_with,
     sockopt,
 };
 
-use super::io::timespec;
-use super::{Deadline, NetError, Stream};
+use super::{NetError, Stream};
 
 /// A listening TCP socket: close-on-exec and non-blocking; dropping it closes it.
 ///
@@ -96,25 +95,6 @@ impl Listener {
     pub fn local_addr(&self) -> Result<SocketAddr, NetError> {
         Ok(SocketAddr::try_from(getsockname(&self.0)?)?)
     }
-
-    /// Waits until there may be a connection to accept, or the bell rings, up to `timeout`.
-    ///
-    /// # Errors
-    /// The system cannot poll.
-    pub fn wait(&self, bell: &Bell, timeout: Duration) -> Result<(), NetError> {
-        let deadline = Deadline::after(Instant::now(), timeout);
-        let mut left = timeout;
-        loop {
-            let mut polled =
-                [PollFd::new(&self.0, PollFlags::IN), PollFd::new(&bell.0, PollFlags::IN)];
-            let limit = (left != Duration::MAX).then(|| timespec(left));
-            match poll(&mut polled, limit.as_ref()) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => left = deadline.remaining(Instant::now()),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-    }
 }
 
 impl From<Listener> for OwnedFd {
@@ -129,7 +109,7 @@ impl AsFd for Listener {
     }
 }
 
-/// Wakes threads that wait for a connection to come in: each ring, one of them.
+/// Wakes threads that [wait](super::wait_any) for a connection to come in: each ring, one of them.
 #[derive(Debug)]
 pub struct Bell(OwnedFd);
 
@@ -155,12 +135,19 @@ impl Bell {
     }
 }
 
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 
 #[cfg(test)]
 mod tests {
+    use super::super::wait_any;
     use super::*;
     use std::net::TcpStream;
 
@@ -179,7 +166,7 @@ mod tests {
         let bell = Bell::new().unwrap();
         let peers = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
         for peer in &peers {
-            listener.wait(&bell, LONG).unwrap();
+            wait_any(&[listener.as_fd(), bell.as_fd()], LONG).unwrap();
             let stream = listener.accept().unwrap().expect("it is there");
             assert_eq!(stream.peer().to_string(), peer.local_addr().unwrap().to_string());
         }
@@ -192,10 +179,10 @@ mod tests {
         let bell = Bell::new().unwrap();
         assert!(!bell.heard());
         bell.ring();
-        listener.wait(&bell, LONG).unwrap();
+        wait_any(&[listener.as_fd(), bell.as_fd()], LONG).unwrap();
         assert!(bell.heard());
         assert!(!bell.heard(), "a ring is for one");
-        listener.wait(&bell, Duration::from_millis(1)).unwrap();
+        wait_any(&[listener.as_fd(), bell.as_fd()], Duration::from_millis(1)).unwrap();
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod listener;
 mod random;
 mod resolve;
 mod stream;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -45,3 +46,4 @@ pub use random::random;
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;
 pub use stream::Stream;
+pub use watch::{Watch, wait_any};

@@ -1,0 +1,121 @@
+//! Waiting for whichever of several descriptors is first.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::io::Errno;
+
+use super::io::timespec;
+use super::{Deadline, NetError};
+
+/// Descriptors that are watched together, each under a number: itself one to
+/// [wait for](wait_any), by any number of threads, while others are added and removed.
+#[derive(Debug)]
+pub struct Watch(OwnedFd);
+
+impl Watch {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn new() -> Result<Self, NetError> {
+        Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    /// From now on tells when there is something to read on it, its end and an error included. One
+    /// that is closed is watched no longer.
+    ///
+    /// # Errors
+    /// The system's own limits.
+    pub fn add(&self, fd: impl AsFd, number: u64) -> Result<(), NetError> {
+        let data = epoll::EventData::new_u64(number);
+        Ok(epoll::add(&self.0, fd, data, epoll::EventFlags::IN)?)
+    }
+
+    /// Watches it no longer.
+    pub fn remove(&self, fd: impl AsFd) {
+        // It fails for one that is not watched, which is what is wanted.
+        let _ = epoll::delete(&self.0, fd);
+    }
+
+    /// The numbers of those on which there is something to read now; not all of them, if they are many.
+    /// Never blocks.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn readable(&self) -> Result<Vec<u64>, NetError> {
+        let mut events = Vec::with_capacity(EVENTS);
+        match epoll::wait(&self.0, spare_capacity(&mut events), Some(&Timespec::default())) {
+            Ok(_) => Ok(events.iter().map(|event: &epoll::Event| event.data.u64()).collect()),
+            Err(Errno::INTR) => Ok(Vec::new()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until there is something to read on one of these, up to `timeout`.
+///
+/// # Errors
+/// The system cannot poll.
+pub fn wait_any(fds: &[BorrowedFd<'_>], timeout: Duration) -> Result<(), NetError> {
+    let deadline = Deadline::after(Instant::now(), timeout);
+    let mut left = timeout;
+    let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    loop {
+        let limit = (left != Duration::MAX).then(|| timespec(left));
+        match poll(&mut polled, limit.as_ref()) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => left = deadline.remaining(Instant::now()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+const EVENTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn what_can_be_read_is_told_by_its_number_until_it_is_removed() {
+        let watch = Watch::new().unwrap();
+        let (quiet, _other) = UnixStream::pair().unwrap();
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        watch.add(&quiet, 1).unwrap();
+        watch.add(&ours, 2).unwrap();
+        assert_eq!(watch.readable(), Ok(vec![]));
+        wait_any(&[watch.as_fd()], Duration::from_millis(1)).unwrap();
+
+        peer.write_all(b"x").unwrap();
+        wait_any(&[quiet.as_fd(), watch.as_fd()], LONG).unwrap();
+        assert_eq!(watch.readable(), Ok(vec![2]));
+        watch.remove(&ours);
+        watch.remove(&ours);
+        assert_eq!(watch.readable(), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_end_of_one_can_be_read_and_a_closed_one_is_watched_no_longer() {
+        let watch = Watch::new().unwrap();
+        let (ours, peer) = UnixStream::pair().unwrap();
+        watch.add(&ours, u64::MAX).unwrap();
+        drop(peer);
+        wait_any(&[watch.as_fd()], LONG).unwrap();
+        assert_eq!(watch.readable(), Ok(vec![u64::MAX]));
+        drop(ours);
+        assert_eq!(watch.readable(), Ok(vec![]));
+    }
+}
