@@ -457,7 +457,9 @@ fn with_all_connections_in_use_a_request_gets_503_within_acquire_and_no_member_i
     let page = httpd.get("/server-status").expect(200).text();
     assert!(page.contains("Init Ok"), "{page}");
     balanced.assert_both_members_are_well("nothing");
-    // Ends the request that was silent until now.
+    // Ends the request that was silent until now: its connection dies, and it is sent again, to a port
+    // where nobody may listen by then.
     drop(peer);
-    waiting.response("GET").expect(502);
+    let status = waiting.response("GET").status;
+    assert!([502, 503].contains(&status), "{status}");
 }
