@@ -147,7 +147,8 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
     assert!(!httpd.error_log().contains("ajp-status: stop"));
 
     // Another start has another.
-    let other = Two::start(prefork(2));
+    // Two clients have a child each; one more is free.
+    let other = Two::start(prefork(3));
     assert_ne!(nonce(&other.httpd), right);
     post(&mut other.httpd.client(), "", &query).expect(403);
 }

@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod activation;
 mod election;
 mod preference;
 mod routes;
 mod session;
 mod worker_status;
 
+pub use activation::Activation;
 pub use election::{Answer, Election, Refusal, Rules, Step};
 pub use preference::{Load, preferred};
 pub use routes::Routes;

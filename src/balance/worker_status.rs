@@ -1,5 +1,7 @@
 //! The status word of a worker, by its meaning.
 
+use super::Activation;
+
 /// The flags of a worker, as mod_proxy keeps them in shared memory (`PROXY_WORKER_…` in mod_proxy.h,
 /// the same numbers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,6 +19,17 @@ pub enum Role {
     Standby,
 }
 
+impl Role {
+    /// As one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Spare => "spare",
+            Self::Standby => "standby",
+        }
+    }
+}
+
 impl WorkerStatus {
     /// Set up in this child.
     pub const INITIALIZED: Self = Self(0x0001);
@@ -24,6 +37,8 @@ impl WorkerStatus {
     pub const IGNORE_ERRORS: Self = Self(0x0002);
     /// `N`: requests of its own sessions alone.
     pub const DRAIN: Self = Self(0x0004);
+    /// `G`: it stands for URLs that no other worker is for, with `disablereuse`.
+    pub const GENERIC: Self = Self(0x0008);
     /// It is being removed.
     pub const IN_SHUTDOWN: Self = Self(0x0010);
     /// `D`
@@ -39,7 +54,8 @@ impl WorkerStatus {
     /// `R`
     pub const HOT_SPARE: Self = Self(0x0800);
 
-    const NOT_USABLE: Self = Self(
+    /// Any of these, and it takes no requests (`PROXY_WORKER_NOT_USABLE_BITMAP`).
+    pub const NOT_USABLE: Self = Self(
         Self::IN_SHUTDOWN.0
             | Self::DISABLED.0
             | Self::STOPPED.0
@@ -109,6 +125,18 @@ impl WorkerStatus {
         !self.has(Self::DRAIN.with(Self::HOT_SPARE).with(Self::HOT_STANDBY))
     }
 
+    /// Those of these flags that it has.
+    #[must_use]
+    pub const fn among(self, flags: Self) -> Self {
+        Self(self.0 & flags.0)
+    }
+
+    /// Whether it has no flag at all.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// When it stands in for others.
     #[must_use]
     pub const fn role(self) -> Role {
@@ -118,6 +146,18 @@ impl WorkerStatus {
             Role::Spare
         } else {
             Role::Regular
+        }
+    }
+
+    /// What it is to be used for: a member that is disabled takes no requests either.
+    #[must_use]
+    pub const fn activation(self) -> Activation {
+        if self.has(Self::STOPPED.with(Self::DISABLED)) {
+            Activation::Stopped
+        } else if self.has(Self::DRAIN) {
+            Activation::Draining
+        } else {
+            Activation::Active
         }
     }
 
@@ -187,6 +227,28 @@ mod tests {
         assert_eq!(both.role(), Role::Standby);
         assert_eq!(WorkerStatus::HOT_SPARE.role(), Role::Spare);
         assert_eq!(OK.role(), Role::Regular);
+    }
+
+    #[test]
+    fn a_stopped_or_disabled_member_takes_no_requests_whether_or_not_it_drains() {
+        assert_eq!(OK.activation(), Activation::Active);
+        assert_eq!(OK.with(WorkerStatus::DRAIN).activation(), Activation::Draining);
+        for flag in [WorkerStatus::STOPPED, WorkerStatus::DISABLED] {
+            let status = OK.with(WorkerStatus::DRAIN).with(flag);
+            assert_eq!(status.activation(), Activation::Stopped, "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn an_activation_sets_its_flag_and_takes_the_others_away() {
+        for (activation, before) in [
+            (Activation::Active, WorkerStatus::DRAIN.with(WorkerStatus::STOPPED)),
+            (Activation::Draining, WorkerStatus::DISABLED),
+            (Activation::Stopped, WorkerStatus::DRAIN),
+        ] {
+            let (set, clear) = activation.flags();
+            assert_eq!(OK.with(before).with(set).without(clear).activation(), activation);
+        }
     }
 
     #[test]

@@ -20,7 +20,6 @@ mod worker;
 
 use error::ValueError;
 
-pub use activation::Activation;
 pub use attributes::{EnvVariable, RequestAttributes};
 pub use balancer::{BalancerKeys, BalancerSettings};
 pub use error::ConfigError;

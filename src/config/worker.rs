@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::activation::Activation;
+use super::activation;
 use super::duration::{parse_ms, parse_s};
 use super::ping::PingMode;
 use super::recovery::Recovery;
@@ -10,6 +10,7 @@ use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
 use super::status_list::FailStatus;
 use super::switch::on_off;
 use super::{ConfigError, ValueError};
+use crate::balance::Activation;
 
 /// What ProxyPass, BalancerMember, ProxySet and `<Proxy>` say of one worker in our own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl WorkerSettings {
             "failstatus" => self.fail_status = FailStatus::parse(value)?,
             "escalation" => self.escalation = grace(value)?,
             "busylimit" => self.busy_limit = Some(count(value, 1, COUNT_FROM_1)?),
-            "activation" => self.activation = Some(Activation::parse(value)?),
+            "activation" => self.activation = Some(activation::parse(value)?),
             SESSIONS_ONLY => self.sessions_only = on_off(value)?,
             "local" => self.local = on_off(value)?,
             "distance" => self.distance = Some(distance(value)?),

@@ -12,10 +12,10 @@ use std::fmt;
 
 use super::balancer::Balancer;
 use super::log::{self, LogLevel};
-use super::orders;
 use super::server_config::{ServerConfig, Stated, WorkerId};
 use super::worker::Worker;
 use super::{roll, sys};
+use crate::balance::{Activation, WorkerStatus};
 
 /// Has every server know what its balancers go by, and every member how far away it is.
 ///
@@ -47,7 +47,7 @@ pub(super) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
         let has_local = words.prefer_local(balancer, local_only);
         for member in balancer.members() {
             let known: &mut Stated = stated.entry(member.id()).or_default();
-            known.status = member.status() & orders::FLAGS;
+            known.status = member.status().among(Activation::FLAGS);
             known.by_local_only |= local_only && has_local && !words.local.contains(&member.id());
         }
         if local_only && !has_local && warned.insert(name.to_vec()) {
@@ -149,7 +149,7 @@ impl MemberWords {
                 member.set_lbset(farthest.saturating_add(1).min(FARTHEST));
             }
             if local_only {
-                member.add_status(sys::PROXY_WORKER_DRAIN);
+                member.add_status(WorkerStatus::DRAIN);
             }
         }
         true

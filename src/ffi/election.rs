@@ -68,7 +68,7 @@ pub(super) unsafe fn pre_request(
     // SAFETY: nothing changes the list before it has been copied.
     let tried = unsafe { Kept::tried(request) }.to_vec();
     let is_ours = session.is_some() || ignores_session || !tried.is_empty();
-    if !is_ours && !balancer.members().any(Worker::is_in_error) {
+    if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
         return sys::DECLINED;
     }
     let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
@@ -214,7 +214,7 @@ impl Members for Candidates<'_> {
     }
 
     fn status(&self, member: usize) -> WorkerStatus {
-        self.of(member, |worker| WorkerStatus::from_bits(worker.status()))
+        self.of(member, |worker| worker.status())
     }
 
     fn retry_is_due(&self, member: usize) -> bool {
@@ -324,7 +324,8 @@ fn elect(
 
 /// Before mod_proxy looks which members' time has come.
 fn settle_error_times(balancer: Balancer) {
-    balancer.members().filter(|member| member.is_in_error()).for_each(Worker::settle_error_time);
+    let in_error = balancer.members().filter(|member| member.status().is_in_error());
+    in_error.for_each(Worker::settle_error_time);
 }
 
 fn is_balancer(url: &[u8]) -> bool {

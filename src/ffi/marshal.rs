@@ -2,7 +2,6 @@
 
 use super::request::Request;
 use super::sent::Sent;
-use super::sys;
 use super::worker::Worker;
 use crate::config::RequestAttributes;
 use crate::protocol::{Attribute, EncodeError, ForwardRequest, PacketSize, RequestMethod};
@@ -113,12 +112,5 @@ fn attributes<'r>(
 
 /// The member's state in mod_jk's words, for Tomcat's LoadBalancerDrainingValve.
 fn activation(worker: Worker) -> &'static [u8] {
-    let status = worker.status();
-    if status & sys::PROXY_WORKER_STOPPED != 0 {
-        b"STP"
-    } else if status & (sys::PROXY_WORKER_DISABLED | sys::PROXY_WORKER_DRAIN) != 0 {
-        b"DIS"
-    } else {
-        b"ACT"
-    }
+    worker.status().jk_activation().as_bytes()
 }

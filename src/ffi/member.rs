@@ -31,6 +31,7 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::sys;
 use super::worker::Worker;
+use crate::balance::WorkerStatus;
 
 /// Which members requests of this child are passing over at the moment.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ impl Passes {
         pass.requests = pass.requests.saturating_sub(1);
         if pass.requests == 0 {
             if !pass.stays {
-                member.clear_status(sys::PROXY_WORKER_IN_ERROR);
+                member.clear_status(WorkerStatus::IN_ERROR);
             }
             passes.remove(&address(member));
         }

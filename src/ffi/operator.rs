@@ -19,13 +19,12 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use super::guard::guard;
 use super::log::{self, LogLevel};
 use super::orders::set_activation;
-use super::picture::activation;
 use super::server_config::{ServerConfig, Stated, WorkerId};
 use super::worker::Worker;
 use super::{roll, sys};
-use crate::config::{self, WorkerSettings};
+use crate::balance::{Activation, WorkerStatus};
+use crate::config::WorkerSettings;
 use crate::metrics::{MemberKey, OPERATOR_VERSION, OperatorEntry, Operators};
-use crate::status::Activation;
 
 /// The memory.
 #[derive(Clone, Copy, Debug)]
@@ -104,17 +103,17 @@ fn configured<'l>(lines: impl Iterator<Item = Lines<'l>>) -> u64 {
     let bits = |(settings, stated): Lines<'_>| {
         let activation = match settings.activation {
             None => 1,
-            Some(config::Activation::Active) => 2,
-            Some(config::Activation::Disabled) => 4,
-            Some(config::Activation::Stopped) => 8,
+            Some(Activation::Active) => 2,
+            Some(Activation::Draining) => 4,
+            Some(Activation::Stopped) => 8,
         };
         let flag = |at: u32, is_set: bool| 1_u64 << (at + u32::from(is_set));
-        let has = |flag: u32| stated.status & flag != 0;
+        let has = |flag: WorkerStatus| stated.status.has(flag);
         activation
             | flag(4, settings.sessions_only)
-            | flag(6, has(sys::PROXY_WORKER_DRAIN))
-            | flag(8, has(sys::PROXY_WORKER_STOPPED))
-            | flag(10, has(sys::PROXY_WORKER_DISABLED))
+            | flag(6, has(WorkerStatus::DRAIN))
+            | flag(8, has(WorkerStatus::STOPPED))
+            | flag(10, has(WorkerStatus::DISABLED))
             | flag(12, stated.by_local_only)
     };
     lines.map(bits).fold(0, |all, bits| all | bits)
@@ -156,7 +155,7 @@ pub(super) unsafe fn reapply(
             unsafe { forgotten(main, &workers, wanted, "what is configured was edited since") };
             continue;
         }
-        let others = workers.iter().filter(|worker| activation(worker.status()) != wanted);
+        let others = workers.iter().filter(|worker| worker.status().activation() != wanted);
         let changed = others.map(|worker| set_activation(*worker, wanted)).count();
         if changed > 0 {
             let name = name(&workers);
@@ -226,7 +225,7 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
         // SAFETY: as above; nothing of the configuration has been destroyed yet.
         for (key, workers) in unsafe { members(main) } {
             let Some(said) = table.get(key).and_then(said) else { continue };
-            if workers.iter().any(|worker| activation(worker.status()) != said) {
+            if workers.iter().any(|worker| worker.status().activation() != said) {
                 table.set(key, 0);
                 // SAFETY: as above; the log is closed later.
                 unsafe {
@@ -277,17 +276,17 @@ mod tests {
         };
         let lines = [
             line(None, false),
-            line(Some(config::Activation::Active), false),
-            line(Some(config::Activation::Disabled), false),
-            line(Some(config::Activation::Stopped), false),
+            line(Some(Activation::Active), false),
+            line(Some(Activation::Draining), false),
+            line(Some(Activation::Stopped), false),
             line(None, true),
         ];
         let flags = [
-            0,
-            sys::PROXY_WORKER_DRAIN,
-            sys::PROXY_WORKER_STOPPED,
-            sys::PROXY_WORKER_DISABLED,
-            sys::PROXY_WORKER_STOPPED | sys::PROXY_WORKER_DRAIN,
+            WorkerStatus::default(),
+            WorkerStatus::DRAIN,
+            WorkerStatus::STOPPED,
+            WorkerStatus::DISABLED,
+            WorkerStatus::STOPPED.with(WorkerStatus::DRAIN),
         ];
         let stated: Vec<_> = flags
             .into_iter()

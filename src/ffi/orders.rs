@@ -1,13 +1,14 @@
 //! Does what an operator asks for: in mod_proxy's own flags, which every child reads at each request.
 
 use super::log::{self, LogLevel};
-use super::picture::{Picture, Seen, activation};
+use super::picture::{Picture, Seen};
 use super::request::Request;
 use super::server_config::{ServerConfig, Stated};
 use super::worker::Worker;
-use super::{child::Child, operator, sys};
+use super::{child::Child, operator};
+use crate::balance::{Activation, WorkerStatus};
 use crate::config::WorkerSettings;
-use crate::status::{Action, Activation, Done, Order, Remark};
+use crate::status::{Action, Done, Order, Remark};
 
 /// Carries the order out for each worker that it is about, with an audit line each.
 pub(super) fn carry_out(
@@ -51,13 +52,13 @@ fn one(
     }
     match action {
         Action::Recover => {
-            let is = |flag: u32| seen.workers.iter().any(|worker| worker.status() & flag != 0);
-            let has_failed_check = is(sys::PROXY_WORKER_HC_FAIL);
-            if has_failed_check && !is(sys::PROXY_WORKER_IN_ERROR) {
+            let is = |flag| seen.workers.iter().any(|worker| worker.status().has(flag));
+            let has_failed_check = is(WorkerStatus::HC_FAIL);
+            if has_failed_check && !is(WorkerStatus::IN_ERROR) {
                 return Err(Remark::HealthCheck);
             }
             for worker in &seen.workers {
-                let was_usable = worker.is_well();
+                let was_usable = worker.status().is_usable();
                 worker.is_back();
                 has_changed(*worker, was_usable);
             }
@@ -112,29 +113,18 @@ fn activate(
 
 /// Sets the flags of a member as `activation` on its line does; those of other things stay.
 pub(super) fn set_activation(worker: Worker, wanted: Activation) {
-    let was_usable = worker.is_well();
-    let (set, clear) = match wanted {
-        Activation::Active => (0, DRAIN | STOPPED | DISABLED),
-        Activation::Draining => (DRAIN, STOPPED | DISABLED),
-        Activation::Stopped => (STOPPED, DRAIN),
-    };
+    let was_usable = worker.status().is_usable();
+    let (set, clear) = wanted.flags();
     // What is taken away last: in between it takes fewer requests, not more.
-    if set != 0 {
+    if !set.is_empty() {
         worker.add_status(set);
     }
     worker.clear_status(clear);
     has_changed(worker, was_usable);
 }
 
-const DRAIN: u32 = sys::PROXY_WORKER_DRAIN;
-const STOPPED: u32 = sys::PROXY_WORKER_STOPPED;
-const DISABLED: u32 = sys::PROXY_WORKER_DISABLED;
-
-/// What an order to activate, drain or stop is about.
-pub(super) const FLAGS: u32 = DRAIN | STOPPED | DISABLED;
-
 fn has_changed(worker: Worker, was_usable: bool) {
-    let balancer = worker.balancer().filter(|_| !was_usable && worker.is_well());
+    let balancer = worker.balancer().filter(|_| !was_usable && worker.status().is_usable());
     if let Some(balancer) = balancer {
         balancer.begin_anew();
     }
@@ -146,7 +136,7 @@ fn audit(request: Request<'_>, seen: &Seen, done: &Done) {
     let address = String::from_utf8_lossy(request.client().ip);
     let was = match seen.workers.first() {
         Some(worker) if done.action.activation().is_some() => {
-            let now = activation(worker.status()).name();
+            let now = worker.status().activation().name();
             format!("was {}, is {now}", seen.member.activation.name())
         }
         _ => format!("was {}", seen.member.state.name()),

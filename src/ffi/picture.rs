@@ -13,9 +13,10 @@ use super::worker::Worker;
 use super::worker_settings::Configured;
 use super::{reverse, roll, sys};
 use crate::backend::Backend;
+use crate::balance::WorkerStatus;
 use crate::metrics::stats::StatsTable;
 use crate::metrics::{MemberKey, unix_ms};
-use crate::status::{Activation, DialsIn, Endpoint, Member, Pool, Role, Snapshot, State};
+use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
 /// the same.
@@ -191,9 +192,9 @@ impl View<'_> {
             redirect: worker.redirect().as_deref().map(text),
             domain: settings.domain,
             pool,
-            activation: activation(worker.status()),
+            activation: worker.status().activation(),
             state,
-            role: role(worker.status()),
+            role: worker.status().role(),
             lbset: worker.lbset(),
             lbfactor: standing.lbfactor,
             elected: standing.elected,
@@ -207,32 +208,12 @@ impl View<'_> {
     }
 }
 
-/// What its flags say that it is to be used for.
-pub(super) fn activation(status: u32) -> Activation {
+fn state(status: WorkerStatus) -> State {
     match status {
-        _ if status & (sys::PROXY_WORKER_STOPPED | sys::PROXY_WORKER_DISABLED) != 0 => {
-            Activation::Stopped
-        }
-        _ if status & sys::PROXY_WORKER_DRAIN != 0 => Activation::Draining,
-        _ => Activation::Active,
-    }
-}
-
-fn state(status: u32) -> State {
-    match status {
-        // Before an error: no request asks a member that has failed its check, however long it is in error.
-        _ if status & sys::PROXY_WORKER_HC_FAIL != 0 => State::HealthCheckFailed,
-        _ if status & sys::PROXY_WORKER_IN_ERROR != 0 => State::Error,
-        _ if status & sys::PROXY_WORKER_INITIALIZED == 0 => State::Unknown,
+        _ if status.has(WorkerStatus::HC_FAIL) => State::HealthCheckFailed,
+        _ if status.has(WorkerStatus::IN_ERROR) => State::Error,
+        _ if !status.has(WorkerStatus::INITIALIZED) => State::Unknown,
         _ => State::Ok,
-    }
-}
-
-fn role(status: u32) -> Role {
-    match status {
-        _ if status & sys::PROXY_WORKER_HOT_STANDBY != 0 => Role::Standby,
-        _ if status & sys::PROXY_WORKER_HOT_SPARE != 0 => Role::Spare,
-        _ => Role::Regular,
     }
 }
 

@@ -13,9 +13,9 @@ use super::shm::SharedMemory;
 use super::stats_memory::StatsMapping;
 use super::worker::Worker;
 use super::{module, roll, sys};
+use crate::balance::WorkerStatus;
 use crate::config::{
-    Activation, BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, ReverseListener,
-    WorkerSettings,
+    BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, ReverseListener, WorkerSettings,
 };
 use crate::status::Nonce;
 
@@ -60,7 +60,7 @@ pub(super) struct ServerConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stated {
     /// Those flags of its status that an operator's order is about.
-    pub(super) status: u32,
+    pub(super) status: WorkerStatus,
     /// `localonly` has it drain.
     pub(super) by_local_only: bool,
 }
@@ -346,16 +346,12 @@ pub(super) unsafe fn worker_param(
 /// shows and changes them.
 fn tell_mod_proxy(worker: Worker, before: &WorkerSettings, after: &WorkerSettings) {
     let flags = |settings: &WorkerSettings| {
-        let activation = match settings.activation {
-            Some(Activation::Disabled) => sys::PROXY_WORKER_DRAIN,
-            Some(Activation::Stopped) => sys::PROXY_WORKER_STOPPED,
-            Some(Activation::Active) | None => 0,
-        };
-        activation | if settings.sessions_only { sys::PROXY_WORKER_DRAIN } else { 0 }
+        let (activation, _) = settings.activation.unwrap_or_default().flags();
+        if settings.sessions_only { activation.with(WorkerStatus::DRAIN) } else { activation }
     };
     let (before_flags, after_flags) = (flags(before), flags(after));
     if before_flags != after_flags {
-        worker.clear_status(before_flags & !after_flags);
+        worker.clear_status(before_flags.without(after_flags));
         worker.add_status(after_flags);
     }
     if before.distance != after.distance {

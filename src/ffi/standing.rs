@@ -4,8 +4,24 @@
 
 use super::worker::Worker;
 use super::{roll, sys};
-use crate::balance::Load;
+use crate::balance::{Load, WorkerStatus};
 use crate::metrics::{LoadFactor, in_error_for};
+
+// The numbers of mod_proxy.h.
+const _: () = {
+    use sys::*;
+    assert!(WorkerStatus::INITIALIZED.bits() == PROXY_WORKER_INITIALIZED);
+    assert!(WorkerStatus::IGNORE_ERRORS.bits() == PROXY_WORKER_IGNORE_ERRORS);
+    assert!(WorkerStatus::DRAIN.bits() == PROXY_WORKER_DRAIN);
+    assert!(WorkerStatus::GENERIC.bits() == PROXY_WORKER_GENERIC);
+    assert!(WorkerStatus::DISABLED.bits() == PROXY_WORKER_DISABLED);
+    assert!(WorkerStatus::STOPPED.bits() == PROXY_WORKER_STOPPED);
+    assert!(WorkerStatus::IN_ERROR.bits() == PROXY_WORKER_IN_ERROR);
+    assert!(WorkerStatus::HOT_STANDBY.bits() == PROXY_WORKER_HOT_STANDBY);
+    assert!(WorkerStatus::HC_FAIL.bits() == PROXY_WORKER_HC_FAIL);
+    assert!(WorkerStatus::HOT_SPARE.bits() == PROXY_WORKER_HOT_SPARE);
+    assert!(WorkerStatus::NOT_USABLE.bits() == PROXY_WORKER_NOT_USABLE_BITMAP);
+};
 
 impl Worker {
     pub(super) fn is_member(self) -> bool {
@@ -27,9 +43,7 @@ impl Worker {
         siblings.any(|sibling| {
             // SAFETY: below the number of elements when it was read.
             let Some(other) = (unsafe { Self::added(*sibling) }) else { return false };
-            other != self
-                && !but.contains(&other)
-                && other.status() & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
+            other != self && !but.contains(&other) && !other.status().has(WorkerStatus::NOT_USABLE)
         })
     }
 
@@ -39,21 +53,24 @@ impl Worker {
         self.is_member() && unsafe { (*(*self.as_ptr()).balancer).failontimeout != 0 }
     }
 
-    pub(super) fn status(self) -> u32 {
+    pub(super) fn status(self) -> WorkerStatus {
         // SAFETY: an aligned word; another process may write it, which mod_proxy itself accepts.
-        unsafe { (&raw const (*self.shared()).status).read_volatile() }
+        WorkerStatus::from_bits(unsafe { (&raw const (*self.shared()).status).read_volatile() })
+    }
+
+    fn write_status(self, status: WorkerStatus) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(status.bits()) }
     }
 
     /// Takes flags away from its status, as plainly as mod_proxy does.
-    pub(super) fn clear_status(self, flags: u32) {
-        // SAFETY: as in `status`.
-        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() & !flags) }
+    pub(super) fn clear_status(self, flags: WorkerStatus) {
+        self.write_status(self.status().without(flags));
     }
 
     /// Adds flags to its status, as plainly as mod_proxy does.
-    pub(super) fn add_status(self, flags: u32) {
-        // SAFETY: as in `status`.
-        unsafe { (&raw mut (*self.shared()).status).write_volatile(self.status() | flags) }
+    pub(super) fn add_status(self, flags: WorkerStatus) {
+        self.write_status(self.status().with(flags));
     }
 
     /// Changes its `lbset`; for the parent, before there are children.
@@ -64,14 +81,12 @@ impl Worker {
 
     /// Puts a balancer member in error for its `retry` time, as mod_proxy does for a 503.
     pub(super) fn mark_error(self) {
-        if self.is_member() && self.status() & sys::PROXY_WORKER_IGNORE_ERRORS == 0 {
+        if self.is_member() && !self.status().has(WorkerStatus::IGNORE_ERRORS) {
             let s = self.shared();
-            // SAFETY: plain words in shared memory, written as mod_proxy does. The time first: who
+            // SAFETY: a plain word in shared memory, written as mod_proxy does. The time first: who
             // sees the mark must not find an old time beside it.
-            unsafe {
-                (&raw mut (*s).error_time).write_volatile(sys::apr_time_now());
-                (&raw mut (*s).status).write_volatile(self.status() | sys::PROXY_WORKER_IN_ERROR);
-            }
+            unsafe { (&raw mut (*s).error_time).write_volatile(sys::apr_time_now()) }
+            self.write_status(self.status().with(WorkerStatus::IN_ERROR));
         }
     }
 
@@ -105,7 +120,7 @@ impl Worker {
 
     /// Usable, or usable again now that its `retry` time has come.
     pub(super) fn is_usable(self, server: *mut sys::server_rec) -> bool {
-        if self.is_well() {
+        if self.status().is_usable() {
             return true;
         }
         self.settle_error_time();
@@ -130,23 +145,6 @@ impl Worker {
         }
     }
 
-    /// Usable as it stands (PROXY_WORKER_IS_USABLE).
-    pub(super) fn is_well(self) -> bool {
-        let status = self.status();
-        status & sys::PROXY_WORKER_NOT_USABLE_BITMAP == 0
-            && status & sys::PROXY_WORKER_INITIALIZED != 0
-    }
-
-    pub(super) fn is_in_error(self) -> bool {
-        self.status() & sys::PROXY_WORKER_IN_ERROR != 0
-    }
-
-    /// In error, and usable but for that: neither disabled nor stopped nor failed by a health check.
-    pub(super) fn is_only_in_error(self) -> bool {
-        let others = sys::PROXY_WORKER_NOT_USABLE_BITMAP & !sys::PROXY_WORKER_IN_ERROR;
-        self.is_in_error() && self.status() & others == 0
-    }
-
     /// In error for as long as `retry` says.
     pub(super) fn retry_is_due(self) -> bool {
         let s = self.shared();
@@ -155,7 +153,7 @@ impl Worker {
             let (since, retry) = ((&raw const (*s).error_time).read_volatile(), (*s).retry);
             sys::apr_time_now() >= since.saturating_add(retry)
         };
-        due && self.is_only_in_error()
+        due && self.status().is_only_in_error()
     }
 
     /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
@@ -177,7 +175,7 @@ impl Worker {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
         unsafe { (*s).retries = (*s).retries.wrapping_add(1) };
-        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        self.clear_status(WorkerStatus::IN_ERROR);
     }
 
     /// It has been chosen: mod_proxy_balancer's count, and mod_status's.
@@ -204,7 +202,7 @@ impl Worker {
 
     /// It was in error, and has answered.
     pub(super) fn is_back(self) {
-        self.clear_status(sys::PROXY_WORKER_IN_ERROR);
+        self.clear_status(WorkerStatus::IN_ERROR);
         self.came_back();
     }
 
@@ -215,7 +213,7 @@ impl Worker {
         // first: the usual case writes nothing.
         unsafe {
             // Not over a mark that another request has just put there.
-            if (*s).retries != 0 && self.status() & sys::PROXY_WORKER_IN_ERROR == 0 {
+            if (*s).retries != 0 && !self.status().is_in_error() {
                 (*s).retries = 0;
                 (*s).error_time = 0;
             }

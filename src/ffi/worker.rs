@@ -13,6 +13,7 @@ use super::canon::DEFAULT_PORT;
 use super::server_config::WorkerId;
 use super::sys;
 use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
+use crate::balance::WorkerStatus;
 use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
@@ -170,7 +171,7 @@ impl Worker {
     pub(super) fn has_fixed_address(self) -> bool {
         // SAFETY: a bit field in shared memory, set by configuration.
         let reusable = unsafe { (*self.shared()).is_address_reusable() != 0 };
-        reusable && self.status() & sys::PROXY_WORKER_GENERIC == 0
+        reusable && !self.status().has(WorkerStatus::GENERIC)
     }
 
     pub(super) fn secret(self) -> Option<Text<SECRET>> {

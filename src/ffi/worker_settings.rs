@@ -8,6 +8,7 @@ use super::apr;
 use super::sys;
 use super::worker::Worker;
 use crate::backend::{BackendKey, Bounds, ConnectSettings, Upkeep};
+use crate::balance::Activation;
 use crate::config::WorkerSettings;
 use crate::net::ConnectOptions;
 use crate::pool::{Limits, Wait};
@@ -92,10 +93,11 @@ impl<'a> Configured<'a> {
 
     pub(super) fn upkeep(self) -> Upkeep {
         let worker = self.worker;
-        let off = sys::PROXY_WORKER_DISABLED | sys::PROXY_WORKER_STOPPED;
         // Where connections are not used again, and where none shall be used at all, none is kept
         // warm.
-        let warm = worker.is_reusable() && !self.ours.force_close && worker.status() & off == 0;
+        let warm = worker.is_reusable()
+            && !self.ours.force_close
+            && worker.status().activation() != Activation::Stopped;
         // Under prefork (no max) a child has one thread, and use for one connection.
         let min = match self.limits().max {
             Some(_) => worker.min(),

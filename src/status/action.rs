@@ -1,6 +1,7 @@
 //! What an operator asks for.
 
-use super::{Activation, Member, Pattern};
+use super::{Member, Pattern};
+use crate::balance::Activation;
 
 /// Something to be done to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,5 @@ pub use openmetrics::{OPENMETRICS, openmetrics};
 pub use page::page;
 pub use pattern::Pattern;
 pub use prop::{prop, result, version};
-pub use snapshot::{
-    Activation, Balancer, DialsIn, Endpoint, Member, Pool, Role, Snapshot, State, Wanted,
-};
+pub use snapshot::{Balancer, DialsIn, Endpoint, Member, Pool, Snapshot, State, Wanted};
 pub use summary::{auto, html};

@@ -8,7 +8,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, NoLabel
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Activation, Member, Pool, Snapshot, State};
+use super::{Member, Pool, Snapshot, State};
+use crate::balance::Activation;
 use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
 

@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use super::{Action, Activation, Balancer, Member, Nonce, Pool, Remark, Role, Snapshot, State};
+use super::{Action, Balancer, Member, Nonce, Pool, Remark, Snapshot, State};
+use crate::balance::{Activation, Role};
 use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
 

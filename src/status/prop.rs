@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use super::{Activation, Balancer, Member, Pool, Snapshot, State};
+use super::{Balancer, Member, Pool, Snapshot, State};
+use crate::balance::Activation;
 use crate::metrics::stats::ErrorReason;
 
 /// The picture as properties.

@@ -1,5 +1,6 @@
 //! All there is to see at one moment.
 
+use crate::balance::{Activation, Role};
 use crate::metrics::stats::{MemberFigures, PoolFigures};
 
 /// One httpd, over all its children.
@@ -110,32 +111,6 @@ pub struct DialsIn {
     pub queue: Option<(u32, u32)>,
 }
 
-/// What a member is to be used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Activation {
-    /// All requests.
-    #[default]
-    Active,
-    /// Requests of its own sessions (`N`).
-    Draining,
-    /// None (`S` or `D`).
-    Stopped,
-}
-
-impl Activation {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Draining, Self::Stopped];
-
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Draining => "draining",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
 /// How a member is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -161,29 +136,6 @@ impl State {
             Self::Error => "error",
             Self::HealthCheckFailed => "health_check_failed",
             Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// When a member stands in for others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// It does not wait for others to fail.
-    #[default]
-    Regular,
-    /// For one that is not usable (`R`).
-    Spare,
-    /// When no other is usable (`H`).
-    Standby,
-}
-
-impl Role {
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regular => "regular",
-            Self::Spare => "spare",
-            Self::Standby => "standby",
         }
     }
 }

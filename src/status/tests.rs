@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::balance::Activation;
 use crate::metrics::stats::{
     ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures,
 };
