@@ -102,10 +102,10 @@ impl Connection {
         Ok(count)
     }
 
-    /// Takes in what has come, without waiting, and says whether END_RESPONSE is among what has not
-    /// been read as packets.
-    pub fn has_ended(&mut self) -> bool {
-        if !self.incoming.holds_end() {
+    /// Whether END_RESPONSE is among what has been received and not read as packets; with `look`, also
+    /// among what has come since, without waiting for it.
+    pub fn has_ended(&mut self, look: bool) -> bool {
+        if look && !self.incoming.holds_end() {
             // What goes wrong here goes wrong again at the next receive.
             let count = self.incoming.receive_now(&self.stream).ok().flatten();
             self.usage.received += count.unwrap_or(0) as u64;

@@ -52,6 +52,7 @@ impl Body {
     ) -> Result<BodyPiece, ClientError> {
         self.piece.clear();
         let mut patience = Patience::default();
+        let was_awaited = self.ahead.is_empty() && !self.ended;
         while self.ahead.is_empty() && !self.ended {
             if let Some(status) = self.failed {
                 return Err(refused(request, status));
@@ -87,9 +88,9 @@ impl Body {
             }
             Some(missing) => {
                 *missing = missing.saturating_sub(len as u64);
-                Ok(BodyPiece { len })
+                Ok(BodyPiece { len, was_awaited })
             }
-            None => Ok(BodyPiece { len }),
+            None => Ok(BodyPiece { len, was_awaited }),
         }
     }
 

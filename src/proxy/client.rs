@@ -65,6 +65,8 @@ pub trait Client {
 pub struct BodyPiece {
     /// Bytes of data; 0 at the end.
     pub len: usize,
+    /// It was not there at once: the client may have taken its time.
+    pub was_awaited: bool,
 }
 
 /// The client's side of the request cannot go on. Never the backend's fault.

@@ -165,11 +165,12 @@ impl<'a, C: Client> Dialogue<'a, C> {
         let left = self.request.length.map(|length| length.saturating_sub(self.sent));
         self.backend.packet_limit().body_asked_for(at_most, left);
         // Whoever waits for more of the request may be waiting because of what we hold back.
+        let has_passed = self.pending;
         self.pass()?;
-        let piece = self.next_piece(at_most)?;
-        // Behind END_RESPONSE the packet would be read as the next request. Before that the client
-        // may have taken its time.
-        if self.lease.has_ended() {
+        let (piece, was_awaited) = self.next_piece(at_most)?;
+        // Behind END_RESPONSE the packet would be read as the next request. Where the client may have
+        // taken its time, that may have come meanwhile.
+        if self.lease.has_ended(has_passed || was_awaited) {
             self.exchange.body_withheld();
             return Ok(());
         }
@@ -202,7 +203,7 @@ impl<'a, C: Client> Dialogue<'a, C> {
     /// A body packet could not be sent. An answer that is whole is the answer all the same.
     #[cold]
     fn without_body(&mut self, error: SendError) -> Result<(), ProxyError> {
-        if self.lease.has_ended() {
+        if self.lease.has_ended(true) {
             self.exchange.body_withheld();
             return Ok(());
         }
@@ -210,17 +211,19 @@ impl<'a, C: Client> Dialogue<'a, C> {
     }
 
     /// What to send of [`Client::body`]: the rest of the prepared piece, else one read now.
-    fn next_piece(&mut self, at_most: usize) -> Result<Range<usize>, ProxyError> {
+    /// Also whether it was waited for.
+    fn next_piece(&mut self, at_most: usize) -> Result<(Range<usize>, bool), ProxyError> {
         if let Some(Range { start, end }) = self.first_piece.take() {
             let middle = end.min(start + at_most);
             self.first_piece = (middle < end).then_some(middle..end);
-            return Ok(start..middle);
+            return Ok((start..middle, false));
         }
         if self.request.facts.body == RequestBody::None {
-            return Ok(0..0);
+            return Ok((0..0, false));
         }
         self.pieces += 1;
-        Ok(0..self.client.read_body(at_most)?.len)
+        let piece = self.client.read_body(at_most)?;
+        Ok((0..piece.len, piece.was_awaited))
     }
 
     /// Before waiting for the backend: what has come goes on to the client.

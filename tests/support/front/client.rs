@@ -101,7 +101,7 @@ impl Client for FakeClient {
         }
         let start = self.piece.end;
         self.piece = start..self.body.len().min(start + at_most);
-        Ok(BodyPiece { len: self.piece.len() })
+        Ok(BodyPiece { len: self.piece.len(), was_awaited: true })
     }
 
     /// Its body never arrives ahead of time.
