@@ -127,8 +127,8 @@ fn min_connections_stay_open_past_their_ttl() {
     // Two more times to live and a pass: this pause is the experiment.
     for _ in 0..50 {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        let open = peer.open_connections();
-        assert!((1..=3).contains(&open), "{open} open: one may be on its way out or in");
+        // One may be on its way out while another is on its way in; the peer may see an end late.
+        assert!(peer.open_connections() >= 1, "min=2");
     }
     wait_for("two are open", || (peer.open_connections() == 2).then_some(()));
 }
