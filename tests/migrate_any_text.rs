@@ -50,8 +50,8 @@ fn try_to_convert(memory: &Memory, is_old: bool) -> Result<(), TestCaseError> {
     prop_assert!(done.report.render(&done.sources).contains(" dropped"));
     let errors = done.messages.iter().filter(|m| m.severity == Severity::Error).count();
     prop_assert_eq!(errors > 0, done.files.is_empty());
-    let copied_from = format!("{}\n{}", memory.httpd, memory.map);
-    let copied_from = copied_from.replace("\\\r\n", "").replace("\\\n", "").replace('\t', " ");
+    let joined = |text: &str| text.replace("\\\r\n", "").replace("\\\n", "").replace('\t', " ");
+    let copied_from = format!("{}\n{}", joined(&memory.httpd), joined(&memory.map));
     for file in &done.files {
         for line in file.text.lines() {
             check_line(line, &copied_from)?;
