@@ -282,7 +282,13 @@ impl Client {
     /// Receives once; `false` at the end of the stream, also a violent one.
     fn fill(&mut self) -> bool {
         let mut piece = vec![0; 65_536];
-        match self.stream.read(&mut piece) {
+        let read = loop {
+            match self.stream.read(&mut piece) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => false,
             Ok(count) => {
                 self.buffer.extend_from_slice(&piece[..count]);

@@ -378,7 +378,13 @@ impl PeerConnection {
 
     fn read_payload(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut header = [0; 4];
-        if self.socket()?.reader().read(&mut header[..1])? == 0 {
+        let first = loop {
+            match self.socket()?.reader().read(&mut header[..1]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        if first == 0 {
             return Ok(None);
         }
         self.is_no_longer_fresh();
