@@ -280,7 +280,7 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
             scope.spawn(move || client.get("/app/x").expect(200));
         }
     });
-    assert!(peer.open_connections() > 4, "the pings still wait for their answers");
+    assert!(peer.open_connections() >= 4, "the pings still wait for their answers");
 }
 
 // row 20
