@@ -39,7 +39,6 @@ static const ajp_shim_callbacks *callbacks;
 static APR_OPTIONAL_FN_TYPE(set_worker_hc_param) *previous_worker_param;
 static ap_filter_rec_t *put_back;
 
-static void take_listeners(apr_pool_t *plog);
 static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                               apr_read_type_e block, apr_off_t readbytes);
 
@@ -60,7 +59,6 @@ static const char *worker_param(apr_pool_t *p, server_rec *s, proxy_worker *work
  * own in register_hooks. Between the two we put ourselves in front. */
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
-    take_listeners(plog);
     previous_worker_param = APR_RETRIEVE_OPTIONAL_FN(set_worker_hc_param);
     apr_dynamic_fn_register("set_worker_hc_param", (apr_opt_fn_t *)worker_param);
     return OK;
@@ -197,88 +195,15 @@ typedef struct {
         char name[LISTENER_NAME];
         int fd;
         int in_use;
-        /* The same for APR; NULL until it has been left to it once. */
-        apr_socket_t *socket;
     } at[LISTENERS];
 } listener_table;
-
-/* The table of the first version. */
-typedef struct {
-    int count;
-    struct {
-        char name[LISTENER_NAME];
-        int fd;
-        int in_use;
-    } at[LISTENERS];
-} listener_table_1;
 
 static listener_table *listeners(void)
 {
     /* The number is for a version of the module with another table. */
-    static const char key[] = "mod_proxy_ajp_rs listeners 2";
+    static const char key[] = "mod_proxy_ajp_rs listeners 1";
     listener_table *table = ap_retained_data_get(key);
-    listener_table_1 *old;
-    int i;
-
-    if (table) {
-        return table;
-    }
-    table = ap_retained_data_create(key, sizeof(*table));
-    old = ap_retained_data_get("mod_proxy_ajp_rs listeners 1");
-    if (old) {
-        for (i = 0; i < old->count && i < LISTENERS; i++) {
-            memcpy(table->at[i].name, old->at[i].name, LISTENER_NAME);
-            table->at[i].fd = old->at[i].fd;
-        }
-        table->count = i;
-        old->count = 0;
-    }
-    return table;
-}
-
-/* A function of APR's own: this library may be gone when it runs. */
-static apr_status_t (*close_listener(void))(void *)
-{
-    return (apr_status_t (*)(void *))apr_socket_close;
-}
-
-/* httpd clears plog once it has read its configuration: what nobody has taken back by then is closed.
- * So a port is closed also where the module has been taken out of the configuration. */
-static void take_listeners(apr_pool_t *plog)
-{
-    listener_table *table = listeners();
-    int i, kept = 0;
-
-    for (i = 0; i < table->count; i++) {
-        apr_os_sock_t fd = table->at[i].fd;
-
-        if (table->at[i].socket) {
-            apr_pool_cleanup_kill(plog, table->at[i].socket, close_listener());
-            /* -1: it was closed while the module was not there. */
-            if (apr_os_sock_get(&fd, table->at[i].socket) != APR_SUCCESS || fd < 0) {
-                continue;
-            }
-        }
-        table->at[kept++] = table->at[i];
-    }
-    table->count = kept;
-}
-
-void ajp_shim_leave_listeners(server_rec *s, apr_pool_t *plog)
-{
-    listener_table *table = listeners();
-    int i;
-
-    for (i = 0; i < table->count; i++) {
-        if (!table->at[i].socket) {
-            apr_os_sock_t fd = table->at[i].fd;
-            (void)apr_os_sock_put(&table->at[i].socket, &fd, s->process->pool);
-        }
-        if (table->at[i].socket) {
-            apr_pool_cleanup_register(plog, table->at[i].socket, close_listener(),
-                                      apr_pool_cleanup_null);
-        }
-    }
+    return table ? table : ap_retained_data_create(key, sizeof(*table));
 }
 
 int ajp_shim_kept_listener(const char *name)
@@ -305,7 +230,6 @@ int ajp_shim_keep_listener(const char *name, int fd)
     strcpy(table->at[table->count].name, name);
     table->at[table->count].fd = fd;
     table->at[table->count].in_use = 0;
-    table->at[table->count].socket = NULL;
     table->count++;
     return 1;
 }

@@ -110,9 +110,6 @@ int ajp_shim_kept_listener(const char *name);
 int ajp_shim_keep_listener(const char *name, int fd);
 /* Closes, in all processes, those not asked for since the last call. */
 void ajp_shim_end_unused_listeners(void);
-/* Leaves all that are kept to httpd: should the module not be there after the next restart, they are
- * closed. The module's next pre_config takes them back. plog is httpd's pool of that name. */
-void ajp_shim_leave_listeners(server_rec *s, apr_pool_t *plog);
 
 /* A peer that says nothing is not to be accepted before so many seconds or some more; 0: at once. */
 void ajp_shim_defer_accept(int fd, int seconds);

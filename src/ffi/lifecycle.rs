@@ -66,11 +66,9 @@ pub(super) unsafe fn check_config(
 /// that the children will share.
 ///
 /// # Safety
-/// `pconf` is httpd's configuration pool, `plog` its pool for logs, and `server` its main server; this is
-/// its main thread.
+/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
 pub(super) unsafe fn post_config(
     pconf: *mut sys::apr_pool_t,
-    plog: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
     // SAFETY: the shim asks httpd for its own state.
@@ -96,8 +94,6 @@ pub(super) unsafe fn post_config(
     // SAFETY: as the caller promises; the configuration has been read, and checked.
     match unsafe { reverse::listen(Pool::from_ptr(pconf), server) } {
         Ok(listening) => {
-            // SAFETY: the server is live, and so is the pool.
-            unsafe { sys::ajp_shim_leave_listeners(server, plog) };
             // SAFETY: the server is live.
             if let Some(config) = unsafe { ServerConfig::of(server) } {
                 let _ = config.listening.set(listening);
