@@ -186,9 +186,63 @@ const command_rec ajp_shim_directives[] = {
 
 /* --- listeners --------------------------------------------------------------------------- */
 
-enum { LISTENERS = 128, LISTENER_NAME = 64 };
+enum { LISTENERS = 128, LISTENER_NAME = 64, LISTENER_TABLE = 2 };
 
-/* In httpd's own memory, which stays when this library is loaded anew. */
+/* In plog, and gone with what it lists. Another version of this module may have made it: a table of
+ * another layout has another number here, in the first place, and one that is not known is left alone. */
+typedef struct {
+    apr_uint32_t version;
+    apr_uint32_t count;
+    int fd[LISTENERS];
+} listener_table;
+
+static const char listeners_key[] = "mod_proxy_ajp_rs listeners";
+
+static listener_table *listeners(apr_pool_t *plog)
+{
+    void *table = NULL;
+
+    apr_pool_userdata_get(&table, listeners_key, plog);
+    return table;
+}
+
+int ajp_shim_kept_listener(apr_pool_t *plog, int number)
+{
+    const listener_table *table = listeners(plog);
+
+    if (!table || table->version != LISTENER_TABLE || table->count > LISTENERS) {
+        return -1;
+    }
+    return number >= 0 && (apr_uint32_t)number < table->count ? table->fd[number] : -1;
+}
+
+int ajp_shim_keep_listener(apr_pool_t *plog, int fd)
+{
+    listener_table *table = listeners(plog);
+    apr_os_sock_info_t info = { 0 };
+    apr_socket_t *socket;
+
+    if (!table) {
+        table = apr_pcalloc(plog, sizeof(*table));
+        table->version = LISTENER_TABLE;
+        /* Copies the key, which may be unloaded. */
+        apr_pool_userdata_set(table, listeners_key, NULL, plog);
+    }
+    if (table->version != LISTENER_TABLE || table->count >= LISTENERS) {
+        return 0;
+    }
+    info.os_sock = &fd;
+    info.family = APR_UNSPEC;
+    info.type = SOCK_STREAM;
+    /* With a cleanup of APR's own, which is there when this library is not. */
+    if (apr_os_sock_make(&socket, &info, plog) != APR_SUCCESS) {
+        return 0;
+    }
+    table->fd[table->count++] = fd;
+    return 1;
+}
+
+/* What the version before kept in httpd's own memory, for good. */
 typedef struct {
     int count;
     struct {
@@ -196,61 +250,33 @@ typedef struct {
         int fd;
         int in_use;
     } at[LISTENERS];
-} listener_table;
+} older_table;
 
-static listener_table *listeners(void)
+static older_table *older_listeners(void)
 {
-    /* The number is for a version of the module with another table. */
-    static const char key[] = "mod_proxy_ajp_rs listeners 1";
-    listener_table *table = ap_retained_data_get(key);
-    return table ? table : ap_retained_data_create(key, sizeof(*table));
+    older_table *table = ap_retained_data_get("mod_proxy_ajp_rs listeners 1");
+    return table && table->count >= 0 && table->count <= LISTENERS ? table : NULL;
 }
 
-int ajp_shim_kept_listener(const char *name)
+int ajp_shim_older_listener(int number, const char **address)
 {
-    listener_table *table = listeners();
-    int i;
+    const older_table *table = older_listeners();
 
-    for (i = 0; i < table->count; i++) {
-        if (strcmp(table->at[i].name, name) == 0) {
-            table->at[i].in_use = 1;
-            return table->at[i].fd;
-        }
+    if (!table || number < 0 || number >= table->count
+        || !memchr(table->at[number].name, 0, LISTENER_NAME)) {
+        return -1;
     }
-    return -1;
+    *address = table->at[number].name;
+    return table->at[number].fd;
 }
 
-int ajp_shim_keep_listener(const char *name, int fd)
+void ajp_shim_forget_older_listeners(void)
 {
-    listener_table *table = listeners();
+    older_table *table = older_listeners();
 
-    if (table->count == LISTENERS || strlen(name) >= LISTENER_NAME) {
-        return 0;
+    if (table) {
+        table->count = 0;
     }
-    strcpy(table->at[table->count].name, name);
-    table->at[table->count].fd = fd;
-    table->at[table->count].in_use = 0;
-    table->count++;
-    return 1;
-}
-
-void ajp_shim_end_unused_listeners(void)
-{
-    listener_table *table = listeners();
-    int i, kept = 0;
-
-    for (i = 0; i < table->count; i++) {
-        if (table->at[i].in_use) {
-            table->at[kept] = table->at[i];
-            table->at[kept++].in_use = 0;
-        }
-        else {
-            /* Children of before the restart hold it too. */
-            shutdown(table->at[i].fd, SHUT_RDWR);
-            close(table->at[i].fd);
-        }
-    }
-    table->count = kept;
 }
 
 void ajp_shim_defer_accept(int fd, int seconds)
@@ -683,6 +709,12 @@ const char *ajp_shim_worker_name(const proxy_worker *worker)
 int ajp_shim_is_first_reading(void)
 {
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
+}
+
+int ajp_shim_is_restart(void)
+{
+    /* 0: the first reading; 1: the one it starts with. */
+    return ap_state_query(AP_SQ_CONFIG_GEN) > 1;
 }
 
 int ajp_shim_has_body(const request_rec *r)

@@ -101,15 +101,23 @@ void ajp_shim_restore_signals(const sigset_t *before);
  * lock of ours and allocates nothing: good in a signal handler, as far as such a thing can be. */
 int ajp_shim_join_within(pthread_t thread, int milliseconds);
 
-/* Listening sockets that outlive a restart, by name: children of before it go on accepting, and what
- * waits to be accepted is not lost. httpd's parent process alone, on its main thread.
+/* Listening sockets of httpd's parent process, which its children inherit. The parent's main thread
+ * alone.
  *
- * The one kept under this name; -1: none. */
-int ajp_shim_kept_listener(const char *name);
-/* Keeps one for the next restart to ask for; 0: no room. */
-int ajp_shim_keep_listener(const char *name, int fd);
-/* Closes, in all processes, those not asked for since the last call. */
-void ajp_shim_end_unused_listeners(void);
+ * They are kept with plog, and APR closes them when httpd clears it: in each restart, once the new
+ * configuration has been read and check_config has run, whether or not it loads this module. So
+ * check_config takes copies of them for post_config, which gives them to the new plog.
+ *
+ * The one of this number, from 0 on, that an earlier post_config has kept; -1: there are no more. */
+int ajp_shim_kept_listener(apr_pool_t *plog, int number);
+/* Keeps one, which is APR's to close from then on; 0: no room. */
+int ajp_shim_keep_listener(apr_pool_t *plog, int fd);
+
+/* The same of a version of this module that kept them for good: the socket, and its address in
+ * `address`, as text. Its own cleanups close nothing. */
+int ajp_shim_older_listener(int number, const char **address);
+/* There are none of it any more. */
+void ajp_shim_forget_older_listeners(void);
 
 /* A peer that says nothing is not to be accepted before so many seconds or some more; 0: at once. */
 void ajp_shim_defer_accept(int fd, int seconds);
@@ -207,6 +215,8 @@ enum { AJP_SHIM_WORKER_NAME_SIZE = sizeof(((proxy_worker_shared *)0)->name) };
 
 /* Does httpd only practise? It reads its configuration once before it starts in earnest. */
 int ajp_shim_is_first_reading(void);
+/* Is the configuration read anew, of a server that has served? */
+int ajp_shim_is_restart(void);
 
 /* Does httpd know of a request body, by whatever means (ap_request_has_body)? */
 int ajp_shim_has_body(const request_rec *r);

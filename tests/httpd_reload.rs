@@ -4,13 +4,21 @@
 mod support;
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use support::ajp::ScriptedPeer;
+use support::ajp::echo::respond;
 use support::http::Client;
 use support::httpd::{Httpd, Module, Mpm};
-use support::process::{children_of, signal, wait_for};
+use support::members::serve;
+use support::process::{children_of, free_port, signal, wait_for};
+use support::sockets::is_listening;
 use support::tomcat::Tomcat;
+
+const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// Clients that ask on connections kept alive, until told to stop; every answer must be right.
 #[derive(Default)]
@@ -185,6 +193,97 @@ fn a_replaced_library_is_in_use_after_a_graceful_restart() {
         });
         (all && !children.is_empty()).then_some(())
     });
+}
+
+/// Writes its configuration anew, every line as `change` has it, and restarts it gracefully.
+fn graceful_with(httpd: &Httpd, change: impl Fn(&str) -> String) {
+    let conf = httpd.root().join("httpd.conf");
+    let text = fs::read_to_string(&conf).expect("the harness wrote it");
+    let lines: Vec<String> = text.lines().map(change).collect();
+    fs::write(&conf, lines.join("\n") + "\n").expect("it is ours");
+    httpd.graceful();
+}
+
+/// The line, if it is one of this module's, or loads it, as a comment.
+fn without_module(line: &str) -> String {
+    let is_ours = ["load.conf", "ProxyAjp", "ajp://"].iter().any(|word| line.contains(word));
+    if is_ours { format!("#{line}") } else { line.to_owned() }
+}
+
+#[track_caller]
+fn a_graceful_restart_without_it_closes_the_port(module: Module) {
+    let port = free_port();
+    let httpd = Httpd::setup()
+        .module(module)
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
+        .start();
+    assert!(is_listening(port));
+    let serves = || {
+        let container = ScriptedPeer::dial(([127, 0, 0, 1], port).into(), HOME, 1, |conn| {
+            serve(conn, &|conn, _| respond(conn, "dialled in").map(|()| true))
+        });
+        wait_for("a page", || (httpd.get("/app/x").status == 200).then_some(()));
+        drop(container);
+    };
+    serves();
+    // Taken over, so that nothing is closed that is wanted.
+    httpd.graceful();
+    assert!(is_listening(port));
+    serves();
+
+    graceful_with(&httpd, without_module);
+    wait_for("nobody listens", || (!is_listening(port)).then_some(()));
+    httpd.get("/app/x").expect(404);
+    // And back: what was known of the port is forgotten.
+    graceful_with(&httpd, |line| line.trim_start_matches('#').to_owned());
+    assert!(is_listening(port));
+    serves();
+}
+
+#[test]
+fn a_graceful_restart_without_the_module_closes_the_port_where_containers_dial_in() {
+    a_graceful_restart_without_it_closes_the_port(Module::Ours);
+}
+
+#[test]
+fn a_graceful_restart_without_a_library_that_stays_mapped_closes_the_port_as_well() {
+    a_graceful_restart_without_it_closes_the_port(Module::File(never_unloaded()));
+}
+
+#[test]
+fn a_port_that_a_child_of_before_still_has_does_not_end_httpd_when_the_module_is_back() {
+    let port = free_port();
+    let httpd = Httpd::setup()
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
+        .start();
+    let (asked, go_on) = (AtomicBool::new(false), AtomicBool::new(false));
+    let flags = Arc::new((asked, go_on));
+    let of_container = Arc::clone(&flags);
+    let _container = ScriptedPeer::dial(([127, 0, 0, 1], port).into(), HOME, 1, move |conn| {
+        let (asked, go_on) = &*of_container;
+        serve(conn, &|conn, _| {
+            asked.store(true, Ordering::Relaxed);
+            wait_for("the test", || go_on.load(Ordering::Relaxed).then_some(()));
+            respond(conn, "at last").map(|()| true)
+        })
+    });
+    let (asked, go_on) = &*flags;
+    let mut client = httpd.client();
+    client.send("GET /app/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_for("the request", || asked.load(Ordering::Relaxed).then_some(()));
+
+    graceful_with(&httpd, without_module);
+    assert!(is_listening(port), "one child has it, for its request");
+    graceful_with(&httpd, |line| line.trim_start_matches('#').to_owned());
+    assert_eq!(httpd.get("/app/x").status, 503);
+    let said = format!("cannot listen at 127.0.0.1:{port} for ProxyAjpReverse");
+    assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
+
+    go_on.store(true, Ordering::Relaxed);
+    assert_eq!(client.response("GET").expect(200).text(), "at last");
+    wait_for("the child ends", || (!is_listening(port)).then_some(()));
+    httpd.graceful();
+    wait_for("a page", || (httpd.get("/app/x").status == 200).then_some(()));
 }
 
 #[test]

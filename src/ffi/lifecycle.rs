@@ -30,9 +30,11 @@ use crate::metrics::unix_ms;
 /// `apachectl configtest`.
 ///
 /// # Safety
-/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
+/// `pconf` is httpd's configuration pool, `plog` that for logs and `server` its main server; this is
+/// its main thread.
 pub(super) unsafe fn check_config(
     pconf: *mut sys::apr_pool_t,
+    plog: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
     let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
@@ -41,10 +43,16 @@ pub(super) unsafe fn check_config(
         unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
     if core >= built && proxy >= built {
         // SAFETY: as the caller promises; the configuration has been read.
-        return match unsafe { reverse::check(Pool::from_ptr(pconf), server) } {
-            true => sys::OK as c_int,
-            false => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
-        };
+        if !unsafe { reverse::check(Pool::from_ptr(pconf), server) } {
+            return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+        }
+        // SAFETY: the server is live; as the caller promises.
+        unsafe {
+            if let Some(config) = ServerConfig::of(server) {
+                config.taken_over.fill(plog);
+            }
+        }
+        return sys::OK as c_int;
     }
     // SAFETY: the server is live.
     unsafe {
@@ -66,9 +74,11 @@ pub(super) unsafe fn check_config(
 /// that the children will share.
 ///
 /// # Safety
-/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
+/// `pconf` is httpd's configuration pool, `plog` that for logs and `server` its main server; this is
+/// its main thread.
 pub(super) unsafe fn post_config(
     pconf: *mut sys::apr_pool_t,
+    plog: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
     // SAFETY: the shim asks httpd for its own state.
@@ -91,18 +101,18 @@ pub(super) unsafe fn post_config(
             ),
         );
     }
-    // SAFETY: as the caller promises; the configuration has been read, and checked.
-    match unsafe { reverse::listen(Pool::from_ptr(pconf), server) } {
-        Ok(listening) => {
-            // SAFETY: the server is live.
-            if let Some(config) = unsafe { ServerConfig::of(server) } {
+    // SAFETY: the server is live.
+    if let Some(config) = unsafe { ServerConfig::of(server) } {
+        // SAFETY: as the caller promises; the configuration has been read, and checked.
+        match unsafe { reverse::listen(Pool::from_ptr(pconf), plog, server, &config.taken_over) } {
+            Ok(listening) => {
                 let _ = config.listening.set(listening);
             }
-        }
-        Err(text) => {
-            // SAFETY: the server is live.
-            unsafe { log::server(server, LogLevel::Error, format_args!("{text}")) };
-            return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+            Err(text) => {
+                // SAFETY: the server is live.
+                unsafe { log::server(server, LogLevel::Error, format_args!("{text}")) };
+                return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+            }
         }
     }
     // SAFETY: as the caller promises; the configuration has been read.

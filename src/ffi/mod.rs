@@ -37,6 +37,7 @@ mod kept;
 mod known;
 mod lbmethod;
 mod lifecycle;
+mod listeners;
 mod log;
 mod marshal;
 mod member;

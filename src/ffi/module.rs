@@ -87,13 +87,13 @@ unsafe extern "C" fn create_server_config(
 
 unsafe extern "C" fn check_config(
     pconf: *mut sys::apr_pool_t,
-    _plog: *mut sys::apr_pool_t,
+    plog: *mut sys::apr_pool_t,
     _ptemp: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
-    // SAFETY: httpd passes its main server, on its main thread.
+    // SAFETY: httpd passes its pools and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        lifecycle::check_config(pconf, server)
+        lifecycle::check_config(pconf, plog, server)
     })
 }
 
@@ -112,13 +112,13 @@ unsafe extern "C" fn before_balancer(
 
 unsafe extern "C" fn post_config(
     pconf: *mut sys::apr_pool_t,
-    _plog: *mut sys::apr_pool_t,
+    plog: *mut sys::apr_pool_t,
     _ptemp: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
     // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        lifecycle::post_config(pconf, server)
+        lifecycle::post_config(pconf, plog, server)
     })
 }
 

@@ -4,20 +4,22 @@
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
 use std::fs;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apr::{self, Pool};
+use super::listeners::TakenOver;
 use super::log::{self, LogLevel};
 use super::server_config::{ServerConfig, WorkerId};
 use super::worker::Worker;
-use super::{roll, sys};
+use super::{listeners, roll, sys};
 use crate::backend::Reverse;
 use crate::config::ReverseListener;
-use crate::net::Listener;
+use crate::net::{Errno, Listener, NetError};
 use crate::protocol::handshake::Key;
 
 /// A place where containers dial in, ready for the children.
@@ -25,7 +27,8 @@ use crate::protocol::handshake::Key;
 pub(super) struct Listening {
     settings: ReverseListener,
     key: Option<Key>,
-    /// The parent's socket, which stays open as long as this is in use; `None` for a range.
+    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and where
+    /// there is none to be had.
     socket: Option<RawFd>,
 }
 
@@ -92,65 +95,89 @@ pub(super) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
     good
 }
 
-/// Opens the parent's sockets, or takes up those of before a restart. `Err`: to be logged.
+/// Opens the parent's sockets, or goes on with those of before a restart. `Err`: to be logged.
 ///
 /// # Safety
-/// As [`check`], which has said `true`.
+/// As [`check`], which has said `true`; `plog` is httpd's pool for logs, in post_config.
 pub(super) unsafe fn listen(
     pool: Pool,
+    plog: *mut sys::apr_pool_t,
     main: *mut sys::server_rec,
+    before: &TakenOver,
 ) -> Result<Vec<Listening>, String> {
     // SAFETY: as the caller promises.
     let asked = unsafe { asked_for(main) }?;
-    let mut listening = Vec::new();
-    let name = |settings: &ReverseListener| CString::new(settings.to_string()).unwrap_or_default();
-    let mut kept = HashMap::new();
-    for settings in asked.iter().filter(|settings| settings.is_shared()) {
-        let name = name(settings);
-        // SAFETY: this is httpd's main thread, in its parent process.
-        let socket = unsafe { sys::ajp_shim_kept_listener(name.as_ptr()) };
-        if socket >= 0 {
-            kept.insert(name, socket);
-        }
-    }
+    let shared: Vec<_> = asked
+        .iter()
+        .map(|settings| settings.addresses().next().filter(|_| settings.is_shared()))
+        .map(|address| address.map(|address| (address, before.take(address))))
+        .collect();
     // Before others are opened, which may want the same port.
-    // SAFETY: as above.
-    unsafe { sys::ajp_shim_end_unused_listeners() };
-    for settings in asked {
+    before.end();
+    let mut listening = Vec::new();
+    for (settings, shared) in asked.into_iter().zip(shared) {
         // SAFETY: as the caller promises.
         unsafe { warn(main, pool, &settings) };
         let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
         let key = key.map_err(|error| format!("{}: keyfile {error}", settings.url()))?;
-        let mut socket = None;
-        if settings.is_shared() {
-            let name = name(&settings);
-            let raw = match kept.get(&name) {
-                Some(raw) => *raw,
-                None => {
-                    let listener = bind(&settings)?;
-                    let raw = listener.into_raw_fd();
-                    // SAFETY: this is httpd's main thread, in its parent process.
-                    if unsafe { sys::ajp_shim_keep_listener(name.as_ptr(), raw) } == 0 {
-                        return Err(format!("{settings}: there are too many ProxyAjpReverse"));
-                    }
-                    raw
-                }
-            };
-            // SAFETY: the table keeps it open.
-            let copy = unsafe { copy(raw) }.map_err(|error| format!("{settings}: {error}"))?;
-            let listener = Listener::from_fd(copy);
-            let set = listener.listen(settings.backlog);
-            set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
-            // Without a handshake nothing is sent first, and nothing would be accepted in time. There
-            // may have been a key before the restart.
-            let seconds = if key.is_some() { SILENT_FOR } else { 0 };
-            // SAFETY: a socket of ours.
-            unsafe { sys::ajp_shim_defer_accept(raw, seconds) };
-            socket = Some(raw);
-        }
+        let opened = match shared {
+            Some((_, Some(kept))) => {
+                let set = kept.listen(settings.backlog);
+                set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
+                Some(kept)
+            }
+            // SAFETY: the main server is live.
+            Some((address, None)) => unsafe { open(main, address, &settings) }?,
+            None => None,
+        };
+        // SAFETY: as the caller promises.
+        let keep = |listener| unsafe { keep(plog, listener, key.is_some()) };
+        let too_many = || format!("{settings}: there are too many ProxyAjpReverse");
+        let socket = opened.map(|listener| keep(listener).ok_or_else(too_many)).transpose()?;
         listening.push(Listening { settings, key, socket });
     }
     Ok(listening)
+}
+
+/// A new socket of the parent's. `None`: somebody has the port, in a restart. Those may be children of
+/// before it, of which the parent knows nothing any more: it passes, and httpd is not to end for it.
+///
+/// # Safety
+/// `main` is httpd's main server, on its main thread.
+unsafe fn open(
+    main: *const sys::server_rec,
+    address: SocketAddr,
+    settings: &ReverseListener,
+) -> Result<Option<Listener>, String> {
+    let error = match Listener::bind(address, settings.backlog) {
+        Ok(listener) => return Ok(Some(listener)),
+        Err(error) => error,
+    };
+    let text = format!("cannot listen at {settings} for ProxyAjpReverse: {error}");
+    // SAFETY: the shim asks httpd for its own state.
+    let is_restart = unsafe { sys::ajp_shim_is_restart() } != 0;
+    if !is_restart || error != NetError::Io(Errno::ADDRINUSE) {
+        return Err(text);
+    }
+    let note = "if children of before the restart have it, restart gracefully once they have ended; \
+                until then requests for its worker get 503";
+    // SAFETY: as the caller promises.
+    unsafe { log::server(main, LogLevel::Error, format_args!("{text}; {note}")) };
+    Ok(None)
+}
+
+/// Has the parent keep a socket. `None`: there are too many.
+///
+/// # Safety
+/// As [`listeners::keep`].
+unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) -> Option<RawFd> {
+    // Without a handshake nothing is sent first, and nothing would be accepted in time. There may have
+    // been a key before the restart.
+    let seconds = if has_key { SILENT_FOR } else { 0 };
+    // SAFETY: an open socket.
+    unsafe { sys::ajp_shim_defer_accept(listener.as_fd().as_raw_fd(), seconds) };
+    // SAFETY: as the caller promises.
+    unsafe { listeners::keep(plog, listener) }
 }
 
 /// What a child has of it.
@@ -165,7 +192,7 @@ pub(super) unsafe fn in_child(
     for Listening { settings, key, socket } in listening {
         let listener = socket.and_then(|raw| {
             // SAFETY: inherited from the parent, and open as long as the child.
-            match unsafe { copy(raw) } {
+            match unsafe { listeners::copy(raw) } {
                 Ok(copy) => Some(Listener::from_fd(copy)),
                 Err(error) => {
                     // SAFETY: the main server is live.
@@ -243,20 +270,6 @@ fn leave(_: BorrowedFd<'_>) {}
 
 /// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
 const SILENT_FOR: c_int = 30;
-
-/// # Safety
-/// `raw` is open during the call.
-unsafe fn copy(raw: RawFd) -> Result<OwnedFd, rustix::io::Errno> {
-    // SAFETY: as the caller promises.
-    rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(raw) }, 0)
-}
-
-fn bind(settings: &ReverseListener) -> Result<OwnedFd, String> {
-    let address = settings.addresses().next().ok_or("no port")?;
-    let listener = Listener::bind(address, settings.backlog)
-        .map_err(|error| format!("cannot listen at {settings} for ProxyAjpReverse: {error}"))?;
-    Ok(listener.into())
-}
 
 /// Every listener the configuration asks for, by directive and by worker.
 ///

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::apr::{self, Pool};
 use super::child::Child;
+use super::listeners::TakenOver;
 use super::operator::OperatorMemory;
 use super::reverse::Listening;
 use super::sent::Sent;
@@ -39,6 +40,8 @@ pub(super) struct ServerConfig {
     pub(super) child: OnceLock<Arc<Child>>,
     /// What all children share; in the main server alone, filled in by post_config.
     pub(super) shared: OnceLock<SharedMemory>,
+    /// Sockets of before a restart, which post_config takes up; in the main server alone.
+    pub(super) taken_over: TakenOver,
     /// Where containers dial in; likewise.
     pub(super) listening: OnceLock<Vec<Listening>>,
     /// The memory of the counters; likewise.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, accept_with, bind, getsockname, listen, socket_with,
-    sockopt,
+    AddressFamily, Shutdown, SocketFlags, SocketType, accept_with, bind, getsockname, listen,
+    shutdown, socket_with, sockopt,
 };
 
 use super::{NetError, Stream};
@@ -86,6 +86,18 @@ impl Listener {
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// Where it listens; `None` for what is no listening TCP socket, whoever has said so.
+    #[must_use]
+    pub fn listens_at(&self) -> Option<SocketAddr> {
+        let is_one = sockopt::socket_acceptconn(&self.0) == Ok(true);
+        self.local_addr().ok().filter(|_| is_one)
+    }
+
+    /// Stops listening in every process that has this socket, and closes it here.
+    pub fn end(self) {
+        let _ = shutdown(&self.0, Shutdown::Both);
     }
 
     /// Where it listens.
@@ -183,6 +195,18 @@ mod tests {
         assert!(bell.heard());
         assert!(!bell.heard(), "a ring is for one");
         wait_any(&[listener.as_fd(), bell.as_fd()], Duration::from_millis(1)).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_listen_is_not_taken_for_a_listener() {
+        let (listener, address) = listener();
+        assert_eq!(listener.listens_at(), Some(address));
+        let copy = Listener::from_fd(listener.as_fd().try_clone_to_owned().unwrap());
+        copy.end();
+        assert_eq!(listener.listens_at(), None, "ended for all");
+        assert!(TcpStream::connect(address).is_err());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(Listener::from_fd(file.into()).listens_at(), None);
     }
 
     #[test]

@@ -45,6 +45,15 @@ pub fn is_listening(port: u16) -> bool {
     tables.iter().flatten().flat_map(|table| table.lines()).any(listens)
 }
 
+/// What the kernel calls the IPv4 socket that listens on this port.
+pub fn listener(port: u16) -> Option<String> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let suffix = format!(":{port:04X}");
+    let mut lines = table.lines();
+    let line = lines.find(|line| field(line, 1).ends_with(&suffix) && field(line, 3) == "0A")?;
+    Some(field(line, 9).to_owned())
+}
+
 fn lines_to(peer: SocketAddrV4) -> impl Iterator<Item = String> {
     let wanted = hexadecimal(*peer.ip(), peer.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
