@@ -8,7 +8,8 @@
 //! backend      one AJP connection: connect, CPING; what the pool stores
 //! net          sockets and deadlines
 //! status       what is counted, written out for people and scripts; what operators ask for
-//! exchange  pool  config  metrics     state machine | leases | settings | counters
+//! exchange  pool  config  stats       state machine | leases | settings | counters
+//! shared       state of members that all children share, as atomics
 //! balance      which member gets a request: decisions without httpd, clock or lock
 //! protocol     bytes <-> AJP packets
 //! ```
@@ -31,10 +32,11 @@ pub mod dialer;
 pub mod exchange;
 #[cfg(feature = "httpd")]
 mod ffi;
-pub mod metrics;
 pub mod migrate;
 pub mod net;
 pub mod pool;
 pub mod protocol;
 pub mod proxy;
+pub mod shared;
+pub mod stats;
 pub mod status;

@@ -17,7 +17,7 @@
 //! | 27 | `proxy_retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
 //! | 32 | `httpd_backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
 //! | 34 | `proxy_isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
-//! | 37 | `src/metrics/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
+//! | 37 | `src/shared/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
 //! | 38 | `httpd_idle_tomcat.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
 //! | 39 | `proxy_retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
 //! | 40 | `migrate_golden.rs` | see `jk_mapping.rs` |

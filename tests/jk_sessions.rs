@@ -11,7 +11,7 @@
 //! | 80 | `httpd_lbmethods.rs` | `by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many` |
 //! | 81 | `httpd_lbmethods.rs` | `new_sessions_are_shared_out_evenly_whatever_the_old_ones_do` |
 //! | 82 | `httpd_lbmethods.rs` | `by_traffic_the_member_with_the_small_answers_gets_far_more_requests` |
-//! | 83 | `httpd_lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/metrics/shares_tests.rs` |
+//! | 83 | `httpd_lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/shared/shares_tests.rs` |
 //! | 84 | `httpd_lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
 //! | 85 | `jk_recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
 //! | 107 | `httpd_shared_state.rs` | marked `// row 107` |

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use mod_proxy_ajp_rs::metrics::stats::ErrorReason;
 use mod_proxy_ajp_rs::pool::CloseReason;
+use mod_proxy_ajp_rs::stats::ErrorReason;
 use mod_proxy_ajp_rs::status::{DialsIn, Member, Pool, Snapshot, json, openmetrics};
 
 fn document(name: &str) -> String {

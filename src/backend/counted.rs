@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Backend, BackendKey, Reverse};
-use crate::metrics::stats::{Gauges, PoolStats};
 use crate::pool::{CloseReason, Holds, Observe, Pool};
+use crate::stats::{Gauges, PoolStats};
 
 impl Backend {
     /// The name under which its pool is counted. Backends that differ in their secret, say, share it.

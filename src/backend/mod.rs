@@ -46,9 +46,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::metrics::stats::PoolStats;
 use crate::pool::{Pool, Stats};
 use crate::protocol::PacketSize;
+use crate::stats::PoolStats;
 use addresses::Addresses;
 use buffers::Buffers;
 use idle_life::IdleLife;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::metrics::stats::{KnownPacketSize, PacketSizeSource};
 use crate::protocol::PacketSize;
+use crate::stats::{KnownPacketSize, PacketSizeSource};
 
 /// The packet size of one backend, as this child knows it.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use super::worker::Worker;
 use super::{clock, member, sys};
 use crate::backend::{AcquireFailure, Backend, WarningKind};
 use crate::config::{StatusFailure, WorkerSettings};
-use crate::metrics::Busy;
 use crate::proxy::{
     Client, ClientError, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply,
     Traffic,
 };
+use crate::shared::Busy;
 
 /// What follows from a failure, in mod_proxy's terms.
 pub(super) struct Verdict {

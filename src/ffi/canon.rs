@@ -9,7 +9,7 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::sys;
 use crate::backend::WarningKind;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 
 /// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
 ///

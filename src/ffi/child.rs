@@ -14,8 +14,8 @@ use super::shm::Members;
 use super::sys;
 use crate::backend::{Backend, BackendKey, Housekeeper, Reverse, Warnings};
 use crate::config::{ReverseListener, WorkerSettings};
-use crate::metrics::stats::{Counting, ErrorReason, MemberStats};
-use crate::metrics::{MemberKey, MemberState};
+use crate::shared::{MemberKey, MemberState};
+use crate::stats::{Counting, ErrorReason, MemberStats};
 
 /// The state of one child, shared by its threads.
 #[derive(Debug)]

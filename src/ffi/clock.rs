@@ -1,6 +1,6 @@
 //! The clock that processes have in common.
 
-use crate::metrics::Uptime;
+use crate::shared::Uptime;
 
 /// Now.
 ///

@@ -27,7 +27,7 @@ use super::worker::Worker;
 use super::{answer, first_piece, member, sys};
 use crate::backend::WarningKind;
 use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus};
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 
 /// mod_proxy's arguments of the hook. Places to read and to write.
 pub(super) struct Places {

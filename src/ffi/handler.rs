@@ -22,8 +22,8 @@ use super::worker_settings::Configured;
 use super::{member, proxy_block, reverse, sys};
 use crate::backend::WarningKind;
 use crate::config::WorkerSettings;
-use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
+use crate::stats::ErrorReason;
 
 /// A status to answer with, already logged.
 pub(super) struct Refused(pub(super) c_int);

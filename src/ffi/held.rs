@@ -17,7 +17,7 @@ use super::child::Child;
 use super::roll;
 use super::sys;
 use super::worker::Worker;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 
 /// A request that mod_proxy counts on a member; dropped with the request's pool, as that count is.
 pub(super) struct Held {

@@ -9,8 +9,8 @@ use parking_lot::RwLock;
 use super::sys;
 use super::worker::Worker;
 use crate::backend::Backend;
-use crate::metrics::MemberKey;
-use crate::metrics::stats::MemberStats;
+use crate::shared::MemberKey;
+use crate::stats::MemberStats;
 
 /// A worker as one server uses it.
 #[derive(Debug)]

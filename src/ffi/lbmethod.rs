@@ -18,7 +18,7 @@ use super::request::Request;
 use super::server_config::ServerConfig;
 use super::sys;
 use super::worker::Worker;
-use crate::metrics::{Election, Ledger, Method};
+use crate::shared::{Election, Ledger, Method};
 
 /// What mod_proxy is given.
 struct Provider(sys::proxy_balancer_method);

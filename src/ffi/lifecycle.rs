@@ -19,8 +19,8 @@ use super::shm::{Members, SharedMemory};
 use super::stats_memory::StatsMapping;
 use super::{status_page, sys};
 use crate::backend::Housekeeper;
-use crate::metrics::stats::{Counting, StatsMemory, StatsSizes};
-use crate::metrics::unix_ms;
+use crate::shared::unix_ms;
+use crate::stats::{Counting, StatsMemory, StatsSizes};
 
 /// Refuses a server that is older than the one this was built for, and reverse connections that
 /// cannot be.

@@ -24,7 +24,7 @@ use super::worker::Worker;
 use super::{roll, sys};
 use crate::balance::{Activation, WorkerStatus};
 use crate::config::WorkerSettings;
-use crate::metrics::{MemberKey, OPERATOR_VERSION, OperatorEntry, Operators};
+use crate::shared::{MemberKey, OPERATOR_VERSION, OperatorEntry, Operators};
 
 /// The memory.
 #[derive(Clone, Copy, Debug)]

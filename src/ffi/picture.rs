@@ -14,8 +14,8 @@ use super::worker_settings::Configured;
 use super::{reverse, roll, sys};
 use crate::backend::Backend;
 use crate::balance::WorkerStatus;
-use crate::metrics::stats::StatsTable;
-use crate::metrics::{MemberKey, unix_ms};
+use crate::shared::{MemberKey, unix_ms};
+use crate::stats::StatsTable;
 use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define

@@ -8,8 +8,8 @@ use super::marshal::{self, Target};
 use super::request::Request;
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
-use crate::metrics::stats::ErrorReason;
 use crate::proxy::{Prepared, RequestError, body_of};
+use crate::stats::ErrorReason;
 
 impl Upload {
     /// How the request announces its body. An error page of httpd's own has none, though it has

@@ -13,8 +13,8 @@ use super::first_piece;
 use super::kept::Kept;
 use super::request::Request;
 use super::worker::Worker;
-use crate::metrics::{MemberKey, Probe};
 use crate::proxy::{Failure, Phase, ProxyError};
+use crate::shared::{MemberKey, Probe};
 
 /// The right to ask a member in error; given back when it is dropped, at the latest with the
 /// request's pool.

@@ -16,7 +16,7 @@ use super::canon::is_ajp;
 use super::roll;
 use super::sys;
 use super::worker::{Worker, balancer_name};
-use crate::metrics::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
+use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
 
 /// The shared memory, laid out as [`Table`] wants it.
 #[derive(Clone, Copy, Debug)]
@@ -258,7 +258,7 @@ mod tests {
     use std::os::fd::{AsFd, BorrowedFd};
 
     use super::*;
-    use crate::metrics::AtLimit;
+    use crate::shared::AtLimit;
 
     /// A view at an address of its own, never unmapped, as a child's is not.
     fn map(file: BorrowedFd<'_>, sizes: Sizes) -> SharedMemory {
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(a.in_flight(), 1);
         // The parent sees the death of the second child.
         assert_eq!((here.child_ended(12, |_, _| {}), a.in_flight()), (1, 0));
-        let now = crate::metrics::Uptime::from_millis(1000);
+        let now = crate::shared::Uptime::from_millis(1000);
         assert_eq!(a.reply_timed_out(now) + a_there.reply_timed_out(now), 3);
 
         let inside = AtomicU32::new(0);

@@ -5,7 +5,7 @@
 use super::worker::Worker;
 use super::{roll, sys};
 use crate::balance::{Load, WorkerStatus};
-use crate::metrics::{LoadFactor, in_error_for};
+use crate::shared::{LoadFactor, in_error_for};
 
 // The numbers of mod_proxy.h.
 const _: () = {

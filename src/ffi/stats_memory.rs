@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU32;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use crate::metrics::stats::{
+use crate::stats::{
     MemberCounters, MemberSlot, PoolCounters, PoolGauges, PoolSlot, StatsHeader, StatsMemory,
     StatsSizes, StatsTable,
 };

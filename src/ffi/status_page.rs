@@ -14,7 +14,7 @@ use super::picture::{Picture, at_home};
 use super::request::Request;
 use super::{roll, sys};
 use crate::backend::WarningKind;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 use crate::status::{self, Done, Nonce, OPENMETRICS, Order, Wanted};
 
 /// The longest body of a POST, in bytes: some words and a name.

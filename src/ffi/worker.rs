@@ -14,10 +14,10 @@ use super::server_config::WorkerId;
 use super::sys;
 use super::text::{BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text};
 use crate::balance::WorkerStatus;
-use crate::metrics::MemberKey;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
 use crate::proxy::Flush;
+use crate::shared::MemberKey;
 
 /// Numbers of mod_proxy's.
 #[derive(Clone, Copy, Debug)]

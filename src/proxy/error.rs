@@ -6,8 +6,8 @@ use super::ClientError;
 use crate::backend::{AcquireFailure, Usage};
 use crate::config::StatusFailure;
 use crate::exchange::ExchangeError;
-use crate::metrics::AtLimit;
 use crate::net::NetError;
+use crate::shared::AtLimit;
 
 /// Why a request could not be answered by the backend.
 #[derive(Debug, thiserror::Error)]

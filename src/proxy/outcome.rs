@@ -154,9 +154,9 @@ mod tests {
     use super::*;
     use crate::backend::PingError;
     use crate::exchange::ExchangeError;
-    use crate::metrics::AtLimit;
     use crate::pool::AcquireError;
     use crate::proxy::Phase;
+    use crate::shared::AtLimit;
     use std::time::Duration;
 
     fn outcome(error: impl Into<ProxyError>, begun: bool) -> Outcome {

@@ -2,8 +2,8 @@
 
 use super::{ClientError, Failure, Finished, Phase, ProxyError, Traffic};
 use crate::backend::AcquireFailure;
-use crate::metrics::stats::{ErrorReason, Request};
 use crate::net::ConnectError;
+use crate::stats::{ErrorReason, Request};
 
 impl Failure {
     /// The failure as one word.

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Member, Pool, Snapshot};
-use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
+use crate::stats::{BOUNDS_MS, HistogramFigures};
 
 /// Grows when a field goes or changes its meaning.
 const FORMAT: u32 = 1;
@@ -161,7 +161,7 @@ fn member(member: &Member, since_ms: u64) -> MemberReport<'_> {
         sent: figures.sent,
         retries: figures.retries,
         failovers: figures.failovers,
-        reply_timeouts: figures.errors_of(crate::metrics::stats::ErrorReason::ReplyTimeout),
+        reply_timeouts: figures.errors_of(crate::stats::ErrorReason::ReplyTimeout),
         bytes_sent: figures.uploaded,
         bytes_received: figures.downloaded,
         waited: micros(figures.waited_us),

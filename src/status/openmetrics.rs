@@ -10,8 +10,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{Member, Pool, Snapshot, State};
 use crate::balance::Activation;
-use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
+use crate::stats::{BOUNDS_MS, HistogramFigures};
 
 /// The media type of [`openmetrics`].
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -4,8 +4,8 @@ use askama::Template;
 
 use super::{Action, Balancer, Member, Nonce, Pool, Remark, Snapshot, State};
 use crate::balance::{Activation, Role};
-use crate::metrics::stats::{BOUNDS_MS, HistogramFigures};
 use crate::pool::CloseReason;
+use crate::stats::{BOUNDS_MS, HistogramFigures};
 
 /// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done` and what goes with
 /// it).

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use super::{Balancer, Member, Pool, Snapshot, State};
 use crate::balance::Activation;
-use crate::metrics::stats::ErrorReason;
+use crate::stats::ErrorReason;
 
 /// The picture as properties.
 pub fn prop(snapshot: &Snapshot) -> String {

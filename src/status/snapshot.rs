@@ -1,7 +1,7 @@
 //! All there is to see at one moment.
 
 use crate::balance::{Activation, Role};
-use crate::metrics::stats::{MemberFigures, PoolFigures};
+use crate::stats::{MemberFigures, PoolFigures};
 
 /// One httpd, over all its children.
 #[derive(Clone, Debug, Default)]

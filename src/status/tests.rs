@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::balance::Activation;
-use crate::metrics::stats::{
-    ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures,
-};
+use crate::stats::{ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures};
 
 /// A balancer of two members, of which one is in error, and a worker for itself.
 pub(super) fn snapshot() -> Snapshot {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 
 fn memory(members: usize, children: usize) -> Arc<PrivateStats> {
     Arc::new(PrivateStats::new(StatsSizes::new(members, children)))

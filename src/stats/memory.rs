@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use super::counters::{Gauges, MemberCounters, PoolCounters, PoolGauges};
 use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
 use super::packet_size::KnownPacketSize;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
 
 /// Memory with counters in it, there as long as somebody holds it.
 pub trait StatsMemory: fmt::Debug + Send + Sync {

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::MemberKey;
+use super::key_slots::{claim, find};
+use super::member::MemberKey;
 
 /// The layout, and what the words mean. Changes with them.
 pub const OPERATOR_VERSION: u32 = 2;
@@ -29,14 +30,14 @@ pub struct Operators<'m>(pub &'m [OperatorEntry]);
 impl Operators<'_> {
     /// Notes a word of a member. `false`: there is no room left.
     pub fn set(&self, key: MemberKey, word: u64) -> bool {
-        let Some(at) = super::stats::claim(self.0, |entry| &entry.key, key) else { return false };
+        let Some(at) = claim(self.0, |entry| &entry.key, key) else { return false };
         self.0[at].word.store(word, Ordering::Release);
         true
     }
 
     /// What was noted last; `None`: nothing.
     pub fn get(&self, key: MemberKey) -> Option<u64> {
-        let at = super::stats::find(self.0, |entry| &entry.key, key)?;
+        let at = find(self.0, |entry| &entry.key, key)?;
         Some(self.0[at].word.load(Ordering::Acquire)).filter(|word| *word != 0)
     }
 }

@@ -33,7 +33,6 @@ pub use counters::{
 };
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
-pub(super) use layout::{claim, find};
 pub use memory::{Counting, MemberStats, PoolStats, PrivateStats, StatsMemory};
 pub use packet_size::{KnownPacketSize, PacketSizeSource};
 pub use reason::ErrorReason;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::counters::{MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges};
 use super::packet_size::KnownPacketSize;
-use crate::metrics::MemberKey;
+use crate::shared::MemberKey;
+use crate::shared::key_slots::{claim, find};
 
 /// The layout of the [module](super). Changes with it.
 pub const STATS_VERSION: u32 = 1;
@@ -100,7 +101,7 @@ impl StatsSizes {
 
     /// Room for so many members, as many pools, and so many children, at least one of each.
     pub fn new(members: usize, children: usize) -> Self {
-        let members = crate::metrics::Sizes::new(members, children);
+        let members = crate::shared::Sizes::new(members, children);
         let (slots, rows) = (members.slots(), members.rows());
         Self { slots, rows, stripes: rows.min(Self::MOST_STRIPES) }
     }
@@ -297,40 +298,4 @@ impl fmt::Debug for StatsTable<'_> {
 
 fn pool_key(name: &str) -> MemberKey {
     MemberKey::of(&[name.as_bytes()])
-}
-
-/// The places of a key in the order in which they are tried. None is ever given back, so a search ends
-/// at the first free one.
-fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T> {
-    let count = slots.len().max(1);
-    let first = usize::try_from(key.get() % count as u64).unwrap_or(0);
-    (first..slots.len()).chain(0..first.min(slots.len()))
-}
-
-/// # Race
-/// Two that look for the same new key meet the same free place first: one claims it, the other finds
-/// its key there.
-pub(in crate::metrics) fn claim<T>(
-    slots: &[T],
-    word: impl Fn(&T) -> &AtomicU64,
-    key: MemberKey,
-) -> Option<usize> {
-    places(slots, key).find(|at| {
-        let place = word(&slots[*at]);
-        let found = match place.load(Ordering::Acquire) {
-            0 => place.compare_exchange(0, key.get(), Ordering::AcqRel, Ordering::Acquire),
-            other => Err(other),
-        };
-        found.is_ok() || found == Err(key.get())
-    })
-}
-
-pub(in crate::metrics) fn find<T>(
-    slots: &[T],
-    word: impl Fn(&T) -> &AtomicU64,
-    key: MemberKey,
-) -> Option<usize> {
-    let at = places(slots, key)
-        .find(|at| matches!(word(&slots[*at]).load(Ordering::Acquire), found if found == 0 || found == key.get()))?;
-    (word(&slots[at]).load(Ordering::Acquire) == key.get()).then_some(at)
 }

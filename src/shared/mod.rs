@@ -1,8 +1,9 @@
-//! What is counted about members (workers of a balancer, and plain ones), over all children.
+//! State of members (workers of a balancer, and plain ones) that all children share.
 //!
 //! Knows atomics alone: neither who makes the memory (`ffi`), nor httpd, nor the clock.
 
 mod clock;
+pub mod key_slots;
 mod layout;
 mod member;
 mod operator;
@@ -10,7 +11,6 @@ mod probe;
 mod shares;
 #[cfg(test)]
 mod shares_tests;
-pub mod stats;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,36 @@
+//! Slots of shared memory that belong to a member, found by its key: claimed once, never given back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::member::MemberKey;
+
+/// The places of a key in the order in which they are tried. None is ever given back, so a search ends
+/// at the first free one.
+fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T> {
+    let count = slots.len().max(1);
+    let first = usize::try_from(key.get() % count as u64).unwrap_or(0);
+    (first..slots.len()).chain(0..first.min(slots.len()))
+}
+
+/// The place of a key, which gets one if it has none; `None`: there is none left.
+///
+/// # Race
+/// Two that look for the same new key meet the same free place first: one claims it, the other finds
+/// its key there.
+pub fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+    places(slots, key).find(|at| {
+        let place = word(&slots[*at]);
+        let found = match place.load(Ordering::Acquire) {
+            0 => place.compare_exchange(0, key.get(), Ordering::AcqRel, Ordering::Acquire),
+            other => Err(other),
+        };
+        found.is_ok() || found == Err(key.get())
+    })
+}
+
+/// The place of a key; `None`: it has none.
+pub fn find<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
+    let at = places(slots, key)
+        .find(|at| matches!(word(&slots[*at]).load(Ordering::Acquire), found if found == 0 || found == key.get()))?;
+    (word(&slots[at]).load(Ordering::Acquire) == key.get()).then_some(at)
+}
