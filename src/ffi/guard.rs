@@ -7,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// The panic hook of the child has logged it by then. What the closure was working on is dropped
 /// while unwinding, so a connection it held is closed.
-pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+pub(crate) fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     guard_or(|| fallback, body)
 }
 
 /// As [`guard`], with a fallback that has something to do. It must not panic itself.
-pub(super) fn guard_or<T>(fallback: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
+pub(crate) fn guard_or<T>(fallback: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
     // AssertUnwindSafe: nothing that `body` could leave half changed is used again. A request is
     // over, and what requests share is behind locks with no panicking call inside.
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -26,7 +26,7 @@ pub(super) fn guard_or<T>(fallback: impl FnOnce() -> T, body: impl FnOnce() -> T
 }
 
 /// The text of a panic.
-pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&str>()
         .copied()

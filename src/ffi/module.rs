@@ -2,15 +2,24 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::election::{self, Places};
-use super::guard::guard;
-use super::request::Request;
-use super::server_config::ServerConfig;
-use super::worker::Worker;
-use super::{
-    balancing, canon, cping, handler, lbmethod, lifecycle, member, reverse, sent, server_config,
-    slice, status_page, sys,
-};
+use crate::ffi::apr::buckets;
+use crate::ffi::balancing::lbmethod;
+use crate::ffi::balancing::pre_request::{self, Places};
+use crate::ffi::guard::guard;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::request::canon;
+use crate::ffi::request::handler;
+use crate::ffi::request::hcheck_cping;
+use crate::ffi::startup::balancer_settings;
+use crate::ffi::startup::lifecycle;
+use crate::ffi::startup::reverse_listeners;
+use crate::ffi::state::attribute_config;
+use crate::ffi::state::member_marks;
+use crate::ffi::state::server_state;
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::status_page;
+use crate::ffi::sys;
 
 /// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
 /// existing files holds, and only one of the two can be loaded.
@@ -37,7 +46,7 @@ pub static mut proxy_ajp_module: sys::module = sys::module {
 };
 
 /// The record's address, for httpd's functions that take a module.
-pub(super) fn record() -> *mut sys::module {
+pub(crate) fn record() -> *mut sys::module {
     &raw mut proxy_ajp_module
 }
 
@@ -105,7 +114,7 @@ unsafe extern "C" fn before_balancer(
 ) -> c_int {
     // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        balancing::settle(pconf, server);
+        balancer_settings::settle(pconf, server);
         sys::OK as c_int
     })
 }
@@ -173,7 +182,7 @@ unsafe extern "C" fn pre_request(
     // SAFETY: mod_proxy passes the request it serves on this thread, its configuration, and places
     // of its own.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        election::pre_request(Request::from_ptr(r), conf, &Places { worker, balancer, url })
+        pre_request::pre_request(Request::from_ptr(r), conf, &Places { worker, balancer, url })
     })
 }
 
@@ -184,14 +193,14 @@ unsafe extern "C" fn post_request(
     _conf: *mut sys::proxy_server_conf,
 ) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
-    guard((), || member::settle(unsafe { Request::from_ptr(r) }));
+    guard((), || member_marks::settle(unsafe { Request::from_ptr(r) }));
     // mod_proxy_balancer has its turn.
     sys::DECLINED
 }
 
 unsafe extern "C" fn request_status(status: *mut c_int, r: *mut sys::request_rec) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread, and a place of its own.
-    guard((), || unsafe { member::final_status(Request::from_ptr(r), &mut *status) });
+    guard((), || unsafe { member_marks::final_status(Request::from_ptr(r), &mut *status) });
     sys::OK as c_int
 }
 
@@ -204,7 +213,7 @@ unsafe extern "C" fn worker_param(
 ) -> *const c_char {
     // SAFETY: mod_proxy passes its configuration pool, server and worker, and two strings.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        server_config::worker_param(pool, server, worker, key, value)
+        server_state::worker_param(pool, server, worker, key, value)
     })
 }
 
@@ -217,7 +226,7 @@ unsafe extern "C" fn edit_line(
     // SAFETY: the shim passes httpd's configuration pool and server, a line of its configuration,
     // and a place of its own.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        server_config::edit_line(pool, server, &*line, &mut *edited)
+        server_state::edit_line(pool, server, &*line, &mut *edited)
     })
 }
 
@@ -228,7 +237,7 @@ unsafe extern "C" fn maintain(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool, its main server, and a string.
     guard(c"ProxyAjpMaintain: internal error".as_ptr(), || unsafe {
-        server_config::maintain(pool, server, value)
+        server_state::maintain(pool, server, value)
     })
 }
 
@@ -239,7 +248,7 @@ unsafe extern "C" fn reverse(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool, a server of its, and a string.
     guard(c"ProxyAjpReverse: internal error".as_ptr(), || unsafe {
-        reverse::add(pool, server, arguments)
+        reverse_listeners::add(pool, server, arguments)
     })
 }
 
@@ -252,7 +261,7 @@ unsafe extern "C" fn env_var(
     // SAFETY: the shim passes httpd's configuration pool, a server of its, a string, and another one
     // or null.
     guard(c"ProxyAjpEnvVar: internal error".as_ptr(), || unsafe {
-        sent::env_var(pool, server, name, value)
+        attribute_config::env_var(pool, server, name, value)
     })
 }
 
@@ -263,7 +272,7 @@ unsafe extern "C" fn cert_chain(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool and a server of its.
     guard(c"ProxyAjpCertChain: internal error".as_ptr(), || unsafe {
-        sent::cert_chain(pool, server, on != 0)
+        attribute_config::cert_chain(pool, server, on != 0)
     })
 }
 
@@ -274,24 +283,24 @@ unsafe extern "C" fn handle_cping(
 ) -> sys::apr_status_t {
     // SAFETY: mod_proxy_hcheck passes a connected socket and a request of its own.
     guard(sys::APR_EGENERAL as i32, || unsafe {
-        cping::handle(socket, Request::from_ptr(r), timeout)
+        hcheck_cping::handle(socket, Request::from_ptr(r), timeout)
     })
 }
 
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
     // SAFETY: httpd passes the request it serves on this thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        status_page::handle(Request::from_ptr(r))
+        status_page::handler::handle(Request::from_ptr(r))
     })
 }
 
 unsafe extern "C" fn status_summary(r: *mut sys::request_rec, flags: c_int) -> c_int {
     // SAFETY: mod_status passes the request it serves on this thread.
-    guard((), || unsafe { status_page::summary(Request::from_ptr(r), flags) });
+    guard((), || unsafe { status_page::handler::summary(Request::from_ptr(r), flags) });
     sys::OK as c_int
 }
 
 unsafe extern "C" fn release_slice(owner: *mut c_void) {
-    // SAFETY: the shim gives back what ffi::slice gave it, once.
-    guard((), || unsafe { slice::release(owner) })
+    // SAFETY: the shim gives back what ffi::apr::buckets gave it, once.
+    guard((), || unsafe { buckets::release(owner) })
 }

@@ -1,0 +1,105 @@
+//! Text in memory that httpd shares among processes.
+
+use std::ffi::c_char;
+use std::fmt;
+use std::ops::Deref;
+
+use crate::ffi::sys;
+
+/// The bytes of a C string, copied out of an array of `N`; on the stack.
+///
+/// For text that balancer-manager, mod_proxy_cluster or another child may be writing at this very
+/// moment: no slice into it, which would promise that nobody does. What was read in the middle of a
+/// change may be part old and part new, and is taken as it comes. It never has a NUL.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// Copies up to the first NUL, or the whole array if there is none.
+    ///
+    /// # Safety
+    /// `array` can be read during this call; others may write to it.
+    pub(crate) unsafe fn read(array: *const [c_char; N]) -> Self {
+        let first = array.cast::<u8>();
+        let mut text = Self { bytes: [0; N], len: 0 };
+        while text.len < N {
+            // SAFETY: inside the array, which the caller says is there. Through a pointer, so
+            // nothing is promised about who writes; volatile, so each byte is read once and the one
+            // looked at is the one kept.
+            let byte = unsafe { first.add(text.len).read_volatile() };
+            if byte == 0 {
+                break;
+            }
+            text.bytes[text.len] = byte;
+            text.len += 1;
+        }
+        text
+    }
+
+    /// `None` if there is no text.
+    pub(crate) fn non_empty(self) -> Option<Self> {
+        (self.len > 0).then_some(self)
+    }
+}
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Says how long it is and not what: it may be a secret.
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+// How long mod_proxy's arrays are; a wrong one does not compile, but for NAME, which the shim tells.
+pub(crate) const SCHEME: usize = sys::PROXY_WORKER_MAX_SCHEME_SIZE as usize;
+pub(crate) const HOST: usize = sys::PROXY_RFC1035_HOSTNAME_SIZE as usize;
+pub(crate) const NAME: usize = sys::AJP_SHIM_WORKER_NAME_SIZE as usize;
+pub(crate) const SECRET: usize = sys::PROXY_WORKER_MAX_SECRET_SIZE as usize;
+pub(crate) const ROUTE: usize = sys::PROXY_WORKER_MAX_ROUTE_SIZE as usize;
+pub(crate) const SOCKET_PATH: usize = sys::PROXY_WORKER_MAX_NAME_SIZE as usize;
+pub(crate) const BALANCER_NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<const N: usize>(array: [u8; N]) -> Text<N> {
+        // SAFETY: an array of this function's.
+        unsafe { Text::read((&raw const array).cast()) }
+    }
+
+    #[test]
+    fn text_ends_at_the_first_nul() {
+        assert_eq!(&*read(*b"node1\0old\0"), b"node1");
+        assert_eq!(&*read([0; 4]), b"");
+        assert!(read([0; 4]).non_empty().is_none());
+    }
+
+    #[test]
+    fn text_without_a_nul_ends_with_its_array() {
+        let behind = [*b"abcd", *b"efgh"];
+        // SAFETY: the first of this function's arrays.
+        let text = unsafe { Text::<4>::read((&raw const behind[0]).cast()) };
+        assert_eq!(&*text, b"abcd");
+    }
+
+    #[test]
+    fn bytes_above_0x7f_are_kept() {
+        assert_eq!(&*read([0xC3, 0xA9, 0]), [0xC3, 0xA9]);
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(format!("{:?}", read(*b"s3cret\0")), "Text { len: 6, .. }");
+    }
+}

@@ -1,0 +1,75 @@
+//! A member has been chosen: what httpd, its log formats and balancer-manager are told.
+
+use std::ffi::c_int;
+
+use crate::ffi::balancing::pre_request::{Places, Session};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+
+/// Counts the request on the member, sets environment and notes as mod_proxy_balancer does, and
+/// makes the URL that member's. Gives the hook's result.
+///
+/// # Safety
+/// `places` are mod_proxy's for this request.
+pub(crate) unsafe fn install(
+    request: Request<'_>,
+    balancer: Balancer,
+    member: Worker,
+    session: Option<Session>,
+    url: &[u8],
+    places: &Places,
+) -> c_int {
+    let (pool, environment, notes) = (request.pool(), request.environment(), request.notes());
+    let name = member.name();
+    let has_moved = match &session {
+        Some(session) => !member.has_route(&session.routes[0]),
+        None => balancer.sticky().is_some(),
+    };
+    if has_moved {
+        environment.set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
+    }
+    // SAFETY: member and request are live.
+    unsafe { sys::ajp_shim_count_busy(member.as_ptr(), request.as_ptr()) };
+    environment.set(c"BALANCER_NAME", pool.copy(&balancer.name()));
+    environment.set(c"BALANCER_WORKER_NAME", pool.copy(&name));
+    environment.set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
+    // SAFETY: as the caller promises; the canonical URL is a string of the request's pool, behind
+    // the `proxy:` that a canon handler puts before it.
+    let status = unsafe {
+        *places.worker = member.as_ptr();
+        let text = [&*name, path_of(url)].concat();
+        request.set_filename(pool.copy(&[b"proxy:", &text[..]].concat()));
+        let status = sys::ajp_shim_run_canon(request.as_ptr(), pool.copy(&text));
+        if status == sys::OK as c_int {
+            *places.url = pool.copy(request.filename().strip_prefix(b"proxy:").unwrap_or(b""));
+        }
+        status
+    };
+    if let Some(Session { routes, named_by }) = session {
+        let (route, named_by) = (pool.copy(&routes[0]), pool.copy(&named_by));
+        notes.set(c"session-sticky", named_by);
+        notes.set(c"session-route", route);
+        environment.set(c"BALANCER_SESSION_STICKY", named_by);
+        environment.set(c"BALANCER_SESSION_ROUTE", route);
+    }
+    status
+}
+
+/// From the path on, query included.
+fn path_of(url: &[u8]) -> &[u8] {
+    let host = url.windows(3).position(|three| three == b"://").map_or(url, |at| &url[at + 3..]);
+    host.iter().position(|byte| *byte == b'/').map_or(b"", |at| &host[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of;
+
+    #[test]
+    fn the_path_keeps_its_query_and_may_be_missing() {
+        assert_eq!(path_of(b"balancer://name/a/b;j=1?q=://x/"), b"/a/b;j=1?q=://x/");
+        assert_eq!(path_of(b"balancer://name"), b"");
+    }
+}

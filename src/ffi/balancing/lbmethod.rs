@@ -1,0 +1,231 @@
+//! `lbmethod=sessions` and `lbmethod=next`: new sessions go to the member that has had the fewest.
+//!
+//! mod_proxy says which members can be chosen, in its order of lbset, spares and hot standbys; which
+//! of them it is, and what follows for the next election, is for [`Election`] to say. A request whose
+//! session found its own member is not asked about, and does not count.
+
+use std::cmp::Ordering;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr::NonNull;
+
+use crate::ffi::balancing::pre_request::{forced_route, ignores_session, is_known};
+use crate::ffi::child::child_state::Child;
+use crate::ffi::guard::guard;
+use crate::ffi::httpd::clock;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::sys;
+use crate::shared::{Election, Ledger, Method};
+
+/// What mod_proxy is given.
+struct Provider(sys::proxy_balancer_method);
+
+// SAFETY: a constant, whose pointers lead to constants; mod_proxy only reads it.
+unsafe impl Sync for Provider {}
+
+static SESSIONS: Provider = provider(c"sessions", find_by_sessions);
+static NEXT: Provider = provider(c"next", find_next);
+
+type Finder =
+    unsafe extern "C" fn(*mut sys::proxy_balancer, *mut sys::request_rec) -> *mut sys::proxy_worker;
+
+const fn provider(name: &'static CStr, finder: Finder) -> Provider {
+    Provider(sys::proxy_balancer_method {
+        name: name.as_ptr(),
+        finder: Some(finder),
+        context: std::ptr::null_mut(),
+        reset: Some(reset),
+        age: Some(age),
+        updatelbstatus: Some(session_found_its_member),
+    })
+}
+
+/// Makes both known to mod_proxy.
+///
+/// # Safety
+/// `pool` is httpd's configuration pool, with which this library is unloaded; this is its main
+/// thread.
+pub(crate) unsafe fn register(pool: *mut sys::apr_pool_t) {
+    for Provider(method) in [&SESSIONS, &NEXT] {
+        // SAFETY: the pool is live; the record is static.
+        unsafe { sys::ajp_shim_register_lbmethod(pool, method) };
+    }
+}
+
+// What mod_proxy calls, always with the lock of the balancer held.
+
+unsafe extern "C" fn find_by_sessions(
+    balancer: *mut sys::proxy_balancer,
+    r: *mut sys::request_rec,
+) -> *mut sys::proxy_worker {
+    // SAFETY: mod_proxy passes a balancer of its own and the request it serves on this thread.
+    guard(std::ptr::null_mut(), || unsafe { find(balancer, r, Method::Sessions) })
+}
+
+unsafe extern "C" fn find_next(
+    balancer: *mut sys::proxy_balancer,
+    r: *mut sys::request_rec,
+) -> *mut sys::proxy_worker {
+    // SAFETY: as above.
+    guard(std::ptr::null_mut(), || unsafe { find(balancer, r, Method::Next) })
+}
+
+unsafe extern "C" fn reset(
+    balancer: *mut sys::proxy_balancer,
+    server: *mut sys::server_rec,
+) -> sys::apr_status_t {
+    // SAFETY: mod_proxy passes a balancer and a server of its own.
+    guard((), || unsafe { forget(balancer, server) });
+    sys::APR_SUCCESS as sys::apr_status_t
+}
+
+unsafe extern "C" fn age(
+    _balancer: *mut sys::proxy_balancer,
+    _server: *mut sys::server_rec,
+) -> sys::apr_status_t {
+    // Shares age by the clock.
+    sys::APR_SUCCESS as sys::apr_status_t
+}
+
+unsafe extern "C" fn session_found_its_member(
+    _balancer: *mut sys::proxy_balancer,
+    _member: *mut sys::proxy_worker,
+    _server: *mut sys::server_rec,
+) -> sys::apr_status_t {
+    // It is no new session. Without this function mod_proxy_balancer would count it its own way.
+    sys::APR_SUCCESS as sys::apr_status_t
+}
+
+unsafe extern "C" fn is_best(
+    current: *mut sys::proxy_worker,
+    best: *mut sys::proxy_worker,
+    candidates: *mut c_void,
+) -> c_int {
+    // SAFETY: what `find` passes, alive and in nobody else's hands during its call; members of
+    // mod_proxy's, the best one null at first.
+    guard(0, || unsafe {
+        let candidates = &mut *candidates.cast::<Candidates<'_>>();
+        let best = NonNull::new(best).map(|best| Worker::from_ptr(best.as_ptr()));
+        candidates.is_better(Worker::from_ptr(current), best).into()
+    })
+}
+
+/// # Safety
+/// `balancer` is a live balancer whose lock this thread holds, `r` the request it serves.
+unsafe fn find(
+    balancer: *mut sys::proxy_balancer,
+    r: *mut sys::request_rec,
+    method: Method,
+) -> *mut sys::proxy_worker {
+    // SAFETY: as the caller promises, for the length of this call.
+    let (request, view) = unsafe { (Request::from_ptr(r), Balancer::from_ptr(balancer)) };
+    let Some(view) = view else { return std::ptr::null_mut() };
+    // SAFETY: the request's server is live.
+    let child = unsafe { child_of(request.server()) };
+    let members: Vec<Worker> = view.members().collect();
+    let states = members.iter().map(|member| child?.member_state(member.key()));
+    let ledger = if has_session(request, view) { Ledger::TakenOver } else { Ledger::New };
+    let election = Election::new(method, ledger, clock::uptime(), states);
+    // SAFETY: nothing in this call changes the list.
+    let tried = unsafe { Kept::tried(request) };
+    let mut candidates = Candidates { members, election, tried, at: 0, best: None };
+    // SAFETY: balancer and request are live, the lock is held; the callback is given the
+    // candidates only during the call, and nobody else uses them meanwhile.
+    let found = unsafe {
+        let baton = (&raw mut candidates).cast();
+        sys::ajp_shim_find_best(balancer, r, Some(is_best), baton)
+    };
+    // SAFETY: null or a member, which outlives the request.
+    let chosen = NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) });
+    candidates.settle(chosen);
+    found
+}
+
+/// # Safety
+/// `server` is live.
+unsafe fn child_of<'s>(server: *const sys::server_rec) -> Option<&'s Child> {
+    // SAFETY: as the caller promises.
+    unsafe { ServerConfig::of(server) }?.child.get().map(AsRef::as_ref)
+}
+
+/// Begins anew: another lbmethod was chosen in balancer-manager, or members were enabled.
+///
+/// # Safety
+/// As [`find`]; `server` is live.
+unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_rec) {
+    // SAFETY: as the caller promises, for the length of this call.
+    let (child, balancer) = unsafe { (child_of(server), Balancer::from_ptr(balancer)) };
+    let (Some(child), Some(balancer)) = (child, balancer) else { return };
+    for state in balancer.members().filter_map(|member| child.member_state(member.key())) {
+        state.forget_shares();
+    }
+}
+
+/// Does the request name the route of a member? One that no member has is of a session elsewhere,
+/// or of one that is no more: here it begins a new one.
+fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
+    if let Some(route) = forced_route(request) {
+        return is_known(balancer, route);
+    }
+    if ignores_session(request) {
+        return false;
+    }
+    let Some(sticky) = balancer.sticky() else { return false };
+    // Of the member that had it before, if there was one: path and query are the same.
+    let url = [request.filename(), b"?", request.args().unwrap_or(b"")].concat();
+    let cookies = request.headers_in().get(c"Cookie");
+    sticky.routes(&url, cookies).any(|route| is_known(balancer, route))
+}
+
+/// The members of a balancer while mod_proxy asks about them one by one.
+struct Candidates<'c> {
+    members: Vec<Worker>,
+    election: Election<'c>,
+    /// None gets the request twice.
+    tried: &'c [Worker],
+    /// The place of the one asked about last, and of the best so far.
+    at: usize,
+    best: Option<usize>,
+}
+
+impl Candidates<'_> {
+    /// Is it better than the best so far, which is the last one of which that was said?
+    fn is_better(&mut self, current: Worker, best: Option<Worker>) -> bool {
+        // One that another thread has added since: the next election has it.
+        let Some(place) = self.place(current) else { return false };
+        self.at = place;
+        self.election.stands(place);
+        if self.tried.contains(&current) {
+            return false;
+        }
+        let is_better = match best.zip(self.best) {
+            Some((best, place_of_best)) => match self.election.compare(place, place_of_best) {
+                Ordering::Less => true,
+                Ordering::Equal => current.load().is_less_than(best.load()),
+                Ordering::Greater => false,
+            },
+            None => true,
+        };
+        if is_better {
+            self.best = Some(place);
+        }
+        is_better
+    }
+
+    fn settle(self, chosen: Option<Worker>) {
+        let place = chosen.and_then(|member| Some((self.place(member)?, member.load_factor())));
+        self.election.settle(place);
+    }
+
+    /// mod_proxy goes through its members in their order, but for spares and standbys: the search
+    /// goes round from the last one.
+    fn place(&self, member: Worker) -> Option<usize> {
+        let (before, from_here) = self.members.split_at(self.at);
+        let is_it = |other: &Worker| *other == member;
+        let here = from_here.iter().position(is_it).map(|at| at + self.at);
+        here.or_else(|| before.iter().position(is_it))
+    }
+}

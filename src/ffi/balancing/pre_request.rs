@@ -1,0 +1,353 @@
+//! Which member of a balancer gets a request, where mod_proxy_balancer's own choice will not do.
+//!
+//! Asked before mod_proxy_balancer. It stays the balancer: this steps in only
+//! * for a request of a session, or one for which the environment names the route (`ajp-route`): all
+//!   cookies and path parameters count, `sessionretry`, `sessionredirect` and `domain` are looked at;
+//! * where the environment says that there is no session (`ajp-sticky-ignore`);
+//! * when a member in error is to be asked whether it is back ([`probing`]);
+//! * when the request has been given to a member already: no member is chosen twice, whatever its
+//!   `retry`, and every usable one has its turn.
+//!
+//! What it does then is what `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
+//! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).
+
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::Arc;
+
+use crate::backend::WarningKind;
+use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus};
+use crate::ffi::apr::pool;
+use crate::ffi::balancing::elected;
+use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::request::outcome;
+use crate::ffi::state::first_piece;
+use crate::ffi::state::member_marks;
+use crate::ffi::state::probe_guard::{self, BodyIsMissing};
+use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+
+/// mod_proxy's arguments of the hook. Places to read and to write.
+pub(crate) struct Places {
+    pub(crate) worker: *mut *mut sys::proxy_worker,
+    pub(crate) balancer: *mut *mut sys::proxy_balancer,
+    pub(crate) url: *mut *mut c_char,
+}
+
+/// Chooses a member; declines where mod_proxy_balancer is to.
+///
+/// # Safety
+/// `places` are mod_proxy's for this request, `conf` its configuration of the request's server.
+pub(crate) unsafe fn pre_request(
+    request: Request<'_>,
+    conf: *mut sys::proxy_server_conf,
+    places: &Places,
+) -> c_int {
+    member_marks::settle(request);
+    // SAFETY: as the caller promises; a string of the request's pool.
+    let url = unsafe { pool::bytes(*places.url) }.unwrap_or(b"");
+    // SAFETY: as the caller promises; null or a balancer, which outlives the request.
+    let balancer = unsafe {
+        if (*places.balancer).is_null() && is_balancer(url) {
+            let pool = request.pool().as_ptr();
+            *places.balancer = sys::ap_proxy_get_balancer(pool, conf, *places.url, 1);
+        }
+        Balancer::from_ptr(*places.balancer)
+    };
+    // SAFETY: the request's server is live.
+    let config = unsafe { ServerConfig::of(request.server()) };
+    let (Some(balancer), Some(config)) = (balancer, config) else { return sys::DECLINED };
+    let Some(child) = config.child.get() else { return sys::DECLINED };
+    if !balancer.members().any(Worker::is_ajp) {
+        return sys::DECLINED;
+    }
+    let ignores_session = ignores_session(request);
+    let session = session(request, balancer, child, url, ignores_session);
+    // SAFETY: nothing changes the list before it has been copied.
+    let tried = unsafe { Kept::tried(request) }.to_vec();
+    let is_ours = session.is_some() || ignores_session || !tried.is_empty();
+    if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
+        return sys::DECLINED;
+    }
+    let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
+    let rules = Rules {
+        session_retry: settings.session_retry,
+        session_redirect: settings.session_redirect,
+        local_only: settings.local_only,
+        force_sessions: balancer.forces_sessions(),
+        // mod_proxy_balancer does it for its own elections.
+        force_recovery: is_ours && balancer.forces_recovery(),
+        decide_alone: is_ours,
+    };
+    let routes = session.as_ref().map_or(&[][..], |session| &session.routes);
+    let elected = loop {
+        let Some(locked) = balancer.lock() else { return sys::DECLINED };
+        // SAFETY: as the caller promises.
+        unsafe { locked.sync(request, conf) };
+        let candidates = Candidates { balancer, count: balancer.count(), tried: &tried, child };
+        let election = Election::new(rules, routes, &candidates);
+        let elected = elect(request, child, &locked, &candidates, election);
+        drop(locked);
+        match elected {
+            Ok(elected) => break elected,
+            Err(BodyIsMissing(member)) => match first_piece::read(request) {
+                Ok(()) => {}
+                Err(error) => {
+                    // SAFETY: as the caller promises.
+                    unsafe {
+                        *places.worker = std::ptr::null_mut();
+                        *places.balancer = std::ptr::null_mut();
+                    }
+                    return outcome::client_failed_before_election(request, child, member, error);
+                }
+            },
+        }
+    };
+    if !matches!(elected, Elected::Member(member) if member.is_ajp()) {
+        first_piece::hand_over(request);
+    }
+    match elected {
+        // SAFETY: as the caller promises.
+        Elected::Member(member) => unsafe {
+            elected::install(request, balancer, member, session, url, places)
+        },
+        Elected::LeftToBalancer => sys::DECLINED,
+        Elected::Nobody if balancer.waits_for_members() => sys::DECLINED,
+        Elected::Nobody => {
+            let name = balancer.name();
+            let name = String::from_utf8_lossy(&name);
+            let warnings = child.warnings(MemberKey::of(&[name.as_bytes()]));
+            log::at_will(
+                request,
+                LogLevel::Error,
+                Some((&warnings, WarningKind::NoMember)),
+                format_args!("{name}: no member left that could take the request"),
+            );
+            // SAFETY: as the caller promises.
+            unsafe { *places.worker = std::ptr::null_mut() };
+            sys::HTTP_SERVICE_UNAVAILABLE as c_int
+        }
+    }
+}
+
+/// The route that the environment names for this request (`ajp-route`).
+pub(crate) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    word(request, c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty())
+}
+
+/// Does the environment say that the session is not to be looked at (`ajp-sticky-ignore`)?
+pub(crate) fn ignores_session(request: Request<'_>) -> bool {
+    word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
+}
+
+/// A word of the environment, by our name or by mod_jk's.
+fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
+    let environment = request.environment();
+    environment.get(ours).or_else(|| environment.get(jk))
+}
+
+/// The client's sessions, and where the request says so.
+pub(crate) struct Session {
+    /// Never empty. Those that are a member's, else the first.
+    pub(crate) routes: Vec<Vec<u8>>,
+    /// What mod_proxy_balancer calls the sticky parameter.
+    pub(crate) named_by: Vec<u8>,
+}
+
+fn session(
+    request: Request<'_>,
+    balancer: Balancer,
+    child: &Child,
+    url: &[u8],
+    ignored: bool,
+) -> Option<Session> {
+    if let Some(route) = forced_route(request) {
+        return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
+    }
+    if ignored {
+        return None;
+    }
+    let cookies = request.headers_in().get(c"Cookie");
+    // Most requests without a session have no cookie either, and none needs the names then.
+    if cookies.is_none() && !url.contains(&b'=') {
+        return None;
+    }
+    let sticky = balancer.sticky()?;
+    let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
+    let first = all.first()?.clone();
+    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
+    let mut routes: Vec<_> = all.into_iter().filter(is_known).collect();
+    if routes.is_empty() {
+        routes.push(first);
+    }
+    let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
+    let named_by = if is_in_url { sticky.path } else { sticky.cookie };
+    Some(Session { routes, named_by })
+}
+
+/// Is it the route of a member, usable or not?
+pub(crate) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
+    balancer.members().any(|member| member.has_route(route))
+}
+
+/// The members of a balancer, as an election asks about them.
+struct Candidates<'r> {
+    balancer: Balancer,
+    /// As it was when the election began: members are added at the end alone.
+    count: usize,
+    tried: &'r [Worker],
+    child: &'r Child,
+}
+
+impl Candidates<'_> {
+    /// Something of a member; the default of one that is just being added, which is not usable.
+    fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker) -> T) -> T {
+        self.balancer.member(member).map(fact).unwrap_or_default()
+    }
+}
+
+impl Members for Candidates<'_> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn status(&self, member: usize) -> WorkerStatus {
+        self.of(member, |worker| worker.status())
+    }
+
+    fn retry_is_due(&self, member: usize) -> bool {
+        self.of(member, |worker| {
+            worker.settle_error_time();
+            worker.retry_is_due()
+        })
+    }
+
+    fn is_probed(&self, member: usize) -> bool {
+        // Without a place in the memory that children share, mod_proxy's own way is left.
+        self.of(member, |worker| {
+            worker.limits_probes() && self.child.member_state(worker.key()).is_some()
+        })
+    }
+
+    fn lbset(&self, member: usize) -> i32 {
+        self.of(member, Worker::lbset)
+    }
+
+    fn load(&self, member: usize) -> Load {
+        self.of(member, Worker::load)
+    }
+
+    fn was_tried(&self, member: usize) -> bool {
+        self.of(member, |worker| self.tried.contains(&worker))
+    }
+
+    fn of_route(&self, route: &[u8]) -> Vec<usize> {
+        let found = self.child.routes.of(self.balancer, route);
+        found.into_iter().filter(|member| *member < self.count).collect()
+    }
+
+    fn search_route(&self, route: &[u8]) -> Vec<usize> {
+        let has_route = |member: &usize| self.of(*member, |worker| worker.has_route(route));
+        (0..self.count).filter(has_route).collect()
+    }
+
+    fn redirect(&self, member: usize) -> Option<Vec<u8>> {
+        self.of(member, |worker| worker.redirect().map(|route| route.to_vec()))
+    }
+
+    fn domain(&self, member: usize) -> Option<Vec<u8>> {
+        let settings = self.child.settings(self.balancer.member(member)?.id())?;
+        settings.domain.as_ref().map(|domain| domain.as_bytes().to_vec())
+    }
+}
+
+/// What an election has come to.
+enum Elected {
+    Member(Worker),
+    Nobody,
+    LeftToBalancer,
+}
+
+/// Carries out the steps of an election.
+///
+/// # Errors
+/// [`BodyIsMissing`]: nothing has been counted, and the election is to be held again.
+fn elect(
+    request: Request<'_>,
+    child: &Arc<Child>,
+    locked: &Locked,
+    candidates: &Candidates<'_>,
+    mut election: Election<'_, Candidates<'_>>,
+) -> Result<Elected, BodyIsMissing> {
+    let mut answer = Answer::Begin;
+    loop {
+        let step = election.next(answer);
+        // A step is about members that have been looked at, and those stay.
+        let member = |place| candidates.balancer.member(place);
+        answer = match step {
+            Step::Take { member: place, tell_lbmethod } => {
+                let Some(member) = member(place) else { return Ok(Elected::Nobody) };
+                if tell_lbmethod {
+                    locked.elected_for_session(member, request);
+                }
+                member.count_election();
+                return Ok(Elected::Member(member));
+            }
+            Step::Probe(place) => Answer::Granted(match member(place) {
+                Some(member) => probe_guard::begin(request, member, child)?,
+                None => false,
+            }),
+            Step::Retry(place) => {
+                let is_usable = |member: Worker| member.is_usable(request.server());
+                Answer::Granted(member(place).is_some_and(is_usable))
+            }
+            Step::Recover(untried) => {
+                untried.into_iter().filter_map(member).for_each(Worker::force_recovery);
+                Answer::Granted(true)
+            }
+            Step::AskLbMethod => {
+                settle_error_times(locked.balancer());
+                let found = locked.find(request);
+                let is_it = |place: &usize| found.is_some() && member(*place) == found;
+                Answer::Member((0..candidates.count).find(is_it))
+            }
+            Step::Refuse(_) => return Ok(Elected::Nobody),
+            Step::LeaveToBalancer => {
+                settle_error_times(locked.balancer());
+                return Ok(Elected::LeftToBalancer);
+            }
+        };
+    }
+}
+
+/// Before mod_proxy looks which members' time has come.
+fn settle_error_times(balancer: Balancer) {
+    let in_error = balancer.members().filter(|member| member.status().is_in_error());
+    in_error.for_each(Worker::settle_error_time);
+}
+
+fn is_balancer(url: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"balancer://";
+    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
+/// A flag of the environment: set is on, but for the words that say no.
+fn is_on(value: &[u8]) -> bool {
+    !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_is_on_unless_it_says_no() {
+        assert!(is_on(b"1") && is_on(b"On"));
+        assert!(!is_on(b"0") && !is_on(b"OFF") && !is_on(b""));
+    }
+}

@@ -1,0 +1,36 @@
+//! The routes of balancers' members, as a child remembers them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::balance::Routes;
+use crate::ffi::child::worker_cache::ByAddress;
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::worker::Worker;
+
+/// By the address of the balancer, which stays where it is as long as the child lives.
+#[derive(Debug, Default)]
+pub(crate) struct KnownRoutes(RwLock<HashMap<usize, Arc<Routes>, ByAddress>>);
+
+impl KnownRoutes {
+    /// The places of the members with this route, each checked against the member itself.
+    pub(crate) fn of(&self, balancer: Balancer, route: &[u8]) -> Vec<usize> {
+        let (stamp, count) = (balancer.changed(), balancer.count());
+        let has_route = |place| balancer.member(place).is_some_and(|m: Worker| m.has_route(route));
+        let address = balancer.as_ptr() as usize;
+        let known = self.0.read().get(&address).cloned();
+        if let Some(found) = known.as_ref().and_then(|k| k.of(route, stamp, count, has_route)) {
+            return found.to_vec();
+        }
+        let found: Vec<usize> = (0..count).filter(|place| has_route(*place)).collect();
+        // A route that no member has is no reason to look at the others' anew: clients make such up.
+        if !found.is_empty() {
+            let route_of = |place: usize| balancer.member(place)?.route();
+            let routes = Routes::new(stamp, count, route_of);
+            self.0.write().insert(address, Arc::new(routes));
+        }
+        found
+    }
+}

@@ -1,0 +1,70 @@
+//! What mod_proxy counts as busy on its members, put right when a child was killed.
+//!
+//! mod_proxy adds a request to its member's `busy` when it gives it to the member, and takes it off
+//! when the request's pool goes. A child that is killed, or crashes, never does: `bybusyness` and
+//! the pages would count its requests until httpd is restarted. So each request of ours that mod_proxy
+//! counts is also counted in the child's own row of the shared memory, and taken off there by the
+//! same pool; what the row has when the child is gone is what it left in `busy`.
+//!
+//! # Race
+//! A child killed in the few instructions between mod_proxy's count and ours, or between the two
+//! counts down, leaves one request too many or too few. mod_proxy's own count is as plain: two
+//! children that change it in the same instant may lose one of their changes.
+
+use std::sync::Arc;
+
+use crate::ffi::child::child_state::Child;
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+
+/// A request that mod_proxy counts on a member; dropped with the request's pool, as that count is.
+pub(crate) struct Held {
+    key: MemberKey,
+    child: Arc<Child>,
+}
+
+impl Held {
+    pub(crate) fn new(member: Worker, child: &Arc<Child>) -> Self {
+        let key = member.key();
+        if let Some(state) = child.member_state(key) {
+            state.hold();
+        }
+        Self { key, child: Arc::clone(child) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(state) = self.child.member_state(self.key) {
+            state.let_go();
+        }
+    }
+}
+
+/// In the parent: a dead child held the member with `count` requests.
+///
+/// Virtual hosts that each define the same balancer with the same member have one key for it: the
+/// first that is busy is taken for the one. A member that was added at run time is not known to the
+/// parent, and keeps what the child has left.
+///
+/// # Safety
+/// `main` is httpd's main server; this is its main thread, in the parent.
+pub(crate) unsafe fn take_back(main: *mut sys::server_rec, key: MemberKey, count: u32) {
+    let mut left = count;
+    // SAFETY: as the caller promises; the parent changes none of these lists while it serves.
+    for conf in unsafe { server_conf::servers(main) }
+        // SAFETY: a live server.
+        .filter_map(|server| unsafe { server_conf::proxy_conf(server) })
+    {
+        // SAFETY: as above.
+        for raw in unsafe { server_conf::workers(conf) } {
+            // SAFETY: a live worker of mod_proxy's.
+            let worker = unsafe { Worker::from_ptr(raw) };
+            if worker.is_member() && worker.is_ajp() && worker.key() == key {
+                left -= worker.take_off_busy(left);
+            }
+        }
+    }
+}

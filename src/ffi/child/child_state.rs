@@ -1,0 +1,205 @@
+//! What one child of httpd owns: its backends, and the settings of its workers.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::backend::{Backend, BackendKey, Housekeeper, Reverse, Warnings};
+use crate::config::{ReverseListener, WorkerSettings};
+use crate::ffi::child::balancer_routes::KnownRoutes;
+use crate::ffi::child::member_table::Members;
+use crate::ffi::child::worker_cache::{ByAddress, KnownWorkers};
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::state::member_marks::Passes;
+use crate::ffi::state::server_state::WorkerId;
+use crate::ffi::sys;
+use crate::shared::{MemberKey, MemberState};
+use crate::stats::{Counting, ErrorReason, MemberStats};
+
+/// The state of one child, shared by its threads.
+#[derive(Debug)]
+pub(crate) struct Child {
+    settings: HashMap<WorkerId, WorkerSettings, ByAddress>,
+    backends: RwLock<HashMap<BackendKey, Arc<Backend>>>,
+    members: Members,
+    counting: Option<Counting>,
+    /// Workers whose settings the housekeeper reads itself.
+    watched: HashSet<WorkerId>,
+    /// Where containers dial in.
+    reverses: Vec<Arc<Reverse>>,
+    housekeeper: OnceLock<Housekeeper>,
+    /// Workers that have had a request.
+    pub(crate) known: KnownWorkers,
+    /// Routes of balancers that have had a request of a session.
+    pub(crate) routes: KnownRoutes,
+    /// Members that requests are passing over.
+    pub(crate) passes: Passes,
+    /// What clients can have said where there is no backend yet.
+    warnings: Mutex<HashMap<MemberKey, Arc<Warnings>>>,
+}
+
+impl Child {
+    pub(crate) fn new(
+        settings: HashMap<WorkerId, WorkerSettings>,
+        members: Members,
+        counting: Option<Counting>,
+        watched: HashSet<WorkerId>,
+        reverses: Vec<Arc<Reverse>>,
+    ) -> Self {
+        let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
+        let (known, passes) = (KnownWorkers::default(), Passes::default());
+        let settings = settings.into_iter().collect();
+        Self {
+            settings,
+            backends,
+            members,
+            counting,
+            watched,
+            reverses,
+            housekeeper,
+            known,
+            routes: KnownRoutes::default(),
+            passes,
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// What all children know of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)). `None`:
+    /// so many were added at run time that there is no room, which has been logged.
+    pub(crate) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
+        self.members.state(key, say_members_are_full)
+    }
+
+    /// Where a worker's requests are counted. `None`: there is no room.
+    pub(crate) fn member_stats(&self, key: MemberKey) -> Option<MemberStats> {
+        self.counting.as_ref()?.member(key)
+    }
+
+    /// Another member is given a request that this one had.
+    pub(crate) fn count_failover(&self, from: MemberKey) {
+        if let Some(stats) = self.member_stats(from) {
+            stats.counters().failed_over();
+        }
+    }
+
+    /// A request was over before a connection was asked for, or an error of ours ended it.
+    pub(crate) fn count_refused(&self, member: MemberKey, reason: ErrorReason) {
+        if let Some(stats) = self.member_stats(member) {
+            stats.counters().refused(reason);
+        }
+    }
+
+    /// All counters of all children.
+    pub(crate) fn counting(&self) -> Option<&Counting> {
+        self.counting.as_ref()
+    }
+
+    /// A backend that is counted under its own name, or, for one whose name a client has chosen,
+    /// under its worker's. Where its container dials in it is never connected to, by whatever URL it
+    /// is named: that would be to our own port.
+    pub(crate) fn new_backend(&self, key: &BackendKey, counted_as: Option<&str>) -> Backend {
+        let own = || Backend::name_of(key);
+        let name = counted_as.map_or_else(own, str::to_owned);
+        let stats = self.counting.as_ref().and_then(|counting| counting.pool(&name));
+        let reverse =
+            key.socket_path.is_none().then(|| self.reverse(&key.host, key.port)).flatten();
+        let backend = Backend::counted(key.clone(), reverse.cloned(), stats);
+        match counted_as {
+            // Made for one request: what was said of the last one counts for this.
+            Some(name) => backend.warned_as(self.warnings(MemberKey::of(&[name.as_bytes()]))),
+            None => backend,
+        }
+    }
+
+    /// When clients last had something said of a worker or balancer. For names of the configuration:
+    /// what is once here stays.
+    pub(crate) fn warnings(&self, of: MemberKey) -> Arc<Warnings> {
+        Arc::clone(self.warnings.lock().entry(of).or_default())
+    }
+
+    /// Does the housekeeper read this worker's settings? Else its requests must tell them.
+    pub(crate) fn watches(&self, worker: WorkerId) -> bool {
+        self.watched.contains(&worker)
+    }
+
+    /// Takes the housekeeper in, unless there is one already.
+    pub(crate) fn keep(&self, housekeeper: Housekeeper) -> Option<&Housekeeper> {
+        self.housekeeper.set(housekeeper).ok()?;
+        self.housekeeper.get()
+    }
+
+    /// What the configuration says of a worker; nothing for one that was added at run time.
+    pub(crate) fn settings(&self, worker: WorkerId) -> Option<&WorkerSettings> {
+        self.settings.get(&worker)
+    }
+
+    /// The backend with this key: the same one for every worker and virtual host that has it.
+    pub(crate) fn backend(&self, key: &BackendKey) -> Arc<Backend> {
+        if let Some(backend) = self.backends.read().get(key) {
+            return Arc::clone(backend);
+        }
+        let mut backends = self.backends.write();
+        let backend =
+            backends.entry(key.clone()).or_insert_with(|| Arc::new(self.new_backend(key, None)));
+        Arc::clone(backend)
+    }
+
+    /// Where the container behind the pool of this name dials in.
+    pub(crate) fn reverse_of(&self, pool: &str) -> Option<Arc<Reverse>> {
+        self.reverses.iter().find(|reverse| reverse.settings().url() == pool).cloned()
+    }
+
+    /// Where the container of the worker with this host and port dials in, if it does.
+    pub(crate) fn reverse(&self, host: &str, port: u16) -> Option<&Arc<Reverse>> {
+        let find = |is_it: &dyn Fn(&ReverseListener) -> bool| {
+            self.reverses.iter().find(|reverse| is_it(reverse.settings()))
+        };
+        // Who has the name comes before who listens at the address.
+        find(&|settings| settings.is_for(host.as_bytes(), port))
+            .or_else(|| find(&|settings| settings.is_reached_by(host, port)))
+    }
+
+    /// Where containers dial in.
+    pub(crate) fn reverses(&self) -> &[Arc<Reverse>] {
+        &self.reverses
+    }
+
+    /// The backend with this key, if there is one.
+    pub(crate) fn known_backend(&self, key: &BackendKey) -> Option<Arc<Backend>> {
+        self.backends.read().get(key).cloned()
+    }
+
+    /// All backends there are now.
+    pub(crate) fn backends(&self) -> Vec<Arc<Backend>> {
+        self.backends.read().values().cloned().collect()
+    }
+
+    /// The child ends: idle connections close now, those in use after their request.
+    pub(crate) fn close(&self) {
+        self.reverses.iter().for_each(|reverse| reverse.give_up());
+        for backend in self.backends.read().values() {
+            backend.close();
+        }
+    }
+}
+
+fn say_members_are_full() {
+    // SAFETY: httpd's main server, set before any child exists and constant in a child.
+    let main = unsafe { (&raw const sys::ap_server_conf).read() };
+    if main.is_null() {
+        return;
+    }
+    // SAFETY: live as long as the child.
+    unsafe {
+        log::server(
+            main,
+            LogLevel::Warning,
+            format_args!(
+                "more workers were added at run time than there is shared memory for: busylimit, \
+                 maxreplytimeouts, escalation and the lbmethods sessions and next count the \
+                 requests of this child alone for the others, until httpd is restarted"
+            ),
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! The housekeeper of a child: which workers it looks after, how it starts, how it ends.
+//!
+//! The thread allocates from Rust alone, never from a pool of httpd's, and logs with the main
+//! server. Of httpd's records it reads the workers that were configured when the child started:
+//! those stay where they are as long as the child. mod_proxy's lists of workers it does not walk
+//! again, since balancer-manager adds to them at run time without a lock that we could take; such a
+//! worker is looked after from its first request on.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backend::{Backend, BackendKey, Housekeeper, Next, Pass, Reverse, Upkeep};
+use crate::config::WorkerSettings;
+use crate::ffi::child::child_state::Child;
+use crate::ffi::guard::guard;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::startup::reverse_listeners;
+use crate::ffi::state::server_state::WorkerId;
+use crate::ffi::sys;
+
+/// One worker as one server uses it.
+struct Watched {
+    worker: Worker,
+    conf: *const sys::proxy_server_conf,
+    server: *const sys::server_rec,
+    ours: WorkerSettings,
+    /// What it said when it was last read.
+    said: Option<(BackendKey, Upkeep)>,
+}
+
+impl Watched {
+    /// Reads which backend it names at this moment, and how that is to be kept. `true`: something
+    /// else than the last time. Allocates nothing otherwise, since there may be thousands.
+    fn read(&mut self) -> bool {
+        // SAFETY: configuration, which outlives the child's threads.
+        let configured =
+            unsafe { Configured::new(self.worker, self.conf, self.server, &self.ours) };
+        let (host, port) = (self.worker.host(), self.worker.port());
+        let upkeep = configured.upkeep();
+        let is_as_said = |(key, said): &(BackendKey, Upkeep)| {
+            *said == upkeep && configured.leads_to(key, &host, port, None)
+        };
+        if self.said.as_ref().is_some_and(is_as_said) {
+            return false;
+        }
+        self.said = Some((configured.key(&host, port, None), upkeep));
+        true
+    }
+
+    fn key(&self) -> Option<&BackendKey> {
+        self.said.as_ref().map(|(key, _)| key)
+    }
+}
+
+/// The workers that were configured when the child started.
+#[derive(Default)]
+pub(crate) struct Roster {
+    workers: Vec<Watched>,
+    /// What they come to.
+    upkeeps: HashMap<BackendKey, Upkeep>,
+}
+
+// SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
+// both live as long as the child and read one field at a time, as worker threads do.
+unsafe impl Send for Roster {}
+
+impl Roster {
+    /// Takes in all ajp workers of a server, balancer members among them, that have one address.
+    ///
+    /// # Safety
+    /// `server` is live as long as the child; no other thread runs yet.
+    pub(crate) unsafe fn add(
+        &mut self,
+        server: *mut sys::server_rec,
+        settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
+    ) {
+        // SAFETY: as the caller promises.
+        let Some(conf) = (unsafe { server_conf::proxy_conf(server) }) else { return };
+        // SAFETY: as above; mod_proxy's lists are complete by now.
+        for raw in unsafe { server_conf::workers(conf) } {
+            // SAFETY: a worker of mod_proxy's, which outlives the child's threads; its shared part
+            // is there once it is defined.
+            let worker = unsafe { Worker::from_ptr(raw) };
+            if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
+                let ours = settings(worker.id()).unwrap_or_default();
+                self.workers.push(Watched { worker, conf, server, ours, said: None });
+            }
+        }
+    }
+
+    /// Leaves out what says the same twice: each virtual host has copies of the main server's
+    /// workers.
+    pub(crate) fn settle(&mut self) {
+        let mut seen = HashSet::new();
+        self.workers.retain_mut(|watched| {
+            watched.read();
+            seen.insert((watched.worker.id(), watched.key().cloned()))
+        });
+        self.upkeeps = self.sum_up();
+    }
+
+    /// Which workers they are.
+    pub(crate) fn ids(&self) -> HashSet<WorkerId> {
+        self.workers.iter().map(|watched| watched.worker.id()).collect()
+    }
+
+    /// Tells the child's backends how they are to be kept; makes those that are to be kept warm.
+    fn read(&mut self, child: &Child) {
+        let mut has_changed = false;
+        for watched in &mut self.workers {
+            has_changed |= watched.read();
+        }
+        if has_changed {
+            let before = std::mem::take(&mut self.upkeeps);
+            self.upkeeps = self.sum_up();
+            // A worker whose settings were changed at run time may have become another backend.
+            for key in before.keys().filter(|key| !self.upkeeps.contains_key(key)) {
+                let Some(backend) = child.known_backend(key) else { continue };
+                let Some(upkeep) = backend.upkeep() else { continue };
+                backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
+            }
+        }
+        for (key, _) in self.upkeeps.iter().filter(|(_, upkeep)| upkeep.min > 0) {
+            child.backend(key);
+        }
+        for backend in child.backends() {
+            if let Some(upkeep) = self.upkeeps.get(backend.key()) {
+                backend.set_upkeep(upkeep.clone());
+            }
+        }
+    }
+
+    /// How each backend is to be kept by all workers that name it.
+    fn sum_up(&self) -> HashMap<BackendKey, Upkeep> {
+        let mut upkeeps = HashMap::<BackendKey, Upkeep>::new();
+        for (key, upkeep) in self.workers.iter().filter_map(|watched| watched.said.as_ref()) {
+            let both = upkeeps.get(key).map(|other| upkeep.clone().with(other));
+            upkeeps.insert(key.clone(), both.unwrap_or_else(|| upkeep.clone()));
+        }
+        upkeeps
+    }
+}
+
+/// The main server, for log lines of the thread.
+struct MainServer(*const sys::server_rec);
+
+// SAFETY: only httpd's logging uses it, which is meant for any thread; it outlives the child.
+unsafe impl Send for MainServer {}
+
+/// Starts the thread, and has it end before the child does.
+///
+/// # Safety
+/// `main` is httpd's main server and `pchild` the child's pool; no other thread runs yet. The
+/// library stays loaded until `pchild` is gone.
+pub(crate) unsafe fn start(
+    child: &Arc<Child>,
+    mut roster: Roster,
+    every: Duration,
+    main: *mut sys::server_rec,
+    pchild: *mut sys::apr_pool_t,
+) {
+    let kept = Arc::clone(child);
+    let log = MainServer(main);
+    let pass = move |now| round(&kept, &mut roster, &log, now);
+    let mut mask = MaybeUninit::<sys::sigset_t>::zeroed();
+    // A prefork child handles TERM and USR1 in its only thread; a handler must never run on ours.
+    // SAFETY: the shim fills in the mask, and takes it back.
+    let started = unsafe {
+        sys::ajp_shim_block_signals(mask.as_mut_ptr());
+        let started = Housekeeper::start(every, pass);
+        sys::ajp_shim_restore_signals(mask.as_ptr());
+        started
+    };
+    let keeper = match started {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            // SAFETY: the main server is live.
+            unsafe {
+                log::server(
+                    main,
+                    LogLevel::Error,
+                    format_args!("no thread for the housekeeper: {error}"),
+                );
+            }
+            return;
+        }
+    };
+    if let Some(keeper) = child.keep(keeper) {
+        // SAFETY: pchild is live and ours on this thread. The housekeeper belongs to the child's
+        // state, which the configuration holds: both are there until after pchild is destroyed.
+        unsafe {
+            let data = std::ptr::from_ref(keeper).cast::<c_void>();
+            sys::apr_pool_pre_cleanup_register(pchild, data, Some(end));
+        }
+    }
+}
+
+/// The child ends. May run inside a signal handler that has interrupted this very thread anywhere
+/// (prefork), so it takes no lock and no memory, and waits for a limited time.
+unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
+    guard(0, || {
+        // SAFETY: what `start` registered, alive as said there.
+        let keeper = unsafe { &*data.cast_const().cast::<Housekeeper>() };
+        keeper.stop();
+        // SAFETY: the thread is joined here alone, once: the pool runs a cleanup once, and
+        // `Housekeeper` neither joins nor detaches.
+        unsafe { sys::ajp_shim_join_within(keeper.thread().as_pthread_t(), LONGEST_JOIN_MS) };
+        0
+    })
+}
+
+/// One pass over everything.
+fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> Next {
+    if is_stopping() {
+        child.close();
+        return Next::Usual;
+    }
+    roster.read(child);
+    let mut next = Next::Usual;
+    for reverse in child.reverses() {
+        tend(child, log, reverse);
+        if reverse.is_busy() {
+            next = Next::Soon;
+        }
+    }
+    // First what never blocks, for all: what is dead is closed in time, whatever another backend's
+    // resolver or connect() takes below.
+    let swept: Vec<_> = child
+        .backends()
+        .into_iter()
+        .filter_map(|backend| {
+            let upkeep = backend.upkeep()?;
+            let sweep = backend.sweep(&upkeep, now);
+            Some((backend, upkeep, sweep))
+        })
+        .collect();
+    for (backend, upkeep, sweep) in swept {
+        // Read for each: the one before may have taken its time.
+        let pass = backend.maintain(&upkeep, sweep, Instant::now());
+        if pass.awaited > 0 {
+            next = Next::Soon;
+        }
+        report(log, backend.key(), &pass);
+    }
+    next
+}
+
+/// What is to be done where containers dial in: a port, if there is none yet; handshakes that no
+/// request waits for; a queue that is not full of strangers and the dead; a log line for who was sent
+/// away.
+fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
+    // SAFETY: the main server lives as long as the child.
+    unsafe { reverse_listeners::find_port(*server, reverse) };
+    let queue = reverse.listener().and_then(|listener| reverse_listeners::queue(listener.as_fd()));
+    let is_its = |backend: &&Arc<Backend>| {
+        backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
+    };
+    let found = reverse.tidy(queue);
+    // Of no backend yet: closed, and its container dials in again.
+    if let Some(backend) = child.backends().iter().find(is_its) {
+        backend.take_in(found);
+    }
+    // SAFETY: as above.
+    unsafe { reverse_listeners::report(*server, reverse) };
+}
+
+fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &Pass) {
+    let swept = &pass.sweep;
+    let dead = swept.closed_by_peer + swept.unread + swept.broken;
+    // SAFETY: the main server lives as long as the child.
+    let line = |text: std::fmt::Arguments<'_>| unsafe {
+        log::server(*server, LogLevel::Debug, text);
+    };
+    if swept.expired + dead + pass.moved + pass.unanswered + pass.opened > 0 {
+        line(format_args!(
+            "{key}: closed {} idle connections past ttl, {} closed by the backend, {} with unread \
+             bytes, {} broken, {} to an address it no longer has, {} without CPONG; opened {}",
+            swept.expired,
+            swept.closed_by_peer,
+            swept.unread,
+            swept.broken,
+            pass.moved,
+            pass.unanswered,
+            pass.opened,
+        ));
+    }
+    if let Some(failure) = &pass.failure {
+        line(format_args!("{key}: no connection to keep warm: {failure}; trying again later"));
+    }
+}
+
+/// Is the child to end after the requests it serves?
+fn is_stopping() -> bool {
+    let mut state: c_int = 0;
+    // SAFETY: httpd reads one of its own variables, for any thread.
+    let known = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MPM_STATE as c_int, &raw mut state) };
+    known == 0 && state == sys::AP_MPMQ_STOPPING as c_int
+}
+
+/// A pass is over in a moment unless the resolver hangs; an ending child does not wait for that.
+const LONGEST_JOIN_MS: c_int = 1000;

@@ -1,0 +1,339 @@
+//! The memory that all children of one httpd share, and a child's way to what is in it.
+//!
+//! Made by the parent in post_config, anonymous, in pconf; children inherit it by fork. A restart,
+//! graceful or not, clears pconf, which takes the memory out of the parent's address space alone,
+//! and makes new memory: what was counted begins anew. Children of before go on with the old one,
+//! together with their old configuration, until the last of them ends.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{c_char, c_int, c_void};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::ffi::apr::pool::{self, Pool};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::{Worker, balancer_name};
+use crate::ffi::request::canon::is_ajp;
+use crate::ffi::sys;
+use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
+
+/// The shared memory, laid out as [`Table`] wants it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SharedMemory {
+    start: NonNull<Header>,
+    sizes: Sizes,
+}
+
+// SAFETY: nothing but atomics is reached through the pointer, and the memory is unmapped only with
+// pconf, after all threads that serve requests.
+unsafe impl Send for SharedMemory {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMemory {}
+
+/// The shared memory cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot have {bytes} bytes of shared memory, for {members} workers and {rows} children: {reason}"
+)]
+pub(crate) struct NoMemory {
+    bytes: usize,
+    members: usize,
+    rows: usize,
+    reason: String,
+}
+
+impl SharedMemory {
+    /// Makes it, for all workers of all servers, those to be added at run time, and all children.
+    ///
+    /// # Safety
+    /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool; this is
+    /// httpd's main thread.
+    pub(crate) unsafe fn for_server(
+        pconf: Pool,
+        main: *mut sys::server_rec,
+    ) -> Result<Self, NoMemory> {
+        // SAFETY: as the caller promises.
+        let sizes = unsafe { Sizes::new(count_workers(main) + SPARE, most_children()) };
+        Self::create(pconf, sizes)
+    }
+
+    fn create(pconf: Pool, sizes: Sizes) -> Result<Self, NoMemory> {
+        // APR starts with a number of its own, so a cache line may begin up to 63 bytes later.
+        let bytes = sizes.bytes().and_then(|bytes| bytes.checked_add(align_of::<Header>()));
+        let fail = |reason: String| NoMemory {
+            bytes: bytes.unwrap_or(usize::MAX),
+            members: sizes.members(),
+            rows: sizes.rows(),
+            reason,
+        };
+        let bytes = bytes.ok_or_else(|| fail("more than can be addressed".into()))?;
+        let mut shm = std::ptr::null_mut();
+        // SAFETY: no file name: anonymous. The pool is live (Pool's invariant); its cleanup
+        // unmaps the memory.
+        let status =
+            unsafe { sys::apr_shm_create(&raw mut shm, bytes, std::ptr::null(), pconf.as_ptr()) };
+        if status != sys::APR_SUCCESS as c_int {
+            return Err(fail(status_text(status)));
+        }
+        // SAFETY: just made.
+        let base: *mut c_void = unsafe { sys::apr_shm_baseaddr_get(shm) };
+        let skip = base.cast::<u8>().align_offset(align_of::<Header>());
+        // SAFETY: `skip` is below the alignment, which was asked for on top.
+        let start = NonNull::new(unsafe { base.cast::<u8>().add(skip) });
+        let start = start.ok_or_else(|| fail("APR gave none".into()))?;
+        // SAFETY: `sizes.bytes()` bytes follow, aligned, fresh from the kernel and so zero. They
+        // stay until pconf is cleared, and this view with them: it is kept in pconf.
+        let memory = unsafe { Self::over(start, sizes) };
+        memory.table().map(|_| memory).ok_or_else(|| fail("it was not empty".into()))
+    }
+
+    /// # Safety
+    /// `start` is aligned as [`Header`] and has `sizes.bytes()` bytes, zero at first and since then
+    /// changed through views of these sizes alone, which outlive this value.
+    unsafe fn over(start: NonNull<u8>, sizes: Sizes) -> Self {
+        Self { start: start.cast(), sizes }
+    }
+
+    /// The view of it; always there.
+    fn table(&self) -> Option<Table<'_>> {
+        let start = self.start.as_ptr().cast::<u8>();
+        // SAFETY: `over`'s caller vouches for the memory, and Sizes places its parts one behind the
+        // other, each a multiple of 64 long. Everything is an atomic, for which any bits will do.
+        unsafe {
+            let slots = start.add(self.sizes.slots_at()).cast::<Slot>();
+            let rows = start.add(self.sizes.rows_at()).cast::<AtomicU32>();
+            Table::new(
+                self.start.as_ref(),
+                std::slice::from_raw_parts(slots, self.sizes.slots()),
+                std::slice::from_raw_parts(rows, self.sizes.row_words()),
+                self.sizes,
+            )
+        }
+    }
+
+    /// What it has room for.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// A child has ended; see [`Table::child_ended`].
+    pub(crate) fn child_ended(&self, pid: u32, held: impl FnMut(MemberKey, u32)) -> u32 {
+        self.table().map_or(0, |table| table.child_ended(pid, held))
+    }
+}
+
+impl fmt::Display for SharedMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (members, rows) = (self.sizes.members(), self.sizes.rows());
+        let bytes = self.sizes.bytes().unwrap_or(0);
+        write!(f, "{bytes} bytes of shared memory, for {members} workers and {rows} children")
+    }
+}
+
+/// A child's way to the state of members: in the shared memory, or, where there is no room, in
+/// memory of its own.
+#[derive(Debug)]
+pub(crate) struct Members {
+    shared: Option<(SharedMemory, Row)>,
+    own: PrivateTable,
+    own_row: Option<Row>,
+    has_said: AtomicBool,
+}
+
+impl Members {
+    /// Claims the row of the child with this pid.
+    pub(crate) fn new(memory: Option<SharedMemory>, pid: u32) -> Self {
+        let own = PrivateTable::new(Sizes::new(SPARE, 1));
+        Self {
+            shared: memory.and_then(|memory| {
+                let row = memory.table()?.child_begins(pid)?;
+                Some((memory, row))
+            }),
+            own_row: own.table().and_then(|table| table.child_begins(pid)),
+            own,
+            has_said: AtomicBool::new(false),
+        }
+    }
+
+    /// Has the child a row in the shared memory?
+    pub(crate) fn are_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// The state of a member: always the same one in this child, since a slot is never given back.
+    /// Calls `when_full` the first time that the shared memory has no room.
+    pub(crate) fn state(
+        &self,
+        key: MemberKey,
+        when_full: impl FnOnce(),
+    ) -> Option<MemberState<'_>> {
+        if let Some((memory, row)) = &self.shared {
+            let state = memory.table().and_then(|table| table.member(key, *row));
+            if state.is_some() {
+                return state;
+            }
+            if !self.has_said.swap(true, Ordering::Relaxed) {
+                when_full();
+            }
+        }
+        self.own.table()?.member(key, self.own_row?)
+    }
+}
+
+/// Workers that mod_proxy_cluster and the like may add, beside a balancer's own `growth`.
+const SPARE: usize = 64;
+
+/// The workers that serve ajp, each counted once over all servers, and the room of their balancers.
+///
+/// # Safety
+/// `server` is null or live, as are those after it; their configuration has been read.
+unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
+    let mut workers = HashSet::new();
+    let mut growth = HashMap::new();
+    // SAFETY: as the caller promises.
+    for conf in unsafe { server_conf::servers(server) }
+        // SAFETY: a live server.
+        .filter_map(|server| unsafe { server_conf::proxy_conf(server) })
+    {
+        // SAFETY: mod_proxy's configuration of a server; its arrays hold what is said here.
+        let (plain, balancers) = unsafe {
+            (
+                server_conf::elements::<sys::proxy_worker>((*conf).workers),
+                server_conf::elements::<sys::proxy_balancer>((*conf).balancers),
+            )
+        };
+        // SAFETY: an element is a live worker.
+        workers.extend(plain.filter_map(|worker| unsafe { ajp_key(worker) }));
+        for balancer in balancers {
+            // SAFETY: a live balancer, whose array holds pointers to its live members.
+            let (members, most, name) = unsafe {
+                let members = server_conf::elements::<*mut sys::proxy_worker>((*balancer).workers);
+                (members, (*balancer).max_workers, balancer_name(balancer))
+            };
+            let most = usize::try_from(most).unwrap_or(0);
+            let room = most.saturating_sub(members.len());
+            let known = growth.entry(name.to_vec()).or_insert(0);
+            *known = room.max(*known);
+            // SAFETY: as above.
+            workers.extend(members.filter_map(|member| unsafe { ajp_key(*member) }));
+        }
+    }
+    workers.len() + growth.values().sum::<usize>()
+}
+
+/// # Safety
+/// `worker` is null or live, as is its balancer.
+unsafe fn ajp_key(worker: *mut sys::proxy_worker) -> Option<MemberKey> {
+    if worker.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises; the view ends here.
+    let worker = unsafe { Worker::from_ptr(worker) };
+    is_ajp(&worker.name()).then(|| worker.key())
+}
+
+/// How many children there may be at once. Twice what the MPM starts: one that ends may still have
+/// requests while its successor already serves.
+fn most_children() -> usize {
+    let mut limit: c_int = 0;
+    // SAFETY: writes one number. The MPM has read its configuration.
+    unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) };
+    2 * usize::try_from(limit).unwrap_or(0).max(1)
+}
+
+fn status_text(status: sys::apr_status_t) -> String {
+    let mut text: [c_char; 200] = [0; 200];
+    // SAFETY: the buffer has the length that is said; APR terminates what it writes.
+    let text = unsafe {
+        pool::bytes(sys::apr_strerror(status, text.as_mut_ptr(), text.len() as sys::apr_size_t))
+    };
+    String::from_utf8_lossy(text.unwrap_or(b"")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+    use rustix::mm::{MapFlags, ProtFlags, mmap};
+    use std::os::fd::{AsFd, BorrowedFd};
+
+    use super::*;
+    use crate::shared::AtLimit;
+
+    /// A view at an address of its own, never unmapped, as a child's is not.
+    fn map(file: BorrowedFd<'_>, sizes: Sizes) -> SharedMemory {
+        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        let bytes = sizes.bytes().unwrap();
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let start = unsafe { mmap(std::ptr::null_mut(), bytes, access, flags, file, 0) };
+        // SAFETY: page-aligned, as long as asked for, zero at first.
+        unsafe { SharedMemory::over(NonNull::new(start.unwrap().cast()).unwrap(), sizes) }
+    }
+
+    #[test]
+    fn two_mappings_of_the_same_memory_count_the_same_requests() {
+        let sizes = Sizes::new(5, 3);
+        let file = memfd_create("two mappings", MemfdFlags::CLOEXEC).unwrap();
+        ftruncate(&file, sizes.bytes().unwrap() as u64).unwrap();
+        let (here, there) = (map(file.as_fd(), sizes), map(file.as_fd(), sizes));
+        assert_ne!(here.start, there.start);
+        let (one, two) = (Members::new(Some(here), 11), Members::new(Some(there), 12));
+        assert!(one.are_shared() && two.are_shared());
+        let key = MemberKey::of(&[b"balancer://app", b"", b"ajp://10.0.0.5:8009"]);
+
+        let (a, a_there) = (one.state(key, || ()).unwrap(), two.state(key, || ()).unwrap());
+        let busy = a.enter(Some(1)).unwrap();
+        assert_eq!(a_there.enter(Some(1)).unwrap_err(), AtLimit { limit: 1 });
+        drop(busy);
+        std::mem::forget(a_there.enter(Some(1)).unwrap());
+        assert_eq!(a.in_flight(), 1);
+        // The parent sees the death of the second child.
+        assert_eq!((here.child_ended(12, |_, _| {}), a.in_flight()), (1, 0));
+        let now = crate::shared::Uptime::from_millis(1000);
+        assert_eq!(a.reply_timed_out(now) + a_there.reply_timed_out(now), 3);
+
+        let inside = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for members in [&one, &two] {
+                let inside = &inside;
+                scope.spawn(move || {
+                    let a = members.state(key, || ()).unwrap();
+                    for _ in 0..50_000 {
+                        let Ok(_busy) = a.enter(Some(1)) else { continue };
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(a.in_flight(), 0);
+    }
+
+    #[test]
+    fn members_beyond_the_shared_memory_are_counted_per_child_which_is_said_once() {
+        let sizes = Sizes::new(1, 1);
+        let file = memfd_create("full", MemfdFlags::CLOEXEC).unwrap();
+        ftruncate(&file, sizes.bytes().unwrap() as u64).unwrap();
+        let memory = map(file.as_fd(), sizes);
+        let members = Members::new(Some(memory), 11);
+        let mut said = 0;
+        for name in [b"a", b"z", b"b", b"b", b"c", b"a"] {
+            let state = members.state(MemberKey::of(&[name]), || said += 1).unwrap();
+            std::mem::forget(state.enter(None));
+        }
+        assert_eq!(said, 1);
+        let busy = |name: &[u8]| members.state(MemberKey::of(&[name]), || ()).unwrap().in_flight();
+        assert_eq!([b"a", b"b", b"c"].map(|name| busy(name)), [2, 2, 1]);
+        assert_eq!(memory.child_ended(11, |_, _| {}), 3, "a's and z's");
+    }
+
+    #[test]
+    fn a_child_without_a_row_counts_for_itself() {
+        let members = Members::new(None, 11);
+        assert!(!members.are_shared());
+        let a = members.state(MemberKey::of(&[b"a"]), || ()).unwrap();
+        let _busy = a.enter(Some(1)).unwrap();
+        let again = members.state(MemberKey::of(&[b"a"]), || ()).unwrap();
+        assert_eq!(again.enter(Some(1)).unwrap_err(), AtLimit { limit: 1 });
+    }
+}

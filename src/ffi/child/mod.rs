@@ -1,0 +1,10 @@
+//! One child of httpd: its pools, its part of the shared memory, its housekeeper.
+
+pub(crate) mod balancer_routes;
+pub(crate) mod busy_guard;
+pub(crate) mod child_state;
+pub(crate) mod housekeeping;
+pub(crate) mod member_table;
+pub(crate) mod operator_memory;
+pub(crate) mod stats_mapping;
+pub(crate) mod worker_cache;

@@ -1,0 +1,106 @@
+//! What a child remembers of its workers, so that a request need not work it out again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::backend::Backend;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+use crate::stats::MemberStats;
+
+/// A worker as one server uses it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What it led to when it was last looked at. Its settings may have changed since:
+    /// [`Configured::leads_to`](crate::ffi::mod_proxy::worker_settings::Configured::leads_to).
+    pub(crate) backend: Arc<Backend>,
+    /// Its name in the memory that children share.
+    pub(crate) member: MemberKey,
+    /// Where its requests are counted; `None`: there is no room.
+    pub(crate) stats: Option<MemberStats>,
+    /// Its requests tell the backend how it is to be kept; else the housekeeper does.
+    pub(crate) tells_upkeep: bool,
+}
+
+/// The workers that have had a request, by their addresses and their servers'.
+#[derive(Debug, Default)]
+pub(crate) struct KnownWorkers(RwLock<HashMap<(usize, usize), Arc<Known>, ByAddress>>);
+
+impl KnownWorkers {
+    /// What is known of a worker, if `holds` says that it still holds.
+    pub(crate) fn get(
+        &self,
+        worker: Worker,
+        conf: *const sys::proxy_server_conf,
+        holds: impl FnOnce(&Known) -> bool,
+    ) -> Option<Arc<Known>> {
+        let workers = self.0.read();
+        workers.get(&place(worker, conf)).filter(|known| holds(known)).cloned()
+    }
+
+    pub(crate) fn set(
+        &self,
+        worker: Worker,
+        conf: *const sys::proxy_server_conf,
+        known: Known,
+    ) -> Arc<Known> {
+        let known = Arc::new(known);
+        self.0.write().insert(place(worker, conf), Arc::clone(&known));
+        known
+    }
+}
+
+fn place(worker: Worker, conf: *const sys::proxy_server_conf) -> (usize, usize) {
+    (worker.as_ptr() as usize, conf as usize)
+}
+
+/// Hashes addresses, which no client can choose.
+pub(crate) type ByAddress = BuildHasherDefault<AddressHasher>;
+
+/// See [`ByAddress`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        // The map looks at both ends of the number.
+        self.0.rotate_left(32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // 2^64 divided by the golden ratio: spreads what differs in a few low bits.
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.write_u64(word as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    #[test]
+    fn addresses_that_lie_close_together_have_hashes_far_apart() {
+        let hash = |address: usize| ByAddress::default().hash_one((address, 0x7f00_1234_usize));
+        let hashes: std::collections::HashSet<u64> =
+            (0..4096).map(|n| hash(0x5555_0000 + n * 72) % 8192).collect();
+        assert!(hashes.len() > 3000, "{} of 4096 places", hashes.len());
+    }
+}

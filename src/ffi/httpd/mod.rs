@@ -1,0 +1,8 @@
+//! httpd: its servers, its requests, its log, the module's record.
+
+pub(crate) mod clock;
+pub(crate) mod listening_sockets;
+pub(crate) mod log;
+pub(crate) mod patience;
+pub(crate) mod request;
+pub(crate) mod request_body;

@@ -1,0 +1,416 @@
+//! A view of the request httpd is serving.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use crate::ffi::apr::pool::{self, Pool, Table};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::module;
+use crate::ffi::sys;
+
+/// The request of one hook call: reads a field at a time, never holds a reference to the record.
+/// Not `Send`: only the thread that serves the request may use it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'r> {
+    raw: NonNull<sys::request_rec>,
+    hook: PhantomData<&'r ()>,
+}
+
+/// What a request says of one TCP end point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer<'r> {
+    pub ip: &'r [u8],
+    pub port: u16,
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `raw` is the request this thread serves, with all its records, and lives during `'r`: for
+    /// the length of a hook.
+    pub(crate) unsafe fn from_ptr(raw: *mut sys::request_rec) -> Self {
+        // SAFETY: httpd passes no null request; the caller vouches for the rest.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, hook: PhantomData }
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::request_rec {
+        self.raw.as_ptr()
+    }
+
+    pub(crate) fn pool(self) -> Pool {
+        // SAFETY: the request's own pool, used by this thread alone.
+        unsafe { Pool::from_ptr((*self.as_ptr()).pool) }
+    }
+
+    /// The server (main or virtual host) that serves it.
+    pub(crate) fn server(self) -> *mut sys::server_rec {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).server }
+    }
+
+    pub(crate) fn connection(self) -> *mut sys::conn_rec {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).connection }
+    }
+
+    /// The host that it is for, without port; empty where the client names none.
+    pub(crate) fn host(self) -> &'r [u8] {
+        // SAFETY: null or a string of the request's pool.
+        unsafe { pool::bytes((*self.as_ptr()).hostname) }.unwrap_or(b"")
+    }
+
+    /// The names that its server has by ServerName and, without a wildcard, ServerAlias.
+    pub(crate) fn server_names(self) -> impl Iterator<Item = &'r [u8]> {
+        // SAFETY: the server is live, and its names are strings of the configuration, which outlives the
+        // request; the array does not change while httpd serves.
+        unsafe {
+            let server = self.server();
+            let aliases = server_conf::elements::<*const c_char>((*server).names);
+            let own: *const c_char = (*server).server_hostname;
+            std::iter::once(own)
+                .chain(aliases.map(|alias| *alias))
+                .filter_map(|name| pool::bytes(name))
+        }
+    }
+
+    /// The path of its URL, decoded and with one slash at its beginning, encoded anew.
+    pub(crate) fn encoded_path(self) -> &'r [u8] {
+        let path = self.uri();
+        let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+        // With two, a browser would take what follows for a host.
+        let path = self.pool().concat(&[b"/", &path[slashes..]]);
+        // SAFETY: the request's own pool; a string of it, and the result is one.
+        unsafe { pool::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }
+            .unwrap_or(b"/")
+    }
+
+    /// `Timeout`.
+    pub(crate) fn timeout(self) -> Duration {
+        // SAFETY: a plain field of a live record.
+        let microseconds = unsafe { (*self.server()).timeout };
+        Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
+    }
+
+    /// The path of its URL, as the client asked for it.
+    pub(crate) fn uri(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool.
+        unsafe { pool::bytes((*self.as_ptr()).uri) }.unwrap_or(b"/")
+    }
+
+    /// Says what kind of content the response has.
+    pub(crate) fn set_content_type(self, kind: &'static CStr) {
+        // SAFETY: the request is live, the text static.
+        unsafe { sys::ap_set_content_type(self.as_ptr(), kind.as_ptr()) };
+    }
+
+    /// Sends bytes of a response made here. A client that is gone is no matter.
+    pub(crate) fn write(self, bytes: &[u8]) {
+        for piece in bytes.chunks(1 << 20) {
+            // SAFETY: the request is live; the bytes are read during the call.
+            unsafe {
+                sys::ap_rwrite(piece.as_ptr().cast(), piece.len() as c_int, self.as_ptr());
+            }
+        }
+    }
+
+    /// Reads the whole body, for a handler of ours.
+    ///
+    /// # Errors
+    /// The status to answer with: it is longer than `most`, or cannot be read.
+    pub(crate) fn read_body(self, most: usize) -> Result<Vec<u8>, c_int> {
+        let mut body = Vec::new();
+        // SAFETY: the request is live and has no body reader yet.
+        unsafe {
+            let policy = sys::REQUEST_CHUNKED_DECHUNK as c_int;
+            let status = sys::ap_setup_client_block(self.as_ptr(), policy);
+            if status != sys::OK as c_int {
+                return Err(status);
+            }
+            if sys::ap_should_client_block(self.as_ptr()) == 0 {
+                return Ok(body);
+            }
+        }
+        let mut piece = [0_u8; 2048];
+        loop {
+            // SAFETY: the buffer has the length that is said.
+            let count = unsafe {
+                let start = piece.as_mut_ptr().cast();
+                sys::ap_get_client_block(self.as_ptr(), start, piece.len() as _)
+            };
+            match usize::try_from(count) {
+                Ok(0) => return Ok(body),
+                Ok(count) => body.extend_from_slice(&piece[..count.min(piece.len())]),
+                Err(_) => return Err(sys::HTTP_BAD_REQUEST as c_int),
+            }
+            if body.len() > most {
+                return Err(sys::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
+            }
+        }
+    }
+
+    /// mod_proxy's settings for this request's directory.
+    pub(crate) fn proxy_dir_conf(self) -> *mut sys::proxy_dir_conf {
+        // SAFETY: per_dir_config is set before any handler runs; mod_proxy creates a
+        // configuration for every directory.
+        unsafe {
+            sys::ap_get_module_config((*self.as_ptr()).per_dir_config, &raw const sys::proxy_module)
+                .cast()
+        }
+    }
+
+    pub(crate) fn method(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool.
+        unsafe { pool::bytes((*self.as_ptr()).method) }.unwrap_or(b"GET")
+    }
+
+    /// The client asked with HEAD (or this is a subrequest of such a request).
+    pub(crate) fn is_header_only(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).header_only != 0 }
+    }
+
+    pub(crate) fn protocol(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool.
+        unsafe { pool::bytes((*self.as_ptr()).protocol) }.unwrap_or(b"HTTP/1.1")
+    }
+
+    /// The query string of the client's request.
+    pub(crate) fn args(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { pool::bytes((*self.as_ptr()).args) }
+    }
+
+    /// What the request has been translated to: `proxy:` and a URL.
+    pub(crate) fn filename(self) -> &'r [u8] {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { pool::bytes((*self.as_ptr()).filename) }.unwrap_or(b"")
+    }
+
+    pub(crate) fn set_filename(self, filename: *mut c_char) {
+        // SAFETY: the record is ours to write during a canon hook; the text is in its pool.
+        unsafe { (*self.as_ptr()).filename = filename }
+    }
+
+    pub(crate) fn user(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { pool::bytes((*self.as_ptr()).user) }
+    }
+
+    pub(crate) fn auth_type(self) -> Option<&'r [u8]> {
+        // SAFETY: a string of the request's pool, or null.
+        unsafe { pool::bytes((*self.as_ptr()).ap_auth_type) }
+    }
+
+    /// The client, as mod_remoteip sees it.
+    pub(crate) fn client(self) -> Peer<'r> {
+        // SAFETY: set before any handler runs; strings and address in the connection's pool.
+        unsafe {
+            let r = self.as_ptr();
+            let address = (*r).useragent_addr;
+            Peer {
+                ip: pool::bytes((*r).useragent_ip).unwrap_or(b""),
+                port: if address.is_null() { 0 } else { (*address).port },
+            }
+        }
+    }
+
+    /// Our end of the client's connection.
+    pub(crate) fn local(self) -> Peer<'r> {
+        // SAFETY: set when the connection was accepted; both live as long as the connection.
+        unsafe {
+            let c = self.connection();
+            let address = (*c).local_addr;
+            Peer {
+                ip: pool::bytes((*c).local_ip).unwrap_or(b""),
+                port: if address.is_null() { 0 } else { (*address).port },
+            }
+        }
+    }
+
+    /// The client's host name where HostnameLookups is on.
+    pub(crate) fn remote_host(self) -> Option<&'r [u8]> {
+        // SAFETY: the request is live; the result is a string of the connection's pool, or null.
+        unsafe {
+            pool::bytes(sys::ap_get_useragent_host(
+                self.as_ptr(),
+                sys::REMOTE_HOST as c_int,
+                std::ptr::null_mut(),
+            ))
+        }
+    }
+
+    /// The name of the server as the client or UseCanonicalName says it.
+    pub(crate) fn server_name(self) -> &'r [u8] {
+        // SAFETY: the request is live; the result is a string of its pool or of its server.
+        unsafe { pool::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
+    }
+
+    /// Did the client come by TLS?
+    pub(crate) fn is_tls(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { sys::ap_ssl_conn_is_ssl(self.connection()) != 0 }
+    }
+
+    /// A variable of mod_ssl's (or its like); `None` where it is empty.
+    pub(crate) fn tls_variable(self, name: &CStr) -> Option<&'r [u8]> {
+        // SAFETY: all records are live; the result is a string of the request's pool, or null.
+        let value = unsafe {
+            let r = self.as_ptr();
+            pool::bytes(sys::ap_ssl_var_lookup(
+                (*r).pool,
+                (*r).server,
+                (*r).connection,
+                r,
+                name.as_ptr(),
+            ))
+        };
+        value.filter(|text| !text.is_empty())
+    }
+
+    /// The client's certificate, PEM; with `chain` those that stand behind it follow, as far as the
+    /// client has sent them. Only where mod_ssl has asked the client for one.
+    pub(crate) fn certificates(self, chain: bool) -> Option<&'r [u8]> {
+        let own = self.tls_variable(c"SSL_CLIENT_CERT")?;
+        if !chain {
+            return Some(own);
+        }
+        let behind = CHAIN.iter().map_while(|name| self.tls_variable(name));
+        let all = behind.fold(own.to_vec(), |mut all, next| {
+            if !all.ends_with(b"\n") {
+                all.push(b'\n');
+            }
+            all.extend_from_slice(next);
+            all
+        });
+        // SAFETY: a copy in the request's pool, which lives as long as the request.
+        unsafe { pool::bytes(self.pool().copy(&all)) }
+    }
+
+    /// A variable of the request's environment, else what CGI programs get (REMOTE_ADDR, HTTP_... and
+    /// so on), as mod_jk had it.
+    pub(crate) fn variable(self, name: &CStr) -> Option<&'r [u8]> {
+        self.environment().get(name).or_else(|| {
+            // SAFETY: the request is live; its environment is changed by this thread alone, and no
+            // iterator over it is in use.
+            unsafe { sys::ap_add_common_vars(self.as_ptr()) };
+            self.environment().get(name)
+        })
+    }
+
+    pub(crate) fn headers_in(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).headers_in) }
+    }
+
+    pub(crate) fn headers_out(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).headers_out) }
+    }
+
+    pub(crate) fn set_headers_out(self, table: Table) {
+        // SAFETY: the handler owns the response; the table is in the request's pool.
+        unsafe { (*self.as_ptr()).headers_out = table.as_ptr() }
+    }
+
+    pub(crate) fn err_headers_out(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).err_headers_out) }
+    }
+
+    pub(crate) fn notes(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).notes) }
+    }
+
+    pub(crate) fn environment(self) -> Table {
+        // SAFETY: a table of the request, never null.
+        unsafe { Table::from_ptr((*self.as_ptr()).subprocess_env) }
+    }
+
+    pub(crate) fn status(self) -> c_int {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).status }
+    }
+
+    /// Sets status and status line; null: the standard one.
+    pub(crate) fn set_status(self, status: c_int, line: *const c_char) {
+        // SAFETY: the handler owns the response; the line is static or in the request's pool.
+        unsafe {
+            (*self.as_ptr()).status = status;
+            (*self.as_ptr()).status_line = line;
+        }
+    }
+
+    pub(crate) fn status_line(self) -> *const c_char {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).status_line }
+    }
+
+    /// It came over a stream of a connection that it shares with others (HTTP/2).
+    pub(crate) fn is_a_stream(self) -> bool {
+        // SAFETY: the connection is live; a plain field.
+        unsafe { !(*self.connection()).master.is_null() }
+    }
+
+    pub(crate) fn is_aborted(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { (*self.connection()).aborted != 0 }
+    }
+
+    /// httpd has sent the header of the response.
+    pub(crate) fn has_sent_headers(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).sent_bodyct != 0 }
+    }
+
+    /// This is the page of an ErrorDocument: a request of httpd's own, without a body, which has
+    /// inherited the client's headers.
+    pub(crate) fn is_error_document(self) -> bool {
+        // SAFETY: prev is null or the live request this one was redirected from.
+        unsafe {
+            let previous = (*self.as_ptr()).prev;
+            !previous.is_null() && self.status() >= 400
+        }
+    }
+
+    /// Its body goes through filters that may change it (mod_deflate's and the like).
+    pub(crate) fn has_content_input_filters(self) -> bool {
+        // SAFETY: plain fields of a live record.
+        unsafe { (*self.as_ptr()).input_filters != (*self.as_ptr()).proto_input_filters }
+    }
+
+    /// httpd knows of a body, by whatever means.
+    pub(crate) fn has_body(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { sys::ajp_shim_has_body(self.as_ptr()) != 0 }
+    }
+
+    /// What this module keeps with the request: null until [`keep`](Self::keep).
+    pub(crate) fn kept(self) -> *mut c_void {
+        // SAFETY: request_config exists for the whole life of the request.
+        unsafe { sys::ap_get_module_config((*self.as_ptr()).request_config, module::record()) }
+    }
+
+    /// Keeps a pointer with the request.
+    pub(crate) fn keep(self, value: *mut c_void) {
+        // SAFETY: as in `kept`.
+        unsafe {
+            sys::ap_set_module_config((*self.as_ptr()).request_config, module::record(), value);
+        }
+    }
+}
+
+/// mod_ssl's names for the certificates behind the client's own. It verifies no deeper than a few.
+const CHAIN: [&CStr; 10] = [
+    c"SSL_CLIENT_CERT_CHAIN_0",
+    c"SSL_CLIENT_CERT_CHAIN_1",
+    c"SSL_CLIENT_CERT_CHAIN_2",
+    c"SSL_CLIENT_CERT_CHAIN_3",
+    c"SSL_CLIENT_CERT_CHAIN_4",
+    c"SSL_CLIENT_CERT_CHAIN_5",
+    c"SSL_CLIENT_CERT_CHAIN_6",
+    c"SSL_CLIENT_CERT_CHAIN_7",
+    c"SSL_CLIENT_CERT_CHAIN_8",
+    c"SSL_CLIENT_CERT_CHAIN_9",
+];

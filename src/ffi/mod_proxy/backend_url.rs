@@ -1,0 +1,127 @@
+//! The backend's URL, taken apart.
+
+use std::ffi::c_char;
+
+use memchr::memchr;
+
+use crate::ffi::apr::pool;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::request::canon::{DEFAULT_PORT, SCHEME};
+use crate::ffi::sys;
+use crate::protocol::digits;
+
+/// The parts of the backend's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Uri<'r> {
+    pub(crate) host: &'r [u8],
+    pub(crate) port: u16,
+    pub(crate) path: &'r [u8],
+    pub(crate) query: Option<&'r [u8]>,
+}
+
+impl<'r> Uri<'r> {
+    /// `None`: APR finds no URL with a host in it.
+    ///
+    /// # Safety
+    /// `url` is a string that lives as long as the request.
+    pub(crate) unsafe fn of(request: Request<'r>, url: *const c_char) -> Option<Self> {
+        // SAFETY: as the caller promises.
+        unsafe { Self::plain(pool::bytes(url)?).or_else(|| Self::parse(request, url)) }
+    }
+
+    /// `ajp://host:port/path?query` and no more, as `canon` writes it: names, IPv4, and
+    /// a port that is nothing but digits. All else is [`parse`](Self::parse)'s.
+    fn plain(url: &'r [u8]) -> Option<Self> {
+        let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
+        let (authority, rest) = rest.split_at_checked(memchr(b'/', rest)?)?;
+        let (host, port) = match memchr(b':', authority) {
+            None => (authority, DEFAULT_PORT),
+            Some(colon) => (&authority[..colon], port_of(&authority[colon + 1..])?),
+        };
+        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        if host.is_empty() || !host.iter().all(is_of_a_name) {
+            return None;
+        }
+        if memchr(b'#', rest).is_some() {
+            return None;
+        }
+        let (path, query) = match memchr(b'?', rest) {
+            None => (rest, None),
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+        };
+        Some(Self { host, port, path, query })
+    }
+
+    /// # Safety
+    /// `url` is a string that lives as long as the request.
+    unsafe fn parse(request: Request<'r>, url: *const c_char) -> Option<Self> {
+        let mut uri = std::mem::MaybeUninit::<sys::apr_uri_t>::zeroed();
+        // SAFETY: apr_uri_parse fills in the whole record; its strings are in the request's pool.
+        let uri = unsafe {
+            if sys::apr_uri_parse(request.pool().as_ptr(), url, uri.as_mut_ptr()) != 0 {
+                return None;
+            }
+            uri.assume_init()
+        };
+        // SAFETY: null, or strings of the request's pool.
+        unsafe {
+            Some(Self {
+                host: pool::bytes(uri.hostname).filter(|host| !host.is_empty())?,
+                port: if uri.port == 0 { DEFAULT_PORT } else { uri.port },
+                path: pool::bytes(uri.path).unwrap_or(b"/"),
+                query: pool::bytes(uri.query),
+            })
+        }
+    }
+}
+
+fn port_of(text: &[u8]) -> Option<u16> {
+    u16::try_from(digits(text)?).ok().filter(|port| *port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_canon_writes_is_taken_apart_in_place() {
+        let uri = |host, port, path, query| Uri { host, port, path, query };
+        for (url, parts) in [
+            ("ajp://a.b-c:8010/app/x", uri(&b"a.b-c"[..], 8010, &b"/app/x"[..], None)),
+            ("AJP://10.0.0.1/", uri(b"10.0.0.1", 8009, b"/", None)),
+            ("ajp://h:65535/x?", uri(b"h", 65535, b"/x", Some(&b""[..]))),
+            ("ajp://h/x?a=b:c/d?e", uri(b"h", 8009, b"/x", Some(b"a=b:c/d?e"))),
+        ] {
+            assert_eq!(Uri::plain(url.as_bytes()), Some(parts), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_is_left_to_apr() {
+        for url in [
+            "ajp:",
+            "ajp:/",
+            "ajp:x",
+            "ajp://",
+            "ajp:///x",
+            "ajp://h",
+            "ajp://h?x=/",
+            "ajp://:8009/",
+            "ajp://u@h/x",
+            "ajp://u:p@h:8009/x",
+            "ajp://[::1]:8009/x",
+            "ajp://h:/x",
+            "ajp://h:0/x",
+            "ajp://h:65536/x",
+            "ajp://h:123456/x",
+            "ajp://h:+9/x",
+            "ajp://h:80:9/x",
+            "ajp://h_h/x",
+            "ajp://h/x#y",
+            "ajp://h/x?y#z",
+            "ajp://h/x#y?z",
+        ] {
+            assert_eq!(Uri::plain(url.as_bytes()), None, "{url}");
+        }
+    }
+}

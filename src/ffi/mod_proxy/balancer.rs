@@ -1,0 +1,182 @@
+//! A view of one of mod_proxy's balancers, and of what its members say to it.
+//!
+//! As with a [`Worker`], the shared parts are read raw, one field at a time.
+
+use std::ptr::NonNull;
+
+use crate::balance::Sticky;
+use crate::ffi::apr::shared_text::Text;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+
+const NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
+/// The length of mod_proxy's array of it.
+const METHOD: usize = sys::PROXY_MAX_PROVIDER_NAME_SIZE as usize;
+
+/// A balancer, for the length of a hook.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Balancer(NonNull<sys::proxy_balancer>);
+
+impl Balancer {
+    /// # Safety
+    /// `raw` is a balancer of mod_proxy's that outlives the use of this view.
+    pub(crate) unsafe fn from_ptr(raw: *mut sys::proxy_balancer) -> Option<Self> {
+        NonNull::new(raw).map(Self)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::proxy_balancer {
+        self.0.as_ptr()
+    }
+
+    fn shared(self) -> *mut sys::proxy_balancer_shared {
+        // SAFETY: a plain field of a live record; never null once defined.
+        unsafe { (*self.as_ptr()).s }
+    }
+
+    /// `balancer://name`.
+    pub(crate) fn name(self) -> Text<NAME> {
+        // SAFETY: an array of the shared part, which lives as long as the balancer.
+        unsafe { Text::read(&raw const (*self.shared()).name) }
+    }
+
+    /// Its members, in the order of the configuration.
+    pub(crate) fn members(self) -> impl Iterator<Item = Worker> {
+        // SAFETY: the array is live; members are added at its end alone, to memory that stays.
+        let members =
+            unsafe { server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
+        // SAFETY: below the number of elements when it was read; members outlive requests.
+        members.filter_map(|member| unsafe { Worker::added(*member) })
+    }
+
+    /// How many members there are, one that is just being added among them.
+    pub(crate) fn count(self) -> usize {
+        // SAFETY: the array is live; members are added at its end alone, to memory that stays.
+        unsafe { server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
+    }
+
+    /// The member at this place; `None` while it is being added.
+    pub(crate) fn member(self, place: usize) -> Option<Worker> {
+        // SAFETY: as in `members`.
+        unsafe {
+            let mut all = server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers);
+            Worker::added(*all.nth(place)?)
+        }
+    }
+
+    /// When its members were last changed, as mod_proxy notes it.
+    pub(crate) fn changed(self) -> i64 {
+        // SAFETY: an aligned word in shared memory.
+        unsafe { (&raw const (*self.shared()).wupdated).read_volatile() }
+    }
+
+    /// Keeps the other threads of this child out; `None`: it cannot be locked.
+    pub(crate) fn lock(self) -> Option<Locked> {
+        // SAFETY: the balancer is live.
+        let locked = unsafe { sys::ajp_shim_lock_balancer(self.as_ptr()) } == 0;
+        locked.then_some(Locked(self))
+    }
+
+    /// How it knows sessions; `None`: it does not.
+    pub(crate) fn sticky(self) -> Option<Sticky> {
+        let s = self.shared();
+        // SAFETY: arrays and plain fields of the shared part, which lives as long as the balancer.
+        let (cookie, path, separator, ends_at_semicolon) = unsafe {
+            (
+                Text::read(&raw const (*s).sticky).to_vec(),
+                Text::read(&raw const (*s).sticky_path).to_vec(),
+                (*s).sticky_separator as u8,
+                (*s).scolonsep() != 0,
+            )
+        };
+        let separator = (separator != 0).then_some(separator);
+        (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
+    }
+
+    /// `lbmethod`.
+    pub(crate) fn method(self) -> Text<METHOD> {
+        // SAFETY: an array of the shared part, which lives as long as the balancer.
+        unsafe { Text::read(&raw const (*self.shared()).lbpname) }
+    }
+
+    /// A member has become usable: the lbmethod begins anew.
+    pub(crate) fn begin_anew(self) {
+        // SAFETY: the balancer is live.
+        unsafe { sys::ajp_shim_needs_reset(self.as_ptr()) };
+    }
+
+    /// `nofailover`: a session goes to its member or nowhere.
+    pub(crate) fn forces_sessions(self) -> bool {
+        // SAFETY: a bit field in shared memory.
+        unsafe { (*self.shared()).sticky_force() != 0 }
+    }
+
+    /// `forcerecovery`: where all are in error, all are tried.
+    pub(crate) fn forces_recovery(self) -> bool {
+        // SAFETY: a bit field in shared memory.
+        unsafe { (*self.shared()).forcerecovery() != 0 }
+    }
+
+    /// `timeout`: requests wait for a member to become usable.
+    pub(crate) fn waits_for_members(self) -> bool {
+        // SAFETY: a plain field in shared memory.
+        unsafe { (*self.shared()).timeout != 0 }
+    }
+}
+
+/// A balancer that this thread has locked; dropping it unlocks.
+#[derive(Debug)]
+pub(crate) struct Locked(Balancer);
+
+impl Locked {
+    /// The balancer that is locked.
+    pub(crate) fn balancer(&self) -> Balancer {
+        self.0
+    }
+
+    /// Takes in members that another child has added.
+    ///
+    /// # Safety
+    /// `conf` is mod_proxy's configuration of this request's server.
+    pub(crate) unsafe fn sync(&self, request: Request<'_>, conf: *mut sys::proxy_server_conf) {
+        // SAFETY: all live, as the caller promises; the lock is held.
+        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), request.server(), conf) };
+    }
+
+    /// The same outside a request for it.
+    ///
+    /// # Safety
+    /// `server` is live, and `conf` mod_proxy's configuration of it.
+    pub(crate) unsafe fn sync_in(
+        &self,
+        server: *mut sys::server_rec,
+        conf: *mut sys::proxy_server_conf,
+    ) {
+        // SAFETY: as the caller promises; the lock is held.
+        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), server, conf) };
+    }
+
+    /// The member that the lbmethod elects.
+    pub(crate) fn find(&self, request: Request<'_>) -> Option<Worker> {
+        // SAFETY: balancer and request are live, the lock is held.
+        let found = unsafe { sys::ajp_shim_find(self.0.as_ptr(), request.as_ptr()) };
+        // SAFETY: null or a member, which outlives the request.
+        NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
+    }
+
+    /// Tells the lbmethod of a member that a session has chosen.
+    pub(crate) fn elected_for_session(&self, member: Worker, request: Request<'_>) {
+        // SAFETY: balancer, member and server are live, the lock is held.
+        unsafe {
+            sys::ajp_shim_elected_for_session(self.0.as_ptr(), member.as_ptr(), request.server());
+        }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // SAFETY: locked by this thread in `lock`, unlocked once.
+        unsafe { sys::ajp_shim_unlock_balancer(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,332 @@
+//! A view of one of mod_proxy's workers.
+//!
+//! `worker->s` is memory shared with other processes: read raw, one field at a time, at each
+//! request (balancer-manager and mod_proxy_cluster change it at any time), and any value is taken
+//! as it comes. Texts are copied out of it, to the stack: see [`Text`].
+
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use crate::balance::WorkerStatus;
+use crate::ffi::apr::shared_text::{
+    BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text,
+};
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::request::canon::DEFAULT_PORT;
+use crate::ffi::state::server_state::WorkerId;
+use crate::ffi::sys;
+use crate::pool::{Limits, Wait};
+use crate::protocol::PacketSize;
+use crate::proxy::Flush;
+use crate::shared::MemberKey;
+
+/// Numbers of mod_proxy's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// How often it was chosen.
+    pub(crate) elected: u64,
+    /// In hundredths.
+    pub(crate) lbfactor: i32,
+    /// When it was put in error, in microseconds since 1970; 0: it was not.
+    pub(crate) error_us: u64,
+    /// `retry`, in microseconds.
+    pub(crate) retry_us: u64,
+}
+
+/// A worker, for the length of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Worker(NonNull<sys::proxy_worker>);
+
+impl Worker {
+    /// # Safety
+    /// `raw` is a worker of mod_proxy's that outlives the use of this view.
+    pub(crate) unsafe fn from_ptr(raw: *mut sys::proxy_worker) -> Self {
+        // SAFETY: mod_proxy passes no null worker.
+        Self(unsafe { NonNull::new_unchecked(raw) })
+    }
+
+    /// A member in its balancer's array; `None` while `ap_proxy_sync_balancer` adds it, on another
+    /// thread: it has a place first, then a record, and at last its shared part.
+    ///
+    /// # Safety
+    /// `raw` is null or a worker of mod_proxy's that outlives the use of this view.
+    pub(crate) unsafe fn added(raw: *mut sys::proxy_worker) -> Option<Self> {
+        // SAFETY: as the caller promises; a plain word, which another thread may be setting.
+        let is_there =
+            !raw.is_null() && unsafe { !(&raw const (*raw).s).read_volatile().is_null() };
+        // SAFETY: not null, and the caller vouches for the rest.
+        is_there.then(|| unsafe { Self::from_ptr(raw) })
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::proxy_worker {
+        self.0.as_ptr()
+    }
+
+    pub(crate) fn shared(self) -> *mut sys::proxy_worker_shared {
+        // SAFETY: a plain field of a live record; never null once defined.
+        unsafe { (*self.as_ptr()).s }
+    }
+
+    pub(crate) fn id(self) -> WorkerId {
+        // SAFETY: the worker is live.
+        unsafe { WorkerId::of(self.as_ptr()) }
+    }
+
+    /// The scheme of its URL.
+    pub(crate) fn scheme(self) -> Text<SCHEME> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).scheme) }
+    }
+
+    /// The host of its URL.
+    pub(crate) fn host(self) -> Text<HOST> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).hostname_ex) }
+    }
+
+    /// The port of its URL, AJP's own where it names none.
+    pub(crate) fn port(self) -> u16 {
+        // SAFETY: a plain field of a live record.
+        match unsafe { (*self.shared()).port } {
+            0 => DEFAULT_PORT,
+            port => port,
+        }
+    }
+
+    /// `min`: connections kept warm. 0 in a prefork child, where mod_proxy sets it so.
+    pub(crate) fn min(self) -> usize {
+        // SAFETY: a plain field of a live record.
+        usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
+    }
+
+    /// Its URL, as mod_proxy displays it.
+    pub(crate) fn name(self) -> Text<NAME> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr); the shim
+        // takes no look at it, and says how long it is.
+        unsafe { Text::read(sys::ajp_shim_worker_name(self.as_ptr()).cast()) }
+    }
+
+    /// What tells it from other workers in every child: its balancer's name, its own, and its unix
+    /// socket. Virtual hosts that define the same have one in common, as they have its backend.
+    pub(crate) fn key(self) -> MemberKey {
+        // SAFETY: a plain field of a live record.
+        let balancer = unsafe { (*self.as_ptr()).balancer };
+        // SAFETY: a member's balancer lives as long as the member.
+        let balancer = (!balancer.is_null()).then(|| unsafe { balancer_name(balancer) });
+        let socket = self.socket_path();
+        MemberKey::of(&[
+            balancer.as_deref().unwrap_or(b""),
+            socket.as_deref().unwrap_or(b""),
+            &self.name(),
+        ])
+    }
+
+    pub(crate) fn is_ajp(self) -> bool {
+        self.scheme().eq_ignore_ascii_case(b"ajp")
+    }
+
+    /// Adds to `transferred` and `read`, which balancer-manager and lbmethod bytraffic show and
+    /// use.
+    pub(crate) fn count(self, uploaded: u64, downloaded: u64) {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory; mod_proxy adds to them in the same way, and a
+        // lost update is a byte count slightly low.
+        unsafe {
+            if uploaded > 0 {
+                (*s).transferred = (*s).transferred.wrapping_add_unsigned(uploaded);
+            }
+            if downloaded > 0 {
+                (*s).read = (*s).read.wrapping_add_unsigned(downloaded);
+            }
+        }
+    }
+
+    /// May its connections be used again, as far as the worker goes?
+    pub(crate) fn is_reusable(self) -> bool {
+        // SAFETY: bit fields in shared memory, set by configuration.
+        unsafe { (*self.shared()).disablereuse() == 0 && self.has_fixed_address() }
+    }
+
+    /// What mod_proxy counts and shows of it.
+    pub(crate) fn standing(self) -> Standing {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        unsafe {
+            Standing {
+                elected: (*s).elected as u64,
+                lbfactor: (*s).lbfactor,
+                error_us: u64::try_from((*s).error_time).unwrap_or(0),
+                retry_us: u64::try_from((*s).retry).unwrap_or(0),
+            }
+        }
+    }
+
+    /// The balancer it is a member of.
+    pub(crate) fn balancer(self) -> Option<Balancer> {
+        // SAFETY: null, or a balancer that lives as long as its member.
+        unsafe { Balancer::from_ptr((*self.as_ptr()).balancer) }
+    }
+
+    /// Its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)
+    /// each request names its own.
+    pub(crate) fn has_fixed_address(self) -> bool {
+        // SAFETY: a bit field in shared memory, set by configuration.
+        let reusable = unsafe { (*self.shared()).is_address_reusable() != 0 };
+        reusable && !self.status().has(WorkerStatus::GENERIC)
+    }
+
+    pub(crate) fn secret(self) -> Option<Text<SECRET>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).secret) }.non_empty()
+    }
+
+    /// `route`, which balancer-manager may change at any time.
+    pub(crate) fn route(self) -> Option<Text<ROUTE>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).route) }.non_empty()
+    }
+
+    /// `redirect`: the route that stands in for its own.
+    pub(crate) fn redirect(self) -> Option<Text<ROUTE>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).redirect) }.non_empty()
+    }
+
+    /// Is this its route?
+    pub(crate) fn has_route(self, route: &[u8]) -> bool {
+        self.route().as_deref() == Some(route)
+    }
+
+    /// The unix socket's path.
+    pub(crate) fn socket_path(self) -> Option<Text<SOCKET_PATH>> {
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::read(&raw const (*self.shared()).uds_path) }.non_empty()
+    }
+
+    /// `iobuffersize`, also as ProxyIOBufferSize gives it.
+    pub(crate) fn packet_size(self, conf: *const sys::proxy_server_conf) -> Option<PacketSize> {
+        let s = self.shared();
+        // SAFETY: plain fields of live records.
+        unsafe {
+            if (*s).io_buffer_size_set() != 0 {
+                Some(PacketSize::clamped((*s).io_buffer_size))
+            } else if (*conf).io_buffer_size_set() != 0 {
+                Some(PacketSize::clamped((*conf).io_buffer_size))
+            } else {
+                None
+            }
+        }
+    }
+
+    /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
+    pub(crate) fn timeout(
+        self,
+        conf: *const sys::proxy_server_conf,
+        server: *const sys::server_rec,
+    ) -> Duration {
+        let s = self.shared();
+        // SAFETY: plain fields of live records.
+        microseconds(unsafe {
+            if (*s).timeout_set() != 0 {
+                (*s).timeout
+            } else if (*conf).timeout_set() != 0 {
+                (*conf).timeout
+            } else {
+                (*server).timeout
+            }
+        })
+    }
+
+    /// `connectiontimeout`.
+    pub(crate) fn connection_timeout(self) -> Option<Duration> {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe { ((*s).conn_timeout_set() != 0).then(|| microseconds((*s).conn_timeout)) }
+    }
+
+    pub(crate) fn ping(self) -> Option<Duration> {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe { ((*s).ping_timeout_set() != 0).then(|| microseconds((*s).ping_timeout)) }
+    }
+
+    /// `keepalive`: the kernel's probes on idle connections.
+    pub(crate) fn keepalive(self) -> bool {
+        // SAFETY: a bit field of a live record.
+        unsafe { (*self.shared()).keepalive() != 0 }
+    }
+
+    pub(crate) fn receive_buffer(self) -> Option<usize> {
+        // SAFETY: a plain field of a live record.
+        let size = unsafe { (*self.shared()).recv_buffer_size };
+        (size > 0).then_some(size)
+    }
+
+    /// `addressttl`; `None`: for ever.
+    pub(crate) fn address_ttl(self) -> Option<Duration> {
+        // SAFETY: the worker is live.
+        let seconds = unsafe { sys::ajp_shim_address_ttl(self.as_ptr()) };
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+
+    /// `max`, `smax`, `ttl`, `acquire`.
+    pub(crate) fn limits(self) -> Limits {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe {
+            let max = usize::try_from((*s).hmax).ok().and_then(NonZeroUsize::new);
+            Limits {
+                max,
+                // Under prefork mod_proxy sets both to 0: one thread, one connection, kept.
+                smax: max.and_then(|_| usize::try_from((*s).smax).ok()),
+                ttl: ((*s).ttl > 0).then(|| microseconds((*s).ttl)),
+                wait: if (*s).acquire_set() != 0 {
+                    Wait::For(microseconds((*s).acquire))
+                } else {
+                    Wait::Forever
+                },
+            }
+        }
+    }
+
+    /// Is `hcmethod` set?
+    pub(crate) fn has_health_check(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.shared()).method != sys::hcmethod_t_NONE }
+    }
+
+    pub(crate) fn flush(self) -> Flush {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        unsafe {
+            match (*s).flush_packets {
+                sys::proxy_worker_shared_flush_on => Flush::On,
+                sys::proxy_worker_shared_flush_auto => {
+                    // 0: flushwait was not set, which means mod_proxy's 10 ms.
+                    let wait = match (*s).flush_wait {
+                        0 => i64::from(sys::PROXY_FLUSH_WAIT),
+                        wait => wait.into(),
+                    };
+                    Flush::Auto(microseconds(wait))
+                }
+                _ => Flush::Off,
+            }
+        }
+    }
+}
+
+/// httpd's times are microseconds; one of 0 or less would never wait, so it is the least wait.
+fn microseconds(time: i64) -> Duration {
+    Duration::from_micros(u64::try_from(time).unwrap_or(0)).max(Duration::from_millis(1))
+}
+
+/// The name of a balancer.
+///
+/// # Safety
+/// `balancer` is live.
+pub(crate) unsafe fn balancer_name(balancer: *const sys::proxy_balancer) -> Text<BALANCER_NAME> {
+    // SAFETY: an array of the shared part, which is never null once the balancer is defined and lives
+    // as long as that.
+    unsafe { Text::read(&raw const (*(*balancer).s).name) }
+}

@@ -1,0 +1,236 @@
+//! How a worker stands among the members of its balancer: status, errors, load.
+//!
+//! Words in memory shared with other processes, read and written as plainly as mod_proxy does.
+
+use crate::balance::{Load, WorkerStatus};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+use crate::shared::{LoadFactor, in_error_for};
+
+// The numbers of mod_proxy.h.
+const _: () = {
+    use sys::*;
+    assert!(WorkerStatus::INITIALIZED.bits() == PROXY_WORKER_INITIALIZED);
+    assert!(WorkerStatus::IGNORE_ERRORS.bits() == PROXY_WORKER_IGNORE_ERRORS);
+    assert!(WorkerStatus::DRAIN.bits() == PROXY_WORKER_DRAIN);
+    assert!(WorkerStatus::GENERIC.bits() == PROXY_WORKER_GENERIC);
+    assert!(WorkerStatus::DISABLED.bits() == PROXY_WORKER_DISABLED);
+    assert!(WorkerStatus::STOPPED.bits() == PROXY_WORKER_STOPPED);
+    assert!(WorkerStatus::IN_ERROR.bits() == PROXY_WORKER_IN_ERROR);
+    assert!(WorkerStatus::HOT_STANDBY.bits() == PROXY_WORKER_HOT_STANDBY);
+    assert!(WorkerStatus::HC_FAIL.bits() == PROXY_WORKER_HC_FAIL);
+    assert!(WorkerStatus::HOT_SPARE.bits() == PROXY_WORKER_HOT_SPARE);
+    assert!(WorkerStatus::NOT_USABLE.bits() == PROXY_WORKER_NOT_USABLE_BITMAP);
+};
+
+impl Worker {
+    pub(crate) fn is_member(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { !(*self.as_ptr()).balancer.is_null() }
+    }
+
+    /// Is there another member of its balancer that could take a request, beside those in `but`?
+    pub(crate) fn has_usable_siblings(self, but: &[Self]) -> bool {
+        if !self.is_member() {
+            return false;
+        }
+        // SAFETY: a member's balancer and its array of members are live; members are added at its
+        // end alone, to memory that stays.
+        let mut siblings = unsafe {
+            let balancer = (*self.as_ptr()).balancer;
+            server_conf::elements::<*mut sys::proxy_worker>((*balancer).workers)
+        };
+        siblings.any(|sibling| {
+            // SAFETY: below the number of elements when it was read.
+            let Some(other) = (unsafe { Self::added(*sibling) }) else { return false };
+            other != self && !but.contains(&other) && !other.status().has(WorkerStatus::NOT_USABLE)
+        })
+    }
+
+    /// `failontimeout` of its balancer.
+    pub(crate) fn fails_on_timeout(self) -> bool {
+        // SAFETY: a member's balancer is live; a plain field.
+        self.is_member() && unsafe { (*(*self.as_ptr()).balancer).failontimeout != 0 }
+    }
+
+    pub(crate) fn status(self) -> WorkerStatus {
+        // SAFETY: an aligned word; another process may write it, which mod_proxy itself accepts.
+        WorkerStatus::from_bits(unsafe { (&raw const (*self.shared()).status).read_volatile() })
+    }
+
+    fn write_status(self, status: WorkerStatus) {
+        // SAFETY: as in `status`.
+        unsafe { (&raw mut (*self.shared()).status).write_volatile(status.bits()) }
+    }
+
+    /// Takes flags away from its status, as plainly as mod_proxy does.
+    pub(crate) fn clear_status(self, flags: WorkerStatus) {
+        self.write_status(self.status().without(flags));
+    }
+
+    /// Adds flags to its status, as plainly as mod_proxy does.
+    pub(crate) fn add_status(self, flags: WorkerStatus) {
+        self.write_status(self.status().with(flags));
+    }
+
+    /// Changes its `lbset`; for the parent, before there are children.
+    pub(crate) fn set_lbset(self, lbset: i32) {
+        // SAFETY: an aligned word; balancer-manager may write it.
+        unsafe { (&raw mut (*self.shared()).lbset).write_volatile(lbset) }
+    }
+
+    /// Puts a balancer member in error for its `retry` time, as mod_proxy does for a 503.
+    pub(crate) fn mark_error(self) {
+        if self.is_member() && !self.status().has(WorkerStatus::IGNORE_ERRORS) {
+            let s = self.shared();
+            // SAFETY: a plain word in shared memory, written as mod_proxy does. The time first: who
+            // sees the mark must not find an old time beside it.
+            unsafe { (&raw mut (*s).error_time).write_volatile(sys::apr_time_now()) }
+            self.write_status(self.status().with(WorkerStatus::IN_ERROR));
+        }
+    }
+
+    /// Call before a 503 or 500, for which mod_proxy marks the member: it sets the mark first
+    /// and the time of it after. Another thread that sees the mark beside an old time takes the
+    /// member for one whose `retry` has passed and unmarks it, and mod_proxy, which looks once more
+    /// before it tries another member, would give up.
+    pub(crate) fn note_error_time(self) {
+        if self.is_member() {
+            // SAFETY: a plain word in shared memory, written as mod_proxy does a moment later.
+            unsafe {
+                (&raw mut (*self.shared()).error_time).write_volatile(sys::apr_time_now());
+            }
+        }
+    }
+
+    /// An error time that lies in the future, as after the clock was set back, becomes this moment: nobody
+    /// waits until the clock has come there again. For who is about to look at `retry`, or has mod_proxy
+    /// look at it.
+    pub(crate) fn settle_error_time(self) {
+        // SAFETY: a plain word in shared memory, written as mod_proxy does. Read first: the usual case
+        // writes nothing.
+        unsafe {
+            let error_time = &raw mut (*self.shared()).error_time;
+            let now = sys::apr_time_now();
+            if error_time.read_volatile() > now {
+                error_time.write_volatile(now);
+            }
+        }
+    }
+
+    /// Usable, or usable again now that its `retry` time has come.
+    pub(crate) fn is_usable(self, server: *mut sys::server_rec) -> bool {
+        if self.status().is_usable() {
+            return true;
+        }
+        self.settle_error_time();
+        // SAFETY: worker and server are live.
+        unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
+    }
+
+    /// In error, its time has come again.
+    pub(crate) fn forget_error_time(self) {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
+    }
+
+    /// In error, asked by a request that counts for so many milliseconds more; as [`in_error_for`] says.
+    pub(crate) fn put_off_retry(self, left_ms: u64) {
+        let already = in_error_for(left_ms, self.standing().retry_us / 1000);
+        let already = i64::try_from(already.saturating_mul(1000)).unwrap_or(i64::MAX);
+        // SAFETY: a plain word in shared memory.
+        unsafe {
+            let now = sys::apr_time_now();
+            (&raw mut (*self.shared()).error_time).write_volatile(now.saturating_sub(already));
+        }
+    }
+
+    /// In error for as long as `retry` says.
+    pub(crate) fn retry_is_due(self) -> bool {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        let due = unsafe {
+            let (since, retry) = ((&raw const (*s).error_time).read_volatile(), (*s).retry);
+            sys::apr_time_now() >= since.saturating_add(retry)
+        };
+        due && self.status().is_only_in_error()
+    }
+
+    /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
+    /// every request may; and not if another module's handler serves it, which would refuse a member
+    /// whose mark stays, and would not tell us that it answers.
+    pub(crate) fn limits_probes(self) -> bool {
+        // SAFETY: a plain word in shared memory.
+        self.is_ajp() && unsafe { (*self.shared()).retry > 0 }
+    }
+
+    /// `lbset`.
+    pub(crate) fn lbset(self) -> i32 {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).lbset }
+    }
+
+    /// `forcerecovery`, as mod_proxy_balancer does it.
+    pub(crate) fn force_recovery(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
+        unsafe { (*s).retries = (*s).retries.wrapping_add(1) };
+        self.clear_status(WorkerStatus::IN_ERROR);
+    }
+
+    /// It has been chosen: mod_proxy_balancer's count, and mod_status's.
+    pub(crate) fn count_election(self) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
+        unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
+    }
+
+    /// `loadfactor`, which balancer-manager may change at any time.
+    pub(crate) fn load_factor(self) -> LoadFactor {
+        // SAFETY: a plain word in shared memory.
+        LoadFactor::new(unsafe { (*self.shared()).lbfactor })
+    }
+
+    /// Requests in flight, for its `loadfactor`.
+    pub(crate) fn load(self) -> Load {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory.
+        unsafe {
+            Load { busy: (*s).busy as u64, factor: u64::try_from((*s).lbfactor).unwrap_or(0) }
+        }
+    }
+
+    /// It was in error, and has answered.
+    pub(crate) fn is_back(self) {
+        self.clear_status(WorkerStatus::IN_ERROR);
+        self.came_back();
+    }
+
+    /// It answered: a worker that was retried is back.
+    pub(crate) fn came_back(self) {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
+        // first: the usual case writes nothing.
+        unsafe {
+            // Not over a mark that another request has just put there.
+            if (*s).retries != 0 && !self.status().is_in_error() {
+                (*s).retries = 0;
+                (*s).error_time = 0;
+            }
+        }
+    }
+
+    /// Takes up to `count` requests off what mod_proxy counts as busy, as plainly as it does, and
+    /// says how many.
+    pub(crate) fn take_off_busy(self, count: u32) -> u32 {
+        // SAFETY: an aligned word; other processes may write it, which mod_proxy itself accepts.
+        unsafe {
+            let busy = &raw mut (*self.shared()).busy;
+            let before = busy.read_volatile();
+            let taken = before.min(usize::try_from(count).unwrap_or(usize::MAX));
+            busy.write_volatile(before - taken);
+            u32::try_from(taken).unwrap_or(count)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a worker comes to, with its server's configuration and our own parameters: which backend it
+//! is, how connections to it are opened, how it is kept.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::backend::{BackendKey, Bounds, ConnectSettings, Upkeep};
+use crate::balance::Activation;
+use crate::config::WorkerSettings;
+use crate::ffi::apr::pool;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+use crate::net::ConnectOptions;
+use crate::pool::{Limits, Wait};
+
+/// A worker as one server of httpd's uses it, with what is needed to read its settings: mod_proxy's
+/// configuration of that server, the server, and our own parameters.
+#[derive(Clone, Copy)]
+pub(crate) struct Configured<'a> {
+    worker: Worker,
+    conf: *const sys::proxy_server_conf,
+    server: *const sys::server_rec,
+    ours: &'a WorkerSettings,
+}
+
+impl<'a> Configured<'a> {
+    /// # Safety
+    /// `conf` and `server` outlive the use of this value.
+    pub(crate) unsafe fn new(
+        worker: Worker,
+        conf: *const sys::proxy_server_conf,
+        server: *const sys::server_rec,
+        ours: &'a WorkerSettings,
+    ) -> Self {
+        Self { worker, conf, server, ours }
+    }
+
+    /// The backend behind a host and port. `socket_path`: of a unix socket that the request names,
+    /// where the worker has none.
+    pub(crate) fn key(self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
+        let worker = self.worker;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        BackendKey {
+            host: text(host).to_ascii_lowercase(),
+            port,
+            socket_path: worker.socket_path().as_deref().or(socket_path).map(text),
+            source: self.source(),
+            secret: worker.secret().as_deref().map(text).unwrap_or_default(),
+            packet_size: worker.packet_size(self.conf),
+            bounds: self.bounds(),
+        }
+    }
+
+    /// Is that what [`key`](Self::key) would give? Allocates nothing.
+    pub(crate) fn leads_to(
+        self,
+        key: &BackendKey,
+        host: &[u8],
+        port: u16,
+        socket_path: Option<&[u8]>,
+    ) -> bool {
+        let worker = self.worker;
+        key.port == port
+            && key.host.as_bytes().eq_ignore_ascii_case(host)
+            && key.socket_path.as_deref().map(str::as_bytes)
+                == worker.socket_path().as_deref().or(socket_path)
+            && key.source == self.source()
+            && key.secret.as_bytes() == worker.secret().as_deref().unwrap_or_default()
+            && key.packet_size == worker.packet_size(self.conf)
+            && key.bounds == self.bounds()
+    }
+
+    fn bounds(self) -> Bounds {
+        let limits = self.limits();
+        Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl }
+    }
+
+    pub(crate) fn connect(self) -> ConnectSettings {
+        let (worker, ours) = (self.worker, self.ours);
+        let timeout = ours.connect_timeout.or_else(|| worker.connection_timeout());
+        ConnectSettings {
+            options: ConnectOptions {
+                timeout: timeout.unwrap_or_else(|| worker.timeout(self.conf, self.server)),
+                keepalive: worker.keepalive(),
+                receive_buffer: worker.receive_buffer(),
+                source: self.source().map(|ip| (ip, 0).into()),
+            },
+            address_ttl: worker.address_ttl(),
+            pings: ours.pings(worker.ping()),
+            limits: self.limits(),
+        }
+    }
+
+    pub(crate) fn upkeep(self) -> Upkeep {
+        let worker = self.worker;
+        // Where connections are not used again, and where none shall be used at all, none is kept
+        // warm.
+        let warm = worker.is_reusable()
+            && !self.ours.force_close
+            && worker.status().activation() != Activation::Stopped;
+        // Under prefork (no max) a child has one thread, and use for one connection.
+        let min = match self.limits().max {
+            Some(_) => worker.min(),
+            None => self.ours.min.min(1),
+        };
+        Upkeep { connect: self.connect(), min: if warm { min } else { 0 } }
+    }
+
+    /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
+    fn limits(self) -> Limits {
+        let mut limits = self.worker.limits();
+        if self.ours.look_once {
+            limits.wait = Wait::For(Duration::ZERO);
+        }
+        limits.ttl = [limits.ttl, self.ours.idle_max].into_iter().flatten().min();
+        limits
+    }
+
+    /// ProxySourceAddress.
+    fn source(self) -> Option<IpAddr> {
+        // SAFETY: mod_proxy's configuration is live; the address is null or in its pool.
+        unsafe {
+            if (*self.conf).source_address_set() == 0 {
+                return None;
+            }
+            pool::address((*self.conf).source_address)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The URL of a request made canonical: `proxy_ajp_canon` of mod_proxy_ajp, guards included.
+
+use std::ffi::{c_char, c_int};
+use std::fmt;
+
+use crate::backend::WarningKind;
+use crate::ffi::apr::pool;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+
+/// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
+///
+/// Declines other schemes. 400: a URL that cannot be parsed or decoded. 403: a control character or
+/// a space that somebody forgot to encode, which could split the request.
+///
+/// # Safety
+/// `url` is a NUL-terminated string of the request's pool.
+pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
+    // SAFETY: as the caller promises. The view ends here: netloc writes into the string.
+    if !unsafe { pool::bytes(url) }.is_some_and(is_ajp) {
+        return sys::DECLINED;
+    }
+    // SAFETY: `ajp:` has just been seen there.
+    let mut rest = unsafe { url.add(SCHEME.len()) };
+    let mut host = std::ptr::null_mut();
+    let mut port: sys::apr_port_t = DEFAULT_PORT;
+    // SAFETY: all strings are in the request's pool; netloc moves `rest` behind host and port.
+    let error = unsafe {
+        sys::ap_proxy_canon_netloc(
+            request.pool().as_ptr(),
+            &raw mut rest,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &raw mut host,
+            &raw mut port,
+        )
+    };
+    // SAFETY: null or a string of the request's pool.
+    if let Some(error) = unsafe { pool::bytes(error) } {
+        // SAFETY: still a string of the request's pool, whatever netloc made of it.
+        let url = unsafe { pool::bytes(url) }.unwrap_or_default();
+        let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
+        say(request, format_args!("{url}: {error}"));
+        return sys::HTTP_BAD_REQUEST as c_int;
+    }
+    // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
+    let (Some(host), Some(raw_path)) = (unsafe { (pool::bytes(host), pool::bytes(rest)) }) else {
+        return sys::HTTP_BAD_REQUEST as c_int;
+    };
+    let notes = request.notes();
+    let (path, query) = if notes.get(c"proxy-nocanon").is_some() {
+        // The client's own URL, query included.
+        (raw_path, None)
+    } else if notes.get(c"proxy-noencode").is_some() {
+        (raw_path, request.args())
+    } else {
+        // SAFETY: the request is live and `rest` a string of its pool; the result is one too.
+        let encoded = unsafe { pool::bytes(sys::ajp_shim_canonenc(request.as_ptr(), rest)) };
+        let Some(encoded) = encoded else { return sys::HTTP_BAD_REQUEST as c_int };
+        (encoded, request.args())
+    };
+    let path_is_raw = std::ptr::eq(path, raw_path);
+    if path_is_raw && has_control_or_space(path) {
+        return forbidden(request, "path");
+    }
+    if query.is_some_and(has_control_or_space) {
+        return forbidden(request, "query string");
+    }
+    let (open, close): (&[u8], &[u8]) =
+        if host.contains(&b':') { (b"[", b"]") } else { (b"", b"") };
+    let mut number = itoa::Buffer::new();
+    let (colon, number): (&[u8], &[u8]) = match port {
+        DEFAULT_PORT => (b"", b""),
+        port => (b":", number.format(port).as_bytes()),
+    };
+    let (mark, query): (&[u8], &[u8]) = query.map_or((b"", b""), |query| (b"?", query));
+    let name = [b"proxy:ajp://", open, host, close, colon, number, b"/", path, mark, query];
+    request.set_filename(request.pool().concat(&name));
+    sys::OK as c_int
+}
+
+/// What `ap_scan_vchar_obstext` stops at: everything but visible characters and bytes above 0x7f.
+fn has_control_or_space(text: &[u8]) -> bool {
+    text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
+}
+
+fn forbidden(request: Request<'_>, what: &str) -> c_int {
+    say(request, format_args!("the {what} to be forwarded has control characters or spaces"));
+    sys::HTTP_FORBIDDEN as c_int
+}
+
+/// No backend is known yet, and a client may choose what stands there: once a minute for all.
+fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
+    // SAFETY: the request's server is live.
+    let config = unsafe { ServerConfig::of(request.server()) };
+    let Some(child) = config.and_then(|config| config.child.get()) else { return };
+    let warnings = child.warnings(MemberKey::of(&[SCHEME]));
+    log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);
+}
+
+/// Is this a URL of ours?
+pub(crate) fn is_ajp(url: &[u8]) -> bool {
+    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
+/// What a URL of ours begins with.
+pub(crate) const SCHEME: &[u8] = b"ajp:";
+
+/// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
+pub(crate) const DEFAULT_PORT: u16 = 8009;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_or_path_with_a_control_character_or_space_is_forbidden() {
+        for bad in [&b"a b"[..], b"a\tb", b"a\r\nX: y", b"\x00", b"a\x7f"] {
+            assert!(has_control_or_space(bad), "{bad:?}");
+        }
+        for good in [&b""[..], b"a=b&c=%20", b"\xc3\xa4~"] {
+            assert!(!has_control_or_space(good), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        assert!(is_ajp(b"AJP://host/"));
+        assert!(!is_ajp(b"ajps://host/"));
+        assert!(!is_ajp(b"aj"));
+    }
+}

@@ -1,0 +1,300 @@
+//! The scheme handler: one request to one worker.
+
+use std::ffi::{c_char, c_int};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::WarningKind;
+use crate::config::WorkerSettings;
+use crate::ffi::apr::pool;
+use crate::ffi::child::busy_guard::Held;
+use crate::ffi::child::child_state::Child;
+use crate::ffi::child::worker_cache::Known;
+use crate::ffi::guard::{guard, guard_or};
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::backend_url::Uri;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::request::canon::is_ajp;
+use crate::ffi::request::client::{self, HttpdClient};
+use crate::ffi::request::proxy_block;
+use crate::ffi::startup::reverse_listeners;
+use crate::ffi::state::member_marks;
+use crate::ffi::state::probe_guard::{self, Found};
+use crate::ffi::state::request_state::{Kept, Upload};
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::sys;
+use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
+use crate::stats::ErrorReason;
+
+/// A status to answer with, already logged.
+pub(crate) struct Refused(pub(crate) c_int);
+
+/// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
+///
+/// # Safety
+/// As [`handle`].
+pub(crate) unsafe fn guarded(
+    request: Request<'_>,
+    worker: Worker,
+    conf: *mut sys::proxy_server_conf,
+    url: *const c_char,
+    proxy_name: *const c_char,
+    proxy_port: u16,
+) -> c_int {
+    let internal_error = || {
+        // SAFETY: the request's server is live.
+        let config = unsafe { ServerConfig::of(request.server()) };
+        if let Some(child) = config.and_then(|config| config.child.get()) {
+            child.count_refused(worker.key(), ErrorReason::Internal);
+        }
+        if request.has_sent_headers() {
+            client::cut(request);
+            return sys::DONE;
+        }
+        member_marks::leave_untouched(request, worker);
+        sys::HTTP_INTERNAL_SERVER_ERROR as c_int
+    };
+    let status = guard_or(internal_error, || {
+        // SAFETY: as the caller promises.
+        unsafe { handle(request, worker, conf, url, proxy_name, proxy_port) }
+    });
+    guard((), || probe_guard::give_up(request, worker));
+    status
+}
+
+/// Serves `url` through `worker`; declines schemes other than ajp.
+///
+/// # Safety
+/// `conf` is mod_proxy's configuration of this request's server; `url` and `proxy_name` (which may
+/// be null) are strings that live as long as the request.
+unsafe fn handle(
+    request: Request<'_>,
+    worker: Worker,
+    conf: *mut sys::proxy_server_conf,
+    url: *const c_char,
+    proxy_name: *const c_char,
+    proxy_port: u16,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    let (url_text, proxy_name) =
+        unsafe { (pool::bytes(url).unwrap_or(b""), pool::bytes(proxy_name)) };
+    if !is_ajp(url_text) {
+        return sys::DECLINED;
+    }
+    member_marks::settle(request);
+    // SAFETY: the request's server is live.
+    let Some(child) = (unsafe { ServerConfig::of(request.server()) }).and_then(|c| c.child.get())
+    else {
+        log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
+        member_marks::leave_untouched(request, worker);
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    };
+    // A member was elected a moment ago; what it looks like now may be another request's passing
+    // mark. A worker outside a balancer is refused where it is disabled or stopped.
+    if !worker.is_member() && !worker.is_usable(request.server()) {
+        let name = worker.name();
+        let name = String::from_utf8_lossy(&name);
+        let warnings = child.warnings(worker.key());
+        log::at_will(
+            request,
+            LogLevel::Error,
+            Some((&warnings, WarningKind::Disabled)),
+            format_args!("{name}: disabled or stopped"),
+        );
+        return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
+    }
+    // SAFETY: url is a string of the request's pool.
+    let Some(uri) = (unsafe { Uri::of(request, url) }) else {
+        let warnings = child.warnings(worker.key());
+        log::at_will(
+            request,
+            LogLevel::Error,
+            Some((&warnings, WarningKind::Url)),
+            format_args!("{}: not a URL", String::from_utf8_lossy(url_text)),
+        );
+        return sys::HTTP_BAD_REQUEST as c_int;
+    };
+    let call = Call { request, worker, conf, child, uri };
+    call.run(proxy_name.map(|name| (name, proxy_port))).unwrap_or_else(|Refused(status)| status)
+}
+
+/// One call of the scheme handler.
+pub(crate) struct Call<'r> {
+    pub(crate) request: Request<'r>,
+    pub(crate) worker: Worker,
+    conf: *mut sys::proxy_server_conf,
+    pub(crate) child: &'r Arc<Child>,
+    pub(crate) uri: Uri<'r>,
+}
+
+impl<'r> Call<'r> {
+    fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> Result<c_int, Refused> {
+        let request = self.request;
+        // SAFETY: `member` uses its references to it for a moment each, and not during this
+        // function but at its very end, when this one is not used any more.
+        let kept = unsafe { Kept::of(request) };
+        if self.worker.is_member() {
+            kept.holds.push(Held::new(self.worker, self.child));
+        }
+        let is_by_remote_proxy = remote_proxy.is_some();
+        // No ProxyRemote leads to a container that dials in.
+        let remote_proxy = remote_proxy.filter(|_| {
+            let host = String::from_utf8_lossy(self.uri.host);
+            self.child.reverse(&host, self.uri.port).is_none()
+        });
+        if kept.sent_to_remote_proxy && !is_by_remote_proxy {
+            // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
+            return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
+        }
+        if kept.had_it.contains(&self.worker) {
+            // Whatever made mod_proxy come back to it: once is enough.
+            kept.passed_over.set(self.worker, self.child);
+            return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
+        }
+        if self.worker.is_member() && !kept.tried.contains(&self.worker) {
+            if let Some(before) = kept.tried.last() {
+                self.child.count_failover(before.key());
+            }
+            kept.tried.push(self.worker);
+        }
+        kept.instead_of_503 = None;
+        request.notes().unset(c"proxy_timedout");
+        let unset = WorkerSettings::default();
+        let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
+        // SAFETY: both outlive the request.
+        let configured = unsafe { Configured::new(self.worker, self.conf, request.server(), ours) };
+        let known = self.known(remote_proxy, configured);
+        let backend = &*known.backend;
+        let has_others = self.worker.has_usable_siblings(&kept.tried);
+        // Where it is the only one, whatever may be sent again is its own to have again.
+        let is_alone = !has_others && kept.tried.len() <= 1;
+        // One other member at least, also with `retries=0`, which is about the same one.
+        let repeats = *kept.repeats_left.get_or_insert_with(|| retries(ours).max(1));
+        let mut settings = self.settings(configured, ours, has_others);
+        settings.resend = Resend { repeats, is_alone, ..settings.resend };
+        let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
+        proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
+        if kept.upload.is_none() {
+            kept.upload = Some(Upload::of(request).map_err(|error| self.refuse(&error))?);
+        }
+        let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
+        let prepared = self.prepare(backend, upload)?;
+        let mut client = HttpdClient::new(request, &mut upload.body, &mut kept.asking, self.worker);
+        let shared = self.child.member_state(known.member);
+        let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
+        let busy = entered.as_ref().ok().and_then(Option::as_ref);
+        let (result, traffic) = match &entered {
+            Ok(_) => serve(backend, &settings, &prepared, &mut client),
+            Err(limit) => (Err(Failure::before_connection(*limit)), Traffic::default()),
+        };
+        self.worker.count(traffic.uploaded, traffic.downloaded);
+        if let Some(stats) = &known.stats {
+            stats.counters().count(&traffic.counted(&result));
+        }
+        kept.attempts += traffic.attempts;
+        kept.repeats_left = Some(repeats.saturating_sub(traffic.repeats));
+        if traffic.attempts > 0 && self.worker.is_member() {
+            kept.had_it.push(self.worker);
+        }
+        self.note(kept.attempts, &traffic);
+        if let Some(reverse) = backend.reverse() {
+            // SAFETY: the request's server is live.
+            unsafe { reverse_listeners::report(request.server(), reverse) };
+        }
+        match result {
+            Ok(finished) => {
+                client.has_found(Found::Back);
+                Ok(self.answered(&client, finished, busy))
+            }
+            Err(failure) => {
+                let found = Found::by(&failure);
+                kept.retry_soon = failure.error.is_about_dialling_in();
+                let asked = client.has_found(found);
+                let mut verdict = self.failed(backend, &failure, &client, ours, busy);
+                drop(client);
+                kept.sent_to_remote_proxy = is_by_remote_proxy;
+                // A member that was in error, and still is, is left as it was by being marked again.
+                verdict.spares_member &= !asked || found == Found::Back;
+                kept.instead_of_503 = verdict.instead_of_503;
+                Ok(self.leave(verdict))
+            }
+        }
+    }
+
+    /// The backend that the request's URL names, and what goes with the worker.
+    fn known(&self, remote_proxy: Option<(&[u8], u16)>, configured: Configured<'_>) -> Arc<Known> {
+        let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
+        let socket_path = self.request.notes().get(c"uds_path");
+        let worker = self.worker;
+        let is_fixed = worker.has_fixed_address();
+        let holds = |known: &Known| {
+            is_fixed && configured.leads_to(known.backend.key(), host, port, socket_path)
+        };
+        let known = self.child.known.get(worker, self.conf, holds).unwrap_or_else(|| {
+            let key = configured.key(host, port, socket_path);
+            let member = worker.key();
+            let stats = self.child.member_stats(member);
+            if !is_fixed {
+                // A host that the client's URL can choose: nothing of it is kept.
+                let name = String::from_utf8_lossy(&worker.name()).into_owned();
+                let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
+                return Arc::new(Known { backend, member, stats, tells_upkeep: false });
+            }
+            let backend = self.child.backend(&key);
+            let tells_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
+            self.child.known.set(worker, self.conf, Known { backend, member, stats, tells_upkeep })
+        });
+        if known.tells_upkeep {
+            known.backend.set_upkeep(configured.upkeep());
+        }
+        known
+    }
+
+    fn settings(
+        &self,
+        configured: Configured<'_>,
+        ours: &WorkerSettings,
+        has_others: bool,
+    ) -> Settings {
+        let worker = self.worker;
+        let timeout = worker.timeout(self.conf, self.request.server());
+        let no_keepalive = self.request.environment().get(c"proxy-nokeepalive").is_some();
+        Settings {
+            connect: configured.connect(),
+            timeout,
+            reply_timeout: self.reply_timeout(ours).unwrap_or(timeout),
+            keep: worker.is_reusable() && !ours.force_close && !no_keepalive,
+            flush: worker.flush(),
+            resend: Resend {
+                retries: retries(ours),
+                connect_retries: ours.retries.unwrap_or(0),
+                interval: ours.retry_interval,
+                after_send: ours
+                    .recovery
+                    .and_then(|recovery| recovery.after_send(self.request.method())),
+                ..Resend::default()
+            },
+            fail_status: has_others.then(|| ours.fail_status.clone()),
+            reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
+        }
+    }
+
+    /// The environment's word for this one request, else the worker's. 0: as if not set.
+    fn reply_timeout(&self, ours: &WorkerSettings) -> Option<Duration> {
+        let environment = self.request.environment();
+        let words =
+            environment.get(c"ajp-reply-timeout").or_else(|| environment.get(c"JK_REPLY_TIMEOUT"));
+        match words.and_then(|word| std::str::from_utf8(word).ok()?.trim().parse().ok()) {
+            Some(0) => None,
+            Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+            None => ours.reply_timeout,
+        }
+    }
+}
+
+/// `retries`.
+fn retries(ours: &WorkerSettings) -> u32 {
+    ours.retries.unwrap_or(1)
+}

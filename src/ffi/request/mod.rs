@@ -1,0 +1,11 @@
+//! The scheme handler: one request to one worker.
+
+pub(crate) mod canon;
+pub(crate) mod client;
+pub(crate) mod forward_request;
+pub(crate) mod handler;
+pub(crate) mod hcheck_cping;
+pub(crate) mod outcome;
+pub(crate) mod prepare;
+pub(crate) mod proxy_block;
+pub(crate) mod response;

@@ -1,0 +1,89 @@
+//! A request made ready to be sent, before any connection is taken.
+
+use crate::backend::Backend;
+use crate::exchange::{RequestBody, RequestFacts};
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::request_body::Body;
+use crate::ffi::request::forward_request::{self, Target};
+use crate::ffi::request::handler::{Call, Refused};
+use crate::ffi::state::request_state::Upload;
+use crate::proxy::{Prepared, RequestError, body_of};
+use crate::stats::ErrorReason;
+
+impl Upload {
+    /// How the request announces its body. An error page of httpd's own has none, though it has
+    /// inherited the client's headers.
+    pub(crate) fn of(request: Request<'_>) -> Result<Self, RequestError> {
+        let headers = request.headers_in();
+        let (kind, announced) = if request.is_error_document() {
+            (RequestBody::None, 0)
+        } else {
+            let coding = headers.get(c"Transfer-Encoding");
+            let length = headers.get(c"Content-Length");
+            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
+            body_of(coding, length, indeterminate)?
+        };
+        let length = (kind == RequestBody::Announced).then_some(announced);
+        let reads_ahead = kind == RequestBody::Announced;
+        Ok(Self { body: Body::new(length), kind, length, reads_ahead })
+    }
+}
+
+impl Call<'_> {
+    /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
+    /// with the request shows before a connection is taken.
+    pub(crate) fn prepare(
+        &self,
+        backend: &Backend,
+        upload: &mut Upload,
+    ) -> Result<Prepared, Refused> {
+        let request = self.request;
+        // What was read for a member that did not take the request is this one's.
+        upload.body.unread();
+        let mut first_piece = None;
+        if upload.reads_ahead {
+            let at_most = backend.packet_limit().for_first_body().max_body();
+            let read = upload.body.read(request, at_most);
+            let piece = read.map_err(|error| self.client_failed(backend, error.into()))?;
+            first_piece = Some(piece.len);
+            if request.headers_in().get(c"Content-Length").is_none() {
+                // An input filter has unpacked the body and taken the length away.
+                upload.kind = RequestBody::OnRequest;
+                upload.length = None;
+            }
+        }
+        let target = Target {
+            path: self.uri.path,
+            query: self.uri.query,
+            drop_body_headers: request.is_error_document(),
+        };
+        let limit = backend.packet_limit().for_request();
+        let packet = forward_request::forward_request(request, self.worker, target, limit)
+            .map_err(|error| self.refuse(&error.into()))?;
+        let is_idempotent = matches!(
+            request.method(),
+            b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE"
+        );
+        Ok(Prepared {
+            packet,
+            path_len: target.path.len() + target.query.map_or(0, <[u8]>::len),
+            facts: RequestFacts { body: upload.kind, is_head: request.is_header_only() },
+            is_idempotent,
+            length: upload.length,
+            first_piece,
+        })
+    }
+
+    /// The request itself is wrong: its status, a line for the log, no member's state changed.
+    pub(crate) fn refuse(&self, error: &RequestError) -> Refused {
+        self.child.count_refused(self.worker.key(), ErrorReason::Client);
+        let status = error.status();
+        log::request(
+            self.request,
+            LogLevel::Info,
+            format_args!("request refused with {status}, nothing was sent: {error}"),
+        );
+        Refused(status.into())
+    }
+}

@@ -1,0 +1,57 @@
+//! ProxyBlock: hosts that must not be connected to.
+
+use std::ffi::{CString, c_int};
+
+use crate::backend::{Backend, ConnectSettings};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::sys;
+
+/// Lets mod_proxy compare the backend's name and addresses with ProxyBlock; the name alone where a
+/// ProxyRemote is what is connected to.
+///
+/// # Errors
+/// 403, with mod_proxy's own page, for a blocked host.
+pub(crate) fn check(
+    request: Request<'_>,
+    conf: *mut sys::proxy_server_conf,
+    host: &[u8],
+    resolved: Option<(&Backend, &ConnectSettings)>,
+) -> Result<(), c_int> {
+    // SAFETY: mod_proxy's configuration is live and constant; the list is never null.
+    if unsafe { (*(*conf).noproxies).nelts } == 0 {
+        return Ok(());
+    }
+    let pool = request.pool();
+    let host_text = pool.copy(host);
+    let mut address = std::ptr::null_mut();
+    // A name that cannot be resolved fails later, when it is connected to.
+    let first = resolved.and_then(|(backend, settings)| {
+        let first = *backend.resolve(settings.address_ttl).ok()?.first()?;
+        Some((first, CString::new(first.ip().to_string()).ok()?))
+    });
+    if let Some((first, ip)) = first {
+        // SAFETY: the pool is the request's; the text is a numeric address, so nothing is looked
+        // up; a failure leaves the pointer null.
+        unsafe {
+            sys::apr_sockaddr_info_get(
+                &raw mut address,
+                ip.as_ptr(),
+                sys::APR_UNSPEC as i32,
+                first.port(),
+                0,
+                pool.as_ptr(),
+            );
+        }
+    }
+    // SAFETY: request and configuration are live; strings and address are in the request's pool.
+    unsafe {
+        if sys::ap_proxy_checkproxyblock2(request.as_ptr(), conf, host_text, address) == 0 {
+            return Ok(());
+        }
+        Err(sys::ap_proxyerror(
+            request.as_ptr(),
+            sys::HTTP_FORBIDDEN as c_int,
+            c"Connect to remote machine blocked".as_ptr(),
+        ))
+    }
+}

@@ -1,0 +1,161 @@
+//! SEND_HEADERS as httpd's response: status, headers, ProxyPassReverse, cookies, error override.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use crate::ffi::apr::pool::{Pool, Table};
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::sys;
+use crate::protocol::SendHeaders;
+
+/// What the request's response looked like before the backend's headers were put in, to go back to
+/// when the backend fails before anything has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    status: c_int,
+    line: *const c_char,
+    headers: Table,
+}
+
+impl Before {
+    pub(crate) fn of(request: Request<'_>) -> Self {
+        Self {
+            status: request.status(),
+            line: request.status_line(),
+            headers: request.headers_out(),
+        }
+    }
+
+    /// Takes the backend's status and headers out again.
+    pub(crate) fn restore(self, request: Request<'_>) {
+        request.set_status(self.status, self.line);
+        request.set_headers_out(self.headers);
+    }
+}
+
+/// Puts the backend's status and headers into the response. `true`: its body is not wanted, since
+/// ProxyErrorOverride gives httpd's own error page.
+pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
+    let pool = request.pool();
+    let conf = request.proxy_dir_conf();
+    let headers = Table::new(pool, head.headers.len() + 2);
+    for (name, value) in before.headers.entries() {
+        if name.eq_ignore_ascii_case(b"set-cookie") {
+            headers.add(pool.copy(name), pool.copy(value));
+        }
+    }
+    request.set_headers_out(headers);
+    request.set_status(head.status.into(), status_line(request, head));
+    for (name, value) in &head.headers {
+        let name = name.name();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // httpd frames the response itself.
+            continue;
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            // Once, whatever the spelling: the exchange has seen to it that all say the same.
+            headers.set(c"Content-Length", plain_number(pool, value));
+            continue;
+        }
+        let value = mapped(request, conf, name, pool.copy(value));
+        headers.add(pool.copy(name), value);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            // SAFETY: the request is live; the text is in its pool. Sets up filters by type.
+            unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
+        }
+    }
+    if states_no_length(head.status, headers.get(c"Content-Length")) {
+        headers.unset(c"Content-Length");
+    }
+    let status = c_int::from(head.status);
+    // SAFETY: conf is mod_proxy's for this request; ap_proxy_should_override only reads it.
+    let overrides = |status| unsafe { sys::ap_proxy_should_override(conf, status) != 0 };
+    if overrides(status) {
+        if head.status == 401 {
+            keep_challenges(request, headers);
+        }
+        return true;
+    }
+    if overrides(before.status) {
+        // This is the page of an ErrorDocument: the error stays the error.
+        request.set_status(before.status, before.line);
+    }
+    false
+}
+
+/// Just before the first of the response is passed on: what the backend answers with 200 is whole,
+/// whatever part of it the client asked for, and whether or not it arrived in one piece.
+///
+/// Anything else may become httpd's own: a 304 what mod_cache has stored, an error a page of
+/// httpd's; and what mod_xsendfile sends is a file.
+pub(crate) fn keep_whole(request: Request<'_>) {
+    let headers = request.headers_out();
+    let is_file = || X_SENDFILE.iter().any(|name| headers.get(name).is_some());
+    if request.status() == sys::HTTP_OK as c_int && !is_file() {
+        // SAFETY: the request is live, and its filters are not at work.
+        unsafe { sys::ajp_shim_give_whole(request.as_ptr()) }
+    }
+}
+
+const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
+
+/// The number without the white space and the zeros that a peer may put before it.
+fn plain_number(pool: Pool, value: &[u8]) -> *const c_char {
+    let text = value.trim_ascii();
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+    number.map_or_else(|| pool.copy(text), |number| pool.copy_number(number))
+}
+
+/// A 204 has none (RFC 9110 8.6), and a 205 has no body, whatever length the application had in
+/// mind. Tomcat sends 0 with a 304, which would say that the page itself is empty.
+fn states_no_length(status: u16, length: Option<&[u8]>) -> bool {
+    matches!(status, 204 | 205) || (status == 304 && length == Some(b"0"))
+}
+
+/// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.
+fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
+    if head.reason.is_empty() {
+        return std::ptr::null();
+    }
+    let mut number = itoa::Buffer::new();
+    let number = number.format(head.status).as_bytes();
+    request.pool().concat(&[number, b" ", &head.reason])
+}
+
+/// ProxyPassReverse, ProxyPassReverseCookieDomain and -Path.
+fn mapped(
+    request: Request<'_>,
+    conf: *mut sys::proxy_dir_conf,
+    name: &[u8],
+    value: *const c_char,
+) -> *const c_char {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    let r = request.as_ptr();
+    if is(b"set-cookie") {
+        // SAFETY: request and configuration are live, the text is in the request's pool.
+        unsafe { sys::ap_proxy_cookie_reverse_map(r, conf, value) }
+    } else if is(b"location") || is(b"content-location") || is(b"uri") || is(b"destination") {
+        // SAFETY: as above.
+        unsafe { sys::ap_proxy_location_reverse_map(r, conf, value) }
+    } else {
+        value
+    }
+}
+
+/// A 401 needs its challenges, also with httpd's own page.
+fn keep_challenges(request: Request<'_>, headers: Table) {
+    let challenges = headers.entries().filter(|(n, _)| n.eq_ignore_ascii_case(b"www-authenticate"));
+    let (pool, out) = (request.pool(), request.err_headers_out());
+    let mut count = 0;
+    for (_, challenge) in challenges {
+        out.add(c"WWW-Authenticate".as_ptr(), pool.copy(challenge));
+        count += 1;
+    }
+    if count == 0 {
+        log::request(
+            request,
+            LogLevel::Debug,
+            format_args!("the backend sent 401 without WWW-Authenticate"),
+        );
+    }
+}

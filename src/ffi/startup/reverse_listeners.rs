@@ -1,0 +1,440 @@
+//! Reverse connections from the configuration to a child: what is asked for, whether it can be, and
+//! the sockets.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_char, c_int};
+use std::fs;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::backend::Reverse;
+use crate::config::ReverseListener;
+use crate::ffi::apr::pool::{self, Pool};
+use crate::ffi::httpd::listening_sockets;
+use crate::ffi::httpd::listening_sockets::TakenOver;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::state::server_state::{ServerConfig, WorkerId};
+use crate::ffi::sys;
+use crate::net::{Errno, Listener, NetError};
+use crate::protocol::handshake::Key;
+
+/// A place where containers dial in, ready for the children.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    settings: ReverseListener,
+    key: Option<Key>,
+    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and where
+    /// there is none to be had.
+    socket: Option<RawFd>,
+}
+
+/// Sees whether everything the configuration says of reverse connections can be. `false`: no, and
+/// that was logged.
+///
+/// # Safety
+/// `main` is httpd's main server, whose configuration has been read; this is its main thread.
+pub(crate) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
+    // SAFETY: as the caller promises.
+    let asked = unsafe { asked_for(main) };
+    let mut good = true;
+    let mut refuse = |text: std::fmt::Arguments<'_>| {
+        good = false;
+        // SAFETY: the main server is live.
+        unsafe { log::server(main, LogLevel::Error, text) };
+    };
+    let listeners = match asked {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            refuse(format_args!("{error}"));
+            return false;
+        }
+    };
+    // SAFETY: as the caller promises.
+    let workers = unsafe { workers(main) };
+    for (at, listener) in listeners.iter().enumerate() {
+        let url = listener.url();
+        let mut named = workers.iter().filter(|worker| is_of(**worker, listener)).peekable();
+        if named.peek().is_none() {
+            refuse(format_args!(
+                "ProxyAjpReverse {url}: no such worker; a ProxyPass or BalancerMember must have this \
+                 host and port"
+            ));
+        }
+        if named.any(|worker| worker.has_health_check()) {
+            refuse(format_args!(
+                "{url}: hcmethod cannot be used with reverse connections, since a health check \
+                 connects; that a container dials in shows that it is there"
+            ));
+        }
+        for other in &listeners[..at] {
+            if other.is_for(listener.host.as_bytes(), listener.port) {
+                refuse(format_args!(
+                    "{url}: two ProxyAjpReverse lines are for this worker, at {other} and at \
+                     {listener}; it can have one"
+                ));
+            } else if other.overlaps(listener) {
+                refuse(format_args!("{url}: {listener} overlaps {other} of {}", other.url()));
+            }
+        }
+        // SAFETY: httpd's list of its Listen directives, on its main thread.
+        if let Some(port) = unsafe { httpd_ports() }.find(|(ip, port)| listener.covers(*ip, *port))
+        {
+            refuse(format_args!("{url}: httpd itself has Listen at port {} of {listener}", port.1));
+        }
+        if let Some(file) = &listener.key_file {
+            match read_key(pool, file) {
+                Ok(_) => {}
+                Err(error) => refuse(format_args!("{url}: keyfile {error}")),
+            }
+        }
+    }
+    good
+}
+
+/// Opens the parent's sockets, or goes on with those of before a restart. `Err`: to be logged.
+///
+/// # Safety
+/// As [`check`], which has said `true`; `plog` is httpd's pool for logs, in post_config.
+pub(crate) unsafe fn listen(
+    pool: Pool,
+    plog: *mut sys::apr_pool_t,
+    main: *mut sys::server_rec,
+    before: &TakenOver,
+) -> Result<Vec<Listening>, String> {
+    // SAFETY: as the caller promises.
+    let asked = unsafe { asked_for(main) }?;
+    let shared: Vec<_> = asked
+        .iter()
+        .map(|settings| settings.addresses().next().filter(|_| settings.is_shared()))
+        .map(|address| address.map(|address| (address, before.take(address))))
+        .collect();
+    // Before others are opened, which may want the same port.
+    before.end();
+    let mut listening = Vec::new();
+    for (settings, shared) in asked.into_iter().zip(shared) {
+        // SAFETY: as the caller promises.
+        unsafe { warn(main, pool, &settings) };
+        let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
+        let key = key.map_err(|error| format!("{}: keyfile {error}", settings.url()))?;
+        let opened = match shared {
+            Some((_, Some(kept))) => {
+                let set = kept.listen(settings.backlog);
+                set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
+                Some(kept)
+            }
+            // SAFETY: the main server is live.
+            Some((address, None)) => unsafe { open(main, address, &settings) }?,
+            None => None,
+        };
+        // SAFETY: as the caller promises.
+        let keep = |listener| unsafe { keep(plog, listener, key.is_some()) };
+        let too_many = || format!("{settings}: there are too many ProxyAjpReverse");
+        let socket = opened.map(|listener| keep(listener).ok_or_else(too_many)).transpose()?;
+        listening.push(Listening { settings, key, socket });
+    }
+    Ok(listening)
+}
+
+/// A new socket of the parent's. `None`: somebody has the port, in a restart. Those may be children of
+/// before it, of which the parent knows nothing any more: it passes, and httpd is not to end for it.
+///
+/// # Safety
+/// `main` is httpd's main server, on its main thread.
+unsafe fn open(
+    main: *const sys::server_rec,
+    address: SocketAddr,
+    settings: &ReverseListener,
+) -> Result<Option<Listener>, String> {
+    let error = match Listener::bind(address, settings.backlog) {
+        Ok(listener) => return Ok(Some(listener)),
+        Err(error) => error,
+    };
+    let text = format!("cannot listen at {settings} for ProxyAjpReverse: {error}");
+    // SAFETY: the shim asks httpd for its own state.
+    let is_restart = unsafe { sys::ajp_shim_is_restart() } != 0;
+    if !is_restart || error != NetError::Io(Errno::ADDRINUSE) {
+        return Err(text);
+    }
+    let note = "if children of before the restart have it, restart gracefully once they have ended; \
+                until then requests for its worker get 503";
+    // SAFETY: as the caller promises.
+    unsafe { log::server(main, LogLevel::Error, format_args!("{text}; {note}")) };
+    Ok(None)
+}
+
+/// Has the parent keep a socket. `None`: there are too many.
+///
+/// # Safety
+/// As [`listening_sockets::keep`].
+unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) -> Option<RawFd> {
+    // Without a handshake nothing is sent first, and nothing would be accepted in time. There may have
+    // been a key before the restart.
+    let seconds = if has_key { SILENT_FOR } else { 0 };
+    // SAFETY: an open socket.
+    unsafe { sys::ajp_shim_defer_accept(listener.as_fd().as_raw_fd(), seconds) };
+    // SAFETY: as the caller promises.
+    unsafe { listening_sockets::keep(plog, listener) }
+}
+
+/// What a child has of it.
+///
+/// # Safety
+/// This is a child, before other threads exist; `main` is its main server.
+pub(crate) unsafe fn in_child(
+    main: *mut sys::server_rec,
+    listening: &[Listening],
+) -> Vec<Arc<Reverse>> {
+    let mut all = Vec::new();
+    for Listening { settings, key, socket } in listening {
+        let listener = socket.and_then(|raw| {
+            // SAFETY: inherited from the parent, and open as long as the child.
+            match unsafe { listening_sockets::copy(raw) } {
+                Ok(copy) => Some(Listener::from_fd(copy)),
+                Err(error) => {
+                    // SAFETY: the main server is live.
+                    unsafe {
+                        log::server(
+                            main,
+                            LogLevel::Error,
+                            format_args!("{settings}: no descriptor: {error}"),
+                        );
+                    }
+                    None
+                }
+            }
+        });
+        let prepare = if key.is_some() { defer } else { leave };
+        let reverse = Reverse::new(settings.clone(), key.clone(), listener, prepare);
+        let reverse = Arc::new(reverse);
+        // SAFETY: the main server is live.
+        unsafe { find_port(main, &reverse) };
+        all.push(reverse);
+    }
+    all
+}
+
+/// Has a child that needs a port of a range get one; says so once, and that there is none.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) {
+    // SAFETY: as the caller promises.
+    let say = |level, text: std::fmt::Arguments<'_>| unsafe { log::server(main, level, text) };
+    match reverse.listen() {
+        Ok(Some(address)) => {
+            say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
+        }
+        Ok(None) => {}
+        Err(_) if !reverse.is_news() => {}
+        Err(error) => say(
+            LogLevel::Error,
+            format_args!(
+                "no port of {reverse} is free for this child ({error}): its requests get 503 until \
+                 there is one; the range needs as many ports as ServerLimit"
+            ),
+        ),
+    }
+}
+
+/// Logs whom a worker's listener has sent away.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(crate) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
+    for refusal in reverse.take_refusals() {
+        // SAFETY: as the caller promises.
+        unsafe { log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}")) };
+    }
+}
+
+/// How many connections wait there, and how many may; `None` where the system does not say.
+pub(crate) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    let (mut waiting, mut length) = (0, 0);
+    // SAFETY: an open socket; two places of ours.
+    let known = unsafe {
+        sys::ajp_shim_accept_queue(socket.as_raw_fd(), &raw mut waiting, &raw mut length)
+    };
+    (known != 0).then_some((waiting, length))
+}
+
+fn defer(socket: BorrowedFd<'_>) {
+    // SAFETY: an open socket.
+    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd(), SILENT_FOR) }
+}
+
+fn leave(_: BorrowedFd<'_>) {}
+
+/// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
+const SILENT_FOR: c_int = 30;
+
+/// Every listener the configuration asks for, by directive and by worker.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, String> {
+    let mut seen = Vec::new();
+    let mut listeners = Vec::<ReverseListener>::new();
+    let mut reversed = HashMap::<WorkerId, bool>::new();
+    // SAFETY: httpd's servers, and their configurations, which nothing changes any more.
+    let configs =
+        unsafe { server_conf::servers(main).filter_map(|server| ServerConfig::of(server)) };
+    for config in configs {
+        // A server without a line of ours has the main server's.
+        if seen.contains(&std::ptr::from_ref(config)) {
+            continue;
+        }
+        seen.push(std::ptr::from_ref(config));
+        listeners.extend(config.reverse().iter().cloned());
+        reversed.extend(config.workers().iter().map(|(id, settings)| (*id, settings.reversed)));
+    }
+    // SAFETY: as the caller promises.
+    for worker in unsafe { ajp_workers(main) } {
+        let is_reversed = reversed.get(&worker.id()).copied().unwrap_or(false);
+        if let Some(path) = worker.socket_path().filter(|_| is_reversed) {
+            let path = String::from_utf8_lossy(&path);
+            return Err(format!("unix:{path}: reversed=On is for workers over TCP"));
+        }
+        if is_reversed && !listeners.iter().any(|listener| is_of(worker, listener)) {
+            let host = worker.host();
+            let own = ReverseListener::of_worker(&String::from_utf8_lossy(&host), worker.port());
+            listeners.push(own.map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(listeners)
+}
+
+/// All ajp workers over TCP.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
+    // SAFETY: as the caller promises.
+    unsafe { ajp_workers(main) }.filter(|worker| worker.socket_path().is_none()).collect()
+}
+
+/// # Safety
+/// As [`check`].
+unsafe fn ajp_workers(main: *mut sys::server_rec) -> impl Iterator<Item = Worker> {
+    // SAFETY: as the caller promises; the workers are mod_proxy's and live.
+    let all = unsafe {
+        server_conf::servers(main)
+            .filter_map(|server| server_conf::proxy_conf(server))
+            .flat_map(|conf| server_conf::workers(conf))
+            .map(|raw| Worker::from_ptr(raw))
+    };
+    all.filter(|worker| worker.is_ajp())
+}
+
+fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
+    listener.is_for(&worker.host(), worker.port())
+}
+
+/// Addresses and ports of httpd's own Listen directives.
+///
+/// # Safety
+/// This is httpd's main thread.
+unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
+    // SAFETY: as the caller promises; an address of httpd's is live as long as its configuration.
+    (0..)
+        .map_while(|number: c_int| unsafe {
+            let address = sys::ajp_shim_listen_address(number);
+            (!address.is_null()).then(|| pool::address(address).map(|ip| (ip, (*address).port)))
+        })
+        .flatten()
+}
+
+/// What is not wrong, but not as it may seem.
+///
+/// # Safety
+/// As [`check`].
+unsafe fn warn(main: *mut sys::server_rec, pool: Pool, listener: &ReverseListener) {
+    let url = listener.url();
+    // SAFETY: the main server is live.
+    let say = |text: std::fmt::Arguments<'_>| unsafe {
+        log::server(main, LogLevel::Warning, text);
+    };
+    let mut limit: c_int = 0;
+    // SAFETY: httpd fills in a place of ours.
+    let known =
+        unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) == 0 };
+    if known && !listener.is_shared() && c_int::from(length(listener)) < limit {
+        say(format_args!(
+            "{url}: {listener} has {} ports and ServerLimit is {limit}: children beyond the first \
+             have no port, and answer 503",
+            length(listener),
+        ));
+    }
+    // SAFETY: as the caller promises.
+    for worker in unsafe { workers(main) }.into_iter().filter(|worker| is_of(*worker, listener)) {
+        let unused = [
+            ("connectiontimeout", worker.connection_timeout().is_some()),
+            ("addressttl", worker.address_ttl().is_some()),
+        ];
+        for (word, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
+            say(format_args!("{url}: {word} has no meaning where the container connects"));
+        }
+    }
+    if let Some(file) = &listener.key_file {
+        let path = in_server_root(pool, file);
+        let mode = fs::metadata(&path).map(|found| found.permissions().mode()).unwrap_or(0);
+        if mode & 0o007 != 0 {
+            say(format_args!(
+                "{url}: keyfile {} can be read by every user of this machine",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn length(listener: &ReverseListener) -> u16 {
+    (listener.ports.end() - listener.ports.start()).saturating_add(1)
+}
+
+fn read_key(pool: Pool, file: &str) -> Result<Key, String> {
+    let path = in_server_root(pool, file);
+    let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Key::from_file_bytes(&content).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A relative name is one below ServerRoot.
+fn in_server_root(pool: Pool, file: &str) -> PathBuf {
+    let name = pool.copy(file.as_bytes());
+    // SAFETY: a live pool of the configuration's, and a string in it.
+    let full = unsafe { pool::bytes(sys::ap_server_root_relative(pool.as_ptr(), name)) };
+    let full: &Path = match full {
+        Some(full) => Path::new(std::ffi::OsStr::from_bytes(full)),
+        None => Path::new(file),
+    };
+    full.into()
+}
+
+/// Takes a `ProxyAjpReverse` line. Null: taken; else the error text.
+///
+/// # Safety
+/// As [`crate::ffi::state::server_state::maintain`].
+pub(crate) unsafe fn add(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: a string of the configuration.
+    let arguments = unsafe { pool::bytes(arguments) }.unwrap_or(b"");
+    match ReverseListener::parse(&String::from_utf8_lossy(arguments)) {
+        Ok(listener) => {
+            // SAFETY: as the caller promises; no reference from `of` is in use.
+            unsafe { ServerConfig::add_reverse(server, pool, listener) };
+            std::ptr::null()
+        }
+        Err(error) => {
+            let text = CString::new(format!("ProxyAjpReverse: {error}")).unwrap_or_default();
+            // SAFETY: as the caller promises.
+            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
+        }
+    }
+}

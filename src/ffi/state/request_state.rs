@@ -1,0 +1,84 @@
+//! What this module keeps with a request of httpd's, from one call of the scheme handler to the
+//! next: mod_proxy calls it once for each balancer member it tries.
+
+use crate::exchange::RequestBody;
+use crate::ffi::child::busy_guard::Held;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::request_body::Body;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::state::member_marks::PassedOver;
+use crate::ffi::state::probe_guard::Asking;
+
+/// Lives in the request's pool, from the first call on.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The client's body: what has been read of it for one member is sent to the next.
+    pub(crate) upload: Option<Upload>,
+    /// The first of the body has been read, or that there is none, before a member was chosen: it
+    /// lies in front of the input filters.
+    pub(crate) has_first_piece: bool,
+    /// The member that has just not taken the request, for no fault of its own.
+    pub(crate) passed_over: PassedOver,
+    /// It is the one that asks a member in error whether it is back.
+    pub(crate) asking: Option<Asking>,
+    /// How often the request has been sent, over all members.
+    pub(crate) attempts: u32,
+    /// How often it may still be sent again where a member may have acted on it, over all of them, as
+    /// the first one's `retries` says; `None`: it has not been given to one.
+    pub(crate) repeats_left: Option<u32>,
+    /// The members it has been given to: none is chosen a second time.
+    pub(crate) tried: Vec<Worker>,
+    /// On the members on which mod_proxy counts it.
+    pub(crate) holds: Vec<Held>,
+    /// Those of them it has been sent to: none gets it a second time, however it was chosen.
+    pub(crate) had_it: Vec<Worker>,
+    /// The client's status if no other member takes the request.
+    pub(crate) instead_of_503: Option<u16>,
+    /// A container is expected to dial in soon: a client that gets 503 is told to come back.
+    pub(crate) retry_soon: bool,
+    /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
+    /// backend itself then, and must not.
+    pub(crate) sent_to_remote_proxy: bool,
+}
+
+/// A request body and how it is announced.
+pub(crate) struct Upload {
+    pub(crate) body: Body,
+    pub(crate) kind: RequestBody,
+    /// The Content-Length, where there is one that holds.
+    pub(crate) length: Option<u64>,
+    /// A first piece is read before the request is sent.
+    pub(crate) reads_ahead: bool,
+}
+
+impl Kept {
+    /// What is kept with this request; made on the first call.
+    ///
+    /// # Safety
+    /// The reference of an earlier call is not used any more.
+    pub(crate) unsafe fn of<'r>(request: Request<'r>) -> &'r mut Self {
+        let mut kept = request.kept().cast::<Self>();
+        if kept.is_null() {
+            kept = request.pool().own(Self::default());
+            request.keep(kept.cast());
+        }
+        // SAFETY: made above, or in an earlier call for this request; the request's pool owns it
+        // and outlives 'r; only this thread serves the request, and the caller promises that no
+        // other reference is in use.
+        unsafe { &mut *kept }
+    }
+
+    /// The members that a request has been given to.
+    ///
+    /// # Safety
+    /// The list is not changed while the result is in use.
+    pub(crate) unsafe fn tried<'r>(request: Request<'r>) -> &'r [Worker] {
+        let kept = request.kept().cast::<Self>();
+        if kept.is_null() {
+            return &[];
+        }
+        // SAFETY: made by `of`; the request's pool owns it and outlives 'r, and only this thread
+        // serves the request. The reference is to the list alone: nothing is said of the rest.
+        unsafe { &(*kept).tried }
+    }
+}

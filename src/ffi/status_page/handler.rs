@@ -1,0 +1,252 @@
+//! `SetHandler ajp-status`, and the part of mod_status's page.
+//!
+//! Who may see it, and who may change something, is httpd's business (`Require`): the handler runs only
+//! where access is granted. A GET changes nothing. A POST must bring the nonce along, which only who may
+//! read the page can know.
+
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
+
+use crate::backend::WarningKind;
+use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::status_page::orders;
+use crate::ffi::status_page::snapshot::{Picture, at_home};
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+use crate::status::{self, Done, Nonce, OPENMETRICS, Order, Wanted};
+
+/// The longest body of a POST, in bytes: some words and a name.
+const LONGEST: usize = 8192;
+
+const TEXT: &CStr = c"text/plain; charset=utf-8";
+
+/// Serves the page, or does what a POST asks for.
+///
+/// # Safety
+/// The request is this thread's.
+pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
+    let Some((main, config, child)) = at_home() else {
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    };
+    let (Some(nonce), since_ms) = (config.nonce.get(), config.since_ms()) else {
+        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    };
+    match request.method() {
+        b"GET" | b"HEAD" => {}
+        b"POST" => {
+            let body = match read_form(request) {
+                Ok(body) => body,
+                Err(status) => return status,
+            };
+            let as_prop = Order::is_for_prop(&body);
+            let no = |status, why: &str| refuse(request, status, as_prop, why);
+            let order = match Order::parse(&body) {
+                Ok(order) => order,
+                Err(error) => return no(400, &error.to_string()),
+            };
+            if !status::is_own(request.host(), request.server_names()) {
+                let why = status::ours(request.host(), request.server_names());
+                log_foreign(request, child, &why);
+                return no(403, &why);
+            }
+            if is_of_another_site(request) {
+                return no(403, "the form is another site's");
+            }
+            if !nonce.is(&order.nonce) {
+                return no(
+                    403,
+                    "the nonce is missing, or of before a restart: load the page again",
+                );
+            }
+            // SAFETY: httpd's main server; a thread of a child that serves a request.
+            let picture = unsafe { Picture::take(main, child) };
+            let done = orders::carry_out(request, config, child, &picture, &order);
+            return report(request, &order, &done);
+        }
+        _ => {
+            request.err_headers_out().set(c"Allow", c"GET, HEAD, POST".as_ptr());
+            return sys::HTTP_METHOD_NOT_ALLOWED as c_int;
+        }
+    }
+    let query = request.args().unwrap_or(b"");
+    let Some(wanted) = Wanted::of(query) else {
+        return answer(
+            request,
+            400,
+            TEXT,
+            "format: html, json, openmetrics, nonce; or mime=prop\n",
+        );
+    };
+    if let Wanted::Order { as_prop } = wanted {
+        // Who looks at the status alone, and who at mod_jk's last lines alone, must not take it for done.
+        request.err_headers_out().set(c"Allow", c"POST".as_ptr());
+        let why = "nothing was changed: that takes a POST with the nonce";
+        return refuse(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, as_prop, why);
+    }
+    if let Wanted::BadCommand { as_prop } = wanted {
+        return refuse(request, 400, as_prop, "cmd must be list, show or version");
+    }
+    if wanted == Wanted::Nonce {
+        return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
+    }
+    // SAFETY: as above.
+    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    let (kind, text) = match wanted {
+        Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
+        Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
+        Wanted::Prop => (TEXT, Some(status::prop(&snapshot))),
+        Wanted::PropVersion => (TEXT, Some(status::version(&snapshot))),
+        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
+            let page = status::page(&snapshot, Some(nonce), query);
+            (c"text/html; charset=utf-8", page.ok())
+        }
+    };
+    match text {
+        Some(text) => answer(request, 200, kind, &text),
+        None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+    }
+}
+
+/// Our part of mod_status's page, where `ProxyStatus` lets mod_proxy show its own.
+///
+/// # Safety
+/// The request is this thread's.
+pub(crate) unsafe fn summary(request: Request<'_>, flags: c_int) {
+    let Some((main, config, child)) = at_home() else { return };
+    // SAFETY: the request's server is live; a plain field.
+    let shown = unsafe {
+        server_conf::proxy_conf(request.server()).is_some_and(|conf| (*conf).proxy_status != 0)
+    };
+    if !shown {
+        return;
+    }
+    let since_ms = config.since_ms();
+    // SAFETY: httpd's main server; a thread of a child that serves a request.
+    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    if snapshot.members().next().is_none() {
+        return;
+    }
+    let text = if flags & sys::AP_STATUS_SHORT as c_int != 0 {
+        Some(status::auto(&snapshot))
+    } else {
+        status::html(&snapshot).ok()
+    };
+    request.write(text.unwrap_or_default().as_bytes());
+}
+
+/// What was done, for the page or for a script.
+fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
+    let refused = done.iter().filter(|done| done.refused.is_some()).count();
+    let (text, count) = (status::report(done), done.len() - refused);
+    let note = done.iter().find_map(|done| done.note);
+    if order.as_prop {
+        let finished = match note {
+            Some(note) => format!("Action finished, but {}", note.words()),
+            None => "Action finished".to_owned(),
+        };
+        let result = match (count, refused) {
+            (0, 0) => Err("no such worker"),
+            (0, _) => Err("refused"),
+            _ => Ok(&*finished),
+        };
+        return answer(request, 200, TEXT, &status::result(result));
+    }
+    if done.is_empty() {
+        return answer(request, 404, TEXT, "no such worker\n");
+    }
+    if !order.from_page {
+        return answer(request, if count == 0 { 409 } else { 200 }, TEXT, &text);
+    }
+    let action = order.action.name();
+    let mut query = format!("?done={action}&count={count}&refused={refused}");
+    if let Some(note) = note {
+        query += &format!("&note={}", note.name());
+    }
+    if let Some(reason) = done.iter().find_map(|done| done.refused) {
+        query += &format!("&reason={}", reason.name());
+    }
+    let target = [request.encoded_path(), query.as_bytes()].concat();
+    request.headers_out().set(c"Location", request.pool().copy(&target));
+    sys::HTTP_SEE_OTHER as c_int
+}
+
+/// Nothing was done, and why, for people or for who reads mod_jk's last lines alone.
+fn refuse(request: Request<'_>, status: c_int, as_prop: bool, why: &str) -> c_int {
+    let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
+    answer(request, status, TEXT, &text)
+}
+
+/// Whoever owns a name may have it lead here, and so may have pages of that name do so.
+fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
+    let warnings = child.warnings(MemberKey::of(&[b"ajp-status"]));
+    let address = String::from_utf8_lossy(request.client().ip);
+    log::at_will(
+        request,
+        LogLevel::Warning,
+        Some((&warnings, WarningKind::Order)),
+        format_args!("ajp-status: order refused, from {address}: {why}"),
+    );
+}
+
+/// Does a browser say that another site's page has sent the form? Scripts say nothing of it.
+///
+/// Who may read the nonce, but not send an order, could have an administrator's browser send it.
+fn is_of_another_site(request: Request<'_>) -> bool {
+    let headers = request.headers_in();
+    if let Some(site) = headers.get(c"Sec-Fetch-Site") {
+        return !matches!(site, b"same-origin" | b"none");
+    }
+    let (Some(origin), Some(host)) = (headers.get(c"Origin"), headers.get(c"Host")) else {
+        return false;
+    };
+    let after_scheme = origin.windows(3).position(|three| three == b"://").map(|at| at + 3);
+    !after_scheme.is_some_and(|at| origin[at..].eq_ignore_ascii_case(host))
+}
+
+/// The body of a form. `Err`: the status instead.
+fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
+    let kind = request.headers_in().get(c"Content-Type").unwrap_or(b"");
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
+    if !kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        return Err(sys::HTTP_UNSUPPORTED_MEDIA_TYPE as c_int);
+    }
+    request.read_body(LONGEST)
+}
+
+/// A whole response, which nobody keeps, frames, or takes for something else.
+fn answer(request: Request<'_>, status: c_int, kind: &'static CStr, text: &str) -> c_int {
+    let headers = request.err_headers_out();
+    headers.set(c"Cache-Control", c"no-store".as_ptr());
+    headers.set(c"X-Content-Type-Options", c"nosniff".as_ptr());
+    headers.set(c"X-Frame-Options", c"DENY".as_ptr());
+    headers.set(c"Referrer-Policy", c"no-referrer".as_ptr());
+    headers.set(
+        c"Content-Security-Policy",
+        c"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+            .as_ptr(),
+    );
+    if status != 200 {
+        request.set_status(status, std::ptr::null());
+    }
+    request.set_content_type(kind);
+    if !request.is_header_only() {
+        request.write(text.as_bytes());
+    }
+    sys::OK as c_int
+}
+
+fn metrics_type() -> &'static CStr {
+    const TYPE: &CStr = c"application/openmetrics-text; version=1.0.0; charset=utf-8";
+    debug_assert_eq!(TYPE.to_bytes(), OPENMETRICS.as_bytes());
+    TYPE
+}
+
+/// Sixteen bytes that nobody can guess.
+pub(crate) fn new_nonce() -> Option<Nonce> {
+    let mut random = [0; 16];
+    let got = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    (got == Ok(random.len())).then(|| Nonce::new(random))
+}

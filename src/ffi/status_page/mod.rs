@@ -1,0 +1,5 @@
+//! `ajp-status`.
+
+pub(crate) mod handler;
+pub(crate) mod orders;
+pub(crate) mod snapshot;

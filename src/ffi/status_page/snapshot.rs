@@ -1,0 +1,241 @@
+//! Takes the picture of all workers and pools that ajp-status shows.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::backend::Backend;
+use crate::balance::WorkerStatus;
+use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::startup::reverse_listeners;
+use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::sys;
+use crate::shared::{MemberKey, unix_ms};
+use crate::stats::StatsTable;
+use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
+
+/// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
+/// the same.
+pub(crate) struct Seen {
+    pub(crate) key: MemberKey,
+    pub(crate) member: Member,
+    pub(crate) workers: Vec<Worker>,
+}
+
+/// All ajp workers, each once.
+pub(crate) struct Picture {
+    pub(crate) seen: Vec<Seen>,
+    balancers: Vec<crate::status::Balancer>,
+    pub(crate) now_ms: u64,
+}
+
+impl Picture {
+    /// Looks at every worker of every server, those that another child has added included.
+    ///
+    /// # Safety
+    /// `main` is httpd's main server, and this a thread of a child that serves a request.
+    pub(crate) unsafe fn take(main: *mut sys::server_rec, child: &Child) -> Self {
+        let now_ms = unix_ms(SystemTime::now());
+        let mut picture = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
+        let mut places = HashMap::new();
+        // SAFETY: as the caller promises; servers and their configurations outlive the child's
+        // threads.
+        let servers = unsafe {
+            server_conf::servers(main)
+                .filter_map(|server| Some((server, server_conf::proxy_conf(server)?)))
+        };
+        for (server, conf) in servers {
+            let view = View { server, conf, child, now_ms };
+            // SAFETY: mod_proxy's array of balancers, which does not change while it serves.
+            let balancers =
+                unsafe { server_conf::elements::<sys::proxy_balancer>((*conf).balancers) };
+            // SAFETY: an element is a live balancer.
+            for balancer in balancers.filter_map(|raw| unsafe { Balancer::from_ptr(raw) }) {
+                if let Some(locked) = balancer.lock() {
+                    // SAFETY: a live server and its configuration.
+                    unsafe { locked.sync_in(server, conf) };
+                }
+                let members: Vec<_> = balancer.members().filter(|m| m.is_ajp()).collect();
+                if members.is_empty() {
+                    continue;
+                }
+                let name = picture.note(balancer);
+                for member in members {
+                    picture.add(&mut places, &view, member, Some(&name));
+                }
+            }
+            // SAFETY: mod_proxy's array of workers, which does not change while it serves.
+            let plain = unsafe { server_conf::elements::<sys::proxy_worker>((*conf).workers) };
+            // SAFETY: an element is a live worker.
+            for worker in plain.filter_map(|raw| unsafe { Worker::added(raw) }) {
+                if worker.is_ajp() {
+                    picture.add(&mut places, &view, worker, None);
+                }
+            }
+        }
+        picture
+    }
+
+    /// Takes a balancer in, unless one of its name is there; gives the name without the scheme.
+    fn note(&mut self, balancer: Balancer) -> String {
+        let name = text(&balancer.name());
+        let name = name.strip_prefix("balancer://").unwrap_or(&name).to_owned();
+        if !self.balancers.iter().any(|known| known.name == name) {
+            self.balancers.push(crate::status::Balancer {
+                name: name.clone(),
+                method: text(&balancer.method()),
+                sticky: balancer.sticky().map(|sticky| text(&sticky.cookie)),
+                members: Vec::new(),
+            });
+        }
+        name
+    }
+
+    fn add(
+        &mut self,
+        places: &mut HashMap<MemberKey, usize>,
+        view: &View<'_>,
+        worker: Worker,
+        balancer: Option<&str>,
+    ) {
+        let key = worker.key();
+        let at = *places.entry(key).or_insert(self.seen.len());
+        match self.seen.get_mut(at) {
+            Some(seen) if seen.workers.iter().any(|known| known.id() == worker.id()) => {}
+            Some(seen) => seen.workers.push(worker),
+            None => {
+                let member = view.member(worker, key, balancer);
+                self.seen.push(Seen { key, member, workers: vec![worker] });
+            }
+        }
+    }
+
+    /// The whole of it, with what has been counted.
+    pub(crate) fn snapshot(self, request: Request<'_>, child: &Child, since_ms: u64) -> Snapshot {
+        let table = child.counting().map(|counting| counting.table());
+        let mut snapshot = Snapshot {
+            server: text(request.server_name()),
+            now_ms: self.now_ms,
+            since_ms: since_ms.min(self.now_ms),
+            children: table.as_ref().map_or(0, StatsTable::children),
+            balancers: self.balancers,
+            ..Snapshot::default()
+        };
+        let mut names: Vec<String> = Vec::new();
+        for Seen { key, mut member, .. } in self.seen {
+            if let Some(table) = &table {
+                member.figures = table.member_figures(key);
+                member.reset_ms = table.member_reset_ms(key).map(|ms| ms.min(self.now_ms));
+            }
+            names.push(member.pool.clone());
+            let name = member.balancer.as_deref();
+            match snapshot.balancers.iter_mut().find(|known| Some(&*known.name) == name) {
+                Some(balancer) => balancer.members.push(member),
+                None => snapshot.workers.push(member),
+            }
+        }
+        // Those that no worker names any more, or that a ProxyRemote has.
+        let known: Vec<String> = table.as_ref().map(StatsTable::pool_names).unwrap_or_default();
+        let mut said = HashSet::new();
+        snapshot.pools = names
+            .into_iter()
+            .chain(known)
+            .filter(|name| said.insert(name.clone()))
+            .map(|name| {
+                let figures = table.as_ref().map(|table| table.pool_figures(&name));
+                let dials_in = child.reverse_of(&name).map(|reverse| DialsIn {
+                    at: reverse.to_string(),
+                    queue: reverse
+                        .listener()
+                        .and_then(|socket| reverse_listeners::queue(socket.as_fd())),
+                });
+                Pool { name, dials_in, figures: figures.unwrap_or_default() }
+            })
+            .collect();
+        snapshot
+    }
+}
+
+/// Whose workers are looked at.
+struct View<'c> {
+    server: *mut sys::server_rec,
+    conf: *mut sys::proxy_server_conf,
+    child: &'c Child,
+    now_ms: u64,
+}
+
+impl View<'_> {
+    fn member(&self, worker: Worker, key: MemberKey, balancer: Option<&str>) -> Member {
+        let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
+        let standing = worker.standing();
+        let (name, host) = (text(&worker.name()), text(&worker.host()));
+        let socket = worker.socket_path().as_deref().map(text);
+        let port = worker.port();
+        // SAFETY: configuration of a live server; the view ends here.
+        let configured = unsafe { Configured::new(worker, self.conf, self.server, &settings) };
+        let pool = if worker.has_fixed_address() {
+            Backend::name_of(&configured.key(host.as_bytes(), port, None))
+        } else {
+            name.clone()
+        };
+        // Workers that differ in the socket alone have the same name.
+        let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
+        let state = state(worker.status());
+        // Later than now: the clock was set back. The next request takes it for now as well.
+        let error_us = standing.error_us.min(self.now_ms.saturating_mul(1000));
+        let error_ms = (error_us > 0).then_some(error_us / 1000);
+        let due_ms = error_us.saturating_add(standing.retry_us) / 1000;
+        Member {
+            balancer: balancer.map(str::to_owned),
+            endpoint: Endpoint { host, port, socket },
+            route: worker.route().as_deref().map(text),
+            redirect: worker.redirect().as_deref().map(text),
+            domain: settings.domain,
+            pool,
+            activation: worker.status().activation(),
+            state,
+            role: worker.status().role(),
+            lbset: worker.lbset(),
+            lbfactor: standing.lbfactor,
+            elected: standing.elected,
+            busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
+            recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
+            error_ms: error_ms.filter(|_| state == State::Error),
+            busy_limit: settings.busy_limit,
+            url,
+            ..Member::default()
+        }
+    }
+}
+
+fn state(status: WorkerStatus) -> State {
+    match status {
+        _ if status.has(WorkerStatus::HC_FAIL) => State::HealthCheckFailed,
+        _ if status.has(WorkerStatus::IN_ERROR) => State::Error,
+        _ if !status.has(WorkerStatus::INITIALIZED) => State::Unknown,
+        _ => State::Ok,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The child that serves a request, and its main server's configuration.
+pub(crate) fn at_home() -> Option<(*mut sys::server_rec, &'static ServerConfig, &'static Arc<Child>)>
+{
+    // SAFETY: httpd's main server, set before any child exists and constant in a child.
+    let main = unsafe { (&raw const sys::ap_server_conf).read() };
+    if main.is_null() {
+        return None;
+    }
+    // SAFETY: live as long as the child.
+    let config = unsafe { ServerConfig::of(main) }?;
+    Some((main, config, config.child.get()?))
+}
