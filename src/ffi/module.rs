@@ -3,8 +3,9 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use crate::ffi::apr::buckets;
+use crate::ffi::balancing::hook_args::Places;
 use crate::ffi::balancing::lbmethod;
-use crate::ffi::balancing::pre_request::{self, Places};
+use crate::ffi::balancing::pre_request;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
@@ -12,11 +13,10 @@ use crate::ffi::request::canon;
 use crate::ffi::request::handler;
 use crate::ffi::request::hcheck_cping;
 use crate::ffi::startup::balancer_settings;
+use crate::ffi::startup::child_end;
+use crate::ffi::startup::directives;
 use crate::ffi::startup::lifecycle;
-use crate::ffi::startup::reverse_listeners;
-use crate::ffi::state::attribute_config;
 use crate::ffi::state::member_marks;
-use crate::ffi::state::server_state;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::status_page;
 use crate::ffi::sys;
@@ -44,11 +44,6 @@ pub static mut proxy_ajp_module: sys::module = sys::module {
     register_hooks: Some(register_hooks),
     flags: 0,
 };
-
-/// The record's address, for httpd's functions that take a module.
-pub(crate) fn record() -> *mut sys::module {
-    &raw mut proxy_ajp_module
-}
 
 static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
     check_config: Some(check_config),
@@ -142,7 +137,7 @@ unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_i
 
 unsafe extern "C" fn child_ended(server: *mut sys::server_rec, pid: c_int) {
     // SAFETY: httpd passes its main server, in the parent.
-    guard((), || unsafe { lifecycle::child_ended(server, pid) })
+    guard((), || unsafe { child_end::child_ended(server, pid) })
 }
 
 unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {
@@ -213,7 +208,7 @@ unsafe extern "C" fn worker_param(
 ) -> *const c_char {
     // SAFETY: mod_proxy passes its configuration pool, server and worker, and two strings.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        server_state::worker_param(pool, server, worker, key, value)
+        directives::worker_param(pool, server, worker, key, value)
     })
 }
 
@@ -226,7 +221,7 @@ unsafe extern "C" fn edit_line(
     // SAFETY: the shim passes httpd's configuration pool and server, a line of its configuration,
     // and a place of its own.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        server_state::edit_line(pool, server, &*line, &mut *edited)
+        directives::edit_line(pool, server, &*line, &mut *edited)
     })
 }
 
@@ -237,7 +232,7 @@ unsafe extern "C" fn maintain(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool, its main server, and a string.
     guard(c"ProxyAjpMaintain: internal error".as_ptr(), || unsafe {
-        server_state::maintain(pool, server, value)
+        directives::maintain(pool, server, value)
     })
 }
 
@@ -248,7 +243,7 @@ unsafe extern "C" fn reverse(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool, a server of its, and a string.
     guard(c"ProxyAjpReverse: internal error".as_ptr(), || unsafe {
-        reverse_listeners::add(pool, server, arguments)
+        directives::reverse(pool, server, arguments)
     })
 }
 
@@ -261,7 +256,7 @@ unsafe extern "C" fn env_var(
     // SAFETY: the shim passes httpd's configuration pool, a server of its, a string, and another one
     // or null.
     guard(c"ProxyAjpEnvVar: internal error".as_ptr(), || unsafe {
-        attribute_config::env_var(pool, server, name, value)
+        directives::env_var(pool, server, name, value)
     })
 }
 
@@ -272,7 +267,7 @@ unsafe extern "C" fn cert_chain(
 ) -> *const c_char {
     // SAFETY: the shim passes httpd's configuration pool and a server of its.
     guard(c"ProxyAjpCertChain: internal error".as_ptr(), || unsafe {
-        attribute_config::cert_chain(pool, server, on != 0)
+        directives::cert_chain(pool, server, on != 0)
     })
 }
 

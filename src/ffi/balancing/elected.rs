@@ -2,7 +2,8 @@
 
 use std::ffi::c_int;
 
-use crate::ffi::balancing::pre_request::{Places, Session};
+use crate::ffi::balancing::hook_args::Places;
+use crate::ffi::balancing::session::Session;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;

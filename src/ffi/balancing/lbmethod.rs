@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
-use crate::ffi::balancing::pre_request::{forced_route, ignores_session, is_known};
+use crate::ffi::balancing::session::{forced_route, ignores_session, is_known};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::clock;

@@ -11,33 +11,28 @@
 //! What it does then is what `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
 //! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::c_int;
 use std::sync::Arc;
 
 use crate::backend::WarningKind;
 use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus};
-use crate::ffi::apr::pool;
+use crate::ffi::apr::text;
+use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
+use crate::ffi::balancing::hook_args::Places;
+use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::request::outcome;
 use crate::ffi::state::first_piece;
 use crate::ffi::state::member_marks;
-use crate::ffi::state::probe_guard::{self, BodyIsMissing};
+use crate::ffi::state::probe::{self, BodyIsMissing};
 use crate::ffi::state::request_state::Kept;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
-
-/// mod_proxy's arguments of the hook. Places to read and to write.
-pub(crate) struct Places {
-    pub(crate) worker: *mut *mut sys::proxy_worker,
-    pub(crate) balancer: *mut *mut sys::proxy_balancer,
-    pub(crate) url: *mut *mut c_char,
-}
 
 /// Chooses a member; declines where mod_proxy_balancer is to.
 ///
@@ -50,7 +45,7 @@ pub(crate) unsafe fn pre_request(
 ) -> c_int {
     member_marks::settle(request);
     // SAFETY: as the caller promises; a string of the request's pool.
-    let url = unsafe { pool::bytes(*places.url) }.unwrap_or(b"");
+    let url = unsafe { text::bytes(*places.url) }.unwrap_or(b"");
     // SAFETY: as the caller promises; null or a balancer, which outlives the request.
     let balancer = unsafe {
         if (*places.balancer).is_null() && is_balancer(url) {
@@ -103,7 +98,9 @@ pub(crate) unsafe fn pre_request(
                         *places.worker = std::ptr::null_mut();
                         *places.balancer = std::ptr::null_mut();
                     }
-                    return outcome::client_failed_before_election(request, child, member, error);
+                    return client_failure::client_failed_before_election(
+                        request, child, member, error,
+                    );
                 }
             },
         }
@@ -133,66 +130,6 @@ pub(crate) unsafe fn pre_request(
             sys::HTTP_SERVICE_UNAVAILABLE as c_int
         }
     }
-}
-
-/// The route that the environment names for this request (`ajp-route`).
-pub(crate) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
-    word(request, c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty())
-}
-
-/// Does the environment say that the session is not to be looked at (`ajp-sticky-ignore`)?
-pub(crate) fn ignores_session(request: Request<'_>) -> bool {
-    word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
-}
-
-/// A word of the environment, by our name or by mod_jk's.
-fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
-    let environment = request.environment();
-    environment.get(ours).or_else(|| environment.get(jk))
-}
-
-/// The client's sessions, and where the request says so.
-pub(crate) struct Session {
-    /// Never empty. Those that are a member's, else the first.
-    pub(crate) routes: Vec<Vec<u8>>,
-    /// What mod_proxy_balancer calls the sticky parameter.
-    pub(crate) named_by: Vec<u8>,
-}
-
-fn session(
-    request: Request<'_>,
-    balancer: Balancer,
-    child: &Child,
-    url: &[u8],
-    ignored: bool,
-) -> Option<Session> {
-    if let Some(route) = forced_route(request) {
-        return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
-    }
-    if ignored {
-        return None;
-    }
-    let cookies = request.headers_in().get(c"Cookie");
-    // Most requests without a session have no cookie either, and none needs the names then.
-    if cookies.is_none() && !url.contains(&b'=') {
-        return None;
-    }
-    let sticky = balancer.sticky()?;
-    let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
-    let first = all.first()?.clone();
-    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
-    let mut routes: Vec<_> = all.into_iter().filter(is_known).collect();
-    if routes.is_empty() {
-        routes.push(first);
-    }
-    let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
-    let named_by = if is_in_url { sticky.path } else { sticky.cookie };
-    Some(Session { routes, named_by })
-}
-
-/// Is it the route of a member, usable or not?
-pub(crate) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
-    balancer.members().any(|member| member.has_route(route))
 }
 
 /// The members of a balancer, as an election asks about them.
@@ -299,7 +236,7 @@ fn elect(
                 return Ok(Elected::Member(member));
             }
             Step::Probe(place) => Answer::Granted(match member(place) {
-                Some(member) => probe_guard::begin(request, member, child)?,
+                Some(member) => probe::begin(request, member, child)?,
                 None => false,
             }),
             Step::Retry(place) => {
@@ -334,20 +271,4 @@ fn settle_error_times(balancer: Balancer) {
 fn is_balancer(url: &[u8]) -> bool {
     const SCHEME: &[u8] = b"balancer://";
     url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
-}
-
-/// A flag of the environment: set is on, but for the words that say no.
-fn is_on(value: &[u8]) -> bool {
-    !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_is_on_unless_it_says_no() {
-        assert!(is_on(b"1") && is_on(b"On"));
-        assert!(!is_on(b"0") && !is_on(b"OFF") && !is_on(b""));
-    }
 }

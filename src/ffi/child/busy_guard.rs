@@ -14,9 +14,7 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::sys;
 use crate::shared::MemberKey;
 
 /// A request that mod_proxy counts on a member; dropped with the request's pool, as that count is.
@@ -39,32 +37,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Some(state) = self.child.member_state(self.key) {
             state.let_go();
-        }
-    }
-}
-
-/// In the parent: a dead child held the member with `count` requests.
-///
-/// Virtual hosts that each define the same balancer with the same member have one key for it: the
-/// first that is busy is taken for the one. A member that was added at run time is not known to the
-/// parent, and keeps what the child has left.
-///
-/// # Safety
-/// `main` is httpd's main server; this is its main thread, in the parent.
-pub(crate) unsafe fn take_back(main: *mut sys::server_rec, key: MemberKey, count: u32) {
-    let mut left = count;
-    // SAFETY: as the caller promises; the parent changes none of these lists while it serves.
-    for conf in unsafe { server_conf::servers(main) }
-        // SAFETY: a live server.
-        .filter_map(|server| unsafe { server_conf::proxy_conf(server) })
-    {
-        // SAFETY: as above.
-        for raw in unsafe { server_conf::workers(conf) } {
-            // SAFETY: a live worker of mod_proxy's.
-            let worker = unsafe { Worker::from_ptr(raw) };
-            if worker.is_member() && worker.is_ajp() && worker.key() == key {
-                left -= worker.take_off_busy(left);
-            }
         }
     }
 }

@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, BackendKey, Housekeeper, Next, Pass, Reverse, Upkeep};
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::reverse_sockets;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::mod_proxy::worker_settings::Configured;
-use crate::ffi::startup::reverse_listeners;
-use crate::ffi::state::server_state::WorkerId;
 use crate::ffi::sys;
 
 /// One worker as one server uses it.
@@ -258,8 +258,8 @@ fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> 
 /// away.
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
     // SAFETY: the main server lives as long as the child.
-    unsafe { reverse_listeners::find_port(*server, reverse) };
-    let queue = reverse.listener().and_then(|listener| reverse_listeners::queue(listener.as_fd()));
+    unsafe { reverse_sockets::find_port(*server, reverse) };
+    let queue = reverse.listener().and_then(|listener| reverse_sockets::queue(listener.as_fd()));
     let is_its = |backend: &&Arc<Backend>| {
         backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
     };
@@ -269,7 +269,7 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
         backend.take_in(found);
     }
     // SAFETY: as above.
-    unsafe { reverse_listeners::report(*server, reverse) };
+    unsafe { reverse_sockets::report(*server, reverse) };
 }
 
 fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &Pass) {

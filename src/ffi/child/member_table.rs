@@ -6,15 +6,18 @@
 //! together with their old configuration, until the last of them ends.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::ffi::apr::pool::{self, Pool};
+use crate::ffi::apr::array;
+use crate::ffi::apr::pool::Pool;
+use crate::ffi::apr::text;
+use crate::ffi::httpd::server;
+use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::{Worker, balancer_name};
-use crate::ffi::request::canon::is_ajp;
 use crate::ffi::sys;
 use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
 
@@ -74,7 +77,7 @@ impl SharedMemory {
         let status =
             unsafe { sys::apr_shm_create(&raw mut shm, bytes, std::ptr::null(), pconf.as_ptr()) };
         if status != sys::APR_SUCCESS as c_int {
-            return Err(fail(status_text(status)));
+            return Err(fail(text::of_status(status)));
         }
         // SAFETY: just made.
         let base: *mut c_void = unsafe { sys::apr_shm_baseaddr_get(shm) };
@@ -192,15 +195,15 @@ unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
     let mut workers = HashSet::new();
     let mut growth = HashMap::new();
     // SAFETY: as the caller promises.
-    for conf in unsafe { server_conf::servers(server) }
+    for conf in unsafe { server::servers(server) }
         // SAFETY: a live server.
         .filter_map(|server| unsafe { server_conf::proxy_conf(server) })
     {
         // SAFETY: mod_proxy's configuration of a server; its arrays hold what is said here.
         let (plain, balancers) = unsafe {
             (
-                server_conf::elements::<sys::proxy_worker>((*conf).workers),
-                server_conf::elements::<sys::proxy_balancer>((*conf).balancers),
+                array::elements::<sys::proxy_worker>((*conf).workers),
+                array::elements::<sys::proxy_balancer>((*conf).balancers),
             )
         };
         // SAFETY: an element is a live worker.
@@ -208,7 +211,7 @@ unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
         for balancer in balancers {
             // SAFETY: a live balancer, whose array holds pointers to its live members.
             let (members, most, name) = unsafe {
-                let members = server_conf::elements::<*mut sys::proxy_worker>((*balancer).workers);
+                let members = array::elements::<*mut sys::proxy_worker>((*balancer).workers);
                 (members, (*balancer).max_workers, balancer_name(balancer))
             };
             let most = usize::try_from(most).unwrap_or(0);
@@ -240,15 +243,6 @@ fn most_children() -> usize {
     // SAFETY: writes one number. The MPM has read its configuration.
     unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) };
     2 * usize::try_from(limit).unwrap_or(0).max(1)
-}
-
-fn status_text(status: sys::apr_status_t) -> String {
-    let mut text: [c_char; 200] = [0; 200];
-    // SAFETY: the buffer has the length that is said; APR terminates what it writes.
-    let text = unsafe {
-        pool::bytes(sys::apr_strerror(status, text.as_mut_ptr(), text.len() as sys::apr_size_t))
-    };
-    String::from_utf8_lossy(text.unwrap_or(b"")).into_owned()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 pub(crate) mod clock;
 pub(crate) mod listening_sockets;
 pub(crate) mod log;
+pub(crate) mod module_record;
 pub(crate) mod patience;
 pub(crate) mod request;
 pub(crate) mod request_body;
+pub(crate) mod server;

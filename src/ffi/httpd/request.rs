@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use crate::ffi::apr::pool::{self, Pool, Table};
-use crate::ffi::mod_proxy::server_conf;
-use crate::ffi::module;
+use crate::ffi::apr::array;
+use crate::ffi::apr::pool::Pool;
+use crate::ffi::apr::table::Table;
+use crate::ffi::apr::text;
+use crate::ffi::httpd::module_record;
 use crate::ffi::sys;
 
 /// The request of one hook call: reads a field at a time, never holds a reference to the record.
@@ -57,7 +59,7 @@ impl<'r> Request<'r> {
     /// The host that it is for, without port; empty where the client names none.
     pub(crate) fn host(self) -> &'r [u8] {
         // SAFETY: null or a string of the request's pool.
-        unsafe { pool::bytes((*self.as_ptr()).hostname) }.unwrap_or(b"")
+        unsafe { text::bytes((*self.as_ptr()).hostname) }.unwrap_or(b"")
     }
 
     /// The names that its server has by ServerName and, without a wildcard, ServerAlias.
@@ -66,11 +68,11 @@ impl<'r> Request<'r> {
         // request; the array does not change while httpd serves.
         unsafe {
             let server = self.server();
-            let aliases = server_conf::elements::<*const c_char>((*server).names);
+            let aliases = array::elements::<*const c_char>((*server).names);
             let own: *const c_char = (*server).server_hostname;
             std::iter::once(own)
                 .chain(aliases.map(|alias| *alias))
-                .filter_map(|name| pool::bytes(name))
+                .filter_map(|name| text::bytes(name))
         }
     }
 
@@ -81,7 +83,7 @@ impl<'r> Request<'r> {
         // With two, a browser would take what follows for a host.
         let path = self.pool().concat(&[b"/", &path[slashes..]]);
         // SAFETY: the request's own pool; a string of it, and the result is one.
-        unsafe { pool::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }
+        unsafe { text::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }
             .unwrap_or(b"/")
     }
 
@@ -95,7 +97,7 @@ impl<'r> Request<'r> {
     /// The path of its URL, as the client asked for it.
     pub(crate) fn uri(self) -> &'r [u8] {
         // SAFETY: a string of the request's pool.
-        unsafe { pool::bytes((*self.as_ptr()).uri) }.unwrap_or(b"/")
+        unsafe { text::bytes((*self.as_ptr()).uri) }.unwrap_or(b"/")
     }
 
     /// Says what kind of content the response has.
@@ -161,7 +163,7 @@ impl<'r> Request<'r> {
 
     pub(crate) fn method(self) -> &'r [u8] {
         // SAFETY: a string of the request's pool.
-        unsafe { pool::bytes((*self.as_ptr()).method) }.unwrap_or(b"GET")
+        unsafe { text::bytes((*self.as_ptr()).method) }.unwrap_or(b"GET")
     }
 
     /// The client asked with HEAD (or this is a subrequest of such a request).
@@ -172,19 +174,19 @@ impl<'r> Request<'r> {
 
     pub(crate) fn protocol(self) -> &'r [u8] {
         // SAFETY: a string of the request's pool.
-        unsafe { pool::bytes((*self.as_ptr()).protocol) }.unwrap_or(b"HTTP/1.1")
+        unsafe { text::bytes((*self.as_ptr()).protocol) }.unwrap_or(b"HTTP/1.1")
     }
 
     /// The query string of the client's request.
     pub(crate) fn args(self) -> Option<&'r [u8]> {
         // SAFETY: a string of the request's pool, or null.
-        unsafe { pool::bytes((*self.as_ptr()).args) }
+        unsafe { text::bytes((*self.as_ptr()).args) }
     }
 
     /// What the request has been translated to: `proxy:` and a URL.
     pub(crate) fn filename(self) -> &'r [u8] {
         // SAFETY: a string of the request's pool, or null.
-        unsafe { pool::bytes((*self.as_ptr()).filename) }.unwrap_or(b"")
+        unsafe { text::bytes((*self.as_ptr()).filename) }.unwrap_or(b"")
     }
 
     pub(crate) fn set_filename(self, filename: *mut c_char) {
@@ -194,12 +196,12 @@ impl<'r> Request<'r> {
 
     pub(crate) fn user(self) -> Option<&'r [u8]> {
         // SAFETY: a string of the request's pool, or null.
-        unsafe { pool::bytes((*self.as_ptr()).user) }
+        unsafe { text::bytes((*self.as_ptr()).user) }
     }
 
     pub(crate) fn auth_type(self) -> Option<&'r [u8]> {
         // SAFETY: a string of the request's pool, or null.
-        unsafe { pool::bytes((*self.as_ptr()).ap_auth_type) }
+        unsafe { text::bytes((*self.as_ptr()).ap_auth_type) }
     }
 
     /// The client, as mod_remoteip sees it.
@@ -209,7 +211,7 @@ impl<'r> Request<'r> {
             let r = self.as_ptr();
             let address = (*r).useragent_addr;
             Peer {
-                ip: pool::bytes((*r).useragent_ip).unwrap_or(b""),
+                ip: text::bytes((*r).useragent_ip).unwrap_or(b""),
                 port: if address.is_null() { 0 } else { (*address).port },
             }
         }
@@ -222,7 +224,7 @@ impl<'r> Request<'r> {
             let c = self.connection();
             let address = (*c).local_addr;
             Peer {
-                ip: pool::bytes((*c).local_ip).unwrap_or(b""),
+                ip: text::bytes((*c).local_ip).unwrap_or(b""),
                 port: if address.is_null() { 0 } else { (*address).port },
             }
         }
@@ -232,7 +234,7 @@ impl<'r> Request<'r> {
     pub(crate) fn remote_host(self) -> Option<&'r [u8]> {
         // SAFETY: the request is live; the result is a string of the connection's pool, or null.
         unsafe {
-            pool::bytes(sys::ap_get_useragent_host(
+            text::bytes(sys::ap_get_useragent_host(
                 self.as_ptr(),
                 sys::REMOTE_HOST as c_int,
                 std::ptr::null_mut(),
@@ -243,7 +245,7 @@ impl<'r> Request<'r> {
     /// The name of the server as the client or UseCanonicalName says it.
     pub(crate) fn server_name(self) -> &'r [u8] {
         // SAFETY: the request is live; the result is a string of its pool or of its server.
-        unsafe { pool::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
+        unsafe { text::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
     }
 
     /// Did the client come by TLS?
@@ -257,7 +259,7 @@ impl<'r> Request<'r> {
         // SAFETY: all records are live; the result is a string of the request's pool, or null.
         let value = unsafe {
             let r = self.as_ptr();
-            pool::bytes(sys::ap_ssl_var_lookup(
+            text::bytes(sys::ap_ssl_var_lookup(
                 (*r).pool,
                 (*r).server,
                 (*r).connection,
@@ -284,7 +286,7 @@ impl<'r> Request<'r> {
             all
         });
         // SAFETY: a copy in the request's pool, which lives as long as the request.
-        unsafe { pool::bytes(self.pool().copy(&all)) }
+        unsafe { text::bytes(self.pool().copy(&all)) }
     }
 
     /// A variable of the request's environment, else what CGI programs get (REMOTE_ADDR, HTTP_... and
@@ -389,14 +391,20 @@ impl<'r> Request<'r> {
     /// What this module keeps with the request: null until [`keep`](Self::keep).
     pub(crate) fn kept(self) -> *mut c_void {
         // SAFETY: request_config exists for the whole life of the request.
-        unsafe { sys::ap_get_module_config((*self.as_ptr()).request_config, module::record()) }
+        unsafe {
+            sys::ap_get_module_config((*self.as_ptr()).request_config, module_record::record())
+        }
     }
 
     /// Keeps a pointer with the request.
     pub(crate) fn keep(self, value: *mut c_void) {
         // SAFETY: as in `kept`.
         unsafe {
-            sys::ap_set_module_config((*self.as_ptr()).request_config, module::record(), value);
+            sys::ap_set_module_config(
+                (*self.as_ptr()).request_config,
+                module_record::record(),
+                value,
+            );
         }
     }
 }

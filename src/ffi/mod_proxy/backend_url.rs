@@ -4,9 +4,8 @@ use std::ffi::c_char;
 
 use memchr::memchr;
 
-use crate::ffi::apr::pool;
+use crate::ffi::apr::text;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::request::canon::{DEFAULT_PORT, SCHEME};
 use crate::ffi::sys;
 use crate::protocol::digits;
 
@@ -26,7 +25,7 @@ impl<'r> Uri<'r> {
     /// `url` is a string that lives as long as the request.
     pub(crate) unsafe fn of(request: Request<'r>, url: *const c_char) -> Option<Self> {
         // SAFETY: as the caller promises.
-        unsafe { Self::plain(pool::bytes(url)?).or_else(|| Self::parse(request, url)) }
+        unsafe { Self::plain(text::bytes(url)?).or_else(|| Self::parse(request, url)) }
     }
 
     /// `ajp://host:port/path?query` and no more, as `canon` writes it: names, IPv4, and
@@ -66,10 +65,10 @@ impl<'r> Uri<'r> {
         // SAFETY: null, or strings of the request's pool.
         unsafe {
             Some(Self {
-                host: pool::bytes(uri.hostname).filter(|host| !host.is_empty())?,
+                host: text::bytes(uri.hostname).filter(|host| !host.is_empty())?,
                 port: if uri.port == 0 { DEFAULT_PORT } else { uri.port },
-                path: pool::bytes(uri.path).unwrap_or(b"/"),
-                query: pool::bytes(uri.query),
+                path: text::bytes(uri.path).unwrap_or(b"/"),
+                query: text::bytes(uri.query),
             })
         }
     }
@@ -78,6 +77,17 @@ impl<'r> Uri<'r> {
 fn port_of(text: &[u8]) -> Option<u16> {
     u16::try_from(digits(text)?).ok().filter(|port| *port > 0)
 }
+
+/// Is this a URL of ours?
+pub(crate) fn is_ajp(url: &[u8]) -> bool {
+    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
+/// What a URL of ours begins with.
+pub(crate) const SCHEME: &[u8] = b"ajp:";
+
+/// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
+pub(crate) const DEFAULT_PORT: u16 = 8009;
 
 #[cfg(test)]
 mod tests {
@@ -123,5 +133,12 @@ mod tests {
         ] {
             assert_eq!(Uri::plain(url.as_bytes()), None, "{url}");
         }
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        assert!(is_ajp(b"AJP://host/"));
+        assert!(!is_ajp(b"ajps://host/"));
+        assert!(!is_ajp(b"aj"));
     }
 }

@@ -5,9 +5,9 @@
 use std::ptr::NonNull;
 
 use crate::balance::Sticky;
+use crate::ffi::apr::array;
 use crate::ffi::apr::shared_text::Text;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 
@@ -24,6 +24,12 @@ impl Balancer {
     /// `raw` is a balancer of mod_proxy's that outlives the use of this view.
     pub(crate) unsafe fn from_ptr(raw: *mut sys::proxy_balancer) -> Option<Self> {
         NonNull::new(raw).map(Self)
+    }
+
+    /// The balancer that a worker is a member of.
+    pub(crate) fn of(worker: Worker) -> Option<Self> {
+        // SAFETY: null, or a balancer that lives as long as its member.
+        unsafe { Self::from_ptr((*worker.as_ptr()).balancer) }
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::proxy_balancer {
@@ -45,7 +51,7 @@ impl Balancer {
     pub(crate) fn members(self) -> impl Iterator<Item = Worker> {
         // SAFETY: the array is live; members are added at its end alone, to memory that stays.
         let members =
-            unsafe { server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
+            unsafe { array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
         // SAFETY: below the number of elements when it was read; members outlive requests.
         members.filter_map(|member| unsafe { Worker::added(*member) })
     }
@@ -53,14 +59,14 @@ impl Balancer {
     /// How many members there are, one that is just being added among them.
     pub(crate) fn count(self) -> usize {
         // SAFETY: the array is live; members are added at its end alone, to memory that stays.
-        unsafe { server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
+        unsafe { array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
     }
 
     /// The member at this place; `None` while it is being added.
     pub(crate) fn member(self, place: usize) -> Option<Worker> {
         // SAFETY: as in `members`.
         unsafe {
-            let mut all = server_conf::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers);
+            let mut all = array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers);
             Worker::added(*all.nth(place)?)
         }
     }

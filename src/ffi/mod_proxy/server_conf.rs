@@ -1,20 +1,7 @@
-//! Going through httpd's servers and mod_proxy's workers.
+//! mod_proxy's configuration of a server, and the workers in it.
 
-use std::sync::atomic::{Ordering, fence};
-
+use crate::ffi::apr::array::elements;
 use crate::ffi::sys;
-
-/// `main` and every virtual host.
-///
-/// # Safety
-/// `main` is httpd's main server (or null), and no server is added or taken away meanwhile.
-pub(crate) unsafe fn servers(
-    main: *mut sys::server_rec,
-) -> impl Iterator<Item = *mut sys::server_rec> {
-    let live = |server: *mut sys::server_rec| (!server.is_null()).then_some(server);
-    // SAFETY: a live server of httpd's list.
-    std::iter::successors(live(main), move |server| live(unsafe { (**server).next }))
-}
 
 /// mod_proxy's configuration of a server; `None` where it has none.
 ///
@@ -43,33 +30,4 @@ pub(crate) unsafe fn workers(conf: *const sys::proxy_server_conf) -> Vec<*mut sy
         found.retain(|worker| !worker.is_null() && !(**worker).s.is_null());
         found
     }
-}
-
-/// The places of an array's elements.
-///
-/// # Race
-/// mod_proxy adds a member to a balancer at run time under a lock that not every reader holds
-/// (`ap_proxy_sync_balancer`). It moves the elements to a larger place first, leaving the old one as it
-/// was, and counts the new one last. So the count is read before the place: an old count goes with
-/// either place, and a new one only with the new place.
-///
-/// # Safety
-/// `array` is null or a live array of `T` to which elements may be added, and from which none is
-/// taken, while the result is in use.
-pub(crate) unsafe fn elements<T>(
-    array: *const sys::apr_array_header_t,
-) -> impl ExactSizeIterator<Item = *mut T> {
-    let (first, count) = if array.is_null() {
-        (std::ptr::null_mut(), 0)
-    } else {
-        // SAFETY: live, as the caller promises; plain words.
-        unsafe {
-            let count = (&raw const (*array).nelts).read_volatile();
-            fence(Ordering::Acquire);
-            let first = (&raw const (*array).elts).read_volatile().cast::<T>();
-            (first, usize::try_from(count).unwrap_or(0))
-        }
-    };
-    // SAFETY: below the number of elements.
-    (0..count).map(move |at| unsafe { first.add(at) })
 }

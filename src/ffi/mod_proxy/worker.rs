@@ -12,9 +12,8 @@ use crate::balance::WorkerStatus;
 use crate::ffi::apr::shared_text::{
     BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text,
 };
-use crate::ffi::mod_proxy::balancer::Balancer;
-use crate::ffi::request::canon::DEFAULT_PORT;
-use crate::ffi::state::server_state::WorkerId;
+use crate::ffi::mod_proxy::backend_url::DEFAULT_PORT;
+use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::sys;
 use crate::pool::{Limits, Wait};
 use crate::protocol::PacketSize;
@@ -160,12 +159,6 @@ impl Worker {
                 retry_us: u64::try_from((*s).retry).unwrap_or(0),
             }
         }
-    }
-
-    /// The balancer it is a member of.
-    pub(crate) fn balancer(self) -> Option<Balancer> {
-        // SAFETY: null, or a balancer that lives as long as its member.
-        unsafe { Balancer::from_ptr((*self.as_ptr()).balancer) }
     }
 
     /// Its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)

@@ -3,7 +3,7 @@
 //! Words in memory shared with other processes, read and written as plainly as mod_proxy does.
 
 use crate::balance::{Load, WorkerStatus};
-use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::apr::array;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 use crate::shared::{LoadFactor, in_error_for};
@@ -39,7 +39,7 @@ impl Worker {
         // end alone, to memory that stays.
         let mut siblings = unsafe {
             let balancer = (*self.as_ptr()).balancer;
-            server_conf::elements::<*mut sys::proxy_worker>((*balancer).workers)
+            array::elements::<*mut sys::proxy_worker>((*balancer).workers)
         };
         siblings.any(|sibling| {
             // SAFETY: below the number of elements when it was read.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::backend::{BackendKey, Bounds, ConnectSettings, Upkeep};
 use crate::balance::Activation;
 use crate::config::WorkerSettings;
-use crate::ffi::apr::pool;
+use crate::ffi::apr::address;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 use crate::net::ConnectOptions;
@@ -123,7 +123,7 @@ impl<'a> Configured<'a> {
             if (*self.conf).source_address_set() == 0 {
                 return None;
             }
-            pool::address((*self.conf).source_address)
+            address::ip((*self.conf).source_address)
         }
     }
 }

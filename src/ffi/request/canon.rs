@@ -4,9 +4,10 @@ use std::ffi::{c_char, c_int};
 use std::fmt;
 
 use crate::backend::WarningKind;
-use crate::ffi::apr::pool;
+use crate::ffi::apr::text;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, SCHEME, is_ajp};
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
@@ -20,7 +21,7 @@ use crate::shared::MemberKey;
 /// `url` is a NUL-terminated string of the request's pool.
 pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     // SAFETY: as the caller promises. The view ends here: netloc writes into the string.
-    if !unsafe { pool::bytes(url) }.is_some_and(is_ajp) {
+    if !unsafe { text::bytes(url) }.is_some_and(is_ajp) {
         return sys::DECLINED;
     }
     // SAFETY: `ajp:` has just been seen there.
@@ -39,15 +40,15 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         )
     };
     // SAFETY: null or a string of the request's pool.
-    if let Some(error) = unsafe { pool::bytes(error) } {
+    if let Some(error) = unsafe { text::bytes(error) } {
         // SAFETY: still a string of the request's pool, whatever netloc made of it.
-        let url = unsafe { pool::bytes(url) }.unwrap_or_default();
+        let url = unsafe { text::bytes(url) }.unwrap_or_default();
         let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
         say(request, format_args!("{url}: {error}"));
         return sys::HTTP_BAD_REQUEST as c_int;
     }
     // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
-    let (Some(host), Some(raw_path)) = (unsafe { (pool::bytes(host), pool::bytes(rest)) }) else {
+    let (Some(host), Some(raw_path)) = (unsafe { (text::bytes(host), text::bytes(rest)) }) else {
         return sys::HTTP_BAD_REQUEST as c_int;
     };
     let notes = request.notes();
@@ -58,7 +59,7 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         (raw_path, request.args())
     } else {
         // SAFETY: the request is live and `rest` a string of its pool; the result is one too.
-        let encoded = unsafe { pool::bytes(sys::ajp_shim_canonenc(request.as_ptr(), rest)) };
+        let encoded = unsafe { text::bytes(sys::ajp_shim_canonenc(request.as_ptr(), rest)) };
         let Some(encoded) = encoded else { return sys::HTTP_BAD_REQUEST as c_int };
         (encoded, request.args())
     };
@@ -101,17 +102,6 @@ fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
     log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);
 }
 
-/// Is this a URL of ours?
-pub(crate) fn is_ajp(url: &[u8]) -> bool {
-    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
-}
-
-/// What a URL of ours begins with.
-pub(crate) const SCHEME: &[u8] = b"ajp:";
-
-/// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
-pub(crate) const DEFAULT_PORT: u16 = 8009;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,12 +114,5 @@ mod tests {
         for good in [&b""[..], b"a=b&c=%20", b"\xc3\xa4~"] {
             assert!(!has_control_or_space(good), "{good:?}");
         }
-    }
-
-    #[test]
-    fn the_scheme_is_read_in_any_case() {
-        assert!(is_ajp(b"AJP://host/"));
-        assert!(!is_ajp(b"ajps://host/"));
-        assert!(!is_ajp(b"aj"));
     }
 }

@@ -6,12 +6,12 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::ffi::apr::buckets;
+use crate::ffi::child::probe_guard::{self, Asking, Found};
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::response::{self, Before};
-use crate::ffi::state::probe_guard::{self, Asking, Found};
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
 use crate::proxy::{BodyPiece, Client, ClientError, Level};

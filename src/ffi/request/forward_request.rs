@@ -3,7 +3,7 @@
 use crate::config::RequestAttributes;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::attribute_config::Sent;
+use crate::ffi::state::server_state::ServerConfig;
 use crate::protocol::{Attribute, EncodeError, ForwardRequest, PacketSize, RequestMethod};
 
 /// The parts of the request that mod_proxy decides.
@@ -34,7 +34,7 @@ pub(crate) fn forward_request(
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
     let secret = secret.as_deref();
-    let sent = Sent::of(request);
+    let sent = ServerConfig::attributes(request);
     let attributes = attributes(request, worker, target, is_tls, remote_port, secret, sent);
     ForwardRequest {
         method: method(request),

@@ -6,30 +6,28 @@ use std::time::Duration;
 
 use crate::backend::WarningKind;
 use crate::config::WorkerSettings;
-use crate::ffi::apr::pool;
+use crate::ffi::apr::text;
 use crate::ffi::child::busy_guard::Held;
-use crate::ffi::child::child_state::Child;
+use crate::ffi::child::probe_guard::Found;
+use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::worker_cache::Known;
 use crate::ffi::guard::{guard, guard_or};
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
+use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::Configured;
-use crate::ffi::request::canon::is_ajp;
+use crate::ffi::request::call::{Call, Refused};
 use crate::ffi::request::client::{self, HttpdClient};
 use crate::ffi::request::proxy_block;
-use crate::ffi::startup::reverse_listeners;
 use crate::ffi::state::member_marks;
-use crate::ffi::state::probe_guard::{self, Found};
+use crate::ffi::state::probe;
 use crate::ffi::state::request_state::{Kept, Upload};
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
 use crate::stats::ErrorReason;
-
-/// A status to answer with, already logged.
-pub(crate) struct Refused(pub(crate) c_int);
 
 /// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
 ///
@@ -60,7 +58,7 @@ pub(crate) unsafe fn guarded(
         // SAFETY: as the caller promises.
         unsafe { handle(request, worker, conf, url, proxy_name, proxy_port) }
     });
-    guard((), || probe_guard::give_up(request, worker));
+    guard((), || probe::give_up(request, worker));
     status
 }
 
@@ -79,7 +77,7 @@ unsafe fn handle(
 ) -> c_int {
     // SAFETY: as the caller promises.
     let (url_text, proxy_name) =
-        unsafe { (pool::bytes(url).unwrap_or(b""), pool::bytes(proxy_name)) };
+        unsafe { (text::bytes(url).unwrap_or(b""), text::bytes(proxy_name)) };
     if !is_ajp(url_text) {
         return sys::DECLINED;
     }
@@ -118,15 +116,6 @@ unsafe fn handle(
     };
     let call = Call { request, worker, conf, child, uri };
     call.run(proxy_name.map(|name| (name, proxy_port))).unwrap_or_else(|Refused(status)| status)
-}
-
-/// One call of the scheme handler.
-pub(crate) struct Call<'r> {
-    pub(crate) request: Request<'r>,
-    pub(crate) worker: Worker,
-    conf: *mut sys::proxy_server_conf,
-    pub(crate) child: &'r Arc<Child>,
-    pub(crate) uri: Uri<'r>,
 }
 
 impl<'r> Call<'r> {
@@ -201,7 +190,7 @@ impl<'r> Call<'r> {
         self.note(kept.attempts, &traffic);
         if let Some(reverse) = backend.reverse() {
             // SAFETY: the request's server is live.
-            unsafe { reverse_listeners::report(request.server(), reverse) };
+            unsafe { reverse_sockets::report(request.server(), reverse) };
         }
         match result {
             Ok(finished) => {

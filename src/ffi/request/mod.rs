@@ -1,5 +1,6 @@
 //! The scheme handler: one request to one worker.
 
+pub(crate) mod call;
 pub(crate) mod canon;
 pub(crate) mod client;
 pub(crate) mod forward_request;

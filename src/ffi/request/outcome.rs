@@ -4,18 +4,14 @@ use std::ffi::{CStr, c_int};
 
 use crate::backend::{AcquireFailure, Backend, WarningKind};
 use crate::config::{StatusFailure, WorkerSettings};
-use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::log;
-use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::request::call::{Call, Refused};
 use crate::ffi::request::client::HttpdClient;
-use crate::ffi::request::handler::{Call, Refused};
 use crate::ffi::state::member_marks;
 use crate::ffi::sys;
 use crate::proxy::{
-    Client, ClientError, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply,
-    Traffic,
+    Client, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply, Traffic,
 };
 use crate::shared::Busy;
 
@@ -232,32 +228,5 @@ impl Call<'_> {
                 failure.phase.words()
             ),
         );
-    }
-}
-
-/// The client has failed before a member was chosen for its request; `member` is the one that could
-/// have been. Gives what the hook returns.
-pub(crate) fn client_failed_before_election(
-    request: Request<'_>,
-    child: &Child,
-    member: Worker,
-    error: ClientError,
-) -> c_int {
-    let failure = Failure::before_connection(error);
-    child.count_refused(member.key(), failure.reason());
-    let outcome = Outcome::of(&failure, false);
-    log::request(
-        request,
-        outcome.level.into(),
-        format_args!("{}, no member was asked", failure.error),
-    );
-    match outcome.reply {
-        Reply::Status(status) | Reply::Elsewhere(status) => status.into(),
-        Reply::Answered => sys::AP_FILTER_ERROR,
-        Reply::Nothing | Reply::Cut => {
-            // For the access log alone.
-            request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
-            sys::DONE
-        }
     }
 }

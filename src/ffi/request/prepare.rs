@@ -3,32 +3,11 @@
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::httpd::request::Request;
-use crate::ffi::httpd::request_body::Body;
+use crate::ffi::request::call::{Call, Refused};
 use crate::ffi::request::forward_request::{self, Target};
-use crate::ffi::request::handler::{Call, Refused};
 use crate::ffi::state::request_state::Upload;
-use crate::proxy::{Prepared, RequestError, body_of};
+use crate::proxy::{Prepared, RequestError};
 use crate::stats::ErrorReason;
-
-impl Upload {
-    /// How the request announces its body. An error page of httpd's own has none, though it has
-    /// inherited the client's headers.
-    pub(crate) fn of(request: Request<'_>) -> Result<Self, RequestError> {
-        let headers = request.headers_in();
-        let (kind, announced) = if request.is_error_document() {
-            (RequestBody::None, 0)
-        } else {
-            let coding = headers.get(c"Transfer-Encoding");
-            let length = headers.get(c"Content-Length");
-            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
-            body_of(coding, length, indeterminate)?
-        };
-        let length = (kind == RequestBody::Announced).then_some(announced);
-        let reads_ahead = kind == RequestBody::Announced;
-        Ok(Self { body: Body::new(length), kind, length, reads_ahead })
-    }
-}
 
 impl Call<'_> {
     /// Reads the first piece of an announced body, then builds the packet: all that can be wrong

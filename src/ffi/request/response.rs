@@ -2,7 +2,8 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
-use crate::ffi::apr::pool::{Pool, Table};
+use crate::ffi::apr::pool::Pool;
+use crate::ffi::apr::table::Table;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;

@@ -11,11 +11,14 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::balance::{Activation, WorkerStatus};
+use crate::ffi::apr::array;
 use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::server_state::{ServerConfig, Stated, WorkerId};
+use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::ffi::state::server_state::{ServerConfig, Stated};
 use crate::ffi::sys;
 
 /// Has every server know what its balancers go by, and every member how far away it is.
@@ -31,8 +34,7 @@ pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
     // SAFETY: as the caller promises.
     unsafe { settle_keys(pconf, main) };
     // SAFETY: as the caller promises; all servers are live.
-    let configs =
-        unsafe { server_conf::servers(main).filter_map(|server| ServerConfig::of(server)) };
+    let configs = unsafe { server::servers(main).filter_map(|server| ServerConfig::of(server)) };
     let words = MemberWords::of(configs);
     let (mut warned, mut stated) = (HashSet::new(), HashMap::new());
     // SAFETY: as the caller promises.
@@ -71,14 +73,14 @@ unsafe fn balancers(
     main: *mut sys::server_rec,
 ) -> impl Iterator<Item = (*mut sys::server_rec, &'static ServerConfig, Balancer)> {
     // SAFETY: httpd's main server.
-    unsafe { server_conf::servers(main) }
+    unsafe { server::servers(main) }
         .filter_map(|server| {
             // SAFETY: a live server; its configurations stay until pconf is cleared.
             unsafe { Some((server, ServerConfig::of(server)?, server_conf::proxy_conf(server)?)) }
         })
         .flat_map(|(server, config, conf)| {
             // SAFETY: mod_proxy's array of balancers, which does not change meanwhile.
-            let all = unsafe { server_conf::elements::<sys::proxy_balancer>((*conf).balancers) };
+            let all = unsafe { array::elements::<sys::proxy_balancer>((*conf).balancers) };
             // SAFETY: an element is a live balancer.
             all.filter_map(move |raw| Some((server, config, unsafe { Balancer::from_ptr(raw) }?)))
         })
@@ -95,7 +97,7 @@ unsafe fn settle_keys(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
     main_config.settle_balancers(None);
     main_config.sent.settle(None);
     // SAFETY: httpd's main server.
-    for host in unsafe { server_conf::servers(main) }.skip(1) {
+    for host in unsafe { server::servers(main) }.skip(1) {
         // SAFETY: a live server, and mod_proxy's configuration of it.
         let inherits = unsafe {
             server_conf::proxy_conf(host)

@@ -7,21 +7,23 @@ use std::time::SystemTime;
 
 use crate::backend::Housekeeper;
 use crate::ffi::apr::pool::Pool;
-use crate::ffi::child::busy_guard;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::housekeeping::{self, Roster};
 use crate::ffi::child::member_table::{Members, SharedMemory};
-use crate::ffi::child::operator_memory::{self, OperatorMemory};
+use crate::ffi::child::operator_memory::OperatorMemory;
+use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::guard::panic_text;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::httpd::server;
+use crate::ffi::startup::operator_orders;
 use crate::ffi::startup::reverse_listeners;
 use crate::ffi::state::server_state::ServerConfig;
-use crate::ffi::status_page::handler;
 use crate::ffi::sys;
+use crate::net::random;
 use crate::shared::unix_ms;
-use crate::stats::{Counting, StatsMemory, StatsSizes};
+use crate::stats::{Counting, StatsSizes};
+use crate::status::Nonce;
 
 /// Refuses a server that is older than the one this was built for, and reverse connections that
 /// cannot be.
@@ -155,7 +157,7 @@ unsafe fn prepare_status(
 ) {
     let _ = config.since_ms.set(unix_ms(SystemTime::now()));
     let _ = config.parent.set(std::process::id());
-    if let Some(nonce) = handler::new_nonce() {
+    if let Ok(nonce) = random().map(Nonce::new) {
         let _ = config.nonce.set(nonce);
     }
     if let Some((memory, is_lost)) = OperatorMemory::retained() {
@@ -167,7 +169,7 @@ unsafe fn prepare_status(
             unsafe { log::server(server, LogLevel::Warning, format_args!("{text}")) };
         }
         // SAFETY: as the caller promises; mod_proxy_balancer has had its turn.
-        unsafe { operator_memory::reapply(pconf, server, memory) };
+        unsafe { operator_orders::reapply(pconf, server, memory) };
     }
     let sizes = members.sizes();
     match StatsMapping::new(StatsSizes::new(sizes.members(), sizes.rows())) {
@@ -185,37 +187,6 @@ unsafe fn prepare_status(
     }
 }
 
-/// In the parent: what a child left in shared memory is taken back, however it ended.
-///
-/// # Safety
-/// `server` is httpd's main server.
-pub(crate) unsafe fn child_ended(server: *mut sys::server_rec, pid: c_int) {
-    // SAFETY: null or live.
-    let config = if server.is_null() { None } else { unsafe { ServerConfig::of(server) } };
-    if let (Some(stats), Ok(pid)) =
-        (config.and_then(|config| config.stats.get()), u32::try_from(pid))
-    {
-        stats.table().child_ended(pid);
-    }
-    let Some(memory) = config.and_then(|config| config.shared.get()) else { return };
-    // A child of before a restart had a row in memory that is gone, and has none in this.
-    // SAFETY: httpd's main server, on its main thread.
-    let held = |member, count| unsafe { busy_guard::take_back(server, member, count) };
-    let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid, held));
-    if left > 0 {
-        // SAFETY: the server is live.
-        unsafe {
-            log::server(
-                server,
-                LogLevel::Info,
-                format_args!(
-                    "child {pid} ended with {left} AJP requests in flight: no longer counted"
-                ),
-            );
-        }
-    }
-}
-
 /// Makes the child's state, ties it to every server, and starts its housekeeper.
 ///
 /// # Safety
@@ -226,7 +197,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
     let mut configs = Vec::new();
     let mut roster = Roster::default();
     // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
-    for server in unsafe { server_conf::servers(main) } {
+    for server in unsafe { server::servers(main) } {
         // SAFETY: as above.
         if let Some(config) = unsafe { ServerConfig::of(server) } {
             settings.extend(config.workers().iter().cloned());
@@ -255,7 +226,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
         }
     }
     // SAFETY: as above. By now mod_proxy and mod_proxy_balancer have set their workers up.
-    for server in unsafe { server_conf::servers(main) } {
+    for server in unsafe { server::servers(main) } {
         // SAFETY: as above.
         unsafe { roster.add(server, |id| settings.get(&id).cloned()) };
     }
@@ -264,7 +235,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
     let reverses = unsafe {
         let config = ServerConfig::of(main);
         let listening = config.and_then(|config| config.listening.get());
-        reverse_listeners::in_child(main, listening.map_or(&[], Vec::as_slice))
+        reverse_sockets::open(main, listening.map_or(&[], Vec::as_slice))
     };
     // SAFETY: the main server is live.
     let stats = unsafe { ServerConfig::of(main) }.and_then(|config| config.stats.get());

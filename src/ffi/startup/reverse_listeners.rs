@@ -2,37 +2,30 @@
 //! the sockets.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::c_int;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::backend::Reverse;
 use crate::config::ReverseListener;
-use crate::ffi::apr::pool::{self, Pool};
+use crate::ffi::apr::address;
+use crate::ffi::apr::pool::Pool;
+use crate::ffi::apr::text;
+use crate::ffi::child::reverse_sockets::{Listening, SILENT_FOR};
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::listening_sockets::TakenOver;
 use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::server_state::{ServerConfig, WorkerId};
+use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::net::{Errno, Listener, NetError};
 use crate::protocol::handshake::Key;
-
-/// A place where containers dial in, ready for the children.
-#[derive(Debug)]
-pub(crate) struct Listening {
-    settings: ReverseListener,
-    key: Option<Key>,
-    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and where
-    /// there is none to be had.
-    socket: Option<RawFd>,
-}
 
 /// Sees whether everything the configuration says of reverse connections can be. `false`: no, and
 /// that was logged.
@@ -182,97 +175,6 @@ unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) ->
     unsafe { listening_sockets::keep(plog, listener) }
 }
 
-/// What a child has of it.
-///
-/// # Safety
-/// This is a child, before other threads exist; `main` is its main server.
-pub(crate) unsafe fn in_child(
-    main: *mut sys::server_rec,
-    listening: &[Listening],
-) -> Vec<Arc<Reverse>> {
-    let mut all = Vec::new();
-    for Listening { settings, key, socket } in listening {
-        let listener = socket.and_then(|raw| {
-            // SAFETY: inherited from the parent, and open as long as the child.
-            match unsafe { listening_sockets::copy(raw) } {
-                Ok(copy) => Some(Listener::from_fd(copy)),
-                Err(error) => {
-                    // SAFETY: the main server is live.
-                    unsafe {
-                        log::server(
-                            main,
-                            LogLevel::Error,
-                            format_args!("{settings}: no descriptor: {error}"),
-                        );
-                    }
-                    None
-                }
-            }
-        });
-        let prepare = if key.is_some() { defer } else { leave };
-        let reverse = Reverse::new(settings.clone(), key.clone(), listener, prepare);
-        let reverse = Arc::new(reverse);
-        // SAFETY: the main server is live.
-        unsafe { find_port(main, &reverse) };
-        all.push(reverse);
-    }
-    all
-}
-
-/// Has a child that needs a port of a range get one; says so once, and that there is none.
-///
-/// # Safety
-/// `main` is httpd's main server.
-pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) {
-    // SAFETY: as the caller promises.
-    let say = |level, text: std::fmt::Arguments<'_>| unsafe { log::server(main, level, text) };
-    match reverse.listen() {
-        Ok(Some(address)) => {
-            say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
-        }
-        Ok(None) => {}
-        Err(_) if !reverse.is_news() => {}
-        Err(error) => say(
-            LogLevel::Error,
-            format_args!(
-                "no port of {reverse} is free for this child ({error}): its requests get 503 until \
-                 there is one; the range needs as many ports as ServerLimit"
-            ),
-        ),
-    }
-}
-
-/// Logs whom a worker's listener has sent away.
-///
-/// # Safety
-/// `main` is httpd's main server.
-pub(crate) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
-    for refusal in reverse.take_refusals() {
-        // SAFETY: as the caller promises.
-        unsafe { log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}")) };
-    }
-}
-
-/// How many connections wait there, and how many may; `None` where the system does not say.
-pub(crate) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
-    let (mut waiting, mut length) = (0, 0);
-    // SAFETY: an open socket; two places of ours.
-    let known = unsafe {
-        sys::ajp_shim_accept_queue(socket.as_raw_fd(), &raw mut waiting, &raw mut length)
-    };
-    (known != 0).then_some((waiting, length))
-}
-
-fn defer(socket: BorrowedFd<'_>) {
-    // SAFETY: an open socket.
-    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd(), SILENT_FOR) }
-}
-
-fn leave(_: BorrowedFd<'_>) {}
-
-/// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
-const SILENT_FOR: c_int = 30;
-
 /// Every listener the configuration asks for, by directive and by worker.
 ///
 /// # Safety
@@ -282,8 +184,7 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
     let mut listeners = Vec::<ReverseListener>::new();
     let mut reversed = HashMap::<WorkerId, bool>::new();
     // SAFETY: httpd's servers, and their configurations, which nothing changes any more.
-    let configs =
-        unsafe { server_conf::servers(main).filter_map(|server| ServerConfig::of(server)) };
+    let configs = unsafe { server::servers(main).filter_map(|server| ServerConfig::of(server)) };
     for config in configs {
         // A server without a line of ours has the main server's.
         if seen.contains(&std::ptr::from_ref(config)) {
@@ -323,7 +224,7 @@ unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
 unsafe fn ajp_workers(main: *mut sys::server_rec) -> impl Iterator<Item = Worker> {
     // SAFETY: as the caller promises; the workers are mod_proxy's and live.
     let all = unsafe {
-        server_conf::servers(main)
+        server::servers(main)
             .filter_map(|server| server_conf::proxy_conf(server))
             .flat_map(|conf| server_conf::workers(conf))
             .map(|raw| Worker::from_ptr(raw))
@@ -344,7 +245,7 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
     (0..)
         .map_while(|number: c_int| unsafe {
             let address = sys::ajp_shim_listen_address(number);
-            (!address.is_null()).then(|| pool::address(address).map(|ip| (ip, (*address).port)))
+            (!address.is_null()).then(|| address::ip(address).map(|ip| (ip, (*address).port)))
         })
         .flatten()
 }
@@ -406,35 +307,10 @@ fn read_key(pool: Pool, file: &str) -> Result<Key, String> {
 fn in_server_root(pool: Pool, file: &str) -> PathBuf {
     let name = pool.copy(file.as_bytes());
     // SAFETY: a live pool of the configuration's, and a string in it.
-    let full = unsafe { pool::bytes(sys::ap_server_root_relative(pool.as_ptr(), name)) };
+    let full = unsafe { text::bytes(sys::ap_server_root_relative(pool.as_ptr(), name)) };
     let full: &Path = match full {
         Some(full) => Path::new(std::ffi::OsStr::from_bytes(full)),
         None => Path::new(file),
     };
     full.into()
-}
-
-/// Takes a `ProxyAjpReverse` line. Null: taken; else the error text.
-///
-/// # Safety
-/// As [`crate::ffi::state::server_state::maintain`].
-pub(crate) unsafe fn add(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    arguments: *const c_char,
-) -> *const c_char {
-    // SAFETY: a string of the configuration.
-    let arguments = unsafe { pool::bytes(arguments) }.unwrap_or(b"");
-    match ReverseListener::parse(&String::from_utf8_lossy(arguments)) {
-        Ok(listener) => {
-            // SAFETY: as the caller promises; no reference from `of` is in use.
-            unsafe { ServerConfig::add_reverse(server, pool, listener) };
-            std::ptr::null()
-        }
-        Err(error) => {
-            let text = CString::new(format!("ProxyAjpReverse: {error}")).unwrap_or_default();
-            // SAFETY: as the caller promises.
-            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
-        }
-    }
 }

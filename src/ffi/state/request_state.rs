@@ -3,11 +3,12 @@
 
 use crate::exchange::RequestBody;
 use crate::ffi::child::busy_guard::Held;
+use crate::ffi::child::passed_over::PassedOver;
+use crate::ffi::child::probe_guard::Asking;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::member_marks::PassedOver;
-use crate::ffi::state::probe_guard::Asking;
+use crate::proxy::{RequestError, body_of};
 
 /// Lives in the request's pool, from the first call on.
 #[derive(Default)]
@@ -49,6 +50,25 @@ pub(crate) struct Upload {
     pub(crate) length: Option<u64>,
     /// A first piece is read before the request is sent.
     pub(crate) reads_ahead: bool,
+}
+
+impl Upload {
+    /// How the request announces its body. An error page of httpd's own has none, though it has
+    /// inherited the client's headers.
+    pub(crate) fn of(request: Request<'_>) -> Result<Self, RequestError> {
+        let headers = request.headers_in();
+        let (kind, announced) = if request.is_error_document() {
+            (RequestBody::None, 0)
+        } else {
+            let coding = headers.get(c"Transfer-Encoding");
+            let length = headers.get(c"Content-Length");
+            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
+            body_of(coding, length, indeterminate)?
+        };
+        let length = (kind == RequestBody::Announced).then_some(announced);
+        let reads_ahead = kind == RequestBody::Announced;
+        Ok(Self { body: Body::new(length), kind, length, reads_ahead })
+    }
 }
 
 impl Kept {

@@ -1,23 +1,25 @@
 //! What the configuration says, kept per server in pconf, and the way from a server to its child.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_char};
 use std::sync::{Arc, OnceLock};
 
 use crate::balance::WorkerStatus;
 use crate::config::{
-    BalancerKeys, BalancerSettings, ConfigError, Line, Maintain, ReverseListener, WorkerSettings,
+    BalancerKeys, BalancerSettings, Maintain, RequestAttributes, ReverseListener, WorkerSettings,
 };
-use crate::ffi::apr::pool::{self, Pool};
+use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::member_table::SharedMemory;
 use crate::ffi::child::operator_memory::OperatorMemory;
+use crate::ffi::child::reverse_sockets::Listening;
 use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::httpd::listening_sockets::TakenOver;
+use crate::ffi::httpd::module_record;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::module;
-use crate::ffi::startup::reverse_listeners::Listening;
+use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::attribute_config::Sent;
 use crate::ffi::sys;
 use crate::status::Nonce;
@@ -70,31 +72,6 @@ pub(crate) struct Stated {
     pub(crate) by_local_only: bool,
 }
 
-/// What tells a worker from another one throughout its life.
-///
-/// A balancer member's record stays where it is while its shared part moves into shared memory.
-/// Every other worker's record is copied for each virtual host, while the copies have their shared
-/// part in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum WorkerId {
-    Member(usize),
-    Plain(usize),
-}
-
-impl WorkerId {
-    /// # Safety
-    /// `worker` is a live worker.
-    pub(crate) unsafe fn of(worker: *const sys::proxy_worker) -> Self {
-        // SAFETY: live, as the caller promises; both fields are plain pointers set at definition.
-        let (balancer, shared) = unsafe { ((*worker).balancer, (*worker).s) };
-        if balancer.is_null() {
-            Self::Plain(shared as usize)
-        } else {
-            Self::Member(worker as usize)
-        }
-    }
-}
-
 impl ServerConfig {
     /// # Safety
     /// `pool` is a live pool of httpd's configuration, used by this thread alone.
@@ -111,9 +88,17 @@ impl ServerConfig {
     pub(crate) unsafe fn of<'s>(server: *const sys::server_rec) -> Option<&'s Self> {
         // SAFETY: the server is live; httpd keeps what create_server_config returned.
         let config =
-            unsafe { sys::ap_get_module_config((*server).module_config, module::record()) };
+            unsafe { sys::ap_get_module_config((*server).module_config, module_record::record()) };
         // SAFETY: null or from ServerConfig::create, in pconf, which outlives the server.
         unsafe { config.cast::<Self>().as_ref() }
+    }
+
+    /// The attributes that the server of this request sends beyond the usual.
+    pub(crate) fn attributes<'r>(request: Request<'r>) -> &'r RequestAttributes {
+        static NOTHING: RequestAttributes = RequestAttributes::new();
+        // SAFETY: the request's server is live, and its configuration stays as long as it is.
+        let config: Option<&'r Self> = unsafe { Self::of(request.server()) };
+        config.and_then(|config| config.sent.settled()).unwrap_or(&NOTHING)
     }
 
     /// The configuration of a server, to be changed. A virtual host gets its own here: httpd asks
@@ -129,10 +114,11 @@ impl ServerConfig {
         // SAFETY: as the caller promises; a null entry is filled in before it is used.
         unsafe {
             let vector = (*server).module_config;
-            let mut config = sys::ap_get_module_config(vector, module::record()).cast::<Self>();
+            let mut config =
+                sys::ap_get_module_config(vector, module_record::record()).cast::<Self>();
             if config.is_null() {
                 config = Self::create(pool);
-                sys::ap_set_module_config(vector, module::record(), config.cast());
+                sys::ap_set_module_config(vector, module_record::record(), config.cast());
             }
             &mut *config
         }
@@ -146,7 +132,11 @@ impl ServerConfig {
         // SAFETY: as the caller promises; the vector has a place for this module.
         unsafe {
             let config = Self::create(pool);
-            sys::ap_set_module_config((*server).module_config, module::record(), config.cast());
+            sys::ap_set_module_config(
+                (*server).module_config,
+                module_record::record(),
+                config.cast(),
+            );
         }
     }
 
@@ -158,13 +148,14 @@ impl ServerConfig {
     pub(crate) unsafe fn note_min(main: *mut sys::server_rec) {
         // SAFETY: as the caller promises; the workers are mod_proxy's and live.
         unsafe {
-            let Some(config) = sys::ap_get_module_config((*main).module_config, module::record())
-                .cast::<Self>()
-                .as_mut()
+            let Some(config) =
+                sys::ap_get_module_config((*main).module_config, module_record::record())
+                    .cast::<Self>()
+                    .as_mut()
             else {
                 return;
             };
-            config.min = server_conf::servers(main)
+            config.min = server::servers(main)
                 .filter_map(|server| server_conf::proxy_conf(server))
                 .flat_map(|conf| server_conf::workers(conf))
                 .map(|worker| (WorkerId::of(worker), Worker::from_ptr(worker).min()))
@@ -221,145 +212,36 @@ impl ServerConfig {
         self.since_ms.get().copied().unwrap_or(0)
     }
 
+    /// Takes in one more line with keys of ours for the balancer of this name.
+    pub(crate) fn add_balancer_keys(&mut self, name: Box<[u8]>, keys: BalancerKeys) {
+        let known = self.balancer_keys.entry(name).or_default();
+        *known = keys.over(*known);
+    }
+
+    /// The settings of a worker defined in this server.
+    pub(crate) fn worker(&self, id: WorkerId) -> Option<&WorkerSettings> {
+        self.workers.iter().find(|(known, _)| *known == id).map(|(_, settings)| settings)
+    }
+
+    /// Sets the settings of a worker defined in this server.
+    pub(crate) fn set_worker(&mut self, id: WorkerId, settings: WorkerSettings) {
+        match self.workers.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, known)) => *known = settings,
+            None => self.workers.push((id, settings)),
+        }
+    }
+
     /// The settings of all workers defined in this server.
     pub(crate) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
         &self.workers
     }
 }
 
-/// Takes the value of `ProxyAjpMaintain`. Null: taken; else the error text.
-///
-/// # Safety
-/// `pool`, `server` and the string are live; httpd is reading its configuration, on this thread.
-pub(crate) unsafe fn maintain(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    value: *const c_char,
-) -> *const c_char {
-    // SAFETY: a string of the configuration.
-    let value = unsafe { pool::bytes(value) }.unwrap_or(b"");
-    match Maintain::parse(&String::from_utf8_lossy(value)) {
-        Ok(maintain) => {
-            // SAFETY: as the caller promises; no reference from `of` is in use.
-            unsafe { ServerConfig::of_or_new(server, pool) }.maintain = maintain;
-            std::ptr::null()
-        }
-        // SAFETY: as the caller promises.
-        Err(error) => unsafe { error_text(pool, "", &error) },
-    }
-}
-
-/// Sets `edited` to what mod_proxy is to read in a line's place, and notes what the line says of a
-/// balancer. Null, or an error text.
-///
-/// # Safety
-/// Arguments as the shim passes them while httpd reads its configuration.
-pub(crate) unsafe fn edit_line(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    line: &sys::ajp_shim_line,
-    edited: &mut *const c_char,
-) -> *const c_char {
-    // A line that is no UTF-8 has none of our words.
-    let text = |text: *const c_char| {
-        // SAFETY: strings of the configuration, constant during this call.
-        std::str::from_utf8(unsafe { pool::bytes(text) }.unwrap_or(b"")).ok()
-    };
-    let (Some(directive), Some(arguments), Some(section)) =
-        (text(line.directive), text(line.arguments), text(line.section))
-    else {
-        return std::ptr::null();
-    };
-    let ours = match (Line { directive, arguments, section, has_path: line.has_path != 0 }).edit() {
-        Ok(ours) => ours,
-        // SAFETY: as the caller promises.
-        Err(error) => return unsafe { error_text(pool, directive, &error) },
-    };
-    if let Some((name, keys)) = ours.balancer {
-        // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and
-        // no reference from `of` is in use.
-        let config = unsafe { ServerConfig::of_or_new(server, pool) };
-        let known = config.balancer_keys.entry(name.into_bytes().into()).or_default();
-        *known = keys.over(*known);
-    }
-    if let Some(arguments) = ours.arguments {
-        // SAFETY: the configuration's pool is live and ours on this thread.
-        *edited = unsafe { Pool::from_ptr(pool) }.copy(arguments.as_bytes());
-    }
-    std::ptr::null()
-}
-
-/// An error as httpd shows it, behind the directive where mod_proxy does not put that there.
-///
-/// # Safety
-/// `pool` is a live pool of the configuration, on this thread.
-pub(crate) unsafe fn error_text(
-    pool: *mut sys::apr_pool_t,
-    directive: &str,
-    error: &ConfigError,
-) -> *const c_char {
-    let text = format!("{directive} {error}");
-    let text = CString::new(text.trim_start()).unwrap_or_default();
-    // SAFETY: as the caller promises.
-    unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
-}
-
-/// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line. Null: taken; else the error
-/// text, or `ajp_shim_not_ours`.
-///
-/// # Safety
-/// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
-pub(crate) unsafe fn worker_param(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    worker: *mut sys::proxy_worker,
-    key: *const c_char,
-    value: *const c_char,
-) -> *const c_char {
-    let not_ours = (&raw const sys::ajp_shim_not_ours).cast::<c_char>();
-    // SAFETY: strings of the configuration, constant during this call.
-    let (Some(key), Some(value)) = (unsafe { (pool::bytes(key), pool::bytes(value)) }) else {
-        return not_ours;
-    };
-    if worker.is_null() {
-        return not_ours;
-    }
-    // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and no
-    // reference from `of` is in use.
-    let config = unsafe { ServerConfig::of_or_new(server, pool) };
-    // SAFETY: mod_proxy passes a live worker.
-    let id = unsafe { WorkerId::of(worker) };
-    let at = config.workers.iter().position(|(known, _)| *known == id);
-    let before = at.map(|i| config.workers[i].1.clone()).unwrap_or_default();
-    let mut settings = before.clone();
-    match settings.set(&String::from_utf8_lossy(key), &String::from_utf8_lossy(value)) {
-        Ok(false) => return not_ours,
-        Ok(true) => {}
-        // SAFETY: the configuration's pool is live and ours on this thread.
-        Err(error) => return unsafe { error_text(pool, "", &error) },
-    }
-    // SAFETY: mod_proxy passes a live worker.
-    tell_mod_proxy(unsafe { Worker::from_ptr(worker) }, &before, &settings);
-    match at {
-        Some(i) => config.workers[i].1 = settings,
-        None => config.workers.push((id, settings)),
-    }
-    std::ptr::null()
-}
-
-/// What mod_proxy itself can do of our words, it does: `status` and `lbset`, where balancer-manager
-/// shows and changes them.
-fn tell_mod_proxy(worker: Worker, before: &WorkerSettings, after: &WorkerSettings) {
-    let flags = |settings: &WorkerSettings| {
-        let (activation, _) = settings.activation.unwrap_or_default().flags();
-        if settings.sessions_only { activation.with(WorkerStatus::DRAIN) } else { activation }
-    };
-    let (before_flags, after_flags) = (flags(before), flags(after));
-    if before_flags != after_flags {
-        worker.clear_status(before_flags.without(after_flags));
-        worker.add_status(after_flags);
-    }
-    if before.distance != after.distance {
-        worker.set_lbset(after.distance.unwrap_or(0).into());
-    }
+/// The main server, its configuration, and this child; `None` outside a child.
+pub(crate) fn in_this_child()
+-> Option<(*mut sys::server_rec, &'static ServerConfig, &'static Arc<Child>)> {
+    let main = server::main()?.as_ptr();
+    // SAFETY: live as long as the child.
+    let config = unsafe { ServerConfig::of(main) }?;
+    Some((main, config, config.child.get()?))
 }

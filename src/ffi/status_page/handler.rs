@@ -12,11 +12,12 @@ use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::state::server_state::in_this_child;
 use crate::ffi::status_page::orders;
-use crate::ffi::status_page::snapshot::{Picture, at_home};
+use crate::ffi::status_page::snapshot::Picture;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
-use crate::status::{self, Done, Nonce, OPENMETRICS, Order, Wanted};
+use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
 
 /// The longest body of a POST, in bytes: some words and a name.
 const LONGEST: usize = 8192;
@@ -28,7 +29,7 @@ const TEXT: &CStr = c"text/plain; charset=utf-8";
 /// # Safety
 /// The request is this thread's.
 pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
-    let Some((main, config, child)) = at_home() else {
+    let Some((main, config, child)) = in_this_child() else {
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
     let (Some(nonce), since_ms) = (config.nonce.get(), config.since_ms()) else {
@@ -115,7 +116,7 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
 /// # Safety
 /// The request is this thread's.
 pub(crate) unsafe fn summary(request: Request<'_>, flags: c_int) {
-    let Some((main, config, child)) = at_home() else { return };
+    let Some((main, config, child)) = in_this_child() else { return };
     // SAFETY: the request's server is live; a plain field.
     let shown = unsafe {
         server_conf::proxy_conf(request.server()).is_some_and(|conf| (*conf).proxy_status != 0)
@@ -242,11 +243,4 @@ fn metrics_type() -> &'static CStr {
     const TYPE: &CStr = c"application/openmetrics-text; version=1.0.0; charset=utf-8";
     debug_assert_eq!(TYPE.to_bytes(), OPENMETRICS.as_bytes());
     TYPE
-}
-
-/// Sixteen bytes that nobody can guess.
-pub(crate) fn new_nonce() -> Option<Nonce> {
-    let mut random = [0; 16];
-    let got = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-    (got == Ok(random.len())).then(|| Nonce::new(random))
 }

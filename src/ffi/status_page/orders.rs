@@ -3,10 +3,10 @@
 use crate::balance::{Activation, WorkerStatus};
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
-use crate::ffi::child::operator_memory;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::activation::{reset_lbmethod_if_usable, set_activation};
+use crate::ffi::state::operator_words;
 use crate::ffi::state::server_state::{ServerConfig, Stated};
 use crate::ffi::status_page::snapshot::{Picture, Seen};
 use crate::status::{Action, Done, Order, Remark};
@@ -61,7 +61,7 @@ fn one(
             for worker in &seen.workers {
                 let was_usable = worker.status().is_usable();
                 worker.is_back();
-                has_changed(*worker, was_usable);
+                reset_lbmethod_if_usable(*worker, was_usable);
             }
             if let Some(state) = child.member_state(seen.key) {
                 state.forget_reply_timeouts();
@@ -104,31 +104,12 @@ fn activate(
         set_activation(*worker, wanted);
     }
     let operators = config.operators.get().map(|memory| memory.table());
-    let word = operator_memory::word(wanted, lines.into_iter());
+    let word = operator_words::word(wanted, lines.into_iter());
     if operators.is_some_and(|table| !table.set(seen.key, word)) {
         let text = format_args!("ajp-status: no room to keep the next line over a restart");
         log::request(request, LogLevel::Warning, text);
     }
     if sessions_only { Some(Remark::SessionsOnly) } else { local_only.then_some(Remark::LocalOnly) }
-}
-
-/// Sets the flags of a member as `activation` on its line does; those of other things stay.
-pub(crate) fn set_activation(worker: Worker, wanted: Activation) {
-    let was_usable = worker.status().is_usable();
-    let (set, clear) = wanted.flags();
-    // What is taken away last: in between it takes fewer requests, not more.
-    if !set.is_empty() {
-        worker.add_status(set);
-    }
-    worker.clear_status(clear);
-    has_changed(worker, was_usable);
-}
-
-fn has_changed(worker: Worker, was_usable: bool) {
-    let balancer = worker.balancer().filter(|_| !was_usable && worker.status().is_usable());
-    if let Some(balancer) = balancer {
-        balancer.begin_anew();
-    }
 }
 
 /// At a level that is in the log unless somebody has turned it down.

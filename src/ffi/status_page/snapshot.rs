@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::backend::Backend;
 use crate::balance::WorkerStatus;
+use crate::ffi::apr::array;
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::reverse_sockets;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::Configured;
-use crate::ffi::startup::reverse_listeners;
-use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::{MemberKey, unix_ms};
 use crate::stats::StatsTable;
@@ -47,14 +47,13 @@ impl Picture {
         // SAFETY: as the caller promises; servers and their configurations outlive the child's
         // threads.
         let servers = unsafe {
-            server_conf::servers(main)
+            server::servers(main)
                 .filter_map(|server| Some((server, server_conf::proxy_conf(server)?)))
         };
         for (server, conf) in servers {
             let view = View { server, conf, child, now_ms };
             // SAFETY: mod_proxy's array of balancers, which does not change while it serves.
-            let balancers =
-                unsafe { server_conf::elements::<sys::proxy_balancer>((*conf).balancers) };
+            let balancers = unsafe { array::elements::<sys::proxy_balancer>((*conf).balancers) };
             // SAFETY: an element is a live balancer.
             for balancer in balancers.filter_map(|raw| unsafe { Balancer::from_ptr(raw) }) {
                 if let Some(locked) = balancer.lock() {
@@ -71,7 +70,7 @@ impl Picture {
                 }
             }
             // SAFETY: mod_proxy's array of workers, which does not change while it serves.
-            let plain = unsafe { server_conf::elements::<sys::proxy_worker>((*conf).workers) };
+            let plain = unsafe { array::elements::<sys::proxy_worker>((*conf).workers) };
             // SAFETY: an element is a live worker.
             for worker in plain.filter_map(|raw| unsafe { Worker::added(raw) }) {
                 if worker.is_ajp() {
@@ -153,7 +152,7 @@ impl Picture {
                     at: reverse.to_string(),
                     queue: reverse
                         .listener()
-                        .and_then(|socket| reverse_listeners::queue(socket.as_fd())),
+                        .and_then(|socket| reverse_sockets::queue(socket.as_fd())),
                 });
                 Pool { name, dials_in, figures: figures.unwrap_or_default() }
             })
@@ -225,17 +224,4 @@ fn state(status: WorkerStatus) -> State {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The child that serves a request, and its main server's configuration.
-pub(crate) fn at_home() -> Option<(*mut sys::server_rec, &'static ServerConfig, &'static Arc<Child>)>
-{
-    // SAFETY: httpd's main server, set before any child exists and constant in a child.
-    let main = unsafe { (&raw const sys::ap_server_conf).read() };
-    if main.is_null() {
-        return None;
-    }
-    // SAFETY: live as long as the child.
-    let config = unsafe { ServerConfig::of(main) }?;
-    Some((main, config, config.child.get()?))
 }

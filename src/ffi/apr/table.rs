@@ -1,0 +1,70 @@
+//! APR's tables.
+
+use std::ffi::{CStr, c_char};
+
+use crate::ffi::apr::pool::Pool;
+use crate::ffi::apr::text::bytes;
+use crate::ffi::sys;
+
+/// A table of httpd's. Reads and writes are for the thread that serves the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table(*mut sys::apr_table_t);
+
+impl Table {
+    /// # Safety
+    /// `raw` is a live table, used by this thread alone, as long as the copy is used.
+    pub(crate) unsafe fn from_ptr(raw: *mut sys::apr_table_t) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) fn new(pool: Pool, entries: usize) -> Self {
+        let entries = i32::try_from(entries).unwrap_or(16);
+        // SAFETY: the pool is live (Pool's invariant).
+        Self(unsafe { sys::apr_table_make(pool.as_ptr(), entries) })
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::apr_table_t {
+        self.0
+    }
+
+    /// The value of a key, in any case; the bytes are good while the entry is not changed.
+    pub(crate) fn get<'a>(self, key: &CStr) -> Option<&'a [u8]> {
+        // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
+        // nobody writes to (a change of the table replaces the pointer).
+        unsafe { bytes(sys::apr_table_get(self.0, key.as_ptr())) }
+    }
+
+    /// Sets a key to text that lives as long as the table: static, or copied into its pool.
+    pub(crate) fn set(self, key: &'static CStr, value: *const c_char) {
+        // SAFETY: the table is live; key is static, value is as the caller of this crate-private
+        // function made it: from Pool::copy of the same request, or static.
+        unsafe { sys::apr_table_setn(self.0, key.as_ptr(), value) }
+    }
+
+    /// Adds an entry beside those of the same key; texts as for [`set`](Self::set).
+    pub(crate) fn add(self, key: *const c_char, value: *const c_char) {
+        // SAFETY: as in `set`.
+        unsafe { sys::apr_table_addn(self.0, key, value) }
+    }
+
+    pub(crate) fn unset(self, key: &CStr) {
+        // SAFETY: the table is live.
+        unsafe { sys::apr_table_unset(self.0, key.as_ptr()) }
+    }
+
+    /// All entries in their order.
+    pub(crate) fn entries<'a>(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        // SAFETY: the table is live; apr_table_elts returns its own array header.
+        let array = unsafe { sys::apr_table_elts(self.0) };
+        // SAFETY: as above; both fields are plain values.
+        let (first, count) =
+            unsafe { ((*array).elts.cast::<sys::apr_table_entry_t>(), (*array).nelts) };
+        (0..usize::try_from(count).unwrap_or(0)).filter_map(move |i| {
+            // SAFETY: i is below nelts; the table is not changed while the iterator is in use,
+            // which is within one function of this thread.
+            let entry = unsafe { &raw const *first.add(i) };
+            // SAFETY: an entry's strings are NUL-terminated or null.
+            unsafe { Some((bytes((*entry).key)?, bytes((*entry).val).unwrap_or(b""))) }
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! The session of a request: the routes that its cookies, its URL, or its environment name.
+
+use std::ffi::CStr;
+
+use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::Balancer;
+
+/// The route that the environment names for this request (`ajp-route`).
+pub(crate) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    word(request, c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty())
+}
+
+/// Does the environment say that the session is not to be looked at (`ajp-sticky-ignore`)?
+pub(crate) fn ignores_session(request: Request<'_>) -> bool {
+    word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
+}
+
+/// A word of the environment, by our name or by mod_jk's.
+fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
+    let environment = request.environment();
+    environment.get(ours).or_else(|| environment.get(jk))
+}
+
+/// The client's sessions, and where the request says so.
+pub(crate) struct Session {
+    /// Never empty. Those that are a member's, else the first.
+    pub(crate) routes: Vec<Vec<u8>>,
+    /// What mod_proxy_balancer calls the sticky parameter.
+    pub(crate) named_by: Vec<u8>,
+}
+
+/// The session of a request, as its balancer knows sessions; `None`: it has none.
+pub(crate) fn session(
+    request: Request<'_>,
+    balancer: Balancer,
+    child: &Child,
+    url: &[u8],
+    ignored: bool,
+) -> Option<Session> {
+    if let Some(route) = forced_route(request) {
+        return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
+    }
+    if ignored {
+        return None;
+    }
+    let cookies = request.headers_in().get(c"Cookie");
+    // Most requests without a session have no cookie either, and none needs the names then.
+    if cookies.is_none() && !url.contains(&b'=') {
+        return None;
+    }
+    let sticky = balancer.sticky()?;
+    let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
+    let first = all.first()?.clone();
+    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
+    let mut routes: Vec<_> = all.into_iter().filter(is_known).collect();
+    if routes.is_empty() {
+        routes.push(first);
+    }
+    let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
+    let named_by = if is_in_url { sticky.path } else { sticky.cookie };
+    Some(Session { routes, named_by })
+}
+
+/// Is it the route of a member, usable or not?
+pub(crate) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
+    balancer.members().any(|member| member.has_route(route))
+}
+
+/// A flag of the environment: set is on, but for the words that say no.
+fn is_on(value: &[u8]) -> bool {
+    !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_is_on_unless_it_says_no() {
+        assert!(is_on(b"1") && is_on(b"On"));
+        assert!(!is_on(b"0") && !is_on(b"OFF") && !is_on(b""));
+    }
+}

@@ -1,0 +1,114 @@
+//! The sockets where containers dial in, as a child has them.
+
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+
+use crate::backend::Reverse;
+use crate::config::ReverseListener;
+use crate::ffi::httpd::listening_sockets;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::sys;
+use crate::net::Listener;
+use crate::protocol::handshake::Key;
+
+/// A place where containers dial in, ready for the children.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) settings: ReverseListener,
+    pub(crate) key: Option<Key>,
+    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and where
+    /// there is none to be had.
+    pub(crate) socket: Option<RawFd>,
+}
+
+/// What a child has of it.
+///
+/// # Safety
+/// This is a child, before other threads exist; `main` is its main server.
+pub(crate) unsafe fn open(
+    main: *mut sys::server_rec,
+    listening: &[Listening],
+) -> Vec<Arc<Reverse>> {
+    let mut all = Vec::new();
+    for Listening { settings, key, socket } in listening {
+        let listener = socket.and_then(|raw| {
+            // SAFETY: inherited from the parent, and open as long as the child.
+            match unsafe { listening_sockets::copy(raw) } {
+                Ok(copy) => Some(Listener::from_fd(copy)),
+                Err(error) => {
+                    // SAFETY: the main server is live.
+                    unsafe {
+                        log::server(
+                            main,
+                            LogLevel::Error,
+                            format_args!("{settings}: no descriptor: {error}"),
+                        );
+                    }
+                    None
+                }
+            }
+        });
+        let prepare = if key.is_some() { defer } else { leave };
+        let reverse = Reverse::new(settings.clone(), key.clone(), listener, prepare);
+        let reverse = Arc::new(reverse);
+        // SAFETY: the main server is live.
+        unsafe { find_port(main, &reverse) };
+        all.push(reverse);
+    }
+    all
+}
+
+/// Has a child that needs a port of a range get one; says so once, and that there is none.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) {
+    // SAFETY: as the caller promises.
+    let say = |level, text: std::fmt::Arguments<'_>| unsafe { log::server(main, level, text) };
+    match reverse.listen() {
+        Ok(Some(address)) => {
+            say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
+        }
+        Ok(None) => {}
+        Err(_) if !reverse.is_news() => {}
+        Err(error) => say(
+            LogLevel::Error,
+            format_args!(
+                "no port of {reverse} is free for this child ({error}): its requests get 503 until \
+                 there is one; the range needs as many ports as ServerLimit"
+            ),
+        ),
+    }
+}
+
+/// Logs whom a worker's listener has sent away.
+///
+/// # Safety
+/// `main` is httpd's main server.
+pub(crate) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
+    for refusal in reverse.take_refusals() {
+        // SAFETY: as the caller promises.
+        unsafe { log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}")) };
+    }
+}
+
+/// How many connections wait there, and how many may; `None` where the system does not say.
+pub(crate) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    let (mut waiting, mut length) = (0, 0);
+    // SAFETY: an open socket; two places of ours.
+    let known = unsafe {
+        sys::ajp_shim_accept_queue(socket.as_raw_fd(), &raw mut waiting, &raw mut length)
+    };
+    (known != 0).then_some((waiting, length))
+}
+
+fn defer(socket: BorrowedFd<'_>) {
+    // SAFETY: an open socket.
+    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd(), SILENT_FOR) }
+}
+
+fn leave(_: BorrowedFd<'_>) {}
+
+/// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
+pub(crate) const SILENT_FOR: c_int = 30;

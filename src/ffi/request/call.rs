@@ -1,0 +1,22 @@
+//! One call of the scheme handler: what it is about.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::backend_url::Uri;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::sys;
+
+/// A status to answer with, already logged.
+pub(crate) struct Refused(pub(crate) c_int);
+
+/// One call of the scheme handler.
+pub(crate) struct Call<'r> {
+    pub(crate) request: Request<'r>,
+    pub(crate) worker: Worker,
+    pub(crate) conf: *mut sys::proxy_server_conf,
+    pub(crate) child: &'r Arc<Child>,
+    pub(crate) uri: Uri<'r>,
+}

@@ -1,0 +1,160 @@
+//! Operators' orders from before a restart, given to the members again.
+
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+
+use crate::balance::Activation;
+use crate::config::WorkerSettings;
+use crate::ffi::child::operator_memory::OperatorMemory;
+use crate::ffi::guard::guard;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::server;
+use crate::ffi::mod_proxy::activation::set_activation;
+use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::ffi::state::operator_words::{configured, said};
+use crate::ffi::state::server_state::{ServerConfig, Stated};
+use crate::ffi::sys;
+use crate::shared::MemberKey;
+
+/// In the parent, once mod_proxy_balancer has set its members up: gives them what was said of them, and
+/// sees to it that it is compared once more when the next restart begins.
+///
+/// # Safety
+/// `pconf` is httpd's configuration pool and `main` its main server; this is its main thread.
+pub(crate) unsafe fn reapply(
+    pconf: *mut sys::apr_pool_t,
+    main: *mut sys::server_rec,
+    memory: OperatorMemory,
+) {
+    let table = memory.table();
+    let (unset, nothing) = (WorkerSettings::default(), Stated::default());
+    // SAFETY: as the caller promises.
+    let settings = unsafe { settings(main) };
+    // SAFETY: as the caller promises.
+    let stated = unsafe { ServerConfig::of(main) }.and_then(|config| config.stated.get());
+    let lines = |worker: &Worker| {
+        let stated = stated.and_then(|all| all.get(&worker.id()));
+        let settings = settings.get(&worker.id()).copied();
+        (settings.unwrap_or(&unset), stated.unwrap_or(&nothing))
+    };
+    // SAFETY: as the caller promises.
+    for (key, workers) in unsafe { members(main) } {
+        let Some(word) = table.get(key) else { continue };
+        let Some(wanted) = said(word) else { continue };
+        if word >> 8 != configured(workers.iter().map(lines)) {
+            // Whoever has edited the configuration since means what it says.
+            table.set(key, 0);
+            // SAFETY: as the caller promises.
+            unsafe { forgotten(main, &workers, wanted, "what is configured was edited since") };
+            continue;
+        }
+        let others = workers.iter().filter(|worker| worker.status().activation() != wanted);
+        let changed = others.map(|worker| set_activation(*worker, wanted)).count();
+        if changed > 0 {
+            let name = name(&workers);
+            let wanted = wanted.name();
+            // SAFETY: the main server is live.
+            unsafe {
+                log::server(
+                    main,
+                    LogLevel::Info,
+                    format_args!("{name}: {wanted}, as an operator has said before the restart"),
+                );
+            }
+        }
+    }
+    // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
+    unsafe {
+        sys::apr_pool_pre_cleanup_register(pconf, main.cast::<c_void>(), Some(compare));
+    }
+}
+
+/// Says that what an operator has said of a member counts no longer.
+///
+/// # Safety
+/// `main` is httpd's main server.
+unsafe fn forgotten(main: *const sys::server_rec, workers: &[Worker], said: Activation, why: &str) {
+    let (name, said) = (name(workers), said.name());
+    // SAFETY: as the caller promises.
+    unsafe {
+        log::server(
+            main,
+            LogLevel::Warning,
+            format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}"),
+        );
+    }
+}
+
+/// `balancer://app ajp://10.0.0.1:8009`.
+fn name(workers: &[Worker]) -> String {
+    let Some(worker) = workers.first() else { return String::new() };
+    let balancer = Balancer::of(*worker).map(|balancer| balancer.name());
+    let balancer = balancer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
+}
+
+/// What the configuration says of each worker.
+///
+/// # Safety
+/// `main` is httpd's main server; its configuration is not changed while the result is in use.
+unsafe fn settings<'m>(main: *mut sys::server_rec) -> HashMap<WorkerId, &'m WorkerSettings> {
+    // SAFETY: as the caller promises.
+    let servers = unsafe { server::servers(main) };
+    // SAFETY: as above.
+    let configs = servers.filter_map(|server| unsafe { ServerConfig::of(server) });
+    configs.flat_map(|config| config.workers()).map(|(id, settings)| (*id, settings)).collect()
+}
+
+/// A restart begins, or the end.
+unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
+    guard(0, || {
+        let main = main.cast::<sys::server_rec>();
+        // SAFETY: what `reapply` registered, live as said there.
+        let Some(config) = (unsafe { ServerConfig::of(main) }) else { return 0 as c_int };
+        // A child that ends destroys its copy of the pool too.
+        let is_parent = config.parent.get() == Some(&std::process::id());
+        let Some(memory) = config.operators.get().filter(|_| is_parent) else { return 0 };
+        let table = memory.table();
+        // SAFETY: as above; nothing of the configuration has been destroyed yet.
+        for (key, workers) in unsafe { members(main) } {
+            let Some(said) = table.get(key).and_then(said) else { continue };
+            if workers.iter().any(|worker| worker.status().activation() != said) {
+                table.set(key, 0);
+                // SAFETY: as above; the log is closed later.
+                unsafe {
+                    forgotten(main, &workers, said, "it was changed in balancer-manager since")
+                };
+            }
+        }
+        0
+    })
+}
+
+/// The ajp members of all balancers, with all that go by one name.
+///
+/// # Safety
+/// `main` is httpd's main server, on its main thread.
+unsafe fn members(main: *mut sys::server_rec) -> Vec<(MemberKey, Vec<Worker>)> {
+    let mut found: Vec<(MemberKey, Vec<Worker>)> = Vec::new();
+    let mut places = HashMap::new();
+    // SAFETY: as the caller promises; the parent changes none of these lists while it serves.
+    let workers = unsafe {
+        server::servers(main)
+            .filter_map(|server| server_conf::proxy_conf(server))
+            .flat_map(|conf| server_conf::workers(conf))
+            .map(|raw| Worker::from_ptr(raw))
+    };
+    for worker in workers.filter(|worker| worker.is_member() && worker.is_ajp()) {
+        let key = worker.key();
+        let at = *places.entry(key).or_insert(found.len());
+        match found.get_mut(at) {
+            Some((_, known)) if known.contains(&worker) => {}
+            Some((_, known)) => known.push(worker),
+            None => found.push((key, vec![worker])),
+        }
+    }
+    found
+}
