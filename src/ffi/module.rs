@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use crate::ffi::apr::buckets;
-use crate::ffi::balancing::hook_args::Places;
+use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::lbmethod;
 use crate::ffi::balancing::pre_request;
 use crate::ffi::guard::guard;
@@ -177,7 +177,7 @@ unsafe extern "C" fn pre_request(
     // SAFETY: mod_proxy passes the request it serves on this thread, its configuration, and places
     // of its own.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        pre_request::pre_request(Request::from_ptr(r), conf, &Places { worker, balancer, url })
+        pre_request::pre_request(Request::from_ptr(r), conf, &HookArgs { worker, balancer, url })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use crate::ffi::balancing::hook_args::Places;
+use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::session::Session;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::Balancer;
@@ -20,7 +20,7 @@ pub(crate) unsafe fn install(
     member: Worker,
     session: Option<Session>,
     url: &[u8],
-    places: &Places,
+    places: &HookArgs,
 ) -> c_int {
     let (pool, environment, notes) = (request.pool(), request.environment(), request.notes());
     let name = member.name();

@@ -15,7 +15,7 @@ use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::{Election, Ledger, Method};
@@ -130,7 +130,7 @@ unsafe fn find(
     let ledger = if has_session(request, view) { Ledger::TakenOver } else { Ledger::New };
     let election = Election::new(method, ledger, clock::uptime(), states);
     // SAFETY: nothing in this call changes the list.
-    let tried = unsafe { Kept::tried(request) };
+    let tried = unsafe { RequestState::tried(request) };
     let mut candidates = Candidates { members, election, tried, at: 0, best: None };
     // SAFETY: balancer and request are live, the lock is held; the callback is given the
     // candidates only during the call, and nobody else uses them meanwhile.

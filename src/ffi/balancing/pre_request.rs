@@ -19,7 +19,7 @@ use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus}
 use crate::ffi::apr::text;
 use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
-use crate::ffi::balancing::hook_args::Places;
+use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::log::{self, LogLevel};
@@ -29,7 +29,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::first_piece;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe::{self, BodyIsMissing};
-use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
@@ -41,7 +41,7 @@ use crate::shared::MemberKey;
 pub(crate) unsafe fn pre_request(
     request: Request<'_>,
     conf: *mut sys::proxy_server_conf,
-    places: &Places,
+    places: &HookArgs,
 ) -> c_int {
     member_marks::settle(request);
     // SAFETY: as the caller promises; a string of the request's pool.
@@ -64,7 +64,7 @@ pub(crate) unsafe fn pre_request(
     let ignores_session = ignores_session(request);
     let session = session(request, balancer, child, url, ignores_session);
     // SAFETY: nothing changes the list before it has been copied.
-    let tried = unsafe { Kept::tried(request) }.to_vec();
+    let tried = unsafe { RequestState::tried(request) }.to_vec();
     let is_ours = session.is_some() || ignores_session || !tried.is_empty();
     if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
         return sys::DECLINED;
@@ -167,7 +167,7 @@ impl Members for Candidates<'_> {
     fn is_probed(&self, member: usize) -> bool {
         // Without a place in the memory that children share, mod_proxy's own way is left.
         self.of(member, |worker| {
-            worker.limits_probes() && self.child.member_state(worker.key()).is_some()
+            worker.allows_single_probe() && self.child.member_state(worker.key()).is_some()
         })
     }
 

@@ -12,9 +12,9 @@ use crate::ffi::mod_proxy::worker::Worker;
 
 /// By the address of the balancer, which stays where it is as long as the child lives.
 #[derive(Debug, Default)]
-pub(crate) struct KnownRoutes(RwLock<HashMap<usize, Arc<Routes>, ByAddress>>);
+pub(crate) struct BalancerRoutes(RwLock<HashMap<usize, Arc<Routes>, ByAddress>>);
 
-impl KnownRoutes {
+impl BalancerRoutes {
     /// The places of the members with this route, each checked against the member itself.
     pub(crate) fn of(&self, balancer: Balancer, route: &[u8]) -> Vec<usize> {
         let (stamp, count) = (balancer.changed(), balancer.count());

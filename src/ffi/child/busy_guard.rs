@@ -18,12 +18,12 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::shared::MemberKey;
 
 /// A request that mod_proxy counts on a member; dropped with the request's pool, as that count is.
-pub(crate) struct Held {
+pub(crate) struct BusyGuard {
     key: MemberKey,
     child: Arc<Child>,
 }
 
-impl Held {
+impl BusyGuard {
     pub(crate) fn new(member: Worker, child: &Arc<Child>) -> Self {
         let key = member.key();
         if let Some(state) = child.member_state(key) {
@@ -33,7 +33,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         if let Some(state) = self.child.member_state(self.key) {
             state.let_go();

@@ -7,10 +7,10 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::backend::{Backend, BackendKey, Housekeeper, Reverse, Warnings};
 use crate::config::{ReverseListener, WorkerSettings};
-use crate::ffi::child::balancer_routes::KnownRoutes;
-use crate::ffi::child::error_marks::Passes;
+use crate::ffi::child::balancer_routes::BalancerRoutes;
 use crate::ffi::child::member_table::Members;
-use crate::ffi::child::worker_cache::{ByAddress, KnownWorkers};
+use crate::ffi::child::transient_marks::TransientMarks;
+use crate::ffi::child::worker_cache::{ByAddress, WorkerCache};
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::sys;
@@ -30,11 +30,11 @@ pub(crate) struct Child {
     reverses: Vec<Arc<Reverse>>,
     housekeeper: OnceLock<Housekeeper>,
     /// Workers that have had a request.
-    pub(crate) known: KnownWorkers,
+    pub(crate) known: WorkerCache,
     /// Routes of balancers that have had a request of a session.
-    pub(crate) routes: KnownRoutes,
+    pub(crate) routes: BalancerRoutes,
     /// Members that requests are passing over.
-    pub(crate) passes: Passes,
+    pub(crate) passes: TransientMarks,
     /// What clients can have said where there is no backend yet.
     warnings: Mutex<HashMap<MemberKey, Arc<Warnings>>>,
 }
@@ -48,7 +48,7 @@ impl Child {
         reverses: Vec<Arc<Reverse>>,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
-        let (known, passes) = (KnownWorkers::default(), Passes::default());
+        let (known, passes) = (WorkerCache::default(), TransientMarks::default());
         let settings = settings.into_iter().collect();
         Self {
             settings,
@@ -59,7 +59,7 @@ impl Child {
             reverses,
             housekeeper,
             known,
-            routes: KnownRoutes::default(),
+            routes: BalancerRoutes::default(),
             passes,
             warnings: Mutex::default(),
         }

@@ -23,11 +23,11 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::sys;
 
 /// One worker as one server uses it.
-struct Watched {
+struct WatchedWorker {
     worker: Worker,
     conf: *const sys::proxy_server_conf,
     server: *const sys::server_rec,
@@ -36,13 +36,13 @@ struct Watched {
     said: Option<(BackendKey, Upkeep)>,
 }
 
-impl Watched {
+impl WatchedWorker {
     /// Reads which backend it names at this moment, and how that is to be kept. `true`: something
     /// else than the last time. Allocates nothing otherwise, since there may be thousands.
     fn read(&mut self) -> bool {
         // SAFETY: configuration, which outlives the child's threads.
         let configured =
-            unsafe { Configured::new(self.worker, self.conf, self.server, &self.ours) };
+            unsafe { EffectiveSettings::new(self.worker, self.conf, self.server, &self.ours) };
         let (host, port) = (self.worker.host(), self.worker.port());
         let upkeep = configured.upkeep();
         let is_as_said = |(key, said): &(BackendKey, Upkeep)| {
@@ -62,17 +62,17 @@ impl Watched {
 
 /// The workers that were configured when the child started.
 #[derive(Default)]
-pub(crate) struct Roster {
-    workers: Vec<Watched>,
+pub(crate) struct WatchList {
+    workers: Vec<WatchedWorker>,
     /// What they come to.
     upkeeps: HashMap<BackendKey, Upkeep>,
 }
 
 // SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
 // both live as long as the child and read one field at a time, as worker threads do.
-unsafe impl Send for Roster {}
+unsafe impl Send for WatchList {}
 
-impl Roster {
+impl WatchList {
     /// Takes in all ajp workers of a server, balancer members among them, that have one address.
     ///
     /// # Safety
@@ -91,7 +91,7 @@ impl Roster {
             let worker = unsafe { Worker::from_ptr(raw) };
             if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
                 let ours = settings(worker.id()).unwrap_or_default();
-                self.workers.push(Watched { worker, conf, server, ours, said: None });
+                self.workers.push(WatchedWorker { worker, conf, server, ours, said: None });
             }
         }
     }
@@ -162,7 +162,7 @@ unsafe impl Send for MainServer {}
 /// library stays loaded until `pchild` is gone.
 pub(crate) unsafe fn start(
     child: &Arc<Child>,
-    mut roster: Roster,
+    mut roster: WatchList,
     every: Duration,
     main: *mut sys::server_rec,
     pchild: *mut sys::apr_pool_t,
@@ -212,13 +212,13 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
         keeper.stop();
         // SAFETY: the thread is joined here alone, once: the pool runs a cleanup once, and
         // `Housekeeper` neither joins nor detaches.
-        unsafe { sys::ajp_shim_join_within(keeper.thread().as_pthread_t(), LONGEST_JOIN_MS) };
+        unsafe { sys::ajp_shim_join_within(keeper.thread().as_pthread_t(), JOIN_TIMEOUT_MS) };
         0
     })
 }
 
 /// One pass over everything.
-fn round(child: &Child, roster: &mut Roster, log: &MainServer, now: Instant) -> Next {
+fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) -> Next {
     if is_stopping() {
         child.close();
         return Next::Usual;
@@ -306,4 +306,4 @@ fn is_stopping() -> bool {
 }
 
 /// A pass is over in a moment unless the resolver hangs; an ending child does not wait for that.
-const LONGEST_JOIN_MS: c_int = 1000;
+const JOIN_TIMEOUT_MS: c_int = 1000;

@@ -3,12 +3,12 @@
 pub(crate) mod balancer_routes;
 pub(crate) mod busy_guard;
 pub(crate) mod child_state;
-pub(crate) mod error_marks;
 pub(crate) mod housekeeping;
 pub(crate) mod member_table;
 pub(crate) mod operator_memory;
-pub(crate) mod passed_over;
 pub(crate) mod probe_guard;
 pub(crate) mod reverse_sockets;
 pub(crate) mod stats_mapping;
+pub(crate) mod transient_mark;
+pub(crate) mod transient_marks;
 pub(crate) mod worker_cache;

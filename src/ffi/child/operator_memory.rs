@@ -31,7 +31,7 @@ const ENTRIES: usize = 4096;
 
 /// What httpd keeps.
 #[repr(C)]
-struct Kept {
+struct RetainedHeader {
     version: u32,
     entries: u32,
     start: *mut OperatorEntry,
@@ -43,12 +43,14 @@ impl OperatorMemory {
     /// That of before, or new memory; with whether that of before was another version's, whose words are
     /// lost. `None`: there is none.
     pub(crate) fn retained() -> Option<(Self, bool)> {
-        // SAFETY: httpd's main thread, in post_config. What is kept under this name is a `Kept`, or
+        // SAFETY: httpd's main thread, in post_config. What is kept under this name is a `RetainedHeader`, or
         // begins as one: the version comes first.
         unsafe {
-            let mut kept = sys::ap_retained_data_get(NAME.as_ptr()).cast::<Kept>();
+            let mut kept = sys::ap_retained_data_get(NAME.as_ptr()).cast::<RetainedHeader>();
             if kept.is_null() {
-                kept = sys::ap_retained_data_create(NAME.as_ptr(), size_of::<Kept>() as _).cast();
+                kept =
+                    sys::ap_retained_data_create(NAME.as_ptr(), size_of::<RetainedHeader>() as _)
+                        .cast();
             }
             let ours = (*kept).version == OPERATOR_VERSION && (*kept).entries == ENTRIES as u32;
             if ours {
@@ -59,8 +61,11 @@ impl OperatorMemory {
             let access = ProtFlags::READ | ProtFlags::WRITE;
             let start = mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::SHARED);
             let start = NonNull::new(start.ok()?.cast::<OperatorEntry>())?;
-            *kept =
-                Kept { version: OPERATOR_VERSION, entries: ENTRIES as u32, start: start.as_ptr() };
+            *kept = RetainedHeader {
+                version: OPERATOR_VERSION,
+                entries: ENTRIES as u32,
+                start: start.as_ptr(),
+            };
             Some((Self(start), is_lost))
         }
     }

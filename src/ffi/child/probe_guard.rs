@@ -14,7 +14,7 @@ use crate::shared::{MemberKey, Probe};
 
 /// The right to ask a member in error; given back when it is dropped, at the latest with the
 /// request's pool.
-pub(crate) struct Asking {
+pub(crate) struct ProbeGuard {
     member: Worker,
     key: MemberKey,
     probe: Probe,
@@ -22,7 +22,7 @@ pub(crate) struct Asking {
     found: Found,
 }
 
-impl Drop for Asking {
+impl Drop for ProbeGuard {
     fn drop(&mut self) {
         let state = self.child.member_state(self.key);
         // Not if it took so long that another request was sent in its place.
@@ -36,7 +36,7 @@ impl Drop for Asking {
     }
 }
 
-impl Asking {
+impl ProbeGuard {
     /// The request that has `probe` asks `member`, whose key this is.
     pub(crate) fn new(member: Worker, key: MemberKey, probe: Probe, child: &Arc<Child>) -> Self {
         Self { member, key, probe, child: Arc::clone(child), found: Found::Nothing }
@@ -65,7 +65,7 @@ impl Found {
 }
 
 /// The member has had its request. `true`: it was the one that asked.
-pub(crate) fn end(asking: &mut Option<Asking>, member: Worker, found: Found) -> bool {
+pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker, found: Found) -> bool {
     let Some(mut asking) = asking.take_if(|asking| asking.member == member) else { return false };
     asking.found = found;
     true

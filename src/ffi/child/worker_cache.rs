@@ -14,30 +14,30 @@ use crate::stats::MemberStats;
 
 /// A worker as one server uses it.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct CachedWorker {
     /// What it led to when it was last looked at. Its settings may have changed since:
-    /// [`Configured::leads_to`](crate::ffi::mod_proxy::worker_settings::Configured::leads_to).
+    /// [`EffectiveSettings::leads_to`](crate::ffi::mod_proxy::worker_settings::EffectiveSettings::leads_to).
     pub(crate) backend: Arc<Backend>,
     /// Its name in the memory that children share.
     pub(crate) member: MemberKey,
     /// Where its requests are counted; `None`: there is no room.
     pub(crate) stats: Option<MemberStats>,
     /// Its requests tell the backend how it is to be kept; else the housekeeper does.
-    pub(crate) tells_upkeep: bool,
+    pub(crate) updates_upkeep: bool,
 }
 
 /// The workers that have had a request, by their addresses and their servers'.
 #[derive(Debug, Default)]
-pub(crate) struct KnownWorkers(RwLock<HashMap<(usize, usize), Arc<Known>, ByAddress>>);
+pub(crate) struct WorkerCache(RwLock<HashMap<(usize, usize), Arc<CachedWorker>, ByAddress>>);
 
-impl KnownWorkers {
+impl WorkerCache {
     /// What is known of a worker, if `holds` says that it still holds.
     pub(crate) fn get(
         &self,
         worker: Worker,
         conf: *const sys::proxy_server_conf,
-        holds: impl FnOnce(&Known) -> bool,
-    ) -> Option<Arc<Known>> {
+        holds: impl FnOnce(&CachedWorker) -> bool,
+    ) -> Option<Arc<CachedWorker>> {
         let workers = self.0.read();
         workers.get(&place(worker, conf)).filter(|known| holds(known)).cloned()
     }
@@ -46,8 +46,8 @@ impl KnownWorkers {
         &self,
         worker: Worker,
         conf: *const sys::proxy_server_conf,
-        known: Known,
-    ) -> Arc<Known> {
+        known: CachedWorker,
+    ) -> Arc<CachedWorker> {
         let known = Arc::new(known);
         self.0.write().insert(place(worker, conf), Arc::clone(&known));
         known

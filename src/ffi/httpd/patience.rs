@@ -29,10 +29,10 @@ impl Patience {
             return Err(ClientError::BodyWithheld { after });
         }
         // A filter that unpacks a body may well want a few pieces of it before it gives one.
-        thread::sleep((waited / 8).min(LONGEST_PAUSE));
+        thread::sleep((waited / 8).min(MAX_PAUSE));
         Ok(())
     }
 }
 
 /// Short enough to be no matter beside a client that sends slowly.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSE: Duration = Duration::from_millis(20);

@@ -20,9 +20,9 @@ use crate::protocol::PacketSize;
 use crate::proxy::Flush;
 use crate::shared::MemberKey;
 
-/// Numbers of mod_proxy's.
+/// Numbers that mod_proxy keeps of a worker.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct WorkerCounters {
     /// How often it was chosen.
     pub(crate) elected: u64,
     /// In hundredths.
@@ -148,11 +148,11 @@ impl Worker {
     }
 
     /// What mod_proxy counts and shows of it.
-    pub(crate) fn standing(self) -> Standing {
+    pub(crate) fn counters(self) -> WorkerCounters {
         let s = self.shared();
         // SAFETY: plain words in shared memory.
         unsafe {
-            Standing {
+            WorkerCounters {
                 elected: (*s).elected as u64,
                 lbfactor: (*s).lbfactor,
                 error_us: u64::try_from((*s).error_time).unwrap_or(0),

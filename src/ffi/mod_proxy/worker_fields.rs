@@ -137,7 +137,7 @@ impl Worker {
 
     /// In error, asked by a request that counts for so many milliseconds more; as [`in_error_for`] says.
     pub(crate) fn put_off_retry(self, left_ms: u64) {
-        let already = in_error_for(left_ms, self.standing().retry_us / 1000);
+        let already = in_error_for(left_ms, self.counters().retry_us / 1000);
         let already = i64::try_from(already.saturating_mul(1000)).unwrap_or(i64::MAX);
         // SAFETY: a plain word in shared memory.
         unsafe {
@@ -160,7 +160,7 @@ impl Worker {
     /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
     /// every request may; and not if another module's handler serves it, which would refuse a member
     /// whose mark stays, and would not tell us that it answers.
-    pub(crate) fn limits_probes(self) -> bool {
+    pub(crate) fn allows_single_probe(self) -> bool {
         // SAFETY: a plain word in shared memory.
         self.is_ajp() && unsafe { (*self.shared()).retry > 0 }
     }

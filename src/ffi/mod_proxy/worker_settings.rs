@@ -16,14 +16,14 @@ use crate::pool::{Limits, Wait};
 /// A worker as one server of httpd's uses it, with what is needed to read its settings: mod_proxy's
 /// configuration of that server, the server, and our own parameters.
 #[derive(Clone, Copy)]
-pub(crate) struct Configured<'a> {
+pub(crate) struct EffectiveSettings<'a> {
     worker: Worker,
     conf: *const sys::proxy_server_conf,
     server: *const sys::server_rec,
     ours: &'a WorkerSettings,
 }
 
-impl<'a> Configured<'a> {
+impl<'a> EffectiveSettings<'a> {
     /// # Safety
     /// `conf` and `server` outlive the use of this value.
     pub(crate) unsafe fn new(

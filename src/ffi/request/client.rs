@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::ffi::apr::buckets;
-use crate::ffi::child::probe_guard::{self, Asking, Found};
+use crate::ffi::child::probe_guard::{self, Found, ProbeGuard};
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
@@ -21,7 +21,7 @@ pub(crate) struct HttpdClient<'r> {
     request: Request<'r>,
     body: &'r mut Body,
     /// This request finds out whether the worker is back.
-    asking: &'r mut Option<Asking>,
+    asking: &'r mut Option<ProbeGuard>,
     worker: Worker,
     out: *mut sys::apr_bucket_brigade,
     /// What the buckets in `out` point to, until they have been passed on.
@@ -40,7 +40,7 @@ impl<'r> HttpdClient<'r> {
     pub(crate) fn new(
         request: Request<'r>,
         body: &'r mut Body,
-        asking: &'r mut Option<Asking>,
+        asking: &'r mut Option<ProbeGuard>,
         worker: Worker,
     ) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.

@@ -7,23 +7,23 @@ use std::time::Duration;
 use crate::backend::WarningKind;
 use crate::config::WorkerSettings;
 use crate::ffi::apr::text;
-use crate::ffi::child::busy_guard::Held;
+use crate::ffi::child::busy_guard::BusyGuard;
 use crate::ffi::child::probe_guard::Found;
 use crate::ffi::child::reverse_sockets;
-use crate::ffi::child::worker_cache::Known;
+use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::guard::{guard, guard_or};
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::request::call::{Call, Refused};
 use crate::ffi::request::client::{self, HttpdClient};
 use crate::ffi::request::proxy_block;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe;
-use crate::ffi::state::request_state::{Kept, Upload};
+use crate::ffi::state::request_state::{RequestState, Upload};
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
@@ -123,9 +123,9 @@ impl<'r> Call<'r> {
         let request = self.request;
         // SAFETY: `member` uses its references to it for a moment each, and not during this
         // function but at its very end, when this one is not used any more.
-        let kept = unsafe { Kept::of(request) };
+        let kept = unsafe { RequestState::of(request) };
         if self.worker.is_member() {
-            kept.holds.push(Held::new(self.worker, self.child));
+            kept.holds.push(BusyGuard::new(self.worker, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
         // No ProxyRemote leads to a container that dials in.
@@ -139,7 +139,7 @@ impl<'r> Call<'r> {
         }
         if kept.had_it.contains(&self.worker) {
             // Whatever made mod_proxy come back to it: once is enough.
-            kept.passed_over.set(self.worker, self.child);
+            kept.transient_mark.set(self.worker, self.child);
             return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
         }
         if self.worker.is_member() && !kept.tried.contains(&self.worker) {
@@ -153,7 +153,8 @@ impl<'r> Call<'r> {
         let unset = WorkerSettings::default();
         let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
         // SAFETY: both outlive the request.
-        let configured = unsafe { Configured::new(self.worker, self.conf, request.server(), ours) };
+        let configured =
+            unsafe { EffectiveSettings::new(self.worker, self.conf, request.server(), ours) };
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
         let has_others = self.worker.has_usable_siblings(&kept.tried);
@@ -213,12 +214,16 @@ impl<'r> Call<'r> {
     }
 
     /// The backend that the request's URL names, and what goes with the worker.
-    fn known(&self, remote_proxy: Option<(&[u8], u16)>, configured: Configured<'_>) -> Arc<Known> {
+    fn known(
+        &self,
+        remote_proxy: Option<(&[u8], u16)>,
+        configured: EffectiveSettings<'_>,
+    ) -> Arc<CachedWorker> {
         let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
         let socket_path = self.request.notes().get(c"uds_path");
         let worker = self.worker;
         let is_fixed = worker.has_fixed_address();
-        let holds = |known: &Known| {
+        let holds = |known: &CachedWorker| {
             is_fixed && configured.leads_to(known.backend.key(), host, port, socket_path)
         };
         let known = self.child.known.get(worker, self.conf, holds).unwrap_or_else(|| {
@@ -229,13 +234,17 @@ impl<'r> Call<'r> {
                 // A host that the client's URL can choose: nothing of it is kept.
                 let name = String::from_utf8_lossy(&worker.name()).into_owned();
                 let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
-                return Arc::new(Known { backend, member, stats, tells_upkeep: false });
+                return Arc::new(CachedWorker { backend, member, stats, updates_upkeep: false });
             }
             let backend = self.child.backend(&key);
-            let tells_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
-            self.child.known.set(worker, self.conf, Known { backend, member, stats, tells_upkeep })
+            let updates_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
+            self.child.known.set(
+                worker,
+                self.conf,
+                CachedWorker { backend, member, stats, updates_upkeep },
+            )
         });
-        if known.tells_upkeep {
+        if known.updates_upkeep {
             known.backend.set_upkeep(configured.upkeep());
         }
         known
@@ -243,7 +252,7 @@ impl<'r> Call<'r> {
 
     fn settings(
         &self,
-        configured: Configured<'_>,
+        configured: EffectiveSettings<'_>,
         ours: &WorkerSettings,
         has_others: bool,
     ) -> Settings {

@@ -18,7 +18,7 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::server_state::{ServerConfig, Stated};
+use crate::ffi::state::server_state::{ConfiguredState, ServerConfig};
 use crate::ffi::sys;
 
 /// Has every server know what its balancers go by, and every member how far away it is.
@@ -50,7 +50,7 @@ pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
         let local_only = settings.is_some_and(|settings| settings.local_only);
         let has_local = words.prefer_local(balancer, local_only);
         for member in balancer.members() {
-            let known: &mut Stated = stated.entry(member.id()).or_default();
+            let known: &mut ConfiguredState = stated.entry(member.id()).or_default();
             known.status = member.status().among(Activation::FLAGS);
             known.by_local_only |= local_only && has_local && !words.local.contains(&member.id());
         }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::backend::Housekeeper;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::child_state::Child;
-use crate::ffi::child::housekeeping::{self, Roster};
+use crate::ffi::child::housekeeping::{self, WatchList};
 use crate::ffi::child::member_table::{Members, SharedMemory};
 use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::child::reverse_sockets;
@@ -195,7 +195,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::se
     log_panics_through(main);
     let mut settings = HashMap::new();
     let mut configs = Vec::new();
-    let mut roster = Roster::default();
+    let mut roster = WatchList::default();
     // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
     for server in unsafe { server::servers(main) } {
         // SAFETY: as above.

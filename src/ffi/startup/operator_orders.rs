@@ -15,7 +15,7 @@ use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::operator_words::{configured, said};
-use crate::ffi::state::server_state::{ServerConfig, Stated};
+use crate::ffi::state::server_state::{ConfiguredState, ServerConfig};
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
@@ -30,7 +30,7 @@ pub(crate) unsafe fn reapply(
     memory: OperatorMemory,
 ) {
     let table = memory.table();
-    let (unset, nothing) = (WorkerSettings::default(), Stated::default());
+    let (unset, nothing) = (WorkerSettings::default(), ConfiguredState::default());
     // SAFETY: as the caller promises.
     let settings = unsafe { settings(main) };
     // SAFETY: as the caller promises.

@@ -6,14 +6,14 @@ use crate::config::RequestAttributes;
 
 /// What one server sends beyond the usual.
 #[derive(Debug, Default)]
-pub(crate) struct Sent {
+pub(crate) struct AttributeConfig {
     /// Its own lines.
     own: RequestAttributes,
     /// With what is inherited; filled in when the whole configuration has been read.
     settled: OnceLock<RequestAttributes>,
 }
 
-impl Sent {
+impl AttributeConfig {
     /// Works out what holds: its own lines, and those of `base`. The first call counts.
     pub(crate) fn settle(&self, base: Option<&Self>) {
         self.settled.get_or_init(|| match base {

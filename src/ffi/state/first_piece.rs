@@ -11,14 +11,14 @@ use crate::exchange::RequestBody;
 use crate::ffi::httpd::patience::Patience;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::refused;
-use crate::ffi::state::request_state::{Kept, Upload};
+use crate::ffi::state::request_state::{RequestState, Upload};
 use crate::ffi::sys;
 use crate::proxy::ClientError;
 
 /// Need nobody wait for the client to send the first of its body? It has sent that, or there is none.
 pub(crate) fn is_here(request: Request<'_>) -> bool {
     // SAFETY: the reference is used in this function alone.
-    let kept = unsafe { Kept::of(request) };
+    let kept = unsafe { RequestState::of(request) };
     if kept.has_first_piece {
         return true;
     }
@@ -50,7 +50,7 @@ pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
         }
     }
     // SAFETY: the reference is used for this one assignment.
-    unsafe { Kept::of(request) }.has_first_piece = true;
+    unsafe { RequestState::of(request) }.has_first_piece = true;
     Ok(())
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
 pub(crate) fn hand_over(request: Request<'_>) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.
-        if let Some(upload) = &mut unsafe { Kept::of(request) }.upload {
+        if let Some(upload) = &mut unsafe { RequestState::of(request) }.upload {
             upload.body.put_back(request);
         }
     }

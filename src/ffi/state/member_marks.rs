@@ -1,11 +1,11 @@
 //! Marks that a request leaves on members, and takes away: see
-//! [`error_marks`](crate::ffi::child::error_marks).
+//! [`transient_marks`](crate::ffi::child::transient_marks).
 
 use std::ffi::c_int;
 
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 
@@ -15,14 +15,14 @@ pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker) {
     let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
     let (Some(child), true) = (child, worker.is_member()) else { return };
     // SAFETY: the reference is used for this one call.
-    unsafe { Kept::of(request) }.passed_over.set(worker, child);
+    unsafe { RequestState::of(request) }.transient_mark.set(worker, child);
 }
 
 /// The next member is to be chosen, or the request has failed.
 pub(crate) fn settle(request: Request<'_>) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.
-        unsafe { Kept::of(request) }.passed_over.unmark();
+        unsafe { RequestState::of(request) }.transient_mark.unmark();
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
     settle(request);
     if *status == sys::HTTP_SERVICE_UNAVAILABLE as c_int && !request.kept().is_null() {
         // SAFETY: the reference is used for these two reads.
-        let kept = unsafe { Kept::of(request) };
+        let kept = unsafe { RequestState::of(request) };
         match kept.instead_of_503 {
             Some(instead) => *status = instead.into(),
             None if kept.retry_soon => {

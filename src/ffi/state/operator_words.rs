@@ -2,10 +2,10 @@
 
 use crate::balance::{Activation, WorkerStatus};
 use crate::config::WorkerSettings;
-use crate::ffi::state::server_state::Stated;
+use crate::ffi::state::server_state::ConfiguredState;
 
 /// What the configuration says of one worker: its line, and what comes of it.
-type Lines<'l> = (&'l WorkerSettings, &'l Stated);
+type Lines<'l> = (&'l WorkerSettings, &'l ConfiguredState);
 
 /// How an activation is noted, together with what the configuration says of the workers it is about.
 pub(crate) fn word<'l>(activation: Activation, lines: impl Iterator<Item = Lines<'l>>) -> u64 {
@@ -73,7 +73,9 @@ mod tests {
         ];
         let stated: Vec<_> = flags
             .into_iter()
-            .flat_map(|status| [false, true].map(|by_local_only| Stated { status, by_local_only }))
+            .flat_map(|status| {
+                [false, true].map(|by_local_only| ConfiguredState { status, by_local_only })
+            })
             .collect();
         let mut words = std::collections::HashSet::new();
         for line in &lines {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::child::probe_guard::{self, Asking, Found};
+use crate::ffi::child::probe_guard::{self, Found, ProbeGuard};
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::first_piece;
-use crate::ffi::state::request_state::Kept;
+use crate::ffi::state::request_state::RequestState;
 
 /// This request could ask the member, but its client has sent nothing of the body that it announces.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +45,9 @@ pub(crate) fn begin(
     let Some(probe) = state.begin_probe(now) else { return Ok(false) };
     // Nobody else finds that its time has come while this one is out, nor right after it.
     member.note_error_time();
-    let asking = Asking::new(member, key, probe, child);
+    let asking = ProbeGuard::new(member, key, probe, child);
     // SAFETY: the reference is used for this one assignment.
-    unsafe { Kept::of(request) }.asking = Some(asking);
+    unsafe { RequestState::of(request) }.asking = Some(asking);
     Ok(true)
 }
 
@@ -56,6 +56,6 @@ pub(crate) fn begin(
 pub(crate) fn give_up(request: Request<'_>, member: Worker) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.
-        probe_guard::end(&mut unsafe { Kept::of(request) }.asking, member, Found::Nothing);
+        probe_guard::end(&mut unsafe { RequestState::of(request) }.asking, member, Found::Nothing);
     }
 }

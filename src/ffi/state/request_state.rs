@@ -2,9 +2,9 @@
 //! next: mod_proxy calls it once for each balancer member it tries.
 
 use crate::exchange::RequestBody;
-use crate::ffi::child::busy_guard::Held;
-use crate::ffi::child::passed_over::PassedOver;
-use crate::ffi::child::probe_guard::Asking;
+use crate::ffi::child::busy_guard::BusyGuard;
+use crate::ffi::child::probe_guard::ProbeGuard;
+use crate::ffi::child::transient_mark::TransientMark;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
 use crate::ffi::mod_proxy::worker::Worker;
@@ -12,16 +12,16 @@ use crate::proxy::{RequestError, body_of};
 
 /// Lives in the request's pool, from the first call on.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct RequestState {
     /// The client's body: what has been read of it for one member is sent to the next.
     pub(crate) upload: Option<Upload>,
     /// The first of the body has been read, or that there is none, before a member was chosen: it
     /// lies in front of the input filters.
     pub(crate) has_first_piece: bool,
     /// The member that has just not taken the request, for no fault of its own.
-    pub(crate) passed_over: PassedOver,
+    pub(crate) transient_mark: TransientMark,
     /// It is the one that asks a member in error whether it is back.
-    pub(crate) asking: Option<Asking>,
+    pub(crate) asking: Option<ProbeGuard>,
     /// How often the request has been sent, over all members.
     pub(crate) attempts: u32,
     /// How often it may still be sent again where a member may have acted on it, over all of them, as
@@ -30,7 +30,7 @@ pub(crate) struct Kept {
     /// The members it has been given to: none is chosen a second time.
     pub(crate) tried: Vec<Worker>,
     /// On the members on which mod_proxy counts it.
-    pub(crate) holds: Vec<Held>,
+    pub(crate) holds: Vec<BusyGuard>,
     /// Those of them it has been sent to: none gets it a second time, however it was chosen.
     pub(crate) had_it: Vec<Worker>,
     /// The client's status if no other member takes the request.
@@ -71,7 +71,7 @@ impl Upload {
     }
 }
 
-impl Kept {
+impl RequestState {
     /// What is kept with this request; made on the first call.
     ///
     /// # Safety

@@ -20,7 +20,7 @@ use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::attribute_config::Sent;
+use crate::ffi::state::attribute_config::AttributeConfig;
 use crate::ffi::sys;
 use crate::status::Nonce;
 
@@ -37,7 +37,7 @@ pub(crate) struct ServerConfig {
     /// `ProxyAjpReverse`, this server's own lines.
     reverse: Vec<ReverseListener>,
     /// `ProxyAjpEnvVar` and `ProxyAjpCertChain`.
-    pub(crate) sent: Sent,
+    pub(crate) sent: AttributeConfig,
     /// `ProxyAjpMaintain`; the main server's counts.
     pub(crate) maintain: Maintain,
     /// Filled in by child_init, in the child's own copy of this memory.
@@ -55,7 +55,7 @@ pub(crate) struct ServerConfig {
     /// When that was, in ms since 1970; likewise.
     pub(crate) since_ms: OnceLock<u64>,
     /// What the configuration itself makes of each member; likewise, but before mod_proxy_balancer's turn.
-    pub(crate) stated: OnceLock<HashMap<WorkerId, Stated>>,
+    pub(crate) stated: OnceLock<HashMap<WorkerId, ConfiguredState>>,
     /// What operators have said; likewise.
     pub(crate) operators: OnceLock<OperatorMemory>,
     /// The parent's process id; likewise.
@@ -65,7 +65,7 @@ pub(crate) struct ServerConfig {
 /// What the configuration alone makes of a member, before balancer-manager, a saved state, or an operator
 /// has a word in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stated {
+pub(crate) struct ConfiguredState {
     /// Those flags of its status that an operator's order is about.
     pub(crate) status: WorkerStatus,
     /// `localonly` has it drain.

@@ -14,7 +14,7 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::state::server_state::in_this_child;
 use crate::ffi::status_page::orders;
-use crate::ffi::status_page::snapshot::Picture;
+use crate::ffi::status_page::snapshot::SnapshotBuilder;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
@@ -63,7 +63,7 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
                 );
             }
             // SAFETY: httpd's main server; a thread of a child that serves a request.
-            let picture = unsafe { Picture::take(main, child) };
+            let picture = unsafe { SnapshotBuilder::take(main, child) };
             let done = orders::carry_out(request, config, child, &picture, &order);
             return report(request, &order, &done);
         }
@@ -94,7 +94,7 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
     // SAFETY: as above.
-    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    let snapshot = unsafe { SnapshotBuilder::take(main, child) }.snapshot(request, child, since_ms);
     let (kind, text) = match wanted {
         Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
         Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
@@ -126,7 +126,7 @@ pub(crate) unsafe fn summary(request: Request<'_>, flags: c_int) {
     }
     let since_ms = config.since_ms();
     // SAFETY: httpd's main server; a thread of a child that serves a request.
-    let snapshot = unsafe { Picture::take(main, child) }.snapshot(request, child, since_ms);
+    let snapshot = unsafe { SnapshotBuilder::take(main, child) }.snapshot(request, child, since_ms);
     if snapshot.members().next().is_none() {
         return;
     }

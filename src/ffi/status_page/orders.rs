@@ -7,8 +7,8 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::activation::{reset_lbmethod_if_usable, set_activation};
 use crate::ffi::state::operator_words;
-use crate::ffi::state::server_state::{ServerConfig, Stated};
-use crate::ffi::status_page::snapshot::{Picture, Seen};
+use crate::ffi::state::server_state::{ConfiguredState, ServerConfig};
+use crate::ffi::status_page::snapshot::{SnapshotBuilder, WorkerEntry};
 use crate::status::{Action, Done, Order, Remark};
 
 /// Carries the order out for each worker that it is about, with an audit line each.
@@ -16,7 +16,7 @@ pub(crate) fn carry_out(
     request: Request<'_>,
     config: &ServerConfig,
     child: &Child,
-    picture: &Picture,
+    picture: &SnapshotBuilder,
     order: &Order,
 ) -> Vec<Done> {
     let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
@@ -40,7 +40,7 @@ fn one(
     request: Request<'_>,
     config: &ServerConfig,
     child: &Child,
-    seen: &Seen,
+    seen: &WorkerEntry,
     action: Action,
     now_ms: u64,
 ) -> Result<Option<Remark>, Remark> {
@@ -83,10 +83,10 @@ fn activate(
     request: Request<'_>,
     config: &ServerConfig,
     child: &Child,
-    seen: &Seen,
+    seen: &WorkerEntry,
     wanted: Activation,
 ) -> Option<Remark> {
-    let (unset, nothing) = (WorkerSettings::default(), Stated::default());
+    let (unset, nothing) = (WorkerSettings::default(), ConfiguredState::default());
     let lines: Vec<_> = seen
         .workers
         .iter()
@@ -113,7 +113,7 @@ fn activate(
 }
 
 /// At a level that is in the log unless somebody has turned it down.
-fn audit(request: Request<'_>, seen: &Seen, done: &Done) {
+fn audit(request: Request<'_>, seen: &WorkerEntry, done: &Done) {
     let user = request.user().map_or_else(|| "nobody".into(), String::from_utf8_lossy);
     let address = String::from_utf8_lossy(request.client().ip);
     let was = match seen.workers.first() {

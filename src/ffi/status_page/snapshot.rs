@@ -14,7 +14,7 @@ use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::mod_proxy::worker_settings::Configured;
+use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::sys;
 use crate::shared::{MemberKey, unix_ms};
 use crate::stats::StatsTable;
@@ -22,20 +22,20 @@ use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
 /// the same.
-pub(crate) struct Seen {
+pub(crate) struct WorkerEntry {
     pub(crate) key: MemberKey,
     pub(crate) member: Member,
     pub(crate) workers: Vec<Worker>,
 }
 
 /// All ajp workers, each once.
-pub(crate) struct Picture {
-    pub(crate) seen: Vec<Seen>,
+pub(crate) struct SnapshotBuilder {
+    pub(crate) seen: Vec<WorkerEntry>,
     balancers: Vec<crate::status::Balancer>,
     pub(crate) now_ms: u64,
 }
 
-impl Picture {
+impl SnapshotBuilder {
     /// Looks at every worker of every server, those that another child has added included.
     ///
     /// # Safety
@@ -110,7 +110,7 @@ impl Picture {
             Some(seen) => seen.workers.push(worker),
             None => {
                 let member = view.member(worker, key, balancer);
-                self.seen.push(Seen { key, member, workers: vec![worker] });
+                self.seen.push(WorkerEntry { key, member, workers: vec![worker] });
             }
         }
     }
@@ -127,7 +127,7 @@ impl Picture {
             ..Snapshot::default()
         };
         let mut names: Vec<String> = Vec::new();
-        for Seen { key, mut member, .. } in self.seen {
+        for WorkerEntry { key, mut member, .. } in self.seen {
             if let Some(table) = &table {
                 member.figures = table.member_figures(key);
                 member.reset_ms = table.member_reset_ms(key).map(|ms| ms.min(self.now_ms));
@@ -172,12 +172,13 @@ struct View<'c> {
 impl View<'_> {
     fn member(&self, worker: Worker, key: MemberKey, balancer: Option<&str>) -> Member {
         let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
-        let standing = worker.standing();
+        let counters = worker.counters();
         let (name, host) = (text(&worker.name()), text(&worker.host()));
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
         // SAFETY: configuration of a live server; the view ends here.
-        let configured = unsafe { Configured::new(worker, self.conf, self.server, &settings) };
+        let configured =
+            unsafe { EffectiveSettings::new(worker, self.conf, self.server, &settings) };
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
@@ -187,9 +188,9 @@ impl View<'_> {
         let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
         let state = state(worker.status());
         // Later than now: the clock was set back. The next request takes it for now as well.
-        let error_us = standing.error_us.min(self.now_ms.saturating_mul(1000));
+        let error_us = counters.error_us.min(self.now_ms.saturating_mul(1000));
         let error_ms = (error_us > 0).then_some(error_us / 1000);
-        let due_ms = error_us.saturating_add(standing.retry_us) / 1000;
+        let due_ms = error_us.saturating_add(counters.retry_us) / 1000;
         Member {
             balancer: balancer.map(str::to_owned),
             endpoint: Endpoint { host, port, socket },
@@ -201,8 +202,8 @@ impl View<'_> {
             state,
             role: worker.status().role(),
             lbset: worker.lbset(),
-            lbfactor: standing.lbfactor,
-            elected: standing.elected,
+            lbfactor: counters.lbfactor,
+            elected: counters.elected,
             busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
             recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
             error_ms: error_ms.filter(|_| state == State::Error),

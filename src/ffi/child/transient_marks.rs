@@ -8,7 +8,7 @@
 //! latest when the request's pool goes.
 //!
 //! Several requests of a child may pass over a member at once: the last one to be done unmarks it,
-//! so that none finds it unmarked before mod_proxy has looked ([`Passes`]). A member that a request
+//! so that none finds it unmarked before mod_proxy has looked ([`TransientMarks`]). A member that a request
 //! of this child has found at fault meanwhile stays marked.
 //!
 //! # Race
@@ -28,7 +28,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 
 /// Which members requests of this child are passing over at the moment.
 #[derive(Debug, Default)]
-pub(crate) struct Passes(Mutex<HashMap<usize, Pass>>);
+pub(crate) struct TransientMarks(Mutex<HashMap<usize, Pass>>);
 
 /// The requests that are passing over one member.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ struct Pass {
     stays: bool,
 }
 
-impl Passes {
+impl TransientMarks {
     pub(crate) fn begin(&self, member: Worker) {
         let mut passes = self.0.lock();
         // A mark that is there already may be another child's passing one: it tells nothing.

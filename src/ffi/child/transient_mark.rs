@@ -7,9 +7,9 @@ use crate::ffi::mod_proxy::worker::Worker;
 
 /// The member that has just not taken a request, for no fault of its own.
 #[derive(Default)]
-pub(crate) struct PassedOver(Option<(Worker, Arc<Child>)>);
+pub(crate) struct TransientMark(Option<(Worker, Arc<Child>)>);
 
-impl PassedOver {
+impl TransientMark {
     pub(crate) fn set(&mut self, worker: Worker, child: &Arc<Child>) {
         self.unmark();
         child.passes.begin(worker);
@@ -25,7 +25,7 @@ impl PassedOver {
     }
 }
 
-impl Drop for PassedOver {
+impl Drop for TransientMark {
     fn drop(&mut self) {
         self.unmark();
     }
