@@ -102,6 +102,23 @@ fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
     }
 }
 
+// As mod_proxy_balancer, which also takes the query string of the request for a part of its URL.
+#[test]
+fn a_session_in_the_query_string_goes_to_its_member_also_beside_a_cookie() {
+    let (a, b) = pair();
+    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
+    for cookie in ["theme=dark", "JSESSIONID=1.zz", "JSESSIONID=1.a"] {
+        for _ in 0..3 {
+            let header = format!("Cookie: {cookie}\r\n");
+            assert_eq!(
+                who(httpd.request("GET", "/app/x?jsessionid=2.b", &header)),
+                "b",
+                "{cookie}"
+            );
+        }
+    }
+}
+
 // row 64
 #[test]
 fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {

@@ -15,11 +15,12 @@ import measure
 from cases import CASES
 from servers import OURS, PEER, Httpd, Trouble, wait_until
 
-PARTS = ["idle", "busy", "workers", "housekeeper", "memory"]
+PARTS = ["idle", "busy", "workers", "members", "housekeeper", "memory"]
 
 IDLE = [1, 100, 1000]
 BUSY = [1, 64, 512]
 WORKERS = [1, 100, 2000]
+MEMBERS = [1, 20, 200]
 # Of the one child: as many as connections can be busy at once, and some to spare.
 THREADS = 1100
 # As /proc shows the name in src/backend/housekeeper.rs.
@@ -71,6 +72,35 @@ class Scaled(Httpd):
         yield f"ProxyPass {BUSY_MOUNT} ajp://localhost:{self.backend.ajp}{BUSY_MOUNT}"
 
 
+class Balanced(Scaled):
+    """An httpd with a balancer of many members, of which few are asked."""
+
+    def sizes(self):
+        yield from Httpd.sizes(self)
+
+    def _ajp(self, modules):
+        yield f"LoadModule slotmem_shm_module {modules}/mod_slotmem_shm.so"
+        yield f"LoadModule lbmethod_byrequests_module {modules}/mod_lbmethod_byrequests.so"
+        lines = list(Httpd._ajp(self, modules))
+        yield from lines[:2]
+        yield f"LoadModule proxy_balancer_module {modules}/mod_proxy_balancer.so"
+        if self.is_ours:
+            yield "ProxyAjpMaintain 0"
+        yield from lines[2:]
+        yield "<Proxy balancer://many>"
+        asked = places(self.workers)
+        for number in range(1, self.workers + 1):
+            # Two names lead to the backend, since a member needs an address of its own.
+            hosts = ["127.0.0.1", "localhost", "127.1"]
+            host, port = ("127.0.0.1", 10000 + number)
+            if number in asked:
+                host, port = hosts[asked.index(number)], self.backend.ajp
+            yield f"BalancerMember ajp://{host}:{port} route=r{number}"
+        yield "ProxySet stickysession=JSESSIONID|jsessionid"
+        yield "</Proxy>"
+        yield "ProxyPass /m balancer://many/b"
+
+
 def places(workers):
     """Which of so many workers are asked: the first, the one in the middle, the last."""
     return sorted({1, (workers + 1) // 2, workers} - {0})
@@ -86,7 +116,10 @@ def run(chosen, backend, directory, printer):
         return Scaled(server, backend, directory, chosen, part, **how)
 
     names = [name.split("=")[0] for name in servers]
-    threads(chosen, servers, names, boot, printer)
+    if {"idle", "busy", "housekeeper", "memory"} & set(chosen.parts):
+        threads(chosen, servers, names, boot, printer)
+    if "members" in chosen.parts:
+        many_members(chosen, backend, directory, servers, names, printer)
     if "workers" in chosen.parts:
         many_workers(chosen, servers, names, boot, printer)
 
@@ -154,6 +187,32 @@ def many_workers(chosen, servers, names, boot, printer):
             line.append(f"{counts[(number, place), name] - base:+,.0f}" if base else "")
             rows.append(line)
     printer.table("Workers configured", HEAD + [f"more than {chosen.base}"], rows)
+
+
+def many_members(chosen, backend, directory, servers, names, printer):
+    """What a request of a session costs, by the number of members and the place of its own."""
+    counts = {}
+    for number in MEMBERS:
+        for server, name in zip(servers, names):
+            say(f"{server}: members.{number}")
+            with Balanced(server, backend, directory, chosen, f"members.{number}", workers=number,
+                          maintain=0, valgrind=True) as httpd:
+                for place in places(number):
+                    counts[(number, place), name] = measure.instructions(
+                        httpd, of_session(place), chosen)
+    rows = []
+    for name in names:
+        for number in MEMBERS:
+            for place in places(number):
+                count, base = counts[(number, place), name], counts.get(((number, place), chosen.base))
+                ratio = f"{count / base:.3f}" if base else ""
+                rows.append([f"{place} of {number}", name, f"{count:,.0f}", ratio])
+    printer.table("Members of a balancer, a request of a session",
+                  ["its member", "", "instructions", f"to {chosen.base}"], rows)
+
+
+def of_session(place):
+    return dataclasses.replace(GET, path=f"/m/{GET.expect}?jsessionid=x.r{place}", name=f"r{place}.get")
 
 
 HEAD = ["", "", "instructions", "to the first", "CPU µs"]

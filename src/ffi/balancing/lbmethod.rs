@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
-use crate::ffi::balancing::session::{forced_route, ignores_session, is_known};
+use crate::ffi::balancing::session::{forced_route, ignores_session, is_known, with_query};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::clock;
@@ -175,7 +175,7 @@ fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
     }
     let Some(sticky) = balancer.sticky() else { return false };
     // Of the member that had it before, if there was one: path and query are the same.
-    let url = [request.filename(), b"?", request.args().unwrap_or(b"")].concat();
+    let url = with_query(request.filename(), request);
     let cookies = request.headers_in().get(c"Cookie");
     sticky.routes(&url, cookies).any(|route| is_known(balancer, route))
 }

@@ -1,5 +1,6 @@
 //! The session of a request: the routes that its cookies, its URL, or its environment name.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 
 use crate::ffi::child::child_state::Child;
@@ -45,6 +46,7 @@ pub(crate) fn session(
         return None;
     }
     let cookies = request.headers_in().get(c"Cookie");
+    let url = &*with_query(url, request);
     // Most requests without a session have no cookie either, and none needs the names then.
     if cookies.is_none() && !url.contains(&b'=') {
         return None;
@@ -60,6 +62,15 @@ pub(crate) fn session(
     let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
     let named_by = if is_in_url { sticky.path } else { sticky.cookie };
     Some(Session { routes, named_by })
+}
+
+/// The URL of a balancer with the query string of its request, which mod_proxy keeps apart from it
+/// until a member has been chosen.
+pub(crate) fn with_query<'u>(url: &'u [u8], request: Request<'_>) -> Cow<'u, [u8]> {
+    match request.args() {
+        Some(query) if query.contains(&b'=') => [url, b"?", query].concat().into(),
+        _ => url.into(),
+    }
 }
 
 /// Is it the route of a member, usable or not?
