@@ -148,7 +148,8 @@ struct SessionSearch {
 }
 
 impl<'a, M: Members> Election<'a, M> {
-    /// Starts for a request that names these routes, in their order of preference.
+    /// Starts for a request that names these routes, in their order of preference. Routes that no member
+    /// has count only where none of them is a member's.
     pub fn new(rules: Rules, routes: &'a [Vec<u8>], members: &'a M) -> Self {
         Self { rules, routes, members, status: Statuses::default(), phase: Phase::Recovery }
     }
@@ -294,12 +295,17 @@ impl<'a, M: Members> Election<'a, M> {
     /// The session's own member is not to be had: one of its domain, or nobody where `nofailover` says
     /// so and there is such a member.
     fn without_session_member(&mut self) -> Option<Step> {
-        let routes = self.routes;
+        let members = self.members;
+        let mut known = self.routes.iter().filter(|route| !members.of_route(route).is_empty());
         if self.rules.force_sessions {
-            let is_known = |route: &Vec<u8>| !self.members.of_route(route).is_empty();
-            return routes.iter().any(is_known).then_some(Step::Refuse(Refusal::NoFailover));
+            return known.next().map(|_| Step::Refuse(Refusal::NoFailover));
         }
-        let member = routes.iter().find_map(|route| self.of_domain(route))?;
+        // Where no member has any of them, the first may name a domain.
+        let mut routes: Vec<_> = known.collect();
+        if routes.is_empty() {
+            routes.extend(self.routes.first());
+        }
+        let member = routes.into_iter().find_map(|route| self.of_domain(route))?;
         Some(Step::Take { member, tell_lbmethod: true })
     }
 

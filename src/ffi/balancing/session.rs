@@ -25,7 +25,7 @@ fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
 
 /// The client's sessions, and where the request says so.
 pub(crate) struct Session {
-    /// Never empty. Those that are a member's, else the first.
+    /// Never empty. The first that is a member's and all behind it; else the first alone.
     pub(crate) routes: Vec<Vec<u8>>,
     /// What mod_proxy_balancer calls the sticky parameter.
     pub(crate) named_by: Vec<u8>,
@@ -52,12 +52,15 @@ pub(crate) fn session(
         return None;
     }
     let sticky = balancer.sticky()?;
-    let all: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
-    let first = all.first()?.clone();
-    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
-    let mut routes: Vec<_> = all.into_iter().filter(is_known).collect();
+    let mut routes: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
     if routes.is_empty() {
-        routes.push(first);
+        return None;
+    }
+    // To find out that no member has a route takes a look at all of them: not for those behind it.
+    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
+    match routes.iter().position(is_known) {
+        Some(first) => drop(routes.drain(..first)),
+        None => routes.truncate(1),
     }
     let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
     let named_by = if is_in_url { sticky.path } else { sticky.cookie };
