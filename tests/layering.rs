@@ -39,7 +39,66 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Layers with rooms of their own, each with its table. Code of tests may import any room.
-const LAYERS_WITH_ROOMS: &[(&str, &Rooms)] = &[];
+const LAYERS_WITH_ROOMS: &[(&str, &Rooms)] = &[("ffi", FFI_ROOMS)];
+
+/// From the bottom up. The four below `module` do not know each other.
+const FFI_ROOMS: &Rooms = &[
+    ("sys", &[]),
+    ("guard", &[]),
+    ("apr", &["sys", "guard"]),
+    ("httpd", &["sys", "guard", "apr"]),
+    ("mod_proxy", &["sys", "guard", "apr", "httpd"]),
+    ("child", &["sys", "guard", "apr", "httpd", "mod_proxy"]),
+    ("state", &["sys", "guard", "apr", "httpd", "mod_proxy", "child"]),
+    ("startup", BELOW_THE_HOOKS),
+    ("request", BELOW_THE_HOOKS),
+    ("balancing", BELOW_THE_HOOKS),
+    ("status_page", BELOW_THE_HOOKS),
+    (
+        "module",
+        &[
+            "sys",
+            "guard",
+            "apr",
+            "httpd",
+            "mod_proxy",
+            "child",
+            "state",
+            "startup",
+            "request",
+            "balancing",
+            "status_page",
+        ],
+    ),
+];
+
+const BELOW_THE_HOOKS: &[&str] = &["sys", "guard", "apr", "httpd", "mod_proxy", "child", "state"];
+
+/// What only some files of `ffi` may hold: a word or the beginning of one, then the files or folders.
+const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["sys", "::", "PROXY_WORKER_"],
+        &["mod_proxy/"],
+        "the flags of a worker's status have their meaning in src/balance/worker_status.rs",
+    ),
+    (
+        &["extern", "fn"],
+        &[
+            "module.rs",
+            "apr/pool.rs",
+            "balancing/lbmethod.rs",
+            "child/housekeeping.rs",
+            "startup/operator_orders.rs",
+        ],
+        "what httpd can call stands in module.rs; cleanups of pools and lbmethods beside what they are \
+         for",
+    ),
+    (
+        &["ap_server_conf"],
+        &["httpd/server.rs"],
+        "httpd::server::main() is the way to the main server",
+    ),
+];
 
 /// Where files may import each other in a circle, and why. `nodes` empty: any of the folder.
 ///
@@ -175,6 +234,56 @@ fn every_room_imports_only_rooms_below_it() {
         .flat_map(|(layer, rooms)| graph.broken_rooms(layer, rooms))
         .collect();
     assert!(findings.is_empty(), "{} broken rules:\n{}", findings.len(), list("src/", &findings));
+}
+
+#[test]
+fn what_has_its_place_in_ffi_is_in_no_other() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi");
+    let findings: Vec<String> = sources(&src)
+        .into_iter()
+        .flat_map(|path| {
+            let name = path.strip_prefix(&src).expect("found below it").to_string_lossy();
+            misplaced(&name, &fs::read_to_string(&path).expect("a source file is text"))
+        })
+        .collect();
+    let count = findings.len();
+    assert!(findings.is_empty(), "{count} broken rules:\n{}", list("src/ffi/", &findings));
+}
+
+/// Checks one file, `path` below `src/ffi/`.
+fn misplaced(path: &str, text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let mut findings = Vec::new();
+    for (words, places, why) in FFI_PLACES {
+        if places.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        for found in tokens.windows(words.len()) {
+            if found.iter().zip(*words).all(|(token, word)| token.text.starts_with(word)) {
+                findings.push(format!("{path}:{}: `{}`: {why}", found[0].line, words.join(" ")));
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn a_flag_a_callback_and_the_main_server_in_the_wrong_file_are_found() {
+    for (path, code) in [
+        ("request/handler.rs", "const A: u32 = sys::PROXY_WORKER_DRAIN;"),
+        ("state/marks.rs", "unsafe extern \"C\" fn end(data: *mut c_void) {}"),
+        ("child/child_state.rs", "let main = unsafe { sys::ap_server_conf };"),
+    ] {
+        assert_eq!(misplaced(path, code).len(), 1, "{path}: {code}");
+    }
+    for (path, code) in [
+        ("mod_proxy/worker_fields.rs", "const A: u32 = sys::PROXY_WORKER_DRAIN;"),
+        ("module.rs", "unsafe extern \"C\" fn end(data: *mut c_void) {}"),
+        ("httpd/server.rs", "let main = unsafe { sys::ap_server_conf };"),
+        ("request/handler.rs", "// sys::PROXY_WORKER_DRAIN\nfn f() {}"),
+    ] {
+        assert_eq!(misplaced(path, code), [""; 0], "{path}: {code}");
+    }
 }
 
 #[test]

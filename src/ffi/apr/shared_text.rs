@@ -4,8 +4,6 @@ use std::ffi::c_char;
 use std::fmt;
 use std::ops::Deref;
 
-use crate::ffi::sys;
-
 /// The bytes of a C string, copied out of an array of `N`; on the stack.
 ///
 /// For text that balancer-manager, mod_proxy_cluster or another child may be writing at this very
@@ -59,15 +57,6 @@ impl<const N: usize> fmt::Debug for Text<N> {
         f.debug_struct("Text").field("len", &self.len).finish_non_exhaustive()
     }
 }
-
-// How long mod_proxy's arrays are; a wrong one does not compile, but for NAME, which the shim tells.
-pub(crate) const SCHEME: usize = sys::PROXY_WORKER_MAX_SCHEME_SIZE as usize;
-pub(crate) const HOST: usize = sys::PROXY_RFC1035_HOSTNAME_SIZE as usize;
-pub(crate) const NAME: usize = sys::AJP_SHIM_WORKER_NAME_SIZE as usize;
-pub(crate) const SECRET: usize = sys::PROXY_WORKER_MAX_SECRET_SIZE as usize;
-pub(crate) const ROUTE: usize = sys::PROXY_WORKER_MAX_ROUTE_SIZE as usize;
-pub(crate) const SOCKET_PATH: usize = sys::PROXY_WORKER_MAX_NAME_SIZE as usize;
-pub(crate) const BALANCER_NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
 
 #[cfg(test)]
 mod tests {

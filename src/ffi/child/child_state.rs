@@ -12,8 +12,8 @@ use crate::ffi::child::member_table::Members;
 use crate::ffi::child::transient_marks::TransientMarks;
 use crate::ffi::child::worker_cache::{ByAddress, WorkerCache};
 use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::sys;
 use crate::shared::{MemberKey, MemberState};
 use crate::stats::{Counting, ErrorReason, MemberStats};
 
@@ -185,15 +185,11 @@ impl Child {
 }
 
 fn say_members_are_full() {
-    // SAFETY: httpd's main server, set before any child exists and constant in a child.
-    let main = unsafe { (&raw const sys::ap_server_conf).read() };
-    if main.is_null() {
-        return;
-    }
+    let Some(main) = server::main() else { return };
     // SAFETY: live as long as the child.
     unsafe {
         log::server(
-            main,
+            main.as_ptr(),
             LogLevel::Warning,
             format_args!(
                 "more workers were added at run time than there is shared memory for: busylimit, \

@@ -4,6 +4,7 @@ pub(crate) mod activation;
 pub(crate) mod backend_url;
 pub(crate) mod balancer;
 pub(crate) mod server_conf;
+pub(crate) mod text_sizes;
 pub(crate) mod worker;
 pub(crate) mod worker_fields;
 pub(crate) mod worker_id;

@@ -9,10 +9,11 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use crate::balance::WorkerStatus;
-use crate::ffi::apr::shared_text::{
-    BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH, Text,
-};
+use crate::ffi::apr::shared_text::Text;
 use crate::ffi::mod_proxy::backend_url::DEFAULT_PORT;
+use crate::ffi::mod_proxy::text_sizes::{
+    BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH,
+};
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::sys;
 use crate::pool::{Limits, Wait};

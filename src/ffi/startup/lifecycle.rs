@@ -295,10 +295,8 @@ pub(crate) fn child_stopping(graceful: bool) {
     if !graceful {
         return;
     }
-    // SAFETY: httpd's main server, set before any child exists and constant in a child.
-    let main = unsafe { (&raw const sys::ap_server_conf).read() };
-    // SAFETY: null or live as long as the child.
-    let config = if main.is_null() { None } else { unsafe { ServerConfig::of(main) } };
+    // SAFETY: live as long as the child.
+    let config = server::main().and_then(|main| unsafe { ServerConfig::of(main.as_ptr()) });
     if let Some(child) = config.and_then(|config| config.child.get()) {
         child.close();
     }

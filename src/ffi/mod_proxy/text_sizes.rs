@@ -1,0 +1,12 @@
+//! The lengths of mod_proxy's arrays of text, in bytes. A wrong one does not compile, but for `NAME`, which
+//! the shim tells.
+
+use crate::ffi::sys;
+
+pub(crate) const SCHEME: usize = sys::PROXY_WORKER_MAX_SCHEME_SIZE as usize;
+pub(crate) const HOST: usize = sys::PROXY_RFC1035_HOSTNAME_SIZE as usize;
+pub(crate) const NAME: usize = sys::AJP_SHIM_WORKER_NAME_SIZE as usize;
+pub(crate) const SECRET: usize = sys::PROXY_WORKER_MAX_SECRET_SIZE as usize;
+pub(crate) const ROUTE: usize = sys::PROXY_WORKER_MAX_ROUTE_SIZE as usize;
+pub(crate) const SOCKET_PATH: usize = sys::PROXY_WORKER_MAX_NAME_SIZE as usize;
+pub(crate) const BALANCER_NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
