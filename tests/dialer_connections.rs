@@ -185,7 +185,7 @@ fn without_a_container_httpd_gets_no_connection_until_there_is_one() {
     let (httpd, port) = (Listener::open(), free_port());
     let container = format!("127.0.0.1:{port}");
     let agent = Agent::start(&["--httpd", &httpd.address(), "--container", &container]);
-    agent.wait_for_line("cannot be connected (Connection refused");
+    agent.wait_for_line("is unreachable (Connection refused");
     assert!(httpd.accept_within(QUIET).is_none());
     let container = Listener::at(port);
     let front = httpd.accept();
@@ -209,8 +209,8 @@ fn a_container_that_goes_takes_the_spare_connections_with_it_and_is_told_of_once
     }
     let _container = Listener::at(port);
     let _fresh = httpd.accept();
-    assert_eq!(agent.count("cannot be connected"), 1, "{}", agent.log());
-    assert_eq!(agent.count("can be connected"), 2, "at the start and now: {}", agent.log());
+    assert_eq!(agent.count("is unreachable"), 1, "{}", agent.log());
+    assert_eq!(agent.count("is reachable"), 2, "at the start and now: {}", agent.log());
     assert_eq!(agent.count("not available"), 0, "httpd is not to blame: {}", agent.log());
 }
 

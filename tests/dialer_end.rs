@@ -15,7 +15,7 @@ fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
     let fresh = [httpd.accept(), httpd.accept()];
     agent.signal("TERM");
     assert!(fresh.iter().all(ends));
-    agent.wait_for_line("told to end; requests in progress: 1");
+    agent.wait_for_line("stopping; requests in progress: 1");
     send(&back, b"AB\0\x06\x03\0\x02hi\0");
     expect(&front, b"AB\0\x06\x03\0\x02hi\0");
     assert!(httpd.accept_within(QUIET).is_none(), "none is dialled any more");
@@ -56,7 +56,7 @@ fn a_request_that_takes_longer_than_drain_timeout_is_cut() {
     agent.signal("TERM");
     assert!(ends(&front));
     assert_eq!(agent.wait_for_end().code(), Some(0));
-    agent.wait_for_line("requests that were cut: 1");
+    agent.wait_for_line("requests cut off: 1");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_second_signal_ends_it_at_once() {
     send(&front, b"request");
     let _back = container.accept_used();
     agent.signal("TERM");
-    agent.wait_for_line("told to end");
+    agent.wait_for_line("stopping");
     agent.signal("TERM");
     assert!(ends(&front));
     assert_eq!(agent.wait_for_end().code(), Some(0));

@@ -124,7 +124,7 @@ fn an_httpd_with_another_key_gets_no_proof_and_is_told_of_once() {
 
     let front = httpd.accept();
     handshake(httpd.port, 9).shake(&front);
-    agent.wait_for_line("knows the key again");
+    agent.wait_for_line("the handshake succeeds again");
     send(&front, CPING);
     expect(&container.accept_used(), CPING);
 }
@@ -180,7 +180,7 @@ fn a_challenge_that_does_not_end_is_given_up() {
     send(&front, &[0x12, 0x34, 0x00]);
     Handshake::read_hello(&front);
     assert!(ends(&front));
-    agent.wait_for_line("does not end its challenge within 2000 ms");
+    agent.wait_for_line("did not complete its challenge within 2000 ms");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn an_httpd_that_closes_at_the_hello_is_dialled_with_pauses() {
     let front = httpd.accept();
     Handshake::read_hello(&front);
     front.shutdown(Shutdown::Both).expect("open");
-    agent.wait_for_line("it closes connections before they are of use");
+    agent.wait_for_line("it closes connections before using them");
 }
 
 #[test]
@@ -199,6 +199,6 @@ fn a_key_file_that_everybody_may_read_is_warned_of() {
     for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
         let (httpd, container) = (Listener::open(), Listener::open());
         let agent = KeyFile::new(mode).start(&httpd, &container, &[]);
-        assert_eq!(agent.count("every user of this machine may use it") > 0, warned, "{mode:o}");
+        assert_eq!(agent.count("every user of this machine can access it") > 0, warned, "{mode:o}");
     }
 }

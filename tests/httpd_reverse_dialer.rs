@@ -104,7 +104,7 @@ fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
     // The first that comes over a connection finds out; that connection is closed unanswered.
     let first = httpd.get("/app/static.txt").status;
     assert!(matches!(first, 502 | 503), "{first}");
-    agent.wait_for_line("cannot be connected");
+    agent.wait_for_line("is unreachable");
     // Whatever the method: it has not been sent, so it could have gone to another member.
     let post = httpd.client().request("POST", "/app/upload", "Content-Length: 1\r\n", b"x");
     post.expect(503);

@@ -1,4 +1,4 @@
-//! The loop.
+//! The event loop of the agent.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,13 +10,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::Log;
-use super::connection::{Around, Connection, End};
+use super::connection::{Connection, Context, End};
 use super::container::{Change, Container};
 use super::names::Names;
 use super::ports::Ports;
 use super::settings::Settings;
 
-/// The agent; [`Agent::run`] is all it does.
+/// The agent. [`Agent::run`] does all its work.
 #[derive(Debug)]
 pub struct Agent {
     settings: Settings,
@@ -25,22 +25,22 @@ pub struct Agent {
     names: Names,
     container: Container,
     connections: BTreeMap<u64, Connection>,
-    /// Connections dialled so far.
+    /// Connections opened so far; gives each its number.
     count: u64,
-    /// Set when the agent was told to end: when it ends at the latest.
+    /// The latest time to stop; set once the agent was told to stop.
     drain_until: Option<Instant>,
 }
 
-/// How the agent has ended.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Connections with a request in progress that were cut.
+    /// Connections that were cut off while a request was in progress.
     pub cut: usize,
 }
 
-/// What poll has found, besides connections.
+/// The descriptors that `poll` reported.
 #[derive(Debug, Default)]
-struct Found {
+struct Ready {
     stop: bool,
     names: bool,
     container: bool,
@@ -48,10 +48,10 @@ struct Found {
 }
 
 impl Agent {
-    /// An agent that has not begun.
+    /// Creates an agent; [`Agent::run`] starts it.
     ///
     /// # Errors
-    /// Those of a system that has no descriptor or no thread left.
+    /// The system has no descriptor or no thread left.
     pub fn new(settings: Settings) -> io::Result<Agent> {
         Ok(Agent {
             log: Log { verbose: settings.verbose },
@@ -65,46 +65,46 @@ impl Agent {
         })
     }
 
-    /// Serves until `stop` becomes readable; then closes what no request needs, and waits for the
-    /// rest, `drain_timeout` at most. A second byte in `stop` ends it at once.
+    /// Runs until `stop` becomes readable; then closes the connections that serve no request, and
+    /// waits up to `drain_timeout` for the others. A second byte in `stop` ends the wait.
     ///
-    /// `stop` must not block when it is read.
+    /// `stop` must be non-blocking.
     ///
     /// # Errors
-    /// Those of a system that cannot poll.
+    /// `poll` failed.
     pub fn run(mut self, stop: &OwnedFd) -> io::Result<Ended> {
-        self.introduce();
+        self.log_settings();
         loop {
             let now = Instant::now();
             if let Some(until) = self.drain_until {
                 if self.connections.is_empty() || now >= until {
-                    return Ok(self.say_goodbye());
+                    return Ok(self.finish());
                 }
             } else {
                 self.dial(now);
             }
-            self.tell_news();
-            let found = self.wait(stop, now)?;
+            self.log_changes();
+            let ready = self.wait(stop, now)?;
             let now = Instant::now();
-            if found.stop {
-                let asked = asked_to_stop(stop);
+            if ready.stop {
+                let asked = read_stop(stop);
                 if asked > 1 || asked == 1 && self.drain_until.is_some() {
-                    return Ok(self.say_goodbye());
+                    return Ok(self.finish());
                 }
                 self.begin_drain(now);
             }
-            if found.names {
+            if ready.names {
                 self.names.receive(now);
             }
-            self.step(&found, now);
+            self.step(&ready, now);
         }
     }
 
-    fn introduce(&self) {
+    fn log_settings(&self) {
         let Settings { httpd, container, spare, max, key, node, .. } = &self.settings;
         for ports in httpd {
             self.log.say(format_args!(
-                "keeping {spare} spare connections to each port of httpd {ports}{}, for {container}",
+                "keeping {spare} spare connections to each port of httpd {ports} for container {container}{}",
                 match key {
                     Some(_) => format!(", as node \"{}\"", String::from_utf8_lossy(node)),
                     None => ", without a handshake".to_owned(),
@@ -125,16 +125,16 @@ impl Agent {
             let Some(port) = self.ports.take(now) else { return };
             self.count += 1;
             let number = self.count;
-            let around = self.around();
-            let connection = Connection::dial(number, port, &around, now);
+            let context = self.context();
+            let connection = Connection::dial(number, port, &context, now);
             self.connections.insert(number, connection);
             self.step_one(number, now);
         }
     }
 
-    /// Polls until something is to be done.
-    fn wait(&self, stop: &OwnedFd, now: Instant) -> io::Result<Found> {
-        /// What a descriptor belongs to.
+    /// Polls until a descriptor is ready or a deadline is reached.
+    fn wait(&self, stop: &OwnedFd, now: Instant) -> io::Result<Ready> {
+        /// The owner of a descriptor.
         enum Of {
             Stop,
             Names,
@@ -159,45 +159,45 @@ impl Agent {
         let timeout = self.wake_at().map(|at| timespec(at, now));
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Found::default()),
+            Err(Errno::INTR) => return Ok(Ready::default()),
             Err(errno) => return Err(errno.into()),
         }
-        let mut found = Found::default();
+        let mut ready = Ready::default();
         for (of, _) in owners.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()) {
             match of {
-                Of::Stop => found.stop = true,
-                Of::Names => found.names = true,
-                Of::Container => found.container = true,
+                Of::Stop => ready.stop = true,
+                Of::Names => ready.names = true,
+                Of::Container => ready.container = true,
                 // Both of its descriptors may be ready.
-                Of::Connection(number) if found.connections.last() == Some(number) => {}
-                Of::Connection(number) => found.connections.push(*number),
+                Of::Connection(number) if ready.connections.last() == Some(number) => {}
+                Of::Connection(number) => ready.connections.push(*number),
             }
         }
-        Ok(found)
+        Ok(ready)
     }
 
     fn wake_at(&self) -> Option<Instant> {
         let connections = self.connections.values().filter_map(Connection::wake_at);
         let dialling = self.drain_until.is_none();
         let container = self.container.wake_at().filter(|_| dialling);
-        // With no room for a connection, one that ends is what wakes us.
+        // Without room for another connection, the end of one wakes the loop.
         let room = self.container.is_up() && self.connections.len() < self.settings.max;
         let ports = self.ports.next_look().filter(|_| dialling && room);
         connections.chain(container).chain(ports).chain(self.drain_until).min()
     }
 
-    fn step(&mut self, found: &Found, now: Instant) {
+    fn step(&mut self, ready: &Ready, now: Instant) {
         let due = |connection: &Connection| {
             connection.wake_at().is_some_and(|at| now >= at)
-                || found.names && connection.is_connecting()
+                || ready.names && connection.is_connecting()
         };
-        let mut numbers = found.connections.clone();
+        let mut numbers = ready.connections.clone();
         numbers.extend(self.connections.iter().filter(|(_, c)| due(c)).map(|(n, _)| *n));
         for number in numbers {
             self.step_one(number, now);
         }
         let due = self.container.wake_at().is_some_and(|at| now >= at);
-        if self.drain_until.is_none() && (found.container || found.names || due) {
+        if self.drain_until.is_none() && (ready.container || ready.names || due) {
             let change = self.container.step(&mut self.names, now);
             self.container_changed(change, now);
         }
@@ -205,9 +205,9 @@ impl Agent {
 
     fn step_one(&mut self, number: u64, now: Instant) {
         let Some(mut connection) = self.connections.remove(&number) else { return };
-        match connection.step(&mut self.around(), now) {
+        match connection.step(&mut self.context(), now) {
             None if self.drain_until.is_some() && !connection.is_in_use() => {
-                connection.end(End::Unwanted, &mut self.around(), now);
+                connection.end(End::Unwanted, &mut self.context(), now);
             }
             None => {
                 self.connections.insert(number, connection);
@@ -217,7 +217,7 @@ impl Agent {
                     End::NoContainer(why) => Some(why.clone()),
                     _ => None,
                 };
-                connection.end(end, &mut self.around(), now);
+                connection.end(end, &mut self.context(), now);
                 if let Some(why) = why {
                     let change = self.container.failed(why, now);
                     self.container_changed(change, now);
@@ -231,11 +231,11 @@ impl Agent {
         match change {
             None => {}
             Some(Change::Up) => {
-                self.log.say(format_args!("container {container} can be connected"));
+                self.log.say(format_args!("container {container} is reachable"));
             }
             Some(Change::Down(why)) => {
                 self.log.say(format_args!(
-                    "container {container} cannot be connected ({why}): httpd gets no connection until it can"
+                    "container {container} is unreachable ({why}): no connections to httpd until it is back"
                 ));
                 self.end_all(|connection| connection.is_spare(), now);
             }
@@ -246,7 +246,7 @@ impl Agent {
         self.drain_until = Some(now + self.settings.drain_timeout);
         self.end_all(|connection| !connection.is_in_use(), now);
         self.log.say(format_args!(
-            "told to end; requests in progress: {}, waiting for up to {} ms",
+            "stopping; requests in progress: {}, waiting up to {} ms for them",
             self.connections.len(),
             self.settings.drain_timeout.as_millis()
         ));
@@ -257,31 +257,31 @@ impl Agent {
             self.connections.iter().filter(|(_, c)| which(c)).map(|(number, _)| *number).collect();
         for number in numbers {
             if let Some(connection) = self.connections.remove(&number) {
-                connection.end(End::Unwanted, &mut self.around(), now);
+                connection.end(End::Unwanted, &mut self.context(), now);
             }
         }
     }
 
-    fn say_goodbye(&mut self) -> Ended {
+    fn finish(&mut self) -> Ended {
         let cut = self.connections.len();
         match cut {
-            0 => self.log.say("ended"),
-            _ => self.log.say(format_args!("ended; requests that were cut: {cut}")),
+            0 => self.log.say("stopped"),
+            _ => self.log.say(format_args!("stopped; requests cut off: {cut}")),
         }
         Ended { cut }
     }
 
-    fn tell_news(&mut self) {
-        for news in self.ports.news() {
-            match news.is_detail() {
-                true => self.log.detail(news),
-                false => self.log.say(news),
+    fn log_changes(&mut self) {
+        for change in self.ports.take_changes() {
+            match change.is_detail() {
+                true => self.log.detail(change),
+                false => self.log.say(change),
             }
         }
     }
 
-    fn around(&mut self) -> Around<'_> {
-        Around {
+    fn context(&mut self) -> Context<'_> {
+        Context {
             settings: &self.settings,
             ports: &mut self.ports,
             names: &mut self.names,
@@ -291,13 +291,13 @@ impl Agent {
     }
 }
 
-/// How many bytes are in `stop`.
-fn asked_to_stop(stop: &OwnedFd) -> usize {
-    // At its end, with nobody left to ask, it counts as asked.
+/// Reads `stop`, and returns how many bytes it had.
+fn read_stop(stop: &OwnedFd) -> usize {
+    // The end of the stream counts as one byte: nobody is left who could send one.
     rustix::io::read(stop, &mut [0; 16][..]).map_or(0, |count| count.max(1))
 }
 
-/// Rounded up, so that the time has come when poll returns.
+/// The time until `at`, rounded up, so that `at` has been reached when `poll` returns.
 fn timespec(at: Instant, now: Instant) -> Timespec {
     let left = at.saturating_duration_since(now);
     Timespec {
@@ -306,8 +306,9 @@ fn timespec(at: Instant, now: Instant) -> Timespec {
     }
 }
 
-/// Random enough to keep several agents from dialling in step; no secret.
+/// A random number from 0 to `most`. It keeps several agents from connecting in step, and need
+/// not be unpredictable.
 fn jitter(most: u64) -> u64 {
-    // Each has keys of its own.
+    // Each instance has random keys of its own.
     RandomState::new().hash_one(most) % most.saturating_add(1).max(1)
 }

@@ -1,42 +1,42 @@
-//! Where an answer of the container ends.
+//! Detects where a response of the container ends.
 
 use crate::protocol::{Direction, HEADER_LEN, packet_len};
 
-/// Types after which the container waits for httpd.
+/// Packet types after which the container waits for httpd.
 const END_RESPONSE: u8 = 0x05;
 const CPONG: u8 = 0x09;
 
-/// Four bytes of envelope and the type.
+/// The four bytes of the packet's head, and its type.
 const HEAD: usize = HEADER_LEN + 1;
 
-/// Follows what the container sends, packet by packet, to tell a connection between two requests
-/// from one that serves one. Keeps and changes no byte.
+/// Follows the container's packets, to distinguish a connection between two requests from one that
+/// serves a request. Neither stores nor changes a byte of them.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     head: [u8; HEAD],
     have: usize,
-    /// Bytes of this packet still to come, behind its head.
+    /// Bytes of this packet that have not arrived, after its head.
     left: usize,
-    at_rest: bool,
-    /// What comes is not AJP; no answer ends then.
+    is_idle: bool,
+    /// The bytes are not AJP; then no response ends.
     lost: bool,
 }
 
 impl Answers {
-    /// Whether the last answer has ended and nothing was asked since.
-    pub(super) fn at_rest(&self) -> bool {
-        self.at_rest
+    /// Whether the last response has ended and no request has followed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_idle
     }
 
-    /// httpd has sent something.
-    pub(super) fn asked(&mut self) {
-        self.at_rest = false;
+    /// Records that httpd has sent something.
+    pub(super) fn record_request(&mut self) {
+        self.is_idle = false;
     }
 
-    /// The container has sent these bytes.
-    pub(super) fn answered(&mut self, mut bytes: &[u8]) {
+    /// Records what the container has sent.
+    pub(super) fn record_response(&mut self, mut bytes: &[u8]) {
         while let (Some(&first), false) = (bytes.first(), self.lost) {
-            self.at_rest = false;
+            self.is_idle = false;
             if self.left > 0 {
                 let skipped = self.left.min(bytes.len());
                 self.left -= skipped;
@@ -52,7 +52,7 @@ impl Answers {
                 }
             }
             if self.left == 0 && !self.lost {
-                self.at_rest = matches!(self.head[HEADER_LEN], END_RESPONSE | CPONG);
+                self.is_idle = matches!(self.head[HEADER_LEN], END_RESPONSE | CPONG);
                 self.have = 0;
             }
         }
@@ -68,46 +68,46 @@ mod tests {
         b"AB\0\x0A\x04\0\xC8\0\x02OK\0\0\0AB\0\x06\x03\0\x02hi\0AB\0\x02\x05\x01";
 
     #[test]
-    fn a_connection_is_at_rest_behind_the_last_byte_of_end_response_however_it_is_cut() {
+    fn a_connection_is_idle_after_the_last_byte_of_end_response_however_it_is_cut() {
         for cut in 0..RESPONSE.len() {
             let mut answers = Answers::default();
-            answers.asked();
-            answers.answered(&RESPONSE[..cut]);
-            assert!(!answers.at_rest(), "{cut}");
-            answers.answered(&RESPONSE[cut..]);
-            assert!(answers.at_rest(), "{cut}");
+            answers.record_request();
+            answers.record_response(&RESPONSE[..cut]);
+            assert!(!answers.is_idle(), "{cut}");
+            answers.record_response(&RESPONSE[cut..]);
+            assert!(answers.is_idle(), "{cut}");
         }
     }
 
     #[test]
     fn a_cpong_is_an_answer_too() {
         let mut answers = Answers::default();
-        answers.answered(b"AB\0\x01\x09");
-        assert!(answers.at_rest());
+        answers.record_response(b"AB\0\x01\x09");
+        assert!(answers.is_idle());
     }
 
     #[test]
-    fn a_further_request_ends_the_rest() {
+    fn a_further_request_ends_the_idle_time() {
         let mut answers = Answers::default();
-        answers.answered(RESPONSE);
-        answers.asked();
-        assert!(!answers.at_rest());
-        answers.answered(RESPONSE);
-        assert!(answers.at_rest());
+        answers.record_response(RESPONSE);
+        answers.record_request();
+        assert!(!answers.is_idle());
+        answers.record_response(RESPONSE);
+        assert!(answers.is_idle());
     }
 
     #[test]
     fn body_bytes_that_look_like_the_end_are_not() {
         let mut answers = Answers::default();
-        answers.answered(b"AB\0\x0A\x03\0\x06AB\0\x02\x05\x01\0");
-        assert!(!answers.at_rest());
+        answers.record_response(b"AB\0\x0A\x03\0\x06AB\0\x02\x05\x01\0");
+        assert!(!answers.is_idle());
     }
 
     #[test]
-    fn what_is_not_ajp_never_rests() {
+    fn what_is_not_ajp_is_never_idle() {
         let mut answers = Answers::default();
-        answers.answered(b"HTTP/1.1 400 Bad Request\r\n");
-        answers.answered(RESPONSE);
-        assert!(!answers.at_rest());
+        answers.record_response(b"HTTP/1.1 400 Bad Request\r\n");
+        answers.record_response(RESPONSE);
+        assert!(!answers.is_idle());
     }
 }

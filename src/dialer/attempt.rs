@@ -1,4 +1,4 @@
-//! One attempt to connect, in steps that never wait.
+//! One attempt to connect, without blocking.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,8 @@ use rustix::net::{
 use super::names::Names;
 use super::settings::ContainerAddress;
 
-/// A unix socket whose backlog is full says only "again": no poll tells when there is room.
+/// The pause before another attempt at a unix socket whose backlog is full: it returns EAGAIN, and no
+/// `poll` reports when there is room.
 const BACKLOG_FULL: Duration = Duration::from_millis(20);
 
 /// A dead peer is noticed after 60 + 4 * 15 seconds rather than the kernel's two hours.
@@ -23,29 +24,29 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_COUNT: u32 = 4;
 
-/// A connection in the making: the addresses of a name one after the other.
+/// An attempt to connect to a host, one address after the other, or to a unix socket.
 #[derive(Debug)]
 pub(super) struct Attempt {
     target: ContainerAddress,
     begun: Instant,
     timeout: Duration,
     stage: Stage,
-    /// Until when this stage may take.
+    /// When this stage times out.
     deadline: Instant,
     why: String,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The resolver is asked.
+    /// The resolver looks the name up.
     Name,
     /// The kernel connects.
     Address { socket: OwnedFd, address: SocketAddr, left: VecDeque<IpAddr> },
-    /// A unix socket is tried at that time.
+    /// The unix socket is tried at this time.
     Unix { next: Instant },
 }
 
-/// How far an attempt has come.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step {
     Waiting,
@@ -55,7 +56,7 @@ pub(super) enum Step {
 }
 
 impl Attempt {
-    /// Begins; `timeout` is for each address. Call [`Attempt::step`] next.
+    /// Begins an attempt; `timeout` applies to each address. Call [`Attempt::step`] next.
     pub(super) fn new(target: ContainerAddress, timeout: Duration, now: Instant) -> Attempt {
         let stage = match target {
             ContainerAddress::Inet { .. } => Stage::Name,
@@ -64,7 +65,7 @@ impl Attempt {
         Attempt { target, begun: now, timeout, stage, deadline: now + timeout, why: String::new() }
     }
 
-    /// The descriptor that becomes writable when there is something to do.
+    /// The descriptor that becomes writable when [`Attempt::step`] is due.
     pub(super) fn writable(&self) -> Option<BorrowedFd<'_>> {
         match &self.stage {
             Stage::Address { socket, .. } => Some(socket.as_fd()),
@@ -72,7 +73,7 @@ impl Attempt {
         }
     }
 
-    /// When there is something to do, whatever the descriptor says.
+    /// When [`Attempt::step`] is due even if the descriptor is not ready.
     pub(super) fn wake_at(&self) -> Instant {
         match self.stage {
             Stage::Unix { next } => next.min(self.deadline),
@@ -80,7 +81,7 @@ impl Attempt {
         }
     }
 
-    /// Goes as far as it can without waiting.
+    /// Continues as far as possible without waiting.
     pub(super) fn step(&mut self, names: &mut Names, now: Instant) -> Step {
         loop {
             let outcome = match (&self.target, &mut self.stage) {
@@ -97,7 +98,7 @@ impl Attempt {
                         Some(Ok(addresses)) => Ok(VecDeque::from(addresses)),
                         Some(Err(why)) => return Step::Failed(why),
                         None if now < self.deadline => return Step::Waiting,
-                        None => return Step::Failed("its name is not resolved in time".into()),
+                        None => return Step::Failed("its name was not resolved in time".into()),
                     }
                 }
                 (_, Stage::Address { socket, address, left }) => {
@@ -136,7 +137,7 @@ impl Attempt {
         }
     }
 
-    /// Begins with the next address that can be begun with; `false` if none can.
+    /// Starts to connect to the next address that allows it; `false` if none does.
     fn next_address(&mut self, mut left: VecDeque<IpAddr>, now: Instant) -> bool {
         let ContainerAddress::Inet { port, .. } = self.target else { return false };
         while let Some(ip) = left.pop_front() {

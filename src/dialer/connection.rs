@@ -1,4 +1,4 @@
-//! One connection to httpd, from the first SYN to the end.
+//! One connection to httpd, from connect to close.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
@@ -12,11 +12,11 @@ use super::names::Names;
 use super::ports::{Link, PortId, Ports, Use};
 use super::settings::{ContainerAddress, Settings};
 use super::splice::Splice;
-use super::waiting::{Came, Waiting};
+use super::waiting::{Received, Waiting};
 
-/// What a connection needs of its surroundings.
+/// The parts of the agent that a connection uses.
 #[derive(Debug)]
-pub(super) struct Around<'a> {
+pub(super) struct Context<'a> {
     pub(super) settings: &'a Settings,
     pub(super) ports: &'a mut Ports,
     pub(super) names: &'a mut Names,
@@ -27,10 +27,10 @@ pub(super) struct Around<'a> {
 /// One connection to httpd.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// For the log.
+    /// Its number, for the log.
     number: u64,
     port: PortId,
-    /// Its place in the books, from when it is established.
+    /// Its entry in [`Ports`], once it is established.
     link: Option<Link>,
     state: State,
 }
@@ -39,34 +39,39 @@ pub(super) struct Connection {
 enum State {
     Dialling(Attempt),
     Waiting(Waiting),
-    /// The container is being connected; httpd waits with these bytes sent.
+    /// The container is being connected to; httpd has sent these bytes and waits.
     Joining(Waiting, Vec<u8>, Attempt),
     Joined(Box<Splice>),
-    /// Between two states.
+    /// Placeholder while the state changes.
     Gone,
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// httpd could not be connected.
+    /// Connecting to httpd failed.
     NotOpened(String),
-    /// This side refuses what came in the handshake.
+    /// This side refused what httpd sent in the handshake.
     Refused(String),
-    /// The container could not be connected.
+    /// Connecting to the container failed.
     NoContainer(String),
     /// httpd or the container has closed it.
     Closed,
-    /// The agent wants it no more.
+    /// The agent no longer needs it.
     Unwanted,
 }
 
 impl Connection {
-    /// Begins to dial.
-    pub(super) fn dial(number: u64, port: PortId, around: &Around<'_>, now: Instant) -> Connection {
-        let (host, port_number) = around.ports.address(port);
+    /// Starts to connect to httpd.
+    pub(super) fn dial(
+        number: u64,
+        port: PortId,
+        context: &Context<'_>,
+        now: Instant,
+    ) -> Connection {
+        let (host, port_number) = context.ports.address(port);
         let target = ContainerAddress::Inet { host: host.to_owned(), port: port_number };
-        let attempt = Attempt::new(target, around.settings.connect_timeout, now);
+        let attempt = Attempt::new(target, context.settings.connect_timeout, now);
         Connection { number, port, link: None, state: State::Dialling(attempt) }
     }
 
@@ -82,7 +87,7 @@ impl Connection {
         }
     }
 
-    /// When it must be looked at, whatever the descriptors say.
+    /// When [`Connection::step`] is due even if no descriptor is ready.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         match &self.state {
             State::Dialling(attempt) | State::Joining(_, _, attempt) => Some(attempt.wake_at()),
@@ -92,12 +97,12 @@ impl Connection {
         }
     }
 
-    /// Whether a name may be what it waits for.
+    /// Whether it may be waiting for a name to be resolved.
     pub(super) fn is_connecting(&self) -> bool {
         matches!(self.state, State::Dialling(_) | State::Joining(..))
     }
 
-    /// Whether a request is on its way or may be: nobody may close it without need.
+    /// Whether a request is, or may be, in progress, so that it must not be closed without need.
     pub(super) fn is_in_use(&self) -> bool {
         match &self.state {
             State::Joining(..) => true,
@@ -106,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// Whether it waits for its first request: of no use while the container is away.
+    /// Whether it waits for its first request; useless while the container is unreachable.
     pub(super) fn is_spare(&self) -> bool {
         match &self.state {
             State::Dialling(_) => true,
@@ -115,55 +120,55 @@ impl Connection {
         }
     }
 
-    /// Goes as far as it can without waiting; says when it is over.
-    pub(super) fn step(&mut self, around: &mut Around<'_>, now: Instant) -> Option<End> {
+    /// Continues as far as possible without waiting. Returns how it ended, if it did.
+    pub(super) fn step(&mut self, context: &mut Context<'_>, now: Instant) -> Option<End> {
         loop {
             match std::mem::replace(&mut self.state, State::Gone) {
-                State::Dialling(mut attempt) => match attempt.step(around.names, now) {
+                State::Dialling(mut attempt) => match attempt.step(context.names, now) {
                     Step::Waiting => return self.stay(State::Dialling(attempt)),
                     Step::Failed(why) => return Some(End::NotOpened(why)),
                     Step::Connected(front) => {
-                        self.link = Some(around.ports.opened(self.port, now));
-                        self.tell(around, "is open");
-                        let (_, number) = around.ports.address(self.port);
-                        match Waiting::begin(front, number, around.settings) {
+                        self.link = Some(context.ports.opened(self.port, now));
+                        self.log_detail(context, "is open");
+                        let (_, number) = context.ports.address(self.port);
+                        match Waiting::begin(front, number, context.settings) {
                             Ok(waiting) => self.state = State::Waiting(waiting),
                             Err(error) => {
-                                self.tell(around, &format!("cannot begin: {error}"));
+                                self.log_detail(context, &format!("cannot start: {error}"));
                                 return Some(End::Closed);
                             }
                         }
                     }
                 },
                 State::Waiting(mut waiting) => match waiting.read(now) {
-                    Came::Nothing => return self.stay(State::Waiting(waiting)),
-                    Came::End => return Some(End::Closed),
-                    Came::Refused(why) => return Some(End::Refused(why)),
-                    Came::Challenged => {
-                        self.busy(around);
+                    Received::Nothing => return self.stay(State::Waiting(waiting)),
+                    Received::End => return Some(End::Closed),
+                    Received::Refused(why) => return Some(End::Refused(why)),
+                    Received::Challenged => {
+                        self.busy(context);
                         self.state = State::Waiting(waiting);
                     }
-                    Came::Accepted => {
-                        self.tell(around, "has its handshake done");
+                    Received::Accepted => {
+                        self.log_detail(context, "has completed its handshake");
                         if let Some(link) = &mut self.link {
-                            around.ports.accepted(link, now);
+                            context.ports.accepted(link, now);
                         }
                         self.state = State::Waiting(waiting);
                     }
-                    Came::Request(first) => {
-                        self.busy(around);
-                        let attempt = around.container.connect(now);
+                    Received::Request(first) => {
+                        self.busy(context);
+                        let attempt = context.container.connect(now);
                         self.state = State::Joining(waiting, first, attempt);
                     }
                 },
                 State::Joining(waiting, first, mut attempt) => {
-                    match attempt.step(around.names, now) {
+                    match attempt.step(context.names, now) {
                         Step::Waiting => {
                             return self.stay(State::Joining(waiting, first, attempt));
                         }
                         Step::Failed(why) => return Some(End::NoContainer(why)),
                         Step::Connected(back) => {
-                            self.tell(around, "is joined to the container");
+                            self.log_detail(context, "is joined to the container");
                             let splice = Splice::new(waiting.into_front(), back, first, now);
                             self.state = State::Joined(Box::new(splice));
                         }
@@ -173,7 +178,7 @@ impl Connection {
                     if !splice.pump(now) {
                         return Some(End::Closed);
                     }
-                    self.note_rest(splice.at_rest(), around);
+                    self.update_use(splice.is_idle(), context);
                     return self.stay(State::Joined(splice));
                 }
                 State::Gone => return Some(End::Closed),
@@ -181,22 +186,22 @@ impl Connection {
         }
     }
 
-    /// Closes it and strikes it from the books.
-    pub(super) fn end(self, end: End, around: &mut Around<'_>, now: Instant) {
+    /// Closes it and removes it from [`Ports`].
+    pub(super) fn end(self, end: End, context: &mut Context<'_>, now: Instant) {
         match &end {
             End::Refused(why) | End::NoContainer(why) => {
-                self.tell(around, &format!("is closed: {why}"));
+                self.log_detail(context, &format!("is closed: {why}"));
             }
-            End::Closed => self.tell(around, "is closed"),
-            // The port's own line tells of the first; the others are many and as wanted.
+            End::Closed => self.log_detail(context, "is closed"),
+            // The port logs the first itself; the second happens often and is intended.
             End::NotOpened(_) | End::Unwanted => {}
         }
         match (self.link, end) {
-            (None, End::NotOpened(why)) => around.ports.failed(self.port, why, now),
-            (None, _) => around.ports.given_up(self.port),
-            (Some(link), End::Closed) => around.ports.closed(link, now),
-            (Some(link), End::Refused(why)) => around.ports.refused(link, why, now),
-            (Some(link), _) => around.ports.left(link),
+            (None, End::NotOpened(why)) => context.ports.failed(self.port, why, now),
+            (None, _) => context.ports.given_up(self.port),
+            (Some(link), End::Closed) => context.ports.closed(link, now),
+            (Some(link), End::Refused(why)) => context.ports.refused(link, why, now),
+            (Some(link), _) => context.ports.left(link),
         }
     }
 
@@ -205,24 +210,24 @@ impl Connection {
         None
     }
 
-    fn busy(&mut self, around: &mut Around<'_>) {
+    fn busy(&mut self, context: &mut Context<'_>) {
         if let Some(link) = &mut self.link {
-            around.ports.busy(link);
+            context.ports.busy(link);
         }
     }
 
-    fn note_rest(&mut self, at_rest: bool, around: &mut Around<'_>) {
+    fn update_use(&mut self, is_idle: bool, context: &mut Context<'_>) {
         let Some(link) = &mut self.link else { return };
-        match (link.usage(), at_rest) {
-            (Use::Busy, true) => around.ports.idle(link),
-            (Use::Idle, false) => around.ports.busy(link),
+        match (link.usage(), is_idle) {
+            (Use::Busy, true) => context.ports.idle(link),
+            (Use::Idle, false) => context.ports.busy(link),
             _ => {}
         }
     }
 
-    fn tell(&self, around: &Around<'_>, what: &str) {
-        if around.log.verbose {
-            around.log.detail(self.line(around.ports, what));
+    fn log_detail(&self, context: &Context<'_>, what: &str) {
+        if context.log.verbose {
+            context.log.detail(self.line(context.ports, what));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether the container can be connected.
+//! Whether the container is reachable.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use super::attempt::{Attempt, Step};
 use super::names::Names;
 use super::settings::{ContainerAddress, Settings};
 
-/// The container, as the last attempt to connect has found it.
+/// The container, and the result of the last attempt to connect to it.
 ///
-/// While it cannot be connected, httpd must get no connection: a request sent over one would fail,
-/// where httpd could have given it to another member. So the agent connects to it, and closes that
-/// at once, until it succeeds; the same at its start.
+/// While it is unreachable, httpd must get no connection: a request sent over one would fail, although
+/// httpd could have given it to another member. So at its start, and after a failure, the agent tries
+/// to connect, and closes a connection at once, until that succeeds.
 #[derive(Debug)]
 pub(super) struct Container {
     address: ContainerAddress,
@@ -23,7 +23,7 @@ pub(super) struct Container {
 
 #[derive(Debug)]
 enum State {
-    /// It can be, as far as we know.
+    /// Reachable, as far as is known.
     Up,
     Down {
         /// The pause after the last failure; `None` before the first.
@@ -33,7 +33,7 @@ enum State {
     },
 }
 
-/// A change to tell of.
+/// A change to log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Down(String),
@@ -41,7 +41,7 @@ pub(super) enum Change {
 }
 
 impl Container {
-    /// Nothing is known yet.
+    /// Creates it with nothing known: the first step connects.
     pub(super) fn new(settings: &Settings, now: Instant) -> Container {
         Container {
             address: settings.container.clone(),
@@ -56,12 +56,12 @@ impl Container {
         matches!(self.state, State::Up)
     }
 
-    /// Begins a connection for a request.
+    /// Starts to connect for a request.
     pub(super) fn connect(&self, now: Instant) -> Attempt {
         Attempt::new(self.address.clone(), self.timeout, now)
     }
 
-    /// A connection for a request has failed.
+    /// Records that connecting for a request has failed.
     pub(super) fn failed(&mut self, why: String, now: Instant) -> Option<Change> {
         if !self.is_up() {
             return None;
@@ -71,7 +71,7 @@ impl Container {
         Some(Change::Down(why))
     }
 
-    /// Tries again if it is time to.
+    /// Tries to connect again if that is due.
     pub(super) fn step(&mut self, names: &mut Names, now: Instant) -> Option<Change> {
         let State::Down { delay, retry_at, probe } = &mut self.state else { return None };
         if probe.is_none() && now < *retry_at {

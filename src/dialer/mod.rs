@@ -1,19 +1,19 @@
-//! The agent `ajp-dialer`: opens the AJP connections to httpd for a container that cannot be reached
-//! from there, and splices each to the container when its first byte arrives.
+//! The agent `ajp-dialer`: opens AJP connections to httpd for a container that httpd cannot reach, and
+//! splices each to the container when its first byte arrives.
 //!
 //! ```text
-//! httpd  <──dials──  ajp-dialer  ──connects──>  container
-//!        ──request─>             ──request──>
+//! httpd  <─connects─  ajp-dialer  ─connects─>  container
+//!        ──request─>              ─request──>
 //! ```
 //!
-//! For containers that cannot load the connector of `tomcat-connector/`. It keeps the same books
-//! about ports and shakes hands the same way, but knows of AJP no more than where an answer ends.
+//! It is for containers that cannot load the connector of `tomcat-connector/`. It manages ports and
+//! does the handshake as the connector does, but all it knows of AJP is where a response ends.
 //!
-//! One thread, which waits in `poll` and in nothing else: every descriptor is non-blocking. Names
-//! are resolved by a thread of their own, since `getaddrinfo` blocks.
+//! One thread does all the work. It waits in `poll` only: every descriptor is non-blocking. A second
+//! thread resolves names, because `getaddrinfo` blocks.
 //!
-//! [`Agent`] is what the binary runs. [`ports`] decides what is dialled, without a socket or the
-//! clock.
+//! The binary runs an [`Agent`]. [`ports`] decides which port is connected to next, without a socket
+//! or the clock.
 
 #![forbid(unsafe_code)]
 
@@ -34,20 +34,20 @@ pub use settings::{ContainerAddress, HttpdPorts, Settings};
 
 use std::io::Write;
 
-/// Where the lines of the log go: standard error.
+/// Writes log lines to standard error.
 #[derive(Clone, Copy, Debug)]
 struct Log {
     verbose: bool,
 }
 
 impl Log {
-    /// Something that an administrator wants to know.
+    /// Logs a line for the administrator.
     fn say(self, line: impl std::fmt::Display) {
-        // A closed standard error is no reason to end.
+        // A closed standard error is no reason to stop.
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 
-    /// Something for whoever looks for a fault, with `--verbose`.
+    /// Logs a line for troubleshooting, with `--verbose`.
     fn detail(self, line: impl std::fmt::Display) {
         if self.verbose {
             self.say(line);

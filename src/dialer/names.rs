@@ -1,4 +1,4 @@
-//! From names to addresses, without waiting: a thread asks the system's resolver.
+//! Resolves names without blocking: a thread asks the system's resolver.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use crate::net::resolve;
 
-/// How long addresses are taken as they are before the resolver is asked again.
+/// How long addresses are used before the resolver is asked again.
 const KEPT: Duration = Duration::from_secs(30);
 
 type Answer = Result<Vec<IpAddr>, String>;
 
-/// What is known about names.
+/// A cache of names, filled by a resolver thread.
 #[derive(Debug)]
 pub(super) struct Names {
     known: HashMap<String, Known>,
     questions: Sender<String>,
     answers: Receiver<(String, Answer)>,
     /// Readable when there are answers.
-    bell: UnixStream,
+    wake: UnixStream,
 }
 
 #[derive(Debug, Default)]
@@ -32,33 +32,33 @@ struct Known {
 }
 
 impl Names {
-    /// Starts the thread; it ends when this value is dropped.
+    /// Starts the resolver thread, which ends when this value is dropped.
     ///
     /// # Errors
-    /// Those of a system that has no descriptor or no thread left.
+    /// The system has no descriptor or no thread left.
     pub(super) fn new() -> std::io::Result<Names> {
         let (questions, asked) = channel::<String>();
         let (reply, answers) = channel();
-        let (bell, mut ring) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        ring.set_nonblocking(true)?;
+        let (wake, mut waker) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        waker.set_nonblocking(true)?;
         std::thread::Builder::new().name("names".into()).spawn(move || {
             for host in asked {
                 let answer = ask(&host);
                 if reply.send((host, answer)).is_err() {
                     return;
                 }
-                // If the bell is full it rings already.
-                let _ = ring.write(&[1]);
+                // A full socket is readable already.
+                let _ = waker.write(&[1]);
             }
         })?;
-        Ok(Names { known: HashMap::new(), questions, answers, bell })
+        Ok(Names { known: HashMap::new(), questions, answers, wake })
     }
 
     /// The addresses of a host; `None` while the resolver is being asked.
     ///
-    /// An answer younger than `since` or than 30 s will do, a failure only if it is younger than
-    /// `since`.
+    /// An answer is used if it is younger than `since` or than 30 s, a failure only if it is younger
+    /// than `since`.
     pub(super) fn get(&mut self, host: &str, since: Instant, now: Instant) -> Option<Answer> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(Ok(vec![address]));
@@ -73,24 +73,24 @@ impl Names {
         if !known.asked {
             known.asked = true;
             if self.questions.send(host.to_owned()).is_err() {
-                return Some(Err("the thread that resolves names has ended".into()));
+                return Some(Err("the resolver thread has ended".into()));
             }
         }
         None
     }
 
-    /// Puts this address, which was good, before the others of its name.
+    /// Puts this address, which worked, before the others of its name.
     pub(super) fn prefer(&mut self, host: &str, good: IpAddr) {
         if let Some(Known { answer: Some((_, Ok(addresses))), .. }) = self.known.get_mut(host) {
-            // A stable sort: the others keep the order the system gave them.
+            // The sort is stable: the others keep the order that the system gave them.
             addresses.sort_by_key(|address| *address != good);
         }
     }
 
-    /// Takes the answers that have come.
+    /// Stores the answers that have arrived.
     pub(super) fn receive(&mut self, now: Instant) {
-        let mut rung = [0; 64];
-        while matches!(self.bell.read(&mut rung), Ok(count) if count > 0) {}
+        let mut woken = [0; 64];
+        while matches!(self.wake.read(&mut woken), Ok(count) if count > 0) {}
         for (host, mut answer) in self.answers.try_iter() {
             let known = self.known.entry(host).or_default();
             known.asked = false;
@@ -105,12 +105,12 @@ impl Names {
 
 impl AsFd for Names {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.wake.as_fd()
     }
 }
 
 fn ask(host: &str) -> Answer {
-    // The port plays no part.
+    // The port does not matter here.
     match resolve(host, 0) {
         Ok(found) => Ok(found.into_iter().map(|address| address.ip()).collect()),
         Err(error) => Err(error.to_string()),

@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-/// Bytes held between the two sides: half of the longest AJP packet.
+/// Size of the buffer: half of the longest AJP packet.
 const CAPACITY: usize = 32 * 1024;
 
-/// How often one call moves a bufferful, so that a busy connection lets others have their turn.
+/// How many buffers one call moves at most, so that a busy connection does not starve others.
 const ROUNDS: usize = 8;
 
-/// Bytes on their way from one socket to another.
+/// Bytes on the way from one socket to another.
 #[derive(Debug)]
 pub(super) struct Pipe {
     buffer: Vec<u8>,
@@ -19,11 +19,11 @@ pub(super) struct Pipe {
     end: usize,
     /// The end of the stream has been read.
     ended: bool,
-    /// It has been passed on, or nothing can be passed on any more.
+    /// The end was passed on, or nothing can be passed on any more.
     closed: bool,
 }
 
-/// A side that has failed.
+/// The side that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
     Source(Errno),
@@ -31,7 +31,7 @@ pub(super) enum Broken {
 }
 
 impl Pipe {
-    /// A pipe with these bytes in it.
+    /// Creates a pipe that contains these bytes.
     pub(super) fn holding(first: Vec<u8>) -> Pipe {
         let end = first.len();
         let mut buffer = first;
@@ -39,12 +39,12 @@ impl Pipe {
         Pipe { buffer, start: 0, end, ended: false, closed: false }
     }
 
-    /// Whether bytes wait for the sink to take them.
+    /// Whether bytes wait for the sink.
     pub(super) fn wants_sink(&self) -> bool {
         self.start < self.end && !self.closed
     }
 
-    /// Whether the source is to be read.
+    /// Whether the source should be read.
     pub(super) fn wants_source(&self) -> bool {
         self.start == self.end && !self.ended && !self.closed
     }
@@ -53,23 +53,24 @@ impl Pipe {
         self.start == self.end
     }
 
-    /// Whether this direction has come to its end.
+    /// Whether this direction has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Drops what is held, and takes and gives no more.
+    /// Ends this direction and drops what it contains.
     pub(super) fn close(&mut self) {
         self.closed = true;
         self.start = self.end;
     }
 
-    /// Gives what is held, then neither takes nor gives any more.
+    /// Ends this direction once what it contains has been written.
     pub(super) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Moves what can be moved now, and passes on the end of the stream. `seen` gets what is read.
+    /// Moves what can be moved now, and passes on the end of the stream. `seen` is called with what was
+    /// read.
     ///
     /// Returns whether anything moved.
     pub(super) fn pump(
@@ -103,7 +104,7 @@ impl Pipe {
             }
             moved = true;
         }
-        // Here and not in the loop: nothing would ask for another round.
+        // Not in the loop, because nothing would trigger another round.
         if self.ended && self.is_empty() && !self.closed {
             self.closed = true;
             moved = true;

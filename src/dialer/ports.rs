@@ -1,34 +1,34 @@
-//! Which port is dialled next, and when: the books of all connections. Knows no socket and no
-//! clock.
+//! Decides which port of httpd is connected to next, and when; counts all connections. Uses neither a
+//! socket nor the clock.
 //!
-//! Each port has `spare` spare connections. One that refuses, does not answer, or closes a
-//! connection before it was of use is suspect: it is dialled again after a pause that grows, and
-//! gets one connection on trial. It has proved good when a request has been served, or when a
-//! connection has lasted for [`REJECTED`]. The connector for Tomcat does the same (`Ports.java`).
+//! Each port has `spare` spare connections. A port that refuses, does not answer, or closes a
+//! connection before it was used is suspect: it is tried again after pauses that grow, with one
+//! connection on trial. It is good again when a request has been served, or when a connection has
+//! stayed open for [`REJECTED`]. The connector for Tomcat does the same (`Ports.java`).
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::settings::{HttpdPorts, Settings};
 
-/// A connection closed by httpd this soon, without having served anything, was refused.
+/// A connection that httpd closes within this time, without having used it, was refused.
 pub(super) const REJECTED: Duration = Duration::from_secs(1);
 
-/// The port as its place in the list.
+/// The index of a port in the list.
 pub(super) type PortId = usize;
 
-/// What one established connection is used for.
+/// The use of one established connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// Nothing was ever received: httpd may not even have accepted it.
     Fresh,
-    /// Between requests, or behind a handshake.
+    /// Between requests, or after the handshake.
     Idle,
     /// Serving a request, or in the handshake.
     Busy,
 }
 
-/// One established connection in the books.
+/// The entry of one established connection.
 #[derive(Debug)]
 pub(super) struct Link {
     port: PortId,
@@ -44,9 +44,9 @@ impl Link {
     }
 }
 
-/// Something about a port that has changed.
+/// A change of a port, to be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum PortChange {
     Suspect { port: String, why: String, longest: Duration },
     StillSuspect { port: String, why: String },
     Available { port: String },
@@ -54,34 +54,39 @@ pub(super) enum News {
     KnowsKey { port: String },
 }
 
-impl News {
-    /// Whether only those want to know who look for a fault.
+impl PortChange {
+    /// Whether it is logged with `--verbose` only.
     pub(super) fn is_detail(&self) -> bool {
-        matches!(self, News::StillSuspect { .. })
+        matches!(self, PortChange::StillSuspect { .. })
     }
 }
 
-impl fmt::Display for News {
+impl fmt::Display for PortChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            News::Suspect { port, why, longest } => write!(
+            PortChange::Suspect { port, why, longest } => write!(
                 f,
-                "httpd {port} is not available ({why}), dialling it again at intervals of up to {} ms",
+                "httpd {port} is not available ({why}); retrying at intervals of up to {} ms",
                 longest.as_millis()
             ),
-            News::StillSuspect { port, why } => {
+            PortChange::StillSuspect { port, why } => {
                 write!(f, "httpd {port} is still not available ({why})")
             }
-            News::Available { port } => write!(f, "httpd {port} is available"),
-            News::WrongKey { port, why } => {
-                write!(f, "httpd {port}: {why}; no request is taken from there before that changes")
+            PortChange::Available { port } => write!(f, "httpd {port} is available"),
+            PortChange::WrongKey { port, why } => {
+                write!(
+                    f,
+                    "httpd {port}: {why}; no requests are accepted from it until a handshake succeeds"
+                )
             }
-            News::KnowsKey { port } => write!(f, "httpd {port} knows the key again"),
+            PortChange::KnowsKey { port } => {
+                write!(f, "httpd {port}: the handshake succeeds again")
+            }
         }
     }
 }
 
-/// The books.
+/// All ports, and the number of their connections.
 #[derive(Debug)]
 pub(super) struct Ports {
     ports: Vec<Port>,
@@ -90,7 +95,7 @@ pub(super) struct Ports {
     backoff_max: Duration,
     /// A random number of milliseconds from 0 to this one.
     jitter: fn(u64) -> u64,
-    news: Vec<News>,
+    changes: Vec<PortChange>,
 }
 
 #[derive(Debug)]
@@ -98,7 +103,7 @@ struct Port {
     host: String,
     number: u16,
     name: String,
-    /// Several processes accept here: a connection that one of them has is no use to the others.
+    /// Several processes accept here: the others cannot use a connection that one of them has.
     shared: bool,
 
     /// Connections; `pending` ones are not established yet.
@@ -109,7 +114,8 @@ struct Port {
 
     suspect: Option<Suspect>,
     dialled_at: Option<Instant>,
-    /// The last handshake failed. Then lasting proves nothing, only the next handshake does.
+    /// The last handshake failed. Then only the next handshake proves the port good; staying open does
+    /// not.
     wrong_key: bool,
 }
 
@@ -118,7 +124,7 @@ struct Suspect {
     /// The pause after the last failure.
     delay: Duration,
     retry_at: Instant,
-    /// Since when a connection is open that will prove the port good by lasting.
+    /// When the connection was opened that proves the port good by staying open.
     on_trial: Option<Instant>,
 }
 
@@ -156,7 +162,7 @@ impl Port {
         }
     }
 
-    /// When lasting will have proved a suspect port good.
+    /// When a suspect port will be good because its connection has stayed open.
     fn proved_at(&self) -> Option<Instant> {
         let since = self.suspect?.on_trial?;
         (!self.wrong_key).then(|| since + REJECTED)
@@ -171,7 +177,7 @@ impl Port {
 }
 
 impl Ports {
-    /// `jitter` gives a random number from 0 to its argument.
+    /// Creates the ports. `jitter` returns a random number from 0 to its argument.
     pub(super) fn new(settings: &Settings, jitter: fn(u64) -> u64) -> Ports {
         let ports = settings.httpd.iter().flat_map(|range| {
             let shared = settings.shared_ports.unwrap_or(range.first == range.last);
@@ -183,38 +189,39 @@ impl Ports {
             backoff_min: settings.backoff_min,
             backoff_max: settings.backoff_max,
             jitter,
-            news: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
-    /// How many there are.
+    /// The number of ports.
     pub(super) fn len(&self) -> usize {
         self.ports.len()
     }
 
-    /// Host and number to dial.
+    /// The host and number of a port.
     pub(super) fn address(&self, port: PortId) -> (&str, u16) {
         (&self.ports[port].host, self.ports[port].number)
     }
 
-    /// For the log.
+    /// The port's name for the log.
     pub(super) fn name(&self, port: PortId) -> &str {
         &self.ports[port].name
     }
 
-    /// What has changed since the last call.
-    pub(super) fn news(&mut self) -> Vec<News> {
-        std::mem::take(&mut self.news)
+    /// Returns what has changed since the last call.
+    pub(super) fn take_changes(&mut self) -> Vec<PortChange> {
+        std::mem::take(&mut self.changes)
     }
 
-    /// Takes the port most in need: with the fewest spare connections, then the fewest connections,
-    /// which spreads them. [`Ports::opened`], [`Ports::failed`] or [`Ports::given_up`] must follow.
+    /// Takes the port that most needs a connection: the one with the fewest spare connections, then with
+    /// the fewest connections, which spreads them. [`Ports::opened`], [`Ports::failed`] or
+    /// [`Ports::given_up`] must follow.
     ///
-    /// `None` if no port needs any now.
+    /// Returns `None` if no port needs one now.
     pub(super) fn take(&mut self, now: Instant) -> Option<PortId> {
         for id in 0..self.ports.len() {
             if self.ports[id].proved_at().is_some_and(|at| now >= at) {
-                self.proved(id);
+                self.mark_good(id);
             }
         }
         let in_need = self.ports.iter().enumerate().filter(|(_, p)| p.wants(self.spare, now));
@@ -223,21 +230,21 @@ impl Ports {
         port.pending += 1;
         port.dialled_at = Some(now);
         if let Some(suspect) = &mut port.suspect {
-            // Its connection on trial is busy as soon as anything comes: that asks for no second.
+            // Its connection on trial is busy as soon as it receives anything; that must not open a second.
             suspect.retry_at = now + suspect.delay;
         }
         Some(id)
     }
 
-    /// When [`Ports::take`] should be asked again, if nothing else happens; `None`: never.
+    /// When [`Ports::take`] is to be called again if nothing else happens; `None`: never.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        // A spare connection that goes makes somebody ask anyway.
+        // When a spare connection ends, it is called anyway.
         let without = self.ports.iter().filter(|port| port.spare() < 1);
         let retries = without.filter_map(|port| Some(port.suspect?.retry_at));
         retries.chain(self.ports.iter().filter_map(Port::proved_at)).min()
     }
 
-    /// A connection is established.
+    /// Records that a connection is established.
     pub(super) fn opened(&mut self, id: PortId, now: Instant) -> Link {
         let port = &mut self.ports[id];
         port.pending -= 1;
@@ -248,32 +255,32 @@ impl Ports {
         Link { port: id, usage: Use::Fresh, served: false, since: now }
     }
 
-    /// A connection could not be established.
+    /// Records that connecting failed.
     pub(super) fn failed(&mut self, id: PortId, why: String, now: Instant) {
         self.ports[id].pending -= 1;
         self.suspect(id, why, now);
     }
 
-    /// The attempt was stopped by this side.
+    /// Records that this side stopped the attempt.
     pub(super) fn given_up(&mut self, id: PortId) {
         self.ports[id].pending -= 1;
     }
 
-    /// Something has been received.
+    /// Records that something has been received.
     pub(super) fn busy(&mut self, link: &mut Link) {
         self.set_use(link, Use::Busy);
     }
 
-    /// A request has been answered and the next may come.
+    /// Records that a request was answered and the next may come.
     pub(super) fn idle(&mut self, link: &mut Link) {
         link.served = true;
         if self.ports[link.port].suspect.is_some() && !self.ports[link.port].wrong_key {
-            self.proved(link.port);
+            self.mark_good(link.port);
         }
         self.set_use(link, Use::Idle);
     }
 
-    /// The handshake has succeeded. httpd may still have no use for the connection.
+    /// Records that the handshake has succeeded. httpd may still not use the connection.
     pub(super) fn accepted(&mut self, link: &mut Link, now: Instant) {
         link.since = now;
         self.set_use(link, Use::Idle);
@@ -283,34 +290,34 @@ impl Ports {
             if let Some(suspect) = &mut port.suspect {
                 suspect.on_trial = Some(now);
             }
-            self.news.push(News::KnowsKey { port: port.name.clone() });
+            self.changes.push(PortChange::KnowsKey { port: port.name.clone() });
         }
     }
 
-    /// This side closes the connection for what came in the handshake.
+    /// Records that this side closes the connection because of what httpd sent in the handshake.
     pub(super) fn refused(&mut self, link: Link, why: String, now: Instant) {
         let id = link.port;
         *self.ports[id].count(link.usage) -= 1;
         if !self.ports[id].wrong_key {
             let port = self.ports[id].name.clone();
-            self.news.push(News::WrongKey { port, why: why.clone() });
+            self.changes.push(PortChange::WrongKey { port, why: why.clone() });
         }
         self.ports[id].wrong_key = true;
         self.suspect(id, why, now);
     }
 
-    /// This side closes the connection for a reason that is not the port's.
+    /// Records that this side closes the connection for a reason that is not the port's fault.
     pub(super) fn left(&mut self, link: Link) {
         *self.ports[link.port].count(link.usage) -= 1;
     }
 
-    /// httpd has closed the connection.
+    /// Records that httpd has closed the connection.
     pub(super) fn closed(&mut self, link: Link, now: Instant) {
         *self.ports[link.port].count(link.usage) -= 1;
         if !link.served && now.saturating_duration_since(link.since) < REJECTED {
-            self.suspect(link.port, "it closes connections before they are of use".into(), now);
+            self.suspect(link.port, "it closes connections before using them".into(), now);
         } else {
-            self.look_around(link.port, now);
+            self.retry_ports_of_host_soon(link.port, now);
         }
     }
 
@@ -322,26 +329,27 @@ impl Ports {
             None => least,
             Some(suspect) => (2 * suspect.delay).min(longest),
         };
-        self.news.push(match port.suspect {
-            // Said already, and better.
-            None if port.wrong_key => News::StillSuspect { port: name, why },
-            None => News::Suspect { port: name, why, longest },
-            Some(_) => News::StillSuspect { port: name, why },
+        self.changes.push(match port.suspect {
+            // Already logged, with a better text.
+            None if port.wrong_key => PortChange::StillSuspect { port: name, why },
+            None => PortChange::Suspect { port: name, why, longest },
+            Some(_) => PortChange::StillSuspect { port: name, why },
         });
         let half = u64::try_from(delay.as_millis() / 2).unwrap_or(u64::MAX);
         let retry_at = now + delay - Duration::from_millis((self.jitter)(half));
-        // What is still open may prove the port good.
+        // A connection that is still open may prove the port good.
         let on_trial = (port.fresh + port.idle > 0).then_some(now);
         port.suspect = Some(Suspect { delay, retry_at, on_trial });
     }
 
-    fn proved(&mut self, id: PortId) {
+    fn mark_good(&mut self, id: PortId) {
         self.ports[id].suspect = None;
-        self.news.push(News::Available { port: self.ports[id].name.clone() });
+        self.changes.push(PortChange::Available { port: self.ports[id].name.clone() });
     }
 
-    /// Where one process of httpd ends another may begin, on a port that was not worth dialling.
-    fn look_around(&mut self, id: PortId, now: Instant) {
+    /// Makes the suspect ports of this host due soon: where one process of httpd has ended, another may
+    /// start, on a port that did not answer so far.
+    fn retry_ports_of_host_soon(&mut self, id: PortId, now: Instant) {
         let host = self.ports[id].host.clone();
         for port in self.ports.iter_mut().filter(|port| port.host == host) {
             let earliest = port.dialled_at.map_or(now, |dialled| dialled + REJECTED);

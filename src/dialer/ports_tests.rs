@@ -116,12 +116,16 @@ fn one_line_is_said_when_a_port_fails_and_one_when_it_is_good_again() {
     }
     let _link = open(&mut ports, now);
     ports.take(now + REJECTED);
-    let lines: Vec<String> =
-        ports.news().iter().filter(|news| !news.is_detail()).map(ToString::to_string).collect();
+    let lines: Vec<String> = ports
+        .take_changes()
+        .iter()
+        .filter(|change| !change.is_detail())
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         lines,
         [
-            "httpd web1:9100 is not available (refused), dialling it again at intervals of up to 5000 ms",
+            "httpd web1:9100 is not available (refused); retrying at intervals of up to 5000 ms",
             "httpd web1:9100 is available",
         ]
     );
@@ -157,10 +161,10 @@ fn a_connection_closed_within_a_second_of_its_opening_was_refused() {
     let mut ports = ports(&["web1:9100"]);
     let (early, late) = (open(&mut ports, now), open(&mut ports, now));
     ports.closed(early, now + 999 * MS);
-    assert!(matches!(ports.news()[..], [News::Suspect { .. }]));
+    assert!(matches!(ports.take_changes()[..], [PortChange::Suspect { .. }]));
     assert_eq!(ports.take(now + 999 * MS), None);
     ports.closed(late, now + REJECTED);
-    assert_eq!(ports.news(), []);
+    assert_eq!(ports.take_changes(), []);
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn a_connection_that_has_served_may_be_closed_at_any_time() {
     ports.busy(&mut link);
     ports.idle(&mut link);
     ports.closed(link, now + MS);
-    assert_eq!(ports.news(), []);
+    assert_eq!(ports.take_changes(), []);
     assert_eq!(take_all(&mut ports, now + MS), [0, 0]);
 }
 
@@ -205,15 +209,18 @@ fn behind_a_wrong_key_only_a_handshake_proves_a_port_good() {
     let mut link = open(&mut ports, start);
     ports.busy(&mut link);
     ports.refused(link, "the peer does not prove that it knows the key".into(), start);
-    let said = ports.news();
-    assert_eq!(said.iter().filter(|news| matches!(news, News::WrongKey { .. })).count(), 1);
+    let said = ports.take_changes();
+    assert_eq!(
+        said.iter().filter(|change| matches!(change, PortChange::WrongKey { .. })).count(),
+        1
+    );
 
     let now = start + 100 * MS;
     let mut link = open(&mut ports, now);
     assert_eq!(ports.take(now + 10 * REJECTED), None, "lasting proves nothing");
     ports.busy(&mut link);
     ports.accepted(&mut link, now + 10 * REJECTED);
-    assert_eq!(ports.news(), [News::KnowsKey { port: "web1:9100".into() }]);
+    assert_eq!(ports.take_changes(), [PortChange::KnowsKey { port: "web1:9100".into() }]);
     assert_eq!(take_all(&mut ports, now + 11 * REJECTED), [0, 0]);
 }
 
@@ -225,6 +232,6 @@ fn a_connection_closed_by_this_side_says_nothing_about_the_port() {
     ports.left(link);
     let id = ports.take(now).expect("two are wanted");
     ports.given_up(id);
-    assert_eq!(ports.news(), []);
+    assert_eq!(ports.take_changes(), []);
     assert_eq!(take_all(&mut ports, now), [0, 0]);
 }

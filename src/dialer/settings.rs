@@ -1,4 +1,4 @@
-//! What the agent is told to do.
+//! The agent's settings.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,33 +8,33 @@ use std::time::Duration;
 use crate::protocol::digits;
 use crate::protocol::handshake::Key;
 
-/// Everything the agent needs to know.
+/// The settings of the agent.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The ports to dial; one at least.
+    /// The ports of httpd to connect to; at least one.
     pub httpd: Vec<HttpdPorts>,
-    /// Where the requests go.
+    /// The container that gets the requests.
     pub container: ContainerAddress,
-    /// Spare connections kept to each port that answers, 1 or more.
+    /// How many spare connections are kept open to each port that answers, 1 or more.
     pub spare: usize,
-    /// Whether several processes of httpd accept from one port. `None`: where one port of a host is
-    /// named, not where a range is.
+    /// Whether several processes of httpd accept from one port. `None`: yes for a single port, no for
+    /// a range.
     pub shared_ports: Option<bool>,
-    /// Connections to httpd at once, in all.
+    /// The total number of connections to httpd.
     pub max: usize,
-    /// For one attempt to connect to one address, and for a handshake from its first byte on.
+    /// The timeout of one attempt to connect to one address, and of a handshake from its first byte.
     pub connect_timeout: Duration,
-    /// The first pause before something that failed is tried again.
+    /// The first pause before another attempt after a failure.
     pub backoff_min: Duration,
-    /// The longest.
+    /// The longest such pause.
     pub backoff_max: Duration,
-    /// How long requests may take that are in progress when the agent is told to end.
+    /// How long requests in progress may take once the agent was told to stop.
     pub drain_timeout: Duration,
     /// The key of the handshake; `None`: no handshake.
     pub key: Option<Key>,
-    /// The name to announce in the handshake, 255 bytes at most.
+    /// The name that identifies the container in the handshake, at most 255 bytes.
     pub node: Vec<u8>,
-    /// Whether every connection gets its lines in the log.
+    /// Whether every connection is logged.
     pub verbose: bool,
 }
 
@@ -49,23 +49,23 @@ pub struct HttpdPorts {
     pub last: u16,
 }
 
-/// Why an address is none.
+/// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No colon, or nothing on one side of it.
     #[error("expected HOST:PORT")]
     NoPort,
-    /// An IPv6 address without brackets, or half a pair of them.
+    /// An IPv6 address without brackets, or with only one of them.
     #[error("an IPv6 address is written in brackets, as in [::1]:9100")]
     Brackets,
-    /// Something else than a number of `1..=65535`.
+    /// Not a number from 1 to 65535.
     #[error("a port is a number from 1 to 65535")]
     BadPort,
     /// A range that ends before it begins.
     #[error("the last port of the range is below the first")]
     EmptyRange,
-    /// `unix:` without a path.
-    #[error("expected unix:/path, with the whole path")]
+    /// `unix:` without an absolute path.
+    #[error("expected unix:/path, with an absolute path")]
     NoPath,
 }
 

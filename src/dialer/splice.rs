@@ -21,7 +21,7 @@ pub(super) struct Splice {
     /// Container to httpd.
     down: Pipe,
     answers: Answers,
-    /// Something moved last.
+    /// When something was last moved.
     moved: Instant,
 }
 
@@ -32,8 +32,8 @@ impl Splice {
         Splice { front, back, up, down, answers: Answers::default(), moved: now }
     }
 
-    /// The descriptors to poll, each with what for. One that is waited for in no way is not
-    /// among them: it would report its end again and again while the other side is slow.
+    /// The descriptors to poll, each with its events. A descriptor without events is left out, because
+    /// it would report its end again and again while the other side is slow.
     pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let flags = |read, write| {
             let read = if read { PollFlags::IN } else { PollFlags::empty() };
@@ -46,43 +46,43 @@ impl Splice {
             .filter(|(_, flags)| !flags.is_empty())
     }
 
-    /// When the splice is to be given up, if nothing moves.
+    /// When the splice times out if nothing moves.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         self.down.is_closed().then(|| self.moved + HALF_CLOSED)
     }
 
-    /// Whether the last request has been answered, nothing is on its way, and another may come.
-    pub(super) fn at_rest(&self) -> bool {
+    /// Whether the last request was answered, nothing is in transit, and another request may come.
+    pub(super) fn is_idle(&self) -> bool {
         let open = !self.up.is_closed() && !self.down.is_closed();
-        open && self.answers.at_rest() && self.up.is_empty() && self.down.is_empty()
+        open && self.answers.is_idle() && self.up.is_empty() && self.down.is_empty()
     }
 
-    /// Whether nobody loses anything if this splice ends now: an httpd that has sent its end takes
-    /// no answer any more.
+    /// Whether the splice can end now without losing a response: an httpd that has closed its side reads
+    /// no response any more.
     pub(super) fn may_end(&self) -> bool {
-        self.at_rest() || self.down.is_closed() || self.up.is_closed()
+        self.is_idle() || self.down.is_closed() || self.up.is_closed()
     }
 
     /// Moves what can be moved now.
     ///
-    /// Returns `false` when it is over: both directions have ended, httpd is gone, or the time is
-    /// up.
+    /// Returns `false` at the end: both directions have ended, httpd is gone, or the timeout has
+    /// passed.
     pub(super) fn pump(&mut self, now: Instant) -> bool {
         let answers = &mut self.answers;
-        let up = self.up.pump(&self.front, &self.back, |_| answers.asked());
+        let up = self.up.pump(&self.front, &self.back, |_| answers.record_request());
         match up {
             Ok(moved) => self.note(moved, now),
             Err(Broken::Source(_)) => return false,
-            // Its answer may have come before: read that.
+            // The response may have arrived before that: read it.
             Err(Broken::Sink(_)) => self.up.close(),
         }
         let answers = &mut self.answers;
-        let down = self.down.pump(&self.back, &self.front, |bytes| answers.answered(bytes));
+        let down = self.down.pump(&self.back, &self.front, |bytes| answers.record_response(bytes));
         match down {
             Ok(moved) => self.note(moved, now),
             Err(Broken::Sink(_)) => return false,
             Err(Broken::Source(_)) => {
-                // The container is gone; httpd gets what there is, then the end.
+                // The container is gone: pass on what has arrived, then the end.
                 self.up.close();
                 self.down.end();
                 match self.down.pump(&self.back, &self.front, |_| {}) {

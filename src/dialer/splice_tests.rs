@@ -117,12 +117,12 @@ fn httpd_may_keep_a_connection_for_30_seconds_that_the_container_has_closed() {
 }
 
 #[test]
-fn it_is_at_rest_when_the_answer_has_left_and_until_the_next_request() {
+fn it_is_idle_when_the_answer_has_left_and_until_the_next_request() {
     let now = Instant::now();
     let (mut splice, mut httpd, mut container) = splice(b"request", now);
-    assert!(splice.pump(now) && !splice.at_rest());
+    assert!(splice.pump(now) && !splice.is_idle());
     container.write_all(b"AB\0\x02\x05\x01").unwrap();
-    assert!(splice.pump(now) && splice.at_rest());
+    assert!(splice.pump(now) && splice.is_idle());
     httpd.write_all(b"request").unwrap();
-    assert!(splice.pump(now) && !splice.at_rest());
+    assert!(splice.pump(now) && !splice.is_idle());
 }

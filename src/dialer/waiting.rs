@@ -1,4 +1,4 @@
-//! An established connection that waits for httpd's first byte, or shakes hands before.
+//! An established connection that does the handshake, or waits for the first byte of a request.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::protocol::{Direction, HEADER_LEN, packet_len};
 /// Room for the first bytes of a request.
 const FIRST: usize = 8192;
 
-/// The connection, and what is still to be done before requests may come.
+/// The connection, and the handshake if it is not complete.
 #[derive(Debug)]
 pub(super) struct Waiting {
     front: OwnedFd,
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Handshake {
     container: Container,
-    /// One byte more than a challenge: nothing may come before the proof.
+    /// One byte longer than a challenge, to detect bytes that come before the proof was sent.
     received: [u8; Challenge::LEN + 1],
     count: usize,
     /// Set by the first byte.
@@ -32,28 +32,28 @@ struct Handshake {
     timeout: Duration,
 }
 
-/// What has come.
+/// What was received.
 #[derive(Debug)]
-pub(super) enum Came {
+pub(super) enum Received {
     /// Nothing, for now.
     Nothing,
-    /// A part of the challenge.
+    /// Part of the challenge.
     Challenged,
-    /// All of it, and it was answered. Ask again: more may have come.
+    /// The whole challenge, and the proof was sent. Read again: more may have arrived.
     Accepted,
     /// The first bytes of a request.
     Request(Vec<u8>),
     /// httpd has closed the connection.
     End,
-    /// Something that this side closes the connection for.
+    /// Something for which this side closes the connection.
     Refused(String),
 }
 
 impl Waiting {
-    /// Begins the handshake if there is to be one.
+    /// Starts the handshake if there is a key.
     ///
     /// # Errors
-    /// The connection is of no use: it takes not even a hello.
+    /// The connection does not even accept a hello.
     pub(super) fn begin(
         front: OwnedFd,
         port: u16,
@@ -75,12 +75,12 @@ impl Waiting {
         Ok(Waiting { front, handshake: Some(handshake) })
     }
 
-    /// When a handshake that has begun must have ended.
+    /// When a handshake that has begun times out.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         self.handshake.as_ref()?.deadline
     }
 
-    /// Whether part of a challenge is there.
+    /// Whether part of a challenge has arrived.
     pub(super) fn is_shaking_hands(&self) -> bool {
         self.wake_at().is_some()
     }
@@ -89,16 +89,16 @@ impl Waiting {
         self.front
     }
 
-    /// Reads what is there, and answers a challenge.
-    pub(super) fn read(&mut self, now: Instant) -> Came {
+    /// Reads what has arrived, and answers a complete challenge.
+    pub(super) fn read(&mut self, now: Instant) -> Received {
         let Some(handshake) = &mut self.handshake else {
             let mut first = vec![0; FIRST];
             return match receive(&self.front, &mut first) {
-                Ok(None) => Came::Nothing,
-                Ok(Some(0)) | Err(_) => Came::End,
+                Ok(None) => Received::Nothing,
+                Ok(Some(0)) | Err(_) => Received::End,
                 Ok(Some(count)) => {
                     first.truncate(count);
-                    Came::Request(first)
+                    Received::Request(first)
                 }
             };
         };
@@ -107,42 +107,42 @@ impl Waiting {
             match receive(&self.front, &mut handshake.received[handshake.count..]) {
                 Ok(None) => {
                     return match handshake.deadline {
-                        Some(deadline) if now >= deadline => Came::Refused(format!(
-                            "it does not end its challenge within {} ms",
+                        Some(deadline) if now >= deadline => Received::Refused(format!(
+                            "it did not complete its challenge within {} ms",
                             handshake.timeout.as_millis()
                         )),
-                        _ => Came::Nothing,
+                        _ => Received::Nothing,
                     };
                 }
-                Ok(Some(0)) | Err(_) => return Came::End,
+                Ok(Some(0)) | Err(_) => return Received::End,
                 Ok(Some(count)) => handshake.count += count,
             }
             handshake.deadline.get_or_insert(now + handshake.timeout);
             if let Err(why) = check_envelope(&handshake.received[..handshake.count]) {
-                return Came::Refused(why);
+                return Received::Refused(why);
             }
             if handshake.count >= Challenge::LEN {
                 break;
             }
             if !begun {
-                return Came::Challenged;
+                return Received::Challenged;
             }
         }
         let challenge = &handshake.received[HEADER_LEN..Challenge::LEN];
         match handshake.container.proof(challenge) {
-            Err(error) => return Came::Refused(error.to_string()),
-            // What has come early would be taken for the packet of one who knows the key.
+            Err(error) => return Received::Refused(error.to_string()),
+            // Bytes that came early would be taken for a packet of a peer that knows the key.
             Ok(_) if handshake.count > Challenge::LEN || self.has_more() => {
-                return Came::Refused("it sends on before it has the proof".into());
+                return Received::Refused("it sent more before it had the proof".into());
             }
             Ok(proof) => {
                 if send_packet(&self.front, &proof).is_err() {
-                    return Came::End;
+                    return Received::End;
                 }
             }
         }
         self.handshake = None;
-        Came::Accepted
+        Received::Accepted
     }
 
     fn has_more(&self) -> bool {
@@ -157,25 +157,27 @@ impl AsFd for Waiting {
     }
 }
 
-/// Refuses at the first byte what cannot become a challenge.
+/// Refuses bytes that cannot be the beginning of a challenge.
 fn check_envelope(received: &[u8]) -> Result<(), String> {
     match packet_len(received, Direction::ToContainer) {
         Ok(None | Some(Challenge::LEN)) => Ok(()),
-        Ok(Some(_)) => Err("it sends another packet than a challenge; has it no key?".into()),
+        Ok(Some(_)) => {
+            Err("it sent a packet that is not a challenge; has httpd no keyfile?".into())
+        }
         Err(error) => Err(error.to_string()),
     }
 }
 
 fn nonce() -> Result<Nonce, Errno> {
     let mut nonce = Nonce::default();
-    // So few bytes come all at once.
+    // So few bytes always come at once.
     match getrandom(&mut nonce, GetRandomFlags::empty())? {
         count if count == nonce.len() => Ok(nonce),
         _ => Err(Errno::IO),
     }
 }
 
-/// `None`: nothing is there.
+/// Receives without blocking. `None`: nothing has arrived.
 fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
     loop {
         match recv(socket, &mut *buffer, RecvFlags::empty()) {
@@ -187,7 +189,7 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<Option<usize>, Errno> 
     }
 }
 
-/// The send buffer of a new connection has room for these few bytes, or something is very wrong.
+/// Sends a packet without waiting: the send buffer of a new connection has room for these few bytes.
 fn send_packet(socket: &OwnedFd, packet: &[u8]) -> Result<(), Errno> {
     match send(socket, packet, SendFlags::NOSIGNAL)? {
         count if count == packet.len() => Ok(()),

@@ -1,6 +1,5 @@
 //! `ajp-dialer`: opens AJP connections to httpd for a container that httpd cannot reach.
-//! The work is done by `mod_proxy_ajp_rs::dialer`; here are the command line, the key file and the
-//! signals.
+//! The work is in `mod_proxy_ajp_rs::dialer`; this is the command line, the key file and the signals.
 
 #![forbid(unsafe_code)]
 
@@ -30,14 +29,14 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let settings = options.settings(say)?;
-    let stop = stop_at_signals()?;
-    make_room(settings.max);
+    let stop = signal_descriptor()?;
+    raise_descriptor_limit(settings.max);
     Agent::new(settings)?.run(&stop)?;
     Ok(())
 }
 
-/// A descriptor that gets a byte with each SIGTERM and SIGINT.
-fn stop_at_signals() -> io::Result<OwnedFd> {
+/// Returns a descriptor that receives one byte for each SIGTERM and SIGINT.
+fn signal_descriptor() -> io::Result<OwnedFd> {
     let (stop, signalled) = UnixStream::pair()?;
     stop.set_nonblocking(true)?;
     for signal in [SIGTERM, SIGINT] {
@@ -46,8 +45,8 @@ fn stop_at_signals() -> io::Result<OwnedFd> {
     Ok(stop.into())
 }
 
-/// Two descriptors for each connection, and some for all.
-fn make_room(connections: usize) {
+/// Raises the limit of descriptors, if needed, to two for each connection and some spare ones.
+fn raise_descriptor_limit(connections: usize) {
     let needed = 2 * connections as u64 + 64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
@@ -57,13 +56,13 @@ fn make_room(connections: usize) {
     let raised = setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum });
     if raised.is_err() || current < Some(needed) {
         say(&format!(
-            "warning: --max {connections} needs {needed} file descriptors, the limit is {}",
+            "warning: --max {connections} needs {needed} file descriptors, but the limit is {}",
             limit.maximum.or(limit.current).unwrap_or_default()
         ));
     }
 }
 
 fn say(line: &str) {
-    // A closed standard error is no reason to end.
+    // A closed standard error is no reason to stop.
     let _ = writeln!(io::stderr(), "{line}");
 }

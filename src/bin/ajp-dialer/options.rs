@@ -1,4 +1,4 @@
-//! The command line. Words and units are those of the connector for Tomcat.
+//! The command line. Names and units are those of the connector for Tomcat.
 
 use std::fs;
 use std::io;
@@ -13,12 +13,12 @@ use mod_proxy_ajp_rs::protocol::handshake::{Hello, Key, KeyError};
 
 const HOUR: u64 = 3_600_000;
 
-/// Opens AJP connections to httpd for a container that httpd cannot reach, and joins each to the
-/// container when httpd sends something over it.
+/// Opens AJP connections to httpd for a container that httpd cannot reach. When httpd sends a request
+/// over a connection, it is joined to the container's AJP port.
 #[derive(Debug, Parser)]
 #[command(name = "ajp-dialer", version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// Where httpd listens for connections; may be given several times
+    /// Where httpd listens (ProxyAjpReverse); once for each httpd
     #[arg(long, value_name = "HOST:PORT[-PORT]", required = true)]
     httpd: Vec<HttpdPorts>,
 
@@ -26,11 +26,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8009")]
     container: ContainerAddress,
 
-    /// Spare connections kept to each port that answers
+    /// How many spare connections are kept open to each port that answers
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = within(1, 1000))]
     spare: u64,
 
-    /// Connections to httpd at once, in all
+    /// The total number of connections to httpd
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = within(1, 100_000))]
     max: u64,
 
@@ -39,19 +39,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "true|false")]
     shared_ports: Option<bool>,
 
-    /// The key of the handshake, 16 bytes at least; without it there is no handshake
+    /// The key of the handshake, at least 16 bytes [default: no handshake]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
-    /// The name by which the handshake announces this container; it is not encrypted
+    /// The name that identifies this container in the handshake; it is sent unencrypted
     #[arg(long, value_name = "NAME", default_value = "", value_parser = node)]
     node: String,
 
-    /// The longest that one attempt to connect may take, and a handshake from its first byte on
+    /// The timeout of one attempt to connect, and of a handshake from its first byte
     #[arg(long, value_name = "MS", default_value_t = 3000, value_parser = within(1, 600_000))]
     connect_timeout: u64,
 
-    /// The first pause before a port that failed is dialled again
+    /// The first pause before another attempt to connect after a failure; it doubles each time
     #[arg(long, value_name = "MS", default_value_t = 100, value_parser = within(1, HOUR))]
     backoff_min: u64,
 
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     verbose: bool,
 }
 
-/// Options that are fine each by itself.
+/// An error in options that are valid one by one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OptionError {
     #[error("--key-file {}: {source}", path.display())]
@@ -80,7 +80,7 @@ pub(crate) enum OptionError {
 }
 
 impl Options {
-    /// Reads the key; `warn` gets what is no error.
+    /// Reads the key file and returns the settings; `warn` is called with what is not an error.
     pub(crate) fn settings(&self, warn: fn(&str)) -> Result<Settings, OptionError> {
         let (least, longest) = (self.backoff_min, self.backoff_max);
         if longest < least {
@@ -113,7 +113,7 @@ fn read_key(path: &Path, warn: fn(&str)) -> Result<Key, OptionError> {
     let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
     if mode & 0o007 != 0 {
         warn(&format!(
-            "warning: --key-file {}: every user of this machine may use it (mode {:03o})",
+            "warning: --key-file {}: every user of this machine can access it (mode {:03o})",
             path.display(),
             mode & 0o777
         ));
@@ -126,7 +126,7 @@ fn read_key(path: &Path, warn: fn(&str)) -> Result<Key, OptionError> {
 fn node(name: &str) -> Result<String, String> {
     match name.len() {
         0..=Hello::MAX_NODE => Ok(name.to_owned()),
-        length => Err(format!("{length} bytes, {} are possible", Hello::MAX_NODE)),
+        length => Err(format!("it has {length} bytes, and {} are allowed", Hello::MAX_NODE)),
     }
 }
 
