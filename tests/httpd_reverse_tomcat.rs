@@ -317,7 +317,7 @@ fn a_handshake_passed_on_from_another_port_is_refused() {
     wait_for("the refusal is in the log", || httpd.error_log().contains(said).then_some(()));
     assert_eq!(httpd.error_log().matches(said).count(), 1, "{}", httpd.error_log());
     assert!(
-        tomcat.log().contains("no request is taken from there"),
+        tomcat.log().contains("no requests are accepted from it"),
         "Tomcat says so too: {}",
         tomcat.log()
     );

@@ -18,8 +18,8 @@ import java.util.function.IntSupplier;
 import org.apache.tomcat.util.net.SocketProperties;
 
 /**
- * Opens the connections that {@link Ports} asks for. One thread, Tomcat's acceptor, sits in {@link #next} and does all of it;
- * no attempt waits for another, since each is only a key in a selector.
+ * Opens the connections that {@link Ports} asks for. One thread, Tomcat's acceptor, does all of this in {@link #next}. No
+ * attempt waits for another, because each is only a key in a selector.
  */
 final class Dialer {
 
@@ -29,7 +29,7 @@ final class Dialer {
     private final Selector selector;
     private final Map<SocketChannel,Link> links = new ConcurrentHashMap<>();
 
-    /** Held by whoever touches the attempts and {@code ready}: the acceptor throughout {@link #next}. */
+    /** Guards the attempts and {@code ready}. The acceptor holds it throughout {@link #next}. */
     private final ReentrantLock dialling = new ReentrantLock();
     private final ArrayDeque<SocketChannel> ready = new ArrayDeque<>();
     private volatile boolean interrupted;
@@ -55,12 +55,12 @@ final class Dialer {
     /**
      * Waits until a connection is wanted and has been established.
      *
-     * @param room how many connections the endpoint may take on. No more are attempted at a time: one established while
-     *             nobody may serve it would swallow the request that comes over it.
+     * @param room how many more connections the endpoint accepts. No more are attempted at a time: a request that comes over
+     *             a connection that the endpoint cannot serve would be lost.
      *
      * @return the connection, non-blocking; or null after {@link #interrupt}
      *
-     * @throws IOException if the selector fails; a port that fails is no error
+     * @throws IOException if the selector fails; a port that fails is not an error
      */
     SocketChannel next(IntSupplier room) throws IOException {
         dialling.lock();
@@ -86,20 +86,20 @@ final class Dialer {
         }
     }
 
-    /** Lets {@link #next} return null, this time or the next. */
+    /** Makes {@link #next} return null, in this call or the next one. */
     void interrupt() {
         interrupted = true;
         selector.wakeup();
     }
 
-    /** Lets {@link #next} look at the ports again. */
+    /** Makes {@link #next} look at the ports again. */
     void wakeUp() {
         selector.wakeup();
     }
 
     /**
-     * Closes what has been established but not handed out, and gives up the attempts. If the acceptor does not come to rest
-     * within a second (it may be looking up a name), it does so itself, as it has been interrupted.
+     * Closes connections that were established but not handed out, and abandons the attempts. If the acceptor does not stop
+     * within a second (it may be resolving a name), it does this itself later, because it has been interrupted.
      */
     void stop() throws IOException {
         interrupt();
@@ -116,7 +116,7 @@ final class Dialer {
         }
     }
 
-    /** As {@link #stop}, for good. */
+    /** Same as {@link #stop}, permanently. */
     void close() throws IOException {
         closed = true;
         stop();
@@ -181,7 +181,7 @@ final class Dialer {
     }
 
     private void established(SocketChannel channel, Port port) throws IOException {
-        // Where nobody listens, a local port that the kernel picks for the attempt may be the very one that is dialled.
+        // If nobody listens, the local port that the kernel picks may be the port that is connected to.
         if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
             throw new IOException("connected to itself");
         }
@@ -217,14 +217,14 @@ final class Dialer {
         }
     }
 
-    // ---- what becomes of the connections ----
+    // ---- established connections ----
 
-    /** The record of a connection that {@link #next} has handed out; null if it is closed. */
+    /** Returns the entry of a connection that {@link #next} has returned; null if it is closed. */
     Link link(SocketChannel channel) {
         return channel == null ? null : links.get(channel);
     }
 
-    /** The connection has been closed, by whomever. Saying so twice does no harm. */
+    /** Records that the connection was closed, by either side. A second call does nothing. */
     void closed(SocketChannel channel) {
         Link link = links.remove(channel);
         if (link != null) {
@@ -246,7 +246,7 @@ final class Dialer {
             try {
                 channel.close();
             } catch (IOException e) {
-                // It is gone either way.
+                // It is closed either way.
             }
         }
     }

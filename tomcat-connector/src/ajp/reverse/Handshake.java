@@ -11,8 +11,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Both sides of one connection prove that they know the key, before the first AJP packet. Three AJP packets of type
- * {@code 0x52}, {@code len} being the length of what follows it, in two bytes:
+ * The handshake of one connection: both sides prove that they know the key, before the first AJP packet. It consists of
+ * three AJP packets of type {@code 0x52}. {@code len} is the length of what follows it, in two bytes:
  *
  * <pre>
  * hello      Tomcat to httpd   41 42 len 52 01  nonceT[16]  length of node[1]  node
@@ -20,8 +20,8 @@ import javax.crypto.spec.SecretKeySpec;
  * proof      Tomcat to httpd   41 42 len 52 03              HMAC-SHA-256(key, "tomcat" nonceT nonceH port node)
  * </pre>
  *
- * A recorded challenge is worth nothing, since nonceT is new each time. {@code port} is the one dialled, in two bytes:
- * a process that has bound another port of the range cannot pass the packets on to the real web server.
+ * A recorded challenge is useless, because nonceT is new each time. {@code port} is the port connected to, in two bytes: a
+ * process that has bound another port of the range cannot relay the packets to the real web server.
  */
 final class Handshake {
 
@@ -38,9 +38,9 @@ final class Handshake {
     private int received;
 
     /**
-     * @param key  as long as the web server's and the same
-     * @param node the name to announce, 255 bytes at most
-     * @param port the port dialled
+     * @param key  the same as the web server's
+     * @param node the name of this Tomcat, at most 255 bytes
+     * @param port the port connected to
      */
     Handshake(byte[] key, byte[] node, int port) {
         this.key = key;
@@ -49,22 +49,22 @@ final class Handshake {
         RANDOM.nextBytes(nonce);
     }
 
-    /** The packet to send first. */
+    /** Returns the packet to send first. */
     byte[] hello() {
         return packet(1, ByteBuffer.allocate(NONCE + 1 + node.length).put(nonce).put((byte) node.length).put(node));
     }
 
-    /** Where the next bytes of the challenge go. It is complete when none {@link ByteBuffer#remaining remain}. */
+    /** Returns the buffer for the next bytes of the challenge, which is complete when none {@link ByteBuffer#remaining remain}. */
     ByteBuffer rest() {
         return ByteBuffer.wrap(challenge, received, challenge.length - received);
     }
 
-    /** Takes note that this many bytes have been put there. */
+    /** Records that this many bytes have been put there. */
     void received(int bytes) {
         received += bytes;
     }
 
-    /** The answer to the complete challenge, or null if it was not made for this hello by one who knows the key. */
+    /** Returns the answer to the complete challenge; null if the sender does not know the key, or answers another hello. */
     byte[] proof() {
         ByteBuffer in = ByteBuffer.wrap(challenge);
         if (in.getShort() != 0x1234 || in.getShort() != challenge.length - 4 || in.get() != TYPE || in.get() != 2) {

@@ -8,7 +8,7 @@ final class Link {
         FRESH,
         /** Between requests. */
         IDLE,
-        /** Serving a request, be it an asynchronous one that no thread works at, or in the handshake. */
+        /** Serving a request (also an asynchronous one without a thread), or in the handshake. */
         BUSY
     }
 
@@ -19,11 +19,11 @@ final class Link {
     /** When it was opened, or its handshake ended. */
     long since;
 
-    /** The handshake still to be done; null if none is. Only the thread that processes the connection changes it. */
+    /** The handshake, until it is complete; null if there is none. Only the thread that processes the connection sets it. */
     volatile Handshake handshake;
-    /** When a handshake that has begun must have ended. */
+    /** When a handshake that has begun times out. */
     long handshakeEnd;
-    /** Closed by this side, which says nothing about the port. */
+    /** Closed by this side, so that the port is not to blame. */
     volatile boolean leaving;
 
     Link(Port port, long now) {

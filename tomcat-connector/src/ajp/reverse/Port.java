@@ -1,6 +1,6 @@
 package ajp.reverse;
 
-/** One port of one web server, and how things stand with it. {@link Ports} guards all that changes. */
+/** One port of one web server, and its state. {@link Ports} guards everything that changes. */
 final class Port {
 
     final String host;
@@ -8,21 +8,21 @@ final class Port {
     /** Whether several processes accept here, see {@link ReverseAjpNioProtocol#setSharedPorts}. */
     final boolean shared;
 
-    /** Connections by {@link Link.Use}; {@code pending} are not established yet. */
+    /** The number of connections by {@link Link.Use}; {@code pending} ones are not established yet. */
     int pending;
     int fresh;
     int idle;
     int busy;
 
-    /** The pause after the last failure, in milliseconds. 0 unless the port is suspect: until it has proved good again. */
+    /** The pause after the last failure, in milliseconds. Not 0 while the port is suspect. */
     int delay;
-    /** When a suspect port may be dialled again. */
+    /** When a suspect port may be tried again. */
     long retryAt;
-    /** Whether a suspect port has a connection that will prove it good by lasting. */
+    /** Whether a suspect port has a connection that proves it good by staying open. */
     boolean onTrial;
     long trialSince;
     long dialledAt;
-    /** Whether the last handshake failed. Then lasting proves nothing, only the next handshake does. */
+    /** Whether the last handshake failed. Then only the next handshake proves the port good; staying open does not. */
     boolean keyFault;
 
     Port(String host, int number, boolean shared) {

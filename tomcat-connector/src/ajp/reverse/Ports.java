@@ -6,16 +6,16 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.apache.juli.logging.Log;
 
 /**
- * Decides which port is dialled next, and when: keeps the books of all connections, and knows no socket. Every method may
- * be called by any thread. {@code now} is in milliseconds, of a clock that never goes back.
+ * Decides which port is connected to next, and when; counts all connections, and uses no socket. Every method may be called
+ * by any thread. {@code now} is in milliseconds, of a clock that never goes back.
  *
- * <p>Each port has {@code spare} spare connections. One that refuses, does not answer, or closes a connection before it was
- * of use is suspect: it is dialled again after a pause that grows, and gets one connection on trial. It has proved good when
- * a request has been served, or when a connection has lasted for a while.
+ * <p>Each port has {@code spare} spare connections. A port that refuses, does not answer, or closes a connection before it
+ * was used is suspect: it is tried again after pauses that grow, with one connection on trial. It is good again when a
+ * request has been served, or when a connection has stayed open for a while.
  */
 final class Ports {
 
-    /** A connection closed by the other side this soon, without having served anything, was refused. */
+    /** A connection that the other side closes within this time, without having used it, was refused. */
     static final long REJECT_MILLIS = 1000;
 
     private static final Log log = ReverseAjpNioProtocol.LOG;
@@ -28,19 +28,19 @@ final class Ports {
         this.ports = ports;
     }
 
-    // ---- for the thread that dials ----
+    // ---- for the thread that connects ----
 
     /**
-     * Takes the port most in need, that with the fewest spare connections and then the fewest connections, which spreads
-     * them over the ports. {@link #opened}, {@link #failed} or {@link #givenUp} must follow.
+     * Takes the port that most needs a connection: the one with the fewest spare connections, then with the fewest
+     * connections, which spreads them over the ports. {@link #opened}, {@link #failed} or {@link #givenUp} must follow.
      *
-     * @return null if no port needs any now
+     * @return null if no port needs one now
      */
     synchronized Port take(long now) {
         Port best = null;
         for (Port port : ports) {
             if (port.onTrial && !port.keyFault && now - port.trialSince >= REJECT_MILLIS) {
-                proved(port);
+                markGood(port);
             }
             int wanted = port.delay > 0 ? 1 : settings.spare;
             if (port.spare() >= wanted || port.delay > 0 && now < port.retryAt) {
@@ -55,14 +55,14 @@ final class Ports {
             best.pending++;
             best.dialledAt = now;
             if (best.delay > 0) {
-                // Its connection on trial is busy as soon as anything comes, be it the end: that asks for no second one.
+                // Its connection on trial is busy as soon as it receives anything, even its end; that must not open a second.
                 best.retryAt = now + best.delay;
             }
         }
         return best;
     }
 
-    /** When {@link #take} should be asked again, if nothing else happens. */
+    /** When {@link #take} is to be called again if nothing else happens. */
     synchronized long nextLook(long now) {
         long next = now + 1000;
         for (Port port : ports) {
@@ -91,7 +91,7 @@ final class Ports {
         suspect(port, why, now);
     }
 
-    /** The attempt was stopped by this side. */
+    /** Records that this side stopped the attempt. */
     synchronized void givenUp(Port port) {
         port.pending--;
     }
@@ -107,7 +107,7 @@ final class Ports {
     }
 
     /**
-     * Something has been received.
+     * Records that something has been received.
      *
      * @return whether its port now has too few spare connections
      */
@@ -116,38 +116,38 @@ final class Ports {
         return link.port.spare() < settings.spare;
     }
 
-    /** A packet has been answered and the next may come. */
+    /** Records that a packet was answered and the next may come. */
     synchronized void idle(Link link) {
         served(link);
         move(link, Link.Use.IDLE);
     }
 
-    /** A request has been served, whether or not the connection is still there. */
+    /** Records that a request was served, whether or not the connection is still open. */
     synchronized void served(Link link) {
         link.served = true;
         if (link.port.delay > 0 && !link.port.keyFault) {
-            proved(link.port);
+            markGood(link.port);
         }
     }
 
-    /** The handshake has succeeded. The web server may still have no use for the connection. */
+    /** Records that the handshake has succeeded. The web server may still not use the connection. */
     synchronized void accepted(Link link, long now) {
         Port port = link.port;
         link.since = now;
         move(link, Link.Use.IDLE);
         if (port.keyFault) {
-            log.info(port + " knows the key again");
+            log.info(port + ": the handshake succeeds again");
             port.keyFault = false;
             port.onTrial = true;
             port.trialSince = now;
         }
     }
 
-    /** This side refuses the connection for what came in the handshake, and is about to close it. */
+    /** Records that this side refuses the connection because of what came in the handshake, and is about to close it. */
     synchronized void refuse(Link link, String why, long now) {
         Port port = link.port;
         if (!port.keyFault) {
-            log.warn(port + " " + why + ": closing the connection; no request is taken from there before that changes");
+            log.warn(port + " " + why + ": closing the connection; no requests are accepted from it until a handshake succeeds");
         }
         link.leaving = true;
         suspect(port, why, now);
@@ -160,9 +160,9 @@ final class Ports {
             return;
         }
         if (!link.served && now - link.since < REJECT_MILLIS) {
-            suspect(link.port, "closes connections before they are of use", now);
+            suspect(link.port, "closes connections before using them", now);
         } else {
-            lookAround(link.port.host, now);
+            retryPortsOfHostSoon(link.port.host, now);
         }
     }
 
@@ -170,7 +170,7 @@ final class Ports {
 
     private void suspect(Port port, String why, long now) {
         if (port.delay == 0) {
-            log.info(port + " is not available (" + why + "), dialling it again at intervals of up to " +
+            log.info(port + " is not available (" + why + "); retrying at intervals of up to " +
                     settings.backoffMax + " ms");
         } else if (log.isDebugEnabled()) {
             log.debug(port + " is still not available: " + why);
@@ -178,19 +178,19 @@ final class Ports {
         port.delay = port.delay == 0 ? settings.backoffMin : (int) Math.min(2L * port.delay, settings.backoffMax);
         int half = port.delay / 2;
         port.retryAt = now + port.delay - ThreadLocalRandom.current().nextInt(half + 1);
-        // What is still open may prove the port good.
+        // A connection that is still open may prove the port good.
         port.onTrial = port.fresh + port.idle > 0;
         port.trialSince = now;
     }
 
-    private static void proved(Port port) {
+    private static void markGood(Port port) {
         log.info(port + " is available");
         port.delay = 0;
         port.onTrial = false;
     }
 
-    /** Where one process of a web server ends another may begin, on a port that so far was not worth dialling. */
-    private void lookAround(String host, long now) {
+    /** Makes the suspect ports of a host due soon: where one process of a web server has ended, another may start. */
+    private void retryPortsOfHostSoon(String host, long now) {
         for (Port port : ports) {
             if (port.delay > 0 && port.host.equals(host)) {
                 port.retryAt = Math.min(port.retryAt, Math.max(now + settings.backoffMin, port.dialledAt + 1000));
@@ -214,7 +214,7 @@ final class Ports {
         }
     }
 
-    /** One line for each port. */
+    /** Returns one line for each port. */
     synchronized String status() {
         StringBuilder text = new StringBuilder();
         for (Port port : ports) {

@@ -7,8 +7,8 @@ import org.apache.juli.logging.LogFactory;
 import org.apache.tomcat.util.net.NioChannel;
 
 /**
- * An AJP/1.3 connector that dials: it opens the TCP connections to the web server, which accepts them and then sends its
- * requests over them as always.
+ * An AJP/1.3 connector that opens the TCP connections to the web server itself. The web server accepts them and then sends its
+ * requests over them as usual.
  *
  * <pre>{@code
  * <Connector protocol="ajp.reverse.ReverseAjpNioProtocol" address="10.0.0.5" port="9100"
@@ -16,11 +16,11 @@ import org.apache.tomcat.util.net.NioChannel;
  * }</pre>
  *
  * {@code address} and {@code port} are the web server's. Every attribute of Tomcat's own AJP connector that is not about
- * listening keeps its meaning. All numbers are checked when the connector is initialised; a wrong one fails it then.
+ * listening keeps its meaning. All numbers are checked when the connector is initialised, which fails if one is wrong.
  */
 public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
 
-    /** The one logger of all classes here, so that one line of logging.properties governs them. */
+    /** The logger of all classes here, so that one line of logging.properties controls them. */
     static final Log LOG = LogFactory.getLog(ReverseAjpNioProtocol.class);
 
     private final ReverseNioEndpoint endpoint;
@@ -35,10 +35,10 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
         super(endpoint);
         this.endpoint = endpoint;
         this.settings = endpoint.settings;
-        // The web server chooses when to use an idle connection, so it alone may end one: the other side's close would
-        // race the next request. By default this timeout would be connectionTimeout.
+        // The web server decides when to use an idle connection, so only the web server may close one: if this side did, that
+        // could race with the next request. Tomcat's default for this timeout is connectionTimeout.
         setKeepAliveTimeout(-1);
-        // A half-open connection is never sent a request, so nothing else would notice it.
+        // No request is sent over a half-open connection, so nothing else would notice it.
         endpoint.getSocketProperties().setSoKeepAlive(true);
     }
 
@@ -59,7 +59,7 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
 
     /**
      * Several web servers, instead of {@code address}: {@code host[:port[-port]],...}. A host without ports has those of
-     * {@code port} and {@code portRange}; an IPv6 address stands in brackets. Names are looked up at each attempt.
+     * {@code port} and {@code portRange}; an IPv6 address is written in brackets. Names are resolved at each attempt.
      *
      * @param remote the list; null, the default, for {@code address}
      */
@@ -72,9 +72,9 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * How many consecutive ports to dial, from {@code port} on. A port nobody listens on is tried again at intervals.
+     * How many consecutive ports to connect to, from {@code port} on. A port that nobody listens on is tried again at intervals.
      *
-     * @param ports 1 or more, the last port being 65535 at most; 1 by default
+     * @param ports 1 or more, up to port 65535; 1 by default
      */
     public void setPortRange(int ports) {
         settings.portRange = ports;
@@ -98,8 +98,8 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * Whether several processes of the web server accept from the same port. If so, a connection that one of them has used
-     * is no use to the others, and only one that has received nothing yet is spare; if not, any idle one is.
+     * Whether several processes of the web server accept from the same port. If so, the others cannot use a connection that
+     * one of them has used, and only a connection that has received nothing yet is spare; if not, any idle one is.
      *
      * @param shared by default true for a host with one port, false for one with a range
      */
@@ -112,7 +112,7 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * How long one attempt to connect may take, and then the handshake from its first byte on.
+     * The timeout of one attempt to connect, and of the handshake from its first byte.
      *
      * @param millis milliseconds, 1 to 600000; 3000 by default
      */
@@ -125,8 +125,8 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * The first pause before a port that failed is dialled again. Each further failure doubles it. The pause taken is
-     * between half of it and all of it, by chance.
+     * The first pause before a port that failed is tried again. Each further failure doubles it. Up to half of the pause is
+     * random.
      *
      * @param millis milliseconds, 1 or more; 100 by default
      */
@@ -139,7 +139,7 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * The longest pause before a port that failed is dialled again.
+     * The longest pause before a port that failed is tried again.
      *
      * @param millis milliseconds, from {@code backoffMin} to 3600000; 5000 by default
      */
@@ -152,7 +152,7 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * The file with the key of the {@link Handshake}. The key is its bytes without the line ends behind them.
+     * The file with the key of the {@link Handshake}. The key is its bytes without line ends at the end.
      *
      * @param path relative to {@code catalina.base}; null, the default, for no handshake
      */
@@ -165,9 +165,9 @@ public class ReverseAjpNioProtocol extends AbstractAjpProtocol<NioChannel> {
     }
 
     /**
-     * The name by which the handshake announces this Tomcat.
+     * The name that identifies this Tomcat in the handshake; it is sent unencrypted.
      *
-     * @param name 255 bytes of UTF-8 at most; empty by default
+     * @param name at most 255 bytes of UTF-8; empty by default
      */
     public void setNodeName(String name) {
         settings.nodeName = name;

@@ -9,9 +9,9 @@ import org.apache.tomcat.util.net.AbstractEndpoint.Handler.SocketState;
 import org.apache.tomcat.util.net.SocketWrapperBase;
 
 /**
- * Tomcat's own AJP processor, with two things added. It tells the endpoint which connections have served a request. And it
- * gives up the thread after an asynchronous request: Tomcat's own then looks for a further packet with a read that blocks
- * (9.0 to 11.0), so that each idle connection could hold a thread.
+ * Tomcat's own AJP processor, with two additions. It tells the endpoint which connections have served a request. And it
+ * releases the thread after an asynchronous request: Tomcat's own processor then waits for a further packet with a blocking
+ * read (9.0 to 11.0), so that each idle connection could hold a thread.
  */
 final class ReverseAjpProcessor extends AjpProcessor {
 
@@ -31,12 +31,12 @@ final class ReverseAjpProcessor extends AjpProcessor {
 
     @Override
     public SocketState service(SocketWrapperBase<?> socket) throws IOException {
-        boolean behindDispatch = dispatched;
+        boolean afterDispatch = dispatched;
         dispatched = false;
-        if (behindDispatch && !socket.isReadyForRead()) {
+        if (afterDispatch && !socket.isReadyForRead()) {
             return SocketState.OPEN;
         }
-        // The state that comes back cannot tell: it is CLOSED, too, if httpd closes right behind its last response.
+        // The returned state does not tell: it is also CLOSED if httpd closes the connection right after its last response.
         int before = request.getRequestProcessor().getRequestCount();
         try {
             return super.service(socket);

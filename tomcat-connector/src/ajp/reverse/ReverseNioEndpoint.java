@@ -14,8 +14,8 @@ import org.apache.tomcat.util.net.SocketEvent;
 import org.apache.tomcat.util.net.SocketWrapperBase;
 
 /**
- * Tomcat's NIO endpoint with the one difference that the sockets it "accepts" are ones it has connected. Everything behind
- * that, the poller, the threads and the limits, is Tomcat's own. Only members that 9.0, 10.1 and 11.0 share are used.
+ * Tomcat's NIO endpoint with one difference: the sockets that it "accepts" are sockets that it has connected. Everything else
+ * (the poller, the threads, the limits) is Tomcat's own. Only members that 9.0, 10.1 and 11.0 share are used.
  */
 public final class ReverseNioEndpoint extends NioEndpoint {
 
@@ -29,7 +29,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         return ReverseAjpNioProtocol.LOG;
     }
 
-    /** One line for each port, for JMX: the ThreadPool bean of the connector has it. */
+    /** Returns one line for each port, for JMX: an attribute of the connector's ThreadPool bean. */
     public String getReverseStatus() {
         Ports current = ports;
         return current == null ? "" : current.status();
@@ -71,8 +71,8 @@ public final class ReverseNioEndpoint extends NioEndpoint {
     }
 
     /**
-     * Called by the acceptor, which has counted the connection already. An exception would be logged as severe and with its
-     * stack trace, so a port that cannot be reached is none; null is for "look at your state again".
+     * Called by the acceptor, which has counted the connection already. Tomcat would log an exception as severe, with its
+     * stack trace, so an unreachable port does not cause one. null makes the acceptor check its state again.
      */
     @Override
     protected SocketChannel serverSocketAccept() throws Exception {
@@ -95,7 +95,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         }
         SocketWrapperBase<NioChannel> wrapper = connections.get(socket);
         if (wrapper != null && ports.isFresh(link)) {
-            // Waiting for the first request is being kept alive; connectionTimeout is for one that has begun.
+            // A connection that waits for its first request has the keep-alive timeout; connectionTimeout is for a request that has begun.
             wrapper.setReadTimeout(getKeepAliveTimeout());
         }
         return true;
@@ -106,7 +106,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         try {
             ByteBuffer hello = ByteBuffer.wrap(link.handshake.hello());
             socket.write(hello);
-            // The send buffer of a new connection has room for these few bytes, or something is very wrong.
+            // The send buffer of a new connection has room for these few bytes.
             return !hello.hasRemaining();
         } catch (IOException e) {
             return false;
@@ -123,7 +123,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         dialer.closed(socket);
     }
 
-    /** Tomcat's own would connect to the server socket. */
+    /** Replaces Tomcat's own, which would connect to the server socket. */
     @Override
     protected void unlockAccept() {
         Dialer current = dialer;
@@ -141,7 +141,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         }
     }
 
-    /** A paused connector takes no requests; the web server should learn that before it sends one. */
+    /** Closes the spare connections as well: the web server must notice that before it sends a request. */
     @Override
     public void pause() {
         super.pause();
@@ -155,7 +155,7 @@ public final class ReverseNioEndpoint extends NioEndpoint {
         try {
             dialer.stop();
         } catch (IOException e) {
-            getLog().warn("connections being opened could not be given up", e);
+            getLog().warn("cannot abandon the connections that are being opened", e);
         }
         for (SocketWrapperBase<NioChannel> wrapper : getConnections()) {
             Link link = link(wrapper);

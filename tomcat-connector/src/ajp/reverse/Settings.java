@@ -12,12 +12,12 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The attributes of the connector, as written. {@link #ports} and {@link #key} check what they use: an exception in a setter
- * would make Tomcat log a warning and go on with the default, an exception while the connector is initialised fails it.
+ * The attributes of the connector, unchecked. {@link #ports} and {@link #key} check what they use. (After an exception in a
+ * setter, Tomcat would log a warning and use the default; after one while the connector is initialised, the connector fails.)
  */
 final class Settings {
 
-    /** A shorter key could be guessed by whoever has seen one handshake. */
+    /** Anybody who has recorded one handshake could guess a shorter key. */
     private static final int SHORTEST_KEY = 16;
 
     volatile String remote;
@@ -37,7 +37,7 @@ final class Settings {
     }
 
     /**
-     * The ports to dial.
+     * Returns the ports to connect to.
      *
      * @param address the host, unless {@code remote} is set
      * @param port    the first port, where {@code remote} has none
@@ -91,7 +91,7 @@ final class Settings {
     }
 
     /**
-     * The key of the handshake, or null if there is to be none.
+     * Reads the key of the handshake; null for no handshake.
      *
      * @throws IOException              if the file cannot be read
      * @throws IllegalArgumentException if there is not enough in it
@@ -111,8 +111,8 @@ final class Settings {
             length--;
         }
         if (length < SHORTEST_KEY) {
-            throw new IllegalArgumentException("keyFile " + path + ": a key of " + length + " bytes, at least " +
-                    SHORTEST_KEY + " are needed");
+            throw new IllegalArgumentException("keyFile " + path + ": the key has " + length + " bytes, but needs at least " +
+                    SHORTEST_KEY);
         }
         warnIfOpenToOthers(path);
         return Arrays.copyOf(content, length);
@@ -122,10 +122,10 @@ final class Settings {
         try {
             Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(path);
             if (permissions.contains(PosixFilePermission.OTHERS_READ)) {
-                ReverseAjpNioProtocol.LOG.warn("keyFile " + path + ": every user of this machine may read the key");
+                ReverseAjpNioProtocol.LOG.warn("keyFile " + path + ": every user of this machine can read the key");
             }
         } catch (UnsupportedOperationException e) {
-            // Not a POSIX file system: nothing can be said.
+            // Not a POSIX file system: there is nothing to check.
         }
     }
 

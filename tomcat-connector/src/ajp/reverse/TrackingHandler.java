@@ -11,8 +11,8 @@ import org.apache.tomcat.util.net.SocketEvent;
 import org.apache.tomcat.util.net.SocketWrapperBase;
 
 /**
- * Stands before Tomcat's own handler of connections: does the handshake, then passes everything on, and tells {@link Ports}
- * when a connection becomes busy, idle and closed.
+ * Wraps Tomcat's own connection handler: does the handshake, then passes everything on, and tells {@link Ports} when a
+ * connection becomes busy, idle and closed.
  */
 final class TrackingHandler implements Handler<NioChannel> {
 
@@ -24,7 +24,7 @@ final class TrackingHandler implements Handler<NioChannel> {
         this.next = next;
     }
 
-    /** Tomcat never calls it for the same connection by two threads at once. */
+    /** Tomcat never calls this for one connection from two threads at once. */
     @Override
     public SocketState process(SocketWrapperBase<NioChannel> wrapper, SocketEvent event) {
         Link link = endpoint.link(wrapper);
@@ -32,16 +32,16 @@ final class TrackingHandler implements Handler<NioChannel> {
             return next.process(wrapper, event);
         }
         if (event == SocketEvent.DISCONNECT && link.leaving && endpoint.isBusy(link)) {
-            // It was quiet when it was told to leave; an asynchronous request came first. That one ends it.
+            // It was idle when it was told to close, but an asynchronous request came first. The end of that request closes it.
             return SocketState.LONG;
         }
         endpoint.busy(link);
         if (link.handshake != null && event == SocketEvent.OPEN_READ) {
-            return shakeHands(wrapper, link);
+            return readChallenge(wrapper, link);
         }
         SocketState state = next.process(wrapper, event);
         if (state == SocketState.OPEN) {
-            // AjpProcessor leaves connectionTimeout in force behind a CPING.
+            // After a CPING, AjpProcessor leaves connectionTimeout in force.
             wrapper.setReadTimeout(endpoint.getKeepAliveTimeout());
             endpoint.idle(link);
             return unlessPaused(link);
@@ -50,10 +50,10 @@ final class TrackingHandler implements Handler<NioChannel> {
     }
 
     /**
-     * What to return for a connection that has just become idle.
+     * Returns the state for a connection that has just become idle.
      *
-     * <p>Race: {@link ReverseNioEndpoint#pause} sets the state, then closes the idle connections. One that becomes idle
-     * behind that sees the state here.
+     * <p>Race: {@link ReverseNioEndpoint#pause} sets the state, then closes the idle connections. A connection that
+     * becomes idle after that sees the state here.
      */
     private SocketState unlessPaused(Link link) {
         if (endpoint.isPaused()) {
@@ -63,8 +63,8 @@ final class TrackingHandler implements Handler<NioChannel> {
         return SocketState.OPEN;
     }
 
-    /** Reads what is there of the challenge; blocks no thread, however slowly it comes. */
-    private SocketState shakeHands(SocketWrapperBase<NioChannel> wrapper, Link link) {
+    /** Reads what has arrived of the challenge. Blocks no thread, however slowly it arrives. */
+    private SocketState readChallenge(SocketWrapperBase<NioChannel> wrapper, Link link) {
         Handshake handshake = link.handshake;
         try {
             for (ByteBuffer rest = handshake.rest(); rest.hasRemaining(); rest = handshake.rest()) {
@@ -83,8 +83,8 @@ final class TrackingHandler implements Handler<NioChannel> {
                 return SocketState.CLOSED;
             }
             if (wrapper.isReadyForRead()) {
-                // Nothing may come before the proof: it would be taken for a packet of the one who knows the key.
-                endpoint.refuse(link, "sends on before it has the proof");
+                // Nothing may come before the proof: it would be taken for a packet of a peer that knows the key.
+                endpoint.refuse(link, "sent more before it had the proof");
                 return SocketState.CLOSED;
             }
             wrapper.write(true, proof, 0, proof.length);
@@ -135,7 +135,7 @@ final class TrackingHandler implements Handler<NioChannel> {
         next.recycle();
     }
 
-    /** Part of the interface in Tomcat 9 alone, which does not call it; hence no {@code @Override}. */
+    /** Part of the interface in Tomcat 9 only, which does not call it; hence no {@code @Override}. */
     @SuppressWarnings("deprecation")
     public Set<NioChannel> getOpenSockets() {
         return Collections.emptySet();
