@@ -13,8 +13,8 @@ use mod_proxy_ajp_rs::protocol::handshake::{Hello, Key, KeyError};
 
 const HOUR: u64 = 3_600_000;
 
-/// Opens AJP connections to httpd for a container that httpd cannot reach. When httpd sends a request
-/// over a connection, it is joined to the container's AJP port.
+/// Opens AJP connections to httpd for a container that httpd cannot reach, and joins each of them to the
+/// container's AJP port when httpd sends a request over it.
 #[derive(Debug, Parser)]
 #[command(name = "ajp-dialer", version, max_term_width = 100)]
 pub(crate) struct Options {
