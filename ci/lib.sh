@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Functions for the scripts in this directory. Source it; it does nothing by itself.
+# Functions for the scripts in this directory, which source this file.
 
-# The root of the sources.
+# The root directory of the sources.
 # shellcheck disable=SC2034 # the scripts that source this use it
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What the module, its tests and the demo need of Debian 12 or 13.
+# The packages of Debian 12 or 13 that the module, its tests and the demo need.
 # shellcheck disable=SC2034 # the scripts that source this use it
 packages=(
     apache2 apache2-dev libclang-dev gcc libc6-dev
@@ -24,7 +24,7 @@ die() {
     exit 1
 }
 
-# Runs a command as root: as it is, or through sudo.
+# Runs a command as root, with sudo if needed.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -35,7 +35,7 @@ as_root() {
     fi
 }
 
-# Any JDK will do; the distribution's own if there is none.
+# Any JDK is enough; installs the distribution's own if there is none.
 need_jdk() {
     if ! command -v java >/dev/null || ! command -v javac >/dev/null; then
         need_packages default-jdk-headless
@@ -49,7 +49,7 @@ need_cargo() {
     local minor
     minor=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p') || true
     if [ "${minor:-0}" -lt 85 ]; then
-        die "cargo 1.85 or later is missing: install Rust with rustup and run this again"
+        die "cargo 1.85 or later is required: install Rust with rustup, then run this again"
     fi
 }
 
@@ -57,8 +57,8 @@ is_installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# Installs those of the named packages that are missing. Services that come with them are neither
-# started nor enabled; those that were there before are left alone.
+# Installs those of the named packages that are missing. Their services are neither started nor enabled;
+# services that were installed before are left alone.
 need_packages() {
     local package policy missing=() services=()
     for package in "$@"; do
@@ -72,7 +72,7 @@ need_packages() {
         is_installed "$package" || services+=("$package")
     done
     as_root apt-get -qq update
-    # dpkg asks this file whether it may start a service: 101 is no. One that is there already decides.
+    # dpkg asks this file whether it may start a service; 101 means no. An existing file is left alone.
     policy=/usr/sbin/policy-rc.d
     if [ -e "$policy" ]; then
         policy=
@@ -94,7 +94,7 @@ need_packages() {
     fi
 }
 
-# mod_jk, to compare with. Its package enables it in the system's httpd, which is no business of ours.
+# mod_jk, for comparison. Its package enables it in the system's httpd; that is undone here.
 need_mod_jk() {
     if ! is_installed libapache2-mod-jk; then
         need_packages libapache2-mod-jk
@@ -104,8 +104,8 @@ need_mod_jk() {
     fi
 }
 
-# Prints a port of 127.0.0.1 that nobody listens on, from a range that the kernel does not use for
-# outgoing connections.
+# Prints a port of 127.0.0.1 that is not in use, from a range that the kernel does not use for outgoing
+# connections.
 free_port() {
     local port
     for _ in $(seq 200); do
@@ -118,7 +118,7 @@ free_port() {
     die "no free port found"
 }
 
-# wait_until SECONDS COMMAND...: runs the command until it succeeds; fails after that many seconds.
+# wait_until SECONDS COMMAND...: repeats the command until it succeeds; fails after this many seconds.
 wait_until() {
     local end=$((SECONDS + $1))
     shift
@@ -128,7 +128,7 @@ wait_until() {
     done
 }
 
-# Ends the process with this id, first politely.
+# Ends the process with this id: SIGTERM first, SIGKILL after 10 seconds.
 stop_pid() {
     kill -TERM "$1" 2>/dev/null || return 0
     wait_until 10 eval "! kill -0 $1" || kill -KILL "$1" 2>/dev/null || true

@@ -1,4 +1,4 @@
-"""What is asked of each server, and how often."""
+"""The cases: what each server is sent, and how often."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ class Case:
     name: str
     title: str
     path: str
-    # Bytes of the request's body; 0 is a GET.
+    # Size of the request body; 0 is a GET.
     body: int
-    # Bytes of the answer's body.
+    # Size of the response body.
     expect: int
-    # Per run: under load, under strace, under callgrind.
+    # Requests per run: under load, under strace, under callgrind.
     load: int
     strace: int
     callgrind: int
@@ -26,7 +26,7 @@ def post(name, title, size, *counts, at="/b"):
     return Case(name, f"POST {title}", f"{at}/post", size, 128, *counts)
 
 
-# Behind /big the backend takes and sends packets of 64 kB, and the proxies are told so.
+# Below /big the backend accepts and sends packets of 64 kB, and the proxies are configured for it.
 CASES = {case.name: case for case in [
     get("get128", "128 B", 128, 20000, 2000, 400),
     get("get8k", "8 kB", 8192, 20000, 2000, 400),

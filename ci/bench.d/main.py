@@ -1,4 +1,4 @@
-"""The driver behind ci/bench: starts everything, measures, prints, stops everything."""
+"""The driver of ci/bench: starts all servers, measures, prints the results, stops the servers."""
 
 import argparse
 import contextlib
@@ -23,8 +23,8 @@ def names(text):
 def options():
     parser = argparse.ArgumentParser(
         prog="ci/bench",
-        description="Measures httpd's proxies side by side. With none of --load, --strace, "
-        "--instructions and --scale it does --load.",
+        description="Measures httpd's proxies side by side. Without any of --load, --strace, "
+        "--instructions and --scale, it runs --load.",
     )
     parser.add_argument("--load", action="store_true",
                         help="CPU time, context switches and requests per second under load")
@@ -32,39 +32,39 @@ def options():
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per request in user space, counted by callgrind")
     parser.add_argument("--scale", action="store_true",
-                        help="what many idle connections, workers and busy threads cost; of the "
-                        "servers that are AJP modules of mod_proxy")
+                        help="the cost of many idle connections, busy threads, workers and balancer "
+                        "members; for servers that are AJP modules of mod_proxy")
     parser.add_argument("--parts", type=names, default=scale.PARTS, metavar="A,B",
-                        help=f"of --scale: {', '.join(scale.PARTS)}")
+                        help=f"parts of --scale; default: {', '.join(scale.PARTS)}")
     parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
-                        help=f"of {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
+                        help=f"default: {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
     parser.add_argument("--cases", type=names, default=DEFAULT_CASES, metavar="A,B",
-                        help=f"of {', '.join(CASES)}")
-    parser.add_argument("--base", default="stock", help="the server that ratios refer to")
-    parser.add_argument("--rounds", type=int, default=5, help="of --load; %(default)s")
-    parser.add_argument("--requests", type=int, help="per run, in place of each case's own number")
+                        help=f"some of {', '.join(CASES)}; default: {', '.join(DEFAULT_CASES)}")
+    parser.add_argument("--base", default="stock", help="the server to which ratios are given; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of --load; default: %(default)s")
+    parser.add_argument("--requests", type=int, help="requests per run, instead of each case's own number")
     parser.add_argument("--seconds", type=int, default=20,
-                        help="a run of --load begins no request later; %(default)s")
+                        help="after this, a run of --load starts no further request; default: %(default)s")
     parser.add_argument("--connections", type=int, default=16,
-                        help="of --load, at most half as many as threads; %(default)s")
+                        help="connections of --load, at most half the threads; default: %(default)s")
     parser.add_argument("--mpm", choices=["event", "worker", "prefork"], default="event")
     parser.add_argument("--threads", type=int, default=64,
-                        help="of the one child, or children of prefork; %(default)s")
-    parser.add_argument("--markdown", action="store_true", help="prints tables for docs")
+                        help="threads of the single child; with prefork, children; default: %(default)s")
+    parser.add_argument("--markdown", action="store_true", help="print tables in Markdown")
     parser.add_argument("--keep", metavar="DIRECTORY",
-                        help="has callgrind's files copied there; those that end in .2 are for "
+                        help="copy callgrind's files to this directory; use those that end in .2 with "
                         "callgrind_annotate --threshold=100 --auto=no")
     chosen = parser.parse_args()
     for case in chosen.cases:
         if case not in CASES:
-            parser.error(f"no case {case}")
+            parser.error(f"there is no case {case}")
     for server in chosen.servers:
         if "=" not in server and server not in SERVERS:
-            parser.error(f"no server {server}")
+            parser.error(f"there is no server {server}")
     for part in chosen.parts:
         if part not in scale.PARTS:
-            parser.error(f"no part {part}")
-    # Short of threads, the event MPM closes kept connections and the others let clients wait.
+            parser.error(f"there is no part {part}")
+    # With too few threads, the event MPM closes idle client connections, and the other MPMs make clients wait.
     chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
     if not (chosen.load or chosen.strace or chosen.instructions or chosen.scale):
         chosen.load = True
@@ -76,11 +76,11 @@ def say(text):
 
 
 def load(chosen, cases, servers):
-    """Server after server within a case, case after case within a round."""
+    """Runs each case on each server in every round."""
     results = {}
     for number in range(chosen.rounds):
         for case in cases:
-            # Nobody always comes first.
+            # Each round starts with another server.
             turn = number % len(servers)
             for server in servers[turn:] + servers[:turn]:
                 run = measure.under_load(server, case, chosen)
@@ -127,12 +127,12 @@ def run(chosen, directory, stack):
 
 def main():
     chosen = options()
-    # Also where a shell has it ignored, as for a command in the background.
+    # A shell ignores SIGINT for a command in the background; handle it there, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with tempfile.TemporaryDirectory(prefix="bench.") as directory:
-        # httpd's child may run as another user, and has to reach its files.
+        # httpd's child may run as another user, and must be able to read its files.
         os.umask(0o022)
         os.chmod(directory, 0o755)
         try:

@@ -1,4 +1,4 @@
-"""What one server uses for one case."""
+"""Measures what one server uses for one case."""
 
 import pathlib
 import re
@@ -19,7 +19,7 @@ class Run:
 
 
 def ask(server, case, requests, connections, seconds=600):
-    """Sends requests, each checked; gives their number and the seconds they took."""
+    """Sends requests and checks each answer; returns their number and the seconds they took."""
     done = subprocess.run(
         [PEER, "load", f"127.0.0.1:{server.port}", case.path, "--expect", str(case.expect),
          "--body", str(case.body), "--requests", str(requests),
@@ -32,7 +32,7 @@ def ask(server, case, requests, connections, seconds=600):
 
 
 def used(server):
-    """Nanoseconds of CPU time and context switches of all its threads so far."""
+    """Returns the CPU time in nanoseconds and the context switches of all threads so far."""
     nanoseconds = switches = 0
     for pid in server.serving():
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
@@ -55,7 +55,7 @@ def under_load(server, case, chosen):
 
 
 def system_calls(server, case, chosen):
-    """How often each system call is made per request."""
+    """Returns how often each system call is made per request."""
     requests = chosen.requests or case.strace
     connections = min(4, chosen.connections)
     ask(server, case, 8 * connections, connections)
@@ -74,7 +74,7 @@ def system_calls(server, case, chosen):
         wait_until("strace is attached", 20, is_attached)
         ask(server, case, requests, connections)
     finally:
-        # It ends by this signal, and prints what it has counted.
+        # This signal ends strace, which then prints what it has counted.
         strace.send_signal(signal.SIGINT)
         strace.wait(20)
     calls = {}
@@ -86,7 +86,7 @@ def system_calls(server, case, chosen):
 
 
 def instructions(server, case, chosen):
-    """Instructions per request: what N requests more cost, so that all else cancels out."""
+    """Returns the instructions per request: the difference that N more requests make, so that everything else cancels out."""
     requests = chosen.requests or case.callgrind
     ask(server, case, max(requests // 4, 8), 1)
     counts = []
@@ -98,8 +98,8 @@ def instructions(server, case, chosen):
 
 
 def dump(server, name, chosen):
-    """Has callgrind write down what it has counted since the last time; gives the sum."""
-    # The client has its answer before the thread that served it is done.
+    """Makes callgrind write what it has counted since the last call; returns the sum."""
+    # The client has the response before the thread that served it has finished.
     time.sleep(0.3)
     before = set(server.scratch.iterdir())
     done = subprocess.run(["vgdb", f"--vgdb-prefix={server.directory}/vgdb", f"--pid={server.process.pid}",

@@ -1,4 +1,4 @@
-"""The tables."""
+"""Prints the results as tables."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ class Printer:
     def setting(self, version, chosen):
         one, _, _ = os.getloadavg()
         print(f"httpd {version}, {chosen.mpm}, {chosen.threads} threads, "
-              f"{chosen.connections} connections, {os.cpu_count()} CPUs, load average {one:.1f} before it began")
+              f"{chosen.connections} connections, {os.cpu_count()} CPUs, load average {one:.1f} at the start")
 
     def load(self, cases, servers, results):
         for case in cases:
@@ -49,7 +49,7 @@ class Printer:
                    ["", "", "instructions", f"to {self.base}"], rows)
 
     def table(self, title, head, rows):
-        """The first column is text, as are those without a heading; the others are numbers."""
+        """Prints a table. Columns without a heading contain text, the others numbers."""
         rows = [head] + rows
         widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
         lines = [[cell.ljust(width) if not name else cell.rjust(width)

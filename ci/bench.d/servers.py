@@ -1,4 +1,4 @@
-"""The backend and the httpds: each started in the bench's directory, and stopped by its id."""
+"""Starts the backend and the httpds in the benchmark's directory, and stops them by their process ids."""
 
 import http.client
 import os
@@ -15,7 +15,7 @@ HTTPD = shutil.which("apache2") or shutil.which("httpd") or "/usr/sbin/apache2"
 
 
 class Trouble(Exception):
-    """Something did not start, or answered wrongly."""
+    """A server did not start, or gave a wrong answer."""
 
 
 def apxs(query):
@@ -48,7 +48,7 @@ def wait_until(what, seconds, check):
 
 
 def stop(process):
-    """Ends this process, politely first."""
+    """Ends this process, with SIGTERM first."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -65,12 +65,12 @@ class Backend:
         self.directory = directory
 
     def __enter__(self):
-        # A session of its own: Ctrl-C reaches the driver, which ends the others in order.
+        # In a session of its own, so that Ctrl-C reaches only the driver, which stops the servers in order.
         self.process = subprocess.Popen([PEER, "backend"], stdout=subprocess.PIPE, text=True,
                                         stdin=subprocess.DEVNULL, start_new_session=True)
         ports = self.process.stdout.readline().split()
         if len(ports) != 3:
-            raise Trouble("the backend does not start")
+            raise Trouble("the backend did not start")
         self.ajp, self.big_ajp, self.http = ports
         return self
 
@@ -96,7 +96,7 @@ class Httpd:
         (self.directory / "httpd.conf").write_text("\n".join(self.configuration()) + "\n")
         command = [HTTPD, "-d", self.directory, "-f", self.directory / "httpd.conf"]
         if self.valgrind:
-            # Where callgrind writes, which is not root (see `user`).
+            # For the files of callgrind, which does not run as root (see `user`).
             self.scratch = self.directory / "scratch"
             self.scratch.mkdir()
             for directory in [self.directory, self.scratch]:
@@ -124,8 +124,8 @@ class Httpd:
             stop(self.process)
 
     def user(self):
-        """Whom to run it as, for subprocess. httpd under valgrind would leave root's rights, and then
-        vgdb could not reach it."""
+        """The user to run it as, for subprocess. If httpd dropped root's privileges under valgrind, vgdb could
+        not reach it."""
         if self.valgrind and os.getuid() == 0:
             return {"user": "www-data", "group": "www-data", "extra_groups": []}
         return {}
@@ -152,7 +152,7 @@ class Httpd:
             connection.close()
 
     def check(self):
-        """Fails unless it proxies: the right bytes, either way, at both mounts."""
+        """Fails unless the proxy passes the right bytes in both directions, at both mounts."""
         alphabet = bytes(range(ord("a"), ord("z") + 1))
         for mount in ["/b", "/big"]:
             for method, path, sent, size in [("GET", "128", None, 128),
@@ -165,7 +165,7 @@ class Httpd:
                                   f"{len(body)} bytes: {self.logs()}")
 
     def serving(self):
-        """The ids of the processes that serve: the children, or the one there is under -X."""
+        """Returns the ids of the serving processes: the children, or the only process with -X."""
         if self.valgrind:
             return [self.process.pid]
         parent = self.process.pid
@@ -196,7 +196,7 @@ class Httpd:
         yield from getattr(self, f"_{self.name}", self._ajp)(modules)
 
     def sizes(self):
-        # Under callgrind few threads: each has to be warm before it counts.
+        # Few threads under callgrind, because each has to serve a request before it is measured.
         threads = 4 if self.valgrind else self.chosen.threads
         if self.chosen.mpm == "prefork":
             yield f"ServerLimit {threads}"
@@ -213,7 +213,7 @@ class Httpd:
 
     def _ajp(self, modules):
         files = {"stock": f"{modules}/mod_proxy_ajp.so", "ours": OURS}
-        # A copy: whoever builds meanwhile changes nothing, and any user can read it.
+        # A copy, so that a build in the meantime does not change it, and any user can read it.
         module = self.directory / "mod_proxy_ajp.so"
         shutil.copy(self.file or files[self.name], module)
         yield f"LoadModule proxy_module {modules}/mod_proxy.so"

@@ -1,4 +1,4 @@
-"""Three backends that answer at different speeds, an httpd before them, a browser before that."""
+"""Opens ajp-status of an httpd with three backends, which answer at different speeds, in a browser."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ HTTPD = shutil.which("apache2") or shutil.which("httpd") or "/usr/sbin/apache2"
 
 
 class Ajp(socketserver.BaseRequestHandler):
-    """Answers CPING, and each request after the pause that its server says."""
+    """Answers CPING, and each request after the pause of its server."""
 
     def receive(self, count):
         data = b""
@@ -152,7 +152,7 @@ def browser(width, dark):
         options.add_argument("--enable-features=WebContentsForceDark:0")
     service = Service("/usr/bin/chromedriver")
     driver = webdriver.Chrome(service=service, options=options)
-    # A window cannot be as narrow as a phone's; the page's view can.
+    # A window cannot be as narrow as a phone's, but the viewport can.
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -186,7 +186,7 @@ def click(driver, title, word):
 
 
 def check(what, find, wanted):
-    """The page may be on its way: looks until it is there."""
+    """Waits until the page shows what is wanted: it may still be loading."""
     found, end = None, time.monotonic() + 20
     while time.monotonic() < end:
         try:
