@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::lease::{Acquired, Lease, Place, Vacancy};
 use super::observe::{Guarded, StateGuard};
-use super::state::{Destination, Entry, Rest, Rested, State};
+use super::state::{Destination, Entry, IdleConnection, IdleMark, State};
 use super::stats::{Counters, Tally};
 use super::waiter::{Handover, Waiter, Wants};
 use super::{CloseReason, Limits, Observe, Pooled, ReleaseOrder, Stats, Wait};
@@ -55,7 +55,7 @@ impl<C: Pooled> Pool<C> {
 
     /// Gives the most recently used connection that is still good, or the right to open one.
     ///
-    /// First closes every idle connection of this pool that has rested for `ttl` or longer. Then
+    /// First closes every idle connection of this pool that has idle for `ttl` or longer. Then
     /// each candidate is [checked](Pooled::check), newest first; a bad one is closed and counted
     /// by what was found. None left: a [`Vacancy`] below `max`; else the caller waits its turn,
     /// until `now + wait`. A waiter is given either a connection just released or a vacancy.
@@ -69,8 +69,8 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Acquired<C>, AcquireError> {
-        let Handover { rested, place } = self.claim(now, limits, Wants::Any)?;
-        Ok(self.settle(rested, place))
+        let Handover { idle, place } = self.claim(now, limits, Wants::Any)?;
+        Ok(self.settle(idle, place))
     }
 
     /// A pooled connection is used once more.
@@ -93,8 +93,8 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Vacancy<C>, AcquireError> {
-        let Handover { rested, place } = self.claim(now, limits, Wants::Fresh)?;
-        if let Some(Rested { entry, .. }) = rested {
+        let Handover { idle, place } = self.claim(now, limits, Wants::Fresh)?;
+        if let Some(IdleConnection { entry, .. }) = idle {
             entry.close(CloseReason::Evicted);
         }
         Ok(Vacancy { place })
@@ -194,15 +194,15 @@ impl<C: Pooled> Pool<C> {
         if !state.waiters.is_empty() {
             return None;
         }
-        let rested = match wants {
+        let idle = match wants {
             Wants::Any => state.pop_newest(),
             Wants::Fresh if state.has_room() => None,
             Wants::Fresh => state.pop_oldest(),
         };
-        if rested.is_none() && !state.has_room() {
+        if idle.is_none() && !state.has_room() {
             return None;
         }
-        Some(Handover { rested, place: Place::take(self, state) })
+        Some(Handover { idle, place: Place::take(self, state) })
     }
 
     /// Serves those waiting for whom a raised `max` has made room; wake them after unlocking.
@@ -210,7 +210,7 @@ impl<C: Pooled> Pool<C> {
         let mut admitted = Vec::new();
         while state.has_room() {
             let Some(waiter) = state.waiters.pop_front() else { break };
-            waiter.serve(Handover { rested: None, place: Place::take(self, state) });
+            waiter.serve(Handover { idle: None, place: Place::take(self, state) });
             admitted.push(waiter);
         }
         admitted
@@ -253,7 +253,7 @@ impl<C: Pooled> Pool<C> {
     pub(super) fn put(
         place: Place<C>,
         entry: Box<Entry<C>>,
-        back: Back,
+        back: ReturnKind,
         // Last, so dropped first should this panic: the others must not be dropped under the lock.
         mut state: StateGuard<'_, C>,
     ) {
@@ -265,15 +265,15 @@ impl<C: Pooled> Pool<C> {
                 drop(place);
             }
             Destination::Waiter(waiter) => {
-                let rest = back.rest(&mut state);
-                waiter.serve(Handover { rested: Some(Rested { entry, rest }), place });
+                let mark = back.mark(&mut state);
+                waiter.serve(Handover { idle: Some(IdleConnection { entry, mark }), place });
                 drop(state);
                 waiter.wake();
             }
             Destination::Idle => {
-                let rest = back.rest(&mut state);
+                let mark = back.mark(&mut state);
                 place.give_up(&mut state);
-                let surplus = state.insert_idle(Rested { entry, rest });
+                let surplus = state.insert_idle(IdleConnection { entry, mark });
                 drop(state);
                 close_all(surplus, CloseReason::Evicted);
             }
@@ -289,18 +289,18 @@ impl<C: Pooled> Pool<C> {
 
 /// How a connection comes back.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Back {
+pub(super) enum ReturnKind {
     /// After use, released at this time.
     Used(Instant),
     /// After a look; as old as it was.
-    LookedAt(Rest),
+    Checked(IdleMark),
 }
 
-impl Back {
-    fn rest<C: Pooled>(self, state: &mut State<C>) -> Rest {
+impl ReturnKind {
+    fn mark<C: Pooled>(self, state: &mut State<C>) -> IdleMark {
         match self {
-            Back::Used(now) => state.rest_from(now),
-            Back::LookedAt(rest) => rest,
+            ReturnKind::Used(now) => state.idle_mark_from(now),
+            ReturnKind::Checked(mark) => mark,
         }
     }
 }

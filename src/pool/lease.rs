@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::{Back, Pool};
-use super::state::{Entry, Rest, State};
+use super::acquire::{Pool, ReturnKind};
+use super::state::{Entry, IdleMark, State};
 use super::waiter::Handover;
 use super::{CloseReason, Pooled, ReleaseOrder};
 
@@ -39,7 +39,7 @@ pub enum Keep {
 pub struct Lease<C: Pooled> {
     // Fields drop in this order: a place is free only once its connection is closed.
     pub(super) entry: Box<Entry<C>>,
-    pub(super) rest: Option<Rest>,
+    pub(super) mark: Option<IdleMark>,
     pub(super) place: Place<C>,
 }
 
@@ -51,7 +51,7 @@ impl<C: Pooled> Lease<C> {
     pub fn release(self, proof: C::Proof, now: Instant, keep: Keep) {
         drop(proof);
         match keep {
-            Keep::Pool => self.put_back(Back::Used(now)),
+            Keep::Pool => self.put_back(ReturnKind::Used(now)),
             Keep::Close(reason) => drop(self.discard(reason)),
         }
     }
@@ -67,7 +67,7 @@ impl<C: Pooled> Lease<C> {
 
     /// Whether the connection came out of the pool, so that the peer may have closed it meanwhile.
     pub fn is_reused(&self) -> bool {
-        self.rest.is_some()
+        self.mark.is_some()
     }
 
     /// How many times it has been leased, this time included.
@@ -82,13 +82,13 @@ impl<C: Pooled> Lease<C> {
 
     /// Since when it had been idle before this lease; `None` for a new one.
     pub fn idle_since(&self) -> Option<Instant> {
-        self.rest.map(|rest| rest.since)
+        self.mark.map(|mark| mark.since)
     }
 
     /// Where in the order of releases it last came back, for [`Pool::drop_idle_older_than`];
     /// `None` for a new one.
     pub fn last_release(&self) -> Option<ReleaseOrder> {
-        self.rest.map(|rest| rest.order)
+        self.mark.map(|mark| mark.order)
     }
 
     /// Looks at the connection; says why it has to be closed, if it has to.
@@ -96,7 +96,7 @@ impl<C: Pooled> Lease<C> {
         self.entry.connection.check().close_reason()
     }
 
-    pub(super) fn put_back(self, back: Back) {
+    pub(super) fn put_back(self, back: ReturnKind) {
         let Lease { entry, place, .. } = self;
         let pool = Arc::clone(&place.pool);
         Pool::put(place, entry, back, pool.state.lock());
@@ -138,7 +138,7 @@ impl<C: Pooled> Vacancy<C> {
     pub fn fill(self, connection: C) -> Lease<C> {
         let mut entry = self.place.pool.enter(connection);
         entry.uses = 1;
-        Lease { entry, rest: None, place: self.place }
+        Lease { entry, mark: None, place: self.place }
     }
 
     /// Puts the connection just opened straight into the pool, for whoever comes next.
@@ -147,7 +147,7 @@ impl<C: Pooled> Vacancy<C> {
     /// that is still to be answered. For connections kept warm, and those the backend opened.
     pub fn stock(self, connection: C, now: Instant) {
         let entry = self.place.pool.enter(connection);
-        Lease { entry, rest: None, place: self.place }.put_back(Back::Used(now));
+        Lease { entry, mark: None, place: self.place }.put_back(ReturnKind::Used(now));
     }
 }
 
@@ -190,7 +190,7 @@ impl<C: Pooled> Drop for Place<C> {
         state.in_use -= 1;
         if let Some(waiter) = next {
             let place = Place::take(&self.pool, &mut state);
-            waiter.serve(Handover { rested: None, place });
+            waiter.serve(Handover { idle: None, place });
             drop(state);
             waiter.wake();
         }

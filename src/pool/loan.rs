@@ -7,9 +7,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::{Back, Pool, close_all};
+use super::acquire::{Pool, ReturnKind, close_all};
 use super::lease::{Place, Vacancy};
-use super::state::{Entry, Rest, Rested, State};
+use super::state::{Entry, IdleConnection, IdleMark, State};
 use super::{CloseReason, Pooled, ReleaseOrder};
 
 /// An idle connection taken out to be tested; it keeps its age. Dropped, it is closed.
@@ -22,24 +22,24 @@ use super::{CloseReason, Pooled, ReleaseOrder};
 pub struct Loan<C: Pooled> {
     // Fields drop in this order: a loan counts until its connection is closed.
     entry: Box<Entry<C>>,
-    rest: Rest,
+    mark: IdleMark,
     absence: Absence<C>,
 }
 
 impl<C: Pooled> Loan<C> {
-    /// Back to where it was, no younger than before; to the first waiter, if there is one.
+    /// ReturnKind to where it was, no younger than before; to the first waiter, if there is one.
     ///
     /// Closed instead where requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
     /// after [`Pool::close`]. To call it is to say that the connection is clean: nothing asked on it
     /// is unanswered.
     pub fn give_back(self) {
-        let Self { entry, rest, absence } = self;
+        let Self { entry, mark, absence } = self;
         let pool = Arc::clone(&absence.pool);
         let mut state = pool.state.lock();
         if state.has_room() || !state.seekers.is_empty() {
             absence.end(&mut state);
             let place = Place::take(&pool, &mut state);
-            Pool::put(place, entry, Back::LookedAt(rest), state);
+            Pool::put(place, entry, ReturnKind::Checked(mark), state);
             return;
         }
         let shutting_down = state.shutting_down;
@@ -55,7 +55,7 @@ impl<C: Pooled> Loan<C> {
 
     /// Where in the order of releases it stands.
     pub fn order(&self) -> ReleaseOrder {
-        self.rest.order
+        self.mark.order
     }
 }
 
@@ -97,9 +97,9 @@ impl<C: Pooled> Pool<C> {
         let taken = state.take_where(half, |_, since, connection| wanted(connection, since));
         taken
             .into_iter()
-            .map(|Rested { entry, rest }| {
+            .map(|IdleConnection { entry, mark }| {
                 let absence = Absence::begin(self, &mut state);
-                Loan { entry, rest, absence }
+                Loan { entry, mark, absence }
             })
             .collect()
     }
@@ -116,7 +116,7 @@ impl<C: Pooled> Pool<C> {
             let mut state = self.state.lock();
             state.take_where(usize::MAX, |order, _, connection| chosen(connection, order))
         };
-        close_all(taken.into_iter().map(|rested| rested.entry).collect(), reason)
+        close_all(taken.into_iter().map(|idle| idle.entry).collect(), reason)
     }
 
     /// The right to open one more connection while there are fewer than `floor`, in use, idle or

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Pooled;
 use super::acquire::Pool;
 use super::lease::{Acquired, Lease, Place, Vacancy};
-use super::state::Rested;
+use super::state::IdleConnection;
 use super::waiter::{Handover, Waiter, Wants};
 
 /// A vacancy whose holder cannot open a connection at will, and takes one that is released
@@ -69,13 +69,10 @@ impl<C: Pooled> Seeking<C> {
 }
 
 /// Moves into the place that comes with the connection; `own` goes to whoever waits for one.
-fn into_its_place<C: Pooled>(
-    Handover { rested, place }: Handover<C>,
-    own: Place<C>,
-) -> Acquired<C> {
+fn into_its_place<C: Pooled>(Handover { idle, place }: Handover<C>, own: Place<C>) -> Acquired<C> {
     drop(own);
     let pool = Arc::clone(&place.pool);
-    pool.settle(rested, place)
+    pool.settle(idle, place)
 }
 
 impl<C: Pooled> Line<C> {
@@ -84,9 +81,9 @@ impl<C: Pooled> Line<C> {
         let mut state = self.pool.state.lock();
         match state.pop_newest() {
             // With a place of its own, as if released to us.
-            Some(rested) => {
+            Some(idle) => {
                 let place = Place::take(&self.pool, &mut state);
-                self.waiter.serve(Handover { rested: Some(rested), place });
+                self.waiter.serve(Handover { idle: Some(idle), place });
                 drop(state);
                 self.waiter.wake();
             }
@@ -122,11 +119,11 @@ impl<C: Pooled> Pool<C> {
     /// The candidate if it is good, else the next idle one in its place; none left: the place.
     pub(super) fn settle(
         self: &Arc<Self>,
-        mut candidate: Option<Rested<C>>,
+        mut candidate: Option<IdleConnection<C>>,
         mut place: Place<C>,
     ) -> Acquired<C> {
-        while let Some(Rested { entry, rest }) = candidate {
-            let mut lease = Lease { entry, rest: Some(rest), place };
+        while let Some(IdleConnection { entry, mark }) = candidate {
+            let mut lease = Lease { entry, mark: Some(mark), place };
             let Some(reason) = lease.check() else {
                 self.count_reuse(&mut lease);
                 return Acquired::Reused(lease);

@@ -53,15 +53,15 @@ pub struct ReleaseOrder(pub(super) u64);
 /// When a connection was released; kept while it is away on a sweep, so that being looked at
 /// makes nothing younger.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rest {
+pub(super) struct IdleMark {
     pub(super) order: ReleaseOrder,
     pub(super) since: Instant,
 }
 
 /// A connection taken out of the idle ones, and when it had come in.
-pub(super) struct Rested<C> {
+pub(super) struct IdleConnection<C> {
     pub(super) entry: Box<Entry<C>>,
-    pub(super) rest: Rest,
+    pub(super) mark: IdleMark,
 }
 
 /// Where a connection goes that is ready to be used again.
@@ -92,7 +92,7 @@ pub(super) struct State<C: Pooled> {
     pub(super) seekers: VecDeque<Arc<Waiter<C>>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
-    last: Option<Rest>,
+    last: Option<IdleMark>,
     /// What the observer was last told.
     pub(super) told: Holds,
 }
@@ -127,13 +127,13 @@ impl<C: Pooled> State<C> {
     }
 
     /// Takes the newest idle connection out; the caller accounts for its place.
-    pub(super) fn pop_newest(&mut self) -> Option<Rested<C>> {
-        self.idle.pop_last().map(rested)
+    pub(super) fn pop_newest(&mut self) -> Option<IdleConnection<C>> {
+        self.idle.pop_last().map(idle)
     }
 
     /// Takes the oldest idle connection out; the caller accounts for its place.
-    pub(super) fn pop_oldest(&mut self) -> Option<Rested<C>> {
-        self.idle.pop_first().map(rested)
+    pub(super) fn pop_oldest(&mut self) -> Option<IdleConnection<C>> {
+        self.idle.pop_first().map(idle)
     }
 
     /// Takes the oldest idle connections out, `most` of those that came in after `done` and not after
@@ -143,14 +143,14 @@ impl<C: Pooled> State<C> {
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
         most: usize,
-    ) -> Vec<Rested<C>> {
+    ) -> Vec<IdleConnection<C>> {
         let first = done.map_or(ReleaseOrder(0), |done| ReleaseOrder(done.0 + 1));
         if first > newest {
             return Vec::new();
         }
         let chosen: Vec<_> =
             self.idle.range(first..=newest).take(most).map(|(order, _)| *order).collect();
-        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(rested)).collect()
+        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(idle)).collect()
     }
 
     /// Takes out all that have been idle for `ttl` or longer. Costs one look when none has.
@@ -179,7 +179,7 @@ impl<C: Pooled> State<C> {
         &mut self,
         most: usize,
         mut take: impl FnMut(ReleaseOrder, Instant, &C) -> bool,
-    ) -> Vec<Rested<C>> {
+    ) -> Vec<IdleConnection<C>> {
         let chosen: Vec<_> = self
             .idle
             .iter()
@@ -187,7 +187,7 @@ impl<C: Pooled> State<C> {
             .map(|(order, _)| *order)
             .take(most)
             .collect();
-        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(rested)).collect()
+        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(idle)).collect()
     }
 
     /// Decides where a usable connection goes whose place is still counted in `in_use`.
@@ -212,7 +212,7 @@ impl<C: Pooled> State<C> {
         }
     }
 
-    /// The rest of a connection that is released now.
+    /// The mark of a connection that is released now.
     ///
     /// # Race
     ///
@@ -225,20 +225,23 @@ impl<C: Pooled> State<C> {
     /// A's would then be taken for the newest and hide behind B's in the search for expired ones.
     /// So a release is never dated before the one before it; A's connection lives, at most, as
     /// much too long as A took from its clock to the lock.
-    pub(super) fn rest_from(&mut self, now: Instant) -> Rest {
-        let rest = match self.last {
-            None => Rest { order: ReleaseOrder(0), since: now },
+    pub(super) fn idle_mark_from(&mut self, now: Instant) -> IdleMark {
+        let mark = match self.last {
+            None => IdleMark { order: ReleaseOrder(0), since: now },
             Some(last) => {
-                Rest { order: ReleaseOrder(last.order.0 + 1), since: now.max(last.since) }
+                IdleMark { order: ReleaseOrder(last.order.0 + 1), since: now.max(last.since) }
             }
         };
-        self.last = Some(rest);
-        rest
+        self.last = Some(mark);
+        mark
     }
 
     /// Puts a connection among the idle ones, and takes out what is then above `smax`.
-    pub(super) fn insert_idle(&mut self, Rested { entry, rest }: Rested<C>) -> Vec<Box<Entry<C>>> {
-        self.idle.insert(rest.order, (rest.since, entry));
+    pub(super) fn insert_idle(
+        &mut self,
+        IdleConnection { entry, mark }: IdleConnection<C>,
+    ) -> Vec<Box<Entry<C>>> {
+        self.idle.insert(mark.order, (mark.since, entry));
         let keep = match self.limits {
             Limits { ttl: None, smax: Some(smax), .. } => smax,
             _ => usize::MAX,
@@ -251,8 +254,8 @@ impl<C: Pooled> State<C> {
     }
 }
 
-fn rested<C>((order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>))) -> Rested<C> {
-    Rested { entry, rest: Rest { order, since } }
+fn idle<C>((order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>))) -> IdleConnection<C> {
+    IdleConnection { entry, mark: IdleMark { order, since } }
 }
 
 /// How long a connection has been idle; zero if `now` was read before the release.

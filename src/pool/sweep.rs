@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquire::{Back, Pool, close_all};
+use super::acquire::{Pool, ReturnKind, close_all};
 use super::lease::{Lease, Place};
-use super::state::{Rest, Rested, idle_for};
+use super::state::{IdleConnection, IdleMark, idle_for};
 use super::{CloseReason, Limits, Liveness, Pooled, ReleaseOrder};
 
 /// What one round over the idle connections did.
@@ -72,16 +72,16 @@ impl<C: Pooled> Pool<C> {
             let connections: Vec<&C> = lent.iter().map(|(lease, _)| &**lease).collect();
             let quiet = C::are_quiet(&connections);
             let mut noisy = Vec::new();
-            for (at, (lease, rest)) in lent.into_iter().enumerate() {
+            for (at, (lease, mark)) in lent.into_iter().enumerate() {
                 if quiet.get(at) == Some(&true) {
                     sweep.kept += 1;
-                    lease.put_back(Back::LookedAt(rest));
+                    lease.put_back(ReturnKind::Checked(mark));
                 } else {
-                    noisy.push((lease, rest));
+                    noisy.push((lease, mark));
                 }
             }
-            for (mut lease, rest) in noisy {
-                let found = look(&mut lease, idle_for(rest.since, now));
+            for (mut lease, mark) in noisy {
+                let found = look(&mut lease, idle_for(mark.since, now));
                 match found {
                     Liveness::Usable => sweep.kept += 1,
                     Liveness::Closed => sweep.closed_by_peer += 1,
@@ -89,7 +89,7 @@ impl<C: Pooled> Pool<C> {
                     Liveness::Broken => sweep.broken += 1,
                 }
                 match found.close_reason() {
-                    None => lease.put_back(Back::LookedAt(rest)),
+                    None => lease.put_back(ReturnKind::Checked(mark)),
                     Some(reason) => drop(lease.discard(reason)),
                 }
             }
@@ -102,15 +102,15 @@ impl<C: Pooled> Pool<C> {
         self: &Arc<Self>,
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
-    ) -> Vec<(Lease<C>, Rest)> {
+    ) -> Vec<(Lease<C>, IdleMark)> {
         let mut state = self.state.lock();
         let most = state.idle.len().div_ceil(2).min(AT_ONCE);
         let taken = state.take_between(done, newest, most);
         taken
             .into_iter()
-            .map(|Rested { entry, rest }| {
+            .map(|IdleConnection { entry, mark }| {
                 let place = Place::take(self, &mut state);
-                (Lease { entry, rest: Some(rest), place }, rest)
+                (Lease { entry, mark: Some(mark), place }, mark)
             })
             .collect()
     }

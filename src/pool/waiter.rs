@@ -6,12 +6,12 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Pooled;
 use super::lease::Place;
-use super::state::Rested;
+use super::state::IdleConnection;
 
 /// What a waiter is given: a place, and with it a connection if one was released.
 pub(super) struct Handover<C: Pooled> {
     // Declared, so dropped, before the place: a place is free only once its connection is closed.
-    pub(super) rested: Option<Rested<C>>,
+    pub(super) idle: Option<IdleConnection<C>>,
     pub(super) place: Place<C>,
 }
 

@@ -140,7 +140,7 @@ fn a_hand_over_that_races_with_the_timeout_is_not_lost() {
     lease.release(Clean, scene.at(1), Keep::Pool);
     let handover = scene.pool.withdraw(&waiter).expect("the releaser came first");
 
-    assert!(handover.rested.is_some() && !wire.is_closed());
+    assert!(handover.idle.is_some() && !wire.is_closed());
     assert_eq!(scene.pool.stats().waiting, 0);
     drop(handover);
     assert_eq!(scene.pool.stats().in_use, 0);
