@@ -88,7 +88,7 @@ fn gauges(holds: Holds) -> Gauges {
     Gauges {
         idle: word(holds.idle),
         in_use: word(holds.in_use),
-        lent: word(holds.lent),
+        borrowed: word(holds.borrowed),
         waiting: word(holds.waiting),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cping::Ping;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection};
 use crate::net::{Address, Deadline};
-use crate::pool::{CloseReason, Keep, Liveness, Loan, Pooled, Sweep};
+use crate::pool::{BorrowedConnection, CloseReason, Keep, Liveness, Pooled, Sweep};
 
 /// How a backend is kept, by the worker's settings at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Chores {
 /// A connection out of the pool, with a CPING on it.
 #[derive(Debug)]
 struct Awaited {
-    loan: Loan<Connection>,
+    loan: BorrowedConnection<Connection>,
     ping: Ping,
     sent: Instant,
     wait: Duration,

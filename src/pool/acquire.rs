@@ -113,7 +113,7 @@ impl<C: Pooled> Pool<C> {
     /// Closes what is idle and keeps nothing from now on; for the end of the child.
     ///
     /// Requests in flight finish: `acquire` goes on giving vacancies, and waiters are served, but
-    /// each connection is closed when it is released, or given back from a [`Loan`](super::Loan).
+    /// each connection is closed when it is released, or given back from a [`BorrowedConnection`](super::BorrowedConnection).
     pub fn close(&self) {
         let idle = {
             let mut state = self.state.lock();
@@ -125,14 +125,19 @@ impl<C: Pooled> Pool<C> {
 
     /// What the pool holds now and has done so far.
     pub fn stats(&self) -> Stats {
-        let (idle, in_use, lent, waiting) = {
+        let (idle, in_use, borrowed, waiting) = {
             let state = self.state.lock();
-            (state.idle.len(), state.in_use, state.lent, state.waiters.len() + state.seekers.len())
+            (
+                state.idle.len(),
+                state.in_use,
+                state.borrowed,
+                state.waiters.len() + state.seekers.len(),
+            )
         };
         Stats {
             idle,
             in_use,
-            lent,
+            borrowed,
             waiting,
             created: self.counters.created.load(Relaxed),
             reused: self.counters.reused.load(Relaxed),

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Places at most: connections idle, in use and being opened. `None`: no bound.
     ///
-    /// A connection on a [`Loan`](super::Loan) is in none of them, so that no request waits for its
+    /// A connection on a [`BorrowedConnection`](super::BorrowedConnection) is in none of them, so that no request waits for its
     /// test: by those on loan, open connections may exceed `max` until the loans end.
     pub max: Option<NonZeroUsize>,
     /// Idle connections kept at most, where there is no `ttl`; `None`: as many as there are.

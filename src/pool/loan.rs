@@ -19,25 +19,25 @@ use super::{CloseReason, Pooled, ReleaseOrder};
 /// bounds that: with no more loans while earlier ones are out, and each for one ping timeout at most,
 /// it is half of `max`, rounded up, for that long.
 #[must_use = "dropping it closes the connection"]
-pub struct Loan<C: Pooled> {
+pub struct BorrowedConnection<C: Pooled> {
     // Fields drop in this order: a loan counts until its connection is closed.
     entry: Box<Entry<C>>,
     mark: IdleMark,
-    absence: Absence<C>,
+    guard: BorrowGuard<C>,
 }
 
-impl<C: Pooled> Loan<C> {
+impl<C: Pooled> BorrowedConnection<C> {
     /// ReturnKind to where it was, no younger than before; to the first waiter, if there is one.
     ///
     /// Closed instead where requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
     /// after [`Pool::close`]. To call it is to say that the connection is clean: nothing asked on it
     /// is unanswered.
     pub fn give_back(self) {
-        let Self { entry, mark, absence } = self;
-        let pool = Arc::clone(&absence.pool);
+        let Self { entry, mark, guard } = self;
+        let pool = Arc::clone(&guard.pool);
         let mut state = pool.state.lock();
         if state.has_room() || !state.seekers.is_empty() {
-            absence.end(&mut state);
+            guard.end(&mut state);
             let place = Place::take(&pool, &mut state);
             Pool::put(place, entry, ReturnKind::Checked(mark), state);
             return;
@@ -45,7 +45,7 @@ impl<C: Pooled> Loan<C> {
         let shutting_down = state.shutting_down;
         drop(state);
         entry.close(if shutting_down { CloseReason::Shutdown } else { CloseReason::Evicted });
-        drop(absence);
+        drop(guard);
     }
 
     /// Closes it.
@@ -59,7 +59,7 @@ impl<C: Pooled> Loan<C> {
     }
 }
 
-impl<C: Pooled> Deref for Loan<C> {
+impl<C: Pooled> Deref for BorrowedConnection<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
@@ -67,15 +67,15 @@ impl<C: Pooled> Deref for Loan<C> {
     }
 }
 
-impl<C: Pooled> DerefMut for Loan<C> {
+impl<C: Pooled> DerefMut for BorrowedConnection<C> {
     fn deref_mut(&mut self) -> &mut C {
         &mut self.entry.connection
     }
 }
 
-impl<C: Pooled + fmt::Debug> fmt::Debug for Loan<C> {
+impl<C: Pooled + fmt::Debug> fmt::Debug for BorrowedConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan")
+        f.debug_struct("BorrowedConnection")
             .field("connection", &self.entry.connection)
             .field("number", &self.entry.number)
             .finish_non_exhaustive()
@@ -91,15 +91,15 @@ impl<C: Pooled> Pool<C> {
     pub fn borrow_idle(
         self: &Arc<Self>,
         mut wanted: impl FnMut(&C, Instant) -> bool,
-    ) -> Vec<Loan<C>> {
+    ) -> Vec<BorrowedConnection<C>> {
         let mut state = self.state.lock();
         let half = state.idle.len().div_ceil(2);
         let taken = state.take_where(half, |_, since, connection| wanted(connection, since));
         taken
             .into_iter()
             .map(|IdleConnection { entry, mark }| {
-                let absence = Absence::begin(self, &mut state);
-                Loan { entry, mark, absence }
+                let guard = BorrowGuard::begin(self, &mut state);
+                BorrowedConnection { entry, mark, guard }
             })
             .collect()
     }
@@ -128,38 +128,38 @@ impl<C: Pooled> Pool<C> {
         let mut state = self.state.lock();
         let max = state.limits.max.map_or(usize::MAX, NonZeroUsize::get);
         let wanted = !state.shutting_down && state.waiters.is_empty();
-        let open = state.total() + state.lent;
+        let open = state.total() + state.borrowed;
         (wanted && open < floor.min(max)).then(|| Vacancy { place: Place::take(self, &mut state) })
     }
 }
 
-/// A connection on loan, counted in `lent` until this is dropped or ended.
+/// A connection on loan, counted in `borrowed` until this is dropped or ended.
 ///
 /// Must not be dropped while the pool is locked. Nobody is served at its end: who waits does so for
 /// a place, and a loan has none.
-struct Absence<C: Pooled> {
+struct BorrowGuard<C: Pooled> {
     pool: Arc<Pool<C>>,
     counted: bool,
 }
 
-impl<C: Pooled> Absence<C> {
+impl<C: Pooled> BorrowGuard<C> {
     /// Counts one more on loan.
     fn begin(pool: &Arc<Pool<C>>, state: &mut State<C>) -> Self {
-        state.lent += 1;
+        state.borrowed += 1;
         Self { pool: Arc::clone(pool), counted: true }
     }
 
     /// Ends it within the critical section in which the connection gets a place.
     fn end(mut self, state: &mut State<C>) {
-        state.lent -= 1;
+        state.borrowed -= 1;
         self.counted = false;
     }
 }
 
-impl<C: Pooled> Drop for Absence<C> {
+impl<C: Pooled> Drop for BorrowGuard<C> {
     fn drop(&mut self) {
         if self.counted {
-            self.pool.state.lock().lent -= 1;
+            self.pool.state.lock().borrowed -= 1;
         }
     }
 }

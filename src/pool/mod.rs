@@ -10,7 +10,7 @@
 //! * An idle connection is looked at ([`Pooled::check`]) before it serves again, and is closed once
 //!   it has been idle for `ttl`.
 //! * At most `max` places exist: connections idle, in use, and being opened.
-//! * No request waits for a connection on [`Loan`], which is out to be tested: it is in no place.
+//! * No request waits for a connection on [`BorrowedConnection`], which is out to be tested: it is in no place.
 //! * Who waits is served in the order of arrival; nobody who came later gets ahead.
 //! * The lock is held neither while a connection is looked at nor while one is closed.
 //!
@@ -45,7 +45,7 @@ mod tests;
 pub use self::acquire::{AcquireError, Pool};
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
-pub use self::loan::Loan;
+pub use self::loan::BorrowedConnection;
 pub use self::observe::{Holds, Observe};
 pub use self::seeking::Seeking;
 pub use self::state::ReleaseOrder;

@@ -18,7 +18,7 @@ pub struct Holds {
     /// See [`Stats`](super::Stats).
     pub in_use: usize,
     /// See [`Stats`](super::Stats).
-    pub lent: usize,
+    pub borrowed: usize,
     /// See [`Stats`](super::Stats).
     pub waiting: usize,
 }
@@ -95,7 +95,7 @@ impl<C: Pooled> Drop for StateGuard<'_, C> {
         let now = Holds {
             idle: self.state.idle.len(),
             in_use: self.state.in_use,
-            lent: self.state.lent,
+            borrowed: self.state.borrowed,
             waiting: self.state.waiters.len() + self.state.seekers.len(),
         };
         let before = std::mem::replace(&mut self.state.told, now);

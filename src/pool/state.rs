@@ -85,8 +85,8 @@ pub(super) struct State<C: Pooled> {
     /// A map and not a deque: a sweep takes any one out and puts it back where it was.
     pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Box<Entry<C>>)>,
     pub(super) in_use: usize,
-    /// Out on a [`Loan`](super::Loan): open, but in no place.
-    pub(super) lent: usize,
+    /// Out on a [`BorrowedConnection`](super::BorrowedConnection): open, but in no place.
+    pub(super) borrowed: usize,
     pub(super) waiters: VecDeque<Arc<Waiter<C>>>,
     /// Who have a place and no connection, and can use one that comes back.
     pub(super) seekers: VecDeque<Arc<Waiter<C>>>,
@@ -102,7 +102,7 @@ impl<C: Pooled> State<C> {
         Self {
             idle: BTreeMap::new(),
             in_use: 0,
-            lent: 0,
+            borrowed: 0,
             waiters: VecDeque::new(),
             seekers: VecDeque::new(),
             limits: Limits::default(),

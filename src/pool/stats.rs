@@ -29,7 +29,7 @@ pub enum CloseReason {
     /// Clean, but it leads to an address that is no longer the backend's.
     Moved,
     /// Good, but one too many: above a lowered `max`, above `smax`, making room for a fresh one, or
-    /// back from a [`Loan`](super::Loan) while requests had taken all places.
+    /// back from a [`BorrowedConnection`](super::BorrowedConnection) while requests had taken all places.
     Evicted,
 }
 
@@ -88,7 +88,7 @@ impl Closed {
 
 /// A pool at one moment.
 ///
-/// `idle`, `in_use`, `lent` and `waiting` belong to the same moment. The counters are read beside them
+/// `idle`, `in_use`, `borrowed` and `waiting` belong to the same moment. The counters are read beside them
 /// and may be a step ahead or behind while other threads work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -96,9 +96,9 @@ pub struct Stats {
     pub idle: usize,
     /// Places taken: connections leased or being looked at, and vacancies.
     pub in_use: usize,
-    /// Connections out on a [`Loan`](super::Loan), to be tested: open, in no place, and neither
+    /// Connections out on a [`BorrowedConnection`](super::BorrowedConnection), to be tested: open, in no place, and neither
     /// `idle` nor `in_use`.
-    pub lent: usize,
+    pub borrowed: usize,
     /// Threads waiting for a place, or, with one, for the backend to open a connection.
     pub waiting: usize,
     /// Connections put into this pool since it was made.

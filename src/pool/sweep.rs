@@ -43,7 +43,7 @@ impl<C: Pooled> Pool<C> {
     /// given the connection and its idle time, decides.
     ///
     /// `look` should not block: the connection is in use meanwhile, and may be all that `max` allows.
-    /// What takes its time, such as a CPING, is done on a [`Loan`](super::Loan). To say
+    /// What takes its time, such as a CPING, is done on a [`BorrowedConnection`](super::BorrowedConnection). To say
     /// [`Liveness::Usable`] is to say that it is clean: nothing asked on it is unanswered. Connections
     /// released after the round began are left to the next.
     pub fn sweep_with(
@@ -66,13 +66,13 @@ impl<C: Pooled> Pool<C> {
         let Some(newest) = newest else { return sweep };
         let mut done = None;
         loop {
-            let lent = self.lend(done, newest);
-            let Some((_, last)) = lent.last() else { return sweep };
+            let borrowed = self.lend(done, newest);
+            let Some((_, last)) = borrowed.last() else { return sweep };
             done = Some(last.order);
-            let connections: Vec<&C> = lent.iter().map(|(lease, _)| &**lease).collect();
+            let connections: Vec<&C> = borrowed.iter().map(|(lease, _)| &**lease).collect();
             let quiet = C::are_quiet(&connections);
             let mut noisy = Vec::new();
-            for (at, (lease, mark)) in lent.into_iter().enumerate() {
+            for (at, (lease, mark)) in borrowed.into_iter().enumerate() {
                 if quiet.get(at) == Some(&true) {
                     sweep.kept += 1;
                     lease.put_back(ReturnKind::Checked(mark));

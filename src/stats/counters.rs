@@ -211,7 +211,7 @@ pub struct Gauges {
     /// Connections serving one, being opened, or being looked at.
     pub in_use: u32,
     /// Connections out to be pinged.
-    pub lent: u32,
+    pub borrowed: u32,
     /// Requests waiting for a connection.
     pub waiting: u32,
 }
@@ -219,7 +219,7 @@ pub struct Gauges {
 impl Gauges {
     /// Connections that are open, or about to be.
     pub fn open(self) -> u32 {
-        self.idle.saturating_add(self.in_use).saturating_add(self.lent)
+        self.idle.saturating_add(self.in_use).saturating_add(self.borrowed)
     }
 }
 
@@ -229,7 +229,7 @@ impl Gauges {
 pub struct PoolGauges {
     idle: AtomicU32,
     in_use: AtomicU32,
-    lent: AtomicU32,
+    borrowed: AtomicU32,
     waiting: AtomicU32,
 }
 
@@ -245,20 +245,20 @@ impl PoolGauges {
         };
         change(&self.idle, before.idle, now.idle);
         change(&self.in_use, before.in_use, now.in_use);
-        change(&self.lent, before.lent, now.lent);
+        change(&self.borrowed, before.borrowed, now.borrowed);
         change(&self.waiting, before.waiting, now.waiting);
     }
 
     pub(super) fn add_to(&self, sum: &mut Gauges) {
         sum.idle = sum.idle.wrapping_add(self.idle.load(Relaxed));
         sum.in_use = sum.in_use.wrapping_add(self.in_use.load(Relaxed));
-        sum.lent = sum.lent.wrapping_add(self.lent.load(Relaxed));
+        sum.borrowed = sum.borrowed.wrapping_add(self.borrowed.load(Relaxed));
         sum.waiting = sum.waiting.wrapping_add(self.waiting.load(Relaxed));
     }
 
     pub(super) fn clear(&self) {
-        let Self { idle, in_use, lent, waiting } = self;
-        [idle, in_use, lent, waiting].into_iter().for_each(|gauge| gauge.store(0, Relaxed));
+        let Self { idle, in_use, borrowed, waiting } = self;
+        [idle, in_use, borrowed, waiting].into_iter().for_each(|gauge| gauge.store(0, Relaxed));
     }
 }
 

@@ -185,7 +185,7 @@ fn pool(pool: &Pool) -> PoolReport<'_> {
         open: now.open(),
         idle: now.idle,
         in_use: now.in_use,
-        pinged: now.lent,
+        pinged: now.borrowed,
         waiting: now.waiting,
         created: figures.created,
         reused: figures.reused,

@@ -131,7 +131,7 @@ impl Out<'_> {
         };
         let connections = pools.iter().flat_map(|pool| {
             let now = pool.figures.now;
-            [("idle", now.idle), ("in_use", now.in_use), ("pinged", now.lent)].map(
+            [("idle", now.idle), ("in_use", now.in_use), ("pinged", now.borrowed)].map(
                 |(state, count)| {
                     let mut labels = named(pool);
                     labels.push(("state", state.to_owned()));

@@ -1,4 +1,4 @@
-use super::super::Loan;
+use super::super::BorrowedConnection;
 use super::*;
 
 #[test]
@@ -6,11 +6,11 @@ fn half_of_the_idle_ones_are_lent_oldest_first_and_come_back_as_old_as_they_were
     let scene = Scene::new().ttl(10);
     scene.idle([1, 2, 3, 4, 5]);
 
-    let lent = scene.pool.borrow_idle(|_, _| true);
+    let borrowed = scene.pool.borrow_idle(|_, _| true);
 
     let stats = scene.pool.stats();
-    assert_eq!((lent.len(), stats.lent, stats.idle, stats.in_use), (3, 3, 2, 0));
-    lent.into_iter().for_each(Loan::give_back);
+    assert_eq!((borrowed.len(), stats.borrowed, stats.idle, stats.in_use), (3, 3, 2, 0));
+    borrowed.into_iter().for_each(BorrowedConnection::give_back);
     let stats = scene.pool.stats();
     assert_eq!((stats.idle, stats.in_use, stats.reused), (5, 0, 0));
     let sweep = scene.pool.sweep(scene.at(11), &scene.limits);
@@ -22,9 +22,9 @@ fn a_request_does_not_wait_for_the_only_connection_while_it_is_lent() {
     let scene = Scene::new().max(1).look_once();
     scene.idle([1]);
 
-    let lent = scene.pool.borrow_idle(|_, since| since == scene.at(1));
+    let borrowed = scene.pool.borrow_idle(|_, since| since == scene.at(1));
 
-    assert_eq!(lent.len(), 1);
+    assert_eq!(borrowed.len(), 1);
     drop(vacant(scene.acquire(2)));
     drop(scene.pool.acquire_fresh(scene.at(2), &scene.limits).unwrap());
 }
@@ -38,7 +38,7 @@ fn a_loan_takes_no_place_but_requests_take_no_more_than_max() {
     let (_second, _third) = (reused(scene.acquire(3)), scene.open(3));
 
     let stats = scene.pool.stats();
-    assert_eq!((stats.lent, stats.idle, stats.in_use), (1, 0, 2));
+    assert_eq!((stats.borrowed, stats.idle, stats.in_use), (1, 0, 2));
     assert!(scene.pool.acquire(scene.at(3), &scene.limits).is_err());
 }
 
@@ -46,27 +46,27 @@ fn a_loan_takes_no_place_but_requests_take_no_more_than_max() {
 fn a_loan_that_comes_back_to_a_full_pool_is_closed_outside_the_lock() {
     let scene = Scene::new().max(1).look_once();
     let [wire] = scene.idle([1]);
-    let [lent] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
+    let [borrowed] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
     let (lease, second) = scene.open(2);
     *wire.watched.lock() = Arc::downgrade(&scene.pool);
 
-    lent.give_back();
+    borrowed.give_back();
 
     assert!(wire.is_closed() && !second.is_closed());
     assert_eq!(scene.closed(CloseReason::Evicted), 1);
     lease.release(Clean, scene.at(3), Keep::Pool);
     let stats = scene.pool.stats();
-    assert_eq!((stats.lent, stats.idle, stats.in_use), (0, 1, 0));
+    assert_eq!((stats.borrowed, stats.idle, stats.in_use), (0, 1, 0));
 }
 
 #[test]
 fn a_loan_that_comes_back_while_there_is_room_again_is_kept() {
     let scene = Scene::new().max(1).look_once();
     let [wire] = scene.idle([1]);
-    let [lent] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
+    let [borrowed] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
     drop(scene.open(2));
 
-    lent.give_back();
+    borrowed.give_back();
 
     assert_eq!(reused(scene.acquire(3)).number(), 1);
     assert!(wire.is_closed(), "the request dropped it");
@@ -76,7 +76,7 @@ fn a_loan_that_comes_back_while_there_is_room_again_is_kept() {
 fn who_waits_for_a_place_gets_none_from_a_loan() {
     let mut scene = Scene::new().max(1).look_once();
     let [wire] = scene.idle([1]);
-    let [lent] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
+    let [borrowed] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
     let (lease, _) = scene.open(2);
     scene.limits.wait = Wait::Forever;
     let scene = &scene;
@@ -84,7 +84,7 @@ fn who_waits_for_a_place_gets_none_from_a_loan() {
         let waiting = scope.spawn(|| reused(scene.acquire(3)).number());
         scene.until_waiting(1);
 
-        lent.give_back();
+        borrowed.give_back();
 
         assert!(wire.is_closed());
         assert_eq!(scene.pool.stats().waiting, 1, "one more would be above max");
@@ -104,7 +104,7 @@ fn a_loan_that_is_dropped_or_closed_closes_its_connection_and_counts_no_more() {
     assert!(first.is_closed() && second.is_closed());
     assert_eq!((scene.closed(CloseReason::Dropped), scene.closed(CloseReason::Broken)), (1, 1));
     let stats = scene.pool.stats();
-    assert_eq!((stats.lent, stats.idle, stats.in_use), (0, 0, 0));
+    assert_eq!((stats.borrowed, stats.idle, stats.in_use), (0, 0, 0));
 }
 
 #[test]
@@ -112,25 +112,25 @@ fn a_loan_that_comes_back_to_a_closed_pool_is_closed_though_the_pool_is_full() {
     let scene = Scene::new().max(1).look_once();
     let [first, second] = {
         let [first] = scene.idle([1]);
-        let lent = scene.pool.borrow_idle(|_, _| true);
+        let borrowed = scene.pool.borrow_idle(|_, _| true);
         let (_lease, second) = scene.open(2);
         scene.pool.close();
-        lent.into_iter().for_each(Loan::give_back);
+        borrowed.into_iter().for_each(BorrowedConnection::give_back);
         [first, second]
     };
     assert!(first.is_closed() && second.is_closed());
-    assert_eq!(scene.closed(CloseReason::Shutdown), 1, "the lent one");
+    assert_eq!(scene.closed(CloseReason::Shutdown), 1, "the borrowed one");
 }
 
 #[test]
 fn above_smax_the_older_of_a_loan_and_the_one_opened_meanwhile_is_closed() {
     let scene = Scene::new().smax(1);
     let [wire] = scene.idle([1]);
-    let [lent] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
+    let [borrowed] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
     let (lease, second) = scene.open(2);
     lease.release(Clean, scene.at(3), Keep::Pool);
 
-    lent.give_back();
+    borrowed.give_back();
 
     assert!(wire.is_closed() && !second.is_closed());
     assert_eq!(scene.closed(CloseReason::Evicted), 1);
@@ -170,12 +170,12 @@ fn there_is_a_vacancy_below_the_floor_only() {
 fn what_is_lent_counts_for_the_floor_and_against_max() {
     let scene = Scene::new().max(2);
     scene.idle([1, 2]);
-    let lent = scene.pool.borrow_idle(|_, _| true);
-    assert_eq!(lent.len(), 1);
+    let borrowed = scene.pool.borrow_idle(|_, _| true);
+    assert_eq!(borrowed.len(), 1);
 
     assert!(scene.pool.vacancy_below(2).is_none(), "two are open");
     assert!(scene.pool.vacancy_below(3).is_none(), "no warm one beyond max");
-    drop(lent);
+    drop(borrowed);
     drop(scene.pool.vacancy_below(2).expect("one is missing"));
 }
 

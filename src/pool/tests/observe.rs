@@ -1,6 +1,6 @@
 //! What an observer is told adds up to what the pool says of itself.
 
-use super::super::{Holds, Loan, Observe};
+use super::super::{BorrowedConnection, Holds, Observe};
 use super::*;
 
 #[derive(Debug, Default)]
@@ -44,18 +44,18 @@ fn an_observer_knows_at_each_step_what_the_pool_has_and_at_its_end_that_it_has_n
     let told = Arc::new(Told::default());
     let pool = Pool::observed(Box::new(Observer(Arc::clone(&told))));
     let scene = Scene { pool, ..Scene::new().max(3).look_once() };
-    let agree = |idle, in_use, lent| {
+    let agree = |idle, in_use, borrowed| {
         let holds = *told.holds.lock();
-        assert_eq!(holds, Holds { idle, in_use, lent, waiting: 0 });
+        assert_eq!(holds, Holds { idle, in_use, borrowed, waiting: 0 });
         let stats = scene.pool.stats();
-        assert_eq!((stats.idle, stats.in_use, stats.lent), (idle, in_use, lent));
+        assert_eq!((stats.idle, stats.in_use, stats.borrowed), (idle, in_use, borrowed));
     };
     agree(0, 0, 0);
     scene.idle([1, 2, 3]);
     agree(3, 0, 0);
-    let lent = scene.pool.borrow_idle(|_, _| true);
+    let borrowed = scene.pool.borrow_idle(|_, _| true);
     agree(1, 0, 2);
-    lent.into_iter().for_each(Loan::give_back);
+    borrowed.into_iter().for_each(BorrowedConnection::give_back);
     let (one, two, three) = (scene.acquire(4), scene.acquire(4), scene.acquire(4));
     agree(0, 3, 0);
     scene.pool.acquire(scene.at(4), &scene.limits).unwrap_err();
