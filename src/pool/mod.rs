@@ -29,11 +29,11 @@
 #![forbid(unsafe_code)]
 
 mod acquire;
+mod borrowed;
 mod lease;
 mod limits;
-mod loan;
 mod observe;
-mod seeking;
+mod pending;
 mod state;
 mod stats;
 mod sweep;
@@ -43,11 +43,11 @@ mod waiter;
 mod tests;
 
 pub use self::acquire::{AcquireError, Pool};
+pub use self::borrowed::BorrowedConnection;
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
-pub use self::loan::BorrowedConnection;
 pub use self::observe::{Holds, Observe};
-pub use self::seeking::Seeking;
+pub use self::pending::Seeking;
 pub use self::state::ReleaseOrder;
 #[cfg(test)]
 pub(crate) use self::state::bytes_when_idle;

@@ -3,11 +3,11 @@
 //! Nothing sleeps. Where threads must be at a certain point, the test watches `stats().waiting`.
 
 mod acquire;
-mod loan;
+mod borrowed;
 mod observe;
+mod pending;
 mod race;
 mod release;
-mod seeking;
 mod sweep;
 mod waiting;
 
