@@ -9,7 +9,7 @@ use super::proving::{Asked, Silent, first_half, rest};
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, Reverse};
 use crate::config::Pings;
 use crate::net::{Bell, Stream};
-use crate::pool::{Acquired, CloseReason, Lease, Limits, Seeking, Vacancy, Wait};
+use crate::pool::{Acquired, CloseReason, Lease, Limits, PendingVacancy, Vacancy, Wait};
 
 impl Backend {
     /// As [`acquire`](Self::acquire), all of it within `acquire`; a second where that is not set.
@@ -160,7 +160,8 @@ impl Backend {
         }
         let bell = Arc::new(Bell::new().map_err(AcquireFailure::Bell)?);
         loop {
-            let found = self.seek(reverse, vacancy, settings, (start, deadline), &bell)?;
+            let found =
+                self.wait_for_connection(reverse, vacancy, settings, (start, deadline), &bell)?;
             vacancy = match found {
                 // One that has just dialled in has proved itself.
                 Acquired::Reused(lease) if !lease.is_reused() => return Ok(lease),
@@ -174,7 +175,7 @@ impl Backend {
     }
 
     /// Waits for one to come back or to dial in. Vacant: the time is up.
-    fn seek(
+    fn wait_for_connection(
         &self,
         reverse: &Reverse,
         vacancy: Vacancy<Connection>,
@@ -183,27 +184,31 @@ impl Backend {
         bell: &Arc<Bell>,
     ) -> Result<Acquired<Connection>, AcquireFailure> {
         let ring = Arc::clone(bell);
-        let mut seeking = vacancy.seek(move || ring.ring());
+        let mut pending = vacancy.wait_for_release(move || ring.ring());
         loop {
             bell.heard();
-            seeking = match seeking.take() {
+            pending = match pending.take() {
                 Ok(lease) => return Ok(Acquired::Reused(lease)),
-                Err(seeking) => seeking,
+                Err(pending) => pending,
             };
             if let Some(connection) = self.accept_one(reverse, settings)? {
-                return Ok(Acquired::Reused(self.either(seeking, connection)));
+                return Ok(Acquired::Reused(self.either(pending, connection)));
             }
             let left = reverse.time_left(deadline, start);
             if left.is_zero() {
-                return Ok(seeking.stop());
+                return Ok(pending.stop());
             }
             reverse.wait(Some(bell.as_fd()), left)?;
         }
     }
 
     /// One has dialled in; if one came back in the same moment, the new one is for the next request.
-    fn either(&self, seeking: Seeking<Connection>, connection: Connection) -> Lease<Connection> {
-        match seeking.stop() {
+    fn either(
+        &self,
+        pending: PendingVacancy<Connection>,
+        connection: Connection,
+    ) -> Lease<Connection> {
+        match pending.stop() {
             Acquired::Vacant(vacancy) => vacancy.fill(connection),
             Acquired::Reused(lease) => {
                 if let Some(vacancy) = self.pool.vacancy_below(usize::MAX) {

@@ -131,7 +131,7 @@ impl<C: Pooled> Pool<C> {
                 state.idle.len(),
                 state.in_use,
                 state.borrowed,
-                state.waiters.len() + state.seekers.len(),
+                state.waiters.len() + state.pending.len(),
             )
         };
         Stats {

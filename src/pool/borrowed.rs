@@ -36,7 +36,7 @@ impl<C: Pooled> BorrowedConnection<C> {
         let Self { entry, mark, guard } = self;
         let pool = Arc::clone(&guard.pool);
         let mut state = pool.state.lock();
-        if state.has_room() || !state.seekers.is_empty() {
+        if state.has_room() || !state.pending.is_empty() {
             guard.end(&mut state);
             let place = Place::take(&pool, &mut state);
             Pool::put(place, entry, ReturnKind::Checked(mark), state);

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! A `Vacancy` is the right to open one connection (bb8 calls it an approval). Who can only wait for
-//! the backend to open one [seeks](Vacancy::seek) meanwhile, and gets what is released.
+//! the backend to open one [seeks](Vacancy::wait_for_release) meanwhile, and gets what is released.
 
 #![forbid(unsafe_code)]
 
@@ -47,7 +47,7 @@ pub use self::borrowed::BorrowedConnection;
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
 pub use self::observe::{Holds, Observe};
-pub use self::pending::Seeking;
+pub use self::pending::PendingVacancy;
 pub use self::state::ReleaseOrder;
 #[cfg(test)]
 pub(crate) use self::state::bytes_when_idle;

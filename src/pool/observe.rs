@@ -96,7 +96,7 @@ impl<C: Pooled> Drop for StateGuard<'_, C> {
             idle: self.state.idle.len(),
             in_use: self.state.in_use,
             borrowed: self.state.borrowed,
-            waiting: self.state.waiters.len() + self.state.seekers.len(),
+            waiting: self.state.waiters.len() + self.state.pending.len(),
         };
         let before = std::mem::replace(&mut self.state.told, now);
         if before != now {

@@ -15,53 +15,53 @@ use super::waiter::{Handover, Waiter, Wants};
 /// Those who seek come before those who wait for a place, since they had theirs first. Dropped, it
 /// gives up the place, and closes what it was given.
 #[must_use = "dropping it gives the place up"]
-pub struct Seeking<C: Pooled> {
+pub struct PendingVacancy<C: Pooled> {
     // Fields drop in this order: what was handed over is closed before places are free.
-    line: Line<C>,
+    queued: QueueEntry<C>,
     place: Place<C>,
 }
 
 /// A stand in the line of those who seek, left when dropped; what was handed over is closed then.
-struct Line<C: Pooled> {
+struct QueueEntry<C: Pooled> {
     pool: Arc<Pool<C>>,
     waiter: Arc<Waiter<C>>,
 }
 
 impl<C: Pooled> Vacancy<C> {
     /// Stands in line for a connection that is released. `ring` is called, by whichever thread
-    /// releases one for this caller, as soon as there is something to [take](Seeking::take); it must
+    /// releases one for this caller, as soon as there is something to [take](PendingVacancy::take); it must
     /// neither block nor use the pool.
-    pub fn seek(self, ring: impl Fn() + Send + Sync + 'static) -> Seeking<C> {
+    pub fn wait_for_release(self, ring: impl Fn() + Send + Sync + 'static) -> PendingVacancy<C> {
         let waiter = Arc::new(Waiter::with_bell(Wants::Any, Box::new(ring)));
-        let line = Line { pool: Arc::clone(&self.place.pool), waiter };
-        line.stand();
-        Seeking { line, place: self.place }
+        let queued = QueueEntry { pool: Arc::clone(&self.place.pool), waiter };
+        queued.enqueue();
+        PendingVacancy { queued, place: self.place }
     }
 }
 
-impl<C: Pooled> Seeking<C> {
+impl<C: Pooled> PendingVacancy<C> {
     /// A connection that was released to this caller and is good.
     ///
     /// # Errors
-    /// There is none; one goes on seeking.
+    /// There is none; one goes on pending.
     pub fn take(mut self) -> Result<Lease<C>, Self> {
-        while let Some(handover) = self.line.waiter.take() {
-            let Self { line, place } = self;
+        while let Some(handover) = self.queued.waiter.take() {
+            let Self { queued, place } = self;
             match into_its_place(handover, place) {
                 Acquired::Reused(lease) => return Ok(lease),
                 Acquired::Vacant(Vacancy { place }) => {
-                    line.stand();
-                    self = Self { line, place };
+                    queued.enqueue();
+                    self = Self { queued, place };
                 }
             }
         }
         Err(self)
     }
 
-    /// Leaves the line: with what was released in the last moment, else with the place alone.
+    /// Leaves the queued: with what was released in the last moment, else with the place alone.
     pub fn stop(self) -> Acquired<C> {
-        let Self { line, place } = self;
-        match line.leave() {
+        let Self { queued, place } = self;
+        match queued.leave() {
             Some(handover) => into_its_place(handover, place),
             None => Acquired::Vacant(Vacancy { place }),
         }
@@ -75,9 +75,9 @@ fn into_its_place<C: Pooled>(Handover { idle, place }: Handover<C>, own: Place<C
     pool.settle(idle, place)
 }
 
-impl<C: Pooled> Line<C> {
+impl<C: Pooled> QueueEntry<C> {
     /// Takes what is idle at once, so that nothing is idle while somebody seeks.
-    fn stand(&self) {
+    fn enqueue(&self) {
         let mut state = self.pool.state.lock();
         match state.pop_newest() {
             // With a place of its own, as if released to us.
@@ -87,31 +87,31 @@ impl<C: Pooled> Line<C> {
                 drop(state);
                 self.waiter.wake();
             }
-            None => state.seekers.push_back(Arc::clone(&self.waiter)),
+            None => state.pending.push_back(Arc::clone(&self.waiter)),
         }
     }
 
     /// Out of the line; what it has been given by then.
     ///
-    /// Whoever takes a seeker out of the line fills its slot before unlocking the pool, as with
+    /// Whoever takes a waiter out of the line fills its slot before unlocking the pool, as with
     /// [`Pool::withdraw`].
     fn leave(&self) -> Option<Handover<C>> {
         let mut state = self.pool.state.lock();
-        state.seekers.retain(|other| !Arc::ptr_eq(other, &self.waiter));
+        state.pending.retain(|other| !Arc::ptr_eq(other, &self.waiter));
         drop(state);
         self.waiter.take()
     }
 }
 
-impl<C: Pooled> Drop for Line<C> {
+impl<C: Pooled> Drop for QueueEntry<C> {
     fn drop(&mut self) {
         drop(self.leave());
     }
 }
 
-impl<C: Pooled> fmt::Debug for Seeking<C> {
+impl<C: Pooled> fmt::Debug for PendingVacancy<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seeking").finish_non_exhaustive()
+        f.debug_struct("PendingVacancy").finish_non_exhaustive()
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) struct State<C: Pooled> {
     pub(super) borrowed: usize,
     pub(super) waiters: VecDeque<Arc<Waiter<C>>>,
     /// Who have a place and no connection, and can use one that comes back.
-    pub(super) seekers: VecDeque<Arc<Waiter<C>>>,
+    pub(super) pending: VecDeque<Arc<Waiter<C>>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
     last: Option<IdleMark>,
@@ -104,7 +104,7 @@ impl<C: Pooled> State<C> {
             in_use: 0,
             borrowed: 0,
             waiters: VecDeque::new(),
-            seekers: VecDeque::new(),
+            pending: VecDeque::new(),
             limits: Limits::default(),
             shutting_down: false,
             last: None,
@@ -196,8 +196,8 @@ impl<C: Pooled> State<C> {
             return Destination::Close(CloseReason::Shutdown);
         }
         // It leaves its own place for this one, so there is one less in the end.
-        if let Some(seeker) = self.seekers.pop_front() {
-            return Destination::Waiter(seeker);
+        if let Some(waiter) = self.pending.pop_front() {
+            return Destination::Waiter(waiter);
         }
         if self.is_over() {
             return Destination::Close(CloseReason::Evicted);

@@ -21,14 +21,14 @@ fn one_that_seeks_gets_what_is_released_and_is_told() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
     let (rings, ring) = bell();
-    let seeking = vacant(scene.acquire(0)).seek(ring);
+    let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     assert_eq!(scene.pool.stats().waiting, 1);
-    let seeking = seeking.take().expect_err("nothing yet");
+    let pending = pending.take().expect_err("nothing yet");
 
     lease.release(Clean, scene.at(1), Keep::Pool);
 
     assert_eq!(rings.load(SeqCst), 1);
-    let lease = seeking.take().expect("released to it");
+    let lease = pending.take().expect("released to it");
     let stats = scene.pool.stats();
     assert_eq!((stats.in_use, stats.idle, stats.waiting, stats.reused), (1, 0, 0, 1));
     assert_eq!((lease.uses(), wire.is_closed()), (2, false));
@@ -42,10 +42,10 @@ fn what_is_idle_when_it_begins_is_taken_at_once() {
     lease.release(Clean, scene.at(1), Keep::Pool);
     let (rings, ring) = bell();
 
-    let seeking = vacancy.seek(ring);
+    let pending = vacancy.wait_for_release(ring);
 
     assert_eq!(rings.load(SeqCst), 1);
-    drop(seeking.take().expect("it was idle"));
+    drop(pending.take().expect("it was idle"));
     assert_eq!((scene.pool.stats().in_use, scene.pool.stats().idle), (0, 0));
 }
 
@@ -55,17 +55,17 @@ fn a_bad_one_is_closed_and_the_next_is_waited_for() {
     let (bad, bad_wire) = scene.open(0);
     let (good, _) = scene.open(0);
     let (rings, ring) = bell();
-    let seeking = vacant(scene.acquire(0)).seek(ring);
+    let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     bad_wire.will_be_found(Liveness::Closed);
 
     bad.release(Clean, scene.at(1), Keep::Pool);
-    let seeking = seeking.take().expect_err("it was closed");
+    let pending = pending.take().expect_err("it was closed");
     assert!(bad_wire.is_closed());
     assert_eq!((scene.pool.stats().in_use, scene.pool.stats().waiting), (2, 1));
     good.release(Clean, scene.at(2), Keep::Pool);
 
     assert_eq!(rings.load(SeqCst), 2);
-    drop(seeking.take().expect("the good one"));
+    drop(pending.take().expect("the good one"));
     assert_eq!(scene.pool.stats().in_use, 0);
 }
 
@@ -74,13 +74,13 @@ fn who_seeks_comes_before_who_waits_and_leaves_its_place_to_them() {
     let scene = &Scene::new().max(2);
     let (lease, _) = scene.open(0);
     let (_, ring) = bell();
-    let seeking = vacant(scene.acquire(0)).seek(ring);
+    let pending = vacant(scene.acquire(0)).wait_for_release(ring);
 
     thread::scope(|threads| {
         let waiter = threads.spawn(|| scene.acquire(0));
         scene.until_waiting(2);
         lease.release(Clean, scene.at(1), Keep::Pool);
-        let lease = seeking.take().expect("it had its place before the other");
+        let lease = pending.take().expect("it had its place before the other");
         drop(vacant(waiter.join().unwrap()));
         assert_eq!(scene.pool.stats().in_use, 1);
         drop(lease);
@@ -93,12 +93,12 @@ fn a_release_in_the_last_moment_is_not_lost() {
     let scene = Scene::new().max(2);
     let (lease, _) = scene.open(0);
     let (_, ring) = bell();
-    let seeking = vacant(scene.acquire(0)).seek(ring);
+    let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     lease.release(Clean, scene.at(1), Keep::Pool);
-    drop(reused(seeking.stop()));
+    drop(reused(pending.stop()));
 
-    let seeking = vacant(scene.acquire(0)).seek(bell().1);
-    drop(vacant(seeking.stop()));
+    let pending = vacant(scene.acquire(0)).wait_for_release(bell().1);
+    drop(vacant(pending.stop()));
     let stats = scene.pool.stats();
     assert_eq!((stats.in_use, stats.waiting), (0, 0));
 }
@@ -107,13 +107,13 @@ fn a_release_in_the_last_moment_is_not_lost() {
 fn dropped_it_leaves_the_line_and_closes_what_it_was_given() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
-    let seeking = vacant(scene.acquire(0)).seek(bell().1);
+    let pending = vacant(scene.acquire(0)).wait_for_release(bell().1);
     lease.release(Clean, scene.at(1), Keep::Pool);
-    drop(seeking);
+    drop(pending);
     assert!(wire.is_closed());
 
     let (lease, wire) = scene.open(1);
-    drop(vacant(scene.acquire(1)).seek(bell().1));
+    drop(vacant(scene.acquire(1)).wait_for_release(bell().1));
     lease.release(Clean, scene.at(2), Keep::Pool);
     assert!(!wire.is_closed());
     assert_eq!((scene.pool.stats().in_use, scene.pool.stats().idle), (0, 1));
@@ -125,11 +125,11 @@ fn a_loan_comes_back_to_one_that_seeks_though_all_places_are_taken() {
     let (lease, wire) = scene.open(0);
     lease.release(Clean, scene.at(1), Keep::Pool);
     let loan = scene.pool.borrow_idle(|_, _| true).pop().unwrap();
-    let seeking = vacant(scene.acquire(1)).seek(bell().1);
+    let pending = vacant(scene.acquire(1)).wait_for_release(bell().1);
 
     loan.give_back();
 
-    drop(seeking.take().expect("the one on loan"));
+    drop(pending.take().expect("the one on loan"));
     assert!(wire.is_closed());
     assert_eq!(scene.pool.stats().in_use, 0);
 }
