@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::proving::{Asked, Silent, first_half, rest};
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, Reverse};
 use crate::config::Pings;
-use crate::net::{Bell, Stream};
+use crate::net::{Stream, Waker};
 use crate::pool::{Acquired, CloseReason, Lease, Limits, PendingVacancy, Vacancy, Wait};
 
 impl Backend {
@@ -158,10 +158,10 @@ impl Backend {
         if patience.time.is_zero() && reverse.time_left(start, start).is_zero() {
             return Err(none());
         }
-        let bell = Arc::new(Bell::new().map_err(AcquireFailure::Bell)?);
+        let waker = Arc::new(Waker::new().map_err(AcquireFailure::NoWaker)?);
         loop {
             let found =
-                self.wait_for_connection(reverse, vacancy, settings, (start, deadline), &bell)?;
+                self.wait_for_connection(reverse, vacancy, settings, (start, deadline), &waker)?;
             vacancy = match found {
                 // One that has just dialled in has proved itself.
                 Acquired::Reused(lease) if !lease.is_reused() => return Ok(lease),
@@ -181,12 +181,12 @@ impl Backend {
         vacancy: Vacancy<Connection>,
         settings: &ConnectSettings,
         (start, deadline): (Instant, Instant),
-        bell: &Arc<Bell>,
+        waker: &Arc<Waker>,
     ) -> Result<Acquired<Connection>, AcquireFailure> {
-        let ring = Arc::clone(bell);
-        let mut pending = vacancy.wait_for_release(move || ring.ring());
+        let other = Arc::clone(waker);
+        let mut pending = vacancy.wait_for_release(move || other.wake());
         loop {
-            bell.heard();
+            waker.take_wake_up();
             pending = match pending.take() {
                 Ok(lease) => return Ok(Acquired::Reused(lease)),
                 Err(pending) => pending,
@@ -198,7 +198,7 @@ impl Backend {
             if left.is_zero() {
                 return Ok(pending.stop());
             }
-            reverse.wait(Some(bell.as_fd()), left)?;
+            reverse.wait(Some(waker.as_fd()), left)?;
         }
     }
 

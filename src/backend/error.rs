@@ -48,7 +48,7 @@ pub enum AcquireFailure {
     NoListener(#[from] NoListener),
     /// No descriptor is left to wait with.
     #[error("waiting for a connection is not possible: {0}")]
-    Bell(#[source] NetError),
+    NoWaker(#[source] NetError),
     /// The host name has no address.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

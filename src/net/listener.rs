@@ -123,10 +123,10 @@ impl AsFd for Listener {
 
 /// Wakes threads that [wait](super::wait_any) for a connection to come in: each ring, one of them.
 #[derive(Debug)]
-pub struct Bell(OwnedFd);
+pub struct Waker(OwnedFd);
 
-impl Bell {
-    /// A bell that has not rung.
+impl Waker {
+    /// A waker that has not rung.
     ///
     /// # Errors
     /// No descriptor left.
@@ -136,18 +136,18 @@ impl Bell {
     }
 
     /// Rings once. Never blocks.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         // EAGAIN: it has rung 2^64 times unheard, which is enough.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
     /// Takes one ring, if there is one.
-    pub fn heard(&self) -> bool {
+    pub fn take_wake_up(&self) -> bool {
         rustix::io::read(&self.0, &mut [0_u8; 8]).is_ok()
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -175,10 +175,10 @@ mod tests {
     fn connections_are_accepted_in_their_order_and_nothing_is_waited_for() {
         let (listener, address) = listener();
         assert!(listener.accept().unwrap().is_none());
-        let bell = Bell::new().unwrap();
+        let waker = Waker::new().unwrap();
         let peers = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
         for peer in &peers {
-            wait_any(&[listener.as_fd(), bell.as_fd()], LONG).unwrap();
+            wait_any(&[listener.as_fd(), waker.as_fd()], LONG).unwrap();
             let stream = listener.accept().unwrap().expect("it is there");
             assert_eq!(stream.peer().to_string(), peer.local_addr().unwrap().to_string());
         }
@@ -188,13 +188,13 @@ mod tests {
     #[test]
     fn a_ring_ends_the_wait_of_one_listener() {
         let (listener, _) = listener();
-        let bell = Bell::new().unwrap();
-        assert!(!bell.heard());
-        bell.ring();
-        wait_any(&[listener.as_fd(), bell.as_fd()], LONG).unwrap();
-        assert!(bell.heard());
-        assert!(!bell.heard(), "a ring is for one");
-        wait_any(&[listener.as_fd(), bell.as_fd()], Duration::from_millis(1)).unwrap();
+        let waker = Waker::new().unwrap();
+        assert!(!waker.take_wake_up());
+        waker.wake();
+        wait_any(&[listener.as_fd(), waker.as_fd()], LONG).unwrap();
+        assert!(waker.take_wake_up());
+        assert!(!waker.take_wake_up(), "a ring is for one");
+        wait_any(&[listener.as_fd(), waker.as_fd()], Duration::from_millis(1)).unwrap();
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use io::{
     IdleState, Listen, Received, are_quiet, idle_state, receive, receive_now, send_all,
     send_listening, wait_any_readable, wait_readable, wait_writable,
 };
-pub use listener::{Bell, Listener};
+pub use listener::{Listener, Waker};
 pub use random::random;
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;

@@ -32,20 +32,20 @@ pub(super) struct Waiter<C: Pooled> {
     pub(super) wants: Wants,
     slot: Mutex<Option<Handover<C>>>,
     served: Condvar,
-    bell: Option<Bell>,
+    waker: Option<Waker>,
 }
 
 /// Wakes a thread that does not wait here.
-pub(super) type Bell = Box<dyn Fn() + Send + Sync>;
+pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
 
 impl<C: Pooled> Waiter<C> {
     pub(super) fn new(wants: Wants) -> Self {
-        Self { wants, slot: Mutex::new(None), served: Condvar::new(), bell: None }
+        Self { wants, slot: Mutex::new(None), served: Condvar::new(), waker: None }
     }
 
     /// One that waits elsewhere, and is woken by a call.
-    pub(super) fn with_bell(wants: Wants, bell: Bell) -> Self {
-        Self { bell: Some(bell), ..Self::new(wants) }
+    pub(super) fn with_bell(wants: Wants, waker: Waker) -> Self {
+        Self { waker: Some(waker), ..Self::new(wants) }
     }
 
     /// Puts a hand-over into the slot; call with the pool locked, then [`Waiter::wake`] without.
@@ -55,7 +55,7 @@ impl<C: Pooled> Waiter<C> {
 
     /// Wakes the thread; needs no lock.
     pub(super) fn wake(&self) {
-        match &self.bell {
+        match &self.waker {
             Some(ring) => ring(),
             None => {
                 self.served.notify_one();

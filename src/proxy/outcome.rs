@@ -74,7 +74,7 @@ impl Outcome {
             ProxyError::Acquire(
                 AcquireFailure::NoneDialled { is_gone: true, .. }
                 | AcquireFailure::NoListener(_)
-                | AcquireFailure::Bell(_),
+                | AcquireFailure::NoWaker(_),
             ) => (Reply::Status(503), Untouched, Error),
             ProxyError::Acquire(AcquireFailure::NoneDialled { .. }) => {
                 (Reply::Status(503), Untouched, Warning)

@@ -15,7 +15,7 @@ impl Failure {
                 AcquireFailure::Busy(_) => ErrorReason::Busy,
                 AcquireFailure::NoneDialled { .. }
                 | AcquireFailure::NoListener(_)
-                | AcquireFailure::Bell(_) => ErrorReason::NoneDialled,
+                | AcquireFailure::NoWaker(_) => ErrorReason::NoneDialled,
                 AcquireFailure::Connect { source: ConnectError::TimedOut { .. }, .. } => {
                     ErrorReason::ConnectTimeout
                 }

@@ -8,7 +8,7 @@ fn reused(acquired: Acquired<Conn>) -> Lease<Conn> {
 }
 
 /// Rings are counted.
-fn bell() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
+fn waker() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
     let rings = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&rings);
     (rings, move || {
@@ -20,7 +20,7 @@ fn bell() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
 fn one_that_seeks_gets_what_is_released_and_is_told() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
-    let (rings, ring) = bell();
+    let (rings, ring) = waker();
     let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     assert_eq!(scene.pool.stats().waiting, 1);
     let pending = pending.take().expect_err("nothing yet");
@@ -40,7 +40,7 @@ fn what_is_idle_when_it_begins_is_taken_at_once() {
     let (lease, _) = scene.open(0);
     let vacancy = vacant(scene.acquire(0));
     lease.release(Clean, scene.at(1), Keep::Pool);
-    let (rings, ring) = bell();
+    let (rings, ring) = waker();
 
     let pending = vacancy.wait_for_release(ring);
 
@@ -54,7 +54,7 @@ fn a_bad_one_is_closed_and_the_next_is_waited_for() {
     let scene = Scene::new().max(3);
     let (bad, bad_wire) = scene.open(0);
     let (good, _) = scene.open(0);
-    let (rings, ring) = bell();
+    let (rings, ring) = waker();
     let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     bad_wire.will_be_found(Liveness::Closed);
 
@@ -73,7 +73,7 @@ fn a_bad_one_is_closed_and_the_next_is_waited_for() {
 fn who_seeks_comes_before_who_waits_and_leaves_its_place_to_them() {
     let scene = &Scene::new().max(2);
     let (lease, _) = scene.open(0);
-    let (_, ring) = bell();
+    let (_, ring) = waker();
     let pending = vacant(scene.acquire(0)).wait_for_release(ring);
 
     thread::scope(|threads| {
@@ -92,12 +92,12 @@ fn who_seeks_comes_before_who_waits_and_leaves_its_place_to_them() {
 fn a_release_in_the_last_moment_is_not_lost() {
     let scene = Scene::new().max(2);
     let (lease, _) = scene.open(0);
-    let (_, ring) = bell();
+    let (_, ring) = waker();
     let pending = vacant(scene.acquire(0)).wait_for_release(ring);
     lease.release(Clean, scene.at(1), Keep::Pool);
     drop(reused(pending.stop()));
 
-    let pending = vacant(scene.acquire(0)).wait_for_release(bell().1);
+    let pending = vacant(scene.acquire(0)).wait_for_release(waker().1);
     drop(vacant(pending.stop()));
     let stats = scene.pool.stats();
     assert_eq!((stats.in_use, stats.waiting), (0, 0));
@@ -107,13 +107,13 @@ fn a_release_in_the_last_moment_is_not_lost() {
 fn dropped_it_leaves_the_line_and_closes_what_it_was_given() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
-    let pending = vacant(scene.acquire(0)).wait_for_release(bell().1);
+    let pending = vacant(scene.acquire(0)).wait_for_release(waker().1);
     lease.release(Clean, scene.at(1), Keep::Pool);
     drop(pending);
     assert!(wire.is_closed());
 
     let (lease, wire) = scene.open(1);
-    drop(vacant(scene.acquire(1)).wait_for_release(bell().1));
+    drop(vacant(scene.acquire(1)).wait_for_release(waker().1));
     lease.release(Clean, scene.at(2), Keep::Pool);
     assert!(!wire.is_closed());
     assert_eq!((scene.pool.stats().in_use, scene.pool.stats().idle), (0, 1));
@@ -125,7 +125,7 @@ fn a_loan_comes_back_to_one_that_seeks_though_all_places_are_taken() {
     let (lease, wire) = scene.open(0);
     lease.release(Clean, scene.at(1), Keep::Pool);
     let loan = scene.pool.borrow_idle(|_, _| true).pop().unwrap();
-    let pending = vacant(scene.acquire(1)).wait_for_release(bell().1);
+    let pending = vacant(scene.acquire(1)).wait_for_release(waker().1);
 
     loan.give_back();
 
