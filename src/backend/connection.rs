@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::buffers::Buffers;
 use super::cping::{self, Ping};
 use super::error::PingError;
-use super::incoming::{Incoming, Spent};
+use super::incoming::{Incoming, RetiredBuffer};
 use crate::exchange::Reusable;
 use crate::net::{Address, IdleState, NetError, SendError, Stream, are_quiet, send_listening};
 use crate::pool::{Liveness, Pooled};
@@ -198,7 +198,7 @@ impl Connection {
 
     /// Parts with the memory an idle connection does not need. Keep the result until what was
     /// received has been handed on.
-    pub fn retire(&mut self) -> Spent {
+    pub fn retire(&mut self) -> RetiredBuffer {
         self.incoming.retire()
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct Incoming {
 /// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
 /// their way to the client. Dropped after them, the buffer is used again.
 #[derive(Debug)]
-pub struct Spent {
+pub struct RetiredBuffer {
     buffers: Arc<Buffers>,
     buffer: Option<Bytes>,
 }
 
-impl Drop for Spent {
+impl Drop for RetiredBuffer {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
             self.buffers.give_back(buffer);
@@ -100,14 +100,14 @@ impl Incoming {
     }
 
     /// Gives the memory back: an idle connection keeps none.
-    pub(super) fn retire(&mut self) -> Spent {
+    pub(super) fn retire(&mut self) -> RetiredBuffer {
         // A connection that had large answers will have them again; one that has none does not keep
         // large buffers busy for ever.
         if self.most < self.capacity / 4 {
             self.capacity = (self.capacity / 2).max(SMALLEST);
         }
         (self.unread, self.most) = (Bytes::new(), 0);
-        Spent { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
+        RetiredBuffer { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
     }
 
     /// Bytes of buffers that it holds on to.

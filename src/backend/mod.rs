@@ -29,7 +29,7 @@ pub use connector::ConnectSettings;
 pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
-pub use incoming::Spent;
+pub use incoming::RetiredBuffer;
 pub use packet_limit::PacketLimit;
 pub use packet_question::NotAdmitted;
 pub use reception::Found;
