@@ -56,9 +56,9 @@ impl Backend {
         let lease = self.acquire(settings)?;
         let now = Instant::now();
         let doubtful = settings.pings.prepost.is_none()
-            && lease
-                .idle_since()
-                .is_some_and(|since| self.idle_life.is_doubtful(now.duration_since(since), now));
+            && lease.idle_since().is_some_and(|since| {
+                self.idle_timeout.may_be_closing(now.duration_since(since), now)
+            });
         if !doubtful {
             return Ok(lease);
         }

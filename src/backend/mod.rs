@@ -13,7 +13,7 @@ mod error;
 mod handshake;
 mod handshakes;
 mod housekeeper;
-mod idle_life;
+mod idle_timeout;
 mod incoming;
 mod packet_limit;
 mod packet_question;
@@ -51,7 +51,7 @@ use crate::protocol::PacketSize;
 use crate::stats::PoolStats;
 use addresses::Addresses;
 use buffers::Buffers;
-use idle_life::IdleLife;
+use idle_timeout::IdleTimeoutEstimate;
 use packet_question::Questions;
 use upkeep::Chores;
 
@@ -116,7 +116,7 @@ pub struct Backend {
     addresses: Addresses,
     packet_limit: PacketLimit,
     questions: Questions,
-    idle_life: IdleLife,
+    idle_timeout: IdleTimeoutEstimate,
     upkeep: Mutex<Option<Arc<Upkeep>>>,
     chores: Mutex<Chores>,
     stats: Option<Arc<PoolStats>>,
@@ -146,7 +146,7 @@ impl Backend {
             addresses: Addresses::default(),
             packet_limit,
             questions: Questions::default(),
-            idle_life: IdleLife::default(),
+            idle_timeout: IdleTimeoutEstimate::default(),
             upkeep: Mutex::default(),
             chores: Mutex::default(),
             stats: None,

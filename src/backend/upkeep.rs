@@ -106,7 +106,7 @@ impl Backend {
         self.pool.sweep_with(now, &upkeep.connect.limits, |connection, idle| {
             let found = connection.check();
             if found == Liveness::Closed {
-                self.idle_life.closed_after(idle, now);
+                self.idle_timeout.record_close(idle, now);
             }
             found
         })

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 /// may be sent again does not mind; one that may not (POST) is spared the risk: near the time at
 /// which this backend closes, it gets a new connection.
 #[derive(Debug, Default)]
-pub(super) struct IdleLife {
+pub(super) struct IdleTimeoutEstimate {
     shortest: Mutex<Option<Seen>>,
 }
 
@@ -20,9 +20,9 @@ struct Seen {
     at: Instant,
 }
 
-impl IdleLife {
+impl IdleTimeoutEstimate {
     /// The backend has closed a connection that had been idle for this long.
-    pub(super) fn closed_after(&self, idle: Duration, now: Instant) {
+    pub(super) fn record_close(&self, idle: Duration, now: Instant) {
         let mut shortest = self.shortest.lock();
         let holds = shortest.is_some_and(|seen| seen.holds(now) && seen.idle <= idle);
         if !holds {
@@ -31,7 +31,7 @@ impl IdleLife {
     }
 
     /// Might it be closing one that has been idle for this long?
-    pub(super) fn is_doubtful(&self, idle: Duration, now: Instant) -> bool {
+    pub(super) fn may_be_closing(&self, idle: Duration, now: Instant) -> bool {
         let shortest = *self.shortest.lock();
         shortest.is_some_and(|seen| seen.holds(now) && idle + MARGIN >= seen.idle)
     }
@@ -58,22 +58,22 @@ mod tests {
 
     #[test]
     fn a_connection_near_the_time_at_which_the_backend_closes_is_doubtful() {
-        let (life, now) = (IdleLife::default(), Instant::now());
-        assert!(!life.is_doubtful(99 * SECOND, now), "nothing has been seen");
-        life.closed_after(20 * SECOND, now);
-        assert!(life.is_doubtful(19 * SECOND, now));
-        assert!(!life.is_doubtful(18 * SECOND, now));
+        let (life, now) = (IdleTimeoutEstimate::default(), Instant::now());
+        assert!(!life.may_be_closing(99 * SECOND, now), "nothing has been seen");
+        life.record_close(20 * SECOND, now);
+        assert!(life.may_be_closing(19 * SECOND, now));
+        assert!(!life.may_be_closing(18 * SECOND, now));
     }
 
     #[test]
     fn the_shortest_time_counts_for_a_minute() {
-        let (life, now) = (IdleLife::default(), Instant::now());
-        life.closed_after(2 * SECOND, now);
-        life.closed_after(20 * SECOND, now + SECOND);
-        assert!(life.is_doubtful(SECOND, now + 59 * SECOND));
-        assert!(!life.is_doubtful(SECOND, now + 60 * SECOND));
-        life.closed_after(20 * SECOND, now + 61 * SECOND);
-        assert!(!life.is_doubtful(10 * SECOND, now + 61 * SECOND));
-        assert!(life.is_doubtful(19 * SECOND, now + 61 * SECOND));
+        let (life, now) = (IdleTimeoutEstimate::default(), Instant::now());
+        life.record_close(2 * SECOND, now);
+        life.record_close(20 * SECOND, now + SECOND);
+        assert!(life.may_be_closing(SECOND, now + 59 * SECOND));
+        assert!(!life.may_be_closing(SECOND, now + 60 * SECOND));
+        life.record_close(20 * SECOND, now + 61 * SECOND);
+        assert!(!life.may_be_closing(10 * SECOND, now + 61 * SECOND));
+        assert!(life.may_be_closing(19 * SECOND, now + 61 * SECOND));
     }
 }
