@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mod_proxy_ajp_rs::backend::Upkeep;
+use mod_proxy_ajp_rs::backend::MaintenanceSettings;
 use mod_proxy_ajp_rs::config::FailStatus;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Member, Phase, Reply};
@@ -518,8 +518,8 @@ fn a_post_is_kept_off_a_connection_that_the_backend_may_just_be_closing() {
     front.ask(get("/")).is(200, "ok");
     peer.wait_for_open_connections(0);
     // The housekeeper finds it closed: this backend closes after a second.
-    let upkeep = Upkeep { connect: front.settings.connect.clone(), min: 0 };
-    let swept = front.backend.sweep(&upkeep, Instant::now() + Duration::from_secs(1));
+    let maintenance = MaintenanceSettings { connect: front.settings.connect.clone(), min: 0 };
+    let swept = front.backend.sweep(&maintenance, Instant::now() + Duration::from_secs(1));
     assert_eq!(swept.closed_by_peer, 1);
 
     assert!(!front.ask(get("/")).is(200, "ok").reused);

@@ -15,13 +15,13 @@ mod handshakes;
 mod housekeeper;
 mod idle_timeout;
 mod incoming;
+mod maintenance;
 mod packet_limit;
 mod packet_question;
 mod proving;
 mod reception;
 mod refusal;
 mod reverse;
-mod upkeep;
 mod warnings;
 
 pub use connection::{Connection, Usage};
@@ -30,12 +30,12 @@ pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::RetiredBuffer;
+pub use maintenance::{MaintenanceSettings, Pass};
 pub use packet_limit::PacketLimit;
 pub use packet_question::NotAdmitted;
 pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::{NoListener, Reverse};
-pub use upkeep::{Pass, Upkeep};
 pub use warnings::{Unsaid, WarningKind, Warnings};
 
 use std::fmt;
@@ -52,8 +52,8 @@ use crate::stats::PoolStats;
 use addresses::Addresses;
 use buffers::Buffers;
 use idle_timeout::IdleTimeoutEstimate;
+use maintenance::MaintenanceState;
 use packet_question::Questions;
-use upkeep::Chores;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +117,8 @@ pub struct Backend {
     packet_limit: PacketLimit,
     questions: Questions,
     idle_timeout: IdleTimeoutEstimate,
-    upkeep: Mutex<Option<Arc<Upkeep>>>,
-    chores: Mutex<Chores>,
+    maintenance: Mutex<Option<Arc<MaintenanceSettings>>>,
+    state: Mutex<MaintenanceState>,
     stats: Option<Arc<PoolStats>>,
     warnings: Arc<Warnings>,
 }
@@ -147,8 +147,8 @@ impl Backend {
             packet_limit,
             questions: Questions::default(),
             idle_timeout: IdleTimeoutEstimate::default(),
-            upkeep: Mutex::default(),
-            chores: Mutex::default(),
+            maintenance: Mutex::default(),
+            state: Mutex::default(),
             stats: None,
             warnings: Arc::default(),
         }
@@ -194,19 +194,19 @@ impl Backend {
         self.reverse().is_some()
     }
 
-    /// How it is to be kept from now on; the housekeeper [asks](Self::upkeep) in its next pass.
-    pub fn set_upkeep(&self, upkeep: Upkeep) {
-        let upkeep = if self.is_reversed() { upkeep.reversed() } else { upkeep };
-        let mut known = self.upkeep.lock();
-        if known.as_deref() != Some(&upkeep) {
-            *known = Some(Arc::new(upkeep));
+    /// How it is to be kept from now on; the housekeeper [asks](Self::maintenance) in its next pass.
+    pub fn set_maintenance(&self, maintenance: MaintenanceSettings) {
+        let maintenance = if self.is_reversed() { maintenance.reversed() } else { maintenance };
+        let mut known = self.maintenance.lock();
+        if known.as_deref() != Some(&maintenance) {
+            *known = Some(Arc::new(maintenance));
         }
     }
 
     /// How it is to be kept; nothing until somebody has said so.
     #[must_use]
-    pub fn upkeep(&self) -> Option<Arc<Upkeep>> {
-        self.upkeep.lock().clone()
+    pub fn maintenance(&self) -> Option<Arc<MaintenanceSettings>> {
+        self.maintenance.lock().clone()
     }
 
     /// Counters of its pool.

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::{
-    AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings, Connection, Refusal, Upkeep,
+    AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings, Connection, MaintenanceSettings,
+    Refusal,
 };
 use super::Reverse;
 use crate::config::{Pings, ReverseListener};
@@ -357,12 +358,12 @@ fn a_queue_that_is_more_than_half_full_is_tidied_up_to_the_first_that_is_good() 
 fn min_takes_what_is_there_and_an_idle_connection_without_an_answer_is_closed() {
     let scene = Scene::new("");
     let _peer = scene.dial();
-    let upkeep = Upkeep { connect: scene.settings.clone(), min: 2 };
-    scene.backend.set_upkeep(upkeep);
-    let upkeep = scene.backend.upkeep().unwrap();
-    let (every, wait) = upkeep.connect.pings.interval.expect("idle ones are pinged");
+    let maintenance = MaintenanceSettings { connect: scene.settings.clone(), min: 2 };
+    scene.backend.set_maintenance(maintenance);
+    let maintenance = scene.backend.maintenance().unwrap();
+    let (every, wait) = maintenance.connect.pings.interval.expect("idle ones are pinged");
     let start = Instant::now();
-    let pass = |at| scene.backend.maintain(&upkeep, scene.backend.sweep(&upkeep, at), at);
+    let pass = |at| scene.backend.maintain(&maintenance, scene.backend.sweep(&maintenance, at), at);
     assert_eq!(pass(start).opened, 1);
     assert_eq!(pass(start + every).awaited, 1);
     assert_eq!(pass(start + every + wait).unanswered, 1);

@@ -14,7 +14,7 @@ use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, BackendKey, Housekeeper, Next, Pass, Reverse, Upkeep};
+use crate::backend::{Backend, BackendKey, Housekeeper, MaintenanceSettings, Next, Pass, Reverse};
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::reverse_sockets;
@@ -33,7 +33,7 @@ struct WatchedWorker {
     server: *const sys::server_rec,
     ours: WorkerSettings,
     /// What it said when it was last read.
-    said: Option<(BackendKey, Upkeep)>,
+    said: Option<(BackendKey, MaintenanceSettings)>,
 }
 
 impl WatchedWorker {
@@ -44,14 +44,14 @@ impl WatchedWorker {
         let configured =
             unsafe { EffectiveSettings::new(self.worker, self.conf, self.server, &self.ours) };
         let (host, port) = (self.worker.host(), self.worker.port());
-        let upkeep = configured.upkeep();
-        let is_as_said = |(key, said): &(BackendKey, Upkeep)| {
-            *said == upkeep && configured.leads_to(key, &host, port, None)
+        let maintenance = configured.maintenance();
+        let is_as_said = |(key, said): &(BackendKey, MaintenanceSettings)| {
+            *said == maintenance && configured.leads_to(key, &host, port, None)
         };
         if self.said.as_ref().is_some_and(is_as_said) {
             return false;
         }
-        self.said = Some((configured.key(&host, port, None), upkeep));
+        self.said = Some((configured.key(&host, port, None), maintenance));
         true
     }
 
@@ -65,7 +65,7 @@ impl WatchedWorker {
 pub(crate) struct WatchList {
     workers: Vec<WatchedWorker>,
     /// What they come to.
-    upkeeps: HashMap<BackendKey, Upkeep>,
+    maintenance_of: HashMap<BackendKey, MaintenanceSettings>,
 }
 
 // SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
@@ -104,7 +104,7 @@ impl WatchList {
             watched.read();
             seen.insert((watched.worker.id(), watched.key().cloned()))
         });
-        self.upkeeps = self.sum_up();
+        self.maintenance_of = self.sum_up();
     }
 
     /// Which workers they are.
@@ -119,33 +119,33 @@ impl WatchList {
             has_changed |= watched.read();
         }
         if has_changed {
-            let before = std::mem::take(&mut self.upkeeps);
-            self.upkeeps = self.sum_up();
+            let before = std::mem::take(&mut self.maintenance_of);
+            self.maintenance_of = self.sum_up();
             // A worker whose settings were changed at run time may have become another backend.
-            for key in before.keys().filter(|key| !self.upkeeps.contains_key(key)) {
+            for key in before.keys().filter(|key| !self.maintenance_of.contains_key(key)) {
                 let Some(backend) = child.known_backend(key) else { continue };
-                let Some(upkeep) = backend.upkeep() else { continue };
-                backend.set_upkeep(Upkeep { min: 0, ..(*upkeep).clone() });
+                let Some(maintenance) = backend.maintenance() else { continue };
+                backend.set_maintenance(MaintenanceSettings { min: 0, ..(*maintenance).clone() });
             }
         }
-        for (key, _) in self.upkeeps.iter().filter(|(_, upkeep)| upkeep.min > 0) {
+        for (key, _) in self.maintenance_of.iter().filter(|(_, maintenance)| maintenance.min > 0) {
             child.backend(key);
         }
         for backend in child.backends() {
-            if let Some(upkeep) = self.upkeeps.get(backend.key()) {
-                backend.set_upkeep(upkeep.clone());
+            if let Some(maintenance) = self.maintenance_of.get(backend.key()) {
+                backend.set_maintenance(maintenance.clone());
             }
         }
     }
 
     /// How each backend is to be kept by all workers that name it.
-    fn sum_up(&self) -> HashMap<BackendKey, Upkeep> {
-        let mut upkeeps = HashMap::<BackendKey, Upkeep>::new();
-        for (key, upkeep) in self.workers.iter().filter_map(|watched| watched.said.as_ref()) {
-            let both = upkeeps.get(key).map(|other| upkeep.clone().with(other));
-            upkeeps.insert(key.clone(), both.unwrap_or_else(|| upkeep.clone()));
+    fn sum_up(&self) -> HashMap<BackendKey, MaintenanceSettings> {
+        let mut maintenance_of = HashMap::<BackendKey, MaintenanceSettings>::new();
+        for (key, maintenance) in self.workers.iter().filter_map(|watched| watched.said.as_ref()) {
+            let both = maintenance_of.get(key).map(|other| maintenance.clone().with(other));
+            maintenance_of.insert(key.clone(), both.unwrap_or_else(|| maintenance.clone()));
         }
-        upkeeps
+        maintenance_of
     }
 }
 
@@ -237,14 +237,14 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
         .backends()
         .into_iter()
         .filter_map(|backend| {
-            let upkeep = backend.upkeep()?;
-            let sweep = backend.sweep(&upkeep, now);
-            Some((backend, upkeep, sweep))
+            let maintenance = backend.maintenance()?;
+            let sweep = backend.sweep(&maintenance, now);
+            Some((backend, maintenance, sweep))
         })
         .collect();
-    for (backend, upkeep, sweep) in swept {
+    for (backend, maintenance, sweep) in swept {
         // Read for each: the one before may have taken its time.
-        let pass = backend.maintain(&upkeep, sweep, Instant::now());
+        let pass = backend.maintain(&maintenance, sweep, Instant::now());
         if pass.awaited > 0 {
             next = Next::Soon;
         }

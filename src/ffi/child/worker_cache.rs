@@ -23,7 +23,7 @@ pub(crate) struct CachedWorker {
     /// Where its requests are counted; `None`: there is no room.
     pub(crate) stats: Option<MemberStats>,
     /// Its requests tell the backend how it is to be kept; else the housekeeper does.
-    pub(crate) updates_upkeep: bool,
+    pub(crate) updates_maintenance: bool,
 }
 
 /// The workers that have had a request, by their addresses and their servers'.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::backend::{BackendKey, Bounds, ConnectSettings, Upkeep};
+use crate::backend::{BackendKey, Bounds, ConnectSettings, MaintenanceSettings};
 use crate::balance::Activation;
 use crate::config::WorkerSettings;
 use crate::ffi::apr::address;
@@ -91,7 +91,7 @@ impl<'a> EffectiveSettings<'a> {
         }
     }
 
-    pub(crate) fn upkeep(self) -> Upkeep {
+    pub(crate) fn maintenance(self) -> MaintenanceSettings {
         let worker = self.worker;
         // Where connections are not used again, and where none shall be used at all, none is kept
         // warm.
@@ -103,7 +103,7 @@ impl<'a> EffectiveSettings<'a> {
             Some(_) => worker.min(),
             None => self.ours.min.min(1),
         };
-        Upkeep { connect: self.connect(), min: if warm { min } else { 0 } }
+        MaintenanceSettings { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
     /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.

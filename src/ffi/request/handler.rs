@@ -234,18 +234,23 @@ impl<'r> Call<'r> {
                 // A host that the client's URL can choose: nothing of it is kept.
                 let name = String::from_utf8_lossy(&worker.name()).into_owned();
                 let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
-                return Arc::new(CachedWorker { backend, member, stats, updates_upkeep: false });
+                return Arc::new(CachedWorker {
+                    backend,
+                    member,
+                    stats,
+                    updates_maintenance: false,
+                });
             }
             let backend = self.child.backend(&key);
-            let updates_upkeep = remote_proxy.is_some() || !self.child.watches(worker.id());
+            let updates_maintenance = remote_proxy.is_some() || !self.child.watches(worker.id());
             self.child.known.set(
                 worker,
                 self.conf,
-                CachedWorker { backend, member, stats, updates_upkeep },
+                CachedWorker { backend, member, stats, updates_maintenance },
             )
         });
-        if known.updates_upkeep {
-            known.backend.set_upkeep(configured.upkeep());
+        if known.updates_maintenance {
+            known.backend.set_maintenance(configured.maintenance());
         }
         known
     }

@@ -9,14 +9,14 @@ use crate::pool::{BorrowedConnection, CloseReason, Keep, Liveness, Pooled, Sweep
 
 /// How a backend is kept, by the worker's settings at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upkeep {
+pub struct MaintenanceSettings {
     /// The pool's limits, `addressttl`, when to ping, and how warm connections are opened.
     pub connect: ConnectSettings,
     /// `min`: so many connections are open at least, in use, idle or being pinged.
     pub min: usize,
 }
 
-impl Upkeep {
+impl MaintenanceSettings {
     /// As it is where the container opens the connections: idle ones are pinged, whether or not the
     /// worker says so. A container that has vanished without a word is not noticed otherwise.
     pub(super) fn reversed(mut self) -> Self {
@@ -28,7 +28,7 @@ impl Upkeep {
         self
     }
 
-    /// The upkeep for two workers that share the backend: what either asks for.
+    /// The maintenance for two workers that share the backend: what either asks for.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.min = self.min.max(other.min);
@@ -60,7 +60,7 @@ pub struct Pass {
 
 /// What one pass leaves to the next.
 #[derive(Debug, Default)]
-pub(super) struct Chores {
+pub(super) struct MaintenanceState {
     awaited: Vec<Awaited>,
     /// After a failure to open a connection: how long it is left alone, from when.
     pause: Option<(Instant, Duration)>,
@@ -86,24 +86,24 @@ impl Backend {
     /// wait. They may open connections instead of those being pinged, which are closed if there is no
     /// room for them below `max` once they have answered. So half of `max`, rounded up, may be open
     /// above it, until the pings' time is over.
-    pub fn maintain(&self, upkeep: &Upkeep, sweep: Sweep, now: Instant) -> Pass {
+    pub fn maintain(&self, maintenance: &MaintenanceSettings, sweep: Sweep, now: Instant) -> Pass {
         // Taken out: after a panic they are dropped, which closes the connections.
-        let mut chores = std::mem::take(&mut *self.chores.lock());
+        let mut state = std::mem::take(&mut *self.state.lock());
         let mut pass = Pass { sweep, ..Pass::default() };
-        self.collect_answers(&mut chores, Duration::ZERO, now, &mut pass);
-        self.leave_old_addresses(upkeep, now, &mut pass);
-        self.ping_idle(&mut chores, upkeep, now, &mut pass);
-        self.warm(&mut chores, upkeep, now, &mut pass);
-        pass.awaited = chores.awaited.len();
-        *self.chores.lock() = chores;
+        self.collect_answers(&mut state, Duration::ZERO, now, &mut pass);
+        self.leave_old_addresses(maintenance, now, &mut pass);
+        self.ping_idle(&mut state, maintenance, now, &mut pass);
+        self.warm(&mut state, maintenance, now, &mut pass);
+        pass.awaited = state.awaited.len();
+        *self.state.lock() = state;
         pass
     }
 
     /// Closes what is no longer good, and nothing else: never blocks.
     ///
     /// What it finds closed tells how long this backend leaves idle connections open.
-    pub fn sweep(&self, upkeep: &Upkeep, now: Instant) -> Sweep {
-        self.pool.sweep_with(now, &upkeep.connect.limits, |connection, idle| {
+    pub fn sweep(&self, maintenance: &MaintenanceSettings, now: Instant) -> Sweep {
+        self.pool.sweep_with(now, &maintenance.connect.limits, |connection, idle| {
             let found = connection.check();
             if found == Liveness::Closed {
                 self.idle_timeout.record_close(idle, now);
@@ -126,11 +126,16 @@ impl Backend {
         }
     }
 
-    fn leave_old_addresses(&self, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
+    fn leave_old_addresses(
+        &self,
+        maintenance: &MaintenanceSettings,
+        now: Instant,
+        pass: &mut Pass,
+    ) {
         if self.key.socket_path.is_some() || self.is_reversed() {
             return;
         }
-        if let Some(ttl) = upkeep.connect.address_ttl {
+        if let Some(ttl) = maintenance.connect.address_ttl {
             self.addresses.refresh(&self.key.host, self.key.port, ttl, now);
         }
         // Nobody has asked: any address may be one.
@@ -140,10 +145,16 @@ impl Backend {
         });
     }
 
-    fn ping_idle(&self, chores: &mut Chores, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
-        let Some((every, wait)) = upkeep.connect.pings.interval else { return };
+    fn ping_idle(
+        &self,
+        state: &mut MaintenanceState,
+        maintenance: &MaintenanceSettings,
+        now: Instant,
+        pass: &mut Pass,
+    ) {
+        let Some((every, wait)) = maintenance.connect.pings.interval else { return };
         // Half of the idle ones at a time; the next half as soon as these have answered.
-        while chores.awaited.is_empty() {
+        while state.awaited.is_empty() {
             let due = self.pool.borrow_idle(|connection, since| {
                 let last = connection.last_ping().map_or(since, |pinged| pinged.max(since));
                 now.saturating_duration_since(last) >= every
@@ -154,7 +165,7 @@ impl Backend {
             for loan in due {
                 self.count_ping_sent();
                 match loan.start_ping() {
-                    Ok(ping) => chores.awaited.push(Awaited { loan, ping, sent: now, wait }),
+                    Ok(ping) => state.awaited.push(Awaited { loan, ping, sent: now, wait }),
                     Err(_) => {
                         self.count_ping_failed();
                         pass.unanswered += 1;
@@ -162,21 +173,27 @@ impl Backend {
                     }
                 }
             }
-            self.collect_answers(chores, MOMENT.min(wait), now, pass);
+            self.collect_answers(state, MOMENT.min(wait), now, pass);
         }
     }
 
     /// Gives those back that have answered, waiting `wait` at most for all of them together; closes
     /// those whose time is over, with all that have been idle longer and not answered since.
-    fn collect_answers(&self, chores: &mut Chores, wait: Duration, now: Instant, pass: &mut Pass) {
+    fn collect_answers(
+        &self,
+        state: &mut MaintenanceState,
+        wait: Duration,
+        now: Instant,
+        pass: &mut Pass,
+    ) {
         let deadline = Deadline::after(Instant::now(), wait);
         let mut silent = Vec::new();
-        for mut awaited in std::mem::take(&mut chores.awaited) {
+        for mut awaited in std::mem::take(&mut state.awaited) {
             let left = deadline.remaining(Instant::now());
             match awaited.loan.ping_answered(&mut awaited.ping, left, now) {
                 Ok(true) => awaited.loan.give_back(),
                 Ok(false) if now.saturating_duration_since(awaited.sent) < awaited.wait => {
-                    chores.awaited.push(awaited);
+                    state.awaited.push(awaited);
                 }
                 Ok(false) => {
                     silent.push((awaited.loan.order(), awaited.sent));
@@ -199,23 +216,29 @@ impl Backend {
     }
 
     /// Opens connections while there are fewer than `min`.
-    fn warm(&self, chores: &mut Chores, upkeep: &Upkeep, now: Instant, pass: &mut Pass) {
+    fn warm(
+        &self,
+        state: &mut MaintenanceState,
+        maintenance: &MaintenanceSettings,
+        now: Instant,
+        pass: &mut Pass,
+    ) {
         let rests =
             |(from, pause): (Instant, Duration)| now.saturating_duration_since(from) < pause;
-        if upkeep.min == 0 || chores.pause.is_some_and(rests) {
+        if maintenance.min == 0 || state.pause.is_some_and(rests) {
             return;
         }
-        while let Some(vacancy) = self.pool.vacancy_below(upkeep.min) {
-            match self.open_soon(&upkeep.connect) {
+        while let Some(vacancy) = self.pool.vacancy_below(maintenance.min) {
+            match self.open_soon(&maintenance.connect) {
                 Ok(None) => return,
                 Ok(Some(connection)) => {
-                    chores.pause = None;
+                    state.pause = None;
                     pass.opened += 1;
                     vacancy.stock(connection, now);
                 }
                 Err(failure) => {
-                    let pause = chores.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
-                    chores.pause = Some((now, pause.min(LONGEST_PAUSE)));
+                    let pause = state.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
+                    state.pause = Some((now, pause.min(LONGEST_PAUSE)));
                     pass.failure = Some(failure);
                     return;
                 }
@@ -266,5 +289,5 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 16;
 
 #[cfg(test)]
-#[path = "upkeep_tests.rs"]
+#[path = "maintenance_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{Backend, BackendKey, Bounds, ConnectSettings, Connection};
-use super::{Pass, Upkeep};
+use super::{MaintenanceSettings, Pass};
 use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, Stream};
 use crate::pool::{CloseReason, Keep, Limits};
@@ -18,7 +18,7 @@ const CPING: [u8; 5] = [0x12, 0x34, 0, 1, 10];
 struct Scene {
     listener: TcpListener,
     backend: Backend,
-    upkeep: Upkeep,
+    maintenance: MaintenanceSettings,
     start: Instant,
 }
 
@@ -40,18 +40,18 @@ impl Scene {
             pings: Pings::default(),
             limits: Limits::default(),
         };
-        let upkeep = Upkeep { connect, min: 0 };
-        Self { listener, backend: Backend::new(key), upkeep, start: Instant::now() }
+        let maintenance = MaintenanceSettings { connect, min: 0 };
+        Self { listener, backend: Backend::new(key), maintenance, start: Instant::now() }
     }
 
     fn min(mut self, min: usize) -> Self {
-        self.upkeep.min = min;
+        self.maintenance.min = min;
         self
     }
 
     fn ping(mut self, every: u64, wait: u64) -> Self {
         let seconds = Duration::from_secs;
-        self.upkeep.connect.pings.interval = Some((seconds(every), seconds(wait)));
+        self.maintenance.connect.pings.interval = Some((seconds(every), seconds(wait)));
         self
     }
 
@@ -60,8 +60,8 @@ impl Scene {
     }
 
     fn pass(&self, seconds: u64) -> Pass {
-        let sweep = self.backend.sweep(&self.upkeep, self.at(seconds));
-        self.backend.maintain(&self.upkeep, sweep, self.at(seconds))
+        let sweep = self.backend.sweep(&self.maintenance, self.at(seconds));
+        self.backend.maintain(&self.maintenance, sweep, self.at(seconds))
     }
 
     /// Connections idle since these times, as the peer has them.
@@ -100,7 +100,7 @@ fn has_nothing_to_read(mut peer: &TcpStream) -> bool {
 #[test]
 fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_in_one_pass() {
     let mut scene = Scene::new();
-    scene.upkeep.connect.limits.ttl = Some(Duration::from_secs(10));
+    scene.maintenance.connect.limits.ttl = Some(Duration::from_secs(10));
     let [_expired, gone, mut chatty, _good] = scene.idle([0, 5, 5, 5]);
     drop(gone);
     chatty.write_all(b"x").unwrap();
@@ -149,7 +149,7 @@ fn an_answer_that_comes_at_once_is_waited_for() {
         second += 1;
         assert!(second < 1000, "no answer in a thousand moments");
     }
-    scene.upkeep.connect.pings = Pings::default();
+    scene.maintenance.connect.pings = Pings::default();
     assert_eq!(scene.pass(5).sweep.kept, 3);
     let _peers = answering.map(|thread| thread.join().unwrap());
 }
@@ -216,7 +216,7 @@ fn min_connections_are_opened_without_a_request() {
 #[test]
 fn connections_in_use_count_for_min() {
     let scene = Scene::new().min(2);
-    let lease = scene.backend.acquire(&scene.upkeep.connect).unwrap();
+    let lease = scene.backend.acquire(&scene.maintenance.connect).unwrap();
     assert_eq!(scene.pass(0).opened, 1);
     drop(lease);
     assert_eq!(scene.pass(1).opened, 1);
@@ -225,7 +225,7 @@ fn connections_in_use_count_for_min() {
 #[test]
 fn min_is_not_exceeded_when_ttl_takes_what_a_burst_has_left() {
     let mut scene = Scene::new().min(2);
-    scene.upkeep.connect.limits.ttl = Some(Duration::from_secs(10));
+    scene.maintenance.connect.limits.ttl = Some(Duration::from_secs(10));
     let _peers = scene.idle([0, 0, 0, 0, 0]);
 
     let pass = scene.pass(10);
@@ -251,7 +251,7 @@ fn a_dead_backend_is_tried_less_and_less_often_up_to_once_a_minute() {
 #[test]
 fn a_warm_connection_is_pinged_where_new_ones_are() {
     let mut scene = Scene::new().min(1);
-    scene.upkeep.connect.pings.connect = Some(Duration::from_millis(20));
+    scene.maintenance.connect.pings.connect = Some(Duration::from_millis(20));
 
     let pass = scene.pass(0);
 
@@ -264,9 +264,9 @@ fn a_warm_connection_is_pinged_where_new_ones_are() {
 fn a_backend_that_has_moved_keeps_no_connection_to_its_old_address() {
     let mut scene = Scene::new();
     let _peers = scene.idle([0, 0]);
-    let leased = scene.backend.acquire(&scene.upkeep.connect).unwrap();
+    let leased = scene.backend.acquire(&scene.maintenance.connect).unwrap();
     assert_eq!(scene.backend.keep(&leased), Keep::Pool);
-    scene.upkeep.connect.address_ttl = Some(Duration::from_secs(5));
+    scene.maintenance.connect.address_ttl = Some(Duration::from_secs(5));
     let mut moved = scene.backend.key.clone();
     moved.host = "127.0.0.2".into();
 
@@ -281,9 +281,9 @@ fn a_backend_that_has_moved_keeps_no_connection_to_its_old_address() {
 
 #[test]
 fn what_either_of_two_workers_asks_for_is_done() {
-    let one = Scene::new().min(1).ping(9, 3).upkeep;
-    let two = Scene::new().min(4).ping(5, 3).upkeep;
-    let none = Scene::new().upkeep;
+    let one = Scene::new().min(1).ping(9, 3).maintenance;
+    let two = Scene::new().min(4).ping(5, 3).maintenance;
+    let none = Scene::new().maintenance;
 
     let both = one.with(&none).with(&two);
 
