@@ -1,4 +1,4 @@
-//! What the housekeeper does for one backend in one pass.
+//! What the housekeeper does for one backend in one round.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ impl MaintenanceSettings {
 /// What a pass over one backend did.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Pass {
+pub struct MaintenanceReport {
     /// What was found when the idle connections were looked at.
     pub sweep: Sweep,
     /// Closed: they led to an address that is no longer the backend's.
@@ -86,17 +86,22 @@ impl Backend {
     /// wait. They may open connections instead of those being pinged, which are closed if there is no
     /// room for them below `max` once they have answered. So half of `max`, rounded up, may be open
     /// above it, until the pings' time is over.
-    pub fn maintain(&self, maintenance: &MaintenanceSettings, sweep: Sweep, now: Instant) -> Pass {
+    pub fn maintain(
+        &self,
+        maintenance: &MaintenanceSettings,
+        sweep: Sweep,
+        now: Instant,
+    ) -> MaintenanceReport {
         // Taken out: after a panic they are dropped, which closes the connections.
         let mut state = std::mem::take(&mut *self.state.lock());
-        let mut pass = Pass { sweep, ..Pass::default() };
-        self.collect_answers(&mut state, Duration::ZERO, now, &mut pass);
-        self.leave_old_addresses(maintenance, now, &mut pass);
-        self.ping_idle(&mut state, maintenance, now, &mut pass);
-        self.warm(&mut state, maintenance, now, &mut pass);
-        pass.awaited = state.awaited.len();
+        let mut report = MaintenanceReport { sweep, ..MaintenanceReport::default() };
+        self.collect_answers(&mut state, Duration::ZERO, now, &mut report);
+        self.leave_old_addresses(maintenance, now, &mut report);
+        self.ping_idle(&mut state, maintenance, now, &mut report);
+        self.warm(&mut state, maintenance, now, &mut report);
+        report.awaited = state.awaited.len();
         *self.state.lock() = state;
-        pass
+        report
     }
 
     /// Closes what is no longer good, and nothing else: never blocks.
@@ -130,7 +135,7 @@ impl Backend {
         &self,
         maintenance: &MaintenanceSettings,
         now: Instant,
-        pass: &mut Pass,
+        report: &mut MaintenanceReport,
     ) {
         if self.key.socket_path.is_some() || self.is_reversed() {
             return;
@@ -140,7 +145,7 @@ impl Backend {
         }
         // Nobody has asked: any address may be one.
         let Some(known) = self.addresses.known() else { return };
-        pass.moved = self.pool.close_idle(CloseReason::Moved, |connection, _| {
+        report.moved = self.pool.close_idle(CloseReason::Moved, |connection, _| {
             matches!(connection.peer(), Address::Inet(address) if !known.contains(address))
         });
     }
@@ -150,7 +155,7 @@ impl Backend {
         state: &mut MaintenanceState,
         maintenance: &MaintenanceSettings,
         now: Instant,
-        pass: &mut Pass,
+        report: &mut MaintenanceReport,
     ) {
         let Some((every, wait)) = maintenance.connect.pings.interval else { return };
         // Half of the idle ones at a time; the next half as soon as these have answered.
@@ -168,12 +173,12 @@ impl Backend {
                     Ok(ping) => state.awaited.push(Awaited { loan, ping, sent: now, wait }),
                     Err(_) => {
                         self.count_ping_failed();
-                        pass.unanswered += 1;
+                        report.unanswered += 1;
                         loan.close(CloseReason::Broken);
                     }
                 }
             }
-            self.collect_answers(state, MOMENT.min(wait), now, pass);
+            self.collect_answers(state, MOMENT.min(wait), now, report);
         }
     }
 
@@ -184,7 +189,7 @@ impl Backend {
         state: &mut MaintenanceState,
         wait: Duration,
         now: Instant,
-        pass: &mut Pass,
+        report: &mut MaintenanceReport,
     ) {
         let deadline = Deadline::after(Instant::now(), wait);
         let mut silent = Vec::new();
@@ -198,18 +203,18 @@ impl Backend {
                 Ok(false) => {
                     silent.push((awaited.loan.order(), awaited.sent));
                     self.count_ping_failed();
-                    pass.unanswered += 1;
+                    report.unanswered += 1;
                     awaited.loan.close(CloseReason::Broken);
                 }
                 Err(_) => {
                     self.count_ping_failed();
-                    pass.unanswered += 1;
+                    report.unanswered += 1;
                     awaited.loan.close(CloseReason::Broken);
                 }
             }
         }
         if let Some((order, sent)) = silent.into_iter().max() {
-            pass.unanswered += self.pool.close_idle(CloseReason::Suspect, |connection, other| {
+            report.unanswered += self.pool.close_idle(CloseReason::Suspect, |connection, other| {
                 other < order && connection.last_ping().is_none_or(|pinged| pinged < sent)
             });
         }
@@ -221,7 +226,7 @@ impl Backend {
         state: &mut MaintenanceState,
         maintenance: &MaintenanceSettings,
         now: Instant,
-        pass: &mut Pass,
+        report: &mut MaintenanceReport,
     ) {
         let rests =
             |(from, pause): (Instant, Duration)| now.saturating_duration_since(from) < pause;
@@ -233,17 +238,17 @@ impl Backend {
                 Ok(None) => return,
                 Ok(Some(connection)) => {
                     state.pause = None;
-                    pass.opened += 1;
+                    report.opened += 1;
                     vacancy.stock(connection, now);
                 }
                 Err(failure) => {
                     let pause = state.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
                     state.pause = Some((now, pause.min(LONGEST_PAUSE)));
-                    pass.failure = Some(failure);
+                    report.failure = Some(failure);
                     return;
                 }
             }
-            if pass.opened == AT_ONCE {
+            if report.opened == AT_ONCE {
                 return;
             }
         }
@@ -285,7 +290,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ...up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Connections opened in one pass, so that other backends have their turn.
+/// Connections opened in one round, so that other backends have their turn.
 const AT_ONCE: usize = 16;
 
 #[cfg(test)]

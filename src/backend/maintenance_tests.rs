@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{Backend, BackendKey, Bounds, ConnectSettings, Connection};
-use super::{MaintenanceSettings, Pass};
+use super::{MaintenanceReport, MaintenanceSettings};
 use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, Stream};
 use crate::pool::{CloseReason, Keep, Limits};
@@ -59,7 +59,7 @@ impl Scene {
         self.start + Duration::from_secs(seconds)
     }
 
-    fn pass(&self, seconds: u64) -> Pass {
+    fn round(&self, seconds: u64) -> MaintenanceReport {
         let sweep = self.backend.sweep(&self.maintenance, self.at(seconds));
         self.backend.maintain(&self.maintenance, sweep, self.at(seconds))
     }
@@ -106,9 +106,9 @@ fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_
     chatty.write_all(b"x").unwrap();
 
     // Loopback delivers both before the calls above return.
-    let pass = scene.pass(10);
+    let report = scene.round(10);
 
-    let sweep = pass.sweep;
+    let sweep = report.sweep;
     assert_eq!((sweep.expired, sweep.closed_by_peer, sweep.unread, sweep.kept), (1, 1, 1, 1));
     assert_eq!(scene.backend.stats().idle, 1);
 }
@@ -117,19 +117,19 @@ fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_
 fn a_connection_idle_for_the_interval_is_pinged_and_back_in_the_pool_once_it_has_answered() {
     let scene = Scene::new().ping(5, 10);
     let [mut peer] = scene.idle([0]);
-    assert_eq!(scene.pass(4).awaited, 0);
+    assert_eq!(scene.round(4).awaited, 0);
     assert!(has_nothing_to_read(&peer));
 
-    assert_eq!(scene.pass(5).awaited, 1);
+    assert_eq!(scene.round(5).awaited, 1);
     expect_cping(&peer);
     assert_eq!(scene.backend.stats().idle, 0, "out of the pool meanwhile");
     peer.write_all(&CPONG).unwrap();
 
-    assert_eq!(scene.pass(6).awaited, 0);
+    assert_eq!(scene.round(6).awaited, 0);
     assert_eq!(scene.backend.stats().idle, 1);
-    assert_eq!(scene.pass(10).awaited, 0, "5 s after the answer, not after the question");
+    assert_eq!(scene.round(10).awaited, 0, "5 s after the answer, not after the question");
     assert!(has_nothing_to_read(&peer));
-    assert_eq!(scene.pass(11).awaited, 1);
+    assert_eq!(scene.round(11).awaited, 1);
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn an_answer_that_comes_at_once_is_waited_for() {
     });
     // However slow the machine is: passes until all three have been asked and have answered.
     let mut second = 5;
-    while scene.pass(5).awaited > 0 {
+    while scene.round(5).awaited > 0 {
         second += 1;
         assert!(second < 1000, "no answer in a thousand moments");
     }
     scene.maintenance.connect.pings = Pings::default();
-    assert_eq!(scene.pass(5).sweep.kept, 3);
+    assert_eq!(scene.round(5).sweep.kept, 3);
     let _peers = answering.map(|thread| thread.join().unwrap());
 }
 
@@ -159,30 +159,30 @@ fn one_that_does_not_answer_in_time_is_closed_with_all_that_have_been_idle_longe
     let scene = Scene::new().ping(5, 10);
     let peers = scene.idle([0, 1, 2, 4]);
     // Half of them are asked: those idle since 0 s and 1 s.
-    assert_eq!(scene.pass(6).awaited, 2);
+    assert_eq!(scene.round(6).awaited, 2);
     (&peers[0]).write_all(&CPONG).unwrap();
-    assert_eq!(scene.pass(7).awaited, 1, "the first has answered");
-    assert_eq!(scene.pass(15).unanswered, 0, "not yet");
+    assert_eq!(scene.round(7).awaited, 1, "the first has answered");
+    assert_eq!(scene.round(15).unanswered, 0, "not yet");
 
-    let pass = scene.pass(16);
+    let report = scene.round(16);
 
     assert_eq!(scene.closed(CloseReason::Broken), 1);
     assert_eq!(scene.closed(CloseReason::Suspect), 0, "the older one has answered since");
-    assert!(pass.unanswered == 1 && pass.awaited > 0, "and the others are asked: {pass:?}");
+    assert!(report.unanswered == 1 && report.awaited > 0, "and the others are asked: {report:?}");
 }
 
 #[test]
 fn one_that_answered_before_the_silent_one_was_asked_goes_with_it() {
     let scene = Scene::new().ping(5, 10);
     let [mut first, _second] = scene.idle([0, 4]);
-    assert_eq!(scene.pass(5).awaited, 1);
+    assert_eq!(scene.round(5).awaited, 1);
     first.write_all(&CPONG).unwrap();
-    assert_eq!(scene.pass(6).awaited, 0);
-    assert_eq!(scene.pass(9).awaited, 1, "the second one");
+    assert_eq!(scene.round(6).awaited, 0);
+    assert_eq!(scene.round(9).awaited, 1, "the second one");
 
-    let pass = scene.pass(19);
+    let report = scene.round(19);
 
-    assert_eq!((pass.unanswered, scene.closed(CloseReason::Suspect)), (2, 1));
+    assert_eq!((report.unanswered, scene.closed(CloseReason::Suspect)), (2, 1));
     assert_eq!(scene.backend.stats().closed.total(), 2);
 }
 
@@ -190,12 +190,12 @@ fn one_that_answered_before_the_silent_one_was_asked_goes_with_it() {
 fn another_answer_than_cpong_and_a_closed_connection_end_it() {
     let scene = Scene::new().ping(5, 10);
     let [mut liar, gone] = scene.idle([0, 0]);
-    assert_eq!(scene.pass(5).awaited, 1);
+    assert_eq!(scene.round(5).awaited, 1);
     liar.write_all(b"HTTP/1.1 400").unwrap();
-    let pass = scene.pass(6);
-    assert_eq!((pass.unanswered, pass.awaited), (1, 1), "the other one's turn");
+    let report = scene.round(6);
+    assert_eq!((report.unanswered, report.awaited), (1, 1), "the other one's turn");
     drop(gone);
-    assert_eq!(scene.pass(7).unanswered, 1);
+    assert_eq!(scene.round(7).unanswered, 1);
     assert_eq!(scene.backend.stats().closed.total(), 2);
 }
 
@@ -203,23 +203,23 @@ fn another_answer_than_cpong_and_a_closed_connection_end_it() {
 fn min_connections_are_opened_without_a_request() {
     let scene = Scene::new().min(2);
 
-    assert_eq!(scene.pass(0).opened, 2);
+    assert_eq!(scene.round(0).opened, 2);
 
     let stats = scene.backend.stats();
     assert_eq!((stats.idle, stats.in_use), (2, 0));
-    assert_eq!(scene.pass(1).opened, 0);
+    assert_eq!(scene.round(1).opened, 0);
     drop(scene.accept());
-    let pass = scene.pass(2);
-    assert_eq!((pass.sweep.closed_by_peer, pass.opened), (1, 1), "replaced in the same pass");
+    let report = scene.round(2);
+    assert_eq!((report.sweep.closed_by_peer, report.opened), (1, 1), "replaced in the same round");
 }
 
 #[test]
 fn connections_in_use_count_for_min() {
     let scene = Scene::new().min(2);
     let lease = scene.backend.acquire(&scene.maintenance.connect).unwrap();
-    assert_eq!(scene.pass(0).opened, 1);
+    assert_eq!(scene.round(0).opened, 1);
     drop(lease);
-    assert_eq!(scene.pass(1).opened, 1);
+    assert_eq!(scene.round(1).opened, 1);
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn min_is_not_exceeded_when_ttl_takes_what_a_burst_has_left() {
     scene.maintenance.connect.limits.ttl = Some(Duration::from_secs(10));
     let _peers = scene.idle([0, 0, 0, 0, 0]);
 
-    let pass = scene.pass(10);
+    let report = scene.round(10);
 
-    assert_eq!((pass.sweep.expired, pass.opened), (5, 2));
+    assert_eq!((report.sweep.expired, report.opened), (5, 2));
     assert_eq!(scene.backend.stats().idle, 2);
 }
 
@@ -241,7 +241,7 @@ fn a_dead_backend_is_tried_less_and_less_often_up_to_once_a_minute() {
     let key = BackendKey { host: "127.0.0.3".into(), ..scene.backend.key().clone() };
     scene.backend = Backend::new(key);
 
-    let tries: Vec<_> = (0..200).filter(|second| scene.pass(*second).failure.is_some()).collect();
+    let tries: Vec<_> = (0..200).filter(|second| scene.round(*second).failure.is_some()).collect();
 
     assert_eq!(tries, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
     let stats = scene.backend.stats();
@@ -253,9 +253,9 @@ fn a_warm_connection_is_pinged_where_new_ones_are() {
     let mut scene = Scene::new().min(1);
     scene.maintenance.connect.pings.connect = Some(Duration::from_millis(20));
 
-    let pass = scene.pass(0);
+    let report = scene.round(0);
 
-    assert!(pass.failure.is_some(), "nobody answered: {pass:?}");
+    assert!(report.failure.is_some(), "nobody answered: {report:?}");
     assert_eq!(scene.backend.stats().idle, 0);
     expect_cping(&scene.accept());
 }
@@ -274,7 +274,7 @@ fn a_backend_that_has_moved_keeps_no_connection_to_its_old_address() {
     scene.backend.resolve(None).unwrap();
     scene.backend.addresses.ask(&moved.host, moved.port, scene.at(0)).unwrap();
 
-    assert_eq!(scene.pass(1).moved, 1);
+    assert_eq!(scene.round(1).moved, 1);
     assert_eq!(scene.backend.keep(&leased), Keep::Close(CloseReason::Moved));
     assert_eq!(scene.closed(CloseReason::Moved), 1);
 }

@@ -30,7 +30,7 @@ pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::RetiredBuffer;
-pub use maintenance::{MaintenanceSettings, Pass};
+pub use maintenance::{MaintenanceReport, MaintenanceSettings};
 pub use packet_limit::PacketLimit;
 pub use packet_question::NotAdmitted;
 pub use reception::Found;

@@ -14,7 +14,9 @@ use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, BackendKey, Housekeeper, MaintenanceSettings, Next, Pass, Reverse};
+use crate::backend::{
+    Backend, BackendKey, Housekeeper, MaintenanceReport, MaintenanceSettings, Next, Reverse,
+};
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::reverse_sockets;
@@ -272,7 +274,7 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
     unsafe { reverse_sockets::report(*server, reverse) };
 }
 
-fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &Pass) {
+fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceReport) {
     let swept = &pass.sweep;
     let dead = swept.closed_by_peer + swept.unread + swept.broken;
     // SAFETY: the main server lives as long as the child.
