@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Backend, BackendKey, Reverse};
-use crate::pool::{CloseReason, Holds, Observe, Pool};
+use crate::pool::{CloseReason, Observe, Pool, PoolGauges};
 use crate::stats::{Gauges, PoolStats};
 
 impl Backend {
@@ -77,18 +77,18 @@ impl Observe for Counted {
         self.0.closed(reason as usize);
     }
 
-    fn holds(&self, before: Holds, now: Holds) {
-        self.0.holds(gauges(before), gauges(now));
+    fn gauges_changed(&self, before: PoolGauges, now: PoolGauges) {
+        self.0.gauges_changed(gauges(before), gauges(now));
     }
 }
 
-fn gauges(holds: Holds) -> Gauges {
+fn gauges(gauges: PoolGauges) -> Gauges {
     // More than 2^32 connections there are not.
     let word = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Gauges {
-        idle: word(holds.idle),
-        in_use: word(holds.in_use),
-        borrowed: word(holds.borrowed),
-        waiting: word(holds.waiting),
+        idle: word(gauges.idle),
+        in_use: word(gauges.in_use),
+        borrowed: word(gauges.borrowed),
+        waiting: word(gauges.waiting),
     }
 }

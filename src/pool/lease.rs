@@ -1,4 +1,4 @@
-//! What a caller holds: a place in the pool, with a connection or without.
+//! What a caller gauges: a place in the pool, with a connection or without.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

@@ -46,7 +46,7 @@ pub use self::acquire::{AcquireError, Pool};
 pub use self::borrowed::BorrowedConnection;
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
-pub use self::observe::{Holds, Observe};
+pub use self::observe::{Observe, PoolGauges};
 pub use self::pending::PendingVacancy;
 pub use self::state::ReleaseOrder;
 #[cfg(test)]

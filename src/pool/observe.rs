@@ -12,7 +12,7 @@ use super::{CloseReason, Pooled};
 
 /// What a pool has at one moment: the part of [`Stats`](super::Stats) that also falls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holds {
+pub struct PoolGauges {
     /// See [`Stats`](super::Stats).
     pub idle: usize,
     /// See [`Stats`](super::Stats).
@@ -37,7 +37,7 @@ pub trait Observe: fmt::Debug + Send + Sync {
     /// A connection was closed.
     fn closed(&self, reason: CloseReason);
     /// What the pool has is no longer `before` but `now`. At its end it has nothing.
-    fn holds(&self, before: Holds, now: Holds);
+    fn gauges_changed(&self, before: PoolGauges, now: PoolGauges);
 }
 
 /// The pool's lock. Unlocking tells the observer what has changed.
@@ -64,7 +64,7 @@ impl<C: Pooled> Guarded<C> {
 impl<C: Pooled> Drop for Guarded<C> {
     fn drop(&mut self) {
         if let Some(observer) = self.counters.observer() {
-            observer.holds(self.state.get_mut().told, Holds::default());
+            observer.gauges_changed(self.state.get_mut().told, PoolGauges::default());
         }
     }
 }
@@ -92,7 +92,7 @@ impl<C: Pooled> DerefMut for StateGuard<'_, C> {
 impl<C: Pooled> Drop for StateGuard<'_, C> {
     fn drop(&mut self) {
         let Some(observer) = self.counters.observer() else { return };
-        let now = Holds {
+        let now = PoolGauges {
             idle: self.state.idle.len(),
             in_use: self.state.in_use,
             borrowed: self.state.borrowed,
@@ -100,7 +100,7 @@ impl<C: Pooled> Drop for StateGuard<'_, C> {
         };
         let before = std::mem::replace(&mut self.state.told, now);
         if before != now {
-            observer.holds(before, now);
+            observer.gauges_changed(before, now);
         }
     }
 }

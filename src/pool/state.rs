@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::stats::Tally;
 use super::waiter::{Waiter, Wants};
-use super::{CloseReason, Holds, Limits, Pooled};
+use super::{CloseReason, Limits, PoolGauges, Pooled};
 
 /// A connection with what the pool knows of it; in a box from its first day to its last, so that
 /// going in and out of the pool moves a pointer.
@@ -94,7 +94,7 @@ pub(super) struct State<C: Pooled> {
     pub(super) shutting_down: bool,
     last: Option<IdleMark>,
     /// What the observer was last told.
-    pub(super) told: Holds,
+    pub(super) told: PoolGauges,
 }
 
 impl<C: Pooled> State<C> {
@@ -108,7 +108,7 @@ impl<C: Pooled> State<C> {
             limits: Limits::default(),
             shutting_down: false,
             last: None,
-            told: Holds::default(),
+            told: PoolGauges::default(),
         }
     }
 

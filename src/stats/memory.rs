@@ -130,7 +130,7 @@ impl PoolStats {
     }
 
     /// The pool has changed. As differences: several pools of a child may have one name.
-    pub fn holds(&self, before: Gauges, now: Gauges) {
+    pub fn gauges_changed(&self, before: Gauges, now: Gauges) {
         if let Some(at) = self.gauges {
             self.memory.gauges(at).change(before, now);
         }

@@ -65,8 +65,8 @@ fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
         pool.pinged();
         pool.ping_failed();
         pool.timed_out();
-        pool.holds(Gauges::default(), held(5, 1));
-        pool.holds(held(5, 1), held(4, 2));
+        pool.gauges_changed(Gauges::default(), held(5, 1));
+        pool.gauges_changed(held(5, 1), held(4, 2));
     }
     memory.table().child_ended(2);
 
@@ -84,10 +84,10 @@ fn a_new_child_in_the_place_of_a_dead_one_begins_with_no_gauges_and_the_old_coun
     let memory = memory(2, 1);
     let first = Counting::begin(Arc::clone(&memory) as _, 7).pool("a").unwrap();
     first.created();
-    first.holds(Gauges::default(), Gauges { waiting: 3, ..Gauges::default() });
+    first.gauges_changed(Gauges::default(), Gauges { waiting: 3, ..Gauges::default() });
     let without = Counting::begin(Arc::clone(&memory) as _, 8).pool("a").unwrap();
     without.created();
-    without.holds(Gauges::default(), Gauges { idle: 9, ..Gauges::default() });
+    without.gauges_changed(Gauges::default(), Gauges { idle: 9, ..Gauges::default() });
     memory.table().child_ended(7);
     Counting::begin(Arc::clone(&memory) as _, 9).pool("a").unwrap().created();
     let sum = memory.table().pool_figures("a");

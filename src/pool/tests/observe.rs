@@ -1,11 +1,11 @@
 //! What an observer is told adds up to what the pool says of itself.
 
-use super::super::{BorrowedConnection, Holds, Observe};
+use super::super::{BorrowedConnection, Observe, PoolGauges};
 use super::*;
 
 #[derive(Debug, Default)]
 struct Told {
-    holds: Mutex<Holds>,
+    gauges: Mutex<PoolGauges>,
     created: AtomicUsize,
     reused: AtomicUsize,
     timed_out: AtomicUsize,
@@ -32,10 +32,10 @@ impl Observe for Observer {
         self.0.closed.lock().push(reason);
     }
 
-    fn holds(&self, before: Holds, now: Holds) {
-        let mut holds = self.0.holds.lock();
-        assert_eq!(*holds, before);
-        *holds = now;
+    fn gauges_changed(&self, before: PoolGauges, now: PoolGauges) {
+        let mut gauges = self.0.gauges.lock();
+        assert_eq!(*gauges, before);
+        *gauges = now;
     }
 }
 
@@ -45,8 +45,8 @@ fn an_observer_knows_at_each_step_what_the_pool_has_and_at_its_end_that_it_has_n
     let pool = Pool::observed(Box::new(Observer(Arc::clone(&told))));
     let scene = Scene { pool, ..Scene::new().max(3).look_once() };
     let agree = |idle, in_use, borrowed| {
-        let holds = *told.holds.lock();
-        assert_eq!(holds, Holds { idle, in_use, borrowed, waiting: 0 });
+        let gauges = *told.gauges.lock();
+        assert_eq!(gauges, PoolGauges { idle, in_use, borrowed, waiting: 0 });
         let stats = scene.pool.stats();
         assert_eq!((stats.idle, stats.in_use, stats.borrowed), (idle, in_use, borrowed));
     };
@@ -65,7 +65,7 @@ fn an_observer_knows_at_each_step_what_the_pool_has_and_at_its_end_that_it_has_n
     reused(three).release(Clean, scene.at(5), Keep::Close(CloseReason::Forced));
     agree(1, 0, 0);
     drop(scene);
-    assert_eq!(*told.holds.lock(), Holds::default());
+    assert_eq!(*told.gauges.lock(), PoolGauges::default());
     let [created, reused, timed_out] =
         [&told.created, &told.reused, &told.timed_out].map(|counter| counter.load(SeqCst));
     assert_eq!((created, reused, timed_out), (3, 3, 1));
