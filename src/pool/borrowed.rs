@@ -1,5 +1,4 @@
-//! What the housekeeper does with idle connections beside looking at them: takes some out for a
-//! while, closes chosen ones, asks for room to open new ones.
+//! Connections for the housekeeper: idle ones borrowed to be tested, and room for new ones.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -7,31 +6,32 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::{Pool, ReturnKind, close_all};
-use super::lease::{Place, Vacancy};
+use super::lease::Vacancy;
+use super::places::{Handover, Place, ReturnKind};
 use super::state::{Entry, IdleConnection, IdleMark, State};
-use super::{CloseReason, Pooled, ReleaseOrder};
+use super::{CloseReason, Pool, Pooled, ReleaseOrder};
 
-/// An idle connection taken out to be tested; it keeps its age. Dropped, it is closed.
+/// An idle connection taken out to be tested; it keeps its idle time. Dropped, it is closed.
 ///
-/// It is in none of the `max` places, so that no request waits for the test: a new connection may
-/// be opened meanwhile, and as many connections as are on loan may be open above `max`. Who lends
-/// bounds that: with no more loans while earlier ones are out, and each for one ping timeout at most,
-/// it is half of `max`, rounded up, for that long.
+/// It has none of the `max` places, so that no request waits for the test: a new connection may be
+/// opened meanwhile, and as many connections as are borrowed may be open above `max`. The borrower
+/// bounds that: if it borrows no more while earlier ones are away, and each for one ping timeout at
+/// most, it is half of `max`, rounded up, for that long.
 #[must_use = "dropping it closes the connection"]
 pub struct BorrowedConnection<C: Pooled> {
-    // Fields drop in this order: a loan counts until its connection is closed.
+    // Fields drop in this order: it counts as borrowed until it is closed.
     entry: Box<Entry<C>>,
     mark: IdleMark,
     guard: BorrowGuard<C>,
 }
 
 impl<C: Pooled> BorrowedConnection<C> {
-    /// ReturnKind to where it was, no younger than before; to the first waiter, if there is one.
+    /// Gives it back: to the first waiter, else to where it was among the idle ones, no younger than
+    /// before.
     ///
-    /// Closed instead where requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
-    /// after [`Pool::close`]. To call it is to say that the connection is clean: nothing asked on it
-    /// is unanswered.
+    /// It is closed instead if requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
+    /// after [`Pool::close`]. The caller vouches that the connection is clean: nothing asked on it is
+    /// unanswered.
     pub fn give_back(self) {
         let Self { entry, mark, guard } = self;
         let pool = Arc::clone(&guard.pool);
@@ -53,7 +53,7 @@ impl<C: Pooled> BorrowedConnection<C> {
         self.entry.close(reason);
     }
 
-    /// Where in the order of releases it stands.
+    /// Returns its position in the order of releases.
     pub fn order(&self) -> ReleaseOrder {
         self.mark.order
     }
@@ -83,18 +83,18 @@ impl<C: Pooled + fmt::Debug> fmt::Debug for BorrowedConnection<C> {
 }
 
 impl<C: Pooled> Pool<C> {
-    /// Takes out those idle connections for which `wanted` says so, given since when they have been
-    /// idle; oldest first, and half of all at most, so that a request still finds one.
+    /// Borrows the idle connections for which `choose` returns true, given since when each has been
+    /// idle: oldest first, and at most half of them all, so that a request still finds one.
     ///
-    /// `wanted` is called with the pool locked and must not block. A single idle connection may be
-    /// taken: a request that comes in that moment opens another.
+    /// `choose` is called with the pool locked and must not block. A single idle connection may be
+    /// borrowed: a request that comes at that moment opens another.
     pub fn borrow_idle(
         self: &Arc<Self>,
-        mut wanted: impl FnMut(&C, Instant) -> bool,
+        mut choose: impl FnMut(&C, Instant) -> bool,
     ) -> Vec<BorrowedConnection<C>> {
         let mut state = self.state.lock();
         let half = state.idle.len().div_ceil(2);
-        let taken = state.take_where(half, |_, since, connection| wanted(connection, since));
+        let taken = state.take_where(half, |_, since, connection| choose(connection, since));
         taken
             .into_iter()
             .map(|IdleConnection { entry, mark }| {
@@ -104,26 +104,11 @@ impl<C: Pooled> Pool<C> {
             .collect()
     }
 
-    /// Closes the idle connections for which `chosen` says so; how many those were.
+    /// Gives the right to open one more connection while there are fewer than `floor`: in use, idle or
+    /// borrowed.
     ///
-    /// `chosen` is called with the pool locked and must not block; the closing is done outside.
-    pub fn close_idle(
-        &self,
-        reason: CloseReason,
-        mut chosen: impl FnMut(&C, ReleaseOrder) -> bool,
-    ) -> usize {
-        let taken = {
-            let mut state = self.state.lock();
-            state.take_where(usize::MAX, |order, _, connection| chosen(connection, order))
-        };
-        close_all(taken.into_iter().map(|idle| idle.entry).collect(), reason)
-    }
-
-    /// The right to open one more connection while there are fewer than `floor`, in use, idle or
-    /// on loan.
-    ///
-    /// `None` too at `max` (loans counted, which shall come back), while somebody waits (who comes
-    /// first), and after [`close`](Self::close).
+    /// `None` also at `max` (counting borrowed ones, which are to come back), while a request waits
+    /// (it comes first), and after [`close`](Self::close).
     pub fn vacancy_below(self: &Arc<Self>, floor: usize) -> Option<Vacancy<C>> {
         let mut state = self.state.lock();
         let max = state.limits.max.map_or(usize::MAX, NonZeroUsize::get);
@@ -133,24 +118,24 @@ impl<C: Pooled> Pool<C> {
     }
 }
 
-/// A connection on loan, counted in `borrowed` until this is dropped or ended.
+/// Counts one connection in `borrowed` until it is dropped or ended.
 ///
-/// Must not be dropped while the pool is locked. Nobody is served at its end: who waits does so for
-/// a place, and a loan has none.
+/// Must not be dropped while the pool is locked. No waiter is served at its end: waiters wait for a
+/// place, and a borrowed connection has none.
 struct BorrowGuard<C: Pooled> {
     pool: Arc<Pool<C>>,
     counted: bool,
 }
 
 impl<C: Pooled> BorrowGuard<C> {
-    /// Counts one more on loan.
-    fn begin(pool: &Arc<Pool<C>>, state: &mut State<C>) -> Self {
+    /// Counts one more borrowed connection.
+    fn begin(pool: &Arc<Pool<C>>, state: &mut State<C, Handover<C>>) -> Self {
         state.borrowed += 1;
         Self { pool: Arc::clone(pool), counted: true }
     }
 
-    /// Ends it within the critical section in which the connection gets a place.
-    fn end(mut self, state: &mut State<C>) {
+    /// Ends it in the critical section in which the connection gets a place.
+    fn end(mut self, state: &mut State<C, Handover<C>>) {
         state.borrowed -= 1;
         self.counted = false;
     }

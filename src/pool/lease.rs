@@ -1,40 +1,39 @@
-//! What a caller gauges: a place in the pool, with a connection or without.
+//! Places in the hands of a caller: a lease has a connection in it, a vacancy has none.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::{Pool, ReturnKind};
-use super::state::{Entry, IdleMark, State};
-use super::waiter::Handover;
-use super::{CloseReason, Pooled, ReleaseOrder};
+use super::places::{Place, ReturnKind};
+use super::state::{Entry, IdleConnection, IdleMark};
+use super::{CloseReason, Pool, Pooled, ReleaseOrder};
 
-/// What [`Pool::acquire`] found.
+/// What [`Pool::acquire`] returns.
 #[derive(Debug)]
 #[must_use = "dropping it closes the connection or frees the place"]
 pub enum Acquired<C: Pooled> {
-    /// A connection that has served before, found usable a moment ago. The peer may still close
-    /// it at any time.
+    /// A connection that has served before and was usable a moment ago. The peer may still close it at
+    /// any time.
     Reused(Lease<C>),
     /// No connection, but the right to open one.
     Vacant(Vacancy<C>),
 }
 
-/// What to do with a connection that is clean.
+/// Whether a clean connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Keep it for the next request.
     Pool,
-    /// Close it all the same, for this reason: `forceclose`, a changed address.
+    /// Close it nevertheless, for this reason: `forceclose`, a changed address.
     Close(CloseReason),
 }
 
-/// A connection out of the pool, used by one request; closes it when dropped.
+/// The right of one request to a connection of the pool; dropped, it closes the connection.
 ///
-/// Early return, `?` and panic all drop it, which is right: only who has read the answer to its
-/// end holds the proof that [`release`](Self::release) asks for. Its place is free once the
-/// connection is closed, and goes to the first waiter.
+/// Early return, `?` and panic all drop it, which is right: the proof that
+/// [`release`](Self::release) takes exists only once the response has been read to its end. The place
+/// is free once the connection is closed, and goes to the first waiter.
 #[must_use = "dropping it closes the connection"]
 pub struct Lease<C: Pooled> {
     // Fields drop in this order: a place is free only once its connection is closed.
@@ -44,10 +43,10 @@ pub struct Lease<C: Pooled> {
 }
 
 impl<C: Pooled> Lease<C> {
-    /// Gives the connection back: to the first waiter, else on top of the idle ones.
+    /// Gives the connection back: to the first waiter, else to the pool as its newest idle one.
     ///
-    /// `now` is when its idle time begins. Closed instead if `keep` says so, after
-    /// [`Pool::close`], above a lowered `max`, or where the first waiter wants a fresh one.
+    /// Its idle time begins at `now`. It is closed instead if `keep` says so, after [`Pool::close`],
+    /// above a lowered `max`, or if the first waiter wants a fresh one.
     pub fn release(self, proof: C::Proof, now: Instant, keep: Keep) {
         drop(proof);
         match keep {
@@ -58,7 +57,7 @@ impl<C: Pooled> Lease<C> {
 
     /// Closes this connection but keeps its place, to open a fresh one without waiting again.
     ///
-    /// For a reused connection that turned out stale, and for a CPING without answer.
+    /// For a reused connection that turned out to be stale, or did not answer CPING.
     pub fn discard(self, reason: CloseReason) -> Vacancy<C> {
         let Lease { entry, place, .. } = self;
         entry.close(reason);
@@ -70,36 +69,37 @@ impl<C: Pooled> Lease<C> {
         self.mark.is_some()
     }
 
-    /// How many times it has been leased, this time included.
+    /// Returns how many times it has been leased, this time included.
     pub fn uses(&self) -> u64 {
         self.entry.uses
     }
 
-    /// Its number in this pool, counted from 1 in the order of opening; for log lines.
+    /// Returns its number in this pool, counted from 1 in the order of opening; for log lines.
     pub fn number(&self) -> u64 {
         self.entry.number
     }
 
-    /// Since when it had been idle before this lease; `None` for a new one.
+    /// Returns since when it had been idle before this lease; `None` for a new one.
     pub fn idle_since(&self) -> Option<Instant> {
         self.mark.map(|mark| mark.since)
     }
 
-    /// Where in the order of releases it last came back, for [`Pool::drop_idle_older_than`];
-    /// `None` for a new one.
+    /// Returns its position in the order of releases, for [`Pool::drop_idle_older_than`]; `None` for a
+    /// new one.
     pub fn last_release(&self) -> Option<ReleaseOrder> {
         self.mark.map(|mark| mark.order)
     }
 
-    /// Looks at the connection; says why it has to be closed, if it has to.
+    /// Checks the connection; returns why it has to be closed, if it has to.
     pub(super) fn check(&mut self) -> Option<CloseReason> {
         self.entry.connection.check().close_reason()
     }
 
-    pub(super) fn put_back(self, back: ReturnKind) {
+    /// Gives the connection back as clean.
+    pub(super) fn put_back(self, kind: ReturnKind) {
         let Lease { entry, place, .. } = self;
         let pool = Arc::clone(&place.pool);
-        Pool::put(place, entry, back, pool.state.lock());
+        Pool::put(place, entry, kind, pool.state.lock());
     }
 }
 
@@ -134,19 +134,19 @@ pub struct Vacancy<C: Pooled> {
 }
 
 impl<C: Pooled> Vacancy<C> {
-    /// Puts the connection just opened into the place, leased to the caller.
+    /// Puts a connection that has just been opened into the place; it is leased to the caller.
     pub fn fill(self, connection: C) -> Lease<C> {
-        let mut entry = self.place.pool.enter(connection);
+        let mut entry = self.place.pool.register(connection);
         entry.uses = 1;
         Lease { entry, mark: None, place: self.place }
     }
 
-    /// Puts the connection just opened straight into the pool, for whoever comes next.
+    /// Puts a connection that has just been opened into the pool, for the next request.
     ///
-    /// It needs no proof, as nothing was asked on it yet: the caller must not have sent anything
-    /// that is still to be answered. For connections kept warm, and those the backend opened.
+    /// It needs no proof, as nothing has been asked on it yet: the caller must not have sent anything
+    /// that is still to be answered. For connections that are kept warm, or opened by the backend.
     pub fn stock(self, connection: C, now: Instant) {
-        let entry = self.place.pool.enter(connection);
+        let entry = self.place.pool.register(connection);
         Lease { entry, mark: None, place: self.place }.put_back(ReturnKind::Used(now));
     }
 }
@@ -157,42 +157,26 @@ impl<C: Pooled> fmt::Debug for Vacancy<C> {
     }
 }
 
-/// One of the `max` places of a pool, counted in `in_use` until dropped or given up.
-///
-/// Must not be dropped while the pool is locked: its end may serve a waiter.
-pub(super) struct Place<C: Pooled> {
-    pub(super) pool: Arc<Pool<C>>,
-    counted: bool,
-}
-
-impl<C: Pooled> Place<C> {
-    /// Counts one more place in use.
-    pub(super) fn take(pool: &Arc<Pool<C>>, state: &mut State<C>) -> Self {
-        state.in_use += 1;
-        Self { pool: Arc::clone(pool), counted: true }
-    }
-
-    /// Ends the place without serving a waiter, for a connection that goes idle in the same
-    /// critical section.
-    pub(super) fn give_up(mut self, state: &mut State<C>) {
-        state.in_use -= 1;
-        self.counted = false;
-    }
-}
-
-impl<C: Pooled> Drop for Place<C> {
-    fn drop(&mut self) {
-        if !self.counted {
-            return;
+impl<C: Pooled> Pool<C> {
+    /// Leases the candidate if it is good, else the next idle connection that is, in this place.
+    /// Returns the place alone when none is left.
+    pub(super) fn first_usable(
+        self: &Arc<Self>,
+        mut candidate: Option<IdleConnection<C>>,
+        mut place: Place<C>,
+    ) -> Acquired<C> {
+        while let Some(IdleConnection { entry, mark }) = candidate {
+            let mut lease = Lease { entry, mark: Some(mark), place };
+            let Some(reason) = lease.check() else {
+                lease.entry.uses += 1;
+                self.counters.count_reused();
+                return Acquired::Reused(lease);
+            };
+            let vacancy = lease.discard(reason);
+            // The place is ours, so an idle connection moves into it whoever may be waiting.
+            candidate = self.state.lock().pop_newest();
+            place = vacancy.place;
         }
-        let mut state = self.pool.state.lock();
-        let next = if state.is_over() { None } else { state.waiters.pop_front() };
-        state.in_use -= 1;
-        if let Some(waiter) = next {
-            let place = Place::take(&self.pool, &mut state);
-            waiter.serve(Handover { idle: None, place });
-            drop(state);
-            waiter.wake();
-        }
+        Acquired::Vacant(Vacancy { place })
     }
 }

@@ -1,19 +1,18 @@
-//! Looking for a connection in two places at once: among those that come back, and elsewhere.
+//! Waiting in two places at once: for a connection that is released, and for one from elsewhere.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::Pooled;
-use super::acquire::Pool;
-use super::lease::{Acquired, Lease, Place, Vacancy};
-use super::state::IdleConnection;
-use super::waiter::{Handover, Waiter, Wants};
+use super::lease::{Acquired, Lease, Vacancy};
+use super::places::{Handover, Place};
+use super::waiter::{Waiter, Wants};
+use super::{Pool, Pooled};
 
-/// A vacancy whose holder cannot open a connection at will, and takes one that is released
-/// meanwhile: where the backend opens the connections.
+/// A vacancy whose holder cannot open a connection at will, because the backend opens them; it takes
+/// one that is released meanwhile.
 ///
-/// Those who seek come before those who wait for a place, since they had theirs first. Dropped, it
-/// gives up the place, and closes what it was given.
+/// Pending vacancies are served before waiters: they already own a place. Dropped, it gives up the
+/// place, and closes what it was handed.
 #[must_use = "dropping it gives the place up"]
 pub struct PendingVacancy<C: Pooled> {
     // Fields drop in this order: what was handed over is closed before places are free.
@@ -21,18 +20,20 @@ pub struct PendingVacancy<C: Pooled> {
     place: Place<C>,
 }
 
-/// A stand in the line of those who seek, left when dropped; what was handed over is closed then.
+/// An entry in the queue of pending vacancies; dropped, it leaves the queue and closes what it was
+/// handed.
 struct QueueEntry<C: Pooled> {
     pool: Arc<Pool<C>>,
-    waiter: Arc<Waiter<C>>,
+    waiter: Arc<Waiter<Handover<C>>>,
 }
 
 impl<C: Pooled> Vacancy<C> {
-    /// Stands in line for a connection that is released. `ring` is called, by whichever thread
-    /// releases one for this caller, as soon as there is something to [take](PendingVacancy::take); it must
-    /// neither block nor use the pool.
-    pub fn wait_for_release(self, ring: impl Fn() + Send + Sync + 'static) -> PendingVacancy<C> {
-        let waiter = Arc::new(Waiter::with_bell(Wants::Any, Box::new(ring)));
+    /// Enters the queue for a connection that is released.
+    ///
+    /// `wake` is called as soon as there is something to [take](PendingVacancy::take), by the thread
+    /// that releases it; it must neither block nor use the pool.
+    pub fn wait_for_release(self, wake: impl Fn() + Send + Sync + 'static) -> PendingVacancy<C> {
+        let waiter = Arc::new(Waiter::woken_by(Wants::Any, Box::new(wake)));
         let queued = QueueEntry { pool: Arc::clone(&self.place.pool), waiter };
         queued.enqueue();
         PendingVacancy { queued, place: self.place }
@@ -40,10 +41,10 @@ impl<C: Pooled> Vacancy<C> {
 }
 
 impl<C: Pooled> PendingVacancy<C> {
-    /// A connection that was released to this caller and is good.
+    /// Takes a good connection that was released to this caller.
     ///
     /// # Errors
-    /// There is none; one goes on pending.
+    /// Returns self unchanged when nothing good has been handed over.
     pub fn take(mut self) -> Result<Lease<C>, Self> {
         while let Some(handover) = self.queued.waiter.take() {
             let Self { queued, place } = self;
@@ -58,7 +59,7 @@ impl<C: Pooled> PendingVacancy<C> {
         Err(self)
     }
 
-    /// Leaves the queued: with what was released in the last moment, else with the place alone.
+    /// Leaves the queue: with what was released at the last moment, else with the place alone.
     pub fn stop(self) -> Acquired<C> {
         let Self { queued, place } = self;
         match queued.leave() {
@@ -68,19 +69,20 @@ impl<C: Pooled> PendingVacancy<C> {
     }
 }
 
-/// Moves into the place that comes with the connection; `own` goes to whoever waits for one.
+/// Moves into the place that comes with the connection; gives up `own`.
 fn into_its_place<C: Pooled>(Handover { idle, place }: Handover<C>, own: Place<C>) -> Acquired<C> {
     drop(own);
     let pool = Arc::clone(&place.pool);
-    pool.settle(idle, place)
+    pool.first_usable(idle, place)
 }
 
 impl<C: Pooled> QueueEntry<C> {
-    /// Takes what is idle at once, so that nothing is idle while somebody seeks.
+    /// Enters the queue, unless a connection is idle: that is taken at once, so that none is idle while
+    /// a vacancy is pending.
     fn enqueue(&self) {
         let mut state = self.pool.state.lock();
         match state.pop_newest() {
-            // With a place of its own, as if released to us.
+            // With a place of its own, as if it had been released to us.
             Some(idle) => {
                 let place = Place::take(&self.pool, &mut state);
                 self.waiter.serve(Handover { idle: Some(idle), place });
@@ -91,10 +93,10 @@ impl<C: Pooled> QueueEntry<C> {
         }
     }
 
-    /// Out of the line; what it has been given by then.
+    /// Leaves the queue; returns what has been handed over by then.
     ///
-    /// Whoever takes a waiter out of the line fills its slot before unlocking the pool, as with
-    /// [`Pool::withdraw`].
+    /// The thread that takes a waiter out of the queue fills its slot before unlocking the pool, as
+    /// with [`Pool::withdraw`].
     fn leave(&self) -> Option<Handover<C>> {
         let mut state = self.pool.state.lock();
         state.pending.retain(|other| !Arc::ptr_eq(other, &self.waiter));
@@ -112,27 +114,5 @@ impl<C: Pooled> Drop for QueueEntry<C> {
 impl<C: Pooled> fmt::Debug for PendingVacancy<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingVacancy").finish_non_exhaustive()
-    }
-}
-
-impl<C: Pooled> Pool<C> {
-    /// The candidate if it is good, else the next idle one in its place; none left: the place.
-    pub(super) fn settle(
-        self: &Arc<Self>,
-        mut candidate: Option<IdleConnection<C>>,
-        mut place: Place<C>,
-    ) -> Acquired<C> {
-        while let Some(IdleConnection { entry, mark }) = candidate {
-            let mut lease = Lease { entry, mark: Some(mark), place };
-            let Some(reason) = lease.check() else {
-                self.count_reuse(&mut lease);
-                return Acquired::Reused(lease);
-            };
-            let vacancy = lease.discard(reason);
-            // The place is ours, so an idle connection moves into it whoever may be waiting.
-            candidate = self.state.lock().pop_newest();
-            place = vacancy.place;
-        }
-        Acquired::Vacant(Vacancy { place })
     }
 }

@@ -1,6 +1,6 @@
-//! What the pool's lock guards: the idle connections, the count of places, the queue.
+//! The state behind the pool's lock: the idle connections, the count of places, the queues.
 //!
-//! Nothing here closes, checks, waits or wakes; it moves connections out for callers who do that
+//! Nothing here closes, checks, waits or wakes: connections are moved out, for the caller to do that
 //! after unlocking.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,35 +8,36 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::stats::Tally;
+use super::stats::CloseCounter;
 use super::waiter::{Waiter, Wants};
-use super::{CloseReason, Limits, PoolGauges, Pooled};
+use super::{CloseReason, Limits, PoolGauges};
 
-/// A connection with what the pool knows of it; in a box from its first day to its last, so that
-/// going in and out of the pool moves a pointer.
+/// A connection with what the pool knows of it. It stays in one box for life, so that going into the
+/// pool and out of it moves a pointer.
 pub(super) struct Entry<C> {
     pub(super) connection: C,
     /// Counted from 1 in each pool, for log lines.
     pub(super) number: u64,
-    /// Times leased, the current one included.
+    /// How many times it was leased, the current lease included.
     pub(super) uses: u64,
-    // Last: counts the connection as closed after it is.
-    tally: Tally,
+    // Last: the connection is counted as closed after it is.
+    counter: CloseCounter,
 }
 
 impl<C> Entry<C> {
-    pub(super) fn new(connection: C, number: u64, tally: Tally) -> Box<Self> {
-        Box::new(Self { connection, number, uses: 0, tally })
+    pub(super) fn new(connection: C, number: u64, counter: CloseCounter) -> Box<Self> {
+        Box::new(Self { connection, number, uses: 0, counter })
     }
 
-    /// Closes the connection and counts why. Not with the pool locked.
+    /// Closes the connection and counts why. The pool must not be locked.
     pub(super) fn close(mut self, reason: CloseReason) {
-        self.tally.reason = reason;
+        self.counter.reason = reason;
     }
 }
 
-/// What one idle connection takes of memory at worst, beside what it owns itself: its box with the
-/// allocator's share, and its place in the map, whose nodes are five elevenths full at least.
+/// Returns the memory that one idle connection takes at worst, besides what it owns itself: its box
+/// with the allocator's overhead, and its place in the map, whose nodes are at least five elevenths
+/// full.
 #[cfg(test)]
 pub(crate) const fn bytes_when_idle<C>() -> usize {
     const ALLOCATOR: usize = 16;
@@ -44,60 +45,61 @@ pub(crate) const fn bytes_when_idle<C>() -> usize {
     size_of::<Entry<C>>() + ALLOCATOR + 3 * PLACE
 }
 
-/// Where in the order of releases a connection came back to the pool.
+/// The position of a connection in the order of releases.
 ///
-/// Of two idle connections the one with the smaller order was proved clean earlier.
+/// Of two idle connections, the one with the smaller order was proved clean earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReleaseOrder(pub(super) u64);
 
-/// When a connection was released; kept while it is away on a sweep, so that being looked at
-/// makes nothing younger.
+/// When a connection became idle. It keeps the mark while it is away to be checked, so that a check
+/// makes no connection younger.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IdleMark {
     pub(super) order: ReleaseOrder,
     pub(super) since: Instant,
 }
 
-/// A connection taken out of the idle ones, and when it had come in.
+/// A connection taken out of the idle ones, with the mark it had there.
 pub(super) struct IdleConnection<C> {
     pub(super) entry: Box<Entry<C>>,
     pub(super) mark: IdleMark,
 }
 
-/// Where a connection goes that is ready to be used again.
-pub(super) enum Destination<C: Pooled> {
-    /// Nowhere: close it.
+/// The next owner of a connection that is ready to be used again.
+pub(super) enum Destination<H> {
+    /// None: close it.
     Close(CloseReason),
-    /// To this waiter, already taken out of the queue.
-    Waiter(Arc<Waiter<C>>),
-    /// Among the idle ones; nobody is waiting.
+    /// This waiter, already taken out of its queue.
+    Waiter(Arc<Waiter<H>>),
+    /// The pool: it becomes idle, as no one is waiting.
     Idle,
 }
 
-/// The pool's inside.
+/// The pool's state; `H` is what a waiter is handed.
 ///
 /// Invariants, whenever the lock is free:
-/// * Nobody seeks or waits while a connection is idle, and nobody waits while `total() < max` of the
-///   last limits.
+/// * Both queues are empty while a connection is idle, and `waiters` is empty while `total() < max` of
+///   the last limits.
 /// * In ascending [`ReleaseOrder`] the idle connections' `since` never falls, so the expired ones
 ///   are the first ones.
-pub(super) struct State<C: Pooled> {
-    /// A map and not a deque: a sweep takes any one out and puts it back where it was.
+pub(super) struct State<C, H> {
+    /// A map and not a deque: a sweep takes out any connection and puts it back where it was.
     pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Box<Entry<C>>)>,
     pub(super) in_use: usize,
-    /// Out on a [`BorrowedConnection`](super::BorrowedConnection): open, but in no place.
+    /// [Borrowed](super::BorrowedConnection) connections: open, but without a place.
     pub(super) borrowed: usize,
-    pub(super) waiters: VecDeque<Arc<Waiter<C>>>,
-    /// Who have a place and no connection, and can use one that comes back.
-    pub(super) pending: VecDeque<Arc<Waiter<C>>>,
+    /// Waiters for a place.
+    pub(super) waiters: VecDeque<Arc<Waiter<H>>>,
+    /// Waiters that have a place and no connection, and can use one that comes back.
+    pub(super) pending: VecDeque<Arc<Waiter<H>>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
     last: Option<IdleMark>,
-    /// What the observer was last told.
-    pub(super) told: PoolGauges,
+    /// The gauges of which the observer was last notified.
+    pub(super) observed: PoolGauges,
 }
 
-impl<C: Pooled> State<C> {
+impl<C, H> State<C, H> {
     pub(super) fn new() -> Self {
         Self {
             idle: BTreeMap::new(),
@@ -108,58 +110,73 @@ impl<C: Pooled> State<C> {
             limits: Limits::default(),
             shutting_down: false,
             last: None,
-            told: PoolGauges::default(),
+            observed: PoolGauges::default(),
         }
     }
 
-    /// The places that are taken; a loan is in none.
+    /// Returns the gauges at this moment.
+    pub(super) fn gauges(&self) -> PoolGauges {
+        PoolGauges {
+            idle: self.idle.len(),
+            in_use: self.in_use,
+            borrowed: self.borrowed,
+            waiting: self.waiters.len() + self.pending.len(),
+        }
+    }
+
+    /// Returns how many places are taken; a borrowed connection has none.
     pub(super) fn total(&self) -> usize {
         self.in_use + self.idle.len()
     }
 
+    /// Whether a place is free.
     pub(super) fn has_room(&self) -> bool {
         self.limits.max.is_none_or(|max| self.total() < max.get())
     }
 
-    /// More places than allowed: `max` was lowered.
+    /// Whether more places are taken than allowed, since `max` was lowered.
     pub(super) fn is_over(&self) -> bool {
         self.limits.max.map_or(usize::MAX, NonZeroUsize::get) < self.total()
     }
 
     /// Takes the newest idle connection out; the caller accounts for its place.
     pub(super) fn pop_newest(&mut self) -> Option<IdleConnection<C>> {
-        self.idle.pop_last().map(idle)
+        self.idle.pop_last().map(idle_connection)
     }
 
     /// Takes the oldest idle connection out; the caller accounts for its place.
     pub(super) fn pop_oldest(&mut self) -> Option<IdleConnection<C>> {
-        self.idle.pop_first().map(idle)
+        self.idle.pop_first().map(idle_connection)
     }
 
-    /// Takes the oldest idle connections out, `most` of those that came in after `done` and not after
-    /// `newest`.
+    /// Takes out the oldest idle connections that came in after `done` and not after `newest`, at most
+    /// `limit` of them.
     pub(super) fn take_between(
         &mut self,
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
-        most: usize,
+        limit: usize,
     ) -> Vec<IdleConnection<C>> {
         let first = done.map_or(ReleaseOrder(0), |done| ReleaseOrder(done.0 + 1));
         if first > newest {
             return Vec::new();
         }
         let chosen: Vec<_> =
-            self.idle.range(first..=newest).take(most).map(|(order, _)| *order).collect();
-        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(idle)).collect()
+            self.idle.range(first..=newest).take(limit).map(|(order, _)| *order).collect();
+        chosen
+            .iter()
+            .filter_map(|order| self.idle.remove_entry(order).map(idle_connection))
+            .collect()
     }
 
-    /// Takes out all that have been idle for `ttl` or longer. Costs one look when none has.
+    /// Takes out all connections that have been idle for `ttl` or longer. Costs one look-up when there
+    /// are none.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Box<Entry<C>>> {
         let Some(ttl) = self.limits.ttl else { return Vec::new() };
         self.take_oldest_while(|_, since| idle_for(since, now) >= ttl)
     }
 
-    /// Takes out, from the old end, while `take` says so.
+    /// Takes out the oldest connections, as long as `take` returns true.
     pub(super) fn take_oldest_while(
         &mut self,
         take: impl Fn(ReleaseOrder, Instant) -> bool,
@@ -174,10 +191,10 @@ impl<C: Pooled> State<C> {
         taken
     }
 
-    /// Takes out, from the old end, up to `most` for which `take` says so.
+    /// Takes out the oldest connections for which `take` returns true, at most `limit` of them.
     pub(super) fn take_where(
         &mut self,
-        most: usize,
+        limit: usize,
         mut take: impl FnMut(ReleaseOrder, Instant, &C) -> bool,
     ) -> Vec<IdleConnection<C>> {
         let chosen: Vec<_> = self
@@ -185,17 +202,21 @@ impl<C: Pooled> State<C> {
             .iter()
             .filter(|(order, (since, entry))| take(**order, *since, &entry.connection))
             .map(|(order, _)| *order)
-            .take(most)
+            .take(limit)
             .collect();
-        chosen.iter().filter_map(|order| self.idle.remove_entry(order).map(idle)).collect()
+        chosen
+            .iter()
+            .filter_map(|order| self.idle.remove_entry(order).map(idle_connection))
+            .collect()
     }
 
-    /// Decides where a usable connection goes whose place is still counted in `in_use`.
-    pub(super) fn destination(&mut self) -> Destination<C> {
+    /// Decides who gets a usable connection whose place is still counted in `in_use`; takes a waiter
+    /// out of its queue.
+    pub(super) fn take_destination(&mut self) -> Destination<H> {
         if self.shutting_down {
             return Destination::Close(CloseReason::Shutdown);
         }
-        // It leaves its own place for this one, so there is one less in the end.
+        // It leaves its own place for this one, so in the end one fewer is taken.
         if let Some(waiter) = self.pending.pop_front() {
             return Destination::Waiter(waiter);
         }
@@ -203,7 +224,7 @@ impl<C: Pooled> State<C> {
             return Destination::Close(CloseReason::Evicted);
         }
         match self.waiters.front().map(|waiter| waiter.wants) {
-            // It wants the place and not the connection; ours is the one in the way.
+            // It wants the place and not the connection, which is in the way.
             Some(Wants::Fresh) => Destination::Close(CloseReason::Evicted),
             Some(Wants::Any) => {
                 self.waiters.pop_front().map_or(Destination::Idle, Destination::Waiter)
@@ -212,7 +233,7 @@ impl<C: Pooled> State<C> {
         }
     }
 
-    /// The mark of a connection that is released now.
+    /// Makes the mark of a connection that is released now.
     ///
     /// # Race
     ///
@@ -222,10 +243,10 @@ impl<C: Pooled> State<C> {
     /// A: release(10), idle: [11, 10]
     /// ```
     ///
-    /// A's would then be taken for the newest and hide behind B's in the search for expired ones.
-    /// So a release is never dated before the one before it; A's connection lives, at most, as
-    /// much too long as A took from its clock to the lock.
-    pub(super) fn idle_mark_from(&mut self, now: Instant) -> IdleMark {
+    /// A's connection would then count as the newest, and hide behind B's in the search for expired
+    /// ones. So a release is never dated before the previous one; A's connection lives too long by
+    /// at most the time that A took from reading the clock to the lock.
+    pub(super) fn new_mark(&mut self, now: Instant) -> IdleMark {
         let mark = match self.last {
             None => IdleMark { order: ReleaseOrder(0), since: now },
             Some(last) => {
@@ -236,7 +257,7 @@ impl<C: Pooled> State<C> {
         mark
     }
 
-    /// Puts a connection among the idle ones, and takes out what is then above `smax`.
+    /// Makes a connection idle, and takes out those that are then above `smax`.
     pub(super) fn insert_idle(
         &mut self,
         IdleConnection { entry, mark }: IdleConnection<C>,
@@ -254,11 +275,13 @@ impl<C: Pooled> State<C> {
     }
 }
 
-fn idle<C>((order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>))) -> IdleConnection<C> {
+fn idle_connection<C>(
+    (order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>)),
+) -> IdleConnection<C> {
     IdleConnection { entry, mark: IdleMark { order, since } }
 }
 
-/// How long a connection has been idle; zero if `now` was read before the release.
+/// Returns how long a connection has been idle; zero if `now` was read before the release.
 pub(super) fn idle_for(since: Instant, now: Instant) -> Duration {
     now.saturating_duration_since(since)
 }

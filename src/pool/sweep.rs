@@ -1,19 +1,19 @@
-//! The housekeeper's round over the idle connections.
+//! The sweep: the part of a housekeeper's round that closes connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquire::{Pool, ReturnKind, close_all};
-use super::lease::{Lease, Place};
+use super::lease::Lease;
+use super::places::{Place, ReturnKind, close_all};
 use super::state::{IdleConnection, IdleMark, idle_for};
-use super::{CloseReason, Limits, Liveness, Pooled, ReleaseOrder};
+use super::{CloseReason, Limits, Liveness, Pool, Pooled, ReleaseOrder};
 
-/// What one round over the idle connections did.
+/// The result of one sweep over the idle connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
     /// Closed, idle for `ttl` or longer.
     pub expired: usize,
-    /// Closed, since the peer had.
+    /// Closed, since the peer had closed them.
     pub closed_by_peer: usize,
     /// Closed with unread bytes.
     pub unread: usize,
@@ -26,31 +26,32 @@ pub struct Sweep {
 impl<C: Pooled> Pool<C> {
     /// Closes the idle connections that have expired or whose [`check`](Pooled::check) says so.
     ///
-    /// Takes them out some at a time, oldest first, so that the lock is free while they are looked
-    /// at or closed. What is found usable goes back where it was, no younger than before.
+    /// Takes them out in batches, oldest first, so that the lock is free while they are checked or
+    /// closed. A usable connection goes back to where it was, no younger than before.
     ///
     /// # Race
     ///
-    /// A connection being looked at is in use. Half of the idle ones at most are, so a request that
-    /// comes in that moment takes another. Where there is none, it opens one, or at `max` waits for
-    /// one to come back; if it may not wait at all (`Wait::For(0)`), it is told that the pool is busy,
-    /// though a moment later it would not be.
+    /// A connection counts as in use while it is checked. At most half of the idle ones are checked at
+    /// a time, so a request that comes at that moment takes another. If there is none, it opens one, or
+    /// at `max` waits for one to come back; if it may not wait at all (`Wait::For(0)`), it finds the
+    /// pool busy, although a moment later it would not be.
     pub fn sweep(self: &Arc<Self>, now: Instant, limits: &Limits) -> Sweep {
         self.sweep_with(now, limits, |connection, _| connection.check())
     }
 
-    /// Like [`sweep`](Self::sweep), but of those that are not [quiet](Pooled::are_quiet) `look`,
-    /// given the connection and its idle time, decides.
+    /// Like [`sweep`](Self::sweep), but `check`, given the connection and its idle time, decides about
+    /// those that are not [quiet](Pooled::are_quiet).
     ///
-    /// `look` should not block: the connection is in use meanwhile, and may be all that `max` allows.
-    /// What takes its time, such as a CPING, is done on a [`BorrowedConnection`](super::BorrowedConnection). To say
-    /// [`Liveness::Usable`] is to say that it is clean: nothing asked on it is unanswered. Connections
-    /// released after the round began are left to the next.
+    /// `check` should not block: the connection is in use meanwhile, and may be all that `max` allows.
+    /// What takes longer, such as a CPING, is done on a
+    /// [`BorrowedConnection`](super::BorrowedConnection). By [`Liveness::Usable`] it vouches that the
+    /// connection is clean: nothing asked on it is unanswered. Connections released after the sweep
+    /// began are left to the next one.
     pub fn sweep_with(
         self: &Arc<Self>,
         now: Instant,
         limits: &Limits,
-        mut look: impl FnMut(&mut C, Duration) -> Liveness,
+        mut check: impl FnMut(&mut C, Duration) -> Liveness,
     ) -> Sweep {
         let (expired, admitted, newest) = {
             let mut state = self.state.lock();
@@ -66,13 +67,13 @@ impl<C: Pooled> Pool<C> {
         let Some(newest) = newest else { return sweep };
         let mut done = None;
         loop {
-            let borrowed = self.lend(done, newest);
-            let Some((_, last)) = borrowed.last() else { return sweep };
+            let batch = self.take_batch(done, newest);
+            let Some((_, last)) = batch.last() else { return sweep };
             done = Some(last.order);
-            let connections: Vec<&C> = borrowed.iter().map(|(lease, _)| &**lease).collect();
+            let connections: Vec<&C> = batch.iter().map(|(lease, _)| &**lease).collect();
             let quiet = C::are_quiet(&connections);
             let mut noisy = Vec::new();
-            for (at, (lease, mark)) in borrowed.into_iter().enumerate() {
+            for (at, (lease, mark)) in batch.into_iter().enumerate() {
                 if quiet.get(at) == Some(&true) {
                     sweep.kept += 1;
                     lease.put_back(ReturnKind::Checked(mark));
@@ -81,7 +82,7 @@ impl<C: Pooled> Pool<C> {
                 }
             }
             for (mut lease, mark) in noisy {
-                let found = look(&mut lease, idle_for(mark.since, now));
+                let found = check(&mut lease, idle_for(mark.since, now));
                 match found {
                     Liveness::Usable => sweep.kept += 1,
                     Liveness::Closed => sweep.closed_by_peer += 1,
@@ -96,16 +97,16 @@ impl<C: Pooled> Pool<C> {
         }
     }
 
-    /// Takes the next idle connections of a round out, each with a place: half of all at most, so
+    /// Takes out the next idle connections of a sweep, each with a place: at most half of them all, so
     /// that a request still finds one.
-    fn lend(
+    fn take_batch(
         self: &Arc<Self>,
         done: Option<ReleaseOrder>,
         newest: ReleaseOrder,
     ) -> Vec<(Lease<C>, IdleMark)> {
         let mut state = self.state.lock();
-        let most = state.idle.len().div_ceil(2).min(AT_ONCE);
-        let taken = state.take_between(done, newest, most);
+        let limit = state.idle.len().div_ceil(2).min(BATCH);
+        let taken = state.take_between(done, newest, limit);
         taken
             .into_iter()
             .map(|IdleConnection { entry, mark }| {
@@ -116,6 +117,6 @@ impl<C: Pooled> Pool<C> {
     }
 }
 
-/// Connections looked at together: enough that the system call is shared by many, few enough that
-/// they are back within some microseconds.
-const AT_ONCE: usize = 64;
+/// Connections checked together: enough of them to share the system call, few enough to be back within
+/// some microseconds.
+const BATCH: usize = 64;

@@ -1,19 +1,8 @@
-//! One thread in the queue for a place, and the slot through which it is served.
+//! One thread that waits for a place, and the slot through which it is served.
 
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-
-use super::Pooled;
-use super::lease::Place;
-use super::state::IdleConnection;
-
-/// What a waiter is given: a place, and with it a connection if one was released.
-pub(super) struct Handover<C: Pooled> {
-    // Declared, so dropped, before the place: a place is free only once its connection is closed.
-    pub(super) idle: Option<IdleConnection<C>>,
-    pub(super) place: Place<C>,
-}
 
 /// What a waiter can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,49 +13,50 @@ pub(super) enum Wants {
     Fresh,
 }
 
-/// A thread waiting in the queue.
+/// A thread waiting in a queue of the pool for a hand-over of type `H`.
 ///
-/// Lock order: the pool, then the slot. The slot is filled only by who took the waiter out of the
-/// queue, and while the pool is still locked.
-pub(super) struct Waiter<C: Pooled> {
+/// Lock order: the pool, then the slot. The slot is filled only by the thread that took the waiter out
+/// of the queue, and while the pool is still locked.
+pub(super) struct Waiter<H> {
     pub(super) wants: Wants,
-    slot: Mutex<Option<Handover<C>>>,
+    slot: Mutex<Option<H>>,
     served: Condvar,
-    waker: Option<Waker>,
+    wake: Option<WakeFn>,
 }
 
-/// Wakes a thread that does not wait here.
-pub(super) type Waker = Box<dyn Fn() + Send + Sync>;
+/// Wakes a thread that does not sleep in [`Waiter::wait`].
+pub(super) type WakeFn = Box<dyn Fn() + Send + Sync>;
 
-impl<C: Pooled> Waiter<C> {
+impl<H> Waiter<H> {
     pub(super) fn new(wants: Wants) -> Self {
-        Self { wants, slot: Mutex::new(None), served: Condvar::new(), waker: None }
+        Self { wants, slot: Mutex::new(None), served: Condvar::new(), wake: None }
     }
 
-    /// One that waits elsewhere, and is woken by a call.
-    pub(super) fn with_bell(wants: Wants, waker: Waker) -> Self {
-        Self { waker: Some(waker), ..Self::new(wants) }
+    /// Makes a waiter that sleeps elsewhere, and is woken by a call of `wake`.
+    pub(super) fn woken_by(wants: Wants, wake: WakeFn) -> Self {
+        Self { wake: Some(wake), ..Self::new(wants) }
     }
 
-    /// Puts a hand-over into the slot; call with the pool locked, then [`Waiter::wake`] without.
-    pub(super) fn serve(&self, handover: Handover<C>) {
+    /// Puts a hand-over into the slot; call it with the pool locked, then [`Waiter::wake`] without.
+    pub(super) fn serve(&self, handover: H) {
         *self.slot.lock() = Some(handover);
     }
 
     /// Wakes the thread; needs no lock.
     pub(super) fn wake(&self) {
-        match &self.waker {
-            Some(ring) => ring(),
+        match &self.wake {
+            Some(wake) => wake(),
             None => {
                 self.served.notify_one();
             }
         }
     }
 
-    /// Sleeps until served, or until `deadline` (`None`: for ever); must not hold the pool's lock.
+    /// Sleeps until served, or until `deadline` (`None`: forever); the caller must not hold the pool's
+    /// lock.
     ///
-    /// `None` does not mean that nothing will come: see [`Pool::withdraw`](super::Pool).
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Handover<C>> {
+    /// `None` does not mean that nothing will come: see `Pool::withdraw`.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<H> {
         let mut slot = self.slot.lock();
         while slot.is_none() {
             match deadline {
@@ -82,7 +72,7 @@ impl<C: Pooled> Waiter<C> {
     }
 
     /// Takes what is in the slot now.
-    pub(super) fn take(&self) -> Option<Handover<C>> {
+    pub(super) fn take(&self) -> Option<H> {
         self.slot.lock().take()
     }
 }
