@@ -1,4 +1,5 @@
-//! Checks that every file, function and link target that a document names exists.
+//! Checks that every file, function and link target that a document names exists, and that the tables of
+//! parameters are those of the code.
 //!
 //! After a file has been moved or renamed, a failure names the line of the document to update. A function
 //! is checked where a document says: `name` in `src/file.rs`.
@@ -6,6 +7,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use mod_proxy_ajp_rs::config::{BalancerKeys, ParameterDocs, WorkerSettings};
 
 /// A code span that begins like this is a path from the root of the sources.
 const FOLDERS: &[&str] =
@@ -143,7 +146,93 @@ fn every_file_function_and_link_in_a_document_exists() {
     assert!(missing.is_empty(), "\n  {}", missing.join("\n  "));
 }
 
+/// The rows of the table below the heading row `| parameter …`: the cells of each, without backticks.
+fn table_of_parameters(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cell = |cell: &str| cell.replace('`', "").trim().to_owned();
+    rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
+}
+
+/// How the rows of a document differ from those of the code: name, unit, range and default.
+fn differences(table: &[Vec<String>], parameters: &[ParameterDocs]) -> Vec<String> {
+    let names = |row: &Vec<String>| -> Vec<String> {
+        row[0].split(',').map(|name| name.trim().to_owned()).collect()
+    };
+    let mut found = Vec::new();
+    for docs in parameters {
+        let Some(row) = table.iter().find(|row| names(row).iter().any(|name| name == docs.name))
+        else {
+            found.push(format!("{} has no row", docs.name));
+            continue;
+        };
+        let unit = if docs.unit.is_empty() { String::new() } else { format!("{}, ", docs.unit) };
+        let range = format!("{unit}{}", docs.range);
+        // More may be said of a range, behind a semicolon.
+        if row[1] != range && !row[1].starts_with(&format!("{range};")) {
+            found.push(format!("{}: the range is `{range}`, not `{}`", docs.name, row[1]));
+        }
+        if row[2] != docs.default {
+            found.push(format!(
+                "{}: the default is `{}`, not `{}`",
+                docs.name, docs.default, row[2]
+            ));
+        }
+    }
+    let is_known = |name: &String| parameters.iter().any(|docs| docs.name == *name);
+    let unknown = table.iter().flat_map(names).filter(|name| !is_known(name));
+    found.extend(unknown.map(|name| format!("{name} is no parameter")));
+    found
+}
+
+fn document(name: &str) -> String {
+    let mut documents = documents().into_iter();
+    documents.find(|(path, _)| path == name).expect("it is there").1
+}
+
+#[test]
+fn the_table_of_a_worker_s_parameters_is_that_of_the_code() {
+    let table = table_of_parameters(
+        &document("docs/reference.md"),
+        "| parameter | unit, range | default |",
+    );
+    let parameters: Vec<ParameterDocs> = WorkerSettings::documented().collect();
+    let found = differences(&table, &parameters);
+    assert!(found.is_empty(), "docs/reference.md:\n  {}", found.join("\n  "));
+    for row in table {
+        let mut settings = WorkerSettings::default();
+        let (name, value) = row[3].split_once('=').expect("an example is a name and a value");
+        assert_eq!(settings.set(name, value), Ok(true), "the example {}", row[3]);
+    }
+}
+
+#[test]
+fn the_table_of_a_balancer_s_parameters_is_that_of_the_code() {
+    let table = table_of_parameters(&document("docs/balancing.md"), "| parameter of a balancer |");
+    let parameters: Vec<ParameterDocs> = BalancerKeys::documented().collect();
+    let found = differences(&table, &parameters);
+    assert!(found.is_empty(), "docs/balancing.md:\n  {}", found.join("\n  "));
+}
+
 // The checker, checked.
+
+#[test]
+fn a_parameter_whose_row_is_missing_wrong_or_too_many_is_reported() {
+    let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+    let of = |name, unit, range| ParameterDocs { name, unit, range, default: "none", example: "7" };
+    let parameters = [of("a", "seconds", "0 to 9"), of("b", "", "0 to 9"), of("c", "", "On, Off")];
+    let table = [row(["a, b", "seconds, 0 to 9; also 5s", "none"]), row(["d", "On, Off", "Off"])];
+    assert_eq!(
+        differences(&table, &parameters),
+        [
+            "b: the range is `0 to 9`, not `seconds, 0 to 9; also 5s`",
+            "c has no row",
+            "d is no parameter"
+        ]
+    );
+    let table = [row(["a", "seconds, 0 to 9", "1"])];
+    assert_eq!(differences(&table, &parameters[..1]), ["a: the default is `none`, not `1`"]);
+}
 
 #[test]
 fn a_missing_file_function_or_link_is_reported_with_its_line() {

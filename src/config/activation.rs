@@ -1,11 +1,14 @@
 //! `activation`: what a balancer member is used for, in mod_jk's words.
 
-use super::ValueError;
+use super::parameter::Kind;
 use crate::balance::Activation;
 
-/// Reads the word, in any case, or as much of its beginning as there is: mod_jk looks at the first
-/// letter. A disabled member is one that drains.
-pub(super) fn parse(value: &str) -> Result<Activation, ValueError> {
+/// A word in any case, or the beginning of one: mod_jk looks at the first letter. A disabled member is one
+/// that drains.
+pub(super) const ACTIVATION: Kind<Activation> =
+    Kind::words("active, disabled or stopped (or their first letter)", "stopped", read);
+
+fn read(value: &str) -> Option<Activation> {
     let value = value.to_ascii_lowercase();
     [
         ("active", Activation::Active),
@@ -15,7 +18,6 @@ pub(super) fn parse(value: &str) -> Result<Activation, ValueError> {
     .into_iter()
     .find(|(word, _)| !value.is_empty() && word.starts_with(&value))
     .map(|(_, activation)| activation)
-    .ok_or(ValueError("active, disabled or stopped (or their first letter)"))
 }
 
 #[cfg(test)]
@@ -30,7 +32,7 @@ mod tests {
             (["stopped", "Stopped", "s", "stop"], Activation::Stopped),
         ] {
             for value in values {
-                assert_eq!(parse(value), Ok(wanted), "{value}");
+                assert_eq!(ACTIVATION.parse(value), Ok(wanted), "{value}");
             }
         }
     }
@@ -38,7 +40,7 @@ mod tests {
     #[test]
     fn another_word_is_refused_though_it_begins_alike() {
         for value in ["", "standby", "activated", "draining", "N", "0", "a d"] {
-            assert!(parse(value).is_err(), "{value}");
+            assert!(ACTIVATION.parse(value).is_err(), "{value}");
         }
     }
 }

@@ -1,20 +1,86 @@
-//! The parameters a balancer has beside those of mod_proxy.
+//! The parameters of a balancer besides those of mod_proxy.
 
 use std::fmt;
 
-use super::switch::on_off;
-use super::{ConfigError, ValueError};
+use super::parameter::{ParameterDocs, Row, SWITCH};
+use super::{ConfigError, parameter};
 
-/// What requests go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BalancerSettings {
-    /// `sessionretry`: a request of a session is given to the session's member also while that is
-    /// in error, once.
-    pub session_retry: bool,
-    /// `sessionredirect`: the `redirect` of a member in error counts for its sessions.
-    pub session_redirect: bool,
-    /// `localonly`: requests without a session go to members with `local=On` and no others.
-    pub local_only: bool,
+/// Declares a balancer's parameters, each On or Off with its default.
+macro_rules! balancer_parameters {
+    ($($(#[$about:meta])* $field:ident = $name:literal, $default:ident;)+) => {
+        /// The settings of a balancer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct BalancerSettings {
+            $($(#[$about])* pub $field: bool,)+
+        }
+
+        /// The parameters that the lines of one server set for a balancer; `None`: not set.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct BalancerKeys {
+            $($field: Option<bool>,)+
+        }
+
+        const ROWS: &[Row<BalancerKeys>] = &[$(Row {
+            docs: ParameterDocs {
+                name: $name,
+                unit: SWITCH.unit,
+                range: SWITCH.range,
+                default: word($default),
+                example: SWITCH.example,
+            },
+            set: |keys, value| {
+                keys.$field = Some(SWITCH.parse(value)?);
+                Ok(())
+            },
+        },)+];
+
+        impl BalancerKeys {
+            /// Returns these keys, with those of `base` where these are not set.
+            #[must_use]
+            pub fn over(self, base: Self) -> Self {
+                Self { $($field: self.$field.or(base.$field),)+ }
+            }
+
+            /// Returns the settings, with the defaults where a key is not set.
+            #[must_use]
+            pub fn settings(self) -> BalancerSettings {
+                BalancerSettings { $($field: self.$field.unwrap_or($default),)+ }
+            }
+        }
+
+        impl BalancerSettings {
+            /// Returns each parameter with its value.
+            fn values(&self) -> impl Iterator<Item = (&'static str, bool)> {
+                [$(($name, self.$field),)+].into_iter()
+            }
+        }
+    };
+}
+
+balancer_parameters! {
+    /// A request of a session is given to the session's member even if that is in error, once.
+    session_retry = "sessionretry", OFF;
+
+    /// The `redirect` of a member in error counts for its sessions.
+    session_redirect = "sessionredirect", ON;
+
+    /// Requests without a session go to members with `local=On` and no others.
+    local_only = "localonly", OFF;
+}
+
+impl BalancerKeys {
+    /// Sets the parameter of ours with this name, in any case. `Ok(false)`: it is not ours.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for anything but On and Off; the keys are unchanged then.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<bool, ConfigError> {
+        parameter::set(ROWS, self, name, value)
+    }
+
+    /// Iterates over the parameters as they are documented.
+    pub fn documented() -> impl Iterator<Item = ParameterDocs> {
+        ROWS.iter().map(|row| row.docs)
+    }
 }
 
 impl Default for BalancerSettings {
@@ -24,69 +90,26 @@ impl Default for BalancerSettings {
 }
 
 impl fmt::Display for BalancerSettings {
+    /// `sessionretry=Off sessionredirect=On localonly=Off`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |on| if on { "On" } else { "Off" };
-        let (retry, redirect) = (word(self.session_retry), word(self.session_redirect));
-        let local_only = word(self.local_only);
-        write!(f, "sessionretry={retry} sessionredirect={redirect} localonly={local_only}")
+        for (at, (name, on)) in self.values().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(f, "{space}{name}={}", word(on))?;
+        }
+        Ok(())
     }
 }
 
-/// What the lines of one server say of a balancer. `None`: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BalancerKeys {
-    session_retry: Option<bool>,
-    session_redirect: Option<bool>,
-    local_only: Option<bool>,
-}
+const ON: bool = true;
+const OFF: bool = false;
 
-impl BalancerKeys {
-    /// Takes one `key=value`, in any case. `Ok(false)`: not a key of ours.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for anything but On and Off.
-    pub fn set(&mut self, key: &str, value: &str) -> Result<bool, ConfigError> {
-        let places = [
-            ("sessionretry", &mut self.session_retry),
-            ("sessionredirect", &mut self.session_redirect),
-            ("localonly", &mut self.local_only),
-        ];
-        for (parameter, place) in places {
-            if parameter.eq_ignore_ascii_case(key) {
-                *place = Some(on_off(value).map_err(|ValueError(range)| ConfigError {
-                    parameter,
-                    value: value.into(),
-                    range,
-                })?);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// These, and what `base` says where they say nothing.
-    #[must_use]
-    pub fn over(self, base: Self) -> Self {
-        Self {
-            session_retry: self.session_retry.or(base.session_retry),
-            session_redirect: self.session_redirect.or(base.session_redirect),
-            local_only: self.local_only.or(base.local_only),
-        }
-    }
-
-    /// With the defaults where nothing is said.
-    #[must_use]
-    pub fn settings(self) -> BalancerSettings {
-        BalancerSettings {
-            session_retry: self.session_retry.unwrap_or(false),
-            session_redirect: self.session_redirect.unwrap_or(true),
-            local_only: self.local_only.unwrap_or(false),
-        }
-    }
+const fn word(on: bool) -> &'static str {
+    if on { "On" } else { "Off" }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parameter::tests::check_rows;
     use super::*;
 
     fn keys(pairs: &[(&str, &str)]) -> BalancerKeys {
@@ -95,6 +118,11 @@ mod tests {
             assert_eq!(keys.set(key, value), Ok(true), "{key}={value}");
         }
         keys
+    }
+
+    #[test]
+    fn every_parameter_sets_a_value_of_its_own_and_refuses_a_wrong_one() {
+        check_rows(ROWS);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Settings as types: what the words in httpd's configuration mean, with their ranges.
+//! Settings as types: the meaning of the words in httpd's configuration, with their ranges.
 //!
-//! A value is checked where it is read, once, and a wrong one is refused with parameter, value and
-//! range, so that httpd does not start with it.
+//! A value is checked once, where it is read. A wrong one is refused with parameter, value and range,
+//! and httpd does not start.
 
 mod activation;
 mod attributes;
@@ -9,12 +9,13 @@ mod balancer;
 mod duration;
 mod error;
 mod maintain;
-mod ping;
+mod parameter;
+mod ping_mode;
+mod pings;
 mod recovery;
 mod reverse;
 mod rewrite;
 mod status_list;
-mod switch;
 mod words;
 mod worker;
 
@@ -24,7 +25,9 @@ pub use attributes::{EnvVariable, RequestAttributes};
 pub use balancer::{BalancerKeys, BalancerSettings};
 pub use error::ConfigError;
 pub use maintain::Maintain;
-pub use ping::{PingMode, Pings};
+pub use parameter::ParameterDocs;
+pub use ping_mode::PingMode;
+pub use pings::Pings;
 pub use recovery::Recovery;
 pub use reverse::ReverseListener;
 pub use rewrite::{Edited, Line};

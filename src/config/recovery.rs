@@ -1,20 +1,22 @@
-//! What may be sent again although the backend may have acted on it: mod_jk's `recovery_options`.
+//! Which requests may be sent again although the backend may have acted on them: mod_jk's
+//! `recovery_options`.
 
-use super::ValueError;
+use super::parameter::Kind;
 
-/// Restrictions and exceptions, as an administrator has chosen them.
+/// Restrictions and exceptions that an administrator has chosen.
 ///
 /// A number means what it does in mod_jk: without bit 1, every request may be sent again, up to the
-/// first byte of a response. Words allow what they name, and leave the safe rule as it is else.
+/// first byte of a response. Words allow what they name, and otherwise keep the safe rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// `notaftersend` (1): not once the request has been sent.
     pub not_after_send: bool,
     /// `always`, or a number without bit 1: every method.
     pub always: bool,
-    /// `notafterheaders` (2): not once headers have come. Always so here; accepted for its name.
+    /// `notafterheaders` (2): not once headers have been received. Always so here; accepted as it is a
+    /// word of mod_jk's.
     pub not_after_headers: bool,
-    /// `abortonclienterror` (4): a client's error resets the backend's connection, so that the
+    /// `abortonclienterror` (4): a client error resets the connection to the backend, so that the
     /// servlet notices at once.
     pub abort_on_client_error: bool,
     /// `headalways` (8): HEAD in spite of `notaftersend`.
@@ -23,11 +25,18 @@ pub struct Recovery {
     pub get_always: bool,
 }
 
+/// Words separated by commas, or mod_jk's number.
+pub(super) const RECOVERY: Kind<Recovery> = Kind::words(
+    "always, notaftersend, notafterheaders, abortonclienterror, headalways, getalways, several of them \
+     with commas, or mod_jk's number from 0 to 31",
+    "notaftersend",
+    Recovery::read,
+);
+
 impl Recovery {
-    /// Reads words separated by commas, or mod_jk's number.
-    pub(super) fn parse(value: &str) -> Result<Self, ValueError> {
+    fn read(value: &str) -> Option<Self> {
         if let Ok(number) = value.parse::<u8>() {
-            return Self::from_number(number).ok_or(RANGE);
+            return Self::from_number(number);
         }
         let mut recovery = Self::default();
         for word in value.split(',') {
@@ -38,14 +47,14 @@ impl Recovery {
                 "abortonclienterror" => recovery.abort_on_client_error = true,
                 "headalways" => recovery.head_always = true,
                 "getalways" => recovery.get_always = true,
-                _ => return Err(RANGE),
+                _ => return None,
             }
         }
-        Ok(recovery)
+        Some(recovery)
     }
 
-    /// May a request with this method be sent again after it was completely sent? `None`: only if
-    /// that is safe.
+    /// Whether a request with this method may be sent again after it was completely sent. `None`: only
+    /// if that is safe.
     #[must_use]
     pub fn after_send(&self, method: &[u8]) -> Option<bool> {
         let named =
@@ -70,18 +79,14 @@ impl Recovery {
     }
 }
 
-const RANGE: ValueError = ValueError(
-    "always, notaftersend, notafterheaders, abortonclienterror, headalways, getalways, several of them \
-     with commas, or mod_jk's number from 0 to 31",
-);
-
 #[cfg(test)]
 mod tests {
+    use super::super::ValueError;
     use super::*;
 
     #[test]
     fn a_number_means_what_it_does_in_mod_jk() {
-        let of = |number: &str, method: &[u8]| Recovery::parse(number).unwrap().after_send(method);
+        let of = |number: &str, method: &[u8]| RECOVERY.parse(number).unwrap().after_send(method);
         assert_eq!(of("0", b"POST"), Some(true));
         assert_eq!(of("2", b"POST"), Some(true));
         assert_eq!(of("3", b"GET"), Some(false));
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn words_allow_what_they_name_and_no_more() {
-        let of = |words: &str, method: &[u8]| Recovery::parse(words).unwrap().after_send(method);
+        let of = |words: &str, method: &[u8]| RECOVERY.parse(words).unwrap().after_send(method);
         assert_eq!(of("abortonclienterror", b"POST"), None);
         assert_eq!((of("getalways", b"GET"), of("getalways", b"POST")), (Some(true), None));
         assert_eq!(of("notaftersend", b"GET"), Some(false));
@@ -103,7 +108,7 @@ mod tests {
     #[test]
     fn another_number_or_word_is_refused() {
         for value in ["32", "-1", "", "sometimes", "3,headalways", "256"] {
-            assert_eq!(Recovery::parse(value), Err(RANGE), "{value}");
+            assert_eq!(RECOVERY.parse(value), Err(ValueError(RECOVERY.error)), "{value}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! `failstatus`: answers that count as the backend's failure.
+//! `failstatus`: responses that count as a failure of the backend.
 
-use super::ValueError;
+use super::parameter::Kind;
 
 /// Status codes, each hard (the member is in error) or soft (`-503`: it stays as it was).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailStatus(Vec<(u16, bool)>);
 
-/// What a listed status means.
+/// The meaning of a listed status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFailure {
     /// The member is put in error.
@@ -15,9 +15,15 @@ pub enum StatusFailure {
     Soft,
 }
 
+/// Codes separated by commas; a minus before a code makes it soft.
+pub(super) const FAIL_STATUS: Kind<FailStatus> = Kind::words(
+    "codes from 400 to 599 with commas, a minus before a soft one (500,-503)",
+    "503",
+    FailStatus::read,
+);
+
 impl FailStatus {
-    /// Reads codes separated by commas; a minus before a code makes it soft.
-    pub(super) fn parse(value: &str) -> Result<Self, ValueError> {
+    fn read(value: &str) -> Option<Self> {
         let mut codes = Vec::new();
         for word in value.split(',') {
             let word = word.trim();
@@ -28,13 +34,13 @@ impl FailStatus {
             let plain = digits.bytes().all(|b| b.is_ascii_digit());
             match digits.parse() {
                 Ok(code) if plain && (400..=599).contains(&code) => codes.push((code, hard)),
-                _ => return Err(RANGE),
+                _ => return None,
             }
         }
-        Ok(Self(codes))
+        Some(Self(codes))
     }
 
-    /// What this status means, if it is listed.
+    /// Returns what this status means, if it is listed.
     #[must_use]
     pub fn of(&self, status: u16) -> Option<StatusFailure> {
         let (_, hard) = self.0.iter().find(|(code, _)| *code == status)?;
@@ -42,16 +48,14 @@ impl FailStatus {
     }
 }
 
-const RANGE: ValueError =
-    ValueError("codes from 400 to 599 with commas, a minus before a soft one (500,-503)");
-
 #[cfg(test)]
 mod tests {
+    use super::super::ValueError;
     use super::*;
 
     #[test]
     fn a_minus_makes_a_status_soft() {
-        let list = FailStatus::parse("500, -503").unwrap();
+        let list = FAIL_STATUS.parse("500, -503").unwrap();
         assert_eq!(list.of(500), Some(StatusFailure::Hard));
         assert_eq!(list.of(503), Some(StatusFailure::Soft));
         assert_eq!(list.of(404), None);
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn anything_but_an_error_status_is_refused() {
         for value in ["", "200", "600", "5xx", "503,", "--503", "+503", "- 503"] {
-            assert_eq!(FailStatus::parse(value), Err(RANGE), "{value}");
+            assert_eq!(FAIL_STATUS.parse(value), Err(ValueError(FAIL_STATUS.error)), "{value}");
         }
     }
 }

@@ -1,195 +1,117 @@
-//! The parameters a worker has beside those of mod_proxy.
+//! The parameters of a worker besides those of mod_proxy.
 
 use std::time::Duration;
 
-use super::activation;
-use super::duration::{parse_ms, parse_s};
-use super::ping::PingMode;
-use super::recovery::Recovery;
+use super::activation::ACTIVATION;
+use super::parameter::{
+    Kind, MILLISECONDS, PAUSE, ParameterDocs, Row, SECONDS, SECONDS_OR_0, SWITCH, WORD, number,
+    parameters,
+};
+use super::ping_mode::{PING_MODE, PingMode};
+use super::recovery::{RECOVERY, Recovery};
 use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
-use super::status_list::FailStatus;
-use super::switch::on_off;
-use super::{ConfigError, ValueError};
+use super::status_list::{FAIL_STATUS, FailStatus};
+use super::{ConfigError, parameter};
 use crate::balance::Activation;
 
-/// What ProxyPass, BalancerMember, ProxySet and `<Proxy>` say of one worker in our own words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkerSettings {
-    /// `forceclose`: close the connection after each response (same as `disablereuse=On`).
-    pub force_close: bool,
+parameters! {
+    /// Our own parameters of one worker, as ProxyPass, BalancerMember, ProxySet and `<Proxy>` set them.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct WorkerSettings, ROWS;
+    beside {
+        /// `min` as it was configured: mod_proxy sets its own to 0 under prefork.
+        min: usize,
+    }
+
+    /// Closes the connection after each response (as `disablereuse=On`).
+    force_close: bool = "forceclose", SWITCH, "Off";
+
+    /// The longest time that one connect() may take; `None`: `connectiontimeout`.
+    connect_timeout: Option<Duration> = "connecttimeout", MILLISECONDS, "connectiontimeout";
+
+    /// A connection that has been idle for this long is not used again; `None`: `ttl` alone counts.
+    idle_max: Option<Duration> = "idlemax", MILLISECONDS, "ttl";
+
+    /// When CPING is sent; `None`: before every request where `ping` is set.
+    ping_mode: Option<PingMode> = "pingmode", PING_MODE, "before every request where ping is set";
+
+    /// The wait for CPONG on a new connection; `None`: `ping`.
+    ping_connect: Option<Duration> = "pingconnect", MILLISECONDS, "ping, else 10 s";
+
+    /// The wait for CPONG before a request; `None`: `ping`.
+    ping_prepost: Option<Duration> = "pingprepost", MILLISECONDS, "ping, else 10 s";
+
+    /// The interval at which idle connections are pinged.
+    ping_interval: Option<Duration> = "pinginterval", SECONDS, "none; 100 s with pingmode=interval";
+
+    /// The longest gap between two packets of a response; `None`: `timeout`.
+    reply_timeout: Option<Duration> = "replytimeout", MILLISECONDS, "timeout";
+
+    /// How many reply timeouts a balancer member may have before it is in error.
+    max_reply_timeouts: Option<u32> =
+        "maxreplytimeouts", number!(u32, 0 to 1000000), "0 where replytimeout is set, else no limit";
+
+    /// What may be sent again after it was sent; `None`: what is safe.
+    recovery: Option<Recovery> = "recovery", RECOVERY, "only what is safe";
+
+    /// How often a request is sent again to the same backend, and, if it may have been executed, to all
+    /// members of a balancer (at least once). `None`: once, and not after a failure to connect.
+    retries: Option<u32> = "retries", number!(u32, 0 to 100), "1, and a refused connection not at all";
+
+    /// The pause before a request is sent again.
+    retry_interval: Duration = "retryinterval", PAUSE, "0";
+
+    /// Responses of the backend that count as its failure.
+    fail_status: FailStatus = "failstatus", FAIL_STATUS, "none";
+
+    /// How long failures are tolerated while other requests on the member succeed.
+    escalation: Option<Duration> = "escalation", SECONDS_OR_0, "0";
+
+    /// The most requests at once over all children.
+    busy_limit: Option<u32> = "busylimit", number!(u32, 1 to 1000000), "none";
+
+    /// What a balancer member is used for; `None`: what `status` says.
+    activation: Option<Activation> = "activation", ACTIVATION, "what status says";
+
+    /// The distance of a balancer member, from `distance` or an `lbset` of 0: members that are farther
+    /// away are used when no nearer one can be. `None`: what `lbset` says.
+    distance: Option<u8> = "distance", number!(u8, 0 to 99), "lbset";
+
+    /// A balancer member that is preferred to those without.
+    local: bool = "local", SWITCH, "Off";
+
+    /// The container opens the connections.
+    reversed: bool = "reversed", SWITCH, "Off";
+
+    /// The domain of a balancer member: members of one domain share their sessions.
+    domain: Option<String> = "domain", WORD, "none";
+
     /// `acquire=0`: look for a connection once, without waiting.
-    pub look_once: bool,
-    /// `min` as it was configured: mod_proxy sets its own to 0 under prefork.
-    pub min: usize,
-    /// `connecttimeout`: the longest one connect() may take; `None`: `connectiontimeout`.
-    pub connect_timeout: Option<Duration>,
-    /// `idlemax`: a connection idle for this long is not used again; `None`: `ttl` alone counts.
-    pub idle_max: Option<Duration>,
-    /// `pingmode`: when CPING is sent; `None`: before every request where `ping` is set.
-    pub ping_mode: Option<PingMode>,
-    /// `pinginterval`: idle connections are pinged this often.
-    pub ping_interval: Option<Duration>,
-    /// `pingconnect`: the wait for CPONG on a new connection; `None`: `ping`.
-    pub ping_connect: Option<Duration>,
-    /// `pingprepost`: the wait for CPONG before a request; `None`: `ping`.
-    pub ping_prepost: Option<Duration>,
-    /// `replytimeout`: the longest gap between two packets of a response; `None`: `timeout`.
-    pub reply_timeout: Option<Duration>,
-    /// `maxreplytimeouts`: how many of them a balancer member may have before it is in error.
-    pub max_reply_timeouts: Option<u32>,
-    /// `recovery`: what may be sent again after it was sent; `None`: what is safe.
-    pub recovery: Option<Recovery>,
-    /// `retries`: how often a request is sent again to the same backend, and, where it may have been
-    /// executed, to all members of a balancer (once at least); `None`: once, and not where
-    /// connecting failed.
-    pub retries: Option<u32>,
-    /// `retryinterval`: the pause before that.
-    pub retry_interval: Duration,
-    /// `failstatus`: answers of the backend that count as its failure.
-    pub fail_status: FailStatus,
-    /// `escalation`: how long failures are tolerated while other requests on the member succeed.
-    pub escalation: Option<Duration>,
-    /// `busylimit`: requests at once over all children.
-    pub busy_limit: Option<u32>,
-    /// `activation`: what a balancer member is used for; `None`: what `status` says.
-    pub activation: Option<Activation>,
+    look_once: bool = LOOK_ONCE, SWITCH, "Off";
+
     /// `loadfactor=0`: a balancer member for requests of its own sessions alone.
-    pub sessions_only: bool,
-    /// `local`: a balancer member that is preferred to those without.
-    pub local: bool,
-    /// `distance`, or an `lbset` of 0: members that are farther away are used when no nearer one
-    /// can be. `None`: what `lbset` says.
-    pub distance: Option<u8>,
-    /// `domain`: members of one domain share their sessions.
-    pub domain: Option<String>,
-    /// `reversed`: the container opens the connections.
-    pub reversed: bool,
+    sessions_only: bool = SESSIONS_ONLY, SWITCH, "Off";
 }
 
 impl WorkerSettings {
-    /// Takes one `key=value`, in any case, as httpd compares keys. `Ok(false)`: not a key of ours.
+    /// Sets the parameter of ours with this name, in any case. `Ok(false)`: it is not ours.
     ///
     /// # Errors
-    /// [`ConfigError`] for a value out of range; the settings are as before then.
-    pub fn set(&mut self, key: &str, value: &str) -> Result<bool, ConfigError> {
-        let Some(parameter) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
-            return Ok(false);
-        };
-        self.set_known(parameter, value).map(|()| true).map_err(|error| error.of(parameter, value))
+    /// [`ConfigError`] for a value out of range; the settings are unchanged then.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<bool, ConfigError> {
+        parameter::set(ROWS, self, name, value)
     }
 
-    fn set_known(&mut self, parameter: &str, value: &str) -> Result<(), ValueError> {
-        match parameter {
-            LOOK_ONCE => self.look_once = on_off(value)?,
-            "forceclose" => self.force_close = on_off(value)?,
-            "connecttimeout" => self.connect_timeout = Some(milliseconds(value)?),
-            "idlemax" => self.idle_max = Some(milliseconds(value)?),
-            "pingmode" => self.ping_mode = Some(PingMode::parse(value)?),
-            "pinginterval" => self.ping_interval = Some(seconds(value)?),
-            "pingconnect" => self.ping_connect = Some(milliseconds(value)?),
-            "pingprepost" => self.ping_prepost = Some(milliseconds(value)?),
-            "replytimeout" => self.reply_timeout = Some(milliseconds(value)?),
-            "maxreplytimeouts" => self.max_reply_timeouts = Some(count(value, 0, COUNT_FROM_0)?),
-            "recovery" => self.recovery = Some(Recovery::parse(value)?),
-            "retries" => self.retries = Some(retries(value)?),
-            "retryinterval" => self.retry_interval = pause(value)?,
-            "failstatus" => self.fail_status = FailStatus::parse(value)?,
-            "escalation" => self.escalation = grace(value)?,
-            "busylimit" => self.busy_limit = Some(count(value, 1, COUNT_FROM_1)?),
-            "activation" => self.activation = Some(activation::parse(value)?),
-            SESSIONS_ONLY => self.sessions_only = on_off(value)?,
-            "local" => self.local = on_off(value)?,
-            "distance" => self.distance = Some(distance(value)?),
-            "domain" => self.domain = Some(word(value)?),
-            "reversed" => self.reversed = on_off(value)?,
-            _ => return Err(ValueError("left out: NAMES and this match differ")),
-        }
-        Ok(())
+    /// Iterates over the parameters that an administrator may write, as they are documented.
+    pub fn documented() -> impl Iterator<Item = ParameterDocs> {
+        let is_ours = |docs: &ParameterDocs| [LOOK_ONCE, SESSIONS_ONLY].contains(&docs.name);
+        ROWS.iter().map(|row| row.docs).filter(move |docs| !is_ours(docs))
     }
 }
-
-/// Every parameter, as documented.
-const NAMES: [&str; 22] = [
-    LOOK_ONCE,
-    SESSIONS_ONLY,
-    "activation",
-    "busylimit",
-    "connecttimeout",
-    "distance",
-    "domain",
-    "escalation",
-    "failstatus",
-    "forceclose",
-    "idlemax",
-    "local",
-    "maxreplytimeouts",
-    "pingconnect",
-    "pinginterval",
-    "pingmode",
-    "pingprepost",
-    "recovery",
-    "replytimeout",
-    "retries",
-    "retryinterval",
-    "reversed",
-];
-
-fn milliseconds(value: &str) -> Result<Duration, ValueError> {
-    let time = parse_ms(value).filter(|time| !time.is_zero() && *time <= LONGEST);
-    time.ok_or(ValueError("a time of at least 1 ms and at most 24 days (500, 500ms, 2s, 1min, 1h)"))
-}
-
-fn seconds(value: &str) -> Result<Duration, ValueError> {
-    let time = parse_s(value).filter(|time| !time.is_zero() && *time <= LONGEST);
-    time.ok_or(ValueError(
-        "a time of at least 1 ms and at most 24 days, in seconds without a unit (30, 500ms, 2min)",
-    ))
-}
-
-/// 0: none.
-fn grace(value: &str) -> Result<Option<Duration>, ValueError> {
-    if parse_s(value).is_some_and(|time| time.is_zero()) {
-        Ok(None)
-    } else {
-        seconds(value).map(Some)
-    }
-}
-
-fn pause(value: &str) -> Result<Duration, ValueError> {
-    let time = parse_ms(value).filter(|time| *time <= LONGEST_PAUSE);
-    time.ok_or(ValueError("a time from 0 to 60 seconds (100, 100ms, 2s)"))
-}
-
-fn count(value: &str, least: u32, range: &'static str) -> Result<u32, ValueError> {
-    value.parse().ok().filter(|number| (least..=MOST).contains(number)).ok_or(ValueError(range))
-}
-
-fn retries(value: &str) -> Result<u32, ValueError> {
-    value.parse().ok().filter(|number| *number <= 100).ok_or(ValueError("a number from 0 to 100"))
-}
-
-fn distance(value: &str) -> Result<u8, ValueError> {
-    value.parse().ok().filter(|number| *number <= 99).ok_or(ValueError("a number from 0 to 99"))
-}
-
-/// As long as a `route` may be.
-fn word(value: &str) -> Result<String, ValueError> {
-    let is_word = (1..=63).contains(&value.len()) && !value.contains(|c: char| c.is_whitespace());
-    is_word.then(|| value.into()).ok_or(ValueError("a word of 1 to 63 bytes"))
-}
-
-/// poll() takes milliseconds as a signed 32-bit number: 24.8 days.
-const LONGEST: Duration = Duration::from_secs(24 * 24 * 3600);
-
-/// A worker thread sleeps through it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-const MOST: u32 = 1_000_000;
-const COUNT_FROM_0: &str = "a number from 0 to 1000000";
-const COUNT_FROM_1: &str = "a number from 1 to 1000000";
 
 #[cfg(test)]
 mod tests {
+    use super::super::parameter::tests::{check_defaults, check_rows};
     use super::*;
 
     #[test]
@@ -209,31 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn every_name_has_its_value() {
-        for name in NAMES {
-            let mut settings = WorkerSettings::default();
-            let good = match name {
-                "forceclose" | "local" | "reversed" | LOOK_ONCE | SESSIONS_ONLY => "On",
-                "activation" => "stopped",
-                "pingmode" => "connect",
-                "recovery" => "notaftersend",
-                "failstatus" => "503",
-                _ => "7",
-            };
-            assert_eq!(settings.set(name, good), Ok(true), "{name}");
-            assert_ne!(settings, WorkerSettings::default(), "{name} changes something");
-            let before = settings.clone();
-            let long = "x".repeat(64);
-            let bad: &[&str] = match name {
-                "domain" => &["", "a b", &long],
-                _ => &["", "-1", "maybe", "1.5", "99999999999999999999", "7x", "h"],
-            };
-            for bad in bad.iter().copied() {
-                let error = settings.set(name, bad).unwrap_err();
-                assert_eq!((error.parameter, error.value.as_str()), (name, bad));
-            }
-            assert_eq!(settings, before, "{name}: a wrong value changes nothing");
-        }
+    fn every_parameter_sets_a_value_of_its_own_and_refuses_a_wrong_one() {
+        check_rows(ROWS);
+    }
+
+    #[test]
+    fn a_default_that_can_be_written_is_the_default() {
+        check_defaults(ROWS);
     }
 
     #[test]

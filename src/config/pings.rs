@@ -1,58 +1,22 @@
-//! When CPING is sent: mod_jk's `ping_mode`.
+//! When CPING is sent to a worker's backend, and how long CPONG may take.
 
 use std::time::Duration;
 
-use super::{ValueError, WorkerSettings};
+use super::{PingMode, WorkerSettings};
 
-/// The occasions for a CPING, narrowed from "before every request".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PingMode {
-    /// On a connection that has just been opened (mod_jk: C).
-    pub connect: bool,
-    /// Before a request on a pooled connection (mod_jk: P). On a new one too, unless `connect` has
-    /// just done so.
-    pub prepost: bool,
-    /// On idle connections, by the housekeeper (mod_jk: I).
-    pub interval: bool,
-}
-
-impl PingMode {
-    /// Reads words separated by commas, or mod_jk's letters (`CPI`, `A` for all).
-    pub(super) fn parse(value: &str) -> Result<Self, ValueError> {
-        let mut mode = Self::default();
-        if !value.is_empty() && value.chars().all(|c| "CPIA".contains(c.to_ascii_uppercase())) {
-            for letter in value.to_ascii_uppercase().chars() {
-                mode.connect |= matches!(letter, 'C' | 'A');
-                mode.prepost |= matches!(letter, 'P' | 'A');
-                mode.interval |= matches!(letter, 'I' | 'A');
-            }
-            return Ok(mode);
-        }
-        for word in value.split(',') {
-            match word.trim().to_ascii_lowercase().as_str() {
-                "connect" => mode.connect = true,
-                "prepost" => mode.prepost = true,
-                "interval" => mode.interval = true,
-                _ => return Err(RANGE),
-            }
-        }
-        Ok(mode)
-    }
-}
-
-/// The waits for CPONG, on each occasion that has one.
+/// The wait for CPONG on each occasion; `None`: no CPING is sent then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pings {
     /// On a new connection.
     pub connect: Option<Duration>,
     /// Before a request on a pooled connection.
     pub prepost: Option<Duration>,
-    /// On idle connections: how often, and the wait.
+    /// On idle connections: the interval, and the wait.
     pub interval: Option<(Duration, Duration)>,
 }
 
 impl Pings {
-    /// CPING before every request: mod_proxy's `ping` alone.
+    /// CPING before every request, as with mod_proxy's `ping` alone.
     #[must_use]
     pub fn before_every_request(wait: Duration) -> Self {
         Self { connect: Some(wait), prepost: Some(wait), interval: None }
@@ -60,11 +24,11 @@ impl Pings {
 }
 
 impl WorkerSettings {
-    /// What `ping`, `pingmode` and the times beside them come to.
+    /// Resolves `ping`, `pingmode` and their times.
     ///
     /// A mode without a time waits 10 seconds, and pings idle connections every 100 (mod_jk's
-    /// defaults). A time without a mode is the mode. `prepost` also pings a new connection, where
-    /// `connect` does not.
+    /// defaults). Without a mode, each time that is set enables its kind of ping. `prepost` also pings a
+    /// new connection if `connect` does not.
     #[must_use]
     pub fn pings(&self, ping: Option<Duration>) -> Pings {
         let wait = ping.unwrap_or(DEFAULT_WAIT);
@@ -87,21 +51,9 @@ impl WorkerSettings {
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(100);
 
-const RANGE: ValueError =
-    ValueError("connect, prepost, interval, or several of them with commas (mod_jk's C, P, I, A)");
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_and_letters_say_the_same() {
-        let all = PingMode { connect: true, prepost: true, interval: true };
-        assert_eq!(PingMode::parse("A"), Ok(all));
-        assert_eq!(PingMode::parse("connect,prepost,interval"), Ok(all));
-        assert_eq!(PingMode::parse("CP"), PingMode::parse("Connect, Prepost"));
-        assert_eq!(PingMode::parse("I"), PingMode::parse("interval"));
-    }
 
     #[test]
     fn ping_alone_is_before_every_request() {
@@ -136,12 +88,5 @@ mod tests {
         assert_eq!(settings.pings(None), Pings { connect, ..Pings::default() });
         settings.set("pinginterval", "5").unwrap();
         assert!(settings.pings(None).interval.is_some());
-    }
-
-    #[test]
-    fn another_word_is_refused() {
-        for value in ["", ",", "always", "connect,", "CX"] {
-            assert_eq!(PingMode::parse(value), Err(RANGE), "{value}");
-        }
     }
 }
