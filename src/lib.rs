@@ -25,6 +25,10 @@
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
 
+// Before the modules that use its macro.
+#[macro_use]
+mod words;
+
 pub mod backend;
 pub mod balance;
 pub mod config;

@@ -16,6 +16,7 @@ use module_graph::{Exception, Graph, Rooms};
 
 /// A folder (or file) of `src/`, and what it may import of the others. From the bottom up.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("words", &[]),
     ("protocol", &[]),
     ("exchange", &["protocol"]),
     ("pool", &[]),

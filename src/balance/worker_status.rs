@@ -7,26 +7,15 @@ use super::Activation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WorkerStatus(u32);
 
-/// When a member stands in for others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// It does not wait for others to fail.
-    #[default]
-    Regular,
-    /// It replaces an unusable member of its `lbset` (`status=+R`).
-    Spare,
-    /// It is used when no other member of its `lbset` is usable (`status=+H`).
-    Standby,
-}
-
-impl Role {
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regular => "regular",
-            Self::Spare => "spare",
-            Self::Standby => "standby",
-        }
+words! {
+    /// When a member stands in for others.
+    pub enum Role default Regular {
+        /// It does not wait for others to fail.
+        Regular = "regular",
+        /// It replaces an unusable member of its `lbset` (`status=+R`).
+        Spare = "spare",
+        /// It is used when no other member of its `lbset` is usable (`status=+H`).
+        Standby = "standby",
     }
 }
 

@@ -1,30 +1,16 @@
 //! How large a packet a backend takes, and how that is known.
 
-/// How a packet size came to be known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PacketSizeSource {
-    /// It is what every container takes.
-    #[default]
-    Default,
-    /// `iobuffersize` or `ProxyIOBufferSize`.
-    Configured,
-    /// A request of this size was answered.
-    Answered,
-    /// A CPING of this size was answered.
-    Asked,
-}
-
-impl PacketSizeSource {
-    const ALL: [Self; 4] = [Self::Default, Self::Configured, Self::Answered, Self::Asked];
-
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Configured => "configured",
-            Self::Answered => "answered",
-            Self::Asked => "asked",
-        }
+words! {
+    /// How a packet size came to be known.
+    pub enum PacketSizeSource default Default {
+        /// Every container takes it.
+        Default = "default",
+        /// `iobuffersize` or `ProxyIOBufferSize` says so.
+        Configured = "configured",
+        /// A request of this size was answered.
+        Answered = "answered",
+        /// A CPING of this size was answered.
+        Asked = "asked",
     }
 }
 

@@ -1,91 +1,79 @@
 //! Why requests fail, as they are counted.
 
-/// What a request failed by. Each failed request of a worker is counted once, by the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorReason {
-    /// The backend's name has no address.
-    Resolve,
-    /// The connection was refused, or failed in another way.
-    Connect,
-    /// Connecting took too long.
-    ConnectTimeout,
-    /// A new connection did not answer CPING.
-    Cping,
-    /// No connection came free within `acquire`.
-    Busy,
-    /// The container opens the connections, and none came within `acquire`.
-    NoneDialled,
-    /// `busylimit`.
-    BusyLimit,
-    /// The backend closed the connection before the first byte of the response.
-    Died,
-    /// It closed the connection within the response.
-    BrokenOff,
-    /// No packet came in time.
-    ReplyTimeout,
-    /// The backend took no more of the request.
-    SendTimeout,
-    /// A packet began and did not go on.
-    HalfPacket,
-    /// What came is not AJP, or not in this order.
-    Protocol,
-    /// Its packet is larger than the backend's packetSize.
-    RequestTooLarge,
-    /// An answer that `failstatus` lists.
-    FailStatus,
-    /// The client went away, was too slow, or its request cannot be sent.
-    Client,
-    /// An error in this module.
-    Internal,
+/// Declares [`ErrorReason`]: after the word of a reason, what makes it the client's fault.
+macro_rules! reasons {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident {
+        $( $(#[doc = $help:literal])+ $variant:ident = $word:literal $(($fault:ident))?, )+
+    }) => {
+        words! {
+            $(#[$meta])*
+            $vis enum $name { $( $(#[doc = $help])+ $variant = $word, )+ }
+        }
+
+        impl $name {
+            /// Whether it is the client's doing, and neither the backend's nor this module's.
+            #[must_use]
+            pub const fn is_the_clients(self) -> bool {
+                match self {
+                    $( Self::$variant => false $(|| $fault)?, )+
+                }
+            }
+        }
+    };
 }
 
-impl ErrorReason {
-    /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 17] = [
-        Self::Resolve,
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Cping,
-        Self::Busy,
-        Self::NoneDialled,
-        Self::BusyLimit,
-        Self::Died,
-        Self::BrokenOff,
-        Self::ReplyTimeout,
-        Self::SendTimeout,
-        Self::HalfPacket,
-        Self::Protocol,
-        Self::RequestTooLarge,
-        Self::FailStatus,
-        Self::Client,
-        Self::Internal,
-    ];
+/// Marks a reason that is the client's fault.
+const CLIENT: bool = true;
 
-    /// The reason as one word in snake case, for metrics and status pages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Cping => "cping",
-            Self::Busy => "busy",
-            Self::NoneDialled => "none_dialled",
-            Self::BusyLimit => "busylimit",
-            Self::Died => "died",
-            Self::BrokenOff => "broken_off",
-            Self::ReplyTimeout => "reply_timeout",
-            Self::SendTimeout => "send_timeout",
-            Self::HalfPacket => "half_packet",
-            Self::Protocol => "protocol",
-            Self::RequestTooLarge => "request_too_large",
-            Self::FailStatus => "failstatus",
-            Self::Client => "client",
-            Self::Internal => "internal",
-        }
+reasons! {
+    /// Why a request failed. Each failed request of a worker is counted once, by its last failure.
+    ///
+    /// A reason is an entry here. The word is what docs/operations.md explains ("Why requests fail").
+    pub enum ErrorReason {
+        /// The backend's name has no address.
+        Resolve = "resolve",
+        /// The connection was refused, or failed in another way.
+        Connect = "connect",
+        /// Connecting took too long.
+        ConnectTimeout = "connect_timeout",
+        /// A new connection did not answer CPING.
+        Cping = "cping",
+        /// No connection came free within `acquire`.
+        Busy = "busy",
+        /// The container opens the connections, and none came within `acquire`.
+        NoneDialled = "none_dialled",
+        /// As many requests were in flight as `busylimit` allows.
+        BusyLimit = "busylimit",
+        /// The backend closed the connection before the first byte of the response.
+        Died = "died",
+        /// The backend closed the connection within the response.
+        BrokenOff = "broken_off",
+        /// No packet came in time.
+        ReplyTimeout = "reply_timeout",
+        /// The backend took no more of the request.
+        SendTimeout = "send_timeout",
+        /// The rest of a packet did not come.
+        HalfPacket = "half_packet",
+        /// What came is not AJP, or not in this order.
+        Protocol = "protocol",
+        /// The request's packet is larger than the backend's packetSize.
+        RequestTooLarge = "request_too_large",
+        /// `failstatus` lists the status of the response.
+        FailStatus = "failstatus",
+        /// The client went away, was too slow, or its request cannot be sent.
+        Client = "client" (CLIENT),
+        /// An error in this module, or a filter of httpd's failed.
+        Internal = "internal",
     }
+}
 
-    /// Is it the client's doing, and not the backend's or ours?
-    pub fn is_the_clients(self) -> bool {
-        self == Self::Client
+#[cfg(test)]
+mod tests {
+    use super::ErrorReason;
+
+    #[test]
+    fn one_reason_is_the_client_s_fault() {
+        let of_clients = ErrorReason::ALL.into_iter().filter(|reason| reason.is_the_clients());
+        assert_eq!(of_clients.collect::<Vec<_>>(), [ErrorReason::Client]);
     }
 }

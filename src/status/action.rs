@@ -3,37 +3,23 @@
 use super::{Member, Pattern};
 use crate::balance::Activation;
 
-/// Something to be done to a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It takes all requests again.
-    Activate,
-    /// It keeps its sessions and takes no new ones.
-    Drain,
-    /// It takes no requests.
-    Stop,
-    /// It is in error no longer: the next request is tried on it.
-    Recover,
-    /// Its counters begin anew, and those of its pool.
-    Reset,
+words! {
+    /// What an order does to a member.
+    pub enum Action {
+        /// It takes all requests again.
+        Activate = "activate",
+        /// It keeps its sessions and takes no new ones.
+        Drain = "drain",
+        /// It takes no requests.
+        Stop = "stop",
+        /// It is no longer in error: the next request is tried on it.
+        Recover = "recover",
+        /// Its counters, and those of its pool, start again at 0.
+        Reset = "reset",
+    }
 }
 
 impl Action {
-    /// Every one, in the order of the page's buttons.
-    pub const ALL: [Self; 5] =
-        [Self::Activate, Self::Drain, Self::Stop, Self::Recover, Self::Reset];
-
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Activate => "activate",
-            Self::Drain => "drain",
-            Self::Stop => "stop",
-            Self::Recover => "recover",
-            Self::Reset => "reset",
-        }
-    }
-
     /// What it makes of a member's activation; `None`: nothing.
     pub fn activation(self) -> Option<Activation> {
         match self {
@@ -164,33 +150,21 @@ pub struct Done {
     pub note: Option<Remark>,
 }
 
-/// What is to be said of an order beside that it was done or refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// Refused: a worker for itself.
-    NoBalancer,
-    /// Refused, or done in part: `recover` does not bring the member back.
-    HealthCheck,
-    /// Activated: to drain is what it is for.
-    SessionsOnly,
-    /// Activated: it drained for `localonly`.
-    LocalOnly,
+words! {
+    /// What an operator is told of an order, beside that it was done or refused.
+    pub enum Remark {
+        /// Refused: the worker is in no balancer.
+        NoBalancer = "no_balancer",
+        /// Refused, or done in part: `recover` does not bring the member back.
+        HealthCheck = "health_check",
+        /// Activated, which for this member is draining: `loadfactor=0`.
+        SessionsOnly = "sessions_only",
+        /// Activated: it drained for `localonly`.
+        LocalOnly = "local_only",
+    }
 }
 
 impl Remark {
-    const ALL: [Self; 4] =
-        [Self::NoBalancer, Self::HealthCheck, Self::SessionsOnly, Self::LocalOnly];
-
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoBalancer => "no_balancer",
-            Self::HealthCheck => "health_check",
-            Self::SessionsOnly => "sessions_only",
-            Self::LocalOnly => "local_only",
-        }
-    }
-
     /// The one with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|remark| remark.name() == name)

@@ -111,32 +111,17 @@ pub struct DialsIn {
     pub queue: Option<(u32, u32)>,
 }
 
-/// How a member is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// As far as is known, well.
-    #[default]
-    Ok,
-    /// A request found it at fault.
-    Error,
-    /// A health check did.
-    HealthCheckFailed,
-    /// It is not ready in this child.
-    Unknown,
-}
-
-impl State {
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Ok, Self::Error, Self::HealthCheckFailed, Self::Unknown];
-
-    /// As one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::HealthCheckFailed => "health_check_failed",
-            Self::Unknown => "unknown",
-        }
+words! {
+    /// The state of a member.
+    pub enum State default Ok {
+        /// Well, as far as is known.
+        Ok = "ok",
+        /// A request found it at fault.
+        Error = "error",
+        /// A health check found it at fault.
+        HealthCheckFailed = "health_check_failed",
+        /// It is not ready in this child.
+        Unknown = "unknown",
     }
 }
 
