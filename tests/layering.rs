@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pool", &[]),
     ("config", &["protocol", "balance"]),
     ("shared", &[]),
-    ("stats", &["shared"]),
+    ("stats", &["shared", "pool"]),
     ("balance", &[]),
     ("status", &["pool", "config", "shared", "stats", "balance"]),
     ("migrate", &["protocol", "config"]),

@@ -45,14 +45,14 @@ impl Backend {
     /// CPING was sent; its answer is yet to come.
     pub(super) fn count_ping_sent(&self) {
         if let Some(stats) = &self.stats {
-            stats.pinged();
+            stats.counters().pings.add(1);
         }
     }
 
     /// A CPING that was sent was not answered as it must be.
     pub(super) fn count_ping_failed(&self) {
         if let Some(stats) = &self.stats {
-            stats.ping_failed();
+            stats.counters().ping_failures.add(1);
         }
     }
 }
@@ -62,19 +62,19 @@ struct Counted(PoolStats);
 
 impl Observe for Counted {
     fn created(&self) {
-        self.0.created();
+        self.0.counters().created.add(1);
     }
 
     fn reused(&self) {
-        self.0.reused();
+        self.0.counters().reused.add(1);
     }
 
     fn timed_out(&self) {
-        self.0.timed_out();
+        self.0.counters().timed_out.add(1);
     }
 
     fn closed(&self, reason: CloseReason) {
-        self.0.closed(reason as usize);
+        self.0.counters().closed[reason as usize].add(1);
     }
 
     fn gauges_changed(&self, before: PoolGauges, now: PoolGauges) {

@@ -3,57 +3,114 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::counters::{MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges};
+use super::histogram::BOUNDS_MS;
+use super::layout_hash::{hash, mixed};
+use super::member::{MemberCounters, MemberFigures};
 use super::packet_size::KnownPacketSize;
+use super::pool::{PoolCounters, PoolFigures, PoolGauges};
+use super::reason::ErrorReason;
+use crate::pool::CloseReason;
 use crate::shared::MemberKey;
 use crate::shared::key_slots::{claim, find};
 
-/// The layout of the [module](super). Changes with it.
-pub const STATS_VERSION: u32 = 1;
+/// The layout of the [module](super): another one for other records, fields, reasons and bounds.
+pub const STATS_VERSION: u32 = version();
 
-/// The head of the memory.
-#[repr(C, align(64))]
-#[derive(Debug, Default)]
-pub struct StatsHeader {
-    version: AtomicU32,
-    slots: AtomicU32,
-    stripes: AtomicU32,
-    rows: AtomicU32,
-    rows_used: AtomicU32,
-    spare: [AtomicU32; 11],
+const fn version() -> u32 {
+    let records = [
+        StatsHeader::LAYOUT,
+        MemberSlot::LAYOUT,
+        PoolSlot::LAYOUT,
+        MemberCounters::LAYOUT,
+        PoolCounters::LAYOUT,
+        PoolGauges::LAYOUT,
+        hash(&words(), &[]),
+    ];
+    let mut all = 0;
+    let mut at = 0;
+    while at < records.len() {
+        all = mixed(all, records[at]);
+        at += 1;
+    }
+    at = 0;
+    while at < BOUNDS_MS.len() {
+        all = mixed(all, BOUNDS_MS[at]);
+        at += 1;
+    }
+    // Never 0, which is memory that nobody has written to.
+    (all ^ all >> 32) as u32 | 1
 }
 
-/// Whose counters those of this number are.
-#[repr(C, align(64))]
-#[derive(Debug, Default)]
-pub struct MemberSlot {
-    /// [`MemberKey`]; 0: free. Set once.
-    key: AtomicU64,
-    /// When they were last reset, in ms since 1970; 0: never.
-    reset_ms: AtomicU64,
-    spare: [AtomicU64; 6],
+/// The words of the counters that are found by a number.
+const fn words() -> [&'static str; ERRORS + CLOSED] {
+    let mut words = [""; ERRORS + CLOSED];
+    let mut at = 0;
+    while at < ERRORS {
+        words[at] = ErrorReason::ALL[at].name();
+        at += 1;
+    }
+    while at < ERRORS + CLOSED {
+        words[at] = CloseReason::ALL[at - ERRORS].name();
+        at += 1;
+    }
+    words
+}
+
+const ERRORS: usize = ErrorReason::ALL.len();
+const CLOSED: usize = CloseReason::ALL.len();
+
+laid_out! {
+    /// The head of the memory.
+    #[repr(C, align(64))]
+    #[derive(Debug, Default)]
+    pub struct StatsHeader {
+        version: AtomicU32,
+        slots: AtomicU32,
+        stripes: AtomicU32,
+        rows: AtomicU32,
+        rows_used: AtomicU32,
+        spare: [AtomicU32; 11],
+    }
+}
+
+laid_out! {
+    /// Whose counters those of this number are.
+    #[repr(C, align(64))]
+    #[derive(Debug, Default)]
+    pub struct MemberSlot {
+        /// [`MemberKey`]; 0: free. Set once.
+        key: AtomicU64,
+        /// When they were last reset, in ms since 1970; 0: never.
+        reset_ms: AtomicU64,
+        spare: [AtomicU64; 6],
+    }
 }
 
 /// Bytes of a pool's name; a longer one is cut off.
 const NAME_BYTES: usize = 28 * 8;
 
-/// The same for a pool, with its name: a child may have pools that others have never heard of.
-#[repr(C, align(64))]
-#[derive(Debug, Default)]
-pub struct PoolSlot {
-    /// The [`MemberKey`] of the name; 0: free. Set once.
-    key: AtomicU64,
-    reset_ms: AtomicU64,
-    /// Bytes of the name, plus one; 0: not written yet.
-    length: AtomicU64,
-    /// A [`KnownPacketSize`], as the child wrote it that learnt last; 0: nothing is known.
-    packet_size: AtomicU64,
-    name: [AtomicU64; NAME_BYTES / 8],
+laid_out! {
+    /// The same for a pool, with its name: a child may have pools that others have never heard of.
+    #[repr(C, align(64))]
+    #[derive(Debug, Default)]
+    pub struct PoolSlot {
+        /// The [`MemberKey`] of the name; 0: free. Set once.
+        key: AtomicU64,
+        reset_ms: AtomicU64,
+        /// Bytes of the name, plus one; 0: not written yet.
+        length: AtomicU64,
+        /// A [`KnownPacketSize`], as the child wrote it that learnt last; 0: nothing is known.
+        packet_size: AtomicU64,
+        name: [AtomicU64; NAME_BYTES / 8],
+    }
 }
 
 const _: () = assert!(size_of::<StatsHeader>() == 64);
 const _: () = assert!(size_of::<MemberSlot>() == 64);
 const _: () = assert!(size_of::<PoolSlot>() == 256);
+// Whole cache lines, as `align` makes them: two stripes have none in common.
+const _: () = assert!(size_of::<MemberCounters>() % 64 == 0 && size_of::<PoolCounters>() % 64 == 0);
+const _: () = assert!(size_of::<PoolGauges>() == 16);
 
 impl PoolSlot {
     /// Writes the name, unless it is there. Who else does writes the same.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::AtomicU32;
 
-use super::counters::{Gauges, MemberCounters, PoolCounters, PoolGauges};
 use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
+use super::member::MemberCounters;
 use super::packet_size::KnownPacketSize;
+use super::pool::{Gauges, PoolCounters, PoolGauges};
 use crate::shared::MemberKey;
 
 /// Memory with counters in it, there as long as somebody holds it.
@@ -90,36 +91,9 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
-    /// A connection was opened.
-    pub fn created(&self) {
-        self.counters().created.fetch_add(1, Relaxed);
-    }
-
-    /// An idle connection serves a request.
-    pub fn reused(&self) {
-        self.counters().reused.fetch_add(1, Relaxed);
-    }
-
-    /// A request got no connection in time.
-    pub fn timed_out(&self) {
-        self.counters().timed_out.fetch_add(1, Relaxed);
-    }
-
-    /// A connection was closed, for the reason of this number.
-    pub fn closed(&self, reason: usize) {
-        if let Some(counter) = self.counters().closed.get(reason) {
-            counter.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// CPING was sent.
-    pub fn pinged(&self) {
-        self.counters().pings.fetch_add(1, Relaxed);
-    }
-
-    /// It was not answered as it must be.
-    pub fn ping_failed(&self) {
-        self.counters().ping_failures.fetch_add(1, Relaxed);
+    /// Where to count.
+    pub fn counters(&self) -> &PoolCounters {
+        self.memory.pool(self.at)
     }
 
     /// What is known of the backend's packet size has changed.
@@ -134,10 +108,6 @@ impl PoolStats {
         if let Some(at) = self.gauges {
             self.memory.gauges(at).change(before, now);
         }
-    }
-
-    fn counters(&self) -> &PoolCounters {
-        self.memory.pool(self.at)
     }
 }
 

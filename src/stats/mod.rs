@@ -4,8 +4,8 @@
 //! StatsHeader      64 bytes    version, sizes, since when
 //! MemberSlot       64 bytes    × slots: whose counters they are
 //! PoolSlot        256 bytes    × slots: likewise, and the name
-//! MemberCounters  512 bytes    × slots × stripes
-//! PoolCounters    192 bytes    × slots × stripes
+//! MemberCounters  whole 64s    × slots × stripes
+//! PoolCounters    whole 64s    × slots × stripes
 //! pids              4 bytes    × children
 //! PoolGauges       16 bytes    × slots × children
 //! ```
@@ -19,20 +19,27 @@
 //! children than stripes. Gauges go down again, so those of each child are its own and are cleared when
 //! it is gone.
 
-mod counters;
+// First, for their macros.
+#[macro_use]
+mod layout_hash;
+#[macro_use]
+mod figure;
+
 mod histogram;
 mod layout;
+mod member;
 mod memory;
 mod packet_size;
+mod pool;
 mod reason;
 #[cfg(test)]
 mod tests;
 
-pub use counters::{
-    Answers, Gauges, MemberCounters, MemberFigures, PoolCounters, PoolFigures, PoolGauges, Request,
-};
+pub use figure::{Count, Figure, Shown, Unit, Value};
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
+pub use member::{Answers, MEMBER_FIGURES, MemberCounters, MemberFigures, Request};
 pub use memory::{Counting, MemberStats, PoolStats, PrivateStats, StatsMemory};
 pub use packet_size::{KnownPacketSize, PacketSizeSource};
+pub use pool::{Gauges, POOL_FIGURES, PoolCounters, PoolFigures, PoolGauges};
 pub use reason::ErrorReason;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::pool::CloseReason;
 use crate::shared::MemberKey;
 
 fn memory(members: usize, children: usize) -> Arc<PrivateStats> {
@@ -33,7 +34,7 @@ fn what_children_count_is_summed_and_stays_when_they_are_gone() {
         let a = child.member(key("a")).unwrap();
         a.counters().count(&request(Ok(200)));
         a.counters().count(&request(Err(ErrorReason::ReplyTimeout)));
-        a.counters().failed_over();
+        a.counters().failovers.add(1);
         child.member(key("b")).unwrap().counters().count(&request(Ok(99)));
     }
     (1..=40).for_each(|pid| memory.table().child_ended(pid));
@@ -58,13 +59,13 @@ fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
         .collect();
     let held = |idle, in_use| Gauges { idle, in_use, ..Gauges::default() };
     for pool in &pools {
-        pool.created();
-        pool.reused();
-        pool.closed(3);
-        pool.closed(99);
-        pool.pinged();
-        pool.ping_failed();
-        pool.timed_out();
+        let counters = pool.counters();
+        counters.created.add(1);
+        counters.reused.add(1);
+        counters.closed[CloseReason::Broken as usize].add(1);
+        counters.pings.add(1);
+        counters.ping_failures.add(1);
+        counters.timed_out.add(1);
         pool.gauges_changed(Gauges::default(), held(5, 1));
         pool.gauges_changed(held(5, 1), held(4, 2));
     }
@@ -74,7 +75,7 @@ fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
     assert_eq!(table.pool_names(), ["ajp://a:8009"]);
     let sum = table.pool_figures("ajp://a:8009");
     assert_eq!((sum.created, sum.reused, sum.timed_out), (3, 3, 3));
-    assert_eq!((sum.pings, sum.ping_failures, sum.closed[3]), (3, 3, 3));
+    assert_eq!((sum.pings, sum.ping_failures, sum.closed[CloseReason::Broken as usize]), (3, 3, 3));
     assert_eq!((sum.now, sum.now.open()), (held(8, 4), 12));
     assert_eq!(table.children(), 2);
 }
@@ -83,13 +84,13 @@ fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
 fn a_new_child_in_the_place_of_a_dead_one_begins_with_no_gauges_and_the_old_counters() {
     let memory = memory(2, 1);
     let first = Counting::begin(Arc::clone(&memory) as _, 7).pool("a").unwrap();
-    first.created();
+    first.counters().created.add(1);
     first.gauges_changed(Gauges::default(), Gauges { waiting: 3, ..Gauges::default() });
     let without = Counting::begin(Arc::clone(&memory) as _, 8).pool("a").unwrap();
-    without.created();
+    without.counters().created.add(1);
     without.gauges_changed(Gauges::default(), Gauges { idle: 9, ..Gauges::default() });
     memory.table().child_ended(7);
-    Counting::begin(Arc::clone(&memory) as _, 9).pool("a").unwrap().created();
+    Counting::begin(Arc::clone(&memory) as _, 9).pool("a").unwrap().counters().created.add(1);
     let sum = memory.table().pool_figures("a");
     assert_eq!((sum.created, sum.now), (3, Gauges::default()));
 }
@@ -100,7 +101,7 @@ fn a_reset_clears_one_member_or_pool_and_says_when() {
     let child = Counting::begin(Arc::clone(&memory) as _, 1);
     for name in ["a", "b"] {
         child.member(key(name)).unwrap().counters().count(&request(Ok(200)));
-        child.pool(name).unwrap().created();
+        child.pool(name).unwrap().counters().created.add(1);
     }
     let table = memory.table();
     table.reset_member(key("a"), 55);

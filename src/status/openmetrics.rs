@@ -10,8 +10,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{Member, Pool, Snapshot, State};
 use crate::balance::Activation;
-use crate::pool::CloseReason;
-use crate::stats::{BOUNDS_MS, HistogramFigures};
+use crate::stats::{
+    BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit as Counts, Value,
+};
 
 /// The media type of [`openmetrics`].
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -68,9 +69,6 @@ impl Out<'_> {
     }
 
     fn members(&mut self, members: &[&Member]) -> fmt::Result {
-        let each = |value: fn(&Member) -> u64| {
-            members.iter().map(move |member| (labels(member), value(member)))
-        };
         let now = |value: fn(&Member) -> i64| {
             members.iter().map(move |member| (labels(member), value(member)))
         };
@@ -91,44 +89,14 @@ impl Out<'_> {
         });
         self.gauge("worker_state", "How it is: 1 for one of them", states)?;
         self.gauge("worker_busy", "Requests in flight", now(|m| m.busy.into()))?;
-        self.counter("elected", "Times a balancer has chosen it", each(|m| m.elected))?;
-        self.counter("requests", "Requests it was given", each(|m| m.figures.requests))?;
-        let help = "Times a request was sent to it, each attempt for itself";
-        self.counter("sent", help, each(|m| m.figures.sent))?;
-        let help = "Attempts after the first of a request, on a new connection";
-        self.counter("retries", help, each(|m| m.figures.retries))?;
-        let help = "Requests that another member was given after it";
-        self.counter("failovers", help, each(|m| m.figures.failovers))?;
-        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-        let answers = members.iter().flat_map(|member| {
-            let each = classes.into_iter().zip(member.figures.answers);
-            each.map(|(class, count)| (with(member, ("class", class)), count))
-        });
-        self.counter("responses", "Whole responses, by status", answers)?;
-        let errors = members.iter().flat_map(|member| {
-            let each = member.figures.errors();
-            each.map(|(reason, count)| (with(member, ("reason", reason.name())), count))
-        });
-        self.counter("errors", "Requests that failed, by reason", errors)?;
-        let (bytes, seconds) = (Some(&Unit::Bytes), Some(&Unit::Seconds));
-        let sent = each(|m| m.figures.uploaded);
-        self.counter_in("request_body", "Request bodies sent to it", bytes, sent)?;
-        let received = each(|m| m.figures.downloaded);
-        self.counter_in("response_body", "Response bodies received from it", bytes, received)?;
-        let waited = members.iter().map(|m| (labels(m), m.figures.waited_us as f64 / 1_000_000.0));
-        let help = "Time that requests waited for a connection to it";
-        self.counter_in("connection_wait", help, seconds, waited)?;
-        let help = "From the request to the end of its response, of requests that were sent";
-        self.histogram("request_duration", help, members, |m| &m.figures.duration)?;
-        let help = "From the request to the headers of its response";
-        self.histogram("first_byte", help, members, |m| &m.figures.first_byte)
+        let elected = members.iter().map(|member| (labels(member), member.elected));
+        self.counter("elected", "Times a balancer has chosen it", None, elected)?;
+        let sums = members.iter().map(|member| (labels(member), &member.figures));
+        self.figures("", MEMBER_FIGURES, &sums.collect::<Vec<_>>())
     }
 
     fn pools(&mut self, pools: &[Pool]) -> fmt::Result {
         let named = |pool: &Pool| vec![("pool", pool.name.clone())];
-        let each = |value: fn(&Pool) -> u64| {
-            pools.iter().map(move |pool| (vec![("pool", pool.name.clone())], value(pool)))
-        };
         let connections = pools.iter().flat_map(|pool| {
             let now = pool.figures.now;
             [("idle", now.idle), ("in_use", now.in_use), ("pinged", now.borrowed)].map(
@@ -148,20 +116,8 @@ impl Out<'_> {
         });
         let help = "Connections that containers have opened and no request has taken";
         self.gauge("pool_dialled_in", help, queued)?;
-        self.counter("pool_created", "Connections opened", each(|p| p.figures.created))?;
-        let help = "Times an idle connection served a request";
-        self.counter("pool_reused", help, each(|p| p.figures.reused))?;
-        let closed = pools.iter().flat_map(|pool| {
-            CloseReason::ALL.into_iter().zip(pool.figures.closed).map(move |(reason, count)| {
-                (vec![("pool", pool.name.clone()), ("reason", reason.name().to_owned())], count)
-            })
-        });
-        self.counter("pool_closed", "Connections closed, by reason", closed)?;
-        let help = "Requests that got no connection within acquire";
-        self.counter("pool_acquire_timeouts", help, each(|p| p.figures.timed_out))?;
-        self.counter("pool_cpings", "CPINGs sent", each(|p| p.figures.pings))?;
-        let help = "CPINGs without a proper answer";
-        self.counter("pool_cping_failures", help, each(|p| p.figures.ping_failures))?;
+        let sums: Vec<_> = pools.iter().map(|pool| (named(pool), &pool.figures)).collect();
+        self.figures("pool_", POOL_FIGURES, &sums)?;
         let sizes = pools.iter().map(|pool| {
             let known = pool.figures.packet_size;
             let mut labels = named(pool);
@@ -170,6 +126,45 @@ impl Out<'_> {
         });
         let help = "Largest request packet that the backend is known to take";
         self.gauge("pool_packet_size_bytes", help, sizes)
+    }
+
+    /// Writes the figures that have a name here, of each of these.
+    fn figures<F: Default>(
+        &mut self,
+        prefix: &str,
+        list: &[Figure<F>],
+        sums: &[(Labels, &F)],
+    ) -> fmt::Result {
+        for figure in list {
+            let Some(name) = figure.shown.metric else { continue };
+            let name = format!("{prefix}{name}");
+            let is_histogram = matches!((figure.value)(&F::default()), Value::Times(_));
+            let (mut counts, mut times) = (Vec::new(), Vec::new());
+            for (labels, sums) in sums {
+                match (figure.value)(sums) {
+                    Value::Count(count) => counts.push((labels.clone(), count)),
+                    Value::ByWord(label, words) => {
+                        counts.extend(words.into_iter().map(|(word, count)| {
+                            ([&labels[..], &[(label, word.to_owned())]].concat(), count)
+                        }));
+                    }
+                    Value::Times(figures) => times.push((labels.clone(), figures)),
+                }
+            }
+            match figure.shown.unit {
+                _ if is_histogram => self.histogram(&name, figure.help, &times)?,
+                Counts::Things => self.counter(&name, figure.help, None, counts)?,
+                Counts::Bytes => {
+                    self.counter(&name, figure.help, Some(&Unit::Bytes), counts)?;
+                }
+                Counts::Microseconds => {
+                    let seconds = counts.into_iter();
+                    let seconds = seconds.map(|(labels, us)| (labels, us as f64 / 1_000_000.0));
+                    self.counter(&name, figure.help, Some(&Unit::Seconds), seconds)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn gauge(
@@ -185,16 +180,7 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn counter(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, u64)>,
-    ) -> fmt::Result {
-        self.counter_in(name, help, None, samples)
-    }
-
-    fn counter_in<V: EncodeCounterValue>(
+    fn counter<V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
@@ -212,19 +198,16 @@ impl Out<'_> {
         &mut self,
         name: &str,
         help: &str,
-        members: &[&Member],
-        figures: fn(&Member) -> &HistogramFigures,
+        samples: &[(Labels, &HistogramFigures)],
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
-        for member in members {
-            let figures = figures(member);
+        for (labels, figures) in samples {
             let bounds = BOUNDS_MS.map(|bound| bound as f64 / 1000.0);
             let bounds = bounds.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(figures.buckets).collect();
             let (sum, count) = (figures.sum_us as f64 / 1_000_000.0, figures.count());
-            let labels = labels(member);
-            let mut metric = metric.encode_family(&labels)?;
+            let mut metric = metric.encode_family(labels)?;
             metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())

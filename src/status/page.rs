@@ -5,7 +5,9 @@ use askama::Template;
 use super::{Action, Balancer, Member, Nonce, Pool, Remark, Snapshot, State};
 use crate::balance::{Activation, Role};
 use crate::pool::CloseReason;
-use crate::stats::{BOUNDS_MS, HistogramFigures};
+use crate::stats::{
+    BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit, Value,
+};
 
 /// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done` and what goes with
 /// it).
@@ -122,14 +124,19 @@ struct Card<'s> {
     answers: String,
     retries: u64,
     failovers: u64,
-    uploaded: String,
-    downloaded: String,
+    lines: Vec<Line>,
     waited: String,
     quantiles: Option<[String; 3]>,
     first_byte: Option<[String; 3]>,
     bars: Vec<Bar>,
     /// What the last bar stands for.
     slowest: String,
+}
+
+/// A line of figures: what it is about, and each with its words.
+struct Line {
+    head: &'static str,
+    text: String,
 }
 
 struct Bar {
@@ -151,8 +158,7 @@ struct PoolCard<'s> {
     reused: u64,
     share: String,
     timed_out: u64,
-    pings: u64,
-    ping_failures: u64,
+    lines: Vec<Line>,
     packet_size: usize,
     packet_size_source: &'static str,
     closed: Vec<(&'static str, u64)>,
@@ -170,6 +176,45 @@ fn group<'s>(balancer: &'s Balancer, snapshot: &Snapshot) -> Group<'s> {
 fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
     let figures = &member.figures;
     let (colour, words) = standing(member);
+    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+    let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
+    let bars = bars(&figures.duration);
+    let answers: Vec<_> = answers.map(|(class, count)| format!("{count} × {class}")).collect();
+    Card {
+        balancer: member.balancer.as_deref(),
+        url: &member.url,
+        title: member.short_name(),
+        colour,
+        words,
+        facts: facts(member, snapshot),
+        busy: match member.busy_limit {
+            Some(limit) => format!("{} of {limit}", member.busy),
+            None => member.busy.to_string(),
+        },
+        requests: grouped(figures.requests),
+        errors: figures.failures(),
+        reasons: figures
+            .errors()
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.name(), count))
+            .collect(),
+        answers: if answers.is_empty() { "none yet".into() } else { answers.join(", ") },
+        retries: figures.retries,
+        failovers: figures.failovers,
+        lines: lines(MEMBER_FIGURES, figures),
+        waited: match figures.requests {
+            0 => "–".into(),
+            requests => time(figures.waited_us as f64 / 1_000_000.0 / requests as f64),
+        },
+        quantiles: quantiles(&figures.duration),
+        first_byte: quantiles(&figures.first_byte),
+        slowest: bars.last().map(|bar| bar.bound.clone()).unwrap_or_default(),
+        bars,
+    }
+}
+
+/// What is said of a member below its name, as far as it is not as usual.
+fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(route) = member.route.as_deref().filter(|route| *route != member.short_name()) {
         facts.push(format!("route {route}"));
@@ -188,42 +233,7 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
     if let Some(ms) = member.reset_ms {
         facts.push(format!("reset {} ago", age(snapshot.now_ms.saturating_sub(ms))));
     }
-    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-    let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
-    let bars = bars(&figures.duration);
-    let answers: Vec<_> = answers.map(|(class, count)| format!("{count} × {class}")).collect();
-    Card {
-        balancer: member.balancer.as_deref(),
-        url: &member.url,
-        title: member.short_name(),
-        colour,
-        words,
-        facts,
-        busy: match member.busy_limit {
-            Some(limit) => format!("{} of {limit}", member.busy),
-            None => member.busy.to_string(),
-        },
-        requests: grouped(figures.requests),
-        errors: figures.failures(),
-        reasons: figures
-            .errors()
-            .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.name(), count))
-            .collect(),
-        answers: if answers.is_empty() { "none yet".into() } else { answers.join(", ") },
-        retries: figures.retries,
-        failovers: figures.failovers,
-        uploaded: bytes(figures.uploaded),
-        downloaded: bytes(figures.downloaded),
-        waited: match figures.requests {
-            0 => "–".into(),
-            requests => time(figures.waited_us as f64 / 1_000_000.0 / requests as f64),
-        },
-        quantiles: quantiles(&figures.duration),
-        first_byte: quantiles(&figures.first_byte),
-        slowest: bars.last().map(|bar| bar.bound.clone()).unwrap_or_default(),
-        bars,
-    }
+    facts
 }
 
 fn standing(member: &Member) -> (&'static str, String) {
@@ -274,8 +284,7 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
             served => format!(" ({}\u{a0}%)", figures.reused * 100 / served),
         },
         timed_out: figures.timed_out,
-        pings: figures.pings,
-        ping_failures: figures.ping_failures,
+        lines: lines(POOL_FIGURES, figures),
         packet_size: figures.packet_size.bytes,
         packet_size_source: figures.packet_size.source.name(),
         closed: CloseReason::ALL
@@ -285,6 +294,26 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
             .map(|(reason, count)| (reason.name(), count))
             .collect(),
     }
+}
+
+/// The lines of the figures that have one.
+fn lines<F>(list: &[Figure<F>], sums: &F) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for figure in list {
+        let Some((head, words)) = figure.shown.page else { continue };
+        let Value::Count(count) = (figure.value)(sums) else { continue };
+        let number = match figure.shown.unit {
+            Unit::Things => grouped(count),
+            Unit::Bytes => bytes(count),
+            Unit::Microseconds => time(count as f64 / 1_000_000.0),
+        };
+        let text = format!("{number} {words}");
+        match lines.last_mut().filter(|line| line.head == head) {
+            Some(line) => line.text += &format!(", {text}"),
+            None => lines.push(Line { head, text }),
+        }
+    }
+    lines
 }
 
 /// A bar for each bucket up to the last with something in it.

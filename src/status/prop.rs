@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use super::{Balancer, Member, Pool, Snapshot, State};
 use crate::balance::Activation;
-use crate::stats::ErrorReason;
+use crate::stats::{MEMBER_FIGURES, Value};
 
 /// The picture as properties.
 pub fn prop(snapshot: &Snapshot) -> String {
@@ -103,7 +103,6 @@ impl Properties {
         if let Some(limit) = member.busy_limit {
             self.of(name, "busy_limit", limit);
         }
-        let errors = figures.failures();
         if member.balancer.is_some() {
             let activation = match member.activation {
                 Activation::Active => "ACT",
@@ -122,11 +121,11 @@ impl Properties {
             self.of(name, "state", state(member));
             self.of(name, "used", figures.requests);
         }
-        self.of(name, "errors", errors);
-        self.of(name, "client_errors", figures.errors_of(ErrorReason::Client));
-        self.of(name, "reply_timeouts", figures.errors_of(ErrorReason::ReplyTimeout));
-        self.of(name, "transferred", figures.uploaded);
-        self.of(name, "read", figures.downloaded);
+        for figure in MEMBER_FIGURES {
+            if let (Some(key), Value::Count(count)) = (figure.shown.prop, (figure.value)(figures)) {
+                self.of(name, key, count);
+            }
+        }
         self.of(name, "busy", member.busy);
         if let Some(pool) = pool {
             self.of(name, "connected", pool.figures.now.open());

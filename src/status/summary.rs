@@ -1,43 +1,56 @@
 //! What mod_status shows of it.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use super::Snapshot;
+use crate::stats::{Figure, MEMBER_FIGURES, POOL_FIGURES, Value};
 
-/// As rows of `key: value`, for `server-status?auto`.
+/// Writes rows of `key: value`, for `server-status?auto`.
 pub fn auto(snapshot: &Snapshot) -> String {
-    let mut out = String::new();
-    // A String takes all.
+    let mut out = Lines(String::new());
     for (at, member) in snapshot.members().enumerate() {
-        let name = member.balancer.as_ref().map(|name| format!("balancer://{name} "));
-        let mut line = |key: &str, value: &dyn std::fmt::Display| {
-            let _ = writeln!(out, "AjpWorker[{at}]{key}: {value}");
-        };
-        line("Name", &format_args!("{}{}", name.unwrap_or_default(), member.url));
-        line("Activation", &member.activation.name());
-        line("State", &member.state.name());
-        line("Busy", &member.busy);
-        line("Requests", &member.figures.requests);
-        // mod_proxy says `Err` on this page for a member in error, and people look for that.
-        line("Failed", &member.figures.failures());
-        line("Retries", &member.figures.retries);
-        line("Failovers", &member.figures.failovers);
-        line("DurationUs", &member.figures.duration.sum_us);
+        let key = format!("AjpWorker[{at}]");
+        let balancer = member.balancer.as_ref().map(|name| format!("balancer://{name} "));
+        out.line(&key, "Name", format_args!("{}{}", balancer.unwrap_or_default(), member.url));
+        out.line(&key, "Activation", member.activation.name());
+        out.line(&key, "State", member.state.name());
+        out.line(&key, "Busy", member.busy);
+        out.figures(&key, MEMBER_FIGURES, &member.figures);
     }
     for (at, pool) in snapshot.pools.iter().enumerate() {
-        let (figures, now) = (&pool.figures, pool.figures.now);
-        let mut line = |key: &str, value: &dyn std::fmt::Display| {
-            let _ = writeln!(out, "AjpPool[{at}]{key}: {value}");
-        };
-        line("Name", &pool.name);
-        line("Open", &now.open());
-        line("Idle", &now.idle);
-        line("InUse", &now.in_use);
-        line("Waiting", &now.waiting);
-        line("Created", &figures.created);
-        line("Reused", &figures.reused);
+        let (key, now) = (format!("AjpPool[{at}]"), pool.figures.now);
+        out.line(&key, "Name", &pool.name);
+        out.line(&key, "Open", now.open());
+        out.line(&key, "Idle", now.idle);
+        out.line(&key, "InUse", now.in_use);
+        out.line(&key, "Waiting", now.waiting);
+        out.figures(&key, POOL_FIGURES, &pool.figures);
     }
-    out
+    out.0
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, of: &str, key: &str, value: impl Display) {
+        // A String takes all.
+        let _ = writeln!(self.0, "{of}{key}: {value}");
+    }
+
+    fn figures<F>(&mut self, of: &str, list: &[Figure<F>], sums: &F) {
+        for figure in list {
+            let Some(key) = figure.shown.auto else { continue };
+            match (figure.value)(sums) {
+                Value::Count(count) => self.line(of, key, count),
+                Value::Times(figures) => self.line(of, key, figures.sum_us),
+                Value::ByWord(_, counts) => {
+                    for (word, count) in counts {
+                        self.line(of, &format!("{key}-{word}"), count);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// As a piece of mod_status's page.

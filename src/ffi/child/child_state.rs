@@ -79,14 +79,14 @@ impl Child {
     /// Another member is given a request that this one had.
     pub(crate) fn count_failover(&self, from: MemberKey) {
         if let Some(stats) = self.member_stats(from) {
-            stats.counters().failed_over();
+            stats.counters().failovers.add(1);
         }
     }
 
     /// A request was over before a connection was asked for, or an error of ours ended it.
     pub(crate) fn count_refused(&self, member: MemberKey, reason: ErrorReason) {
         if let Some(stats) = self.member_stats(member) {
-            stats.counters().refused(reason);
+            stats.counters().count_refused(reason);
         }
     }
 

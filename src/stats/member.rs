@@ -1,0 +1,137 @@
+//! The counters of a member.
+
+use std::time::Duration;
+
+use super::figure::{Count, NOWHERE, Value, json, shown};
+use super::histogram::{Histogram, micros};
+use super::reason::ErrorReason;
+
+/// Answers by the first digit of their status, 1 to 5; anything else is with the fives.
+pub type Answers = [u64; 5];
+
+/// The words of [`Answers`].
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+counters! {
+    /// One stripe of what is counted of a member.
+    struct MemberCounters;
+
+    /// The sums of a member, over all children that have been.
+    struct MemberFigures {}
+
+    /// The figures of a member.
+    const MEMBER_FIGURES;
+
+    /// Requests it was given.
+    requests: Count, shown("requests").auto("Requests");
+    /// Requests that failed, but for those that failed by the client.
+    // mod_proxy says `Err` on mod_status's page for a member in error, and people look for that.
+    failed = |figures| Value::Count(figures.failures()), NOWHERE.auto("Failed").prop("errors");
+    /// Times a request was sent to it, each attempt for itself.
+    sent: Count, shown("sent");
+    /// Attempts after the first of a request, on a new connection.
+    retries: Count, shown("retries").auto("Retries").page("Sent again", "to it");
+    /// Requests that another member was given after it.
+    failovers: Count, shown("failovers").auto("Failovers").page("Sent again", "to another");
+    /// Requests that failed by the client.
+    client_errors = |figures| figures.value_of(ErrorReason::Client), NOWHERE.prop("client_errors");
+    /// Requests that failed since no packet came in time.
+    reply_timeouts = |figures| figures.value_of(ErrorReason::ReplyTimeout),
+        json("reply_timeouts").prop("reply_timeouts");
+    /// Whole responses, by status.
+    answers: [Count; CLASSES.len()] = |figures| figures.answers(), json("answers").metric("responses");
+    /// Requests that failed, by reason.
+    errors: [Count; ErrorReason::ALL.len()] = |figures| figures.by_reason(), shown("errors");
+    /// Request bodies sent to it.
+    uploaded: Count,
+        json("bytes_sent").metric("request_body").prop("transferred").page("Bodies", "sent").in_bytes();
+    /// Response bodies received from it.
+    downloaded: Count,
+        json("bytes_received").metric("response_body").prop("read").page("Bodies", "received").in_bytes();
+    /// Time that requests waited for a connection to it.
+    waited_us: Count, json("waited").metric("connection_wait").in_microseconds();
+    /// From the request to the end of its response, of requests that were sent.
+    duration: Histogram, json("duration").metric("request_duration").auto("DurationUs");
+    /// From the request to the headers of its response.
+    first_byte: Histogram, shown("first_byte");
+}
+
+/// One request on a member, over.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// How often it was sent.
+    pub sent: u32,
+    /// Body bytes to the backend.
+    pub uploaded: u64,
+    /// Body bytes from it.
+    pub downloaded: u64,
+    /// How long it waited for connections.
+    pub waited: Duration,
+    /// From the beginning, waiting included, to the end of the response or the failure.
+    pub took: Duration,
+    /// To the response's status and headers, if they came.
+    pub first_byte: Option<Duration>,
+    /// The status of the response, or why there was none.
+    pub result: Result<u16, ErrorReason>,
+}
+
+impl MemberCounters {
+    /// Counts a request. Some relaxed additions: for the hot path.
+    pub fn count(&self, request: &Request) {
+        self.requests.add(1);
+        self.sent.add(request.sent.into());
+        self.retries.add(request.sent.saturating_sub(1).into());
+        self.uploaded.add(request.uploaded);
+        self.downloaded.add(request.downloaded);
+        self.waited_us.add(micros(request.waited));
+        match request.result {
+            Ok(status) => {
+                let class = usize::from(status / 100).wrapping_sub(1).min(self.answers.len() - 1);
+                self.answers[class].add(1);
+            }
+            Err(reason) => self.errors[reason as usize].add(1),
+        }
+        // What was refused at once says nothing of how fast the member is.
+        if request.sent > 0 {
+            self.duration.observe(request.took);
+        }
+        if let Some(first_byte) = request.first_byte {
+            self.first_byte.observe(first_byte);
+        }
+    }
+
+    /// Counts a request that was over before a connection was asked for.
+    pub fn count_refused(&self, reason: ErrorReason) {
+        self.requests.add(1);
+        self.errors[reason as usize].add(1);
+    }
+}
+
+impl MemberFigures {
+    /// Failures by this reason.
+    pub fn errors_of(&self, reason: ErrorReason) -> u64 {
+        self.errors[reason as usize]
+    }
+
+    /// Each reason with its count.
+    pub fn errors(&self) -> impl Iterator<Item = (ErrorReason, u64)> + '_ {
+        ErrorReason::ALL.into_iter().map(|reason| (reason, self.errors_of(reason)))
+    }
+
+    /// Failures but for the clients' own.
+    pub fn failures(&self) -> u64 {
+        self.errors().filter(|(reason, _)| !reason.is_the_clients()).map(|(_, count)| count).sum()
+    }
+
+    fn value_of(&self, reason: ErrorReason) -> Value<'static> {
+        Value::Count(self.errors_of(reason))
+    }
+
+    fn by_reason(&self) -> Value<'static> {
+        Value::ByWord("reason", self.errors().map(|(reason, n)| (reason.name(), n)).collect())
+    }
+
+    fn answers(&self) -> Value<'static> {
+        Value::ByWord("class", CLASSES.into_iter().zip(self.answers).collect())
+    }
+}
