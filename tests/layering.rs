@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exchange", &["protocol"]),
     ("pool", &[]),
     ("config", &["protocol", "balance"]),
-    ("shared", &[]),
+    ("shared", &["balance"]),
     ("stats", &["shared", "pool"]),
     ("balance", &[]),
     ("status", &["pool", "config", "shared", "stats", "balance"]),

@@ -7,6 +7,7 @@
 
 mod activation;
 mod election;
+pub mod lbmethod;
 mod preference;
 mod routes;
 mod session;

@@ -28,6 +28,11 @@ impl Uptime {
         u32::try_from(self.0 / 1000).unwrap_or(u32::MAX)
     }
 
+    /// Whole minutes, modulo 2^16.
+    pub(super) fn minute(self) -> u16 {
+        (self.0 / 60_000) as u16
+    }
+
     /// How long ago `then` was; no time where another process has read the clock after this one.
     pub(super) fn since(self, then: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(then.0))

@@ -59,8 +59,7 @@ pub struct Slot {
     /// Until when a request is finding out whether the member is back, in ms since 1970;
     /// 0: none is.
     pub(super) probe: AtomicU64,
-    /// Shares of what lbmethods `sessions` and `next` give it, by
-    /// [`Ledger`](super::Ledger).
+    /// Its shares for the lbmethods `sessions` and `next`, by [`Account`](super::Account).
     pub(super) shares: [AtomicU64; 2],
     /// When these last chose it, as a number that grows from election to election.
     pub(super) turn: AtomicU64,

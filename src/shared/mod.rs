@@ -10,8 +10,6 @@ mod operator;
 mod probe;
 mod shares;
 #[cfg(test)]
-mod shares_tests;
-#[cfg(test)]
 mod tests;
 
 pub use clock::{Uptime, unix_ms};
@@ -19,4 +17,4 @@ pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error};
 pub use operator::{OPERATOR_VERSION, OperatorEntry, Operators};
 pub use probe::{Probe, in_error_for};
-pub use shares::{Election, Ledger, LoadFactor, Method};
+pub use shares::{Account, SharedChoice};

@@ -1,237 +1,79 @@
-//! What lbmethods `sessions` and `next` give to each member, and whose turn it is.
+//! The shares of the lbmethods `sessions` and `next`, as all children keep them for each member.
 //!
-//! As in mod_jk, a member's share grows by the inverse of its load factor with each new session that
-//! is given to it, and the member with the least share has the next one. `sessions` halves all shares
-//! for each minute that passes. Of `next` the differences alone count: mod_jk subtracts the least
-//! share from all, which here would be a write to each member that a child might not complete;
-//! comparing differences comes to the same.
-//!
-//! # Who takes part
-//! A member that the last election could not choose (in error, draining, stopped, new, of a higher
-//! lbset) has no share. Once it can be chosen it joins with the greatest share of the others: it has
-//! its turn with them, and need not catch up. "No share" is all zeros, so a new member and a reset
-//! need no further care.
+//! What they mean is decided in [`balance::lbmethod`](crate::balance::lbmethod); here they are read and
+//! written.
 //!
 //! # Race
-//! Children elect at the same time and read the same shares: both may choose the same member, and
-//! the elections after that make up for it. Each write is one word of one member, of a kind that may
-//! be the last that its child does.
+//! Children choose at the same time and read the same shares: both may take the same member, and the
+//! choices after that make up for it. Each write is one word of one member, of a kind that may be the
+//! last that its child does.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::clock::Uptime;
 use super::member::MemberState;
+use crate::balance::Load;
+use crate::balance::lbmethod::{Change, Choice, LoadFactor, Method, Scale, Share};
 
-/// What becomes of shares as time passes.
+/// Which requests a share counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Halved at each full minute.
-    Sessions,
-    /// Nothing.
-    Next,
+pub enum Account {
+    /// Those that begin a session.
+    NewSessions,
+    /// Those of sessions whose own member could not take them: shared out as fairly, but they are no
+    /// new sessions.
+    OrphanedSessions,
 }
 
-/// Shares of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ledger {
-    /// Requests that belong to no session.
-    New,
-    /// Requests of sessions whose own member could not take them: shared out as fairly, but they
-    /// are no new sessions.
-    TakenOver,
-}
-
-impl Ledger {
+impl Account {
     fn index(self) -> usize {
         match self {
-            Self::New => 0,
-            Self::TakenOver => 1,
+            Self::NewSessions => 0,
+            Self::OrphanedSessions => 1,
         }
     }
 }
 
-/// A load factor in httpd's hundredths: 100 to 10000 stand for 1.00 to 100.00.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadFactor(u64);
-
-impl LoadFactor {
-    /// mod_proxy_cluster has smaller ones than httpd; what is below 1 counts as 1.
-    pub fn new(hundredths: i32) -> Self {
-        Self(u64::try_from(hundredths).unwrap_or(0).clamp(1, 10_000))
-    }
-
-    /// By how much a share grows: exact for whole factors up to 16, right to 0.02 % for all.
-    fn step(self) -> u64 {
-        // The least common multiple of 1 to 16, in hundredths.
-        const ONE: u64 = 720_720 * 100;
-        ONE / self.0
-    }
-}
-
-/// A member's share in one word: whether it has one, the minute (modulo 2^16) that the amount is of,
-/// and the amount.
-///
-/// 2^47 are 195 million new sessions of a member with factor 1; `sessions` forgets them sooner, and
-/// `next` goes round.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Share(u64);
-
-impl Share {
-    const NONE: Self = Self(0);
-    const TAKES_PART: u64 = 1 << 63;
-    const MINUTE_AT: u32 = 47;
-    const AMOUNT: u64 = (1 << Self::MINUTE_AT) - 1;
-
-    fn new(amount: u64, minute: u16) -> Self {
-        Self(Self::TAKES_PART | u64::from(minute) << Self::MINUTE_AT | amount & Self::AMOUNT)
-    }
-
-    fn takes_part(self) -> bool {
-        self.0 & Self::TAKES_PART != 0
-    }
-
-    fn minute(self) -> u16 {
-        // The bit above is cut off with the rest.
-        (self.0 >> Self::MINUTE_AT) as u16
-    }
-
-    fn amount(self) -> u64 {
-        self.0 & Self::AMOUNT
-    }
-}
-
-/// The shares at the beginning of an election.
-#[derive(Clone, Copy, Debug)]
-struct Round {
-    method: Method,
-    minute: u16,
-    /// What `next` measures from.
-    base: u64,
-    /// The greatest; 0 where nobody has a share.
-    greatest: u64,
-}
-
-impl Round {
-    fn new(method: Method, now: Uptime, shares: impl Iterator<Item = Share> + Clone) -> Self {
-        // Modulo 2^16.
-        let minute = (now.millis() / 60_000) as u16;
-        let mut sharing = shares.filter(|share| share.takes_part());
-        let first = sharing.clone().next().map_or(0, Share::amount);
-        let base = if method == Method::Next { first } else { 0 };
-        let mut round = Self { method, minute, base, greatest: base };
-        if let Some(greatest) = sharing.by_ref().max_by_key(|share| round.standing(*share)) {
-            round.greatest = round.amount(greatest);
-        }
-        round
-    }
-
-    /// What the share is by now; without one, what it will be.
-    fn amount(&self, share: Share) -> u64 {
-        if !share.takes_part() {
-            return self.greatest;
-        }
-        match self.method {
-            Method::Next => share.amount(),
-            Method::Sessions => {
-                let minutes = self.minute.wrapping_sub(share.minute());
-                // More than half way round: another process has read the clock after this one.
-                let minutes = if minutes > u16::MAX / 2 { 0 } else { minutes };
-                share.amount().checked_shr(minutes.into()).unwrap_or(0)
-            }
-        }
-    }
-
-    /// The same as a number to compare.
-    fn standing(&self, share: Share) -> i64 {
-        let from_base = self.amount(share).wrapping_sub(self.base);
-        // What is half way round is before the base: the sign is that of 47 bits for `next`, and of 64
-        // for `sessions`, where it is never set.
-        let unused = if self.method == Method::Next { u64::BITS - Share::MINUTE_AT } else { 0 };
-        (from_base << unused) as i64 >> unused
-    }
-
-    fn joined(&self, share: Share) -> Share {
-        Share::new(self.amount(share), self.minute)
-    }
-
-    fn given(&self, share: Share, factor: LoadFactor) -> Share {
-        let amount = self.amount(share) + factor.step();
-        match self.method {
-            Method::Sessions => Share::new(amount.min(Share::AMOUNT), self.minute),
-            Method::Next => Share::new(amount, self.minute),
-        }
-    }
-}
-
-/// One election among the members of a balancer.
+/// One choice among the members of a balancer, by the shares that all children keep.
 #[derive(Debug)]
-pub struct Election<'m> {
-    ledger: Ledger,
-    round: Round,
-    members: Vec<Member<'m>>,
-}
-
-/// A member during an election.
-#[derive(Debug)]
-struct Member<'m> {
+pub struct SharedChoice<'m> {
+    account: Account,
+    choice: Choice,
     /// `None`: there was no room for it.
-    state: Option<MemberState<'m>>,
-    share: Share,
-    turn: u64,
-    stands: bool,
+    members: Vec<Option<MemberState<'m>>>,
 }
 
-impl<'m> Election<'m> {
-    /// Reads the shares of all members. They go by their place in `states` from here on.
+impl<'m> SharedChoice<'m> {
+    /// Reads the shares of all members. They go by their place in `members` from here on.
     pub fn new(
         method: Method,
-        ledger: Ledger,
+        account: Account,
         now: Uptime,
-        states: impl Iterator<Item = Option<MemberState<'m>>>,
+        members: impl Iterator<Item = Option<MemberState<'m>>>,
     ) -> Self {
-        let read = |state: Option<MemberState<'m>>| Member {
-            share: state.map_or(Share::NONE, |state| state.share(ledger)),
-            // Without a share to count in, it comes after those who have one.
-            turn: state.map_or(u64::MAX, |state| state.slot.turn.load(Ordering::Relaxed)),
-            state,
-            stands: false,
+        let members: Vec<_> = members.collect();
+        let read = |state: &Option<MemberState<'m>>| {
+            state.map(|state| (state.share(account), state.slot.turn.load(Relaxed)))
         };
-        let members: Vec<_> = states.map(read).collect();
-        let round = Round::new(method, now, members.iter().map(|member| member.share));
-        Self { ledger, round, members }
+        let choice = Choice::new(method, now.minute(), members.iter().map(read));
+        Self { account, choice, members }
     }
 
-    /// A member can be chosen.
-    pub fn stands(&mut self, at: usize) {
-        if let Some(member) = self.members.get_mut(at) {
-            member.stands = true;
-        }
+    /// Notes that mod_proxy would take this member.
+    pub fn mark_electable(&mut self, member: usize) {
+        self.choice.mark_electable(member);
     }
 
-    /// Compares two members; the less one is to be preferred: it has the lesser share, or of two
-    /// equal ones its last turn is longer ago.
-    pub fn compare(&self, one: usize, other: usize) -> std::cmp::Ordering {
-        let rank = |at: usize| {
-            let member = self.members.get(at);
-            member.map(|member| (self.round.standing(member.share), member.turn))
-        };
-        rank(one).cmp(&rank(other))
+    /// Whether a member is preferred to another one ([`Choice::prefers`]).
+    pub fn prefers(&self, member: usize, other: usize, load: impl Fn(usize) -> Load) -> bool {
+        self.choice.prefers(member, other, load)
     }
 
-    /// Counts the request for the one chosen. Those that stood have a share from now on, and no
-    /// others.
-    pub fn settle(self, chosen: Option<(usize, LoadFactor)>) {
-        let turns = self.members.iter().filter(|member| member.state.is_some());
-        let next_turn = turns.map(|member| member.turn).max().unwrap_or(0).saturating_add(1);
-        for (place, member) in self.members.iter().enumerate() {
-            let Some(state) = member.state else { continue };
-            let factor = chosen.and_then(|(at, factor)| (at == place).then_some(factor));
-            if let Some(factor) = factor {
-                state.give(self.ledger, &self.round, factor, next_turn);
-            } else if member.stands && member.share == Share::NONE {
-                state.join(self.ledger, &self.round);
-            } else if !member.stands && member.share != Share::NONE {
-                state.leave(self.ledger);
+    /// Counts the request for the member that was taken, if there was one.
+    pub fn commit(self, taken: Option<(usize, LoadFactor)>) {
+        for (at, change) in self.choice.changes(taken) {
+            if let Some(state) = self.members[at] {
+                state.change_share(self.account, self.choice.scale(), change);
             }
         }
     }
@@ -239,41 +81,128 @@ impl<'m> Election<'m> {
 
 /// Nothing else in memory depends on these words, so no order is asked for.
 impl MemberState<'_> {
-    fn share(&self, ledger: Ledger) -> Share {
-        Share(self.slot.shares[ledger.index()].load(Ordering::Relaxed))
+    fn share(&self, account: Account) -> Share {
+        Share::from_bits(self.slot.shares[account.index()].load(Relaxed))
     }
 
-    fn join(&self, ledger: Ledger, round: &Round) {
-        let word = &self.slot.shares[ledger.index()];
-        let joined = round.joined(Share::NONE).0;
-        // Err: it has joined in another child's election, and may have been chosen there.
-        let _ = word.compare_exchange(0, joined, Ordering::Relaxed, Ordering::Relaxed);
+    fn change_share(&self, account: Account, scale: &Scale, change: Change) {
+        let word = &self.slot.shares[account.index()];
+        match change {
+            Change::Give(factor, turn) => {
+                let given = |bits| Some(scale.given(Share::from_bits(bits), factor).bits());
+                // Never Err: the closure always gives a value.
+                let _ = word.fetch_update(Relaxed, Relaxed, given);
+                self.slot.turn.fetch_max(turn, Relaxed);
+            }
+            Change::Join => {
+                let none = Share::NONE.bits();
+                // Err: it has joined by another child's choice, and may have been taken there.
+                let _ = word.compare_exchange(none, scale.joined().bits(), Relaxed, Relaxed);
+            }
+            Change::Leave => word.store(Share::NONE.bits(), Relaxed),
+        }
     }
 
-    fn give(&self, ledger: Ledger, round: &Round, factor: LoadFactor, turn: u64) {
-        let word = &self.slot.shares[ledger.index()];
-        let given = |word| Some(round.given(Share(word), factor).0);
-        // Never Err: the closure always gives a value.
-        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, given);
-        self.slot.turn.fetch_max(turn, Ordering::Relaxed);
-    }
-
-    fn leave(&self, ledger: Ledger) {
-        self.slot.shares[ledger.index()].store(Share::NONE.0, Ordering::Relaxed);
-    }
-
-    /// Takes its shares away: it joins the next election like a new member.
+    /// Takes its shares away: it joins the next choice like a new member.
     pub fn forget_shares(&self) {
-        self.leave(Ledger::New);
-        self.leave(Ledger::TakenOver);
+        self.slot.shares.iter().for_each(|word| word.store(Share::NONE.bits(), Relaxed));
     }
 }
 
-impl std::fmt::Debug for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.takes_part() {
-            return f.write_str("Share(none)");
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::shared::{MemberKey, PrivateTable, Row, Sizes};
+
+    const BOTH: [Method; 2] = [Method::Sessions, Method::Next];
+
+    /// A balancer of members that are named by their numbers.
+    struct Balancer {
+        memory: PrivateTable,
+        row: Row,
+        factors: Vec<i32>,
+    }
+
+    impl Balancer {
+        fn new(factors: &[i32]) -> Self {
+            let memory = PrivateTable::new(Sizes::new(factors.len(), 1));
+            let row = memory.table().unwrap().child_begins(11).unwrap();
+            Self { memory, row, factors: factors.to_vec() }
         }
-        write!(f, "Share({} in minute {})", self.amount(), self.minute())
+
+        fn member(&self, number: usize) -> MemberState<'_> {
+            let table = self.memory.table().unwrap();
+            table.member(MemberKey::of(&[&number.to_le_bytes()]), self.row).unwrap()
+        }
+
+        fn choose(&self, account: Account, method: Method) -> usize {
+            let states = (0..self.factors.len()).map(|number| Some(self.member(number)));
+            let now = Uptime::from_millis(1_800_000_000_000);
+            let mut choice = SharedChoice::new(method, account, now, states);
+            let idle = |_| Load::default();
+            let taken = (0..self.factors.len()).fold(0, |best, at| {
+                choice.mark_electable(at);
+                if choice.prefers(at, best, idle) { at } else { best }
+            });
+            choice.commit(Some((taken, LoadFactor::new(self.factors[taken]))));
+            taken
+        }
+
+        /// How often each was taken in so many choices.
+        fn counts(&self, count: usize, account: Account, method: Method) -> Vec<usize> {
+            let mut counts = vec![0; self.factors.len()];
+            (0..count).for_each(|_| counts[self.choose(account, method)] += 1);
+            counts
+        }
+    }
+
+    #[test]
+    fn shares_are_kept_from_one_choice_to_the_next_and_the_accounts_apart() {
+        for method in BOTH {
+            let balancer = Balancer::new(&[300, 100]);
+            assert_eq!(balancer.counts(40, Account::OrphanedSessions, method), [30, 10]);
+            assert_eq!(balancer.counts(4, Account::NewSessions, method), [3, 1]);
+        }
+    }
+
+    #[test]
+    fn forgotten_shares_begin_again_also_when_only_some_are_forgotten() {
+        for method in BOTH {
+            let balancer = Balancer::new(&[100; 3]);
+            balancer.counts(50, Account::NewSessions, method);
+            // A child that dies in the middle of a reset has done this much.
+            balancer.member(0).forget_shares();
+            assert_eq!(balancer.counts(30, Account::NewSessions, method), [10, 10, 10]);
+            (0..3).for_each(|number| balancer.member(number).forget_shares());
+            assert_eq!(balancer.counts(30, Account::NewSessions, method), [10, 10, 10]);
+        }
+    }
+
+    #[test]
+    fn children_that_choose_at_the_same_time_come_out_even() {
+        for method in BOTH {
+            let balancer = Balancer::new(&[300, 100]);
+            let counts = thread::scope(|scope| {
+                let choose = || balancer.counts(1000, Account::NewSessions, method);
+                let threads = [(); 4].map(|()| scope.spawn(choose));
+                threads.map(|thread| thread.join().unwrap())
+            });
+            let a: usize = counts.iter().map(|counts| counts[0]).sum();
+            assert!(a.abs_diff(3000) <= 60, "{method:?}: {a} of 4000");
+        }
+    }
+
+    #[test]
+    fn a_member_without_a_place_in_the_table_is_only_read_about() {
+        let balancer = Balancer::new(&[100]);
+        let states = [None, Some(balancer.member(0))];
+        let now = Uptime::from_millis(0);
+        let mut choice =
+            SharedChoice::new(Method::Next, Account::NewSessions, now, states.into_iter());
+        choice.mark_electable(0);
+        choice.commit(Some((0, LoadFactor::new(100))));
+        assert_eq!(balancer.member(0).share(Account::NewSessions), Share::NONE);
     }
 }

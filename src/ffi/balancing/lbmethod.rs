@@ -1,13 +1,13 @@
 //! `lbmethod=sessions` and `lbmethod=next`: new sessions go to the member that has had the fewest.
 //!
 //! mod_proxy says which members can be chosen, in its order of lbset, spares and hot standbys; which
-//! of them it is, and what follows for the next election, is for [`Election`] to say. A request whose
+//! of them it is, and what follows for the next choice, is for [`SharedChoice`] to say. A request whose
 //! session found its own member is not asked about, and does not count.
 
-use std::cmp::Ordering;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
+use crate::balance::lbmethod::Method;
 use crate::ffi::balancing::session::{forced_route, ignores_session, is_known, with_query};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::guard::guard;
@@ -18,7 +18,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
-use crate::shared::{Election, Ledger, Method};
+use crate::shared::{Account, SharedChoice};
 
 /// What mod_proxy is given.
 struct Provider(sys::proxy_balancer_method);
@@ -127,11 +127,12 @@ unsafe fn find(
     let child = unsafe { child_of(request.server()) };
     let members: Vec<Worker> = view.members().collect();
     let states = members.iter().map(|member| child?.member_state(member.key()));
-    let ledger = if has_session(request, view) { Ledger::TakenOver } else { Ledger::New };
-    let election = Election::new(method, ledger, clock::uptime(), states);
+    let account =
+        if has_session(request, view) { Account::OrphanedSessions } else { Account::NewSessions };
+    let choice = SharedChoice::new(method, account, clock::uptime(), states);
     // SAFETY: nothing in this call changes the list.
     let tried = unsafe { RequestState::tried(request) };
-    let mut candidates = Candidates { members, election, tried, at: 0, best: None };
+    let mut candidates = Candidates { members, choice, tried, at: 0, best: None };
     // SAFETY: balancer and request are live, the lock is held; the callback is given the
     // candidates only during the call, and nobody else uses them meanwhile.
     let found = unsafe {
@@ -140,7 +141,7 @@ unsafe fn find(
     };
     // SAFETY: null or a member, which outlives the request.
     let chosen = NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) });
-    candidates.settle(chosen);
+    candidates.commit(chosen);
     found
 }
 
@@ -183,7 +184,7 @@ fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
 /// The members of a balancer while mod_proxy asks about them one by one.
 struct Candidates<'c> {
     members: Vec<Worker>,
-    election: Election<'c>,
+    choice: SharedChoice<'c>,
     /// None gets the request twice.
     tried: &'c [Worker],
     /// The place of the one asked about last, and of the best so far.
@@ -197,16 +198,13 @@ impl Candidates<'_> {
         // One that another thread has added since: the next election has it.
         let Some(place) = self.place(current) else { return false };
         self.at = place;
-        self.election.stands(place);
+        self.choice.mark_electable(place);
         if self.tried.contains(&current) {
             return false;
         }
-        let is_better = match best.zip(self.best) {
-            Some((best, place_of_best)) => match self.election.compare(place, place_of_best) {
-                Ordering::Less => true,
-                Ordering::Equal => current.load().is_less_than(best.load()),
-                Ordering::Greater => false,
-            },
+        let load = |at: usize| self.members[at].load();
+        let is_better = match best.and(self.best) {
+            Some(best) => self.choice.prefers(place, best, load),
             None => true,
         };
         if is_better {
@@ -215,9 +213,9 @@ impl Candidates<'_> {
         is_better
     }
 
-    fn settle(self, chosen: Option<Worker>) {
+    fn commit(self, chosen: Option<Worker>) {
         let place = chosen.and_then(|member| Some((self.place(member)?, member.load_factor())));
-        self.election.settle(place);
+        self.choice.commit(place);
     }
 
     /// mod_proxy goes through its members in their order, but for spares and standbys: the search

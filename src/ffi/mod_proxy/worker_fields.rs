@@ -2,11 +2,12 @@
 //!
 //! Words in memory shared with other processes, read and written as plainly as mod_proxy does.
 
+use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
 use crate::ffi::apr::array;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
-use crate::shared::{LoadFactor, in_error_for};
+use crate::shared::in_error_for;
 
 // The numbers of mod_proxy.h.
 const _: () = {

@@ -1,7 +1,6 @@
-//! Elections among members in a table of our own memory, at a made-up time.
+//! Choices among members whose shares are in a vector, at a made-up time.
 
-use std::cmp::Ordering;
-use std::thread;
+use std::cell::RefCell;
 
 use super::*;
 
@@ -11,52 +10,59 @@ const BOTH: [Method; 2] = [Method::Sessions, Method::Next];
 
 /// A balancer of members that are named by their numbers.
 struct Balancer {
-    memory: PrivateTable,
-    row: Row,
+    kept: RefCell<Vec<(Share, u64)>>,
     factors: Vec<i32>,
 }
 
 impl Balancer {
     fn new(factors: &[i32]) -> Self {
-        let memory = PrivateTable::new(Sizes::new(factors.len(), 1));
-        let row = memory.table().unwrap().child_begins(11).unwrap();
-        Self { memory, row, factors: factors.to_vec() }
-    }
-
-    fn member(&self, number: usize) -> MemberState<'_> {
-        let table = self.memory.table().unwrap();
-        table.member(MemberKey::of(&[&number.to_le_bytes()]), self.row).unwrap()
+        let kept = RefCell::new(vec![(Share::NONE, 0); factors.len()]);
+        Self { kept, factors: factors.to_vec() }
     }
 
     /// As if so many sessions had been given to it.
     fn set_share(&self, number: usize, amount: u64) {
-        let minute = u64::from((NOW / MINUTE) as u16);
-        let word = 1 << 63 | minute << 47 | amount;
-        self.member(number).slot.shares[0].store(word, std::sync::atomic::Ordering::Relaxed);
+        self.kept.borrow_mut()[number].0 = Share::new(amount, (NOW / MINUTE) as u16);
     }
 
-    fn election(&self, method: Method, ledger: Ledger, now: u64) -> Election<'_> {
-        let states = (0..self.factors.len()).map(|number| Some(self.member(number)));
-        Election::new(method, ledger, Uptime::from_millis(now), states)
+    fn choice(&self, method: Method, now: u64) -> Choice {
+        let kept = self.kept.borrow();
+        Choice::new(method, (now / MINUTE) as u16, kept.iter().copied().map(Some))
     }
 
-    /// The one who is chosen among those that can be.
-    fn elect_in(&self, ledger: Ledger, method: Method, now: u64, standing: &[usize]) -> usize {
-        let mut election = self.election(method, ledger, now);
-        standing.iter().for_each(|at| election.stands(*at));
-        let chosen = *standing.iter().min_by(|a, b| election.compare(**a, **b)).unwrap();
-        election.settle(Some((chosen, LoadFactor::new(self.factors[chosen]))));
-        chosen
+    fn commit(&self, choice: &Choice, taken: usize) {
+        let factor = LoadFactor::new(self.factors[taken]);
+        for (at, change) in choice.changes(Some((taken, factor))) {
+            let (share, last_turn) = &mut self.kept.borrow_mut()[at];
+            match change {
+                Change::Give(factor, turn) => {
+                    (*share, *last_turn) = (choice.scale().given(*share, factor), turn);
+                }
+                Change::Join => *share = choice.scale().joined(),
+                Change::Leave => *share = Share::NONE,
+            }
+        }
     }
 
-    fn elect(&self, method: Method, now: u64, standing: &[usize]) -> usize {
-        self.elect_in(Ledger::New, method, now, standing)
+    /// The member that is taken of those that are electable.
+    fn elect(&self, method: Method, now: u64, electable: &[usize]) -> usize {
+        let mut choice = self.choice(method, now);
+        electable.iter().for_each(|at| choice.mark_electable(*at));
+        let taken = *electable.iter().min_by(|a, b| choice.compare(**a, **b)).unwrap();
+        self.commit(&choice, taken);
+        taken
     }
 
-    /// How often each was chosen in so many elections.
-    fn elect_many(&self, count: usize, method: Method, now: u64, standing: &[usize]) -> Vec<usize> {
+    /// How often each was taken in so many choices.
+    fn elect_many(
+        &self,
+        count: usize,
+        method: Method,
+        now: u64,
+        electable: &[usize],
+    ) -> Vec<usize> {
         let mut counts = vec![0; self.factors.len()];
-        (0..count).for_each(|_| counts[self.elect(method, now, standing)] += 1);
+        (0..count).for_each(|_| counts[self.elect(method, now, electable)] += 1);
         counts
     }
 }
@@ -109,9 +115,9 @@ fn sessions_are_halved_at_each_full_minute() {
         balancer.elect_many(2, method, NOW, &[0, 1]);
         // b takes part, and loses the comparison on purpose.
         for _ in 0..8 {
-            let mut election = balancer.election(method, Ledger::New, NOW);
-            (0..2).for_each(|at| election.stands(at));
-            election.settle(Some((0, LoadFactor::new(100))));
+            let mut choice = balancer.choice(method, NOW);
+            (0..2).for_each(|at| choice.mark_electable(at));
+            balancer.commit(&choice, 0);
         }
         (0..).take_while(|_| balancer.elect(method, NOW + later, &[0, 1]) == 1).count()
     };
@@ -177,37 +183,11 @@ fn a_higher_lbset_that_steps_in_begins_even_and_leaves_no_mark() {
     }
 }
 
-#[test]
-fn forgotten_shares_begin_anew_also_when_only_some_are_forgotten() {
-    for method in BOTH {
-        let balancer = Balancer::new(&[100; 3]);
-        balancer.elect_many(50, method, NOW, &[0, 1, 2]);
-        // A child that dies in the middle of a reset has done this much.
-        balancer.member(0).forget_shares();
-        assert_eq!(balancer.elect_many(30, method, NOW, &[0, 1, 2]), [10, 10, 10]);
-        (0..3).for_each(|number| balancer.member(number).forget_shares());
-        assert_eq!(balancer.elect_many(30, method, NOW, &[0, 1, 2]), [10, 10, 10]);
-    }
-}
-
-#[test]
-fn sessions_taken_over_are_shared_out_by_factor_and_are_no_new_sessions() {
-    for method in BOTH {
-        let balancer = Balancer::new(&[300, 100]);
-        let mut taken = [0, 0];
-        for _ in 0..40 {
-            taken[balancer.elect_in(Ledger::TakenOver, method, NOW, &[0, 1])] += 1;
-        }
-        assert_eq!(taken, [30, 10]);
-        assert_eq!(balancer.elect_many(4, method, NOW, &[0, 1]), [3, 1]);
-    }
-}
-
 /// The most that a share can be.
 const MOST: u64 = (1 << 47) - 1;
 
 #[test]
-fn next_goes_on_for_ever() {
+fn next_goes_on_forever() {
     let balancer = Balancer::new(&[100, 100]);
     for behind in [0, 1, 720_720, 5 * 720_720] {
         balancer.set_share(0, MOST - 5 * 720_720);
@@ -228,26 +208,37 @@ fn so_many_sessions_that_the_number_ends_do_no_harm() {
 
 #[test]
 fn a_member_without_a_place_in_the_table_is_chosen_where_no_other_can_be() {
-    let balancer = Balancer::new(&[100]);
-    let states = [None, Some(balancer.member(0)), None];
-    let mut election =
-        Election::new(Method::Sessions, Ledger::New, Uptime::from_millis(NOW), states.into_iter());
-    (0..3).for_each(|at| election.stands(at));
-    assert_eq!(election.compare(0, 1), Ordering::Greater);
-    assert_eq!(election.compare(0, 2), Ordering::Equal);
-    election.settle(Some((0, LoadFactor::new(100))));
+    let members = [None, Some((Share::NONE, 0)), None];
+    let mut choice = Choice::new(Method::Sessions, 0, members.into_iter());
+    (0..3).for_each(|at| choice.mark_electable(at));
+    assert_eq!(choice.compare(0, 1), Ordering::Greater);
+    assert_eq!(choice.compare(0, 2), Ordering::Equal);
+    let changes: Vec<_> = choice.changes(Some((0, LoadFactor::new(100)))).collect();
+    assert_eq!(changes, [(1, Change::Join)], "there is nothing to write for the others");
 }
 
 #[test]
-fn children_that_elect_at_the_same_time_come_out_even() {
-    for method in BOTH {
-        let balancer = Balancer::new(&[300, 100]);
-        let counts = thread::scope(|scope| {
-            let elect = || balancer.elect_many(1000, method, NOW, &[0, 1]);
-            let threads = [(); 4].map(|()| scope.spawn(elect));
-            threads.map(|thread| thread.join().unwrap())
-        });
-        let a: usize = counts.iter().map(|counts| counts[0]).sum();
-        assert!(a.abs_diff(3000) <= 60, "{method:?}: {a} of 4000");
-    }
+fn of_members_equal_in_share_and_turn_the_one_with_less_to_do_is_preferred() {
+    let choice = Choice::new(Method::Next, 0, [None, None].into_iter());
+    let load = |at| Load { busy: [5, 4][at], factor: 100 };
+    assert!(choice.prefers(1, 0, load) && !choice.prefers(0, 1, load));
+    let other = Choice::new(Method::Next, 0, [None, Some((Share::NONE, 3))].into_iter());
+    let idle = |at| Load { busy: [0, 9][at], factor: 100 };
+    assert!(other.prefers(1, 0, idle) && !other.prefers(0, 1, idle));
+}
+
+#[test]
+fn nothing_is_taken_where_no_member_is_electable_and_all_leave() {
+    let balancer = Balancer::new(&[100, 100]);
+    balancer.elect_many(2, Method::Next, NOW, &[0, 1]);
+    let choice = balancer.choice(Method::Next, NOW);
+    let changes: Vec<_> = choice.changes(None).collect();
+    assert_eq!(changes, [(0, Change::Leave), (1, Change::Leave)]);
+}
+
+#[test]
+fn a_share_is_shown_by_its_amount_and_minute() {
+    assert_eq!(format!("{:?}", Share::new(7, 3)), "Share(7 in minute 3)");
+    assert_eq!(format!("{:?}", Share::NONE), "Share(none)");
+    assert_eq!(Share::from_bits(Share::new(7, 3).bits()), Share::new(7, 3));
 }
