@@ -8,6 +8,8 @@
 mod activation;
 mod election;
 pub mod lbmethod;
+pub mod locality;
+pub mod orders;
 mod preference;
 mod routes;
 mod session;

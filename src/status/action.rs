@@ -1,35 +1,7 @@
 //! What an operator asks for.
 
 use super::{Member, Pattern};
-use crate::balance::Activation;
-
-words! {
-    /// What an order does to a member.
-    pub enum Action {
-        /// It takes all requests again.
-        Activate = "activate",
-        /// It keeps its sessions and takes no new ones.
-        Drain = "drain",
-        /// It takes no requests.
-        Stop = "stop",
-        /// It is no longer in error: the next request is tried on it.
-        Recover = "recover",
-        /// Its counters, and those of its pool, start again at 0.
-        Reset = "reset",
-    }
-}
-
-impl Action {
-    /// What it makes of a member's activation; `None`: nothing.
-    pub fn activation(self) -> Option<Activation> {
-        match self {
-            Self::Activate => Some(Activation::Active),
-            Self::Drain => Some(Activation::Draining),
-            Self::Stop => Some(Activation::Stopped),
-            Self::Recover | Self::Reset => None,
-        }
-    }
-}
+use crate::balance::orders::{Action, Remark};
 
 /// What the body of a POST asks for.
 #[derive(Clone, Debug)]
@@ -150,38 +122,14 @@ pub struct Done {
     pub note: Option<Remark>,
 }
 
-words! {
-    /// What an operator is told of an order, beside that it was done or refused.
-    pub enum Remark {
-        /// Refused: the worker is in no balancer.
-        NoBalancer = "no_balancer",
-        /// Refused, or done in part: `recover` does not bring the member back.
-        HealthCheck = "health_check",
-        /// Activated, which for this member is draining: `loadfactor=0`.
-        SessionsOnly = "sessions_only",
-        /// Activated: it drained for `localonly`.
-        LocalOnly = "local_only",
-    }
-}
-
-impl Remark {
-    /// The one with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|remark| remark.name() == name)
-    }
-
-    /// In words, of the member.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::NoBalancer => "it is in no balancer",
-            Self::HealthCheck => "it has failed its health check, which alone takes it back",
-            Self::SessionsOnly => {
-                "it takes requests of its own sessions alone, as loadfactor=0 says"
-            }
-            Self::LocalOnly => {
-                "it takes requests without a session too, which localonly kept off it"
-            }
-        }
+/// A remark in words, of the member.
+#[must_use]
+pub fn words(remark: Remark) -> &'static str {
+    match remark {
+        Remark::NoBalancer => "it is in no balancer",
+        Remark::HealthCheck => "it has failed its health check, which alone takes it back",
+        Remark::SessionsOnly => "it takes requests of its own sessions alone, as loadfactor=0 says",
+        Remark::LocalOnly => "it takes requests without a session too, which localonly kept off it",
     }
 }
 
@@ -189,8 +137,8 @@ impl Done {
     /// What became of it: `done`, or more than that.
     pub fn words(&self) -> String {
         match (self.refused, self.note) {
-            (Some(reason), _) => format!("refused, {}", reason.words()),
-            (None, Some(note)) => format!("done, but {}", note.words()),
+            (Some(reason), _) => format!("refused, {}", words(reason)),
+            (None, Some(note)) => format!("done, but {}", words(note)),
             (None, None) => "done".into(),
         }
     }
@@ -289,6 +237,5 @@ mod tests {
              recover balancer://app ajp://a: done, but it has failed its health check, which alone \
              takes it back\n"
         );
-        assert!(Remark::ALL.into_iter().all(|remark| Remark::named(remark.name()) == Some(remark)));
     }
 }

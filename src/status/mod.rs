@@ -17,7 +17,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, BadOrder, Done, Order, Remark, report};
+pub use action::{BadOrder, Done, Order, report, words};
 pub use host::{is_own, ours};
 pub use json::json;
 pub use nonce::Nonce;

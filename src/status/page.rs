@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use super::{Action, Balancer, Member, Nonce, Pool, Remark, Snapshot, State};
+use super::{Balancer, Member, Nonce, Pool, Snapshot, State, words};
+use crate::balance::orders::{Action, Remark};
 use crate::balance::{Activation, Role};
 use crate::pool::CloseReason;
 use crate::stats::{
@@ -96,8 +97,8 @@ impl Notice {
             action,
             count: number("count"),
             refused: number("refused"),
-            note: remark("note").map(Remark::words),
-            reason: remark("reason").map(Remark::words),
+            note: remark("note").map(words),
+            reason: remark("reason").map(words),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What `local` and our balancer keys come to, once the whole configuration has been read.
 //!
-//! What that makes of each member is noted here, for `operator`.
+//! What the configuration makes of each member is noted here, for operators' orders.
 //!
 //! In the parent, before mod_proxy_balancer moves its members to the memory that children share. So
 //! what is set here is what `lbset` and `status` on the member's line would have set: it goes along
@@ -10,7 +10,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use crate::balance::locality::{Place, Placement, placements};
+use crate::balance::orders::Configured;
 use crate::balance::{Activation, WorkerStatus};
+use crate::config::WorkerSettings;
 use crate::ffi::apr::array;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::server;
@@ -18,7 +21,7 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::server_state::{ConfiguredState, ServerConfig};
+use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 
 /// Has every server know what its balancers go by, and every member how far away it is.
@@ -35,8 +38,8 @@ pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
     unsafe { settle_keys(pconf, main) };
     // SAFETY: as the caller promises; all servers are live.
     let configs = unsafe { server::servers(main).filter_map(|server| ServerConfig::of(server)) };
-    let words = MemberWords::of(configs);
-    let (mut warned, mut stated) = (HashSet::new(), HashMap::new());
+    let lines = Lines::of(configs);
+    let (mut warned, mut configured) = (HashSet::new(), HashMap::new());
     // SAFETY: as the caller promises.
     for (server, config, balancer) in unsafe { balancers(main) } {
         let name = balancer.name();
@@ -48,12 +51,26 @@ pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
             say(LogLevel::Debug, format_args!("{text}: {settings}"));
         }
         let local_only = settings.is_some_and(|settings| settings.local_only);
-        let has_local = words.prefer_local(balancer, local_only);
-        for member in balancer.members() {
-            let known: &mut ConfiguredState = stated.entry(member.id()).or_default();
+        let members: Vec<Worker> = balancer.members().collect();
+        let places: Vec<_> = members.iter().map(|member| lines.place(*member)).collect();
+        let placements = placements(&places, local_only);
+        for (at, member) in members.iter().enumerate() {
+            let placement = placements.as_ref().map_or(Placement::default(), |all| all[at]);
+            if let Some(lbset) = placement.lbset {
+                member.set_lbset(lbset);
+            }
+            if placement.drains {
+                member.add_status(WorkerStatus::DRAIN);
+            }
+            let known: &mut Configured = configured.entry(member.id()).or_default();
+            if let Some(settings) = lines.0.get(&member.id()) {
+                known.activation = settings.activation;
+                known.sessions_only = settings.sessions_only;
+            }
             known.status = member.status().among(Activation::FLAGS);
-            known.by_local_only |= local_only && has_local && !words.local.contains(&member.id());
+            known.by_local_only |= placement.drains;
         }
+        let has_local = placements.is_some();
         if local_only && !has_local && warned.insert(name.to_vec()) {
             let what = "localonly=On has no effect, for no member has local=On";
             say(LogLevel::Warning, format_args!("{text}: {what}"));
@@ -61,7 +78,7 @@ pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_
     }
     // SAFETY: the main server is live.
     if let Some(config) = unsafe { ServerConfig::of(main) } {
-        let _ = config.stated.set(stated);
+        let _ = config.configured.set(configured);
     }
 }
 
@@ -118,47 +135,21 @@ unsafe fn settle_keys(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
     }
 }
 
-/// What the lines of members say of distance.
-struct MemberWords {
-    local: HashSet<WorkerId>,
-    /// Those with a `distance`, or an `lbset` of 0, that the administrator has written.
-    placed: HashSet<WorkerId>,
-}
+/// What the lines of all workers say.
+struct Lines<'c>(HashMap<WorkerId, &'c WorkerSettings>);
 
-impl MemberWords {
-    fn of<'a>(configs: impl Iterator<Item = &'a ServerConfig>) -> Self {
-        let (mut local, mut placed) = (HashSet::new(), HashSet::new());
-        for (id, settings) in configs.flat_map(ServerConfig::workers) {
-            if settings.local {
-                local.insert(*id);
-            }
-            if settings.distance.is_some() {
-                placed.insert(*id);
-            }
-        }
-        Self { local, placed }
+impl<'c> Lines<'c> {
+    fn of(configs: impl Iterator<Item = &'c ServerConfig>) -> Self {
+        Self(configs.flat_map(ServerConfig::workers).map(|(id, line)| (*id, line)).collect())
     }
 
-    /// Puts the remote members of a balancer behind its local ones, and, with `local_only`, keeps
-    /// requests without a session off them. `false`: no member is local, and nothing was done.
-    ///
-    /// Doing it again, for a virtual host that has the members from the main server, changes
-    /// nothing.
-    fn prefer_local(&self, balancer: Balancer, local_only: bool) -> bool {
-        let (local, remote): (Vec<Worker>, Vec<Worker>) =
-            balancer.members().partition(|member| self.local.contains(&member.id()));
-        let Some(farthest) = local.iter().map(|member| member.lbset()).max() else { return false };
-        for member in remote {
-            if member.lbset() == 0 && !self.placed.contains(&member.id()) {
-                member.set_lbset(farthest.saturating_add(1).min(FARTHEST));
-            }
-            if local_only {
-                member.add_status(WorkerStatus::DRAIN);
-            }
+    fn place(&self, member: Worker) -> Place {
+        let line = self.0.get(&member.id());
+        Place {
+            is_local: line.is_some_and(|line| line.local),
+            // A `distance`, or an `lbset` of 0, that the administrator has written.
+            is_fixed: line.is_some_and(|line| line.distance.is_some()),
+            lbset: member.lbset(),
         }
-        true
     }
 }
-
-/// The highest `lbset` there is.
-const FARTHEST: i32 = 99;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 
 use crate::balance::Activation;
-use crate::config::WorkerSettings;
+use crate::balance::orders::{AfterRestart, KeptOrder};
 use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::log::{self, LogLevel};
@@ -13,9 +13,7 @@ use crate::ffi::mod_proxy::activation::set_activation;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::operator_words::{configured, said};
-use crate::ffi::state::server_state::{ConfiguredState, ServerConfig};
+use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
@@ -30,27 +28,24 @@ pub(crate) unsafe fn reapply(
     memory: OperatorMemory,
 ) {
     let table = memory.table();
-    let (unset, nothing) = (WorkerSettings::default(), ConfiguredState::default());
     // SAFETY: as the caller promises.
-    let settings = unsafe { settings(main) };
-    // SAFETY: as the caller promises.
-    let stated = unsafe { ServerConfig::of(main) }.and_then(|config| config.stated.get());
-    let lines = |worker: &Worker| {
-        let stated = stated.and_then(|all| all.get(&worker.id()));
-        let settings = settings.get(&worker.id()).copied();
-        (settings.unwrap_or(&unset), stated.unwrap_or(&nothing))
+    let configured = unsafe { ServerConfig::of(main) }.and_then(|config| config.configured.get());
+    let line = |worker: &Worker| {
+        configured.and_then(|all| all.get(&worker.id())).copied().unwrap_or_default()
     };
     // SAFETY: as the caller promises.
     for (key, workers) in unsafe { members(main) } {
-        let Some(word) = table.get(key) else { continue };
-        let Some(wanted) = said(word) else { continue };
-        if word >> 8 != configured(workers.iter().map(lines)) {
-            // Whoever has edited the configuration since means what it says.
-            table.set(key, 0);
-            // SAFETY: as the caller promises.
-            unsafe { forgotten(main, &workers, wanted, "what is configured was edited since") };
-            continue;
-        }
+        let Some(order) = table.get(key).and_then(KeptOrder::from_bits) else { continue };
+        let lines: Vec<_> = workers.iter().map(line).collect();
+        let wanted = match order.after_restart(&lines) {
+            AfterRestart::Apply(wanted) => wanted,
+            AfterRestart::Forget(said) => {
+                table.set(key, 0);
+                // SAFETY: as the caller promises.
+                unsafe { forgotten(main, &workers, said, "what is configured was edited since") };
+                continue;
+            }
+        };
         let others = workers.iter().filter(|worker| worker.status().activation() != wanted);
         let changed = others.map(|worker| set_activation(*worker, wanted)).count();
         if changed > 0 {
@@ -96,18 +91,6 @@ fn name(workers: &[Worker]) -> String {
     format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
 }
 
-/// What the configuration says of each worker.
-///
-/// # Safety
-/// `main` is httpd's main server; its configuration is not changed while the result is in use.
-unsafe fn settings<'m>(main: *mut sys::server_rec) -> HashMap<WorkerId, &'m WorkerSettings> {
-    // SAFETY: as the caller promises.
-    let servers = unsafe { server::servers(main) };
-    // SAFETY: as above.
-    let configs = servers.filter_map(|server| unsafe { ServerConfig::of(server) });
-    configs.flat_map(|config| config.workers()).map(|(id, settings)| (*id, settings)).collect()
-}
-
 /// A restart begins, or the end.
 unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
@@ -120,9 +103,10 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
         let table = memory.table();
         // SAFETY: as above; nothing of the configuration has been destroyed yet.
         for (key, workers) in unsafe { members(main) } {
-            let Some(said) = table.get(key).and_then(said) else { continue };
-            if workers.iter().any(|worker| worker.status().activation() != said) {
+            let Some(order) = table.get(key).and_then(KeptOrder::from_bits) else { continue };
+            if order.is_undone(workers.iter().map(|worker| worker.status())) {
                 table.set(key, 0);
+                let said = order.activation();
                 // SAFETY: as above; the log is closed later.
                 unsafe {
                     forgotten(main, &workers, said, "it was changed in balancer-manager since")

@@ -3,7 +3,6 @@
 pub(crate) mod attribute_config;
 pub(crate) mod first_piece;
 pub(crate) mod member_marks;
-pub(crate) mod operator_words;
 pub(crate) mod probe;
 pub(crate) mod request_state;
 pub(crate) mod server_state;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::balance::WorkerStatus;
+use crate::balance::orders::Configured;
 use crate::config::{
     BalancerKeys, BalancerSettings, Maintain, RequestAttributes, ReverseListener, WorkerSettings,
 };
@@ -55,21 +55,11 @@ pub(crate) struct ServerConfig {
     /// When that was, in ms since 1970; likewise.
     pub(crate) since_ms: OnceLock<u64>,
     /// What the configuration itself makes of each member; likewise, but before mod_proxy_balancer's turn.
-    pub(crate) stated: OnceLock<HashMap<WorkerId, ConfiguredState>>,
+    pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
     /// What operators have said; likewise.
     pub(crate) operators: OnceLock<OperatorMemory>,
     /// The parent's process id; likewise.
     pub(crate) parent: OnceLock<u32>,
-}
-
-/// What the configuration alone makes of a member, before balancer-manager, a saved state, or an operator
-/// has a word in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ConfiguredState {
-    /// Those flags of its status that an operator's order is about.
-    pub(crate) status: WorkerStatus,
-    /// `localonly` has it drain.
-    pub(crate) by_local_only: bool,
 }
 
 impl ServerConfig {

@@ -145,7 +145,7 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     let note = done.iter().find_map(|done| done.note);
     if order.as_prop {
         let finished = match note {
-            Some(note) => format!("Action finished, but {}", note.words()),
+            Some(note) => format!("Action finished, but {}", status::words(note)),
             None => "Action finished".to_owned(),
         };
         let result = match (count, refused) {
