@@ -4,10 +4,6 @@
 //! by name. `ci/bench` measures the whole module.
 #![allow(missing_docs)]
 
-#[allow(dead_code)]
-#[path = "../tests/support/ajp/encode.rs"]
-mod encode;
-
 use std::hint::black_box;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -15,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use encode::{Packet, chunk, end_response, headers};
 use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, Connection};
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, RequestBody, RequestFacts};
 use mod_proxy_ajp_rs::net::Stream;
 use mod_proxy_ajp_rs::protocol::{
     Attribute, Direction, ForwardRequest, PacketSize, RequestMethod, split_packet,
 };
+use test_support::ajp::{Packet, chunk, end_response, headers};
 
 criterion_group!(benches, request, response_headers, response_body, received_body);
 criterion_main!(benches);

@@ -1,20 +1,18 @@
 //! The agent `ajp-dialer` between a stand-in for httpd and one for the container.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::dialer::{
+use test_support::dialer::{
     Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, is_quiet, joined, pinged,
     send,
 };
-use support::process::{free_port, wait_for};
-use support::sockets::{State, count};
+use test_support::process::{free_port, wait_for};
+use test_support::sockets::{State, count};
 
 #[test]
 fn two_spare_connections_are_kept_and_the_first_byte_on_one_brings_the_next() {
@@ -313,7 +311,7 @@ fn connections_to_httpd_are_kept_alive_by_the_kernel() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     let _held = [httpd.accept(), httpd.accept()];
-    assert_eq!(support::sockets::kept_alive(httpd.socket_address()), 2);
+    assert_eq!(test_support::sockets::kept_alive(httpd.socket_address()), 2);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! How the agent `ajp-dialer` begins and ends: its command line, and signals.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::process::Command;
 
-use support::dialer::{Agent, END_RESPONSE, Listener, QUIET, ends, expect, joined, pinged, send};
+use test_support::dialer::{
+    Agent, END_RESPONSE, Listener, QUIET, ends, expect, joined, pinged, send,
+};
 
 #[test]
 fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {

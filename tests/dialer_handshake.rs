@@ -1,17 +1,15 @@
 //! The handshake of the agent `ajp-dialer`, with a stand-in for httpd that has its own.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use support::dialer::{
+use tempfile::TempDir;
+use test_support::dialer::{
     Agent, CPING, CPONG, Handshake, Listener, QUIET, ends, expect, is_quiet, send,
 };
-use tempfile::TempDir;
 
 const KEY: &[u8] = b"a key that both sides know";
 

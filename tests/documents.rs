@@ -11,8 +11,17 @@ use std::path::{Path, PathBuf};
 use mod_proxy_ajp_rs::config::{BalancerKeys, ParameterDocs, WorkerSettings};
 
 /// A code span that begins like this is a path from the root of the sources.
-const FOLDERS: &[&str] =
-    &["src/", "tests/", "docs/", "ci/", "c_shim/", "benches/", "fuzz/", "httpd-conf/"];
+const FOLDERS: &[&str] = &[
+    "src/",
+    "tests/",
+    "test-support/",
+    "docs/",
+    "ci/",
+    "c_shim/",
+    "benches/",
+    "fuzz/",
+    "httpd-conf/",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,7 +108,8 @@ fn missing(document: &str, text: &str) -> Vec<String> {
     let prose = prose(text);
     let mut missing = Vec::new();
     let mut named = "";
-    let files = [rust_files(&root().join("src")), rust_files(&root().join("tests"))].concat();
+    let files =
+        ["src", "tests", "test-support"].map(|folder| rust_files(&root().join(folder))).concat();
     for (line, before, span) in code_spans(&prose) {
         if is_file_name(span) && span != "build.rs" && !files.iter().any(|file| file == span) {
             missing.push(format!("{document}:{line}: there is no {span}"));

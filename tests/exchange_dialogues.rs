@@ -2,12 +2,10 @@
 //! the body is counted, when a body packet is due, and when a connection is clean.
 #![allow(missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, ExchangeError, RequestBody, RequestFacts};
 use mod_proxy_ajp_rs::protocol::CodecError;
-use support::ajp::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
+use test_support::ajp::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
 
 fn exchange(body: RequestBody) -> Exchange {
     Exchange::new(RequestFacts { body, is_head: false })

@@ -2,17 +2,17 @@
 //! what we build is what mod_proxy_ajp builds, to the byte.
 #![allow(missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
     Attribute, CPING, Direction, EMPTY_BODY, ForwardRequest, HEADER_LEN, PacketSize, Response,
     ResponseHeader, SendHeaders, body, cping, data_header, split_packet,
 };
 
-use support::ajp::golden::{Golden, all_golden, golden};
-use support::ajp::properties::{check_request, check_response, check_split};
-use support::ajp::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, request};
+use test_support::ajp::golden::{Golden, all_golden, golden};
+use test_support::ajp::properties::{check_request, check_response, check_split};
+use test_support::ajp::{
+    Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, request,
+};
 
 fn payloads(golden: &Golden, direction: Direction) -> Vec<Bytes> {
     let mut stream = Bytes::from(golden.bytes.clone());

@@ -2,13 +2,11 @@
 //! mod_jk's users know (see `jk_reuse.rs`).
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::{ForwardRequest, ScriptedPeer};
-use support::http::{Client, said};
-use support::httpd::{Httpd, Setup};
-use support::tls::Certificates;
-use support::tomcat::Tomcat;
+use test_support::ajp::{ForwardRequest, ScriptedPeer};
+use test_support::http::{Client, said};
+use test_support::httpd::{Httpd, Setup};
+use test_support::tls::Certificates;
+use test_support::tomcat::Tomcat;
 
 /// What the backend is told at `/app/x`, with these lines and headers.
 fn told(setup: Setup, headers: &str) -> (ForwardRequest, Httpd, ScriptedPeer) {
@@ -68,7 +66,7 @@ fn what_cgi_programs_are_told_can_be_sent_too() {
 fn a_virtual_host_sends_the_main_server_s_variables_and_its_own() {
     let peer = ScriptedPeer::echo();
     let setup = Httpd::setup();
-    let port = support::process::free_port();
+    let port = test_support::process::free_port();
     let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port());
     let host = |name: &str, lines: &str| {
         format!("<VirtualHost *:{port}>\nServerName {name}\n{lines}\n{pass}\n</VirtualHost>")

@@ -2,22 +2,20 @@
 //! malformed, members of other schemes, what the environment says.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use support::ajp::echo::{read_body, respond};
-use support::ajp::request::{body_data, forward_request};
-use support::ajp::{
+use test_support::ajp::echo::{read_body, respond};
+use test_support::ajp::request::{body_data, forward_request};
+use test_support::ajp::{
     ForwardRequest, PeerConnection, ScriptedPeer, chunk, end_response, get_body_chunk, headers,
 };
-use support::http::Client;
-use support::httpd::Httpd;
-use support::members::{Gate, balancer, is_in_error, one_child, serve};
-use support::process::{free_port, wait_for};
+use test_support::http::Client;
+use test_support::httpd::Httpd;
+use test_support::members::{Gate, balancer, is_in_error, one_child, serve};
+use test_support::process::{free_port, wait_for};
 
 /// What the container was told of each request body: the bytes, and whether it was told of their end.
 type Uploads = Arc<Mutex<Vec<(Vec<u8>, bool)>>>;
@@ -92,7 +90,7 @@ fn http_server(port: u16) {
 }
 
 fn uris() -> ScriptedPeer {
-    ScriptedPeer::start(support::ajp::echo::uris)
+    ScriptedPeer::start(test_support::ajp::echo::uris)
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! Backends of every kind, alone and in a balancer, and what the status pages say about them.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::http::{Client, Generated, Response, sha256};
-use support::httpd::{Httpd, Mpm};
-use support::process::wait_for;
-use support::relay::Relay;
-use support::tomcat::{SECRET, Tomcat};
+use test_support::http::{Client, Generated, Response, sha256};
+use test_support::httpd::{Httpd, Mpm};
+use test_support::process::wait_for;
+use test_support::relay::Relay;
+use test_support::tomcat::{SECRET, Tomcat};
 
 #[test]
 fn a_unix_socket_backend_is_served_under_every_mpm() {

@@ -2,15 +2,13 @@
 //! users know (see `jk_sessions.rs`).
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::sync::OnceLock;
 
-use support::http::{Response, said};
-use support::httpd::{Httpd, Setup};
-use support::members::{balancer, is_in_error, two_children};
-use support::process::free_port;
-use support::tomcat::Tomcat;
+use test_support::http::{Response, said};
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{balancer, is_in_error, two_children};
+use test_support::process::free_port;
+use test_support::tomcat::Tomcat;
 
 /// Both nodes, with `LoadBalancerDrainingValve`. Sessions are made by `/app/session`, which says
 /// `node=`.

@@ -2,15 +2,13 @@
 //! next request in every child, and what they show is so.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Client;
-use support::httpd::{Httpd, Setup};
-use support::manager::{NONCE, manage_over, member, said};
-use support::members::{backend, balancer, prefork};
-use support::process::{free_port, wait_for};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup};
+use test_support::manager::{NONCE, manage_over, member, said};
+use test_support::members::{backend, balancer, prefork};
+use test_support::process::{free_port, wait_for};
 
 /// Answers with its own name and what it was told of its activation.
 fn named(name: &'static str) -> ScriptedPeer {
@@ -249,7 +247,7 @@ fn auto(httpd: &Httpd, place: usize, what: &str) -> String {
 #[test]
 fn mod_status_shows_state_requests_and_bytes_of_each_member() {
     let a = backend(|conn, request| {
-        support::ajp::echo::read_body(conn, request, 8192)?;
+        test_support::ajp::echo::read_body(conn, request, 8192)?;
         respond(conn, &"x".repeat(5000)).map(|()| true)
     });
     let down = free_port();

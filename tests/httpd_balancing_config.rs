@@ -1,16 +1,14 @@
 //! The words about balancing: where they may stand, what is refused, and what comes of them.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::uris;
-use support::httpd::{Httpd, Setup};
-use support::manager::{member, members, places_in, said};
-use support::members::{balancer, one_child};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::uris;
+use test_support::httpd::{Httpd, Setup};
+use test_support::manager::{member, members, places_in, said};
+use test_support::members::{balancer, one_child};
 
 const MEMBER: &str = "BalancerMember ajp://127.0.0.1:9";
 

@@ -1,12 +1,10 @@
 //! The module serves a Tomcat under each MPM, and from each example configuration.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::http::{Generated, sha256};
-use support::httpd::{Httpd, Mpm};
-use support::tls::Certificates;
-use support::tomcat::{SECRET, Tomcat};
+use test_support::http::{Generated, sha256};
+use test_support::httpd::{Httpd, Mpm};
+use test_support::tls::Certificates;
+use test_support::tomcat::{SECRET, Tomcat};
 
 #[track_caller]
 fn serves_the_application(mpm: Mpm) {
@@ -94,12 +92,13 @@ fn every_example_configuration_serves_the_application() {
         .define("CERTIFICATES", certificates.directory().display())
         .define("PASSWORDS", passwords.path().display());
     let mut tried = 0;
-    for entry in std::fs::read_dir(support::httpd::examples_directory()).expect("it is there") {
+    for entry in std::fs::read_dir(test_support::httpd::examples_directory()).expect("it is there")
+    {
         let name = entry.expect("readable").file_name().into_string().expect("ASCII");
         if !name.ends_with(".conf") || name == "load.conf" {
             continue;
         }
-        let httpd = setup.clone().port(support::process::free_port()).example(&name).start();
+        let httpd = setup.clone().port(test_support::process::free_port()).example(&name).start();
         match name.as_str() {
             "tls.conf" => {
                 let page = httpd.curl(&["--insecure"], "https", "/app/static.txt");

@@ -2,21 +2,19 @@
 //! through and whatever protocol the client speaks.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use support::ajp::peer::TIMEOUT;
-use support::ajp::request::forward_request;
-use support::ajp::{Packet, ScriptedPeer, chunk, end_response, flush, headers};
-use support::filters;
-use support::httpd::{Httpd, Setup};
-use support::process::wait_for;
-use support::tls::Certificates;
+use test_support::ajp::peer::TIMEOUT;
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, flush, headers};
+use test_support::filters;
+use test_support::httpd::{Httpd, Setup};
+use test_support::process::wait_for;
+use test_support::tls::Certificates;
 
 /// Several lines, the last of them without an end, which some filters keep.
 const TEXT: &str = "the first line\nthe second line\nthe third";
@@ -63,7 +61,7 @@ fn breaking_off() -> ScriptedPeer {
 fn front(peer: &ScriptedPeer) -> Setup {
     let modules = ["sed", "lua", "deflate", "ratelimit", "substitute", "ext_filter"];
     let directory = tempfile::tempdir().expect("a temporary directory").keep();
-    support::process::remove_at_end(&directory);
+    test_support::process::remove_at_end(&directory);
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let script = directory.join("upper.lua");
     let text = "function filter(r)\n coroutine.yield()\n while bucket ~= nil do\n  \

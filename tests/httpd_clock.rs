@@ -1,16 +1,14 @@
 //! A clock that is set while httpd runs, as on a machine that boots before it knows the time.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::SocketAddr;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::uris;
-use support::httpd::Httpd;
-use support::members::{balancer, is_in_error, one_child};
-use support::process::{free_port, wait_for};
-use support::status::{member, report, with_status};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::uris;
+use test_support::httpd::Httpd;
+use test_support::members::{balancer, is_in_error, one_child};
+use test_support::process::{free_port, wait_for};
+use test_support::status::{member, report, with_status};
 
 /// Member `a`, where nobody listens yet, and `b`, which is asked only where `a` cannot be; the clock is a
 /// day ahead, and `a` has just been found in error.

@@ -3,13 +3,11 @@
 //! The requests are `tests/comparison/corpus.txt`, the permitted differences `docs/differences.md`.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
-use support::http::{Client, Generated, Response};
-use support::httpd::{Httpd, Module};
-use support::process::free_port;
-use support::tomcat::Tomcat;
+use test_support::http::{Client, Generated, Response};
+use test_support::httpd::{Httpd, Module};
+use test_support::process::free_port;
+use test_support::tomcat::Tomcat;
 
 const CORPUS: &str = include_str!("comparison/corpus.txt");
 const DIFFERENCES: &str = include_str!("../docs/differences.md");

@@ -1,13 +1,11 @@
 //! Configurations: what stock mod_proxy_ajp takes is taken, what makes no sense is refused in words.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::ScriptedPeer;
-use support::httpd::{Httpd, Mpm, Setup};
-use support::process::wait_for;
-use support::relay::Relay;
-use support::tomcat::Tomcat;
+use test_support::ajp::ScriptedPeer;
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::process::wait_for;
+use test_support::relay::Relay;
+use test_support::tomcat::Tomcat;
 
 /// The places where worker parameters may stand, each with `parameters` in it.
 fn places(parameters: &str) -> [String; 5] {
@@ -151,7 +149,7 @@ fn connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer() {
     use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
     // A listener with a full queue: further connection attempts get no answer at all.
     let listener = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    let port = support::process::free_port();
+    let port = test_support::process::free_port();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     bind(&listener, &address).expect("the port is free");
     listen(&listener, 0).expect("a bound socket");

@@ -1,13 +1,11 @@
 //! What Tomcat makes reaches the client whole, in order and in time; what the client sends reaches Tomcat.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io::Read;
 use std::sync::OnceLock;
-use support::http::{Client, Framing, Generated, sha256};
-use support::httpd::Httpd;
-use support::tomcat::{SECRET, Tomcat};
+use test_support::http::{Client, Framing, Generated, sha256};
+use test_support::httpd::Httpd;
+use test_support::tomcat::{SECRET, Tomcat};
 
 const HUNDRED_MB: u64 = 100 * 1024 * 1024;
 

@@ -1,16 +1,14 @@
 //! A Debian `/etc/apache2`, before and after the one-line switch.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use support::http::Client;
-use support::process::{Guarded, free_port, wait_for};
-use support::tomcat::Tomcat;
+use test_support::http::Client;
+use test_support::process::{Guarded, free_port, wait_for};
+use test_support::tomcat::Tomcat;
 
 /// A copy of `/etc/apache2` that listens on a port of its own and writes where we may.
 struct Debian {

@@ -1,11 +1,9 @@
 //! Answers that another member gives, and what the client is told when none does.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
-use support::httpd::{Httpd, Setup};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use test_support::httpd::{Httpd, Setup};
 
 /// Takes whatever comes, and never answers.
 fn silence(conn: &mut PeerConnection) -> std::io::Result<()> {
@@ -146,7 +144,7 @@ fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
         .start();
     httpd.get("/app/503").expect(200);
     // httpd writes the line after the client has its answer.
-    let line = support::process::wait_for("the request is in the log", || {
+    let line = test_support::process::wait_for("the request is in the log", || {
         let log = std::fs::read_to_string(httpd.root().join("notes.log")).ok()?;
         log.split_once('\n').map(|(line, _)| line.to_owned())
     });
@@ -185,7 +183,7 @@ fn no_member_gets_a_request_twice_because_the_other_one_is_not_there() {
     ] {
         let two = Two::start();
         // mod_proxy clears the marks of all members when none is left (forcerecovery).
-        let httpd = sticky(two.first.port(), support::process::free_port(), parameters, "");
+        let httpd = sticky(two.first.port(), test_support::process::free_port(), parameters, "");
         httpd.request("GET", "/app/x", OF_B).expect(200);
         let before = two.first.requests();
         let headers = format!("{OF_A}Content-Length: 2\r\n");
@@ -266,7 +264,7 @@ fn members_at_their_busylimit_are_passed_over_and_never_end_in_error() {
 #[test]
 fn with_retry_0_a_session_whose_member_fails_is_served_by_the_other_one() {
     let b = ScriptedPeer::start(serve("second"));
-    let httpd = sticky(support::process::free_port(), b.port(), "retry=0", "");
+    let httpd = sticky(test_support::process::free_port(), b.port(), "retry=0", "");
     for _ in 0..20 {
         assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
     }
@@ -274,7 +272,7 @@ fn with_retry_0_a_session_whose_member_fails_is_served_by_the_other_one() {
 
 #[test]
 fn every_usable_member_is_tried_once_with_retry_0_and_a_session() {
-    let mut ports: Vec<u16> = (0..4).map(|_| support::process::free_port()).collect();
+    let mut ports: Vec<u16> = (0..4).map(|_| test_support::process::free_port()).collect();
     let last = ScriptedPeer::start(serve("last"));
     ports.push(last.port());
     let members: String = (0..5)
@@ -293,7 +291,7 @@ fn every_usable_member_is_tried_once_with_retry_0_and_a_session() {
 
 #[test]
 fn after_a_failure_a_member_that_was_in_error_is_tried_before_the_request_is_given_up() {
-    let gone = support::process::free_port();
+    let gone = test_support::process::free_port();
     let b = ScriptedPeer::start(serve("second"));
     let httpd = sticky(gone, b.port(), "", "");
     // Puts a in error.
@@ -329,7 +327,7 @@ fn the_environment_names_the_route_of_one_request_whatever_its_session() {
         assert_eq!(answer.expect(200).text(), "second", "{header}: also one that drains");
         assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "first");
     }
-    let log = support::process::wait_for("the requests are in the log", || {
+    let log = test_support::process::wait_for("the requests are in the log", || {
         let log = std::fs::read_to_string(httpd.root().join("steered.log")).ok()?;
         (log.lines().count() == 4).then_some(log)
     });

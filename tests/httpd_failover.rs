@@ -1,17 +1,15 @@
 //! A request that goes from one member to the next is whole when it arrives.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
-use support::http::{Generated, Response, sha256};
-use support::httpd::{Httpd, Setup};
-use support::process::free_port;
-use support::tomcat::Tomcat;
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use test_support::http::{Generated, Response, sha256};
+use test_support::httpd::{Httpd, Setup};
+use test_support::process::free_port;
+use test_support::tomcat::Tomcat;
 
 /// A balancer whose first choice is `first`, and whose second is a real Tomcat.
 fn balanced(first: &str) -> Setup {

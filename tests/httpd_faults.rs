@@ -2,23 +2,21 @@
 //! for it, no connection used again in doubt, and httpd goes on.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use support::ajp::echo::uris_within;
-use support::ajp::request::forward_request;
-use support::ajp::{
+use test_support::ajp::echo::uris_within;
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{
     ForwardRequest, Packet, PeerConnection, ScriptedPeer, chunk, cpong, echo, end_response,
     headers, raw,
 };
-use support::http::Client;
-use support::httpd::{Httpd, Mpm};
-use support::members::one_child;
-use support::process::wait_for;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Mpm};
+use test_support::members::one_child;
+use test_support::process::wait_for;
 
 /// The packets of a whole response with this body.
 fn response(body: &str) -> Vec<u8> {
@@ -298,7 +296,7 @@ fn a_content_length_said_twice_is_passed_on_once() {
     let peer = ScriptedPeer::start(|conn| {
         while conn.read_packet()?.is_some() {
             conn.send(headers(200).header("Content-Length", "5").header("content-length", "05 "))?;
-            conn.send(support::ajp::flush())?;
+            conn.send(test_support::ajp::flush())?;
             conn.send(chunk(b"hello"))?;
             conn.send(end_response())?;
         }

@@ -1,13 +1,11 @@
 //! Clients may speak TLS and HTTP/2; Tomcat is told.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::process::Command;
-use support::http::{Generated, said, sha256};
-use support::httpd::{Httpd, Mpm};
-use support::tls::Certificates;
-use support::tomcat::Tomcat;
+use test_support::http::{Generated, said, sha256};
+use test_support::httpd::{Httpd, Mpm};
+use test_support::tls::Certificates;
+use test_support::tomcat::Tomcat;
 
 fn path(certificates: &Certificates, name: &str) -> String {
     certificates.file(name).to_str().expect("ASCII").to_owned()

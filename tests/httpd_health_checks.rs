@@ -1,17 +1,15 @@
 //! mod_proxy_hcheck over our members: what each method finds, and what requests make of it.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::Ipv4Addr;
 
-use support::ajp::echo::respond;
-use support::ajp::{PeerConnection, ScriptedPeer};
-use support::http::Response;
-use support::httpd::Httpd;
-use support::manager::{NONCE, manage, member, said};
-use support::members::{balancer, is_in_error, serve, two_children};
-use support::process::wait_for;
+use test_support::ajp::echo::respond;
+use test_support::ajp::{PeerConnection, ScriptedPeer};
+use test_support::http::Response;
+use test_support::httpd::Httpd;
+use test_support::manager::{NONCE, manage, member, said};
+use test_support::members::{balancer, is_in_error, serve, two_children};
+use test_support::process::wait_for;
 
 /// Answers CPINGs, and requests with its own name.
 fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<()> {

@@ -1,8 +1,6 @@
 //! The housekeeper: idle connections are kept in order though no request comes.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -11,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::ajp::echo::{respond, uris};
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, cpong, raw};
-use support::http::Client;
-use support::httpd::{Httpd, Mpm};
-use support::process::{free_port, signal, wait_for};
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, cpong, raw};
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Mpm};
+use test_support::process::{free_port, signal, wait_for};
 
 /// Four children, under an MPM with threads. Prefork has four anyway.
 const FOUR_CHILDREN: &str = "StartServers 4\nMinSpareThreads 64\nMaxSpareThreads 128\n";

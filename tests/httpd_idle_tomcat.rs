@@ -4,19 +4,17 @@
 //! Time is what these tests are about: their pauses are the experiment.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::OnceLock;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use support::http::{Generated, said};
-use support::httpd::{Httpd, Mpm, Setup};
-use support::members::children;
-use support::process::wait_for;
-use support::sockets::{self, State};
-use support::tomcat::Tomcat;
+use test_support::http::{Generated, said};
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::members::children;
+use test_support::process::wait_for;
+use test_support::sockets::{self, State};
+use test_support::tomcat::Tomcat;
 
 /// After so long two of the small connectors close an idle connection; the others never do as long as
 /// a client waits.

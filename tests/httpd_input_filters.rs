@@ -1,13 +1,11 @@
 //! Request bodies behind filters of httpd's that give nothing, for a while or for ever.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 
-use support::ajp::ScriptedPeer;
-use support::filters;
-use support::httpd::{Httpd, Setup};
+use test_support::ajp::ScriptedPeer;
+use test_support::filters;
+use test_support::httpd::{Httpd, Setup};
 
 fn behind(filter: &str, peer: &ScriptedPeer) -> Setup {
     let lines = format!(

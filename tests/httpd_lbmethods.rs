@@ -1,19 +1,17 @@
 //! How many requests each member gets, by lbmethod: mod_jk's cases 79 to 84, and our own.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use support::ajp::echo::{respond, uris};
-use support::ajp::{ScriptedPeer, chunk, end_response, headers};
-use support::http::Client;
-use support::httpd::{Httpd, Mpm, Setup};
-use support::manager::{NONCE, manage, member, said};
-use support::members::{ONE_CHILD, backend, children, hold, holding, is_in_error};
-use support::process::{free_port, signal, wait_for};
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::manager::{NONCE, manage, member, said};
+use test_support::members::{ONE_CHILD, backend, children, hold, holding, is_in_error};
+use test_support::process::{free_port, signal, wait_for};
 
 const OURS: [&str; 2] = ["sessions", "next"];
 

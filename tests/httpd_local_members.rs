@@ -1,10 +1,8 @@
 //! Members with `local=On` and what they do to the others of their balancer.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::manager::{NONCE, manage, member, member_of, members, places_in, said};
-use support::members::{balancer, one_child};
+use test_support::manager::{NONCE, manage, member, member_of, members, places_in, said};
+use test_support::members::{balancer, one_child};
 
 #[test]
 fn remote_members_come_behind_local_ones_and_restarts_keep_it() {

@@ -1,13 +1,11 @@
 //! What the log says, and how often: no client can fill it at warn or above.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::echo::{respond, uris};
-use support::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, end_response, headers};
-use support::httpd::Httpd;
-use support::members::{backend, balancer, hold, holding, one_child};
-use support::process::free_port;
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, end_response, headers};
+use test_support::httpd::Httpd;
+use test_support::members::{backend, balancer, hold, holding, one_child};
+use test_support::process::free_port;
 
 /// The lines of this module with these words, at each of its levels: error, warn, info.
 fn lines(httpd: &Httpd, words: &str) -> [usize; 3] {

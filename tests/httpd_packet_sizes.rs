@@ -2,21 +2,19 @@
 //! request could make of it.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::uris_within;
-use support::http::Client;
-use support::httpd::{Httpd, Mpm, Setup};
-use support::members::one_child;
-use support::process::{free_port, wait_for};
-use support::relay::Relay;
-use support::status::{number, pool, report, with_status};
-use support::tomcat::{SECRET, Tomcat};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::uris_within;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::members::one_child;
+use test_support::process::{free_port, wait_for};
+use test_support::relay::Relay;
+use test_support::status::{number, pool, report, with_status};
+use test_support::tomcat::{SECRET, Tomcat};
 
 const SIZES: [usize; 3] = [8192, 16_384, 65_536];
 

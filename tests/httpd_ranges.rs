@@ -2,20 +2,20 @@
 //! where the client asked for a part. What httpd itself has, a cache or a file, it gives in parts.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use support::ajp::request::forward_request;
-use support::ajp::{ForwardRequest, Packet, PeerConnection, ScriptedPeer, chunk, end_response};
-use support::ajp::{flush, headers};
-use support::filters;
-use support::front::Signal;
-use support::http::Response;
-use support::httpd::{Httpd, Setup};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{
+    ForwardRequest, Packet, PeerConnection, ScriptedPeer, chunk, end_response,
+};
+use test_support::ajp::{flush, headers};
+use test_support::filters;
+use test_support::front::Signal;
+use test_support::http::Response;
+use test_support::httpd::{Httpd, Setup};
 
 /// Eleven bytes, without a line's end.
 const PAGE: &str = "0123456789x";

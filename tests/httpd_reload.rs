@@ -1,22 +1,20 @@
 //! Restarts, replaced libraries and lost children: the clients notice nothing.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Client;
-use support::httpd::{Httpd, Module, Mpm};
-use support::members::serve;
-use support::process::{children_of, free_port, signal, wait_for};
-use support::sockets::is_listening;
-use support::tomcat::Tomcat;
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Module, Mpm};
+use test_support::members::serve;
+use test_support::process::{children_of, free_port, signal, wait_for};
+use test_support::sockets::is_listening;
+use test_support::tomcat::Tomcat;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 

@@ -1,14 +1,12 @@
 //! What Tomcat learns about a request is what httpd knows of it.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::process::Command;
 use std::sync::OnceLock;
-use support::http::Generated;
-use support::httpd::{Httpd, Setup};
-use support::relay::Relay;
-use support::tomcat::Tomcat;
+use test_support::http::Generated;
+use test_support::httpd::{Httpd, Setup};
+use test_support::relay::Relay;
+use test_support::tomcat::Tomcat;
 
 fn setup() -> Setup {
     Httpd::setup().define("AJP_PORT", Tomcat::shared().port)

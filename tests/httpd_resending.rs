@@ -1,17 +1,15 @@
 //! How often a request is delivered, over all members of its balancer, that a member may have executed.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::ajp::echo::{self, read_body, respond};
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
-use support::httpd::Httpd;
-use support::members::{Gate, backend, balancer, is_in_error, one_child};
-use support::process::free_port;
+use test_support::ajp::echo::{self, read_body, respond};
+use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
+use test_support::httpd::Httpd;
+use test_support::members::{Gate, backend, balancer, is_in_error, one_child};
+use test_support::process::free_port;
 
 /// What a member does with a request for `…/kill`; all others it answers.
 #[derive(Clone, Debug)]

@@ -1,11 +1,9 @@
 //! What httpd makes of Tomcat's answers: mapped headers, replaced error pages, included pieces.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
-use support::httpd::{Httpd, Setup};
-use support::tomcat::Tomcat;
+use test_support::httpd::{Httpd, Setup};
+use test_support::tomcat::Tomcat;
 
 /// Tomcat's `/app` under another name.
 fn setup() -> Setup {
@@ -180,7 +178,7 @@ fn header_directives_and_the_access_log_see_the_answer() {
 
     assert_eq!(answer.header("X-Front"), Some("yes"));
     assert_eq!(answer.header("X-Inner"), Some("outer"));
-    let log = support::process::wait_for("the request is logged", || {
+    let log = test_support::process::wait_for("the request is logged", || {
         httpd.access_log().into_iter().find(|line| line.contains("/front/headers"))
     });
     assert!(log.starts_with("127.0.0.1 200 8 \"GET /front/headers"), "{log}");

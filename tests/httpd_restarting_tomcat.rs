@@ -3,18 +3,16 @@
 //! Pauses here are clients that think, and nobody's synchronisation.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{ScopedJoinHandle, scope, sleep};
 use std::time::{Duration, Instant};
 
-use support::httpd::{Httpd, Setup};
-use support::members::{ONE_CHILD, balancer};
-use support::process::wait_for;
-use support::sockets;
-use support::tomcat::Tomcat;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{ONE_CHILD, balancer};
+use test_support::process::wait_for;
+use test_support::sockets;
+use test_support::tomcat::Tomcat;
 
 const RESTARTS: usize = 10;
 

@@ -1,19 +1,17 @@
 //! Containers that dial in: who is let in, what is never done, and what a restart keeps.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::thread::scope;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::httpd::{Httpd, Mpm, Setup};
-use support::members::{ONE_CHILD, serve};
-use support::process::{DEADLINE, free_port, wait_for};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::members::{ONE_CHILD, serve};
+use test_support::process::{DEADLINE, free_port, wait_for};
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);

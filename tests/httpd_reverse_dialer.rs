@@ -4,8 +4,6 @@
 //! Pauses here are clients that think, or the time that a thing must not take.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -13,12 +11,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::scope;
 
-use support::dialer::Agent;
-use support::http::{Generated, said, sha256};
-use support::httpd::{Httpd, Mpm, Setup};
-use support::members::{WAITS, crowd, waits};
-use support::process::{self, free_port};
-use support::tomcat::Tomcat;
+use test_support::dialer::Agent;
+use test_support::http::{Generated, said, sha256};
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::members::{WAITS, crowd, waits};
+use test_support::process::{self, free_port};
+use test_support::tomcat::Tomcat;
 
 /// A key file readable by its owner alone.
 fn key() -> &'static str {

@@ -4,8 +4,6 @@
 //! Pauses here are those of a long way, or of strangers that come one after the other.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,12 +12,12 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::protocol::handshake::{Container, Hello, Key};
-use support::ajp::echo::respond;
-use support::ajp::{PeerConnection, ScriptedPeer, raw};
-use support::httpd::{Httpd, Setup};
-use support::members::{ONE_CHILD, serve};
-use support::process::{free_port, wait_for};
 use tempfile::TempDir;
+use test_support::ajp::echo::respond;
+use test_support::ajp::{PeerConnection, ScriptedPeer, raw};
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{ONE_CHILD, serve};
+use test_support::process::{free_port, wait_for};
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const KEY: &[u8] = b"0123456789abcdef";

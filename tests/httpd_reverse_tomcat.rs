@@ -3,8 +3,6 @@
 //! Pauses here are clients that think, or the time that a thing must not take.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -13,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::scope;
 use std::time::Instant;
 
-use support::http::{Generated, said, sha256};
-use support::httpd::{Httpd, Mpm, Setup};
-use support::members::{WAITS, crowd, waits};
-use support::process::{self, free_port, signal, wait_for};
-use support::relay::Relay;
-use support::tomcat::Tomcat;
+use test_support::http::{Generated, said, sha256};
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::members::{WAITS, crowd, waits};
+use test_support::process::{self, free_port, signal, wait_for};
+use test_support::relay::Relay;
+use test_support::tomcat::Tomcat;
 
 /// A key file of this test, readable by its owner alone, and another one.
 fn keys() -> &'static [PathBuf; 2] {
@@ -349,7 +347,7 @@ fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
                     scope.spawn(|| httpd.get("/app/slow?ms=50").expect(200));
                 }
             });
-            (support::members::serving(&httpd) >= at_least).then_some(())
+            (test_support::members::serving(&httpd) >= at_least).then_some(())
         });
     };
     ask_all(4);

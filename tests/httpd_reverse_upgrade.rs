@@ -1,19 +1,17 @@
 //! A new version of the module takes up the ports that another version has left open.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::httpd::{Httpd, Module};
-use support::members::serve;
-use support::process::{free_port, wait_for};
-use support::sockets::{is_listening, listener};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::httpd::{Httpd, Module};
+use test_support::members::serve;
+use test_support::process::{free_port, wait_for};
+use test_support::sockets::{is_listening, listener};
 
 /// Compiles the stand-in for the other version.
 fn older(library: &Path, ports: [u16; 2]) {

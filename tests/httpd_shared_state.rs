@@ -2,15 +2,13 @@
 //! the configuration.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 
-use support::httpd::{Httpd, Mpm, Setup};
-use support::manager::{member, said};
-use support::members::{balancer, children, hold, holding};
-use support::process::{signal, wait_for};
-use support::tomcat::{SECRET, Tomcat};
+use test_support::httpd::{Httpd, Mpm, Setup};
+use test_support::manager::{member, said};
+use test_support::members::{balancer, children, hold, holding};
+use test_support::process::{signal, wait_for};
+use test_support::tomcat::{SECRET, Tomcat};
 
 /// What the log says of it, each time it is made.
 const MADE: &str = " bytes of shared memory, for ";

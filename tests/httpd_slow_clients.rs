@@ -3,16 +3,14 @@
 //! Pauses here are clients that read slowly, and nobody's synchronisation.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
-use support::httpd::Httpd;
-use support::members::one_child;
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
+use test_support::httpd::Httpd;
+use test_support::members::one_child;
 
 const PIECES: usize = 512;
 const PIECE: usize = 8000;

@@ -2,8 +2,6 @@
 //! are gone; each format says the same, and nothing secret.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::{fs, io};
 
-use support::ajp::echo::{read_body, respond};
-use support::ajp::{
+use test_support::ajp::echo::{read_body, respond};
+use test_support::ajp::{
     ForwardRequest, PeerConnection, ScriptedPeer, chunk, end_response, headers, raw,
 };
-use support::http::Client;
-use support::httpd::{Httpd, Setup};
-use support::members::{backend, balancer, hold, holding, prefork, serving};
-use support::process::{free_port, signal, wait_for};
-use support::status::{member, number, pool, report, report_over, with_status};
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{backend, balancer, hold, holding, prefork, serving};
+use test_support::process::{free_port, signal, wait_for};
+use test_support::status::{member, number, pool, report, report_over, with_status};
 
 /// What peers have sent and received, in bytes of bodies.
 #[derive(Clone, Default)]
@@ -267,7 +265,7 @@ fn who_may_not_see_it_gets_401_or_403_and_no_format_shows_a_secret() {
     }
     for query in ["?format=json", "?format=openmetrics", "?mime=prop"] {
         let text = open.get(&format!("/ajp-status{query}")).expect(200).text();
-        let nonce = support::status::nonce(&open);
+        let nonce = test_support::status::nonce(&open);
         assert!(!text.contains(&nonce), "a scraper's output is no place for it");
     }
     open.get("/ajp-status?format=xml").expect(400);
@@ -346,7 +344,8 @@ fn workers_that_differ_in_their_unix_socket_alone_are_told_apart() {
     };
     open_to_all(directory.path());
     let peers = sockets.each_ref().map(|path| {
-        let peer = ScriptedPeer::start_unix(path, support::ajp::echo::uris).expect("a free path");
+        let peer =
+            ScriptedPeer::start_unix(path, test_support::ajp::echo::uris).expect("a free path");
         open_to_all(path);
         peer
     });

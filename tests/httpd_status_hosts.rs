@@ -2,14 +2,12 @@
 //! this server, must not be able to send one (DNS rebinding).
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Response;
-use support::httpd::{Httpd, Setup};
-use support::members::{backend, balancer, prefork};
-use support::status::{member, nonce, report, with_status};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Response;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{backend, balancer, prefork};
+use test_support::status::{member, nonce, report, with_status};
 
 /// A balancer of member `a`, in a virtual host that is also that of every name which nobody has.
 fn named(setup: Setup) -> (Httpd, ScriptedPeer) {

@@ -2,18 +2,16 @@
 //! graceful restart, in the log with who it was; and only for who brings the nonce along.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Client;
-use support::httpd::{Httpd, Setup};
-use support::manager::{NONCE, manage};
-use support::members::{backend, balancer, is_in_error, prefork};
-use support::process::{free_port, wait_for};
-use support::status::{member, nonce, number, order, post, report, with_status};
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup};
+use test_support::manager::{NONCE, manage};
+use test_support::members::{backend, balancer, is_in_error, prefork};
+use test_support::process::{free_port, wait_for};
+use test_support::status::{member, nonce, number, order, post, report, with_status};
 
 fn named(name: &'static str) -> ScriptedPeer {
     backend(move |conn, _| respond(conn, name).map(|()| true))
@@ -172,7 +170,7 @@ fn a_member_in_error_is_asked_at_once_after_recover_and_its_counters_stay() {
         "{of:#}"
     );
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], down));
-    let peer = ScriptedPeer::start_at(address, support::ajp::echo::uris).expect("it was free");
+    let peer = ScriptedPeer::start_at(address, test_support::ajp::echo::uris).expect("it was free");
     assert_eq!(ask(), "b", "for ten minutes");
 
     order(&httpd, "recover", "a");
@@ -382,7 +380,7 @@ fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
 
 #[test]
 fn a_member_that_failed_its_health_check_is_not_said_to_have_recovered() {
-    let peer = ScriptedPeer::start(support::ajp::echo::uris);
+    let peer = ScriptedPeer::start(test_support::ajp::echo::uris);
     let member = format!("ajp://127.0.0.1:{} route=a status=+C", peer.port());
     let httpd = with_status(balancer(prefork(1), &[member])).start();
     let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
@@ -531,7 +529,7 @@ fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
 
 #[test]
 fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() {
-    let peer = ScriptedPeer::start(support::ajp::echo::uris);
+    let peer = ScriptedPeer::start(test_support::ajp::echo::uris);
     let member_line = format!("ajp://127.0.0.1:{} route=a status=+CE retry=600", peer.port());
     let httpd = with_status(balancer(prefork(2), &[member_line])).start();
     let state = || {

@@ -1,14 +1,12 @@
 //! A library built for a newer httpd than the one that loads it.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::httpd::{Httpd, Module};
+use test_support::httpd::{Httpd, Module};
 
 /// The answer of this machine's apxs.
 fn apxs(key: &str) -> String {

@@ -3,14 +3,12 @@
 //! `httpd_balanced_tomcats.rs`.
 #![cfg(feature = "httpd")]
 
-mod support;
-
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Response;
-use support::httpd::{Httpd, Setup};
-use support::members::{backend, balancer, is_in_error, two_children};
-use support::process::free_port;
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Response;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{backend, balancer, is_in_error, two_children};
+use test_support::process::free_port;
 
 /// Answers with its own name, and what it was told of its activation.
 fn named(name: &'static str) -> ScriptedPeer {

@@ -2,17 +2,15 @@
 //! `jk_reuse.rs`). The backend lives in a network namespace: root, `ip` and `nft`.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::SocketAddrV4;
 
-use support::ajp::ScriptedPeer;
-use support::httpd::Httpd;
-use support::members::{Gate, burst, held_by, notes, one_child, serve, timed};
-use support::namespace::Namespace;
-use support::process::wait_for;
-use support::sockets::{self, State};
-use support::status::{number, pool, report, with_status};
+use test_support::ajp::ScriptedPeer;
+use test_support::httpd::Httpd;
+use test_support::members::{Gate, burst, held_by, notes, one_child, serve, timed};
+use test_support::namespace::Namespace;
+use test_support::process::wait_for;
+use test_support::sockets::{self, State};
+use test_support::status::{number, pool, report, with_status};
 
 /// Ten connections in httpd's pool, and a backend behind a firewall.
 struct Dropped {
@@ -97,7 +95,7 @@ fn silently_dropped_connections_are_found_by_interval_pings_before_a_request_nee
 fn a_blackholed_backend_costs_connecttimeout_and_not_timeout() {
     let namespace = Namespace::new();
     let silent = SocketAddrV4::new(namespace.address(), namespace.silent_port());
-    let other = ScriptedPeer::start(support::ajp::echo::uris);
+    let other = ScriptedPeer::start(test_support::ajp::echo::uris);
     let httpd = one_child()
         .conf(&format!("ProxyPass /app ajp://{silent}/app connecttimeout=300 timeout=60"))
         .conf("<Proxy balancer://two>")

@@ -14,14 +14,12 @@
 //! | 98, 100 | `httpd_attributes.rs` | marked `// row N` |
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::collections::HashMap;
 
 use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
-use support::ajp::{ScriptedPeer, chunk, end_response, headers};
-use support::httpd::{Httpd, Setup};
-use support::members::backend;
+use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::backend;
 
 /// mod_jk's files, in memory.
 struct Memory {
@@ -97,8 +95,8 @@ fn jk_route_in_the_environment_says_the_member_whatever_the_session_says() {
 // row 96
 #[test]
 fn with_use_server_errors_httpd_s_own_page_is_sent_from_that_status_on() {
-    let answer = |conn: &mut support::ajp::PeerConnection,
-                  request: &support::ajp::ForwardRequest| {
+    let answer = |conn: &mut test_support::ajp::PeerConnection,
+                  request: &test_support::ajp::ForwardRequest| {
         let status = request.uri.rsplit('/').next().and_then(|last| last.parse().ok());
         conn.send(headers(status.unwrap_or(200)))?;
         conn.send(chunk("of the backend"))?;
@@ -125,7 +123,8 @@ fn with_use_server_errors_httpd_s_own_page_is_sent_from_that_status_on() {
 // row 99
 #[test]
 fn the_container_s_content_length_reaches_the_client() {
-    let answer = |conn: &mut support::ajp::PeerConnection, _: &support::ajp::ForwardRequest| {
+    let answer = |conn: &mut test_support::ajp::PeerConnection,
+                  _: &test_support::ajp::ForwardRequest| {
         conn.send(headers(200).header("Content-Length", "5"))?;
         conn.send(chunk("12345"))?;
         conn.send(end_response())?;
@@ -140,8 +139,8 @@ fn the_container_s_content_length_reaches_the_client() {
 
 #[test]
 fn a_rule_s_reply_timeout_is_for_its_requests_alone() {
-    let answer = |conn: &mut support::ajp::PeerConnection,
-                  request: &support::ajp::ForwardRequest| {
+    let answer = |conn: &mut test_support::ajp::PeerConnection,
+                  request: &test_support::ajp::ForwardRequest| {
         if request.uri.ends_with("/app/slow") {
             return conn.expect_close().map(|()| false);
         }

@@ -6,20 +6,18 @@
 //! reached. A clock would say as well how busy the machine is.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use support::ajp::echo::{respond, uris};
-use support::ajp::request::forward_request;
-use support::ajp::{ScriptedPeer, chunk, cpong, end_response, headers, raw};
-use support::httpd::{Httpd, Setup};
-use support::members::{Gate, Pair, backend, notes, one_child, timed};
-use support::process::wait_for;
-use support::tomcat::Tomcat;
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{ScriptedPeer, chunk, cpong, end_response, headers, raw};
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{Gate, Pair, backend, notes, one_child, timed};
+use test_support::process::wait_for;
+use test_support::tomcat::Tomcat;
 
 /// A plain worker at `/app`.
 fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
@@ -257,7 +255,7 @@ fn a_reply_timeout_after_headers_cuts_the_response_and_asks_no_other_member() {
         for _ in 0..3 {
             sleep(Duration::from_millis(700));
             conn.send(chunk(vec![b'x'; 8000]))?;
-            conn.send(support::ajp::flush())?;
+            conn.send(test_support::ajp::flush())?;
         }
         conn.expect_close().map(|()| false)
     });

@@ -2,21 +2,19 @@
 //! of all rows is in `jk_reuse.rs`.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io;
 
-use support::ajp::echo::{read_body, respond, uris};
-use support::ajp::{
+use test_support::ajp::echo::{read_body, respond, uris};
+use test_support::ajp::{
     ForwardRequest, PeerConnection, ScriptedPeer, chunk, end_response, get_body_chunk, headers,
 };
-use support::http::{Generated, Response, sha256};
-use support::httpd::Httpd;
-use support::members::{
+use test_support::http::{Generated, Response, sha256};
+use test_support::httpd::Httpd;
+use test_support::members::{
     Pair, backend, balancer, hold, holding, is_in_error, notes, one_child, prefork, timed,
     two_children,
 };
-use support::process::{free_port, wait_for};
+use test_support::process::{free_port, wait_for};
 
 const KEEP: io::Result<bool> = Ok(true);
 const CLOSE: io::Result<bool> = Ok(false);
@@ -142,9 +140,9 @@ fn a_response_that_breaks_off_after_its_headers_is_cut_and_no_other_member_is_as
     for parameters in ["recovery=2", "recovery=3", "recovery=0", ""] {
         let a = backend(|conn, _| {
             conn.send(headers(200).header("Content-Length", "100"))?;
-            conn.send(support::ajp::flush())?;
+            conn.send(test_support::ajp::flush())?;
             conn.send(chunk(b"not all"))?;
-            conn.send(support::ajp::flush())?;
+            conn.send(test_support::ajp::flush())?;
             CLOSE
         });
         let pair = pair(a, parameters);
@@ -179,7 +177,7 @@ fn a_response_that_breaks_off_after_100_bytes_is_not_completed_by_another_member
         conn.send(headers(200))?;
         conn.send(chunk([b'x'; 100]))?;
         // The client has these bytes: the flush sees to it.
-        conn.send(support::ajp::flush())?;
+        conn.send(test_support::ajp::flush())?;
         CLOSE
     });
     let pair = pair(a, "recovery=0 flushpackets=on");
@@ -332,10 +330,13 @@ fn a_backend_that_comes_back_within_its_retries_costs_no_request() {
     // So long it is away: that is the experiment.
     std::thread::sleep(std::time::Duration::from_millis(700));
     let peer = ScriptedPeer::start_at(([127, 0, 0, 1], port).into(), |conn| {
-        support::members::serve(conn, &|conn: &mut PeerConnection, request: &ForwardRequest| {
-            let body = read_body(conn, request, 8192)?;
-            tell(conn, request, body)
-        })
+        test_support::members::serve(
+            conn,
+            &|conn: &mut PeerConnection, request: &ForwardRequest| {
+                let body = read_body(conn, request, 8192)?;
+                tell(conn, request, body)
+            },
+        )
     })
     .expect("the port is ours");
 

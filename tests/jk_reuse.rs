@@ -28,19 +28,17 @@
 //! | 60 | `httpd_config.rs` | `a_request_of_a_plain_worker_whose_backend_is_gone_is_a_503_and_the_next_is_served` |
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use support::ajp::echo::{respond, uris};
-use support::ajp::{ScriptedPeer, chunk, end_response, flush, headers, raw};
-use support::http::Client;
-use support::httpd::{Httpd, Setup};
-use support::members::{
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::{ScriptedPeer, chunk, end_response, flush, headers, raw};
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{
     Gate, Pair, backend, burst, held_by, hold, holding, notes, one_child, prefork, timed,
 };
-use support::process::wait_for;
-use support::sockets::{self, State};
+use test_support::process::wait_for;
+use test_support::sockets::{self, State};
 
 /// A plain worker at `/app`.
 fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
@@ -260,7 +258,7 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
     let peer = ScriptedPeer::start(move |conn| {
         while let Some(payload) = conn.read_packet()? {
             if payload != [0x0A] {
-                answers(conn, &support::ajp::request::forward_request(&payload)?)?;
+                answers(conn, &test_support::ajp::request::forward_request(&payload)?)?;
             }
         }
         Ok(())

@@ -17,8 +17,6 @@
 //! | 107 | `httpd_shared_state.rs` | marked `// row 107` |
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -26,12 +24,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::scope;
 use std::time::Duration;
 
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
-use support::http::Response;
-use support::httpd::{Httpd, Setup};
-use support::members::{Gate, is_in_error, serving, two_children};
-use support::process::{free_port, wait_for};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, end_response, headers};
+use test_support::http::Response;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{Gate, is_in_error, serving, two_children};
+use test_support::process::{free_port, wait_for};
 
 /// Answers with its own name and the URI it was asked for.
 fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> io::Result<()> {

@@ -298,7 +298,9 @@ fn no_folder_has_a_circle_of_files() {
 fn no_test_bounds_real_time_from_above() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut findings = Vec::new();
-    for path in ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))) {
+    for path in
+        ["src", "tests", "test-support"].iter().flat_map(|folder| sources(&root.join(folder)))
+    {
         let name = path.strip_prefix(root).expect("found below it").to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).expect("a source file is text");
         findings.extend(check_tests(&name, &text));
@@ -378,7 +380,10 @@ fn module_depth(path: &str) -> usize {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.split('/').any(|part| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs"))
+    path.starts_with("test-support/")
+        || path
+            .split('/')
+            .any(|part| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs"))
 }
 
 /// The modules of the crate root that these tokens name, each with its line.
@@ -633,7 +638,9 @@ fn an_upper_bound_on_real_time_is_found_in_every_form_and_in_tests_only() {
         "stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();",
         "conn.set_read_timeout(Duration::from_secs(4))?;",
     ] {
-        for path in ["tests/jk_reuse.rs", "tests/support/http.rs", "src/backend/reverse_tests.rs"] {
+        for path in
+            ["tests/jk_reuse.rs", "test-support/src/http.rs", "src/backend/reverse_tests.rs"]
+        {
             assert_eq!(check_tests(path, code).len(), 1, "{path}: {code}");
         }
         let module = format!("fn f() {{}}\nmod tests {{ fn t() {{ {code} }} }}");

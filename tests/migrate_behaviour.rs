@@ -3,8 +3,6 @@
 //! know (see `jk_reuse.rs`) are among them.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::net::SocketAddr;
@@ -12,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Client;
-use support::httpd::{Httpd, Setup, modules_directory};
-use support::members::backend;
-use support::process::free_port;
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup, modules_directory};
+use test_support::members::backend;
+use test_support::process::free_port;
 
 /// Members `a`, `b`, `c`, `d`: each answers with its own name and the URI it was asked for.
 fn peers() -> &'static [ScriptedPeer; 4] {

@@ -215,10 +215,8 @@ fn a_file_that_is_not_there_is_named() {
 mod check {
     use super::*;
 
-    /// What cargo has built.
     fn module() -> String {
-        let own = std::env::current_exe().expect("Linux knows our path");
-        own.with_file_name("libmod_proxy_ajp_rs.so").display().to_string()
+        test_support::places::library().display().to_string()
     }
 
     #[test]

@@ -4,21 +4,19 @@
 //! 1,500 pairs, the same in each run. `JK2AJP_PAIRS=20000 JK2AJP_SEED=2` asks for more, and others.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
-use support::ajp::ScriptedPeer;
-use support::ajp::echo::respond;
-use support::http::Client;
-use support::httpd::{Httpd, Setup, modules_directory};
-use support::members::backend;
-use support::process::free_port;
-use support::random::Random;
-use support::tomcat::Tomcat;
+use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::respond;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup, modules_directory};
+use test_support::members::backend;
+use test_support::process::free_port;
+use test_support::random::Random;
+use test_support::tomcat::Tomcat;
 
 const WORDS: [&str; 8] = ["app", "private", "static", "admin", "a", "b", "x", "s.txt"];
 

@@ -4,18 +4,16 @@
 //! Each main server below has many virtual hosts, and each of these is asked the same.
 #![cfg(feature = "httpd")]
 
-mod support;
-
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
-use support::ajp::echo::respond;
-use support::ajp::request::forward_request;
-use support::ajp::{PeerConnection, ScriptedPeer, cpong};
-use support::httpd::{Httpd, Setup, modules_directory};
-use support::process::free_port;
+use test_support::ajp::echo::respond;
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{PeerConnection, ScriptedPeer, cpong};
+use test_support::httpd::{Httpd, Setup, modules_directory};
+use test_support::process::free_port;
 
 /// Answers with its name, whether the connection was used before, the URI, and the attributes that
 /// JkEnvVar makes.
@@ -163,7 +161,7 @@ fn ask_all(case: &Case, written: &Written, httpd: &Httpd) -> Vec<String> {
     for (host, _) in case.hosts {
         for target in case.targets {
             let ask = || {
-                let mut client = support::http::Client::connect(address);
+                let mut client = test_support::http::Client::connect(address);
                 client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
                 let answer = client.response("GET");
                 if answer.status == 200 { answer.text() } else { answer.status.to_string() }

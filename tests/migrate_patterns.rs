@@ -3,14 +3,12 @@
 //! PCRE2's limit, which httpd takes for "no match": an exclusion could be walked around.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::collections::HashMap;
 
 use mod_proxy_ajp_rs::config::Words;
 use mod_proxy_ajp_rs::migrate::{Files, Input, Pattern, convert};
 use pcre2::bytes::{Regex, RegexBuilder};
-use support::random::Random;
+use test_support::random::Random;
 
 /// As httpd has it compiled.
 fn compiled(regex: &str) -> Regex {

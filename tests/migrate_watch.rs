@@ -1,14 +1,12 @@
 //! `jk2ajp --watch` beside an httpd: edited files take effect, as mod_jk's own did.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use support::process::{Guarded, signal, wait_for};
 use tempfile::TempDir;
+use test_support::process::{Guarded, signal, wait_for};
 
 /// Workers, two maps, and programs in the place of httpd's.
 struct Place(TempDir);
@@ -302,12 +300,12 @@ fn the_options_say_what_goes_together() {
 
 #[cfg(feature = "httpd")]
 mod served {
-    use super::support::ajp::echo::respond;
-    use super::support::httpd::{Httpd, Module, binary, modules_directory};
-    use super::support::members::backend;
     use super::*;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use test_support::ajp::echo::respond;
+    use test_support::httpd::{Httpd, Module, binary, modules_directory};
+    use test_support::members::backend;
 
     /// Asks on a new connection each time, until told to stop: every answer must be a 200.
     fn while_asking(httpd: &Httpd, work: impl FnOnce(&dyn Fn())) -> usize {

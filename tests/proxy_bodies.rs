@@ -2,11 +2,9 @@
 //! first of an announced body is asked for, and none is larger than was asked.
 #![allow(missing_docs)]
 
-mod support;
-
-use support::ajp::echo::{read_body, respond};
-use support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
-use support::front::{Front, Signal, get, post, put};
+use test_support::ajp::echo::{read_body, respond};
+use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
+use test_support::front::{Front, Signal, get, post, put};
 
 // Request bodies.
 

@@ -2,19 +2,17 @@
 //! packets, passes, flushes, reuse.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io;
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::Flush;
-use support::ajp::echo::{respond, uris};
-use support::ajp::{
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, flush, headers,
 };
-use support::front::ask::ask;
-use support::front::{Front, LONG, Signal, get};
+use test_support::front::ask::ask;
+use test_support::front::{Front, LONG, Signal, get};
 
 // Requests without a body.
 

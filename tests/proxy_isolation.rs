@@ -2,20 +2,18 @@
 //! of step, and the request that comes after.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io;
 use std::thread;
 
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{ClientError, ProxyError};
-use support::ajp::echo::{respond, uris};
-use support::ajp::request::forward_request;
-use support::ajp::{
+use test_support::ajp::echo::{respond, uris};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, flush, get_body_chunk,
     headers,
 };
-use support::front::{Front, LONG, SHORT, Signal, get, post};
+use test_support::front::{Front, LONG, SHORT, Signal, get, post};
 
 fn response(text: &str) -> Vec<u8> {
     [headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat()

@@ -2,8 +2,6 @@
 //! docs/reference.md ("What follows from a failure"), row by row, each with a backend that does it.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,11 +15,11 @@ use mod_proxy_ajp_rs::pool::{AcquireError, CloseReason};
 use mod_proxy_ajp_rs::protocol::CodecError;
 use mod_proxy_ajp_rs::proxy::{ClientError, Level, Member, Phase, ProxyError, Reply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use support::ajp::echo::respond;
-use support::ajp::{
+use test_support::ajp::echo::respond;
+use test_support::ajp::{
     Packet, ScriptedPeer, chunk, cpong, end_response, flush, get_body_chunk, headers, raw,
 };
-use support::front::{Ask, Front, LONG, SHORT, Signal, get, post};
+use test_support::front::{Ask, Front, LONG, SHORT, Signal, get, post};
 
 /// Answers every request with these bytes, and nothing after them.
 fn answering(bytes: Vec<u8>) -> ScriptedPeer {

@@ -2,8 +2,6 @@
 //! guessed.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,12 +10,12 @@ use std::thread;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::protocol::PacketSize;
 use mod_proxy_ajp_rs::proxy::ProxyError;
-use support::ajp::echo::{echo_sized, respond, uris_within};
-use support::ajp::request::forward_request;
-use support::ajp::{
+use test_support::ajp::echo::{echo_sized, respond, uris_within};
+use test_support::ajp::request::forward_request;
+use test_support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
 };
-use support::front::{Front, SHORT, get, post};
+use test_support::front::{Front, SHORT, get, post};
 
 /// A container with this packetSize.
 fn container(packet_size: usize) -> ScriptedPeer {

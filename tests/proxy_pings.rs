@@ -4,8 +4,6 @@
 //! synchronisation.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io;
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,9 +12,9 @@ use mod_proxy_ajp_rs::backend::{AcquireFailure, PingError};
 use mod_proxy_ajp_rs::config::Pings;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::ProxyError;
-use support::ajp::echo::respond;
-use support::ajp::{PeerConnection, ScriptedPeer, cpong};
-use support::front::{Front, LONG, SHORT, Signal, get};
+use test_support::ajp::echo::respond;
+use test_support::ajp::{PeerConnection, ScriptedPeer, cpong};
+use test_support::front::{Front, LONG, SHORT, Signal, get};
 
 /// Half of it is waited before a new connection is opened, and half is left for a machine that is slow.
 const PING: Duration = Duration::from_secs(6);

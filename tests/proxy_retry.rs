@@ -2,8 +2,6 @@
 //! not the client's, but nothing is done twice that may have been done.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,12 +11,12 @@ use mod_proxy_ajp_rs::backend::MaintenanceSettings;
 use mod_proxy_ajp_rs::config::FailStatus;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Member, Phase, Reply};
-use support::ajp::echo::respond;
-use support::ajp::{
+use test_support::ajp::echo::respond;
+use test_support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
 };
-use support::front::ask::ask;
-use support::front::{Front, LONG, SHORT, Signal, get, post, put};
+use test_support::front::ask::ask;
+use test_support::front::{Front, LONG, SHORT, Signal, get, post, put};
 
 /// The first connection serves a request, reads another with its body, and does then as told. The
 /// others answer one request each with `again`.
@@ -245,7 +243,7 @@ fn sending_it_again_does_not_wait_behind_others_for_a_place() {
     let peer = ScriptedPeer::start(move |conn| {
         let index = conn.index();
         while let Some(payload) = conn.read_packet()? {
-            let request = support::ajp::request::forward_request(&payload)?;
+            let request = test_support::ajp::request::forward_request(&payload)?;
             if index == 0 && request.uri == "/dies" {
                 has_read.give();
                 may_die.wait();

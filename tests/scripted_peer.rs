@@ -1,8 +1,6 @@
 //! The peer the other tests rely on, held against the codec over real sockets.
 #![allow(missing_docs)]
 
-mod support;
-
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -12,8 +10,8 @@ use mod_proxy_ajp_rs::protocol::{
     CPING, Direction, EMPTY_BODY, ForwardRequest, PacketSize, RequestMethod, Response, data_header,
     packet_len,
 };
-use support::ajp::{ScriptedPeer, chunk, end_response, headers};
-use support::process::DEADLINE;
+use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
+use test_support::process::DEADLINE;
 
 /// A blocking client of the codec.
 struct Client<S> {
@@ -112,7 +110,7 @@ fn the_echo_reads_bodies_of_known_and_unknown_length() {
     for headers in [known, unknown] {
         let (_, text) = client.exchange(&request("POST", &headers), body.clone());
         assert!(text.contains("\nbody-length: 20000\n"), "{text}");
-        assert!(text.contains(&support::ajp::echo::sha256_hex(&body)), "{text}");
+        assert!(text.contains(&test_support::ajp::echo::sha256_hex(&body)), "{text}");
     }
     assert_eq!(peer.requests(), 2, "body packets are not counted as requests");
 }
@@ -121,7 +119,7 @@ fn the_echo_reads_bodies_of_known_and_unknown_length() {
 fn a_script_can_serve_on_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ajp.sock");
-    let peer = ScriptedPeer::start_unix(&path, support::ajp::echo).unwrap();
+    let peer = ScriptedPeer::start_unix(&path, test_support::ajp::echo).unwrap();
     let stream = UnixStream::connect(&path).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut client = Client { stream, buffer: BytesMut::new() };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mod_proxy_ajp_rs_fuzz::properties::check_request;
+use test_support::ajp::properties::check_request;
 
 fuzz_target!(|payload: &[u8]| {
     check_request(payload);

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mod_proxy_ajp_rs::protocol::Direction;
-use mod_proxy_ajp_rs_fuzz::properties::check_split;
+use test_support::ajp::properties::check_split;
 
 fuzz_target!(|stream: &[u8]| {
     check_split(stream, Direction::FromContainer);

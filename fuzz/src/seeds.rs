@@ -5,9 +5,7 @@ use std::{fs, io};
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{Direction, split_packet};
-
-#[path = "../../tests/support/ajp/golden.rs"]
-mod golden;
+use test_support::ajp::golden;
 
 fn main() -> io::Result<()> {
     for folder in ["split_packet", "decode_response", "round_trip"] {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::places::root;
+
 /// One golden file: comment lines start with `#`, the first says where the bytes come from; the
 /// rest is hex, one packet or several in a row.
 pub struct Golden {
@@ -27,11 +29,7 @@ pub fn all_golden() -> Vec<Golden> {
 }
 
 fn folder() -> PathBuf {
-    // The fuzz crate, one folder down, reads the same files.
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["tests/golden", "../tests/golden"].map(|folder| manifest.join(folder));
-    let found = folders.into_iter().find(|folder| folder.is_dir());
-    found.expect("tests/golden is there")
+    root().join("tests/golden")
 }
 
 fn read(path: &Path) -> Golden {

@@ -1,6 +1,7 @@
 //! The agent `ajp-dialer` between a stand-in for httpd and one for the container. The handshake
 //! here is written anew, not the crate's.
 
+use super::places::program;
 use super::process::{DEADLINE, Guarded, free_port, signal, wait_for};
 use hmac::{Hmac, Mac};
 use mod_proxy_ajp_rs::net::wait_readable;
@@ -130,7 +131,7 @@ impl Agent {
     pub fn start(arguments: &[&str]) -> Agent {
         let directory = tempfile::tempdir().expect("a directory");
         let log = fs::File::create(directory.path().join("log")).expect("it is ours");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ajp-dialer"));
+        let mut command = Command::new(program("ajp-dialer"));
         let process = Guarded::spawn(command.args(arguments).stderr(log));
         Agent { process, directory }
     }

@@ -3,6 +3,7 @@
 //! One JVM holds two nodes (two services with a `jvmRoute` each), so that a balancer has two members
 //! at the price of one start.
 
+use super::places::{root, scratch};
 use super::process::{self, DEADLINE, Guarded, free_port, has_ipv6, wait_up_to};
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, Permissions};
@@ -102,8 +103,7 @@ impl Tomcat {
         .server_xml(&socket);
         fs::write(conf.join("server.xml"), server).expect("it is ours");
         if !dialling.is_empty() {
-            let sources =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("tomcat-connector/src/ajp/reverse");
+            let sources = root().join("tomcat-connector/src/ajp/reverse");
             copy_tree(&compiled(&sources), &base.path().join("lib"));
         }
         let process = Self::spawn(base.path());
@@ -262,7 +262,7 @@ fn install(base: &Path) {
         \"${catalina.home}/lib/*.jar\"\n\
         server.loader=\nshared.loader=\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n";
     fs::write(base.join("conf/catalina.properties"), properties).expect("it is ours");
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webapp");
+    let sources = root().join("tests/webapp");
     let application = base.join("webapps/app");
     copy_tree(&sources.join("web"), &application);
     copy_tree(&compiled(&sources.join("src")), &application.join("WEB-INF/classes"));
@@ -279,10 +279,10 @@ fn compiled(sources: &Path) -> PathBuf {
     for file in &files {
         (file.file_name(), fs::read(file).expect("readable")).hash(&mut hasher);
     }
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let cache = scratch();
     let classes = cache.join(format!("webapp-{:016x}", hasher.finish()));
     if !classes.exists() {
-        let fresh = tempfile::tempdir_in(cache).expect("cargo has made it");
+        let fresh = tempfile::tempdir_in(&cache).expect("it is ours");
         let output = Command::new("javac")
             .args([
                 "--release",

@@ -1,8 +1,10 @@
 //! The module of `filters.c`, compiled with the server's own flags.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
+
+use super::places::root;
 
 /// The `LoadModule` line for NOTHING and HESITATING (input), RESET, BROKEN_PIPE and SENDFILE (output).
 pub fn load() -> String {
@@ -11,7 +13,7 @@ pub fn load() -> String {
 }
 
 fn build() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/filters.c");
+    let source = root().join("test-support/src/filters.c");
     let directory = tempfile::tempdir().expect("a temporary directory").keep();
     super::process::remove_at_end(&directory);
     let module = directory.join("mod_test_filters.so");

@@ -1,6 +1,7 @@
 //! A private httpd: its own ServerRoot, a free loopback port, an MPM per instance.
 
 use super::http::{Client, Response};
+use super::places;
 use super::process::{self, Guarded, children_of, free_port, is_root, signal, wait_for};
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -62,13 +63,9 @@ impl Module {
         match self {
             Self::File(path) => path.clone(),
             Self::Stock => modules_directory().join("mod_proxy_ajp.so"),
-            Self::Ours => std::env::var_os("AJP_MODULE_SO").map_or_else(
-                || {
-                    let own = std::env::current_exe().expect("Linux knows our path");
-                    own.with_file_name("libmod_proxy_ajp_rs.so")
-                },
-                PathBuf::from,
-            ),
+            Self::Ours => {
+                std::env::var_os("AJP_MODULE_SO").map_or_else(places::library, PathBuf::from)
+            }
         }
     }
 }
@@ -87,7 +84,7 @@ pub fn modules_directory() -> &'static Path {
 
 /// Where this crate's `httpd-conf` is.
 pub fn examples_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("httpd-conf")
+    places::root().join("httpd-conf")
 }
 
 /// What a private httpd is made of, before it is started.
