@@ -639,7 +639,7 @@ fn an_upper_bound_on_real_time_is_found_in_every_form_and_in_tests_only() {
         "conn.set_read_timeout(Duration::from_secs(4))?;",
     ] {
         for path in
-            ["tests/jk_reuse.rs", "test-support/src/http.rs", "src/backend/reverse_tests.rs"]
+            ["tests/jk/reuse.rs", "test-support/src/http.rs", "src/backend/reverse_tests.rs"]
         {
             assert_eq!(check_tests(path, code).len(), 1, "{path}: {code}");
         }
@@ -660,7 +660,7 @@ fn an_upper_bound_on_real_time_is_found_in_every_form_and_in_tests_only() {
         "// took < 5 and elapsed() < limit",
         "assert!(open < 4);",
     ] {
-        assert_eq!(check_tests("tests/jk_reuse.rs", fine), [""; 0], "{fine}");
+        assert_eq!(check_tests("tests/jk/reuse.rs", fine), [""; 0], "{fine}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stock mod_proxy_ajp and ours before the same Tomcat give the same answers, but for the listed ones.
 //!
-//! The requests are `tests/comparison/corpus.txt`, the permitted differences `docs/differences.md`.
+//! The requests are `corpus.txt`, the permitted differences `docs/differences.md`.
 #![cfg(feature = "httpd")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,8 @@ use test_support::httpd::{Httpd, Module};
 use test_support::process::free_port;
 use test_support::tomcat::Tomcat;
 
-const CORPUS: &str = include_str!("comparison/corpus.txt");
-const DIFFERENCES: &str = include_str!("../docs/differences.md");
+const CORPUS: &str = include_str!("corpus.txt");
+const DIFFERENCES: &str = include_str!("../../docs/differences.md");
 
 /// The two front ends differ in the module alone: the second takes over the first one's port.
 const FRONT: &str = "\

@@ -20,7 +20,7 @@ fn older(library: &Path, ports: [u16; 2]) {
         String::from_utf8(output.stdout).expect("flags")
     };
     let flags = ["CFLAGS", "EXTRA_CPPFLAGS", "EXTRA_INCLUDES"].map(apxs).join(" ");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/older/mod_older.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/httpd/reverse/mod_older.c");
     let done = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .arg(library)

@@ -2,30 +2,30 @@
 //! of what mod_jk's users know (61 behaviours, numbered), as docs/reference.md has it.
 //!
 //! Where each of the rows 1-61 is tested; those without a line have a test named by `// row N` in
-//! this file (1-21), `jk_pings_and_timeouts.rs` (22-40) or `jk_recovery.rs` (41-61).
+//! this file (1-21), `jk/pings_and_timeouts.rs` (22-40) or `jk/recovery.rs` (41-61).
 //!
 //! | row | file | test |
 //! |---|---|---|
-//! | 1 | `httpd_config.rs` | `a_connection_serves_one_request_after_another` |
-//! | 3 | `httpd_idle_tomcat.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
-//! | 4 | `jk_dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
-//! | 5 | `httpd_config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
-//! | 13 | `migrate_golden.rs` | see `jk_mapping.rs` |
-//! | 8, 9 | `httpd_idle_tomcat.rs` | also `what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm` |
-//! | 17, 18 | `jk_dropped_flows.rs` | the three others there |
-//! | 20 | `proxy_isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
-//! | 27 | `proxy_retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
-//! | 32 | `httpd_backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
-//! | 34 | `proxy_isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
+//! | 1 | `httpd/startup/config.rs` | `a_connection_serves_one_request_after_another` |
+//! | 3 | `tomcat/idle.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
+//! | 4 | `jk/dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
+//! | 5 | `httpd/startup/config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
+//! | 13 | `migrate/golden.rs` | see `jk/mapping.rs` |
+//! | 8, 9 | `tomcat/idle.rs` | also `what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm` |
+//! | 17, 18 | `jk/dropped_flows.rs` | the three others there |
+//! | 20 | `proxy/isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
+//! | 27 | `proxy/retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
+//! | 32 | `tomcat/backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
+//! | 34 | `proxy/isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
 //! | 37 | `src/shared/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
-//! | 38 | `httpd_idle_tomcat.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
-//! | 39 | `proxy_retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
-//! | 40 | `migrate_golden.rs` | see `jk_mapping.rs` |
-//! | 50 | `httpd_faults.rs` | `a_client_that_sends_half_a_body_hurts_nobody` |
-//! | 54 | `httpd_faults.rs` | `a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken` |
-//! | 55 | `httpd_faults.rs`, `proxy_bodies.rs` | `a_silent_backend_is_a_504_and_stays_in_the_balancer`, `packets_larger_than_any_configured_size_are_accepted` |
-//! | 56 | `httpd_faults.rs` | `a_backend_that_speaks_no_ajp_is_a_502_and_stays_in_the_balancer_under_every_mpm`, and others there |
-//! | 60 | `httpd_config.rs` | `a_request_of_a_plain_worker_whose_backend_is_gone_is_a_503_and_the_next_is_served` |
+//! | 38 | `tomcat/idle.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
+//! | 39 | `proxy/retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
+//! | 40 | `migrate/golden.rs` | see `jk/mapping.rs` |
+//! | 50 | `httpd/requests/faults.rs` | `a_client_that_sends_half_a_body_hurts_nobody` |
+//! | 54 | `httpd/requests/faults.rs` | `a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken` |
+//! | 55 | `httpd/requests/faults.rs`, `proxy/bodies.rs` | `a_silent_backend_is_a_504_and_stays_in_the_balancer`, `packets_larger_than_any_configured_size_are_accepted` |
+//! | 56 | `httpd/requests/faults.rs` | `a_backend_that_speaks_no_ajp_is_a_502_and_stays_in_the_balancer_under_every_mpm`, and others there |
+//! | 60 | `httpd/startup/config.rs` | `a_request_of_a_plain_worker_whose_backend_is_gone_is_a_503_and_the_next_is_served` |
 #![cfg(feature = "httpd")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -5,6 +5,8 @@
 //! is checked where a document says: `name` in `src/file.rs`.
 #![allow(missing_docs)]
 
+mod status_names;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

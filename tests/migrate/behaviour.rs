@@ -1,6 +1,6 @@
 //! The same requests through mod_jk and through what `jk2ajp` makes of its configuration: they reach
 //! the same backend, and sessions stay where they are. Rows 89-92, 94 and 95 of what mod_jk's users
-//! know (see `jk_reuse.rs`) are among them.
+//! know (see `jk/reuse.rs`) are among them.
 #![cfg(feature = "httpd")]
 
 use std::collections::{BTreeSet, HashMap};
@@ -137,7 +137,7 @@ impl Files for Disk {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate/fixtures").join(name)
 }
 
 fn variables(name: &str, port: u16) -> HashMap<String, String> {

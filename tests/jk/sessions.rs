@@ -1,20 +1,20 @@
 //! Sessions find their member, and a member in error is asked by one request: rows 62-69, 76, 78 and
-//! 88 of what mod_jk's users know (see `jk_reuse.rs`).
+//! 88 of what mod_jk's users know (see `jk/reuse.rs`).
 //!
 //! Where the others of the rows 62-88, and row 107, are tested:
 //!
 //! | row | file | test |
 //! |---|---|---|
-//! | 70-74, 77, 86, 87 | `jk_activation.rs` | marked `// row N`; 70, 72, 74 and 75 with two Tomcats in `httpd_balanced_tomcats.rs` |
-//! | 71-73 | `httpd_local_members.rs` | also the words `local` and `localonly` themselves |
-//! | 79 | `httpd_lbmethods.rs` | `requests_are_shared_out_by_load_factor_in_one_child`, `..._over_four_children` |
-//! | 80 | `httpd_lbmethods.rs` | `by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many` |
-//! | 81 | `httpd_lbmethods.rs` | `new_sessions_are_shared_out_evenly_whatever_the_old_ones_do` |
-//! | 82 | `httpd_lbmethods.rs` | `by_traffic_the_member_with_the_small_answers_gets_far_more_requests` |
-//! | 83 | `httpd_lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/shared/shares_tests.rs` |
-//! | 84 | `httpd_lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
-//! | 85 | `jk_recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
-//! | 107 | `httpd_shared_state.rs` | marked `// row 107` |
+//! | 70-74, 77, 86, 87 | `jk/activation.rs` | marked `// row N`; 70, 72, 74 and 75 with two Tomcats in `tomcat/balanced.rs` |
+//! | 71-73 | `httpd/balancing/local_members.rs` | also the words `local` and `localonly` themselves |
+//! | 79 | `httpd/balancing/lbmethods.rs` | `requests_are_shared_out_by_load_factor_in_one_child`, `..._over_four_children` |
+//! | 80 | `httpd/balancing/lbmethods.rs` | `by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many` |
+//! | 81 | `httpd/balancing/lbmethods.rs` | `new_sessions_are_shared_out_evenly_whatever_the_old_ones_do` |
+//! | 82 | `httpd/balancing/lbmethods.rs` | `by_traffic_the_member_with_the_small_answers_gets_far_more_requests` |
+//! | 83 | `httpd/balancing/lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/shared/shares_tests.rs` |
+//! | 84 | `httpd/balancing/lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
+//! | 85 | `jk/recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
+//! | 107 | `httpd/reload/shared_state.rs` | marked `// row 107` |
 #![cfg(feature = "httpd")]
 
 use std::io;

@@ -1,5 +1,5 @@
 /* What the version of this module before its listeners were APR's to close has left in httpd: see
- * httpd_reverse_upgrade.rs. */
+ * httpd/reverse/upgrade.rs. */
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>

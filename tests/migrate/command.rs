@@ -239,7 +239,7 @@ mod check {
 
     #[test]
     fn every_fixture_is_taken_by_httpd() {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate/fixtures");
         for entry in fs::read_dir(fixtures).expect("part of the crate").flatten() {
             let fixture = format!("FIXTURE={}", entry.path().display());
             let ports = [

@@ -215,7 +215,7 @@ fn write_users(httpd: &Httpd) {
 
 #[test]
 fn the_documentation_s_example_lets_the_network_look_and_admin_change() {
-    let text = include_str!("../docs/operations.md");
+    let text = include_str!("../../../docs/operations.md");
     let example = text.split("```apache\n").nth(1).and_then(|rest| rest.split("```").next());
     let example = example.expect("it begins with an example");
     let example = example.replace("10.0.0.0/24", "127.0.0.0/8");

@@ -1,17 +1,17 @@
 //! What is mapped and how, after `jk2ajp`: rows 92, 95, 96 and 99 of what mod_jk's users know (see
-//! `jk_reuse.rs`).
+//! `jk/reuse.rs`).
 //!
 //! Where the others of the rows 89-100, and rows 13 and 40, are tested:
 //!
 //! | row | file | test |
 //! |---|---|---|
-//! | 13 | `migrate_golden.rs` | `22-as-1.2.6-read-it`: `node2` has no `cachesize` |
-//! | 40 | `migrate_golden.rs` | `21-workers-that-cannot-be` |
-//! | 89-91, 94 | `migrate_behaviour.rs` | beside mod_jk: 01, 02, 03 and 04, 20; `/app` and `/apple` are among the requests of all |
-//! | 92 | `migrate_behaviour.rs` | paths written in more than one way, in all; above the root: here |
-//! | 93 | `migrate_watch.rs`, `migrate_command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/rules.rs` |
-//! | 97 | `migrate_command.rs` | marked `// row 97`; also in `src/migrate/definitions.rs` |
-//! | 98, 100 | `httpd_attributes.rs` | marked `// row N` |
+//! | 13 | `migrate/golden.rs` | `22-as-1.2.6-read-it`: `node2` has no `cachesize` |
+//! | 40 | `migrate/golden.rs` | `21-workers-that-cannot-be` |
+//! | 89-91, 94 | `migrate/behaviour.rs` | beside mod_jk: 01, 02, 03 and 04, 20; `/app` and `/apple` are among the requests of all |
+//! | 92 | `migrate/behaviour.rs` | paths written in more than one way, in all; above the root: here |
+//! | 93 | `migrate/watch.rs`, `migrate/command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/rules.rs` |
+//! | 97 | `migrate/command.rs` | marked `// row 97`; also in `src/migrate/definitions.rs` |
+//! | 98, 100 | `httpd/requests/attributes.rs` | marked `// row N` |
 #![cfg(feature = "httpd")]
 
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
-//! What `jk2ajp` writes and says for the configurations in `tests/migrate`, line by line.
+//! What `jk2ajp` writes and says for the configurations in `fixtures`, line by line.
 //!
 //! Each directory has an `httpd.conf` with the files it names, and in `expected` what comes of it. After
-//! a change that is meant, `JK2AJP_BLESS=1 cargo test --test migrate_golden` writes that anew; read the
+//! a change that is meant, `JK2AJP_BLESS=1 cargo test --test migrate golden` writes that anew; read the
 //! difference before you commit it.
 #![allow(missing_docs)]
 
@@ -23,7 +23,7 @@ impl Files for Fixture {
 }
 
 fn fixtures() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate/fixtures");
     let entries = fs::read_dir(directory).expect("it is part of the crate");
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
     found.sort();

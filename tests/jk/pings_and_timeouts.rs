@@ -1,5 +1,5 @@
 //! When CPING is sent, and what silence costs: rows 22-39 of what mod_jk's users know. The table
-//! of all rows is in `jk_reuse.rs`.
+//! of all rows is in `jk/reuse.rs`.
 //!
 //! Backends here take their time: such pauses are what the tests are about, and nobody's
 //! synchronisation. How long httpd waited at the most, its log says: it names the limit that was
@@ -75,7 +75,7 @@ fn answering_cpings(count: usize) -> ScriptedPeer {
 // row 22
 #[test]
 fn a_backend_that_stops_answering_cpings_is_a_503_after_one_ping_on_each_of_two_connections() {
-    // 400 ms for both together: tests/proxy_pings.rs.
+    // 400 ms for both together: tests/proxy/pings.rs.
     let peer = answering_cpings(1);
     let httpd = plain(one_child(), &peer, "pingmode=prepost pingprepost=2000");
     let mut client = httpd.client();

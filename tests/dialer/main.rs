@@ -1,0 +1,5 @@
+//! The agent `ajp-dialer`, between a stand-in for httpd and one for the container.
+
+mod connections;
+mod end;
+mod handshake;

@@ -1,0 +1,3 @@
+//! The exchange against the packets of the scripted container.
+
+mod dialogues;

@@ -1,0 +1,53 @@
+//! The module in a private httpd, in front of scripted containers.
+
+mod balancing {
+    mod back_from_error;
+    mod balancer_pages;
+    mod clock;
+    mod config;
+    mod elsewhere;
+    mod failover;
+    mod health_checks;
+    mod lbmethods;
+    mod local_members;
+    mod resending;
+}
+
+mod pool {
+    mod housekeeper;
+}
+
+mod reload {
+    mod restarts;
+    mod shared_state;
+}
+
+mod requests {
+    mod attributes;
+    mod faults;
+    mod input_filters;
+    mod log;
+}
+
+mod responses {
+    mod broken_off;
+    mod ranges;
+    mod slow_clients;
+}
+
+mod reverse {
+    mod connections;
+    mod handshakes;
+    mod upgrade;
+}
+
+mod startup {
+    mod config;
+    mod versions;
+}
+
+mod status {
+    mod figures;
+    mod hosts;
+    mod orders;
+}

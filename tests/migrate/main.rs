@@ -1,0 +1,15 @@
+//! `jk2ajp`: what it writes, says and watches, and mod_jk beside it.
+
+mod any_text;
+#[cfg(feature = "httpd")]
+mod behaviour;
+mod bounds;
+mod command;
+#[cfg(feature = "httpd")]
+mod differential;
+mod golden;
+#[cfg(feature = "httpd")]
+mod inheritance;
+mod messages;
+mod patterns;
+mod watch;

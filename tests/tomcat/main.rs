@@ -1,0 +1,19 @@
+//! The module in a private httpd, in front of a real Tomcat.
+
+mod backends;
+mod balanced;
+mod boot;
+mod comparison;
+mod content;
+mod debian;
+mod front;
+mod idle;
+mod packet_sizes;
+mod requests;
+mod responses;
+mod restarts;
+
+mod reverse {
+    mod agent;
+    mod connector;
+}
