@@ -6,11 +6,11 @@
 
 use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything that must happen may take before the test fails: only what hangs takes that
@@ -59,7 +59,7 @@ fn tell_guardian(word: &str, value: impl std::fmt::Display) {
         std::thread::spawn(move || shell.wait());
         Mutex::new(pipe)
     });
-    let mut pipe = pipe.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(pipe, "{word} {value}").expect("the guardian reads until we are gone");
 }
 
@@ -167,30 +167,64 @@ pub fn wait_up_to<T>(limit: Duration, what: &str, mut condition: impl FnMut() ->
     }
 }
 
-/// A port of the loopback interface that nobody listens on, different at each call.
+/// Returns a port of the loopback interface that nothing listens on, a different one at each call.
 ///
-/// Below the range that the kernel gives to outgoing connections, so that none of them takes it
-/// between this call and the server's own bind. Other test processes keep away from it as long as
-/// this one lives: whoever wants a port takes the UDP port of the same number first, and keeps it.
+/// It is below the range that the kernel gives to outgoing connections, so that none of them takes it
+/// between this call and the server's own bind. Other test processes keep away from it: see [`Ports`].
 pub fn free_port() -> u16 {
+    static PORTS: Mutex<Ports> = Mutex::new(Ports::NONE);
+    PORTS.lock().unwrap_or_else(PoisonError::into_inner).next_free()
+}
+
+/// The ports of this process, in blocks.
+///
+/// A process that holds the UDP port with the number of a block's first port owns all TCP ports of that
+/// block until it ends. One descriptor stands for a whole block, since hundreds of tests in one process
+/// need a thousand ports, and the usual limit is 1024 descriptors.
+struct Ports {
+    /// How many blocks were tried.
+    tried: u16,
+    blocks: Vec<UdpSocket>,
+    /// The rest of the last block.
+    rest: Range<u16>,
+}
+
+impl Ports {
+    const NONE: Self = Self { tried: 0, blocks: Vec::new(), rest: 0..0 };
     const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
-    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + start.wrapping_add(step) % COUNT;
-        let Ok(reservation) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
-        if TcpListener::bind(("127.0.0.1", port)).is_ok()
-            && (!has_ipv6() || TcpListener::bind(("::1", port)).is_ok())
-        {
-            let mut reserved = RESERVED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            reserved.push(reservation);
-            return port;
+    const BLOCKS: u16 = 1_000;
+    const PORTS_PER_BLOCK: u16 = 20;
+
+    fn next_free(&mut self) -> u16 {
+        loop {
+            match self.rest.next() {
+                Some(port) if is_free(port) => return port,
+                Some(_) => {}
+                None => self.take_block(),
+            }
         }
     }
-    panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+
+    /// Takes the next block that no other process owns. Processes begin at different ones.
+    fn take_block(&mut self) {
+        let start = (std::process::id().wrapping_mul(97) % u32::from(Self::BLOCKS)) as u16;
+        while self.tried < Self::BLOCKS {
+            let block = (start + self.tried) % Self::BLOCKS;
+            self.tried += 1;
+            let first = Self::FIRST + block * Self::PORTS_PER_BLOCK;
+            if let Ok(owned) = UdpSocket::bind(("127.0.0.1", first)) {
+                self.blocks.push(owned);
+                self.rest = first..first + Self::PORTS_PER_BLOCK;
+                return;
+            }
+        }
+        panic!("all {} blocks of ports are taken", Self::BLOCKS);
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+        && (!has_ipv6() || TcpListener::bind(("::1", port)).is_ok())
 }
 
 /// Whether this machine has an IPv6 loopback address.
