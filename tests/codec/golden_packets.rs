@@ -1,6 +1,5 @@
 //! Packets of real peers, in `tests/golden/`: they mean to us what they mean to their senders, and
 //! what we build is what mod_proxy_ajp builds, to the byte.
-#![allow(missing_docs)]
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{

@@ -1,5 +1,4 @@
 //! The peer the other tests rely on, held against the codec over real sockets.
-#![allow(missing_docs)]
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

@@ -1,5 +1,4 @@
 //! The agent `ajp-dialer` between a stand-in for httpd and one for the container.
-#![allow(missing_docs)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,5 +1,4 @@
 //! How the agent `ajp-dialer` begins and ends: its command line, and signals.
-#![allow(missing_docs)]
 
 use std::process::Command;
 

@@ -1,5 +1,4 @@
 //! The handshake of the agent `ajp-dialer`, with a stand-in for httpd that has its own.
-#![allow(missing_docs)]
 
 use std::fs::{self, Permissions};
 use std::net::Shutdown;

@@ -3,7 +3,6 @@
 //!
 //! After a file has been moved or renamed, a failure names the line of the document to update. A function
 //! is checked where a document says: `name` in `src/file.rs`.
-#![allow(missing_docs)]
 
 mod status_names;
 

@@ -1,6 +1,5 @@
 //! The names in the documentation, the alert rules and the dashboard are those that Prometheus is
 //! given.
-#![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,5 @@
 //! The exchange, held against packets of the scripted peer's own encoder: what may come when, how
 //! the body is counted, when a body packet is due, and when a connection is clean.
-#![allow(missing_docs)]
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, ExchangeError, RequestBody, RequestFacts};

@@ -1,7 +1,6 @@
 //! Members that drain, that are stopped, that are local ones: rows 70-74, 77, 86 and 87 of what
 //! mod_jk's users know (see `jk/sessions.rs`), over two children. With real Tomcats:
 //! `tomcat/balanced.rs`.
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::ScriptedPeer;
 use test_support::ajp::echo::respond;

@@ -1,6 +1,5 @@
 //! What a firewall does to idle connections, and a network to addresses: rows 4, 17 and 18 (see
 //! `jk/reuse.rs`). The backend lives in a network namespace: root, `ip` and `nft`.
-#![cfg(feature = "httpd")]
 
 use std::net::SocketAddrV4;
 

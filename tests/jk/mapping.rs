@@ -12,7 +12,6 @@
 //! | 93 | `migrate/watch.rs`, `migrate/command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/rules.rs` |
 //! | 97 | `migrate/command.rs` | marked `// row 97`; also in `src/migrate/definitions.rs` |
 //! | 98, 100 | `httpd/requests/attributes.rs` | marked `// row N` |
-#![cfg(feature = "httpd")]
 
 use std::collections::HashMap;
 

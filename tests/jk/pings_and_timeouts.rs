@@ -4,7 +4,6 @@
 //! Backends here take their time: such pauses are what the tests are about, and nobody's
 //! synchronisation. How long httpd waited at the most, its log says: it names the limit that was
 //! reached. A clock would say as well how busy the machine is.
-#![cfg(feature = "httpd")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

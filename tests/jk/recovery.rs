@@ -1,6 +1,5 @@
 //! What is sent again, where, and how often: rows 41-61 of what mod_jk's users know. The table
 //! of all rows is in `jk/reuse.rs`.
-#![cfg(feature = "httpd")]
 
 use std::io;
 

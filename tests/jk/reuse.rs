@@ -26,7 +26,6 @@
 //! | 55 | `httpd/requests/faults.rs`, `proxy/bodies.rs` | `a_silent_backend_is_a_504_and_stays_in_the_balancer`, `packets_larger_than_any_configured_size_are_accepted` |
 //! | 56 | `httpd/requests/faults.rs` | `a_backend_that_speaks_no_ajp_is_a_502_and_stays_in_the_balancer_under_every_mpm`, and others there |
 //! | 60 | `httpd/startup/config.rs` | `a_request_of_a_plain_worker_whose_backend_is_gone_is_a_503_and_the_next_is_served` |
-#![cfg(feature = "httpd")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -15,7 +15,6 @@
 //! | 84 | `httpd/balancing/lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
 //! | 85 | `jk/recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
 //! | 107 | `httpd/reload/shared_state.rs` | marked `// row 107` |
-#![cfg(feature = "httpd")]
 
 use std::io;
 use std::net::Ipv4Addr;

@@ -1,6 +1,5 @@
 //! Whatever the files say: they are converted, or refused with a message that names a place; nothing
 //! panics, and what is written has no line that httpd could take for another.
-#![allow(missing_docs)]
 
 use std::collections::HashMap;
 

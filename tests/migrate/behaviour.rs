@@ -1,7 +1,6 @@
 //! The same requests through mod_jk and through what `jk2ajp` makes of its configuration: they reach
 //! the same backend, and sessions stay where they are. Rows 89-92, 94 and 95 of what mod_jk's users
 //! know (see `jk/reuse.rs`) are among them.
-#![cfg(feature = "httpd")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

@@ -1,6 +1,5 @@
 //! A few lines can come to any size. What is too large is refused with a message, and before it is
 //! made; what is not grows with the lines.
-#![allow(missing_docs)]
 
 use std::fmt::Write as _;
 

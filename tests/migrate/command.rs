@@ -1,5 +1,4 @@
 //! The command `jk2ajp` as an administrator runs it.
-#![allow(missing_docs)]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

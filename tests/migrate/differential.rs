@@ -2,7 +2,6 @@
 //! reaches a worker here that mod_jk keeps from it.
 //!
 //! 1,500 pairs, the same in each run. `JK2AJP_PAIRS=20000 JK2AJP_SEED=2` asks for more, and others.
-#![cfg(feature = "httpd")]
 
 use std::fmt::Write;
 use std::fs;

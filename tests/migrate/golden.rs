@@ -3,7 +3,6 @@
 //! Each directory has an `httpd.conf` with the files it names, and in `expected` what comes of it. After
 //! a change that is meant, `JK2AJP_BLESS=1 cargo test --test migrate golden` writes that anew; read the
 //! difference before you commit it.
-#![allow(missing_docs)]
 
 use std::collections::HashMap;
 use std::fs;

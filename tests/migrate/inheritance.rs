@@ -2,7 +2,6 @@
 //! and in what `jk2ajp` makes of it.
 //!
 //! Each main server below has many virtual hosts, and each of these is asked the same.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::io;

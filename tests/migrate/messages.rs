@@ -1,5 +1,4 @@
 //! What `jk2ajp` says of slips: the name that is not there, its place, and the one that was meant.
-#![allow(missing_docs)]
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
 

@@ -1,7 +1,6 @@
 //! The regular expressions that `jk2ajp` writes: they match what mod_jk's patterns match, and PCRE2 needs
 //! for them, on any path, a number of steps that grows with its length. One that needs more runs into
 //! PCRE2's limit, which httpd takes for "no match": an exclusion could be walked around.
-#![allow(missing_docs)]
 
 use std::collections::HashMap;
 

@@ -1,5 +1,4 @@
 //! `jk2ajp --watch` beside an httpd: edited files take effect, as mod_jk's own did.
-#![allow(missing_docs)]
 
 use std::fs::{self, File};
 use std::path::PathBuf;

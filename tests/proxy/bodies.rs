@@ -1,6 +1,5 @@
 //! Request bodies through `proxy::serve` over real sockets: every packet but the
 //! first of an announced body is asked for, and none is larger than was asked.
-#![allow(missing_docs)]
 
 use test_support::ajp::echo::{read_body, respond};
 use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};

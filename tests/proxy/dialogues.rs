@@ -1,6 +1,5 @@
 //! One request through `proxy::serve` over real sockets, and the connection it leaves behind:
 //! packets, passes, flushes, reuse.
-#![allow(missing_docs)]
 
 use std::io;
 use std::time::Duration;

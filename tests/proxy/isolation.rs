@@ -1,6 +1,5 @@
 //! Never one user's answer in another user's browser: backends that say too much, too late or out
 //! of step, and the request that comes after.
-#![allow(missing_docs)]
 
 use std::io;
 use std::thread;

@@ -1,6 +1,5 @@
 //! What becomes of the client and of the member when something goes wrong: the table of
 //! docs/reference.md ("What follows from a failure"), row by row, each with a backend that does it.
-#![allow(missing_docs)]
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;

@@ -1,6 +1,5 @@
 //! Packet sizes through `proxy::serve` over real sockets: what a container takes is asked, never
 //! guessed.
-#![allow(missing_docs)]
 
 use std::io;
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 //!
 //! Backends here take their time: such pauses are what the tests are about, and nobody's
 //! synchronisation.
-#![allow(missing_docs)]
 
 use std::io;
 use std::thread::sleep;

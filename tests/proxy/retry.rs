@@ -1,6 +1,5 @@
 //! When a request is sent again, and when it must not be: a stale connection is our problem and
 //! not the client's, but nothing is done twice that may have been done.
-#![allow(missing_docs)]
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};

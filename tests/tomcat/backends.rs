@@ -1,5 +1,4 @@
 //! Backends of every kind, alone and in a balancer, and what the status pages say about them.
-#![cfg(feature = "httpd")]
 
 use test_support::http::{Client, Generated, Response, sha256};
 use test_support::httpd::{Httpd, Mpm};

@@ -1,6 +1,5 @@
 //! Two real Tomcats behind a balancer over two children: rows 70, 72, 74 and 75 of what mod_jk's
 //! users know (see `jk/sessions.rs`).
-#![cfg(feature = "httpd")]
 
 use std::sync::OnceLock;
 

@@ -1,5 +1,4 @@
 //! The module serves a Tomcat under each MPM, and from each example configuration.
-#![cfg(feature = "httpd")]
 
 use test_support::http::{Generated, sha256};
 use test_support::httpd::{Httpd, Mpm};

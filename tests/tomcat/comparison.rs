@@ -1,7 +1,6 @@
 //! Stock mod_proxy_ajp and ours before the same Tomcat give the same answers, but for the listed ones.
 //!
 //! The requests are `corpus.txt`, the permitted differences `docs/differences.md`.
-#![cfg(feature = "httpd")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use test_support::http::{Client, Generated, Response};

@@ -1,5 +1,4 @@
 //! What Tomcat makes reaches the client whole, in order and in time; what the client sends reaches Tomcat.
-#![cfg(feature = "httpd")]
 
 use std::io::Read;
 use std::sync::OnceLock;

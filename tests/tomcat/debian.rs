@@ -1,5 +1,4 @@
 //! A Debian `/etc/apache2`, before and after the one-line switch.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

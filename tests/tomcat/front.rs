@@ -1,5 +1,4 @@
 //! Clients may speak TLS and HTTP/2; Tomcat is told.
-#![cfg(feature = "httpd")]
 
 use std::process::Command;
 use test_support::http::{Generated, said, sha256};

@@ -2,7 +2,6 @@
 //! Tomcat that has few. The experiments that users have written down, with a real Tomcat.
 //!
 //! Time is what these tests are about: their pauses are the experiment.
-#![cfg(feature = "httpd")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::OnceLock;

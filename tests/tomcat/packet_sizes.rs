@@ -1,6 +1,5 @@
 //! How large a request may be: what the container says when it is asked, and nothing that anybody's
 //! request could make of it.
-#![cfg(feature = "httpd")]
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,4 @@
 //! What Tomcat learns about a request is what httpd knows of it.
-#![cfg(feature = "httpd")]
 
 use std::process::Command;
 use std::sync::OnceLock;

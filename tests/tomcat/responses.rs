@@ -1,5 +1,4 @@
 //! What httpd makes of Tomcat's answers: mapped headers, replaced error pages, included pieces.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use test_support::httpd::{Httpd, Setup};

@@ -1,7 +1,6 @@
 //! A Tomcat that is restarted ten times while 50 clients ask for pages.
 //!
 //! Pauses here are clients that think, and nobody's synchronisation.
-#![cfg(feature = "httpd")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,6 +1,5 @@
 //! A member in error is back as soon as it answers, and what else goes with errors: bodies that turn out
 //! malformed, members of other schemes, what the environment says.
-#![cfg(feature = "httpd")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,5 @@
 //! balancer-manager and mod_status over our members: what an administrator changes counts for the
 //! next request in every child, and what they show is so.
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::ScriptedPeer;
 use test_support::ajp::echo::respond;

@@ -1,5 +1,4 @@
 //! A clock that is set while httpd runs, as on a machine that boots before it knows the time.
-#![cfg(feature = "httpd")]
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,4 @@
 //! The words about balancing: where they may stand, what is refused, and what comes of them.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::path::Path;

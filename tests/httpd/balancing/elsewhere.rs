@@ -1,5 +1,4 @@
 //! Answers that another member gives, and what the client is told when none does.
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};

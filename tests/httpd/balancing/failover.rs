@@ -1,5 +1,4 @@
 //! A request that goes from one member to the next is whole when it arrives.
-#![cfg(feature = "httpd")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,5 +1,4 @@
 //! mod_proxy_hcheck over our members: what each method finds, and what requests make of it.
-#![cfg(feature = "httpd")]
 
 use std::net::Ipv4Addr;
 

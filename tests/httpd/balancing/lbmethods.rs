@@ -1,5 +1,4 @@
 //! How many requests each member gets, by lbmethod: mod_jk's cases 79 to 84, and our own.
-#![cfg(feature = "httpd")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;

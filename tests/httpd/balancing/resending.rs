@@ -1,5 +1,4 @@
 //! How often a request is delivered, over all members of its balancer, that a member may have executed.
-#![cfg(feature = "httpd")]
 
 use std::io;
 use std::sync::Arc;

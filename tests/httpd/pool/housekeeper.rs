@@ -1,5 +1,4 @@
 //! The housekeeper: idle connections are kept in order though no request comes.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::io;

@@ -1,5 +1,4 @@
 //! Restarts, replaced libraries and lost children: the clients notice nothing.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,6 +1,5 @@
 //! The memory that children share: there from the start, made anew by a restart, never in a test of
 //! the configuration.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 

@@ -1,6 +1,5 @@
 //! Attributes without a prefix, and the chain behind a client's certificate: rows 98 and 100 of what
 //! mod_jk's users know (see `jk/reuse.rs`).
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::{ForwardRequest, ScriptedPeer};
 use test_support::http::{Client, said};

@@ -1,6 +1,5 @@
 //! What backends and clients do wrong, and what follows: a clear answer, no member's state changed
 //! for it, no connection used again in doubt, and httpd goes on.
-#![cfg(feature = "httpd")]
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Request bodies behind filters of httpd's that give nothing, for a while or for ever.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 

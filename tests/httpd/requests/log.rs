@@ -1,5 +1,4 @@
 //! What the log says, and how often: no client can fill it at warn or above.
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::echo::{respond, uris};
 use test_support::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, end_response, headers};

@@ -1,6 +1,5 @@
 //! A response that breaks off never looks complete to the client, whatever filters of httpd's it goes
 //! through and whatever protocol the client speaks.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

@@ -1,6 +1,5 @@
 //! Ranges are the backend's to give: what it answers with 200 stays 200, however it arrives, also
 //! where the client asked for a part. What httpd itself has, a cache or a file, it gives in parts.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,6 @@
 //! Clients that read slowly get their own bytes, while the buffers those came in serve others.
 //!
 //! Pauses here are clients that read slowly, and nobody's synchronisation.
-#![cfg(feature = "httpd")]
 
 use std::io;
 use std::thread::{scope, sleep};

@@ -1,5 +1,4 @@
 //! Containers that dial in: who is let in, what is never done, and what a restart keeps.
-#![cfg(feature = "httpd")]
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};

@@ -2,7 +2,6 @@
 //! behind a stranger's handshake, nor for a long way to be a short one.
 //!
 //! Pauses here are those of a long way, or of strangers that come one after the other.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,5 +1,4 @@
 //! A new version of the module takes up the ports that another version has left open.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,5 +1,4 @@
 //! Configurations: what stock mod_proxy_ajp takes is taken, what makes no sense is refused in words.
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::ScriptedPeer;
 use test_support::httpd::{Httpd, Mpm, Setup};

@@ -1,5 +1,4 @@
 //! A library built for a newer httpd than the one that loads it.
-#![cfg(feature = "httpd")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

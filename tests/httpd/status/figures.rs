@@ -1,6 +1,5 @@
 //! ajp-status shows what was: its figures are the peers' own, over all children, also of those that
 //! are gone; each format says the same, and nothing secret.
-#![cfg(feature = "httpd")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

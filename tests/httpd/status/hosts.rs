@@ -1,6 +1,5 @@
 //! Under which names ajp-status takes orders: a page of a name that somebody else owns, and has lead to
 //! this server, must not be able to send one (DNS rebinding).
-#![cfg(feature = "httpd")]
 
 use test_support::ajp::ScriptedPeer;
 use test_support::ajp::echo::respond;

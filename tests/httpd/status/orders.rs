@@ -1,6 +1,5 @@
 //! What an operator asks ajp-status for: in force in every child at the next request, kept over a
 //! graceful restart, in the log with who it was; and only for who brings the nonce along.
-#![cfg(feature = "httpd")]
 
 use std::fs;
 

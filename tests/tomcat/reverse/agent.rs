@@ -2,7 +2,6 @@
 //! dials httpd.
 //!
 //! Pauses here are clients that think, or the time that a thing must not take.
-#![cfg(feature = "httpd")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,6 @@
 //! A Tomcat that lets nothing in: it dials httpd, with the connector of `tomcat-connector/`.
 //!
 //! Pauses here are clients that think, or the time that a thing must not take.
-#![cfg(feature = "httpd")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
