@@ -18,6 +18,7 @@ pub const QUIET: Duration = Duration::from_millis(400);
 
 /// CPING and CPONG.
 pub const CPING: &[u8] = &[0x12, 0x34, 0x00, 0x01, 0x0A];
+/// CPONG.
 pub const CPONG: &[u8] = &[0x41, 0x42, 0x00, 0x01, 0x09];
 /// END_RESPONSE, reuse.
 pub const END_RESPONSE: &[u8] = &[0x41, 0x42, 0x00, 0x02, 0x05, 0x01];
@@ -26,14 +27,17 @@ pub const END_RESPONSE: &[u8] = &[0x41, 0x42, 0x00, 0x02, 0x05, 0x01];
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
+    /// The port.
     pub port: u16,
 }
 
 impl Listener {
+    /// Opens a free port.
     pub fn open() -> Listener {
         Listener::at(free_port())
     }
 
+    /// Opens this port, once the connections of an earlier listener are gone.
     pub fn at(port: u16) -> Listener {
         // Sockets of the last one may be in TIME_WAIT; std sets SO_REUSEADDR.
         let socket = wait_for("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
@@ -45,14 +49,17 @@ impl Listener {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The address, to count connections to it.
     pub fn socket_address(&self) -> SocketAddrV4 {
         SocketAddrV4::new([127, 0, 0, 1].into(), self.port)
     }
 
+    /// Waits for a connection.
     pub fn accept(&self) -> TcpStream {
         self.accept_within(DEADLINE).expect("a connection comes in")
     }
 
+    /// Waits for a connection, but no longer than this.
     pub fn accept_within(&self, time: Duration) -> Option<TcpStream> {
         if !wait_readable(&self.socket, time).expect("it can be polled") {
             return None;
@@ -128,6 +135,7 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Starts the agent with these arguments.
     pub fn start(arguments: &[&str]) -> Agent {
         let directory = tempfile::tempdir().expect("a directory");
         let log = fs::File::create(directory.path().join("log")).expect("it is ours");
@@ -142,14 +150,17 @@ impl Agent {
         Agent::start(&[&["--httpd", &httpd, "--container", &container], more].concat())
     }
 
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
+    /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
 
+    /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).expect("it was made at the start")
     }
@@ -159,6 +170,7 @@ impl Agent {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
+    /// Waits until the log holds this text.
     pub fn wait_for_line(&self, text: &str) {
         wait_for(text, || (self.count(text) > 0).then_some(()));
     }
@@ -168,6 +180,7 @@ impl Agent {
         signal(name, self.pid());
     }
 
+    /// Waits until it ends, and returns how.
     pub fn wait_for_end(&mut self) -> ExitStatus {
         wait_for("the agent ends", || self.process.exit_status())
     }
@@ -176,8 +189,11 @@ impl Agent {
 /// httpd's side of the handshake, on an accepted connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
+    /// The key of both sides.
     pub key: &'a [u8],
+    /// The port that the container connects to.
     pub port: u16,
+    /// httpd's nonce.
     pub nonce: [u8; 16],
 }
 

@@ -1,5 +1,4 @@
 //! What the tests share: a private httpd, a real Tomcat, a client that sees every byte.
-#![allow(missing_docs, missing_debug_implementations)]
 
 pub mod ajp;
 pub mod dialer;

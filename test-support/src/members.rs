@@ -151,6 +151,7 @@ pub fn timed<T>(action: impl FnOnce() -> T) -> (T, u128) {
 }
 
 /// Member `a` of a balancer at `/app`, and `b`, which is asked only where `a` cannot be.
+#[derive(Debug)]
 pub struct Pair {
     /// Route `a`.
     pub a: ScriptedPeer,

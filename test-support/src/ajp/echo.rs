@@ -5,8 +5,9 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
+use super::connection::PeerConnection;
 use super::encode::{Packet, chunk, cpong, end_response, get_body_chunk, headers};
-use super::peer::{PeerConnection, ScriptedPeer};
+use super::peer::ScriptedPeer;
 use super::request::{ForwardRequest, forward_request};
 
 /// Serves one connection until the web server closes it, with packets of 8192 bytes.
@@ -133,6 +134,7 @@ pub fn describe(request: &ForwardRequest, body: &[u8]) -> String {
     text
 }
 
+/// Returns the SHA-256 of these bytes in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }

@@ -3,6 +3,7 @@
 
 /// Anything that can be sent: the builders of this file, or plain bytes.
 pub trait Packet {
+    /// Returns the bytes to send.
     fn into_bytes(self) -> Vec<u8>;
 }
 
@@ -17,6 +18,8 @@ pub fn headers(status: u16) -> Headers {
     Headers { status, reason: Some(status.to_string().into_bytes()), headers: Vec::new() }
 }
 
+/// A SEND_HEADERS packet in the making.
+#[derive(Debug)]
 pub struct Headers {
     status: u16,
     reason: Option<Vec<u8>>,
@@ -24,6 +27,7 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// Sets the reason.
     pub fn reason(mut self, reason: impl AsRef<[u8]>) -> Headers {
         self.reason = Some(reason.as_ref().to_vec());
         self
@@ -100,11 +104,14 @@ pub fn end_response() -> EndResponse {
     EndResponse { reuse: 0x01 }
 }
 
+/// An END_RESPONSE packet in the making.
+#[derive(Debug)]
 pub struct EndResponse {
     reuse: u8,
 }
 
 impl EndResponse {
+    /// Sets the reuse flag.
     pub fn reuse(self, reuse: bool) -> EndResponse {
         EndResponse { reuse: reuse.into() }
     }

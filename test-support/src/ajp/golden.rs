@@ -7,13 +7,15 @@ use crate::places::root;
 
 /// One golden file: comment lines start with `#`, the first says where the bytes come from; the
 /// rest is hex, one packet or several in a row.
+#[derive(Debug)]
 pub struct Golden {
     /// The file name, without `.hex`.
     pub name: String,
-    pub origin: String,
+    /// The packets.
     pub bytes: Vec<u8>,
 }
 
+/// Reads the file of this name.
 pub fn golden(name: &str) -> Golden {
     read(&folder().join(format!("{name}.hex")))
 }
@@ -34,12 +36,11 @@ fn folder() -> PathBuf {
 
 fn read(path: &Path) -> Golden {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let origin = text.lines().next().and_then(|line| line.strip_prefix("# "));
-    let origin = origin.unwrap_or_else(|| panic!("{}: no origin", path.display())).to_owned();
+    assert!(text.starts_with("# "), "{}: no origin", path.display());
     let hex = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
     let bytes = hex.map(|byte| {
         u8::from_str_radix(byte, 16).unwrap_or_else(|e| panic!("{}: {byte}: {e}", path.display()))
     });
     let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
-    Golden { name, origin, bytes: bytes.collect() }
+    Golden { name, bytes: bytes.collect() }
 }

@@ -13,14 +13,18 @@
 //! assert_eq!(peer.requests(), 1);
 //! ```
 
+mod connection;
 pub mod echo;
 pub mod encode;
 pub mod golden;
-pub mod peer;
+mod peer;
 pub mod properties;
 pub mod request;
+mod socket;
+mod state;
 
+pub use connection::PeerConnection;
 pub use echo::echo;
 pub use encode::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
-pub use peer::{PeerConnection, ScriptedPeer};
+pub use peer::ScriptedPeer;
 pub use request::ForwardRequest;

@@ -10,12 +10,19 @@ pub struct ForwardRequest {
     pub method: String,
     /// The code as it came; `0xFF` for a stored method.
     pub method_code: u8,
+    /// `HTTP/1.1` and its like.
     pub protocol: String,
+    /// The path, without the query.
     pub uri: String,
+    /// The client's address.
     pub remote_addr: String,
+    /// The client's host name, if the web server knows it.
     pub remote_host: Option<String>,
+    /// The name of the virtual host.
     pub server_name: String,
+    /// The port of the virtual host.
     pub server_port: u16,
+    /// Whether the client speaks TLS.
     pub is_ssl: bool,
     /// Coded names are in lower case, as Tomcat has them; others as they came.
     pub headers: Vec<(String, String)>,
@@ -25,8 +32,10 @@ pub struct ForwardRequest {
     pub payload: Vec<u8>,
 }
 
+/// One attribute of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
+    /// The code: `0x0A` for an attribute that came with its name.
     pub code: u8,
     /// `query_string` and so on for those with a code; else the name that came.
     pub name: String,
@@ -54,6 +63,7 @@ impl ForwardRequest {
         self.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
+    /// Whether the body comes with `Transfer-Encoding: chunked`.
     pub fn is_chunked(&self) -> bool {
         self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
     }

@@ -21,18 +21,22 @@ pub struct Ask {
     client: FakeClient,
 }
 
+/// A GET request.
 pub fn get(path: impl Into<String>) -> Ask {
     ask("GET", path, None)
 }
 
+/// A POST request with this body.
 pub fn post(path: impl Into<String>, body: impl AsRef<[u8]>) -> Ask {
     ask("POST", path, Some(body.as_ref()))
 }
 
+/// A PUT request with this body.
 pub fn put(path: impl Into<String>, body: impl AsRef<[u8]>) -> Ask {
     ask("PUT", path, Some(body.as_ref()))
 }
 
+/// A request of this method.
 pub fn ask(method: &'static str, path: impl Into<String>, body: Option<&[u8]>) -> Ask {
     Ask {
         method,
@@ -47,6 +51,7 @@ pub fn ask(method: &'static str, path: impl Into<String>, body: Option<&[u8]>) -
 }
 
 impl Ask {
+    /// Adds a query.
     pub fn query(mut self, query: &str) -> Ask {
         self.query = Some(query.into());
         self
@@ -64,6 +69,7 @@ impl Ask {
         self
     }
 
+    /// Reads this much of a chunked body before a connection is taken.
     pub fn read_ahead(mut self, at_most: usize) -> Ask {
         self.read_ahead = Some(at_most);
         self.chunked()

@@ -15,13 +15,16 @@ use super::Signal;
 pub enum Item {
     /// Not copied: a buffer used again too early would show here.
     Data(Bytes),
+    /// A flush.
     Flush,
+    /// The end of the response.
     End,
 }
 
 /// Stands for httpd: a request body to read, and filters to pass the response to.
 #[derive(Default)]
 pub struct FakeClient {
+    /// The request body.
     pub body: Vec<u8>,
     piece: Range<usize>,
     /// The `at_most` of every piece read.
@@ -34,6 +37,7 @@ pub struct FakeClient {
     pub read_fails: Option<(usize, ClientError)>,
     /// The pass with this number, from 1, fails.
     pub pass_fails: Option<(usize, ClientError)>,
+    /// The beginning of the response fails.
     pub begin_fails: Option<ClientError>,
     /// The pass with this number panics.
     pub pass_panics: Option<usize>,
@@ -41,18 +45,22 @@ pub struct FakeClient {
     pub on_pass: Signal,
     /// Called when the piece read last is asked for: before it, and what goes with it, is sent.
     pub before_body: Option<Box<dyn Fn()>>,
+    /// The heads of the responses that were begun.
     pub heads: Vec<SendHeaders>,
     appended: Vec<Item>,
     /// What was handed over, pass by pass.
     pub passes: Vec<Vec<Item>>,
+    /// What was logged.
     pub notes: RefCell<Vec<(Level, String)>>,
 }
 
 impl FakeClient {
+    /// A client that fails nowhere.
     pub fn new() -> FakeClient {
         FakeClient::default()
     }
 
+    /// The status of the response.
     pub fn status(&self) -> Option<u16> {
         self.heads.last().map(|head| head.status)
     }
@@ -84,6 +92,7 @@ impl FakeClient {
         self.passes.iter().map(pass).collect::<Vec<_>>().join("|")
     }
 
+    /// Whether something with this text was logged.
     pub fn was_told(&self, text: &str) -> bool {
         self.notes.borrow().iter().any(|(_, note)| note.contains(text))
     }

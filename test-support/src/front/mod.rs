@@ -13,7 +13,7 @@ pub mod client;
 pub mod signal;
 
 pub use ask::{Ask, get, post, put};
-pub use client::{FakeClient, Item};
+pub use client::FakeClient;
 pub use signal::Signal;
 
 use std::num::NonZeroUsize;
@@ -38,20 +38,26 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub const SHORT: Duration = Duration::from_millis(100);
 
 /// A backend as a child of httpd has it, and its worker's settings.
+#[derive(Debug)]
 pub struct Front {
+    /// The backend, with its pool.
     pub backend: Backend,
+    /// What the worker is set to.
     pub settings: Settings,
 }
 
 impl Front {
+    /// A front of this container.
     pub fn to(peer: &ScriptedPeer) -> Front {
         Front::at("127.0.0.1", peer.port())
     }
 
+    /// A front of the container at this address.
     pub fn at(host: &str, port: u16) -> Front {
         Front::new(BackendKey { host: host.into(), port, ..key() })
     }
 
+    /// A front of the container at this unix socket.
     pub fn at_socket(path: &Path) -> Front {
         let path = path.to_str().expect("a path of text").to_owned();
         Front::new(BackendKey { socket_path: Some(path), ..key() })
@@ -78,6 +84,7 @@ impl Front {
         Front { backend: Backend::new(key), settings }
     }
 
+    /// Sends a CPING before every request, and waits this long for CPONG.
     pub fn ping(mut self, timeout: Duration) -> Front {
         self.settings.connect.pings = Pings::before_every_request(timeout);
         self
@@ -89,22 +96,26 @@ impl Front {
         Front { backend: Backend::new(key), settings: self.settings }
     }
 
+    /// Sets `timeout` and `replytimeout`.
     pub fn timeout(mut self, timeout: Duration) -> Front {
         self.settings.timeout = timeout;
         self.settings.reply_timeout = timeout;
         self
     }
 
+    /// Sets `flushpackets`.
     pub fn flush(mut self, flush: Flush) -> Front {
         self.settings.flush = flush;
         self
     }
 
+    /// Keeps no connection.
     pub fn force_close(mut self) -> Front {
         self.settings.keep = false;
         self
     }
 
+    /// Sets `max` and `acquire`.
     pub fn max(mut self, max: usize, wait: Duration) -> Front {
         self.settings.connect.limits.max = NonZeroUsize::new(max);
         self.settings.connect.limits.wait = Wait::For(wait);
@@ -117,13 +128,15 @@ impl Front {
         let (mut client, prepared) = ask.prepare(&self.backend);
         let (result, traffic) = serve(&self.backend, &self.settings, &prepared, &mut client);
         let (uploaded, downloaded) = (traffic.uploaded, traffic.downloaded);
-        Answer { result, client, uploaded, downloaded, attempts: traffic.attempts }
+        Answer { result, client, uploaded, downloaded }
     }
 
+    /// How many connections are idle.
     pub fn idle(&self) -> usize {
         self.backend.stats().idle
     }
 
+    /// How many connections were closed for this reason.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.backend.stats().closed.of(reason)
     }
@@ -153,11 +166,14 @@ fn key() -> BackendKey {
 /// What came of a request.
 #[derive(Debug)]
 pub struct Answer {
+    /// What the proxy layer returned.
     pub result: Result<Finished, Failure>,
+    /// The client, with what it was given.
     pub client: FakeClient,
+    /// Bytes of the request body that were sent.
     pub uploaded: u64,
+    /// Bytes of the response body that were received.
     pub downloaded: u64,
-    pub attempts: u32,
 }
 
 impl Answer {
@@ -174,11 +190,13 @@ impl Answer {
     }
 
     #[track_caller]
+    /// Asserts that the request failed, and returns how.
     pub fn failure(&self) -> &Failure {
         self.result.as_ref().expect_err("a failure")
     }
 
     #[track_caller]
+    /// What follows from the failure.
     pub fn outcome(&self) -> Outcome {
         Outcome::of(self.failure(), !self.client.passes.is_empty())
     }
@@ -202,6 +220,7 @@ impl Answer {
     }
 
     #[track_caller]
+    /// Asserts that the request failed, and that this is what follows for client and member.
     pub fn ends(&self, reply: Reply, member: Member) -> &Failure {
         let outcome = self.outcome();
         assert_eq!((outcome.reply, outcome.member), (reply, member), "{:?}", self.failure());

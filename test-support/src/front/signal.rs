@@ -9,10 +9,12 @@ use super::LONG;
 pub struct Signal(Arc<(Mutex<usize>, Condvar)>);
 
 impl Signal {
+    /// A signal that was not given yet.
     pub fn new() -> Signal {
         Signal::default()
     }
 
+    /// Gives it.
     pub fn give(&self) {
         *self.0.0.lock().expect("no panic under the lock") += 1;
         self.0.1.notify_all();

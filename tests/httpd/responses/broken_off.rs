@@ -7,12 +7,11 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use test_support::ajp::peer::TIMEOUT;
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, flush, headers};
 use test_support::filters;
 use test_support::httpd::{Httpd, Setup};
-use test_support::process::wait_for;
+use test_support::process::{DEADLINE, wait_for};
 use test_support::tls::Certificates;
 
 /// Several lines, the last of them without an end, which some filters keep.
@@ -239,7 +238,7 @@ fn an_http_1_0_client_sees_a_reset_where_nothing_else_can_say_that_it_is_not_all
     let httpd = front(&peer).start();
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(httpd.address()).expect("it listens");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
+        stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
         let mut answer = Vec::new();
         let end = stream.read_to_end(&mut answer);
