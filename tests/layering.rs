@@ -103,7 +103,7 @@ const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
 
 /// Where files may import each other in a circle, and why. `nodes` empty: any of the folder.
 ///
-/// To be removed, as soon as their circles have been opened: all but `pool`.
+/// To be removed, as soon as their circles have been opened.
 const CIRCLES: &[Exception] = &[
     Exception {
         folder: "backend",
@@ -120,17 +120,7 @@ const CIRCLES: &[Exception] = &[
         nodes: &[],
         why: "main.rs has what all files of the program use: the failure, and writing to standard error",
     },
-    Exception {
-        folder: "config",
-        nodes: &["ping", "worker"],
-        why: "a parameter's parser is beside the table of parameters, and its type is not",
-    },
     Exception { folder: "migrate", nodes: &[], why: "its files lie in one folder, without rooms" },
-    Exception {
-        folder: "pool",
-        nodes: &[],
-        why: "files of one concept: a lease returns to the pool that hands it out",
-    },
     Exception {
         folder: "proxy",
         nodes: &["client", "outcome"],

@@ -2,9 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{sync::Arc, thread};
 
 use super::super::{
     AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings, Connection, MaintenanceSettings,
