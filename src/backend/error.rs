@@ -1,13 +1,12 @@
-//! Why there is no connection.
+//! Errors of getting a connection.
 
 use std::time::Duration;
 
-use super::NoListener;
 use crate::net::{Address, ConnectError, NetError, ResolveError};
 use crate::pool::AcquireError;
 use crate::protocol::CodecError;
 
-/// No connection could be had for a request. Nothing of the request has been sent.
+/// No connection is available for a request. Nothing of the request has been sent.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AcquireFailure {
     /// All connections are in use, and none came back in time.
@@ -16,9 +15,9 @@ pub enum AcquireFailure {
     /// None of the backend's addresses could be connected to.
     #[error("connecting to {address} failed: {source}")]
     Connect {
-        /// The last one tried.
+        /// The last address tried.
         address: Address,
-        /// What it answered.
+        /// The error there.
         source: ConnectError,
     },
     /// The host name has no address left to try.
@@ -27,49 +26,60 @@ pub enum AcquireFailure {
         /// The name.
         host: String,
     },
-    /// A connection that was just opened did not answer CPING.
+    /// A connection that had just been opened did not answer CPING.
     #[error("no CPONG on a new connection: {0}")]
     Ping(#[source] PingError),
     /// The container opens the connections, and none came in time.
     #[error(
-        "no container has dialled in at {listener} (waited {waited:?}{})",
+        "no container has connected to {listener} (waited {waited:?}{})",
         if *is_gone { "; none for a while" } else { "" }
     )]
     NoneDialled {
-        /// Where it would have.
+        /// The address at which it would have.
         listener: String,
-        /// The time it was given.
+        /// How long the request waited.
         waited: Duration,
-        /// None has for a while, and none is connected.
+        /// None has for a while, and no connection is open.
         is_gone: bool,
     },
     /// No connection can be accepted.
     #[error(transparent)]
     NoListener(#[from] NoListener),
     /// No descriptor is left to wait with.
-    #[error("waiting for a connection is not possible: {0}")]
+    #[error("cannot wait for a connection: {0}")]
     NoWaker(#[source] NetError),
-    /// The host name has no address.
+    /// The host name cannot be resolved.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
 }
 
-/// CPING was not answered as it must be.
+/// Reverse connections cannot be accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoListener {
+    /// This child has no port of the range, or has given it up.
+    #[error("this child has no port to listen on")]
+    NoPort,
+    /// The operating system reports an error.
+    #[error("accepting failed: {0}")]
+    Accept(NetError),
+}
+
+/// CPING was not answered by CPONG.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PingError {
     /// The peer closed the connection.
     #[error("the backend closed the connection")]
     Closed,
-    /// The answer is no AJP packet.
+    /// The answer is not an AJP packet.
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// Sending or receiving failed.
     #[error(transparent)]
     Net(NetError),
-    /// Something else than CPONG came, or something behind it.
+    /// The answer is another packet, or more than CPONG.
     #[error("the answer to CPING is not CPONG alone")]
     NotCPong,
-    /// No answer in time.
+    /// There was no answer in time.
     #[error("no CPONG within {after:?}")]
     TimedOut {
         /// The time allowed.

@@ -27,7 +27,7 @@ mod warnings;
 pub use connection::{Connection, Usage};
 pub use connector::ConnectSettings;
 pub use cping::cping_descriptor;
-pub use error::{AcquireFailure, PingError};
+pub use error::{AcquireFailure, NoListener, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::RetiredBuffer;
 pub use maintenance::{MaintenanceReport, MaintenanceSettings};
@@ -35,7 +35,7 @@ pub use packet_limit::PacketLimit;
 pub use packet_question::NotAdmitted;
 pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
-pub use reverse::{NoListener, Reverse};
+pub use reverse::Reverse;
 pub use warnings::{Unsaid, WarningKind, Warnings};
 
 use std::fmt;

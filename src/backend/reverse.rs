@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::error::NoListener;
 use super::handshake::Handshake;
 use super::reception::{Due, Found, Reception};
 use super::refusal::{Refusal, RefusalReason, Refusals};
@@ -342,17 +343,6 @@ impl Drop for Patience<'_> {
     fn drop(&mut self) {
         self.reverse.waiting.fetch_sub(1, Relaxed);
     }
-}
-
-/// Nothing can be accepted.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum NoListener {
-    /// This child has no port of the range, or has given it up.
-    #[error("this child has no port to listen on")]
-    NoPort,
-    /// The system's reason.
-    #[error("accepting failed: {0}")]
-    Accept(NetError),
 }
 
 /// Connections taken out of the queue before those under way have their turn again.

@@ -142,7 +142,7 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
         assert_eq!(answer.header("Retry-After"), Some("1"), "{target}");
     }
     // A second, where acquire is not set.
-    let said = format!("no container has dialled in at 127.0.0.1:{port} (waited 1s");
+    let said = format!("no container has connected to 127.0.0.1:{port} (waited 1s");
     assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
     let _container = dialling(port, HOME, 2, "ours");
     for target in targets {
