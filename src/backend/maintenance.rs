@@ -1,56 +1,23 @@
-//! What the housekeeper does for one backend in one round.
+//! The maintenance of one backend in one round of the housekeeper.
 
 use std::time::{Duration, Instant};
 
-use super::cping::Ping;
-use super::{AcquireFailure, Backend, ConnectSettings, Connection};
+use super::maintenance_settings::{Awaited, MaintenanceState};
+use super::{AcquireFailure, Backend, ConnectSettings, Connection, MaintenanceSettings};
 use crate::net::{Address, Deadline};
-use crate::pool::{BorrowedConnection, CloseReason, Keep, Liveness, Pooled, Sweep};
+use crate::pool::{CloseReason, Keep, Liveness, Pooled, Sweep};
 
-/// How a backend is kept, by the worker's settings at this moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaintenanceSettings {
-    /// The pool's limits, `addressttl`, when to ping, and how warm connections are opened.
-    pub connect: ConnectSettings,
-    /// `min`: so many connections are open at least, in use, idle or being pinged.
-    pub min: usize,
-}
-
-impl MaintenanceSettings {
-    /// As it is where the container opens the connections: idle ones are pinged, whether or not the
-    /// worker says so. A container that has vanished without a word is not noticed otherwise.
-    pub(super) fn reversed(mut self) -> Self {
-        let connect = &mut self.connect;
-        let every = connect.limits.ttl.map_or(REVERSED_PING, |ttl| ttl / 2);
-        let every = every.clamp(SHORTEST_PING, REVERSED_PING);
-        let wait = connect.pings.prepost.or(connect.pings.connect).unwrap_or(REVERSED_WAIT);
-        connect.pings.interval.get_or_insert((every, wait));
-        self
-    }
-
-    /// The maintenance for two workers that share the backend: what either asks for.
-    #[must_use]
-    pub fn with(mut self, other: &Self) -> Self {
-        self.min = self.min.max(other.min);
-        let pings = &mut self.connect.pings;
-        pings.interval = [pings.interval, other.connect.pings.interval].into_iter().flatten().min();
-        self.connect.address_ttl =
-            [self.connect.address_ttl, other.connect.address_ttl].into_iter().flatten().min();
-        self
-    }
-}
-
-/// What a pass over one backend did.
+/// What a round did to one backend.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct MaintenanceReport {
-    /// What was found when the idle connections were looked at.
+    /// The result of checking the idle connections.
     pub sweep: Sweep,
-    /// Closed: they led to an address that is no longer the backend's.
+    /// Closed, since they led to an address that is no longer the backend's.
     pub moved: usize,
-    /// Closed: no CPONG, or idle for longer than one without.
+    /// Closed, since they did not answer CPING, or were idle for longer than one that did not.
     pub unanswered: usize,
-    /// CPINGs that are still to be answered; come again soon.
+    /// CPINGs that are still to be answered; the next round should be soon.
     pub awaited: usize,
     /// Opened for `min`.
     pub opened: usize,
@@ -58,55 +25,37 @@ pub struct MaintenanceReport {
     pub failure: Option<AcquireFailure>,
 }
 
-/// What one pass leaves to the next.
-#[derive(Debug, Default)]
-pub(super) struct MaintenanceState {
-    awaited: Vec<Awaited>,
-    /// After a failure to open a connection: how long it is left alone, from when.
-    pause: Option<(Instant, Duration)>,
-}
-
-/// A connection out of the pool, with a CPING on it.
-#[derive(Debug)]
-struct Awaited {
-    loan: BorrowedConnection<Connection>,
-    ping: Ping,
-    sent: Instant,
-    wait: Duration,
-}
-
 impl Backend {
-    /// After a [sweep](Self::sweep): closes what leads to an old address, pings what has been idle for
-    /// the ping interval, and opens what is missing to `min`.
+    /// After a [sweep](Self::sweep): closes connections to old addresses, pings connections that have
+    /// been idle for the ping interval, and opens connections up to `min`.
     ///
-    /// For the housekeeper's thread alone. Blocks for a moment where CPING was sent, for a second
-    /// at most where a new connection does not come about, and for as long as the resolver takes
-    /// where `addressttl` has passed. A CPING without answer is looked at again in later passes
-    /// until its time is over: a backend that hangs costs the others nothing, and its own requests no
-    /// wait. They may open connections instead of those being pinged, which are closed if there is no
-    /// room for them below `max` once they have answered. So half of `max`, rounded up, may be open
-    /// above it, until the pings' time is over.
+    /// For the housekeeper's thread only. Blocks for a moment if a CPING was sent, for at most a second
+    /// if a new connection cannot be opened, and for as long as the resolver takes if `addressttl` has
+    /// passed. An unanswered CPING is checked again in later rounds until it times out: a backend that
+    /// hangs does not delay the others, nor its own requests. Those may open connections in the place
+    /// of the pinged ones, which are closed if there is no room for them below `max` once they have
+    /// answered. So, until the pings time out, half of `max`, rounded up, may be open above it.
     pub fn maintain(
         &self,
         maintenance: &MaintenanceSettings,
         sweep: Sweep,
         now: Instant,
     ) -> MaintenanceReport {
-        // Taken out: after a panic they are dropped, which closes the connections.
-        let mut state = std::mem::take(&mut *self.state.lock());
+        // Taken out: after a panic it is dropped, which closes the connections.
+        let mut state = std::mem::take(&mut *self.maintenance_state.lock());
         let mut report = MaintenanceReport { sweep, ..MaintenanceReport::default() };
         self.collect_answers(&mut state, Duration::ZERO, now, &mut report);
-        self.leave_old_addresses(maintenance, now, &mut report);
+        self.close_moved(maintenance, now, &mut report);
         self.ping_idle(&mut state, maintenance, now, &mut report);
-        self.warm(&mut state, maintenance, now, &mut report);
+        self.open_up_to_min(&mut state, maintenance, now, &mut report);
         report.awaited = state.awaited.len();
-        *self.state.lock() = state;
+        *self.maintenance_state.lock() = state;
         report
     }
 
-    /// Closes what is no longer good, and nothing else: never blocks.
+    /// Closes the idle connections that are no longer good, and does nothing else: it never blocks.
     ///
-    /// What it finds closed tells how long this backend leaves idle connections open.
+    /// Those found closed show how long this backend leaves idle connections open.
     pub fn sweep(&self, maintenance: &MaintenanceSettings, now: Instant) -> Sweep {
         self.pool.sweep_with(now, &maintenance.connect.limits, |connection, idle| {
             let found = connection.check();
@@ -117,7 +66,7 @@ impl Backend {
         })
     }
 
-    /// What becomes of a connection that is clean: not kept if the backend has moved.
+    /// Returns whether a clean connection is kept: not if the backend has moved.
     #[must_use]
     pub fn keep(&self, connection: &Connection) -> Keep {
         if self.leads_here(connection) { Keep::Pool } else { Keep::Close(CloseReason::Moved) }
@@ -131,7 +80,7 @@ impl Backend {
         }
     }
 
-    fn leave_old_addresses(
+    fn close_moved(
         &self,
         maintenance: &MaintenanceSettings,
         now: Instant,
@@ -143,7 +92,7 @@ impl Backend {
         if let Some(ttl) = maintenance.connect.address_ttl {
             self.addresses.refresh(&self.key.host, self.key.port, ttl, now);
         }
-        // Nobody has asked: any address may be one.
+        // Until the name has been resolved, any address may be the backend's.
         let Some(known) = self.addresses.known() else { return };
         report.moved = self.pool.close_idle(CloseReason::Moved, |connection, _| {
             matches!(connection.peer(), Address::Inet(address) if !known.contains(address))
@@ -158,7 +107,7 @@ impl Backend {
         report: &mut MaintenanceReport,
     ) {
         let Some((every, wait)) = maintenance.connect.pings.interval else { return };
-        // Half of the idle ones at a time; the next half as soon as these have answered.
+        // Half of the idle ones at a time, and the next half as soon as these have answered.
         while state.awaited.is_empty() {
             let due = self.pool.borrow_idle(|connection, since| {
                 let last = connection.last_ping().map_or(since, |pinged| pinged.max(since));
@@ -167,23 +116,23 @@ impl Backend {
             if due.is_empty() {
                 return;
             }
-            for loan in due {
+            for borrowed in due {
                 self.count_ping_sent();
-                match loan.start_ping() {
-                    Ok(ping) => state.awaited.push(Awaited { loan, ping, sent: now, wait }),
+                match borrowed.start_ping() {
+                    Ok(ping) => state.awaited.push(Awaited { borrowed, ping, sent: now, wait }),
                     Err(_) => {
                         self.count_ping_failed();
                         report.unanswered += 1;
-                        loan.close(CloseReason::Broken);
+                        borrowed.close(CloseReason::Broken);
                     }
                 }
             }
-            self.collect_answers(state, MOMENT.min(wait), now, report);
+            self.collect_answers(state, ANSWER_TIME.min(wait), now, report);
         }
     }
 
-    /// Gives those back that have answered, waiting `wait` at most for all of them together; closes
-    /// those whose time is over, with all that have been idle longer and not answered since.
+    /// Gives back the connections that have answered, waiting at most `wait` for all of them together.
+    /// Closes those that have timed out, with all that have been idle longer and not answered since.
     fn collect_answers(
         &self,
         state: &mut MaintenanceState,
@@ -195,21 +144,21 @@ impl Backend {
         let mut silent = Vec::new();
         for mut awaited in std::mem::take(&mut state.awaited) {
             let left = deadline.remaining(Instant::now());
-            match awaited.loan.ping_answered(&mut awaited.ping, left, now) {
-                Ok(true) => awaited.loan.give_back(),
+            match awaited.borrowed.ping_answered(&mut awaited.ping, left, now) {
+                Ok(true) => awaited.borrowed.give_back(),
                 Ok(false) if now.saturating_duration_since(awaited.sent) < awaited.wait => {
                     state.awaited.push(awaited);
                 }
                 Ok(false) => {
-                    silent.push((awaited.loan.order(), awaited.sent));
+                    silent.push((awaited.borrowed.order(), awaited.sent));
                     self.count_ping_failed();
                     report.unanswered += 1;
-                    awaited.loan.close(CloseReason::Broken);
+                    awaited.borrowed.close(CloseReason::Broken);
                 }
                 Err(_) => {
                     self.count_ping_failed();
                     report.unanswered += 1;
-                    awaited.loan.close(CloseReason::Broken);
+                    awaited.borrowed.close(CloseReason::Broken);
                 }
             }
         }
@@ -221,16 +170,16 @@ impl Backend {
     }
 
     /// Opens connections while there are fewer than `min`.
-    fn warm(
+    fn open_up_to_min(
         &self,
         state: &mut MaintenanceState,
         maintenance: &MaintenanceSettings,
         now: Instant,
         report: &mut MaintenanceReport,
     ) {
-        let rests =
+        let is_pausing =
             |(from, pause): (Instant, Duration)| now.saturating_duration_since(from) < pause;
-        if maintenance.min == 0 || state.pause.is_some_and(rests) {
+        if maintenance.min == 0 || state.pause.is_some_and(is_pausing) {
             return;
         }
         while let Some(vacancy) = self.pool.vacancy_below(maintenance.min) {
@@ -242,29 +191,29 @@ impl Backend {
                     vacancy.stock(connection, now);
                 }
                 Err(failure) => {
-                    let pause = state.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
-                    state.pause = Some((now, pause.min(LONGEST_PAUSE)));
+                    let pause = state.pause.map_or(MIN_PAUSE, |(_, pause)| pause * 2);
+                    state.pause = Some((now, pause.min(MAX_PAUSE)));
                     report.failure = Some(failure);
                     return;
                 }
             }
-            if report.opened == AT_ONCE {
+            if report.opened == MAX_OPENED {
                 return;
             }
         }
     }
 
-    /// A new connection, or a failure within a second or so: other backends wait meanwhile. `None`:
-    /// the container opens them, and none is there.
+    /// Opens a connection, or fails within about a second, as other backends wait meanwhile. `None`:
+    /// the container opens the connections, and none is waiting.
     fn open_soon(&self, settings: &ConnectSettings) -> Result<Option<Connection>, AcquireFailure> {
         if let Some(reverse) = self.reverse() {
             return self.accept_now(reverse, settings);
         }
         let mut settings = settings.clone();
-        settings.options.timeout = settings.options.timeout.min(SOON);
+        settings.options.timeout = settings.options.timeout.min(OPEN_TIMEOUT);
         let connection = self.connect(&settings)?;
         if let Some(wait) = settings.pings.connect {
-            let answered = connection.cping(wait.min(SOON));
+            let answered = connection.cping(wait.min(OPEN_TIMEOUT));
             self.count_ping(answered.is_ok());
             answered.map_err(AcquireFailure::Ping)?;
         }
@@ -272,26 +221,20 @@ impl Backend {
     }
 }
 
-/// How often idle connections are pinged that the container has opened, where there is neither a
-/// `pinginterval` nor a shorter `ttl`.
-const REVERSED_PING: Duration = Duration::from_secs(30);
-const SHORTEST_PING: Duration = Duration::from_secs(1);
-const REVERSED_WAIT: Duration = Duration::from_secs(10);
+/// How long a round waits for the answers to its CPINGs: many times what a live backend takes.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
 
-/// How long a pass waits for the answers to its CPINGs: many times what a live backend takes.
-const MOMENT: Duration = Duration::from_millis(50);
+/// The time to open a connection for `min`. One that takes longer would not help a request either.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a warm connection may take to come about: longer, and it would not help a request either.
-const SOON: Duration = Duration::from_secs(1);
-
-/// A backend that cannot be connected to is tried again after this, then after twice as long...
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a first failure to connect; it doubles with each further one...
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// ...up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Connections opened in one round, so that other backends have their turn.
-const AT_ONCE: usize = 16;
+/// The most connections opened in one round: other backends wait meanwhile.
+const MAX_OPENED: usize = 16;
 
 #[cfg(test)]
 #[path = "maintenance_tests.rs"]

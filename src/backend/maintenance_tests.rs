@@ -1,12 +1,13 @@
-//! Passes over a backend with real sockets and a made-up clock.
+//! Rounds of maintenance over a backend with real sockets and a made-up clock.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::MaintenanceSettings;
 use super::super::{Backend, BackendKey, Bounds, ConnectSettings, Connection};
-use super::{MaintenanceReport, MaintenanceSettings};
+use super::MaintenanceReport;
 use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, Stream};
 use crate::pool::{CloseReason, Keep, Limits};
@@ -98,7 +99,7 @@ fn has_nothing_to_read(mut peer: &TcpStream) -> bool {
 }
 
 #[test]
-fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_in_one_pass() {
+fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_in_one_round() {
     let mut scene = Scene::new();
     scene.maintenance.connect.limits.ttl = Some(Duration::from_secs(10));
     let [_expired, gone, mut chatty, _good] = scene.idle([0, 5, 5, 5]);
@@ -143,7 +144,7 @@ fn an_answer_that_comes_at_once_is_waited_for() {
             peer
         })
     });
-    // However slow the machine is: passes until all three have been asked and have answered.
+    // However slow the machine is: rounds until all three have been asked and have answered.
     let mut second = 5;
     while scene.round(5).awaited > 0 {
         second += 1;

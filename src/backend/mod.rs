@@ -16,6 +16,7 @@ mod housekeeper;
 mod idle_timeout;
 mod incoming;
 mod maintenance;
+mod maintenance_settings;
 mod packet_limit;
 mod packet_question;
 mod proving;
@@ -30,7 +31,8 @@ pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, NoListener, PingError};
 pub use housekeeper::{Housekeeper, Next};
 pub use incoming::RetiredBuffer;
-pub use maintenance::{MaintenanceReport, MaintenanceSettings};
+pub use maintenance::MaintenanceReport;
+pub use maintenance_settings::MaintenanceSettings;
 pub use packet_limit::PacketLimit;
 pub use packet_question::NotAdmitted;
 pub use reception::Found;
@@ -52,7 +54,7 @@ use crate::stats::PoolStats;
 use addresses::Addresses;
 use buffers::Buffers;
 use idle_timeout::IdleTimeoutEstimate;
-use maintenance::MaintenanceState;
+use maintenance_settings::MaintenanceState;
 use packet_question::Questions;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
@@ -118,7 +120,7 @@ pub struct Backend {
     questions: Questions,
     idle_timeout: IdleTimeoutEstimate,
     maintenance: Mutex<Option<Arc<MaintenanceSettings>>>,
-    state: Mutex<MaintenanceState>,
+    maintenance_state: Mutex<MaintenanceState>,
     stats: Option<Arc<PoolStats>>,
     warnings: Arc<Warnings>,
 }
@@ -148,7 +150,7 @@ impl Backend {
             questions: Questions::default(),
             idle_timeout: IdleTimeoutEstimate::default(),
             maintenance: Mutex::default(),
-            state: Mutex::default(),
+            maintenance_state: Mutex::default(),
             stats: None,
             warnings: Arc::default(),
         }
