@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::consequence::resend::{self, Replay};
 use super::dialogue::Dialogue;
-use super::retry::{self, Replay};
 use super::{Client, Failure, Finished, Level, Prepared, ProxyError, Resend, Settings, Traffic};
 use crate::backend::{AcquireFailure, Backend, Connection, NotAdmitted};
 use crate::pool::Lease;
@@ -58,7 +58,7 @@ fn attempts(
             Err(error) => error,
         };
         let (mut failure, body_is_kept, failed) = dialogue.fail(error);
-        let may_have_acted = retry::may_have_acted(&failure);
+        let may_have_acted = resend::may_have_acted(&failure);
         let count = if may_have_acted { &mut repeated } else { &mut unwritten };
         let replay = Replay {
             is_idempotent: request.is_idempotent,
@@ -69,8 +69,8 @@ fn attempts(
             has_others: settings.fail_status.is_some(),
             is_alone: settings.resend.is_alone,
         };
-        let is_same = retry::same_backend(&failure, replay);
-        failure.may_go_elsewhere = !is_same && retry::other_backend(&failure, replay);
+        let is_same = resend::same_backend(&failure, replay);
+        failure.may_go_elsewhere = !is_same && resend::other_backend(&failure, replay);
         if may_have_acted && (is_same || failure.may_go_elsewhere) {
             traffic.repeats += 1;
         }
@@ -90,7 +90,7 @@ fn attempts(
         pause(settings.resend);
         lease = replace(backend, settings, traffic, failed)?;
         if may_have_acted && replay.has_others && !answers(backend, settings, traffic, &lease) {
-            failure.may_go_elsewhere = retry::other_backend(&failure, replay);
+            failure.may_go_elsewhere = resend::other_backend(&failure, replay);
             return Err(failure);
         }
     }

@@ -4,6 +4,8 @@
 //! it without failover, everything else leaves it alone. So 500 is never the answer to a backend's
 //! fault, and 503 only means "this backend takes no requests".
 
+pub(super) mod resend;
+
 use super::{ClientError, Failure, ProxyError};
 use crate::backend::{AcquireFailure, WarningKind};
 use crate::config::StatusFailure;

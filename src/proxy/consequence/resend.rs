@@ -1,10 +1,10 @@
 //! May a failed request be sent once more, and where to?
 
-use super::{Failure, Phase, ProxyError};
+use crate::proxy::{Failure, Phase, ProxyError};
 
 /// What is still known of the request when it failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Replay {
+pub(in crate::proxy) struct Replay {
     /// Executing it twice does no harm.
     pub is_idempotent: bool,
     /// What `recovery` says of it; `None`: it is not set.
@@ -24,7 +24,7 @@ pub(super) struct Replay {
 
 /// May the backend have executed it? Not if the request was not completely written. What it has
 /// answered with a status that counts as a failure, it has not executed.
-pub(super) fn may_have_acted(failure: &Failure) -> bool {
+pub(in crate::proxy) fn may_have_acted(failure: &Failure) -> bool {
     !matches!(failure.phase, Phase::Connect | Phase::Request)
         && !matches!(failure.error, ProxyError::FailStatus { .. })
 }
@@ -39,7 +39,7 @@ pub(super) fn may_have_acted(failure: &Failure) -> bool {
 ///   an old one: then it is another one's turn, if there is another.
 /// * What `recovery` allows, only where there is no other member: none gets it twice.
 /// * Anything else: no. A timeout above all: the backend is at work.
-pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
+pub(in crate::proxy) fn same_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.body_is_kept {
         return false;
     }
@@ -62,7 +62,7 @@ pub(super) fn same_backend(failure: &Failure, replay: Replay) -> bool {
 /// them apart, and may be stopped in between. What timed out, only before the headers, only where
 /// `recovery` says so, and never to the same one. All of what may have been executed, no oftener than
 /// is left over all of them. A request that never came to a connection is no matter of this.
-pub(super) fn other_backend(failure: &Failure, replay: Replay) -> bool {
+pub(in crate::proxy) fn other_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.has_others || !replay.body_is_kept {
         return false;
     }
