@@ -94,6 +94,13 @@ parameters! {
 }
 
 impl WorkerSettings {
+    /// How many requests of a balancer member may run into the reply timeout before it is in error;
+    /// `None`: they are not counted.
+    #[must_use]
+    pub fn reply_timeout_limit(&self) -> Option<u32> {
+        self.max_reply_timeouts.or(self.reply_timeout.map(|_| 0))
+    }
+
     /// Sets the parameter of ours with this name, in any case. `Ok(false)`: it is not ours.
     ///
     /// # Errors
@@ -162,5 +169,20 @@ mod tests {
         for zero in ["connecttimeout", "idlemax", "replytimeout", "pinginterval"] {
             assert!(WorkerSettings::default().set(zero, "0").is_err(), "{zero}");
         }
+    }
+
+    #[test]
+    fn reply_timeouts_are_counted_where_either_parameter_is_set_and_none_is_allowed_by_default() {
+        let limit = |parameters: &[(&str, &str)]| {
+            let mut settings = WorkerSettings::default();
+            for (key, value) in parameters {
+                settings.set(key, value).unwrap();
+            }
+            settings.reply_timeout_limit()
+        };
+        assert_eq!(limit(&[]), None);
+        assert_eq!(limit(&[("replytimeout", "100")]), Some(0));
+        assert_eq!(limit(&[("maxreplytimeouts", "3")]), Some(3));
+        assert_eq!(limit(&[("replytimeout", "100"), ("maxreplytimeouts", "3")]), Some(3));
     }
 }

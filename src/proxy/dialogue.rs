@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use super::consequence::Party;
 use super::{
     Client, Failure, Finished, Flush, Level, Phase, Prepared, ProxyError, Settings, Traffic,
 };
@@ -319,15 +320,6 @@ impl<'a, C: Client> Dialogue<'a, C> {
         let usage = self.lease.usage();
         let reused = self.lease.is_reused();
         let body_is_kept = self.body_is_kept();
-        if matches!(error, ProxyError::Died(_)) {
-            self.backend.connection_died();
-            if matches!(self.phase, Phase::Request | Phase::FirstByte) {
-                self.backend.request_in_doubt(self.request.packet.len());
-            }
-        }
-        if self.settings.reset_on_client_error && matches!(error, ProxyError::Client(_)) {
-            self.lease.reset_when_closed();
-        }
         let failure = Failure {
             error,
             phase: self.phase,
@@ -335,6 +327,16 @@ impl<'a, C: Client> Dialogue<'a, C> {
             reused,
             may_go_elsewhere: false,
         };
+        match failure.ended_by() {
+            Party::Backend => {
+                self.backend.connection_died();
+                if !self.phase.is_answered() {
+                    self.backend.request_in_doubt(self.request.packet.len());
+                }
+            }
+            Party::Client if self.settings.reset_on_client_error => self.lease.reset_when_closed(),
+            Party::Client | Party::Module => {}
+        }
         (failure, body_is_kept, self.lease)
     }
 

@@ -13,7 +13,7 @@ use crate::protocol::PacketSize;
 /// it cost.
 ///
 /// # Errors
-/// [`Failure`]; see [`Outcome::of`](super::Outcome::of) for what follows from it. The connection
+/// [`Failure`]; see [`Consequence::of`](super::Consequence::of) for what follows from it. The connection
 /// is closed then.
 pub fn serve(
     backend: &Backend,
@@ -129,7 +129,7 @@ fn connect(
     let mut left = settings.resend.connect_retries;
     let result = loop {
         match acquire() {
-            Err(failure) if left > 0 && !matches!(failure, AcquireFailure::Busy(_)) => {
+            Err(failure) if left > 0 && resend::may_connect_again(&failure) => {
                 left -= 1;
                 pause(settings.resend);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ClientError;
+use super::{ClientError, RequestError};
 use crate::backend::{AcquireFailure, Usage};
 use crate::config::StatusFailure;
 use crate::exchange::ExchangeError;
@@ -66,17 +66,12 @@ pub enum ProxyError {
         /// For the client: 414 or 431.
         status: u16,
     },
-}
-
-impl ProxyError {
-    /// The container opens the connections, and none is there.
-    #[must_use]
-    pub fn is_about_dialling_in(&self) -> bool {
-        matches!(
-            self,
-            Self::Acquire(AcquireFailure::NoneDialled { .. } | AcquireFailure::NoListener(_))
-        )
-    }
+    /// The request itself is at fault: nothing is sent of it.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An error in this module.
+    #[error("an internal error of this module")]
+    Internal,
 }
 
 fn cause(error: Option<&NetError>) -> String {
@@ -101,6 +96,24 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether something of a response has come.
+    #[must_use]
+    pub fn is_answered(self) -> bool {
+        match self {
+            Self::Connect | Self::Request | Self::FirstByte => false,
+            Self::Headers | Self::HeadersOnly | Self::Body => true,
+        }
+    }
+
+    /// Whether the request has been sent, and the headers of a response are still to come.
+    #[must_use]
+    pub fn awaits_headers(self) -> bool {
+        match self {
+            Self::FirstByte | Self::Headers => true,
+            Self::Connect | Self::Request | Self::HeadersOnly | Self::Body => false,
+        }
+    }
+
     /// The phase in the words of a log line.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -131,16 +144,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What an administrator may not think of: Tomcat 10.1 falls silent, with the connection open,
-    /// when the headers of a response do not fit into its packetSize.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        let silent = matches!(self.error, ProxyError::TimedOut { .. });
-        (silent && matches!(self.phase, Phase::FirstByte | Phase::Headers)).then_some(
-            "a slow page, or response headers larger than packetSize there (iobuffersize here)",
-        )
-    }
-
     /// A failure before there was a connection.
     #[must_use]
     pub fn before_connection(error: impl Into<ProxyError>) -> Self {

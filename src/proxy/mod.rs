@@ -11,10 +11,12 @@ mod error;
 mod prepared;
 mod report;
 mod settings;
-mod tally;
 
 pub use client::{BodyPiece, Client, ClientError};
-pub use consequence::{Level, Member, Outcome, Reply};
+pub use consequence::{
+    Consequence, Facts, FailureLine, Level, Mark, MemberFacts, MemberHistory, Notes, ProbeResult,
+    Reply,
+};
 pub use drive::serve;
 pub use error::{Failure, Phase, ProxyError};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};

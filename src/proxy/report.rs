@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::Failure;
 use crate::backend::Usage;
 use crate::config::StatusFailure;
+use crate::stats::Request;
 
 /// A request that was answered.
 #[derive(Clone, Copy, Debug)]
@@ -40,4 +42,40 @@ pub struct Traffic {
     pub first_byte: Option<Duration>,
     /// The status of the response; `None`: it did not come so far.
     pub status: Option<u16>,
+}
+
+impl Traffic {
+    /// The request as it is counted, now that it is over.
+    #[must_use]
+    pub fn counted(&self, result: &Result<Finished, Failure>) -> Request {
+        Request {
+            sent: self.attempts,
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            waited: self.waited,
+            took: self.took,
+            first_byte: self.first_byte,
+            result: match result {
+                Ok(_) => Ok(self.status.unwrap_or(0)),
+                Err(failure) => Err(failure.reason()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::ProxyError;
+    use crate::stats::ErrorReason;
+
+    #[test]
+    fn a_request_that_was_sent_twice_is_one_with_one_retry() {
+        const TOOK: Duration = Duration::from_secs(1);
+        let traffic = Traffic { attempts: 2, status: Some(404), took: TOOK, ..Traffic::default() };
+        let failed = Failure::before_connection(ProxyError::Died(None));
+        let counted = traffic.counted(&Err(failed));
+        assert_eq!((counted.sent, counted.took), (2, TOOK));
+        assert_eq!(counted.result, Err(ErrorReason::Died));
+    }
 }

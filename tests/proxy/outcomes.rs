@@ -12,13 +12,13 @@ use mod_proxy_ajp_rs::exchange::ExchangeError;
 use mod_proxy_ajp_rs::net::ConnectError;
 use mod_proxy_ajp_rs::pool::{AcquireError, CloseReason};
 use mod_proxy_ajp_rs::protocol::CodecError;
-use mod_proxy_ajp_rs::proxy::{ClientError, Level, Member, Phase, ProxyError, Reply};
+use mod_proxy_ajp_rs::proxy::{ClientError, Level, Mark, Phase, ProxyError, Reply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use test_support::ajp::echo::respond;
 use test_support::ajp::{
     Packet, ScriptedPeer, chunk, cpong, end_response, flush, get_body_chunk, headers, raw,
 };
-use test_support::front::{Ask, Front, LONG, SHORT, Signal, get, post};
+use test_support::front::{Ask, Front, LONG, SHORT, Signal, get, post, untouched};
 
 /// Answers every request with these bytes, and nothing after them.
 fn answering(bytes: Vec<u8>) -> ScriptedPeer {
@@ -102,7 +102,7 @@ fn a_backend_whose_connects_time_out_is_in_error() {
         panic!("{failure:?}")
     };
     assert!(source.is_timeout());
-    assert!(!answer.outcome().timed_out, "failontimeout is about requests");
+    assert!(!answer.consequence().notes.timed_out, "failontimeout is about requests");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_pool_without_a_free_place_is_busy_and_not_in_error() {
             let answer = front.ask(post("/", "x"));
 
             refused.give();
-            let failure = answer.ends(Reply::Status(503), Member::Untouched);
+            let failure = answer.ends(Reply::Status(503), Mark::Transient);
             let ProxyError::Acquire(AcquireFailure::Busy(busy)) = &failure.error else {
                 panic!("{failure:?}")
             };
@@ -215,7 +215,7 @@ fn a_backend_that_dies_before_an_answer_is_a_502_and_no_error_of_the_member() {
     let answer = front.ask(get("/"));
 
     assert!(matches!(answer.fails_with(502).error, ProxyError::Died(_)));
-    assert_eq!(answer.outcome().level, Level::Error);
+    assert_eq!(answer.consequence().level, Level::Error);
     front.settled(&peer, 0);
 }
 
@@ -229,7 +229,7 @@ fn a_timeout_before_anything_reached_the_client_is_a_504() {
 
         let failure = answer.fails_with(504);
         assert!(matches!(failure.error, ProxyError::TimedOut { after } if after == SHORT));
-        assert!(answer.outcome().timed_out);
+        assert!(answer.consequence().notes.timed_out);
         assert_eq!(peer.requests(), 1, "{bytes:02x?}");
         front.settled(&peer, 0);
     }
@@ -258,7 +258,7 @@ fn a_timeout_after_something_reached_the_client_cuts_the_response() {
         let answer = front.ask(get("/"));
 
         answer.is_cut();
-        assert!(answer.outcome().timed_out);
+        assert!(answer.consequence().notes.timed_out);
         front.settled(&peer, 0);
     }
 }
@@ -425,11 +425,11 @@ fn client_fails(ask: Ask, reply: Reply) -> Level {
 
     let answer = front.ask(ask);
 
-    answer.ends(reply, Member::Untouched);
+    answer.ends(reply, untouched(reply));
     assert_eq!(peer.requests(), 1);
     assert_eq!(front.closed(CloseReason::Dropped), 1);
     front.settled(&peer, 0);
-    answer.outcome().level
+    answer.consequence().level
 }
 
 #[test]
@@ -483,7 +483,7 @@ fn a_client_that_goes_away_with_the_last_piece_leaves_a_clean_connection() {
 
     let gone = front.ask(get("/").by(|client| client.pass_fails = Some((1, ClientError::Gone))));
 
-    assert_eq!(gone.outcome().reply, Reply::Nothing);
+    assert_eq!(gone.consequence().reply, Reply::Nothing);
     front.ask(get("/")).is(200, "next");
     front.settled(&peer, 1);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mod_proxy_ajp_rs::backend::MaintenanceSettings;
 use mod_proxy_ajp_rs::config::FailStatus;
 use mod_proxy_ajp_rs::pool::CloseReason;
-use mod_proxy_ajp_rs::proxy::{Member, Phase, Reply};
+use mod_proxy_ajp_rs::proxy::{Mark, Phase, Reply};
 use test_support::ajp::echo::respond;
 use test_support::ajp::{
     Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
@@ -351,7 +351,7 @@ fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempot
     let mut front = Front::to(&peer);
     front.settings.fail_status = Some(FailStatus::default());
 
-    front.ask(get("/")).ends(Reply::Elsewhere(502), Member::Untouched);
+    front.ask(get("/")).ends(Reply::Elsewhere(502), Mark::Transient);
     assert_eq!(peer.requests(), 1);
     front.ask(post("/", "pay 100")).fails_with(502);
     assert_eq!(peer.requests(), 2);
@@ -405,7 +405,7 @@ fn a_request_that_times_out_is_not_sent_again() {
 
     let failure = answer.fails_with(504);
     assert!(failure.reused);
-    assert!(answer.outcome().timed_out);
+    assert!(answer.consequence().notes.timed_out);
     assert_eq!((peer.connections(), peer.requests()), (1, 2));
     front.settled(&peer, 0);
 }

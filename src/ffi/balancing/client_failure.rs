@@ -1,13 +1,11 @@
 //! A client that fails before a member has been chosen for its request.
 
-use std::ffi::c_int;
-
 use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::sys;
-use crate::proxy::{ClientError, Failure, Outcome, Reply};
+use crate::proxy::{ClientError, Consequence, Facts, Failure};
 
 /// The client has failed before a member was chosen for its request; `member` is the one that could
 /// have been. Gives what the hook returns.
@@ -16,22 +14,14 @@ pub(crate) fn client_failed_before_election(
     child: &Child,
     member: Worker,
     error: ClientError,
-) -> c_int {
+) -> HandlerStatus {
     let failure = Failure::before_connection(error);
-    child.count_refused(member.key(), failure.reason());
-    let outcome = Outcome::of(&failure, false);
+    let consequence = Consequence::of(&failure, &Facts::default());
+    child.count_refused(member.key(), consequence.reason);
     log::request(
         request,
-        outcome.level.into(),
+        consequence.level.into(),
         format_args!("{}, no member was asked", failure.error),
     );
-    match outcome.reply {
-        Reply::Status(status) | Reply::Elsewhere(status) => status.into(),
-        Reply::Answered => sys::AP_FILTER_ERROR,
-        Reply::Nothing | Reply::Cut => {
-            // For the access log alone.
-            request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
-            sys::DONE
-        }
-    }
+    HandlerStatus::of(request, consequence.reply, false)
 }

@@ -22,6 +22,7 @@ use crate::ffi::balancing::elected;
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
@@ -98,9 +99,10 @@ pub(crate) unsafe fn pre_request(
                         *places.worker = std::ptr::null_mut();
                         *places.balancer = std::ptr::null_mut();
                     }
-                    return client_failure::client_failed_before_election(
+                    let HandlerStatus(status) = client_failure::client_failed_before_election(
                         request, child, member, error,
                     );
+                    return status;
                 }
             },
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::proxy::{Failure, Phase, ProxyError};
+use crate::proxy::ProbeResult;
 use crate::shared::{MemberKey, Probe};
 
 /// The right to ask a member in error; given back when it is dropped, at the latest with the
@@ -19,7 +19,7 @@ pub(crate) struct ProbeGuard {
     key: MemberKey,
     probe: Probe,
     child: Arc<Child>,
-    found: Found,
+    result: ProbeResult,
 }
 
 impl Drop for ProbeGuard {
@@ -27,11 +27,11 @@ impl Drop for ProbeGuard {
         let state = self.child.member_state(self.key);
         // Not if it took so long that another request was sent in its place.
         let is_the_one = state.is_some_and(|state| state.end_probe(self.probe));
-        match self.found {
-            Found::Back => self.member.is_back(),
-            Found::Down if is_the_one => self.member.note_error_time(),
-            Found::Nothing if is_the_one => self.member.forget_error_time(),
-            Found::Down | Found::Nothing => {}
+        match self.result {
+            ProbeResult::Recovered => self.member.mark_recovered(),
+            ProbeResult::StillDown if is_the_one => self.member.note_error_time(),
+            ProbeResult::Inconclusive if is_the_one => self.member.forget_error_time(),
+            ProbeResult::StillDown | ProbeResult::Inconclusive => {}
         }
     }
 }
@@ -39,34 +39,18 @@ impl Drop for ProbeGuard {
 impl ProbeGuard {
     /// The request that has `probe` asks `member`, whose key this is.
     pub(crate) fn new(member: Worker, key: MemberKey, probe: Probe, child: &Arc<Child>) -> Self {
-        Self { member, key, probe, child: Arc::clone(child), found: Found::Nothing }
+        Self { member, key, probe, child: Arc::clone(child), result: ProbeResult::Inconclusive }
     }
 }
 
-/// What the request has found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// It answers, in whatever way.
-    Back,
-    /// It is still in error.
-    Down,
-    /// Nothing: the request was at fault itself.
-    Nothing,
-}
-
-impl Found {
-    pub(crate) fn by(failure: &Failure) -> Self {
-        match failure.phase {
-            Phase::Headers | Phase::HeadersOnly | Phase::Body => Self::Back,
-            _ if matches!(failure.error, ProxyError::Client(_)) => Self::Nothing,
-            Phase::Connect | Phase::Request | Phase::FirstByte => Self::Down,
-        }
+/// Ends the probe of `member` with this result, if it is this request's and has not ended before.
+pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker, result: ProbeResult) {
+    if let Some(mut asking) = asking.take_if(|asking| asking.member == member) {
+        asking.result = result;
     }
 }
 
-/// The member has had its request. `true`: it was the one that asked.
-pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker, found: Found) -> bool {
-    let Some(mut asking) = asking.take_if(|asking| asking.member == member) else { return false };
-    asking.found = found;
-    true
+/// Whether this request is the probe of `member`, and nothing has been found out yet.
+pub(crate) fn is_probe(asking: Option<&ProbeGuard>, member: Worker) -> bool {
+    asking.is_some_and(|asking| asking.member == member)
 }

@@ -1,6 +1,7 @@
 //! httpd: its servers, its requests, its log, the module's record.
 
 pub(crate) mod clock;
+pub(crate) mod handler_status;
 pub(crate) mod listening_sockets;
 pub(crate) mod log;
 pub(crate) mod module_record;

@@ -202,14 +202,14 @@ impl Worker {
         }
     }
 
-    /// It was in error, and has answered.
-    pub(crate) fn is_back(self) {
+    /// Takes the error mark away from a member that has answered.
+    pub(crate) fn mark_recovered(self) {
         self.clear_status(WorkerStatus::IN_ERROR);
-        self.came_back();
+        self.clear_retries();
     }
 
-    /// It answered: a worker that was retried is back.
-    pub(crate) fn came_back(self) {
+    /// Starts again at no retries for a worker that has answered.
+    pub(crate) fn clear_retries(self) {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
         // first: the usual case writes nothing.

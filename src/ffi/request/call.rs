@@ -1,6 +1,5 @@
 //! One call of the scheme handler: what it is about.
 
-use std::ffi::c_int;
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
@@ -8,9 +7,6 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
-
-/// A status to answer with, already logged.
-pub(crate) struct Refused(pub(crate) c_int);
 
 /// One call of the scheme handler.
 pub(crate) struct Call<'r> {

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::ffi::apr::buckets;
-use crate::ffi::child::probe_guard::{self, Found, ProbeGuard};
+use crate::ffi::child::probe_guard::{self, ProbeGuard};
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
@@ -14,7 +14,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::response::{self, Before};
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level};
+use crate::proxy::{BodyPiece, Client, ClientError, Level, ProbeResult};
 
 /// One request of httpd's while it is being proxied.
 pub(crate) struct HttpdClient<'r> {
@@ -63,10 +63,15 @@ impl<'r> HttpdClient<'r> {
         }
     }
 
-    /// What the request has found out about the worker, if it was the one that asked and nothing has
-    /// been found out before. `true`: so it was.
-    pub(crate) fn has_found(&mut self, found: Found) -> bool {
-        probe_guard::end(self.asking, self.worker, found)
+    /// Reports what the request has found out about the worker, if it is its probe and nothing has
+    /// been found out before.
+    pub(crate) fn report_probe(&mut self, result: ProbeResult) {
+        probe_guard::end(self.asking, self.worker, result);
+    }
+
+    /// Whether the request is the worker's probe, and nothing has been found out yet.
+    pub(crate) fn is_probe(&self) -> bool {
+        probe_guard::is_probe(self.asking.as_ref(), self.worker)
     }
 
     /// The error status that httpd is to answer in place of the backend, if it overrides it.
@@ -128,7 +133,7 @@ impl Client for HttpdClient<'_> {
 
     /// Others need not wait for the rest of the answer, nor of the request, which may take hours.
     fn heard(&mut self) {
-        self.has_found(Found::Back);
+        self.report_probe(ProbeResult::Recovered);
     }
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {

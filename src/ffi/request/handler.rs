@@ -8,26 +8,28 @@ use crate::backend::WarningKind;
 use crate::config::WorkerSettings;
 use crate::ffi::apr::text;
 use crate::ffi::child::busy_guard::BusyGuard;
-use crate::ffi::child::probe_guard::Found;
+use crate::ffi::child::probe_guard;
 use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::guard::{guard, guard_or};
+use crate::ffi::httpd::clock;
+use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
-use crate::ffi::request::call::{Call, Refused};
-use crate::ffi::request::client::{self, HttpdClient};
+use crate::ffi::request::call::Call;
+use crate::ffi::request::client::HttpdClient;
+use crate::ffi::request::outcome::{self, SharedHistory};
 use crate::ffi::request::proxy_block;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe;
-use crate::ffi::state::request_state::{RequestState, Upload};
+use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
-use crate::proxy::{Failure, Resend, Settings, Traffic, serve};
-use crate::stats::ErrorReason;
+use crate::proxy::{Client, Failure, MemberHistory, ProbeResult, Resend, Settings, Traffic, serve};
 
 /// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
 ///
@@ -44,17 +46,10 @@ pub(crate) unsafe fn guarded(
     let internal_error = || {
         // SAFETY: the request's server is live.
         let config = unsafe { ServerConfig::of(request.server()) };
-        if let Some(child) = config.and_then(|config| config.child.get()) {
-            child.count_refused(worker.key(), ErrorReason::Internal);
-        }
-        if request.has_sent_headers() {
-            client::cut(request);
-            return sys::DONE;
-        }
-        member_marks::leave_untouched(request, worker);
-        sys::HTTP_INTERNAL_SERVER_ERROR as c_int
+        let child = config.and_then(|config| config.child.get());
+        outcome::internal_error(request, worker, child.map(|child| &**child))
     };
-    let status = guard_or(internal_error, || {
+    let HandlerStatus(status) = guard_or(internal_error, || {
         // SAFETY: as the caller promises.
         unsafe { handle(request, worker, conf, url, proxy_name, proxy_port) }
     });
@@ -74,20 +69,19 @@ unsafe fn handle(
     url: *const c_char,
     proxy_name: *const c_char,
     proxy_port: u16,
-) -> c_int {
+) -> HandlerStatus {
     // SAFETY: as the caller promises.
     let (url_text, proxy_name) =
         unsafe { (text::bytes(url).unwrap_or(b""), text::bytes(proxy_name)) };
     if !is_ajp(url_text) {
-        return sys::DECLINED;
+        return HandlerStatus(sys::DECLINED);
     }
     member_marks::settle(request);
     // SAFETY: the request's server is live.
     let Some(child) = (unsafe { ServerConfig::of(request.server()) }).and_then(|c| c.child.get())
     else {
         log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
-        member_marks::leave_untouched(request, worker);
-        return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+        return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
     };
     // A member was elected a moment ago; what it looks like now may be another request's passing
     // mark. A worker outside a balancer is refused where it is disabled or stopped.
@@ -101,7 +95,7 @@ unsafe fn handle(
             Some((&warnings, WarningKind::Disabled)),
             format_args!("{name}: disabled or stopped"),
         );
-        return sys::HTTP_SERVICE_UNAVAILABLE as c_int;
+        return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
     }
     // SAFETY: url is a string of the request's pool.
     let Some(uri) = (unsafe { Uri::of(request, url) }) else {
@@ -112,14 +106,14 @@ unsafe fn handle(
             Some((&warnings, WarningKind::Url)),
             format_args!("{}: not a URL", String::from_utf8_lossy(url_text)),
         );
-        return sys::HTTP_BAD_REQUEST as c_int;
+        return HandlerStatus(sys::HTTP_BAD_REQUEST as c_int);
     };
     let call = Call { request, worker, conf, child, uri };
-    call.run(proxy_name.map(|name| (name, proxy_port))).unwrap_or_else(|Refused(status)| status)
+    call.run(proxy_name.map(|name| (name, proxy_port)))
 }
 
 impl<'r> Call<'r> {
-    fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> Result<c_int, Refused> {
+    fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> HandlerStatus {
         let request = self.request;
         // SAFETY: `member` uses its references to it for a moment each, and not during this
         // function but at its very end, when this one is not used any more.
@@ -135,12 +129,12 @@ impl<'r> Call<'r> {
         });
         if kept.sent_to_remote_proxy && !is_by_remote_proxy {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
-            return Err(Refused(sys::HTTP_BAD_GATEWAY as c_int));
+            return HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int);
         }
         if kept.had_it.contains(&self.worker) {
             // Whatever made mod_proxy come back to it: once is enough.
-            kept.transient_mark.set(self.worker, self.child);
-            return Err(Refused(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
+            kept.last_failure.transient_mark.set(self.worker, self.child);
+            return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
         if self.worker.is_member() && !kept.tried.contains(&self.worker) {
             if let Some(before) = kept.tried.last() {
@@ -148,7 +142,7 @@ impl<'r> Call<'r> {
             }
             kept.tried.push(self.worker);
         }
-        kept.instead_of_503 = None;
+        kept.last_failure.instead_of_503 = None;
         request.notes().unset(c"proxy_timedout");
         let unset = WorkerSettings::default();
         let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
@@ -165,12 +159,18 @@ impl<'r> Call<'r> {
         let mut settings = self.settings(configured, ours, has_others);
         settings.resend = Resend { repeats, is_alone, ..settings.resend };
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
-        proxy_block::check(request, self.conf, self.uri.host, resolved).map_err(Refused)?;
-        if kept.upload.is_none() {
-            kept.upload = Some(Upload::of(request).map_err(|error| self.refuse(&error))?);
+        if let Err(status) = proxy_block::check(request, self.conf, self.uri.host, resolved) {
+            return HandlerStatus(status);
         }
-        let Some(upload) = &mut kept.upload else { return Err(Refused(500)) };
-        let prepared = self.prepare(backend, upload)?;
+        let prepared = match self.prepare(backend, &mut kept.upload) {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                let is_probe = probe_guard::is_probe(kept.asking.as_ref(), self.worker);
+                let facts = self.facts(false, is_probe, ours, None);
+                return self.failed(backend, &failure, &facts, None, &mut kept.last_failure);
+            }
+        };
+        let Some(upload) = &mut kept.upload else { return HandlerStatus(500) };
         let mut client = HttpdClient::new(request, &mut upload.body, &mut kept.asking, self.worker);
         let shared = self.child.member_state(known.member);
         let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
@@ -195,20 +195,15 @@ impl<'r> Call<'r> {
         }
         match result {
             Ok(finished) => {
-                client.has_found(Found::Back);
-                Ok(self.answered(&client, finished, busy))
+                client.report_probe(ProbeResult::Recovered);
+                self.answered(&client, finished, busy)
             }
             Err(failure) => {
-                let found = Found::by(&failure);
-                kept.retry_soon = failure.error.is_about_dialling_in();
-                let asked = client.has_found(found);
-                let mut verdict = self.failed(backend, &failure, &client, ours, busy);
-                drop(client);
                 kept.sent_to_remote_proxy = is_by_remote_proxy;
-                // A member that was in error, and still is, is left as it was by being marked again.
-                verdict.spares_member &= !asked || found == Found::Back;
-                kept.instead_of_503 = verdict.instead_of_503;
-                Ok(self.leave(verdict))
+                let history = busy.map(|busy| SharedHistory { busy, now: clock::uptime() });
+                let history = history.as_ref().map(|history| history as &dyn MemberHistory);
+                let facts = self.facts(client.has_begun(), client.is_probe(), ours, history);
+                self.failed(backend, &failure, &facts, Some(client), &mut kept.last_failure)
             }
         }
     }

@@ -1,175 +1,120 @@
 //! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
 
 use std::ffi::{CStr, c_int};
+use std::time::{Duration, Instant};
 
-use crate::backend::{AcquireFailure, Backend, WarningKind};
-use crate::config::{StatusFailure, WorkerSettings};
+use crate::backend::Backend;
+use crate::config::WorkerSettings;
+use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::clock;
+use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
-use crate::ffi::request::call::{Call, Refused};
-use crate::ffi::request::client::HttpdClient;
+use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::request::call::Call;
+use crate::ffi::request::client::{self, HttpdClient};
 use crate::ffi::state::member_marks;
+use crate::ffi::state::request_state::LastFailure;
 use crate::ffi::sys;
 use crate::proxy::{
-    Client, Failure, Finished, Level, Member, Outcome, Phase, ProxyError, Reply, Traffic,
+    Consequence, Facts, Failure, FailureLine, Finished, Mark, MemberFacts, MemberHistory,
+    ProxyError, Reply, Traffic,
 };
-use crate::shared::Busy;
-
-/// What follows from a failure, in mod_proxy's terms.
-pub(crate) struct Verdict {
-    /// The scheme handler's return value.
-    status: c_int,
-    /// mod_proxy would mark the member for that status, and must not.
-    pub(crate) spares_member: bool,
-    /// The client's status if no other member takes the request.
-    pub(crate) instead_of_503: Option<u16>,
-}
-
-impl Verdict {
-    fn status(status: c_int) -> Self {
-        Self { status, spares_member: false, instead_of_503: None }
-    }
-}
+use crate::shared::{Busy, Uptime};
 
 impl Call<'_> {
-    /// The response has been handed over.
+    /// Returns to mod_proxy after the response has been handed over.
     pub(crate) fn answered(
         &self,
         client: &HttpdClient<'_>,
         finished: Finished,
         busy: Option<&Busy<'_>>,
-    ) -> c_int {
+    ) -> HandlerStatus {
         if let Some(busy) = busy {
             busy.state().succeeded(clock::uptime());
         }
-        if finished.failed_status == Some(StatusFailure::Hard) {
-            self.mark_member();
-        } else {
-            self.worker.came_back();
+        match Consequence::of_answer(finished.failed_status) {
+            Mark::Error => member_marks::mark_error(self.worker, self.child),
+            Mark::Nothing | Mark::Transient => self.worker.clear_retries(),
         }
-        let Some(status) = client.overridden() else { return sys::OK as c_int };
+        let Some(status) = client.overridden() else { return HandlerStatus(sys::OK as c_int) };
         // As mod_proxy_ajp: 200, or ErrorDocument would take it for an error within an error; the
         // note keeps mod_proxy from taking the status for our own.
         self.request.set_status(200, self.request.status_line());
         self.request.notes().set(c"proxy-error-override", c"1".as_ptr());
-        status
+        HandlerStatus(status)
     }
 
-    /// The client failed before a connection was taken.
-    pub(crate) fn client_failed(&self, backend: &Backend, error: ProxyError) -> Refused {
-        let failure = Failure {
-            error,
-            phase: Phase::Connect,
-            usage: None,
-            reused: false,
-            may_go_elsewhere: false,
-        };
-        self.child.count_refused(self.worker.key(), failure.reason());
-        let outcome = Outcome::of(&failure, false);
-        self.log_failure(backend, &failure, outcome);
-        Refused(self.verdict(outcome, false).status)
-    }
-
-    /// The request has failed: logs it, and undoes or cuts what there is of a response.
+    /// Returns to mod_proxy after a failure. Carries out what follows from it, for a probe, the member,
+    /// the log, httpd's notes and what there is of a response.
+    ///
+    /// `client`: `None` if the request was over before a connection was asked for.
+    #[cold]
     pub(crate) fn failed(
         &self,
         backend: &Backend,
         failure: &Failure,
-        client: &HttpdClient<'_>,
-        ours: &WorkerSettings,
-        busy: Option<&Busy<'_>>,
-    ) -> Verdict {
-        let mut outcome = Outcome::of(failure, client.has_begun());
-        if let Some(busy) = busy {
-            self.judge_member(failure, &mut outcome, ours, busy);
+        facts: &Facts<'_>,
+        mut client: Option<HttpdClient<'_>>,
+        last_failure: &mut LastFailure,
+    ) -> HandlerStatus {
+        let consequence = Consequence::of(failure, facts);
+        let reply = consequence.reply;
+        match &mut client {
+            Some(client) => client.report_probe(consequence.probe),
+            // Nobody has been asked: the guard of the probe says so at the end.
+            None => self.child.count_refused(self.worker.key(), consequence.reason),
         }
-        self.log_failure(backend, failure, outcome);
-        if let ProxyError::Acquire(AcquireFailure::Resolve(_)) = failure.error {
-            self.request.notes().set(c"error-notes", c"DNS lookup failure".as_ptr());
-        }
-        if outcome.timed_out {
-            if !matches!(outcome.reply, Reply::Elsewhere(_)) {
-                self.request.notes().set(c"proxy_timedout", c"1".as_ptr());
-            } else if self.worker.fails_on_timeout() {
-                // mod_proxy_balancer would mark the member that answers in the end.
-                outcome.member = Member::Error;
-                self.mark_member();
-            }
-        }
-        match outcome.reply {
-            Reply::Cut => client.cut(),
-            Reply::Status(_) | Reply::Elsewhere(_) => client.withdraw(),
-            Reply::Nothing | Reply::Answered => {}
-        }
-        self.verdict(outcome, client.has_headers())
-    }
-
-    /// What all children have seen of the member decides with: `escalation`, `maxreplytimeouts`.
-    fn judge_member(
-        &self,
-        failure: &Failure,
-        outcome: &mut Outcome,
-        ours: &WorkerSettings,
-        busy: &Busy<'_>,
-    ) {
-        let now = clock::uptime();
-        let counts = ours.reply_timeout.is_some() || ours.max_reply_timeouts.is_some();
-        if outcome.member == Member::Error && matches!(failure.error, ProxyError::Acquire(_)) {
-            if !busy.failed(ours.escalation, now) {
-                outcome.member = Member::Untouched;
-            }
-        } else if counts && matches!(failure.error, ProxyError::TimedOut { .. }) {
-            let count = busy.state().reply_timed_out(now);
-            if count > ours.max_reply_timeouts.unwrap_or(0) {
-                busy.state().forget_reply_timeouts();
-                outcome.member = Member::Error;
-                self.mark_member();
-            }
-        }
-    }
-
-    /// What httpd is told, and what it must not conclude from it.
-    fn verdict(&self, outcome: Outcome, has_headers: bool) -> Verdict {
-        let spared = outcome.member == Member::Untouched;
-        match outcome.reply {
-            // 503 is mod_proxy's word for "try another".
-            Reply::Elsewhere(status) if self.worker.is_member() => Verdict {
-                status: sys::HTTP_SERVICE_UNAVAILABLE as c_int,
-                spares_member: spared,
-                instead_of_503: Some(status),
-            },
-            Reply::Status(status) | Reply::Elsewhere(status) => Verdict {
-                spares_member: spared && matches!(status, 500 | 503),
-                ..Verdict::status(status.into())
-            },
-            Reply::Cut => Verdict::status(sys::DONE),
-            Reply::Nothing => {
-                if !has_headers {
-                    // For the access log alone.
-                    self.request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
-                }
-                Verdict::status(sys::DONE)
-            }
-            Reply::Answered => Verdict::status(sys::AP_FILTER_ERROR),
-        }
-    }
-
-    /// Puts the member in error, though it is not what the status says.
-    fn mark_member(&self) {
-        self.child.passes.found_at_fault(self.worker);
-        self.worker.mark_error();
-    }
-
-    /// Returns to mod_proxy.
-    pub(crate) fn leave(&self, verdict: Verdict) -> c_int {
-        if verdict.spares_member {
-            member_marks::leave_untouched(self.request, self.worker);
-        } else if verdict.status == sys::HTTP_SERVICE_UNAVAILABLE as c_int {
+        last_failure.instead_of_503 = reply.instead_of_503();
+        last_failure.retry_soon = consequence.notes.retry_soon;
+        match consequence.mark {
+            Mark::Nothing => {}
+            Mark::Transient => last_failure.transient_mark.set(self.worker, self.child),
             // mod_proxy is about to mark it.
-            self.child.passes.found_at_fault(self.worker);
-            self.worker.note_error_time();
+            Mark::Error if reply.status() == Some(503) => {
+                self.child.passes.found_at_fault(self.worker);
+                self.worker.note_error_time();
+            }
+            Mark::Error => member_marks::mark_error(self.worker, self.child),
         }
-        verdict.status
+        self.log_failure(backend, failure, &consequence);
+        let notes = self.request.notes();
+        if let Some(text) = consequence.notes.error {
+            notes.set(c"error-notes", self.request.pool().copy(text.as_bytes()));
+        }
+        if consequence.notes.timed_out {
+            notes.set(c"proxy_timedout", c"1".as_ptr());
+        }
+        let has_headers = client.as_ref().is_some_and(HttpdClient::has_headers);
+        match (reply, client) {
+            (Reply::Cut, Some(client)) => client.cut(),
+            (Reply::Status(_) | Reply::Elsewhere(_), Some(client)) => client.withdraw(),
+            (Reply::Nothing | Reply::Answered, Some(_)) | (_, None) => {}
+        }
+        HandlerStatus::of(self.request, reply, has_headers)
+    }
+
+    /// What is known of the member at the moment. `history`: the request has been counted in.
+    pub(crate) fn facts<'f>(
+        &self,
+        has_begun: bool,
+        is_probe: bool,
+        settings: &WorkerSettings,
+        history: Option<&'f dyn MemberHistory>,
+    ) -> Facts<'f> {
+        let worker = self.worker;
+        Facts {
+            has_begun,
+            is_chosen_by_client: !worker.has_fixed_address(),
+            member: MemberFacts {
+                is_member: worker.is_member(),
+                is_probed: is_probe,
+                fails_on_timeout: worker.fails_on_timeout(),
+                escalation: settings.escalation,
+                reply_timeout_limit: settings.reply_timeout_limit(),
+                history,
+            },
+        }
     }
 
     /// Notes for the access log: `%{ajp-worker}n` and so on.
@@ -193,40 +138,57 @@ impl Call<'_> {
     }
 
     /// One line a failure.
-    fn log_failure(&self, backend: &Backend, failure: &Failure, outcome: Outcome) {
-        let next = match outcome.reply {
-            Reply::Elsewhere(_) if self.worker.is_member() => "trying another member".into(),
-            Reply::Status(503) if self.worker.is_member() => {
-                "trying another member, else 503".into()
-            }
-            Reply::Status(status) | Reply::Elsewhere(status) => format!("answering {status}"),
-            Reply::Cut => "cutting the response off".into(),
-            Reply::Nothing | Reply::Answered => "giving the request up".into(),
-        };
-        let hint = failure.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-        let connection = failure.usage.map_or_else(String::new, |usage| {
-            format!(
-                " ({} connection, {} ms old, request {} on it, {} bytes sent, {} received)",
-                if failure.reused { "reused" } else { "new" },
-                usage.opened.elapsed().as_millis(),
-                usage.requests,
-                usage.sent,
-                usage.received,
-            )
-        });
-        // A backend that the client's URL names fails as the client likes.
-        let is_chosen = outcome.level != Level::Info && !self.worker.has_fixed_address();
-        let at_will = outcome.at_will.or(is_chosen.then_some(WarningKind::ChosenBackend));
+    fn log_failure(&self, backend: &Backend, failure: &Failure, consequence: &Consequence) {
+        let now = Instant::now();
         log::at_will(
             self.request,
-            outcome.level.into(),
-            at_will.map(|kind| (backend.warnings(), kind)),
-            format_args!(
-                "{}: {} while {}{hint}{connection}; {next}",
-                backend.key(),
-                failure.error,
-                failure.phase.words()
-            ),
+            consequence.level.into(),
+            consequence.at_will.map(|kind| (backend.warnings(), kind)),
+            format_args!("{}", FailureLine { backend: backend.key(), failure, consequence, now }),
         );
+    }
+}
+
+/// Returns to mod_proxy after a panic in the handler, which has been logged.
+pub(crate) fn internal_error(
+    request: Request<'_>,
+    worker: Worker,
+    child: Option<&Child>,
+) -> HandlerStatus {
+    let member = MemberFacts { is_member: worker.is_member(), ..MemberFacts::default() };
+    let has_begun = request.has_sent_headers();
+    let facts = Facts { has_begun, member, ..Facts::default() };
+    let failure = Failure::before_connection(ProxyError::Internal);
+    let consequence = Consequence::of(&failure, &facts);
+    if let Some(child) = child {
+        child.count_refused(worker.key(), consequence.reason);
+    }
+    if consequence.reply == Reply::Cut {
+        client::cut(request);
+    }
+    if consequence.mark == Mark::Transient {
+        member_marks::leave_untouched(request, worker);
+    }
+    HandlerStatus::of(request, consequence.reply, has_begun)
+}
+
+/// What shared memory knows of a member, at the end of a request that is counted in.
+#[derive(Debug)]
+pub(crate) struct SharedHistory<'m> {
+    pub(crate) busy: &'m Busy<'m>,
+    pub(crate) now: Uptime,
+}
+
+impl MemberHistory for SharedHistory<'_> {
+    fn count_unreachable(&self, escalation: Option<Duration>) -> bool {
+        self.busy.failed(escalation, self.now)
+    }
+
+    fn count_reply_timeout(&self) -> u32 {
+        self.busy.state().reply_timed_out(self.now)
+    }
+
+    fn forget_reply_timeouts(&self) {
+        self.busy.state().forget_reply_timeouts();
     }
 }

@@ -2,30 +2,41 @@
 
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
-use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::request::call::{Call, Refused};
+use crate::ffi::request::call::Call;
 use crate::ffi::request::forward_request::{self, Target};
 use crate::ffi::state::request_state::Upload;
-use crate::proxy::{Prepared, RequestError};
-use crate::stats::ErrorReason;
+use crate::proxy::{Failure, Prepared, ProxyError, RequestError};
 
 impl Call<'_> {
     /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
     /// with the request shows before a connection is taken.
+    ///
+    /// # Errors
+    /// Nothing of the request has been sent: it is at fault itself, or its client has failed.
     pub(crate) fn prepare(
         &self,
         backend: &Backend,
-        upload: &mut Upload,
-    ) -> Result<Prepared, Refused> {
+        upload: &mut Option<Upload>,
+    ) -> Result<Prepared, Failure> {
+        self.prepared(backend, upload).map_err(Failure::before_connection)
+    }
+
+    fn prepared(
+        &self,
+        backend: &Backend,
+        upload: &mut Option<Upload>,
+    ) -> Result<Prepared, ProxyError> {
         let request = self.request;
+        let upload = match upload {
+            Some(upload) => upload,
+            none => none.insert(Upload::of(request)?),
+        };
         // What was read for a member that did not take the request is this one's.
         upload.body.unread();
         let mut first_piece = None;
         if upload.reads_ahead {
             let at_most = backend.packet_limit().for_first_body().max_body();
-            let read = upload.body.read(request, at_most);
-            let piece = read.map_err(|error| self.client_failed(backend, error.into()))?;
-            first_piece = Some(piece.len);
+            first_piece = Some(upload.body.read(request, at_most)?.len);
             if request.headers_in().get(c"Content-Length").is_none() {
                 // An input filter has unpacked the body and taken the length away.
                 upload.kind = RequestBody::OnRequest;
@@ -39,7 +50,7 @@ impl Call<'_> {
         };
         let limit = backend.packet_limit().for_request();
         let packet = forward_request::forward_request(request, self.worker, target, limit)
-            .map_err(|error| self.refuse(&error.into()))?;
+            .map_err(RequestError::from)?;
         let is_idempotent = matches!(
             request.method(),
             b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE"
@@ -52,17 +63,5 @@ impl Call<'_> {
             length: upload.length,
             first_piece,
         })
-    }
-
-    /// The request itself is wrong: its status, a line for the log, no member's state changed.
-    pub(crate) fn refuse(&self, error: &RequestError) -> Refused {
-        self.child.count_refused(self.worker.key(), ErrorReason::Client);
-        let status = error.status();
-        log::request(
-            self.request,
-            LogLevel::Info,
-            format_args!("request refused with {status}, nothing was sent: {error}"),
-        );
-        Refused(status.into())
     }
 }

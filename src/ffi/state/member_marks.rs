@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 
+use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::request_state::RequestState;
@@ -15,14 +16,20 @@ pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker) {
     let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
     let (Some(child), true) = (child, worker.is_member()) else { return };
     // SAFETY: the reference is used for this one call.
-    unsafe { RequestState::of(request) }.transient_mark.set(worker, child);
+    unsafe { RequestState::of(request) }.last_failure.transient_mark.set(worker, child);
+}
+
+/// Puts a member in error for a fault of its own, whatever status mod_proxy is told.
+pub(crate) fn mark_error(worker: Worker, child: &Child) {
+    child.passes.found_at_fault(worker);
+    worker.mark_error();
 }
 
 /// The next member is to be chosen, or the request has failed.
 pub(crate) fn settle(request: Request<'_>) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.
-        unsafe { RequestState::of(request) }.transient_mark.unmark();
+        unsafe { RequestState::of(request) }.last_failure.transient_mark.unmark();
     }
 }
 
@@ -33,10 +40,10 @@ pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
     settle(request);
     if *status == sys::HTTP_SERVICE_UNAVAILABLE as c_int && !request.kept().is_null() {
         // SAFETY: the reference is used for these two reads.
-        let kept = unsafe { RequestState::of(request) };
-        match kept.instead_of_503 {
+        let last = unsafe { &RequestState::of(request).last_failure };
+        match last.instead_of_503 {
             Some(instead) => *status = instead.into(),
-            None if kept.retry_soon => {
+            None if last.retry_soon => {
                 request.err_headers_out().set(c"Retry-After", c"1".as_ptr());
             }
             None => {}

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::child::probe_guard::{self, Found, ProbeGuard};
+use crate::ffi::child::probe_guard::{self, ProbeGuard};
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::first_piece;
 use crate::ffi::state::request_state::RequestState;
+use crate::proxy::ProbeResult;
 
 /// This request could ask the member, but its client has sent nothing of the body that it announces.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,7 @@ pub(crate) fn begin(
 pub(crate) fn give_up(request: Request<'_>, member: Worker) {
     if !request.kept().is_null() {
         // SAFETY: the reference is used for this one call.
-        probe_guard::end(&mut unsafe { RequestState::of(request) }.asking, member, Found::Nothing);
+        let asking = &mut unsafe { RequestState::of(request) }.asking;
+        probe_guard::end(asking, member, ProbeResult::Inconclusive);
     }
 }

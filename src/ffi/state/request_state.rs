@@ -18,8 +18,6 @@ pub(crate) struct RequestState {
     /// The first of the body has been read, or that there is none, before a member was chosen: it
     /// lies in front of the input filters.
     pub(crate) has_first_piece: bool,
-    /// The member that has just not taken the request, for no fault of its own.
-    pub(crate) transient_mark: TransientMark,
     /// It is the one that asks a member in error whether it is back.
     pub(crate) asking: Option<ProbeGuard>,
     /// How often the request has been sent, over all members.
@@ -33,13 +31,21 @@ pub(crate) struct RequestState {
     pub(crate) holds: Vec<BusyGuard>,
     /// Those of them it has been sent to: none gets it a second time, however it was chosen.
     pub(crate) had_it: Vec<Worker>,
-    /// The client's status if no other member takes the request.
-    pub(crate) instead_of_503: Option<u16>,
-    /// A container is expected to dial in soon: a client that gets 503 is told to come back.
-    pub(crate) retry_soon: bool,
+    pub(crate) last_failure: LastFailure,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
     pub(crate) sent_to_remote_proxy: bool,
+}
+
+/// What the last failure leaves to be done: when the next member is chosen, or at the request's end.
+#[derive(Default)]
+pub(crate) struct LastFailure {
+    /// The member that has just not taken the request, for no fault of its own.
+    pub(crate) transient_mark: TransientMark,
+    /// The client's status if no other member takes the request.
+    pub(crate) instead_of_503: Option<u16>,
+    /// A client that gets 503 is told to come back soon.
+    pub(crate) retry_soon: bool,
 }
 
 /// A request body and how it is announced.

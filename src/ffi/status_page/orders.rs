@@ -65,7 +65,7 @@ fn one(
         Effect::Recover => {
             for worker in &seen.workers {
                 let was_usable = worker.status().is_usable();
-                worker.is_back();
+                worker.mark_recovered();
                 reset_lbmethod_if_usable(*worker, was_usable);
             }
             if let Some(state) = child.member_state(seen.key) {

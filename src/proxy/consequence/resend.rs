@@ -1,6 +1,23 @@
 //! May a failed request be sent once more, and where to?
 
-use crate::proxy::{Failure, Phase, ProxyError};
+use super::table::Row;
+use crate::backend::AcquireFailure;
+use crate::proxy::{Failure, Phase};
+
+/// What the row of a failure says of sending the request again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResendRule {
+    /// It is not: another attempt would meet with the same, or the backend is at work.
+    Never,
+    /// There was no connection: connecting is tried again (`retries`).
+    Connecting,
+    /// The backend closed the connection.
+    Broken,
+    /// The backend is silent.
+    Silent,
+    /// The backend has answered with a status that `failstatus` lists.
+    Listed,
+}
 
 /// What is still known of the request when it failed.
 #[derive(Clone, Copy, Debug)]
@@ -22,46 +39,60 @@ pub(in crate::proxy) struct Replay {
     pub is_alone: bool,
 }
 
-/// May the backend have executed it? Not if the request was not completely written. What it has
-/// answered with a status that counts as a failure, it has not executed.
+/// Whether the backend may have executed it. Not if the request was not completely written. What it
+/// has answered with a status that counts as a failure, it has not executed.
 pub(in crate::proxy) fn may_have_acted(failure: &Failure) -> bool {
-    !matches!(failure.phase, Phase::Connect | Phase::Request)
-        && !matches!(failure.error, ProxyError::FailStatus { .. })
+    match Row::of(&failure.error, failure.phase).resend {
+        ResendRule::Listed => false,
+        ResendRule::Never | ResendRule::Connecting | ResendRule::Broken | ResendRule::Silent => {
+            match failure.phase {
+                Phase::Connect | Phase::Request => false,
+                Phase::FirstByte | Phase::Headers | Phase::HeadersOnly | Phase::Body => true,
+            }
+        }
+    }
 }
 
-/// May it be sent again to the same backend, on a fresh connection?
+/// Whether connecting may be tried again. Not where all connections are in use: the request has waited
+/// in its turn.
+pub(in crate::proxy) fn may_connect_again(failure: &AcquireFailure) -> bool {
+    match Row::of_acquire(failure).resend {
+        ResendRule::Connecting => true,
+        ResendRule::Never | ResendRule::Broken | ResendRule::Silent | ResendRule::Listed => false,
+    }
+}
+
+/// Whether it may be sent again to the same backend, on a fresh connection.
 ///
 /// A stale connection is our problem, not the client's, and neither is a backend that goes down:
 /// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method; once for
 ///   a stale connection, whatever `retries` says.
 /// * Written, but the connection died before the first byte of a response: idempotent methods,
 ///   since the backend may have acted. A new connection that died says more about the backend than
-///   an old one: then it is another one's turn, if there is another.
+///   an old one: then another one gets the request, if there is another.
 /// * What `recovery` allows, only where there is no other member: none gets it twice.
 /// * Anything else: no. A timeout above all: the backend is at work.
 pub(in crate::proxy) fn same_backend(failure: &Failure, replay: Replay) -> bool {
-    if !replay.body_is_kept {
-        return false;
-    }
-    let left = replay.retries_left;
-    match (&failure.error, failure.phase) {
-        (ProxyError::Died(_), Phase::Request) => left > 0 || failure.reused,
-        (ProxyError::Died(_), Phase::FirstByte) => {
-            let is_its_turn = match replay.after_send {
-                Some(allowed) => allowed && replay.is_alone,
-                None => replay.is_idempotent && (failure.reused || !replay.has_others),
-            };
-            is_its_turn && left.min(replay.repeats_left) > 0
+    match Row::of(&failure.error, failure.phase).resend {
+        ResendRule::Never | ResendRule::Connecting | ResendRule::Silent | ResendRule::Listed => {
+            false
         }
-        _ => false,
+        ResendRule::Broken => {
+            replay.body_is_kept
+                && match failure.phase {
+                    Phase::Request => replay.retries_left > 0 || failure.reused,
+                    Phase::FirstByte => replay.may_repeat_at_same_backend(failure.reused),
+                    Phase::Connect | Phase::Headers | Phase::HeadersOnly | Phase::Body => false,
+                }
+        }
     }
 }
 
-/// May it be sent to another member of the balancer? What was never written, may; what died before
-/// the client was told of a response, as above, also between the headers and the rest: Tomcat sends
-/// them apart, and may be stopped in between. What timed out, only before the headers, only where
+/// Whether it may be sent to another member of the balancer. What was never written, may; what died
+/// before the client was told of a response, as above, also between the headers and the rest: Tomcat
+/// sends them apart, and may be stopped in between. What timed out, only before the headers, only where
 /// `recovery` says so, and never to the same one. All of what may have been executed, no oftener than
-/// is left over all of them. A request that never came to a connection is no matter of this.
+/// is left over all of them. Not consulted if no connection was obtained.
 pub(in crate::proxy) fn other_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.has_others || !replay.body_is_kept {
         return false;
@@ -69,16 +100,30 @@ pub(in crate::proxy) fn other_backend(failure: &Failure, replay: Replay) -> bool
     if may_have_acted(failure) && replay.repeats_left == 0 {
         return false;
     }
-    let no_headers = matches!(failure.phase, Phase::FirstByte | Phase::Headers);
-    let none_for_client = no_headers || failure.phase == Phase::HeadersOnly;
-    match &failure.error {
-        ProxyError::FailStatus { .. } => true,
-        ProxyError::Died(_) if failure.phase == Phase::Request => true,
-        ProxyError::Died(_) => none_for_client && replay.after_send.unwrap_or(replay.is_idempotent),
-        ProxyError::TimedOut { .. } | ProxyError::HalfAPacket { .. } => {
-            no_headers && replay.after_send == Some(true)
-        }
-        _ => false,
+    match Row::of(&failure.error, failure.phase).resend {
+        ResendRule::Never | ResendRule::Connecting => false,
+        ResendRule::Listed => true,
+        ResendRule::Broken => match failure.phase {
+            Phase::Request => true,
+            Phase::FirstByte | Phase::Headers | Phase::HeadersOnly => {
+                replay.after_send.unwrap_or(replay.is_idempotent)
+            }
+            Phase::Connect | Phase::Body => false,
+        },
+        ResendRule::Silent => match failure.phase {
+            Phase::FirstByte | Phase::Headers => replay.after_send == Some(true),
+            Phase::Connect | Phase::Request | Phase::HeadersOnly | Phase::Body => false,
+        },
+    }
+}
+
+impl Replay {
+    fn may_repeat_at_same_backend(self, reused: bool) -> bool {
+        let is_its_turn = match self.after_send {
+            Some(allowed) => allowed && self.is_alone,
+            None => self.is_idempotent && (reused || !self.has_others),
+        };
+        is_its_turn && self.retries_left.min(self.repeats_left) > 0
     }
 }
 
@@ -86,6 +131,7 @@ pub(in crate::proxy) fn other_backend(failure: &Failure, replay: Replay) -> bool
 mod tests {
     use super::*;
     use crate::config::StatusFailure;
+    use crate::proxy::ProxyError;
     use std::time::Duration;
 
     const KEPT: Replay = Replay {

@@ -26,7 +26,7 @@ use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
 use mod_proxy_ajp_rs::protocol::PacketSize;
 use mod_proxy_ajp_rs::proxy::{
-    Failure, Finished, Flush, Member, Outcome, Reply, Resend, Settings, serve,
+    Consequence, Facts, Failure, Finished, Flush, Mark, MemberFacts, Reply, Resend, Settings, serve,
 };
 
 use super::ajp::ScriptedPeer;
@@ -197,34 +197,41 @@ impl Answer {
 
     #[track_caller]
     /// What follows from the failure.
-    pub fn outcome(&self) -> Outcome {
-        Outcome::of(self.failure(), !self.client.passes.is_empty())
+    pub fn consequence(&self) -> Consequence {
+        let member = MemberFacts { is_member: true, ..MemberFacts::default() };
+        let has_begun = !self.client.passes.is_empty();
+        Consequence::of(self.failure(), &Facts { has_begun, member, ..Facts::default() })
     }
 
     /// Asserts that the client gets httpd's page for this status, and the member is left alone.
     #[track_caller]
     pub fn fails_with(&self, status: u16) -> &Failure {
-        self.ends(Reply::Status(status), Member::Untouched)
+        self.ends(Reply::Status(status), untouched(Reply::Status(status)))
     }
 
     /// Asserts that the backend counts as one that takes no requests.
     #[track_caller]
     pub fn is_member_error(&self) -> &Failure {
-        self.ends(Reply::Status(503), Member::Error)
+        self.ends(Reply::Status(503), Mark::Error)
     }
 
     /// Asserts that the client sees a response that breaks off, and the member is left alone.
     #[track_caller]
     pub fn is_cut(&self) -> &Failure {
-        self.ends(Reply::Cut, Member::Untouched)
+        self.ends(Reply::Cut, Mark::Nothing)
     }
 
     #[track_caller]
     /// Asserts that the request failed, and that this is what follows for client and member.
-    pub fn ends(&self, reply: Reply, member: Member) -> &Failure {
-        let outcome = self.outcome();
-        assert_eq!((outcome.reply, outcome.member), (reply, member), "{:?}", self.failure());
+    pub fn ends(&self, reply: Reply, mark: Mark) -> &Failure {
+        let consequence = self.consequence();
+        assert_eq!((consequence.reply, consequence.mark), (reply, mark), "{:?}", self.failure());
         assert!(!self.client.is_complete(), "looks complete: {:?}", self.client.passes);
         self.failure()
     }
+}
+
+/// A member is left alone: mod_proxy does not mark it, or its mark is taken away again.
+pub fn untouched(reply: Reply) -> Mark {
+    if matches!(reply.status(), Some(500 | 503)) { Mark::Transient } else { Mark::Nothing }
 }

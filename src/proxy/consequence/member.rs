@@ -1,0 +1,140 @@
+//! What a failure means for the balancer member, and for a probe of one that is in error.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Reply;
+use super::table::Row;
+use crate::proxy::Phase;
+
+/// What the member has to do with a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// Nothing: it is as before.
+    Nobody,
+    /// It takes no requests: in error, if `escalation` allows.
+    Unreachable,
+    /// Its answer is one that `failstatus` lists: in error.
+    ListedAnswer,
+    /// It was silent: in error where `failontimeout` says so.
+    Silence {
+        /// Also where there are more such failures than `maxreplytimeouts`.
+        counts: bool,
+    },
+}
+
+/// What becomes of the error mark of a balancer member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing: it is as before. Always for a worker outside a balancer.
+    Nothing,
+    /// The member is in error until its `retry` has passed.
+    Error,
+    /// mod_proxy marks the member for the status that it is given, and that mark is taken away again.
+    Transient,
+}
+
+/// What a request has found out about a member that was in error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeResult {
+    /// It answers, in whatever way.
+    Recovered,
+    /// It is still in error.
+    StillDown,
+    /// Nothing: the request was at fault itself.
+    Inconclusive,
+}
+
+/// What is known of the member, or of a worker outside a balancer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemberFacts<'m> {
+    /// It belongs to a balancer: only then it can be in error, and another can be tried.
+    pub is_member: bool,
+    /// The request is the one that finds out whether the member has recovered.
+    pub is_probed: bool,
+    /// `failontimeout` of its balancer.
+    pub fails_on_timeout: bool,
+    /// `escalation`.
+    pub escalation: Option<Duration>,
+    /// How many reply timeouts it may have; `None`: they are not counted.
+    pub reply_timeout_limit: Option<u32>,
+    /// `None`: nothing is known of other requests.
+    pub history: Option<&'m dyn MemberHistory>,
+}
+
+/// What requests of all children have met with at one member. What is asked for counts the request as
+/// one of them; so a failure asks once.
+pub trait MemberHistory: fmt::Debug {
+    /// Counts a failure to reach the member. Returns whether it is in error now: not as long as other
+    /// requests use it and it has failed for less than `escalation`.
+    fn count_unreachable(&self, escalation: Option<Duration>) -> bool;
+
+    /// Counts a reply that did not come in time. Returns how many there are, halved every minute.
+    fn count_reply_timeout(&self) -> u32;
+
+    /// Starts again at no reply timeouts.
+    fn forget_reply_timeouts(&self);
+}
+
+impl Row {
+    /// What a probe has found out: a member that has sent anything of a response has recovered.
+    pub(super) fn probe_result(&self, phase: Phase) -> ProbeResult {
+        if phase.is_answered() { ProbeResult::Recovered } else { self.probe }
+    }
+
+    /// What becomes of the member's mark when httpd gets `reply`.
+    pub(super) fn mark(&self, phase: Phase, reply: Reply, member: &MemberFacts<'_>) -> Mark {
+        let is_in_error = self.blame.puts_in_error(reply, member);
+        if !member.is_member {
+            Mark::Nothing
+        } else if is_in_error {
+            Mark::Error
+        } else if !reply.marks_member() {
+            Mark::Nothing
+        } else if member.is_probed && self.probe_result(phase) != ProbeResult::Recovered {
+            // It was in error and still is: mod_proxy's mark leaves it as it was.
+            Mark::Error
+        } else {
+            Mark::Transient
+        }
+    }
+}
+
+impl Blame {
+    /// Whether it is a timeout, which `failontimeout` is about.
+    pub(super) fn is_silence(self) -> bool {
+        match self {
+            Self::Silence { .. } => true,
+            Self::Nobody | Self::Unreachable | Self::ListedAnswer => false,
+        }
+    }
+
+    /// Whether the member is in error now. Counts the failure.
+    fn puts_in_error(self, reply: Reply, member: &MemberFacts<'_>) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::ListedAnswer => true,
+            Self::Unreachable => {
+                member.history.is_none_or(|history| history.count_unreachable(member.escalation))
+            }
+            Self::Silence { counts } => {
+                let is_one_too_many = counts && count_reply_timeout(member);
+                // Unless another member answers in the end, mod_proxy_balancer reads a note, and marks
+                // the member itself.
+                is_one_too_many || member.fails_on_timeout && reply.instead_of_503().is_some()
+            }
+        }
+    }
+}
+
+/// Counts a reply timeout. Returns whether it is one too many; then the member starts again at none.
+fn count_reply_timeout(member: &MemberFacts<'_>) -> bool {
+    let (Some(history), Some(limit)) = (member.history, member.reply_timeout_limit) else {
+        return false;
+    };
+    let has_too_many = history.count_reply_timeout() > limit;
+    if has_too_many {
+        history.forget_reply_timeouts();
+    }
+    has_too_many
+}

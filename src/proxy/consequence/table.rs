@@ -1,0 +1,223 @@
+//! The table: one row for each failure. A new reason is a variant of its error and a row here.
+
+use super::member::{Blame, ProbeResult};
+use super::resend::ResendRule;
+use super::{Level, Reply};
+use crate::backend::{AcquireFailure, WarningKind};
+use crate::config::StatusFailure;
+use crate::net::ConnectError;
+use crate::proxy::{ClientError, Phase, ProxyError};
+use crate::stats::ErrorReason;
+
+/// What a failure means, whatever the request and the member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// For the client, as long as nothing of a response has been handed to it.
+    pub reply: Reply,
+    /// For the balancer member.
+    pub blame: Blame,
+    /// For the log.
+    pub level: Level,
+    /// For the counters.
+    pub reason: ErrorReason,
+    /// A client can cause it as often as it likes: it is logged at `level` once a minute. Not among
+    /// these is what somebody must have done wrong first, the container's administrator or the
+    /// application's programmer: each counts.
+    pub at_will: Option<WarningKind>,
+    /// What a probe of the member has found out, as long as nothing of a response came.
+    pub probe: ProbeResult,
+    /// Whether the request may be sent again.
+    pub resend: ResendRule,
+    /// Who ended the connection.
+    pub ended_by: Party,
+    /// For the log: what an administrator may not think of.
+    pub hint: Option<&'static str>,
+    /// For httpd's error page (the note `error-notes`).
+    pub error_note: Option<&'static str>,
+    /// A client that gets 503 is told to come back soon (`Retry-After`).
+    pub retry_soon: bool,
+}
+
+/// Who ended a connection that failed under a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Party {
+    /// The backend closed or reset it.
+    Backend,
+    /// We close it, since the client or a filter of httpd's failed.
+    Client,
+    /// We close it, for another reason; or there was none.
+    Module,
+}
+
+/// Tomcat 10.1 falls silent, with the connection open, when the headers of a response do not fit into
+/// its packetSize.
+const MAY_BE_PACKET_SIZE: &str =
+    "a slow page, or response headers larger than packetSize there (iobuffersize here)";
+
+impl Row {
+    /// The row of an error that was met in this phase.
+    pub(super) fn of(error: &ProxyError, phase: Phase) -> Self {
+        use Blame::{ListedAnswer, Nobody, Silence};
+        use ErrorReason as Reason;
+        use Level::{Error, Info, Warning};
+        use Reply::Status;
+        match error {
+            ProxyError::Acquire(failure) => Self::of_acquire(failure),
+            ProxyError::Client(error) => Self::of_client(error),
+            ProxyError::AtLimit(_) => Self::new(Status(503), Nobody, Warning, Reason::BusyLimit)
+                .at_will(WarningKind::Busy),
+            ProxyError::Died(_) => {
+                let reason = if phase.is_answered() { Reason::BrokenOff } else { Reason::Died };
+                Self::new(Status(502), Nobody, Error, reason)
+                    .resend(ResendRule::Broken)
+                    .ended_by(Party::Backend)
+            }
+            ProxyError::TimedOut { .. } => {
+                Self::new(Status(504), Silence { counts: true }, Error, Reason::ReplyTimeout)
+                    .resend(ResendRule::Silent)
+                    .hint(phase.awaits_headers().then_some(MAY_BE_PACKET_SIZE))
+            }
+            ProxyError::SendTimedOut { .. } => {
+                Self::new(Status(504), Silence { counts: false }, Error, Reason::SendTimeout)
+            }
+            ProxyError::HalfAPacket { .. } => {
+                Self::new(Status(502), Nobody, Error, Reason::HalfPacket).resend(ResendRule::Silent)
+            }
+            ProxyError::Protocol(_) => Self::new(Status(502), Nobody, Error, Reason::Protocol),
+            ProxyError::FailStatus { status, failure: StatusFailure::Hard } => {
+                Self::new(Status(*status), ListedAnswer, Error, Reason::FailStatus)
+                    .resend(ResendRule::Listed)
+                    .at_will(WarningKind::FailStatus)
+            }
+            ProxyError::FailStatus { status, failure: StatusFailure::Soft } => {
+                Self::new(Status(*status), Nobody, Warning, Reason::FailStatus)
+                    .resend(ResendRule::Listed)
+                    .at_will(WarningKind::FailStatus)
+            }
+            ProxyError::RequestTooLarge { status, .. } => {
+                Self::new(Status(*status), Nobody, Warning, Reason::RequestTooLarge)
+                    .at_will(WarningKind::RequestTooLarge)
+            }
+            ProxyError::Request(error) => {
+                Self::client(Status(error.status()), Info, Reason::Client)
+            }
+            ProxyError::Internal => Self::new(Status(500), Nobody, Error, Reason::Internal)
+                .probe(ProbeResult::Inconclusive),
+        }
+    }
+
+    /// The row of a request for which there was no connection.
+    pub(super) fn of_acquire(failure: &AcquireFailure) -> Self {
+        use Blame::{Nobody, Unreachable};
+        use ErrorReason as Reason;
+        use Level::{Error, Warning};
+        match failure {
+            // The request has waited in its turn: another try would wait again.
+            AcquireFailure::Busy(_) => Self::unconnected(Nobody, Warning, Reason::Busy)
+                .resend(ResendRule::Never)
+                .at_will(WarningKind::Busy),
+            AcquireFailure::Connect { source: ConnectError::TimedOut { .. }, .. } => {
+                Self::unconnected(Unreachable, Error, Reason::ConnectTimeout)
+            }
+            AcquireFailure::Connect {
+                source: ConnectError::Refused | ConnectError::SelfConnection | ConnectError::Io(_),
+                ..
+            } => Self::unconnected(Unreachable, Error, Reason::Connect),
+            AcquireFailure::NoAddress { .. } => {
+                Self::unconnected(Unreachable, Error, Reason::Resolve)
+            }
+            AcquireFailure::Resolve(_) => Self::unconnected(Unreachable, Error, Reason::Resolve)
+                .error_note("DNS lookup failure"),
+            AcquireFailure::Ping(_) => Self::unconnected(Unreachable, Error, Reason::Cping),
+            // Enough requests at once for a slow page.
+            AcquireFailure::NoneDialled { is_gone: false, .. } => {
+                Self::unconnected(Nobody, Warning, Reason::NoneDialled)
+                    .at_will(WarningKind::Busy)
+                    .retry_soon()
+            }
+            AcquireFailure::NoneDialled { is_gone: true, .. } | AcquireFailure::NoListener(_) => {
+                Self::unconnected(Nobody, Error, Reason::NoneDialled).retry_soon()
+            }
+            AcquireFailure::NoWaker(_) => Self::unconnected(Nobody, Error, Reason::NoneDialled),
+        }
+    }
+
+    /// The row of a client, or a filter of httpd's, that failed.
+    fn of_client(error: &ClientError) -> Self {
+        use ErrorReason as Reason;
+        use Level::{Info, Warning};
+        use Reply::{Answered, Nothing, Status};
+        match error {
+            ClientError::Gone => Self::client(Nothing, Info, Reason::Client),
+            ClientError::Answered => Self::client(Answered, Info, Reason::Client),
+            ClientError::BodyTooShort { .. } => Self::client(Status(400), Info, Reason::Client),
+            ClientError::BodyRefused { status } => {
+                Self::client(Status(*status), Info, Reason::Client)
+            }
+            ClientError::BodyWithheld { .. } => {
+                Self::client(Status(408), Warning, Reason::Internal).at_will(WarningKind::Filter)
+            }
+            ClientError::FilterFailed { .. } => {
+                Self::client(Status(500), Warning, Reason::Internal).at_will(WarningKind::Filter)
+            }
+        }
+    }
+
+    /// A row whose other columns say what is always safe: logged each time, not sent again. A probe
+    /// finds the member still in error.
+    fn new(reply: Reply, blame: Blame, level: Level, reason: ErrorReason) -> Self {
+        Self {
+            reply,
+            blame,
+            level,
+            reason,
+            at_will: None,
+            probe: ProbeResult::StillDown,
+            resend: ResendRule::Never,
+            ended_by: Party::Module,
+            hint: None,
+            error_note: None,
+            retry_soon: false,
+        }
+    }
+
+    /// A row about a connection that did not come about: connecting may be tried again.
+    fn unconnected(blame: Blame, level: Level, reason: ErrorReason) -> Self {
+        Self::new(Reply::Status(503), blame, level, reason).resend(ResendRule::Connecting)
+    }
+
+    /// A row about the client: it says nothing about the member.
+    fn client(reply: Reply, level: Level, reason: ErrorReason) -> Self {
+        Self::new(reply, Blame::Nobody, level, reason)
+            .probe(ProbeResult::Inconclusive)
+            .ended_by(Party::Client)
+    }
+
+    fn at_will(self, kind: WarningKind) -> Self {
+        Self { at_will: Some(kind), ..self }
+    }
+
+    fn probe(self, probe: ProbeResult) -> Self {
+        Self { probe, ..self }
+    }
+
+    fn resend(self, resend: ResendRule) -> Self {
+        Self { resend, ..self }
+    }
+
+    fn ended_by(self, ended_by: Party) -> Self {
+        Self { ended_by, ..self }
+    }
+
+    fn hint(self, hint: Option<&'static str>) -> Self {
+        Self { hint, ..self }
+    }
+
+    fn error_note(self, note: &'static str) -> Self {
+        Self { error_note: Some(note), ..self }
+    }
+
+    fn retry_soon(self) -> Self {
+        Self { retry_soon: true, ..self }
+    }
+}

@@ -1,0 +1,155 @@
+//! What is logged and counted.
+
+use std::time::Instant;
+
+use super::*;
+
+#[test]
+fn each_failure_has_its_word_and_its_level() {
+    use ErrorReason as Reason;
+    use Level::{Error, Info, Warning};
+    let rows = [
+        (unresolved(), Reason::Resolve, Error),
+        (no_address(), Reason::Resolve, Error),
+        (connect(ConnectError::Refused), Reason::Connect, Error),
+        (connect(ConnectError::TimedOut { after: AFTER }), Reason::ConnectTimeout, Error),
+        (no_cpong(), Reason::Cping, Error),
+        (busy(), Reason::Busy, Warning),
+        (none_dialled(false), Reason::NoneDialled, Warning),
+        (none_dialled(true), Reason::NoneDialled, Error),
+        (no_listener(), Reason::NoneDialled, Error),
+        (no_descriptor(), Reason::NoneDialled, Error),
+        (at_limit(), Reason::BusyLimit, Warning),
+        (died(Phase::Request), Reason::Died, Error),
+        (died(Phase::FirstByte), Reason::Died, Error),
+        (died(Phase::Headers), Reason::BrokenOff, Error),
+        (died(Phase::HeadersOnly), Reason::BrokenOff, Error),
+        (died(Phase::Body), Reason::BrokenOff, Error),
+        (timed_out(Phase::FirstByte), Reason::ReplyTimeout, Error),
+        (
+            failed(ProxyError::SendTimedOut { after: AFTER }, Phase::Request),
+            Reason::SendTimeout,
+            Error,
+        ),
+        (
+            failed(ProxyError::HalfAPacket { after: AFTER }, Phase::Headers),
+            Reason::HalfPacket,
+            Error,
+        ),
+        (not_ajp(ExchangeError::HeadersTwice), Reason::Protocol, Error),
+        (too_large(431), Reason::RequestTooLarge, Warning),
+        (listed(500, StatusFailure::Hard), Reason::FailStatus, Error),
+        (listed(500, StatusFailure::Soft), Reason::FailStatus, Warning),
+        (client(ClientError::Gone), Reason::Client, Info),
+        (client(ClientError::Answered), Reason::Client, Info),
+        (client(refused(408)), Reason::Client, Info),
+        (client(ClientError::BodyTooShort { missing: 1 }), Reason::Client, Info),
+        (request(BodyError::Both.into()), Reason::Client, Info),
+        (client(ClientError::BodyWithheld { after: AFTER }), Reason::Internal, Warning),
+        (failed(ClientError::FilterFailed { code: 1 }, Phase::Body), Reason::Internal, Warning),
+        (Failure::before_connection(ProxyError::Internal), Reason::Internal, Error),
+    ];
+    for (failure, reason, level) in rows {
+        let consequence = of_worker(&failure);
+        assert_eq!((consequence.reason, consequence.level), (reason, level), "{failure:?}");
+    }
+}
+
+#[test]
+fn what_a_client_can_cause_at_will_is_told_from_what_takes_a_fault_elsewhere() {
+    for (failure, kind) in [
+        (busy(), Some(WarningKind::Busy)),
+        (at_limit(), Some(WarningKind::Busy)),
+        (none_dialled(false), Some(WarningKind::Busy)),
+        (none_dialled(true), None),
+        (too_large(414), Some(WarningKind::RequestTooLarge)),
+        (listed(404, StatusFailure::Soft), Some(WarningKind::FailStatus)),
+        (listed(404, StatusFailure::Hard), Some(WarningKind::FailStatus)),
+        (client(ClientError::FilterFailed { code: 1 }), Some(WarningKind::Filter)),
+        (client(ClientError::BodyWithheld { after: AFTER }), Some(WarningKind::Filter)),
+        (client(ClientError::BodyTooShort { missing: 1 }), None),
+        (died(Phase::FirstByte), None),
+        (timed_out(Phase::FirstByte), None),
+        (no_cpong(), None),
+    ] {
+        assert_eq!(of_worker(&failure).at_will, kind, "{failure:?}");
+    }
+}
+
+#[test]
+fn a_backend_that_the_client_s_url_names_fails_as_the_client_likes() {
+    let chosen = Facts { is_chosen_by_client: true, ..member() };
+    let at_will = |failure| Consequence::of(&failure, &chosen).at_will;
+    assert_eq!(at_will(died(Phase::FirstByte)), Some(WarningKind::ChosenBackend));
+    assert_eq!(at_will(busy()), Some(WarningKind::Busy));
+    assert_eq!(at_will(client(ClientError::Gone)), None, "nobody reads that line anyway");
+}
+
+fn key() -> BackendKey {
+    BackendKey {
+        host: "10.0.0.7".into(),
+        port: 8009,
+        socket_path: None,
+        source: None,
+        secret: String::new(),
+        packet_size: None,
+        bounds: Bounds::default(),
+    }
+}
+
+fn line(failure: &Failure, consequence: &Consequence) -> String {
+    FailureLine { backend: &key(), failure, consequence, now: Instant::now() }.to_string()
+}
+
+#[test]
+fn the_line_says_which_backend_what_happened_on_which_connection_and_what_is_next() {
+    let opened = Instant::now();
+    let usage = Some(Usage { opened, requests: 12, sent: 412, received: 0 });
+    let failure = Failure { usage, reused: true, ..died(Phase::FirstByte) };
+    let (backend, consequence) = (&key(), &of_worker(&failure));
+    let now = opened + Duration::from_millis(40_210);
+    let line = FailureLine { backend, failure: &failure, consequence, now };
+    assert_eq!(
+        line.to_string(),
+        "ajp://10.0.0.7:8009: the backend closed the connection: the peer has reset the connection \
+         while waiting for the response (reused connection, 40210 ms old, request 12 on it, 412 \
+         bytes sent, 0 received); answering 502"
+    );
+    let new = Failure { reused: false, ..failure };
+    assert!(self::line(&new, consequence).contains(" (new connection, "));
+}
+
+#[test]
+fn the_line_says_what_is_done_next() {
+    let next = |failure: &Failure, consequence: Consequence| {
+        let line = line(failure, &consequence);
+        line.split_once("; ").expect("what is next").1.to_owned()
+    };
+    let dead = connect(ConnectError::Refused);
+    assert_eq!(next(&dead, of_member(&dead)), "trying another member, else 503");
+    assert_eq!(next(&busy(), of_member(&busy())), "trying another member, else 503");
+    assert_eq!(next(&dead, of_worker(&dead)), "answering 503");
+    let silent = elsewhere(timed_out(Phase::HeadersOnly));
+    assert_eq!(next(&silent, of_member(&silent)), "trying another member");
+    let cut = died(Phase::Body);
+    assert_eq!(next(&cut, of_begun(&cut)), "cutting the response off");
+    let gone = client(ClientError::Gone);
+    assert_eq!(next(&gone, of_member(&gone)), "giving the request up");
+    let answered = client(ClientError::Answered);
+    assert_eq!(next(&answered, of_member(&answered)), "giving the request up");
+}
+
+#[test]
+fn a_backend_that_is_silent_before_its_headers_may_have_too_small_a_packet_size() {
+    for phase in [Phase::FirstByte, Phase::Headers] {
+        let failure = timed_out(phase);
+        let line = line(&failure, &of_worker(&failure));
+        assert!(
+            line.contains(": a slow page, or response headers larger than packetSize"),
+            "{line}"
+        );
+    }
+    for failure in [timed_out(Phase::HeadersOnly), timed_out(Phase::Body), died(Phase::FirstByte)] {
+        assert_eq!(of_worker(&failure).hint, None, "{failure:?}");
+    }
+}
