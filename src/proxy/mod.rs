@@ -8,6 +8,7 @@ mod consequence;
 mod dialogue;
 mod drive;
 mod error;
+mod headers;
 mod prepared;
 mod report;
 mod settings;
@@ -19,6 +20,10 @@ pub use consequence::{
 };
 pub use drive::serve;
 pub use error::{Failure, Phase, ProxyError};
+pub use headers::{
+    AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent, is_sent,
+    request_method, says_no_length, stays_in_response,
+};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
 pub use settings::{Flush, Resend, Settings};

@@ -5,7 +5,7 @@ use crate::exchange::{RequestBody, RequestFacts};
 use crate::ffi::request::call::Call;
 use crate::ffi::request::forward_request::{self, Target};
 use crate::ffi::state::request_state::Upload;
-use crate::proxy::{Failure, Prepared, ProxyError, RequestError};
+use crate::proxy::{Failure, Prepared, ProxyError, RequestError, is_idempotent};
 
 impl Call<'_> {
     /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
@@ -51,15 +51,11 @@ impl Call<'_> {
         let limit = backend.packet_limit().for_request();
         let packet = forward_request::forward_request(request, self.worker, target, limit)
             .map_err(RequestError::from)?;
-        let is_idempotent = matches!(
-            request.method(),
-            b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE"
-        );
         Ok(Prepared {
             packet,
             path_len: target.path.len() + target.query.map_or(0, <[u8]>::len),
             facts: RequestFacts { body: upload.kind, is_head: request.is_header_only() },
-            is_idempotent,
+            is_idempotent: is_idempotent(request.method()),
             length: upload.length,
             first_piece,
         })

@@ -8,6 +8,7 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
+use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
 
 /// What the request's response looked like before the backend's headers were put in, to go back to
 /// when the backend fails before anything has been sent.
@@ -41,7 +42,7 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     let conf = request.proxy_dir_conf();
     let headers = Table::new(pool, head.headers.len() + 2);
     for (name, value) in before.headers.entries() {
-        if name.eq_ignore_ascii_case(b"set-cookie") {
+        if stays_in_response(name) {
             headers.add(pool.copy(name), pool.copy(value));
         }
     }
@@ -49,23 +50,30 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     request.set_status(head.status.into(), status_line(request, head));
     for (name, value) in &head.headers {
         let name = name.name();
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // httpd frames the response itself.
-            continue;
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            // Once, whatever the spelling: the exchange has seen to it that all say the same.
-            headers.set(c"Content-Length", plain_number(pool, value));
-            continue;
-        }
-        let value = mapped(request, conf, name, pool.copy(value));
-        headers.add(pool.copy(name), value);
-        if name.eq_ignore_ascii_case(b"content-type") {
-            // SAFETY: the request is live; the text is in its pool. Sets up filters by type.
-            unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
+        let add = |value| headers.add(pool.copy(name), value);
+        match ResponseHeaderRule::of(name) {
+            ResponseHeaderRule::Dropped => {}
+            ResponseHeaderRule::Length => {
+                headers.set(c"Content-Length", plain_number(pool, value));
+            }
+            ResponseHeaderRule::Copied => add(pool.copy(value)),
+            ResponseHeaderRule::Type => {
+                let value = pool.copy(value);
+                add(value);
+                // SAFETY: the request is live; the text is in its pool. Sets up filters by type.
+                unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
+            }
+            // SAFETY: request and configuration are live, the text is in the request's pool.
+            ResponseHeaderRule::Cookie => add(unsafe {
+                sys::ap_proxy_cookie_reverse_map(request.as_ptr(), conf, pool.copy(value))
+            }),
+            // SAFETY: as above.
+            ResponseHeaderRule::Location => add(unsafe {
+                sys::ap_proxy_location_reverse_map(request.as_ptr(), conf, pool.copy(value))
+            }),
         }
     }
-    if states_no_length(head.status, headers.get(c"Content-Length")) {
+    if says_no_length(head.status, headers.get(c"Content-Length")) {
         headers.unset(c"Content-Length");
     }
     let status = c_int::from(head.status);
@@ -100,17 +108,9 @@ pub(crate) fn keep_whole(request: Request<'_>) {
 
 const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
 
-/// The number without the white space and the zeros that a peer may put before it.
 fn plain_number(pool: Pool, value: &[u8]) -> *const c_char {
-    let text = value.trim_ascii();
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
-    number.map_or_else(|| pool.copy(text), |number| pool.copy_number(number))
-}
-
-/// A 204 has none (RFC 9110 8.6), and a 205 has no body, whatever length the application had in
-/// mind. Tomcat sends 0 with a 304, which would say that the page itself is empty.
-fn states_no_length(status: u16, length: Option<&[u8]>) -> bool {
-    matches!(status, 204 | 205) || (status == 304 && length == Some(b"0"))
+    content_length(value)
+        .map_or_else(|| pool.copy(value.trim_ascii()), |number| pool.copy_number(number))
 }
 
 /// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.
@@ -121,26 +121,6 @@ fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
     let mut number = itoa::Buffer::new();
     let number = number.format(head.status).as_bytes();
     request.pool().concat(&[number, b" ", &head.reason])
-}
-
-/// ProxyPassReverse, ProxyPassReverseCookieDomain and -Path.
-fn mapped(
-    request: Request<'_>,
-    conf: *mut sys::proxy_dir_conf,
-    name: &[u8],
-    value: *const c_char,
-) -> *const c_char {
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    let r = request.as_ptr();
-    if is(b"set-cookie") {
-        // SAFETY: request and configuration are live, the text is in the request's pool.
-        unsafe { sys::ap_proxy_cookie_reverse_map(r, conf, value) }
-    } else if is(b"location") || is(b"content-location") || is(b"uri") || is(b"destination") {
-        // SAFETY: as above.
-        unsafe { sys::ap_proxy_location_reverse_map(r, conf, value) }
-    } else {
-        value
-    }
 }
 
 /// A 401 needs its challenges, also with httpd's own page.

@@ -1,0 +1,329 @@
+//! Which parts of a request go to the container, and which headers of its response come back.
+
+use crate::protocol::{Attribute, RequestMethod};
+
+/// A header's, or a variable's, name and value.
+pub type Pair<'r> = (&'r [u8], &'r [u8]);
+
+/// Whether a method may be executed twice without harm (RFC 9110 9.2.2). A query string changes nothing.
+#[must_use]
+pub fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE")
+}
+
+/// The method to send. HEAD is GET with `is_head` inside httpd, also where an error page answers it.
+#[must_use]
+pub fn request_method(method: &[u8], is_head: bool) -> RequestMethod<'_> {
+    match method {
+        b"GET" if is_head => RequestMethod::from_name(b"HEAD"),
+        name => RequestMethod::from_name(name),
+    }
+}
+
+/// Whether a request header is sent. `drop_body`: the request is one of httpd's own without a body, and
+/// what the client said of its body does not hold.
+#[must_use]
+pub fn is_sent(name: &[u8], drop_body: bool) -> bool {
+    !(drop_body && describes_body(name))
+}
+
+fn describes_body(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+}
+
+/// What the attributes of a request are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct AttributeValues<'r, E> {
+    /// The container's.
+    pub secret: Option<&'r [u8]>,
+    /// As httpd has authenticated the client.
+    pub user: Option<&'r [u8]>,
+    /// How.
+    pub auth_type: Option<&'r [u8]>,
+    /// Without the `?`.
+    pub query: Option<&'r [u8]>,
+    /// In the client's session.
+    pub route: Option<&'r [u8]>,
+    /// `None`: the client's connection is not encrypted.
+    pub tls: Option<TlsValues<'r>>,
+    /// The client's port, in digits.
+    pub remote_port: &'r [u8],
+    /// The address that the request came to.
+    pub local_addr: &'r [u8],
+    /// Of `ProxyAjpEnvVar`.
+    pub variables: &'r [Pair<'r>],
+    /// A balancer member's, in mod_jk's words, unless the environment has another.
+    pub activation: Option<&'r [u8]>,
+    /// The request's environment.
+    pub environment: E,
+}
+
+/// What mod_ssl knows of the client's connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TlsValues<'r> {
+    /// The client's certificate, and those behind it.
+    pub certificates: Option<&'r [u8]>,
+    /// `SSL_CIPHER`.
+    pub cipher: Option<&'r [u8]>,
+    /// `SSL_SESSION_ID`.
+    pub session: Option<&'r [u8]>,
+    /// `SSL_CIPHER_USEKEYSIZE`, in digits.
+    pub key_size: Option<&'r [u8]>,
+    /// `SSL_PROTOCOL`.
+    pub protocol: Option<&'r [u8]>,
+}
+
+/// Variables whose names begin so are sent, without it.
+const PREFIX: &[u8] = b"AJP_";
+
+impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
+    /// The attributes, in mod_proxy_ajp's order; those that it does not have come after the addresses,
+    /// and before the environment, which may say otherwise.
+    pub fn list(self) -> Vec<Attribute<'r>> {
+        let mut list = Vec::with_capacity(16 + self.variables.len());
+        list.extend(self.secret.map(Attribute::Secret));
+        list.extend(self.user.map(Attribute::RemoteUser));
+        list.extend(self.auth_type.map(Attribute::AuthType));
+        list.extend(self.query.map(Attribute::QueryString));
+        list.extend(self.route.map(Attribute::JvmRoute));
+        if let Some(tls) = self.tls {
+            tls.add_to(&mut list);
+        }
+        list.push(Attribute::ReqAttribute { name: b"AJP_REMOTE_PORT", value: self.remote_port });
+        list.push(Attribute::ReqAttribute { name: b"AJP_LOCAL_ADDR", value: self.local_addr });
+        let named = |&(name, value)| Attribute::ReqAttribute { name, value };
+        list.extend(self.variables.iter().map(named));
+        let activation = |value| Attribute::ReqAttribute { name: b"JK_LB_ACTIVATION", value };
+        list.extend(self.activation.map(activation));
+        list.extend(self.environment.filter_map(|(name, value)| {
+            name.strip_prefix(PREFIX).map(|name| Attribute::ReqAttribute { name, value })
+        }));
+        list
+    }
+}
+
+impl<'r> TlsValues<'r> {
+    fn add_to(self, list: &mut Vec<Attribute<'r>>) {
+        list.extend(self.certificates.map(Attribute::SslCert));
+        list.extend(self.cipher.map(Attribute::SslCipher));
+        list.extend(self.session.map(Attribute::SslSession));
+        let number = |digits| std::str::from_utf8(digits).ok()?.parse().ok();
+        list.extend(self.key_size.and_then(number).map(Attribute::SslKeySize));
+        let protocol = |value| Attribute::ReqAttribute { name: b"AJP_SSL_PROTOCOL", value };
+        list.extend(self.protocol.map(protocol));
+    }
+}
+
+/// What becomes of a header of the container's response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseHeaderRule {
+    /// It comes back as it is.
+    Copied,
+    /// Transfer-Encoding does not: httpd frames the response itself.
+    Dropped,
+    /// Content-Length comes back once, whatever the spelling, as [`content_length`] has it: the exchange
+    /// has made sure that all say the same.
+    Length,
+    /// Content-Type: httpd's filters are chosen by it.
+    Type,
+    /// Set-Cookie, after ProxyPassReverseCookieDomain and -Path.
+    Cookie,
+    /// A URL, after ProxyPassReverse.
+    Location,
+}
+
+impl ResponseHeaderRule {
+    /// The rule for a header of this name.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        if is(b"transfer-encoding") {
+            Self::Dropped
+        } else if is(b"content-length") {
+            Self::Length
+        } else if is(b"content-type") {
+            Self::Type
+        } else if is(b"set-cookie") {
+            Self::Cookie
+        } else if is(b"location") || is(b"content-location") || is(b"uri") || is(b"destination") {
+            Self::Location
+        } else {
+            Self::Copied
+        }
+    }
+}
+
+/// Whether a header that other modules have put into the response stays there.
+#[must_use]
+pub fn stays_in_response(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"set-cookie")
+}
+
+/// The number of a Content-Length, without the white space and the zeros that a peer may put before it.
+#[must_use]
+pub fn content_length(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+}
+
+/// Whether a response of this status says no length. A 204 has none (RFC 9110 8.6), and a 205 has no
+/// body, whatever length the application had in mind. Tomcat sends 0 with a 304, which would say that
+/// the page itself is empty.
+#[must_use]
+pub fn says_no_length(status: u16, length: Option<&[u8]>) -> bool {
+    matches!(status, 204 | 205) || (status == 304 && length == Some(b"0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Method;
+
+    #[test]
+    fn the_methods_of_rfc_9110_9_2_2_are_idempotent_and_no_other() {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            assert!(is_idempotent(method.as_bytes()), "{method}");
+        }
+        for method in ["POST", "PATCH", "CONNECT", "PROPFIND", "LOCK", "get", ""] {
+            assert!(!is_idempotent(method.as_bytes()), "{method}");
+        }
+    }
+
+    #[test]
+    fn head_is_sent_as_head_also_where_an_error_page_answers_it() {
+        assert_eq!(request_method(b"GET", true), RequestMethod::Coded(Method::Head));
+        assert_eq!(request_method(b"HEAD", true), RequestMethod::Coded(Method::Head));
+        assert_eq!(request_method(b"GET", false), RequestMethod::Coded(Method::Get));
+        assert_eq!(request_method(b"PATCH", false), RequestMethod::Stored(b"PATCH"));
+    }
+
+    #[test]
+    fn all_request_headers_are_sent_but_those_of_a_body_that_is_not_there() {
+        for name in ["Host", "Connection", "Content-Length", "Transfer-Encoding", "X-A"] {
+            assert!(is_sent(name.as_bytes(), false), "{name}");
+        }
+        assert!(!is_sent(b"content-length", true));
+        assert!(!is_sent(b"Transfer-Encoding", true));
+        assert!(is_sent(b"Content-Type", true));
+    }
+
+    fn values<E>(environment: E) -> AttributeValues<'static, E> {
+        AttributeValues {
+            secret: None,
+            user: None,
+            auth_type: None,
+            query: None,
+            route: None,
+            tls: None,
+            remote_port: b"40000",
+            local_addr: b"10.0.0.1",
+            variables: &[],
+            activation: None,
+            environment,
+        }
+    }
+
+    fn named<'a>(name: &'a str, value: &'a str) -> Attribute<'a> {
+        Attribute::ReqAttribute { name: name.as_bytes(), value: value.as_bytes() }
+    }
+
+    #[test]
+    fn addresses_are_always_sent() {
+        let sent = values(std::iter::empty()).list();
+        assert_eq!(sent, [named("AJP_REMOTE_PORT", "40000"), named("AJP_LOCAL_ADDR", "10.0.0.1")]);
+    }
+
+    #[test]
+    fn attributes_go_out_in_mod_proxy_ajp_s_order_and_ours_before_the_environment() {
+        let environment: [Pair<'_>; 3] =
+            [(b"AJP_tenant", b"shop"), (b"TENANT", b"not sent"), (b"ajp_x", b"not sent")];
+        let sent = AttributeValues {
+            secret: Some(b"s3cret"),
+            user: Some(b"ann"),
+            auth_type: Some(b"Basic"),
+            query: Some(b"a=1"),
+            route: Some(b"node1"),
+            tls: Some(TlsValues {
+                certificates: Some(b"PEM"),
+                cipher: Some(b"AES"),
+                session: Some(b"5E"),
+                key_size: Some(b"256"),
+                protocol: Some(b"TLSv1.3"),
+            }),
+            variables: &[(b"SSL_CLIENT_S_DN", b"CN=ann")],
+            activation: Some(b"ACT"),
+            ..values(environment.into_iter())
+        };
+        let expected = [
+            Attribute::Secret(b"s3cret"),
+            Attribute::RemoteUser(b"ann"),
+            Attribute::AuthType(b"Basic"),
+            Attribute::QueryString(b"a=1"),
+            Attribute::JvmRoute(b"node1"),
+            Attribute::SslCert(b"PEM"),
+            Attribute::SslCipher(b"AES"),
+            Attribute::SslSession(b"5E"),
+            Attribute::SslKeySize(256),
+            named("AJP_SSL_PROTOCOL", "TLSv1.3"),
+            named("AJP_REMOTE_PORT", "40000"),
+            named("AJP_LOCAL_ADDR", "10.0.0.1"),
+            named("SSL_CLIENT_S_DN", "CN=ann"),
+            named("JK_LB_ACTIVATION", "ACT"),
+            named("tenant", "shop"),
+        ];
+        assert_eq!(sent.list(), expected);
+    }
+
+    #[test]
+    fn what_mod_ssl_does_not_say_is_not_sent() {
+        for key_size in [None, Some(&b""[..]), Some(b"many"), Some(b"70000"), Some(b"\xff")] {
+            let tls = Some(TlsValues { key_size, ..TlsValues::default() });
+            let sent = AttributeValues { tls, ..values(std::iter::empty()) }.list();
+            assert_eq!(sent.len(), 2, "{key_size:?}");
+        }
+    }
+
+    #[test]
+    fn response_headers_come_back_as_they_are_but_for_these() {
+        use ResponseHeaderRule::{Cookie, Copied, Dropped, Length, Location, Type};
+        for (name, rule) in [
+            ("Transfer-Encoding", Dropped),
+            ("CONTENT-LENGTH", Length),
+            ("Content-Type", Type),
+            ("Set-Cookie", Cookie),
+            ("Location", Location),
+            ("Content-Location", Location),
+            ("URI", Location),
+            ("Destination", Location),
+            ("Connection", Copied),
+            ("WWW-Authenticate", Copied),
+            ("X-A", Copied),
+        ] {
+            assert_eq!(ResponseHeaderRule::of(name.as_bytes()), rule, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_what_was_in_the_response_before_cookies_alone_stay() {
+        assert!(stays_in_response(b"SET-COOKIE"));
+        assert!(!stays_in_response(b"Content-Type"));
+    }
+
+    #[test]
+    fn a_content_length_is_a_plain_number() {
+        assert_eq!(content_length(b" 0042 "), Some(42));
+        assert_eq!(content_length(b"0"), Some(0));
+        assert_eq!(content_length(b"4 2"), None);
+        assert_eq!(content_length(b"\xff"), None);
+    }
+
+    #[test]
+    fn where_there_is_no_body_no_length_is_said() {
+        for status in [204, 205] {
+            assert!(says_no_length(status, Some(b"7")), "{status}");
+        }
+        assert!(says_no_length(304, Some(b"0")));
+        assert!(!says_no_length(304, Some(b"17")), "that of the page");
+        assert!(!says_no_length(304, None));
+        assert!(!says_no_length(200, Some(b"0")));
+    }
+}
