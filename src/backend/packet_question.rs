@@ -227,7 +227,14 @@ impl Backend {
                 Err(PingError::TimedOut { .. } | PingError::Net(NetError::TimedOut { .. })) => {
                     Answer::Silence
                 }
-                Err(_) => Answer::NotTaken,
+                Err(
+                    PingError::Closed
+                    | PingError::Codec(_)
+                    | PingError::NotCPong
+                    | PingError::Net(
+                        NetError::Closed | NetError::Reset | NetError::Answered | NetError::Io(_),
+                    ),
+                ) => Answer::NotTaken,
             })
         })
     }

@@ -33,7 +33,9 @@ pub(crate) unsafe fn handle(
             match error {
                 PingError::TimedOut { .. } => sys::APR_TIMEUP as i32,
                 PingError::Closed => sys::APR_EOF as i32,
-                _ => sys::APR_EGENERAL as i32,
+                PingError::Codec(_) | PingError::Net(_) | PingError::NotCPong => {
+                    sys::APR_EGENERAL as i32
+                }
             }
         }
     }
