@@ -1,5 +1,5 @@
-//! The agent `ajp-dialer` between a stand-in for httpd and one for the container. The handshake
-//! here is written anew, not the crate's.
+//! The agent `ajp-dialer` between a stand-in for httpd and one for the container. The handshake here is an
+//! implementation of its own.
 
 use super::places::program;
 use super::process::{DEADLINE, Guarded, free_port, signal, wait_for};
@@ -13,10 +13,10 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long to look for what must not happen.
+/// How long a test watches that an event does not happen.
 pub const QUIET: Duration = Duration::from_millis(400);
 
-/// CPING and CPONG.
+/// CPING.
 pub const CPING: &[u8] = &[0x12, 0x34, 0x00, 0x01, 0x0A];
 /// CPONG.
 pub const CPONG: &[u8] = &[0x41, 0x42, 0x00, 0x01, 0x09];
@@ -44,7 +44,7 @@ impl Listener {
         Listener { socket, port }
     }
 
-    /// As in `--httpd` and `--container`.
+    /// The address as an argument for `--httpd` and `--container`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -69,7 +69,7 @@ impl Listener {
         Some(stream)
     }
 
-    /// The next connection over which something comes: not one that only looks whether we listen.
+    /// Waits for a connection with bytes on it. One without is the agent's check whether a port listens.
     pub fn accept_used(&self) -> TcpStream {
         loop {
             let stream = self.accept();
@@ -87,8 +87,7 @@ pub fn expect(mut stream: &TcpStream, expected: &[u8]) {
     assert_eq!(received, expected);
 }
 
-/// A connection of httpd's with the one of the container's that it has been joined to, by a request
-/// that has come through.
+/// Sends a request through the agent. Returns httpd's connection and the container's, which are then joined.
 pub fn joined(httpd: &Listener, container: &Listener) -> (TcpStream, TcpStream) {
     let front = httpd.accept();
     send(&front, b"request");
@@ -97,7 +96,7 @@ pub fn joined(httpd: &Listener, container: &Listener) -> (TcpStream, TcpStream) 
     (front, back)
 }
 
-/// The same, by a CPING that has come through and been answered: between two requests.
+/// As [`joined`], with a CPING and its answer: the connections are then between two requests.
 pub fn pinged(httpd: &Listener, container: &Listener) -> (TcpStream, TcpStream) {
     let front = httpd.accept();
     send(&front, CPING);
@@ -113,7 +112,7 @@ pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).expect("the other side reads");
 }
 
-/// Whether the other side has closed: waits for that.
+/// Waits for the next byte or the end. Returns whether the other side has closed.
 pub fn ends(mut stream: &TcpStream) -> bool {
     match stream.read(&mut [0]) {
         Ok(0) => true,
@@ -122,7 +121,7 @@ pub fn ends(mut stream: &TcpStream) -> bool {
     }
 }
 
-/// Whether nothing comes and the connection stays, as far as one can see.
+/// Whether nothing comes and the connection stays open for [`QUIET`].
 pub fn is_quiet(stream: &TcpStream) -> bool {
     !wait_readable(stream, QUIET).expect("it can be polled")
 }
@@ -144,7 +143,7 @@ impl Agent {
         Agent { process, directory }
     }
 
-    /// One that serves `container` at `httpd`, with further options.
+    /// Starts the agent between `httpd` and `container`, with further options.
     pub fn between(httpd: &Listener, container: &Listener, more: &[&str]) -> Agent {
         let (httpd, container) = (httpd.address(), container.address());
         Agent::start(&[&["--httpd", &httpd, "--container", &container], more].concat())
@@ -215,7 +214,7 @@ impl Handshake<'_> {
         [&[0x12, 0x34, 0x00, 0x32, 0x52, 0x02], &self.nonce[..], &mac].concat()
     }
 
-    /// All of it: returns the node, once the container has proved that it knows the key.
+    /// Runs the handshake. Returns the node once the container has proved that it knows the key.
     pub fn shake(&self, stream: &TcpStream) -> Vec<u8> {
         let (container, node) = Self::read_hello(stream);
         send(stream, &self.challenge(&container, &node));

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use super::places::root;
 
-/// The `LoadModule` line for NOTHING and HESITATING (input), RESET, BROKEN_PIPE and SENDFILE (output).
+/// Returns the `LoadModule` line of the filters NOTHING and HESITATING (input), RESET, BROKEN_PIPE and
+/// SENDFILE (output).
 pub fn load() -> String {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     format!("LoadModule test_filters_module \"{}\"", BUILT.get_or_init(build).display())

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client that decides about every byte it sends and hides none it receives.
+//! A small HTTP/1.1 client: the test chooses every byte that is sent, and sees every byte that is received.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ pub enum Framing {
     Close,
 }
 
-/// A response as it came, its body with the transfer coding taken off.
+/// A response as received, its body without the transfer coding.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// What stands behind the status code.
+    /// The reason phrase.
     pub reason: String,
-    /// Names and values in the order they came.
+    /// Names and values in the order received.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -60,7 +60,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What the echo servlet says about `name`; fails if it says nothing.
+    /// The value that the echo servlet prints for `name`. Fails if there is none.
     #[track_caller]
     pub fn said(&self, name: &str) -> String {
         said(&self.text(), name)
@@ -100,7 +100,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection on which nothing may block longer than a minute.
+    /// Opens a connection. A read or write that blocks for [`DEADLINE`] fails.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server accepts connections");
         stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
@@ -114,7 +114,7 @@ impl Client {
         self.try_send(bytes).expect("the server reads");
     }
 
-    /// Sends `bytes`; a server that has closed its side is the caller's to judge.
+    /// Sends `bytes`. Returns an error if the server has closed its side.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
@@ -158,7 +158,7 @@ impl Client {
         response
     }
 
-    /// Reads one response and gives its body away piece by piece; `Response::body` stays empty.
+    /// Reads one response and passes its body to `sink` piece by piece; `Response::body` stays empty.
     pub fn response_into(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Response {
         let mut interim = Vec::new();
         let mut response = loop {
@@ -255,7 +255,7 @@ impl Client {
         Some(())
     }
 
-    /// What is there, at most `limit` bytes; `None` at the end.
+    /// Returns received bytes, at most `limit`; `None` at the end.
     fn piece(&mut self, limit: usize) -> Option<Vec<u8>> {
         if self.buffer.is_empty() && !self.fill() {
             return None;
@@ -279,7 +279,7 @@ impl Client {
         }
     }
 
-    /// Receives once; `false` at the end of the stream, also a violent one.
+    /// Receives once. Returns `false` at the end of the stream, also after a reset.
     fn fill(&mut self) -> bool {
         let mut piece = vec![0; 65_536];
         let read = loop {
@@ -349,7 +349,7 @@ impl Generated {
     }
 }
 
-/// The SHA-256 of `pieces` as hexadecimal text.
+/// Returns the SHA-256 of `pieces` in hexadecimal.
 pub fn sha256(pieces: impl IntoIterator<Item = Vec<u8>>) -> String {
     use sha2::{Digest, Sha256};
     let mut digest = Sha256::new();

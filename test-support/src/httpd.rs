@@ -1,4 +1,4 @@
-//! A private httpd: its own ServerRoot, a free loopback port, an MPM per instance.
+//! A private httpd with its own ServerRoot, port and MPM.
 
 use super::http::{Client, Response};
 use super::places;
@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// How httpd makes its processes and threads.
+/// An MPM of httpd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mpm {
     /// Threads, and a listener that keeps idle client connections.
@@ -49,16 +49,16 @@ impl Mpm {
 /// Which library is loaded as `proxy_ajp_module`.
 #[derive(Clone, Debug)]
 pub enum Module {
-    /// The one under test: `AJP_MODULE_SO`, else what cargo has just built.
+    /// The module under test: `AJP_MODULE_SO`, else the library that cargo has just built.
     Ours,
-    /// The one that httpd comes with.
+    /// The mod_proxy_ajp of httpd.
     Stock,
     /// This file.
     File(PathBuf),
 }
 
 impl Module {
-    /// Where the library is.
+    /// The path of the library.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -70,7 +70,7 @@ impl Module {
     }
 }
 
-/// Where httpd keeps its modules, as apxs says.
+/// The directory of httpd's modules, as apxs prints it.
 pub fn modules_directory() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -82,12 +82,12 @@ pub fn modules_directory() -> &'static Path {
     })
 }
 
-/// Where this crate's `httpd-conf` is.
+/// The folder `httpd-conf`.
 pub fn examples_directory() -> PathBuf {
     places::root().join("httpd-conf")
 }
 
-/// What a private httpd is made of, before it is started.
+/// The configuration of a private httpd that is not started yet.
 #[derive(Clone, Debug)]
 pub struct Setup {
     mpm: Mpm,
@@ -102,13 +102,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Chooses the MPM; event if never called.
+    /// Chooses the MPM. The default is event.
     pub fn mpm(mut self, mpm: Mpm) -> Self {
         self.mpm = mpm;
         self
     }
 
-    /// Chooses the AJP module; ours if never called.
+    /// Chooses the AJP module. The default is ours.
     pub fn module(mut self, module: Module) -> Self {
         self.module = module;
         self
@@ -145,26 +145,26 @@ impl Setup {
         self
     }
 
-    /// Sets `LogLevel`; `info` if never called.
+    /// Sets `LogLevel`. The default is `info`.
     pub fn log_level(mut self, level: &str) -> Self {
         level.clone_into(&mut self.log_level);
         self
     }
 
-    /// Gives it this file in the place of `/etc/hosts`. Needs root's rights.
+    /// Makes httpd see this file as `/etc/hosts`. Needs root.
     pub fn hosts(mut self, file: &Path) -> Self {
         assert!(is_root(), "this test gives httpd other hosts: run it as root");
         self.hosts = Some(file.to_owned());
         self
     }
 
-    /// Gives it a clock of its own, as far off as libfaketime is told (`+1d`): see [`Httpd::set_clock`].
+    /// Gives httpd a clock of its own, with this offset (`+1d`) for libfaketime: see [`Httpd::set_clock`].
     pub fn clock(mut self, offset: &str) -> Self {
         self.clock = Some(offset.to_owned());
         self
     }
 
-    /// Starts it and waits until it accepts connections.
+    /// Starts httpd and waits until it accepts connections.
     #[track_caller]
     pub fn start(self) -> Httpd {
         let root = self.write();
@@ -173,7 +173,7 @@ impl Setup {
         if let Some(offset) = &self.clock {
             let file = root.path().join(CLOCK);
             fs::write(&file, offset).expect("our own directory");
-            // Clocks that nobody can set are left alone.
+            // The monotonic clock is left alone: an administrator cannot set it either.
             command
                 .env("LD_PRELOAD", faketime())
                 .env("FAKETIME_TIMESTAMP_FILE", file)
@@ -199,7 +199,7 @@ impl Setup {
         httpd
     }
 
-    /// Has httpd read the configuration and nothing else; gives its verdict and what it printed.
+    /// Runs `httpd -t`. Returns whether the configuration is accepted, and the output.
     pub fn configtest(self) -> (bool, String) {
         let root = self.write();
         let output = Command::new(binary())
@@ -214,7 +214,7 @@ impl Setup {
         (output.status.success(), String::from_utf8_lossy(&printed).into_owned() + &log)
     }
 
-    /// httpd itself, or what becomes httpd, in the same process.
+    /// The command that starts httpd, or that becomes httpd in the same process.
     fn command(&self) -> Command {
         let Some(hosts) = &self.hosts else { return Command::new(binary()) };
         let mut command = Command::new("unshare");
@@ -258,7 +258,7 @@ impl Setup {
         }
         line(format_args!("{}", self.mpm.sizes()));
         if let Ok(directory) = std::env::var("AJP_CORE_DIRECTORY") {
-            // For whoever hunts a crash: with `ulimit -c unlimited` the cores are there.
+            // To find the cause of a crash: with `ulimit -c unlimited`, core files are there.
             line(format_args!("CoreDumpDirectory \"{directory}\""));
         }
         line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
@@ -278,7 +278,7 @@ impl Setup {
     }
 }
 
-/// The modules every instance has; mod_proxy stands before the AJP module.
+/// The modules that every instance loads, before the AJP module.
 const BASE_MODULES: &[&str] = &[
     "authz_core",
     "authz_host",
@@ -301,7 +301,7 @@ const BASE_MODULES: &[&str] = &[
     "lbmethod_byrequests",
 ];
 
-/// A running httpd; dropped, it is stopped, and a crash of one of its children fails the test.
+/// A running httpd. When it is dropped, it is stopped, and a crash of one of its children fails the test.
 #[derive(Debug)]
 pub struct Httpd {
     process: Guarded,
@@ -310,7 +310,7 @@ pub struct Httpd {
 }
 
 impl Httpd {
-    /// An httpd with the base modules and the AJP module, yet to be completed and started.
+    /// Begins the configuration of an httpd with the base modules and the AJP module.
     pub fn setup() -> Setup {
         Setup {
             mpm: Mpm::Event,
@@ -325,7 +325,7 @@ impl Httpd {
         }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
@@ -372,7 +372,7 @@ impl Httpd {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// What the error log says so far.
+    /// The error log so far.
     pub fn error_log(&self) -> String {
         self.file("error.log")
     }
@@ -382,12 +382,12 @@ impl Httpd {
         self.file("access.log").lines().map(str::to_owned).collect()
     }
 
-    /// The processes that serve requests now.
+    /// The child processes now.
     pub fn children(&self) -> Vec<u32> {
         children_of(self.pid())
     }
 
-    /// Sets the clock of an httpd that has one of its own.
+    /// Sets the clock of an httpd with a clock of its own.
     pub fn set_clock(&self, offset: &str) {
         // In one step: its processes read it at any time.
         let next = self.root.path().join("clock.next");
@@ -447,18 +447,17 @@ impl Drop for Httpd {
     }
 }
 
-/// The file that says what time it is.
+/// The file with the offset of the clock.
 const CLOCK: &str = "clock";
 
-/// libfaketime, which makes the clock of a process what a file says.
+/// Returns the path of libfaketime, which gives a process a clock with the offset that a file names.
 fn faketime() -> PathBuf {
     let places = fs::read_dir("/usr/lib").expect("it is there").flatten().map(|entry| entry.path());
     let library = places.map(|place| place.join("faketime/libfaketime.so.1"));
     library.into_iter().find(|path| path.exists()).expect("faketime is installed (ci/setup)")
 }
 
-/// The server's binary: `apache2` on Debian, `httpd` elsewhere.
-/// The program.
+/// Returns the path of httpd's program: `apache2` on Debian, `httpd` elsewhere.
 pub fn binary() -> PathBuf {
     let found =
         ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| Path::new(path).exists());

@@ -1,11 +1,11 @@
-//! What balancer-manager says of members, read from its XML, and what it changes.
+//! Reads members from the XML of balancer-manager, and changes them there.
 
 use super::ajp::ScriptedPeer;
 use super::ajp::echo::uris;
 use super::http::Client;
 use super::httpd::Httpd;
 
-/// What balancer-manager of this host says of the balancer's member with this URL, as XML.
+/// Returns the XML element of a member, as balancer-manager of this host prints it.
 #[track_caller]
 pub fn member_of(httpd: &Httpd, host: &str, balancer: &str, url: &str) -> String {
     let mut client = httpd.client();
@@ -22,13 +22,14 @@ pub fn member_of(httpd: &Httpd, host: &str, balancer: &str, url: &str) -> String
     member.split_once("</httpd:worker>").expect("what begins ends").0.to_owned()
 }
 
-/// The same of the member at this port, of the balancer that [`balancer`](super::members::balancer) makes.
+/// As [`member_of`], for the member at this port of the balancer that
+/// [`balancer`](super::members::balancer) adds.
 #[track_caller]
 pub fn member(httpd: &Httpd, port: u16) -> String {
     member_of(httpd, "localhost", "balancer://members", &format!("ajp://127.0.0.1:{port}"))
 }
 
-/// The text of an element.
+/// Returns the text of an element within a member.
 #[track_caller]
 pub fn said<'a>(member: &'a str, element: &str) -> &'a str {
     let open = format!("<httpd:{element}>");
@@ -36,7 +37,7 @@ pub fn said<'a>(member: &'a str, element: &str) -> &'a str {
     text.split_once('<').expect("what begins ends").0.trim()
 }
 
-/// The flags and the set of each of these members.
+/// Returns flags and lbset of each of these members.
 #[track_caller]
 pub fn places_in(httpd: &Httpd, ports: &[u16]) -> Vec<(String, String)> {
     let of = |port: &u16| {
@@ -46,7 +47,8 @@ pub fn places_in(httpd: &Httpd, ports: &[u16]) -> Vec<(String, String)> {
     ports.iter().map(of).collect()
 }
 
-/// As many members that answer, with these words.
+/// Starts a container for each of `words`. Returns the containers, their ports, and the lines of their members
+/// with these words.
 pub fn members(words: &[&str]) -> (Vec<ScriptedPeer>, Vec<u16>, Vec<String>) {
     let peers: Vec<_> = words.iter().map(|_| ScriptedPeer::start(uris)).collect();
     let ports: Vec<_> = peers.iter().map(ScriptedPeer::port).collect();
@@ -55,7 +57,7 @@ pub fn members(words: &[&str]) -> (Vec<ScriptedPeer>, Vec<u16>, Vec<String>) {
     (peers, ports, lines)
 }
 
-/// For a balancer that [`manage`] is to change: `ProxySet nonce=…`.
+/// The `ProxySet` line for a balancer that [`manage`] changes: a nonce that the test knows.
 pub const NONCE: &str = "of-the-tests";
 
 /// Changes a member, or the balancer `members` where `port` is `None`, as an administrator does.
@@ -64,7 +66,7 @@ pub fn manage(httpd: &Httpd, port: Option<u16>, change: &str) {
     manage_over(&mut httpd.client(), httpd, port, change);
 }
 
-/// The same over a connection that is there: under prefork, in the child that has it.
+/// As [`manage`], over this connection: under prefork, in the child that has it.
 #[track_caller]
 pub fn manage_over(client: &mut Client, httpd: &Httpd, port: Option<u16>, change: &str) {
     let member = port.map_or(String::new(), |port| format!("&w=ajp://127.0.0.1:{port}"));

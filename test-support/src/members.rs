@@ -1,4 +1,4 @@
-//! Two scripted members of a balancer, `a` before `b`, and what a test asks them and httpd about.
+//! Scripted containers as members of a balancer, and what httpd's logs and pages say of them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,16 +14,16 @@ use super::http::{Client, Response};
 use super::httpd::{Httpd, Mpm, Setup};
 use super::process::{DEADLINE, wait_for};
 
-/// An httpd with one child of 16 threads, and a log of the notes: see [`notes`].
+/// Begins the configuration of an httpd with one child of 16 threads, and a log for [`notes`].
 pub fn one_child() -> Setup {
     Httpd::setup().conf(ONE_CHILD).conf(NOTES)
 }
 
-/// Lines for a child of 16 threads, and no other.
+/// Configuration lines for one child of 16 threads.
 pub const ONE_CHILD: &str =
     "ThreadsPerChild 16\nMaxRequestWorkers 16\nStartServers 1\nServerLimit 1\nMaxSpareThreads 16";
 
-/// Lines for `count` children of prefork, from the start to the end.
+/// Returns configuration lines for prefork with `count` children all the time.
 pub fn children(count: usize) -> String {
     format!(
         "StartServers {count}\nMinSpareServers {count}\nMaxSpareServers {}\n\
@@ -32,7 +32,7 @@ pub fn children(count: usize) -> String {
     )
 }
 
-/// An httpd with two children that have a connection in turn, and a log of which has served: see
+/// Begins the configuration of an httpd with two children, each with one connection at a time, and a log for
 /// [`serving`].
 pub fn two_children() -> Setup {
     prefork(2).conf("CustomLog children.log \"%P\"")
@@ -44,11 +44,11 @@ pub fn serving(httpd: &Httpd) -> usize {
     log.lines().collect::<BTreeSet<_>>().len()
 }
 
-/// Line for the log of the notes.
+/// The configuration line of the log that [`notes`] reads.
 pub const NOTES: &str = "CustomLog notes.log \"%U %s worker=%{ajp-worker}n route=%{ajp-route}n \
     attempts=%{ajp-attempts}n connection=%{ajp-connection}n wait-us=%{ajp-wait-us}n\"";
 
-/// What the notes of the last request for `path` say: `worker=… route=… attempts=…` and so on.
+/// Returns the notes of the last request for `path`: `worker=… route=… attempts=…` and so on.
 #[track_caller]
 pub fn notes(httpd: &Httpd, path: &str) -> String {
     let start = format!("{path} ");
@@ -58,8 +58,8 @@ pub fn notes(httpd: &Httpd, path: &str) -> String {
     })
 }
 
-/// A backend that answers CPINGs, and has `answer` called for every request until it says
-/// `Ok(false)`: then it closes the connection.
+/// Starts a container that answers CPINGs, and calls `answer` for every request. If `answer` returns
+/// `Ok(false)`, the connection is closed.
 pub fn backend<A>(answer: A) -> ScriptedPeer
 where
     A: Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool> + Send + Sync + 'static,
@@ -67,7 +67,7 @@ where
     ScriptedPeer::start(move |conn| serve(conn, &answer))
 }
 
-/// The script of [`backend`].
+/// Runs the script of [`backend`].
 pub fn serve<A>(conn: &mut PeerConnection, answer: &A) -> io::Result<()>
 where
     A: Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool>,
@@ -82,13 +82,13 @@ where
     Ok(())
 }
 
-/// A backend that holds requests for `…/held` until its gate opens, and answers all others.
+/// Starts a container that holds requests for `…/held` until its gate opens, and answers all others.
 pub fn holding() -> (ScriptedPeer, Gate) {
     let gate = Gate::default();
     (backend(held_by(gate.clone())), gate)
 }
 
-/// The answers of [`holding`].
+/// Returns the answers of [`holding`].
 pub fn held_by(
     gate: Gate,
 ) -> impl Fn(&mut PeerConnection, &ForwardRequest) -> io::Result<bool> + Send + Sync + 'static {
@@ -100,14 +100,14 @@ pub fn held_by(
     }
 }
 
-/// Closed at first; opened once, it stays open. Waiting ends after [`DEADLINE`] in any case.
+/// A gate that is closed first and stays open once it was opened. A wait ends after [`DEADLINE`] in any case.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     open: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Gate {
-    /// Lets everybody pass.
+    /// Opens the gate, for all.
     pub fn open(&self) {
         *self.open.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.open.1.notify_all();
@@ -120,8 +120,8 @@ impl Gate {
     }
 }
 
-/// Has `count` requests for `/app/held` in progress at once, and then answered: as many
-/// connections are idle after it.
+/// Sends `count` requests for `/app/held` at once, then opens the gate and reads the answers. As many
+/// connections are idle after that.
 #[track_caller]
 pub fn burst(httpd: &Httpd, peer: &ScriptedPeer, gate: &Gate, count: usize) {
     let before = peer.requests();
@@ -133,7 +133,7 @@ pub fn burst(httpd: &Httpd, peer: &ScriptedPeer, gate: &Gate, count: usize) {
     }
 }
 
-/// Clients that have asked for `/app/held`.
+/// Sends `count` requests for `/app/held`, and returns the clients.
 pub fn hold(httpd: &Httpd, count: usize) -> Vec<Client> {
     let ask = |_| {
         let mut client = httpd.client();
@@ -143,14 +143,14 @@ pub fn hold(httpd: &Httpd, count: usize) -> Vec<Client> {
     (0..count).map(ask).collect()
 }
 
-/// What `action` gives, and how many milliseconds it took: so long at the least it must have waited.
+/// Runs `action`. Returns its value and the milliseconds it took: it cannot have waited longer than that.
 pub fn timed<T>(action: impl FnOnce() -> T) -> (T, u128) {
     let start = Instant::now();
     let value = action();
     (value, start.elapsed().as_millis())
 }
 
-/// Member `a` of a balancer at `/app`, and `b`, which is asked only where `a` cannot be.
+/// A balancer at `/app` with member `a`, and `b`, which is elected only where `a` cannot be.
 #[derive(Debug)]
 pub struct Pair {
     /// Route `a`.
@@ -167,7 +167,7 @@ impl Pair {
         Pair::start_with(a, parameters, ScriptedPeer::start(uris), one_child())
     }
 
-    /// The same, with another `b` and an httpd made ready by the caller.
+    /// As [`Pair::start`], with another `b` and another httpd.
     pub fn start_with(a: ScriptedPeer, parameters: &str, b: ScriptedPeer, setup: Setup) -> Pair {
         let members = [
             format!("ajp://127.0.0.1:{} route=a {parameters}", a.port()),
@@ -182,12 +182,12 @@ impl Pair {
         self.httpd.request("GET", target, &format!("Cookie: JSESSIONID=x.{route}\r\n"))
     }
 
-    /// Whether httpd counts `a` among those in error.
+    /// Whether `a` is in error.
     pub fn a_is_in_error(&self) -> bool {
         is_in_error(&self.httpd, self.a.port())
     }
 
-    /// How often `a` and `b` were asked.
+    /// The requests that `a` and `b` have read.
     pub fn requests(&self) -> (usize, usize) {
         (self.a.requests(), self.b.requests())
     }
@@ -202,10 +202,10 @@ pub fn balancer(setup: Setup, members: &[String]) -> Setup {
         .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
 }
 
-/// Whether the balancer counts its member at this port among those in error.
+/// Whether the member at this port is in error.
 #[track_caller]
 pub fn is_in_error(httpd: &Httpd, port: u16) -> bool {
-    // Without its own address as Referer it ignores the parameters.
+    // balancer-manager ignores parameters without its own address as Referer.
     let referer = format!("Referer: http://localhost:{}/balancer-manager\r\n", httpd.port());
     let report = httpd.request("GET", "/balancer-manager?xml=1", &referer).expect(200).text();
     let name = format!("<httpd:name>ajp://127.0.0.1:{port}</httpd:name>");
@@ -215,14 +215,13 @@ pub fn is_in_error(httpd: &Httpd, port: u16) -> bool {
     status.contains("Err")
 }
 
-/// A prefork httpd with this many children.
+/// Begins the configuration of a prefork httpd with this many children.
 pub fn prefork(count: usize) -> Setup {
     Httpd::setup().mpm(Mpm::Prefork).conf(&children(count)).conf(NOTES)
 }
 
-/// So many clients at once, each of which asks for `target` so many times over one connection and is
-/// answered each time. None goes on before all have had their first answer: under prefork each has a
-/// child of its own.
+/// Runs this many clients at once. Each requests `target` this many times over one connection, and is answered
+/// each time. They all wait until each has its first answer: under prefork each has a child of its own.
 pub fn crowd(httpd: &Httpd, clients: usize, requests: usize, target: &str) {
     let served = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -242,11 +241,11 @@ pub fn crowd(httpd: &Httpd, clients: usize, requests: usize, target: &str) {
     });
 }
 
-/// Line for the log that [`waits`] reads.
+/// The configuration line of the log that [`waits`] reads.
 pub const WAITS: &str = "CustomLog waits.log \"%P %s %{ajp-wait-us}n\"";
 
-/// How many children have served the last `count` requests of `seen + count`, and the longest of
-/// their waits for a connection, in microseconds. All must have been answered.
+/// Returns how many children have served the last `count` requests of `seen + count`, and the longest of their
+/// waits for a connection, in microseconds. All must have been answered.
 #[track_caller]
 pub fn waits(httpd: &Httpd, seen: usize, count: usize) -> (usize, u64) {
     let log = wait_for("all is in the log", || {

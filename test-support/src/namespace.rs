@@ -1,7 +1,7 @@
 //! A network behind a cable of its own, and a firewall in it that can forget connections.
 //!
-//! What is listened on in it is served by threads of the test: a socket stays in the namespace it
-//! was made in. Needs root, `ip` and `nft`; dropped, everything is gone with the namespace.
+//! Threads of the test serve the sockets in it: a socket stays in the namespace that it was made in. Needs
+//! root, `ip` and `nft`. When the value is dropped, the namespace and all that is in it are removed.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,8 +20,8 @@ pub struct Namespace {
     address: Ipv4Addr,
 }
 
-/// `forgotten` are ports of clients whose connections are not known any more, `silent` our own
-/// ports on which nobody gets an answer, not even a refusal.
+/// Drops packets of clients whose port is in `forgotten`, and packets to our ports in `silent`. The sender
+/// gets no answer, not even a refusal.
 const FIREWALL: &str = "table inet firewall {
     set forgotten { type inet_service; }
     set silent { type inet_service; }
@@ -38,13 +38,13 @@ const FIREWALL: &str = "table inet firewall {
 ";
 
 impl Namespace {
-    /// Makes one.
+    /// Makes a namespace.
     ///
     /// # Panics
     /// Without root's rights.
     pub fn new() -> Self {
         assert!(is_root(), "this test makes a network namespace: run it as root");
-        // Nobody else has this number: it is a port's. 198.18.0.0/15 is for such purposes (RFC 2544).
+        // A port that is ours alone makes a number that is ours alone. RFC 2544 keeps 198.18.0.0/15 for tests.
         let number = u32::from(free_port()) - 10_000;
         let ours = Ipv4Addr::from(0xC612_0000 + number * 4 + 1);
         let address = Ipv4Addr::from(0xC612_0000 + number * 4 + 2);
@@ -63,25 +63,25 @@ impl Namespace {
         namespace
     }
 
-    /// Its address.
+    /// Returns the address in the namespace.
     pub fn address(&self) -> Ipv4Addr {
         self.address
     }
 
-    /// A listener in it, on a free port.
+    /// Returns a listener on a free port in the namespace.
     pub fn listen(&self) -> TcpListener {
         let file = File::open(format!("/run/netns/{}", self.name)).expect("ip has made it");
         let address = SocketAddr::from((self.address, 0));
         let thread = std::thread::spawn(move || {
-            // This thread alone moves, and ends here.
+            // Only this thread moves, and it ends here.
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
             TcpListener::bind(address)
         });
         thread.join().expect("it does not panic").expect("root may move and bind")
     }
 
-    /// From now on no packet of the connections that are open now passes, in either direction, and
-    /// nobody is told. Returns how many there were.
+    /// Drops every further packet of the connections that are open now, in either direction, silently.
+    /// Returns how many connections there are.
     pub fn forget_connections(&self) -> usize {
         let output = Command::new("ip")
             .args(["netns", "exec", &self.name, "ss", "-H", "-t", "-n", "state", "established"])
@@ -98,7 +98,7 @@ impl Namespace {
         ports.len()
     }
 
-    /// A port where a SYN is never answered.
+    /// Returns a port that never answers a SYN.
     pub fn silent_port(&self) -> u16 {
         const PORT: u16 = 9;
         self.nft(&format!("add element inet firewall silent {{ {PORT} }}\n"));

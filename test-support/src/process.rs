@@ -1,4 +1,4 @@
-//! Starts what the tests need and sees to it that none of it outlives them.
+//! Starts the processes that tests need, and ensures that none of them outlives the tests.
 //!
 //! A test can panic, be killed or be interrupted; a `static` is never dropped. So each test process
 //! has one guardian: a shell that reads from a pipe which processes to end and which directories to
@@ -13,8 +13,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long anything that must happen may take before the test fails: only what hangs takes that
-/// long, on however slow a machine.
+/// How long a test waits for an event before it fails. So long that only a hang reaches it, however slow
+/// the machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 const GUARDIAN: &str = r#"
@@ -55,7 +55,7 @@ fn tell_guardian(word: &str, value: impl std::fmt::Display) {
             .spawn()
             .expect("every Unix has /bin/sh");
         let pipe = shell.stdin.take().expect("stdin is piped, a few lines above");
-        // It ends after us: nobody is left then to be told how.
+        // It ends after us, so its exit status is of no interest.
         std::thread::spawn(move || shell.wait());
         Mutex::new(pipe)
     });
@@ -63,12 +63,12 @@ fn tell_guardian(word: &str, value: impl std::fmt::Display) {
     writeln!(pipe, "{word} {value}").expect("the guardian reads until we are gone");
 }
 
-/// Has `path` removed when this test process ends.
+/// Makes the guardian remove `path` when this test process ends.
 pub fn remove_at_end(path: &Path) {
     tell_guardian("dir", path.display());
 }
 
-/// Has the network namespace `name` deleted when this test process ends.
+/// Makes the guardian delete the network namespace `name` when this test process ends.
 pub fn delete_namespace_at_end(name: &str) {
     tell_guardian("netns", name);
 }
@@ -111,7 +111,7 @@ impl Guarded {
         self.stop_by("TERM");
     }
 
-    /// The same, where another signal than TERM asks for it.
+    /// As [`Guarded::stop`], with another signal than TERM.
     pub fn stop_by(&mut self, name: &str) {
         if self.is_running() {
             signal(name, self.pid());
@@ -155,7 +155,7 @@ pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     wait_up_to(DEADLINE, what, condition)
 }
 
-/// The same for what may take longer than most: a JVM's start beside a dozen other processes.
+/// As [`wait_for`], with another limit: a JVM that starts beside a dozen other processes takes long.
 pub fn wait_up_to<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
@@ -233,7 +233,7 @@ pub fn has_ipv6() -> bool {
     *FOUND.get_or_init(|| TcpListener::bind(("::1", 0)).is_ok())
 }
 
-/// Whether the tests run as root, so that httpd and Tomcat's socket need another user's rights.
+/// Whether the tests run as root. httpd then changes to another user, which must be able to read its files.
 pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)

@@ -1,11 +1,11 @@
-//! Numbers that look random and are the same in each run.
+//! Pseudo-random numbers, the same in each run.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The same `seed`, the same numbers.
+    /// Starts the sequence of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -18,22 +18,22 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    /// Whether something happens that happens once in `times`.
+    /// Returns true once in `times`, on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of them.
+    /// Returns one of the values.
     pub fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    /// Up to `most` of the words, one behind the other.
+    /// Returns up to `most` of the words, joined.
     pub fn words(&mut self, all: &[&str], most: usize) -> String {
         (0..self.below(most + 1)).map(|_| self.pick(all)).collect()
     }

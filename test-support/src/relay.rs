@@ -1,11 +1,12 @@
-//! A TCP relay before a backend: it can be cut and mended, counts connections, keeps what httpd sent.
+//! A TCP relay in front of a backend. It can be cut and mended, counts connections, and keeps the bytes that
+//! httpd sent.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// A relay on a free loopback port; dropped, it closes all its connections.
+/// A relay on a free loopback port. When it is dropped, it closes all its connections.
 #[derive(Debug)]
 pub struct Relay {
     /// The port to connect to.
@@ -55,7 +56,7 @@ impl Relay {
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        // A process that another test starts in this moment holds the old one until its exec.
+        // A process that another test starts at this moment has the old listener's descriptor until its exec.
         let listener = super::process::wait_for("the port is ours again", || {
             TcpListener::bind(("127.0.0.1", self.port)).ok()
         });

@@ -1,4 +1,4 @@
-//! What the kernel says of TCP connections, of all processes.
+//! The kernel's table of TCP connections, of all processes.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -36,7 +36,7 @@ pub fn kept_alive(peer: SocketAddrV4) -> usize {
         .count()
 }
 
-/// Whether somebody accepts connections on this port, or lets them wait to be accepted.
+/// Whether a socket listens on this port.
 pub fn is_listening(port: u16) -> bool {
     // Java's sockets are IPv6, whatever address they have; without IPv6 there is no such table.
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
@@ -45,7 +45,7 @@ pub fn is_listening(port: u16) -> bool {
     tables.iter().flatten().flat_map(|table| table.lines()).any(listens)
 }
 
-/// What the kernel calls the IPv4 socket that listens on this port.
+/// Returns the inode of the IPv4 socket that listens on this port.
 pub fn listener(port: u16) -> Option<String> {
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
     let suffix = format!(":{port:04X}");
@@ -61,7 +61,7 @@ fn lines_to(peer: SocketAddrV4) -> impl Iterator<Item = String> {
     lines.into_iter().filter(move |line| field(line, 2) == wanted)
 }
 
-/// As the kernel prints it: the address as a number in the machine's order.
+/// Returns an address as the kernel prints it: a number in the byte order of the machine.
 fn hexadecimal(ip: Ipv4Addr, port: u16) -> String {
     format!("{:08X}:{port:04X}", u32::from_ne_bytes(ip.octets()))
 }

@@ -1,32 +1,32 @@
-//! What ajp-status says, and what it is asked to do.
+//! Reads ajp-status, and sends orders to it.
 
 use serde_json::Value;
 
 use super::http::{Client, Response};
 use super::httpd::{Httpd, Setup};
 
-/// Where `httpd-conf/status.conf` puts it.
+/// The path of the page in `httpd-conf/status.conf`.
 pub const PATH: &str = "/ajp-status";
 
-/// Adds the page, as the example does.
+/// Adds the page with `httpd-conf/status.conf`.
 pub fn with_status(setup: Setup) -> Setup {
     setup.example("status.conf")
 }
 
-/// The report as JSON.
+/// Returns the page as JSON.
 #[track_caller]
 pub fn report(httpd: &Httpd) -> Value {
     report_over(&mut httpd.client())
 }
 
-/// The same over a connection that is there.
+/// As [`report`], over this connection.
 #[track_caller]
 pub fn report_over(client: &mut Client) -> Value {
     let text = client.get("/ajp-status?format=json").expect(200).text();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The first member (or worker) whose URL ends so.
+/// Returns the first member (or worker) whose URL has this ending.
 #[track_caller]
 pub fn member<'r>(report: &'r Value, ends: &str) -> &'r Value {
     let list = |value: &'r Value| value.as_array().expect("a list").iter();
@@ -36,7 +36,7 @@ pub fn member<'r>(report: &'r Value, ends: &str) -> &'r Value {
     found.unwrap_or_else(|| panic!("{ends} in {report:#}"))
 }
 
-/// The first pool whose name ends so.
+/// Returns the first pool whose name has this ending.
 #[track_caller]
 pub fn pool<'r>(report: &'r Value, ends: &str) -> &'r Value {
     let mut pools = report["pools"].as_array().expect("a list").iter();
@@ -48,13 +48,13 @@ fn ends_so(value: &Value, ends: &str) -> bool {
     value.as_str().is_some_and(|text| text.ends_with(ends))
 }
 
-/// A number of it.
+/// Returns a number of the report.
 #[track_caller]
 pub fn number(value: &Value) -> usize {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number")) as usize
 }
 
-/// What a change must bring along.
+/// Returns the nonce that an order must contain.
 #[track_caller]
 pub fn nonce(httpd: &Httpd) -> String {
     httpd.get("/ajp-status?format=nonce").expect(200).text().trim().to_owned()
@@ -69,7 +69,7 @@ pub fn post(client: &mut Client, headers: &str, form: &str) -> Response {
     client.request("POST", PATH, &headers, form.as_bytes())
 }
 
-/// Has an action done, and gives the report of it.
+/// Sends an order, and returns the answer.
 #[track_caller]
 pub fn order(httpd: &Httpd, action: &str, member: &str) -> String {
     let form = format!("action={action}&member={member}&nonce={}", nonce(httpd));

@@ -1,4 +1,4 @@
-//! Certificates for a TLS front, made by openssl when the tests need them.
+//! Certificates for an httpd with TLS, made by openssl when a test needs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them, valid for a day.
+    /// Makes the certificates, valid for a day.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let made = Self { directory };
@@ -26,18 +26,18 @@ impl Certificates {
         made
     }
 
-    /// Where `ca.pem`, `server.pem`, `server.key`, `client.pem` or `client.key` is.
+    /// Returns the path of `ca.pem`, `server.pem`, `server.key`, `client.pem` or `client.key`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// The directory of them all.
+    /// The directory of all files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A client whose certificate is signed by an authority that `ca` has signed: makes `chained.pem`,
-    /// which holds all three, and `chained.key`.
+    /// Adds a client whose certificate is signed by an authority that `ca` has signed: `chained.pem`, which
+    /// holds all three certificates, and `chained.key`.
     pub fn add_chained_client(&self) {
         for (name, subject, by) in
             [("middle", "/CN=middle authority", "ca"), ("leaf", "/CN=bob/O=tests", "middle")]

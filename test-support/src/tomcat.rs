@@ -18,20 +18,20 @@ use tempfile::TempDir;
 
 const HOME: &str = "/usr/share/tomcat10";
 
-/// The secret that the connector on [`Tomcat::secret_port`] wants.
+/// The secret of the connector on [`Tomcat::secret_port`].
 pub const SECRET: &str = "open-sesame";
 
 /// The attribute of a connector that says which request attributes it takes.
 const PATTERN: &str = "allowedRequestAttributesPattern";
 
-/// A running Tomcat. Its connectors take every request attribute and, but one, want no secret.
+/// A running Tomcat. Its connectors accept every request attribute. Only one of them requires a secret.
 #[derive(Debug)]
 pub struct Tomcat {
     /// AJP on 127.0.0.1, node1, `packetSize` 8192; users come from httpd.
     pub port: u16,
     /// AJP on 127.0.0.1, node2.
     pub node2_port: u16,
-    /// AJP on 127.0.0.1, node1, wants [`SECRET`].
+    /// AJP on 127.0.0.1, node1, requires [`SECRET`].
     pub secret_port: u16,
     /// AJP on 127.0.0.1, node1, `packetSize` 65536.
     pub large_port: u16,
@@ -46,30 +46,30 @@ pub struct Tomcat {
 }
 
 impl Tomcat {
-    /// The Tomcat of this test binary: started by the first who asks, ended with the process.
+    /// Returns the Tomcat of this test binary. The first call starts it; it ends with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Tomcat> = OnceLock::new();
         SHARED.get_or_init(Self::start)
     }
 
-    /// Starts one and waits until it serves the application.
+    /// Starts a Tomcat and waits until it serves the application.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// The same, with a further connector of these attributes for each of `more`.
+    /// As [`Tomcat::start`], with a further connector for each of `more`, with these attributes.
     pub fn start_with(more: &[&str]) -> Self {
         Self::start_as(more, &[], "")
     }
 
-    /// The same as [`Tomcat::start`], and it dials httpd: one connector of `tomcat-connector/` with
-    /// these attributes each, all of node1.
+    /// As [`Tomcat::start`], with connectors of `tomcat-connector/` that connect to httpd: one of node1 for each
+    /// of `connectors`, with these attributes.
     pub fn start_dialling(connectors: &[String]) -> Self {
         Self::start_as(&[], connectors, "")
     }
 
-    /// The same as [`Tomcat::start`], and while a node is told that it is disabled, it sends
-    /// clients whose session is no more elsewhere.
+    /// As [`Tomcat::start`], with the valve that sends clients without a valid session to other nodes while a
+    /// node is told that it is draining.
     pub fn start_draining() -> Self {
         Self::start_as(
             &[],
@@ -122,12 +122,12 @@ impl Tomcat {
         tomcat
     }
 
-    /// Ends it politely, and waits for its end.
+    /// Stops it, and waits until it has ended.
     pub fn stop(&mut self) {
         self.process.stop();
     }
 
-    /// Ends it without a warning.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.process.stop_by("KILL");
     }
@@ -251,13 +251,13 @@ fn answers_cping(port: u16) -> bool {
         && answer == [0x41, 0x42, 0, 1, 0x09]
 }
 
-/// Fills a CATALINA_BASE: configuration, the compiled application.
+/// Fills a CATALINA_BASE with the configuration and the compiled application.
 fn install(base: &Path) {
     for name in ["conf", "logs", "temp", "work", "webapps/app/WEB-INF"] {
         fs::create_dir_all(base.join(name)).expect("it is ours");
     }
     fs::copy(format!("{HOME}/etc/web.xml"), base.join("conf/web.xml")).expect("Tomcat has one");
-    // Nothing in Tomcat's own libraries is of interest to the application: do not scan them.
+    // Tomcat's own libraries have nothing for the application: do not scan them.
     let properties = "common.loader=\"${catalina.base}/lib\",\"${catalina.home}/lib\",\
         \"${catalina.home}/lib/*.jar\"\n\
         server.loader=\nshared.loader=\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n";
@@ -268,7 +268,7 @@ fn install(base: &Path) {
     copy_tree(&compiled(&sources.join("src")), &application.join("WEB-INF/classes"));
 }
 
-/// The directory with the compiled servlets; compiled once for each state of the sources.
+/// Returns the directory of the compiled servlets. They are compiled once for each state of the sources.
 fn compiled(sources: &Path) -> PathBuf {
     let mut files: Vec<_> = fs::read_dir(sources)
         .expect("tests/webapp/src is part of the crate")
@@ -297,7 +297,7 @@ fn compiled(sources: &Path) -> PathBuf {
             .output()
             .expect("a JDK is installed (ci/setup)");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // Another test process may have been faster: then its classes are as good as ours.
+        // If another test process was faster, its classes are as good as ours.
         if fs::rename(fresh.path(), &classes).is_ok() {
             let _ = fresh.keep();
         }

@@ -110,27 +110,27 @@ impl PeerConnection {
         }
     }
 
-    /// Sends a packet, or any bytes: each call is one write, Nagle is off.
+    /// Sends a packet, or any bytes, in one write. Nagle's algorithm is off.
     pub fn send(&mut self, packet: impl Packet) -> io::Result<()> {
         self.socket()?.writer().write_all(&packet.into_bytes())
     }
 
-    /// How long reads wait from now on.
+    /// Sets how long a read waits.
     pub fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.socket()?.set_read_timeout(timeout)
     }
 
-    /// Closes the connection. A kernel makes a RST of it where unread bytes are left.
+    /// Closes the connection. If unread bytes are left, the kernel sends RST.
     pub fn close(&mut self) {
         self.socket = None;
     }
 
-    /// Says that nothing more will be sent (FIN), and goes on reading.
+    /// Sends FIN: nothing more will be sent, but reads go on.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         self.socket()?.shutdown(Shutdown::Write)
     }
 
-    /// Closes the connection with a RST. On a unix socket a plain close.
+    /// Closes the connection with RST, on a unix socket without.
     pub fn reset(&mut self) -> io::Result<()> {
         let socket = self.socket()?;
         if matches!(socket, Socket::Tcp(_)) {

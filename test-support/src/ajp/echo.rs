@@ -1,4 +1,4 @@
-//! A small container: answers CPING, and every request with a description of itself.
+//! A small container: answers CPING with CPONG, and every request with a description of that request.
 
 use std::fmt::Write;
 use std::io;
@@ -18,7 +18,7 @@ pub fn echo(conn: &mut PeerConnection) -> io::Result<()> {
     echo_sized(conn, 8192)
 }
 
-/// As [`echo`], with this packet size both ways.
+/// As [`echo`], with this packet size in both directions.
 pub fn echo_sized(conn: &mut PeerConnection, packet_size: usize) -> io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         if payload == [0x0A] {
@@ -56,8 +56,8 @@ pub fn uris(conn: &mut PeerConnection) -> io::Result<()> {
     Ok(())
 }
 
-/// Does with packets what Tomcat with this packetSize does, and answers requests with their URI: a
-/// packet that is too large, CPING or not, gets an error page, and the connection is closed.
+/// Answers every request with its URI, with the packet size of a Tomcat: a larger packet, also a CPING, is
+/// answered with an error page, and the connection is closed.
 pub fn uris_within(conn: &mut PeerConnection, packet_size: usize) -> io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         if payload.len() + 4 > packet_size {
@@ -77,7 +77,7 @@ pub fn uris_within(conn: &mut PeerConnection, packet_size: usize) -> io::Result<
 }
 
 impl ScriptedPeer {
-    /// A peer that runs [`echo`] on every connection.
+    /// Starts a container that runs [`echo`] on every connection.
     pub fn echo() -> ScriptedPeer {
         ScriptedPeer::start(echo)
     }
@@ -109,7 +109,7 @@ pub fn read_body(
     Ok(body)
 }
 
-/// One line for each part, `name: value`: `method`, `uri`, `protocol`, `remote_addr`,
+/// Writes one line for each part, `name: value`: `method`, `uri`, `protocol`, `remote_addr`,
 /// `remote_host`, `server_name`, `server_port`, `is_ssl`; `header NAME`, `attribute NAME` for each
 /// of those; `body-length`, `body-sha256` (hex).
 pub fn describe(request: &ForwardRequest, body: &[u8]) -> String {

@@ -1,5 +1,5 @@
-//! Packets as a container sends them, whole. Anything can be built, also what no container should
-//! send: a status of 0, a header of control bytes, a chunk longer than its packet.
+//! Packets from a container, whole. Anything can be built, also packets that no container should send: a
+//! status of 0, a header of control bytes, a chunk longer than its packet.
 
 /// Anything that can be sent: the builders of this file, or plain bytes.
 pub trait Packet {
@@ -13,12 +13,12 @@ pub fn packet(payload: &[u8]) -> Vec<u8> {
     [&[0x41, 0x42], &length.to_be_bytes()[..], payload].concat()
 }
 
-/// SEND_HEADERS with this status and, until told otherwise, the status as the reason, as Tomcat.
+/// SEND_HEADERS with this status. The reason is the status in digits, as from Tomcat, until another is set.
 pub fn headers(status: u16) -> Headers {
     Headers { status, reason: Some(status.to_string().into_bytes()), headers: Vec::new() }
 }
 
-/// A SEND_HEADERS packet in the making.
+/// Builds SEND_HEADERS.
 #[derive(Debug)]
 pub struct Headers {
     status: u16,
@@ -33,13 +33,13 @@ impl Headers {
         self
     }
 
-    /// The null string as reason.
+    /// Sets the null string as reason.
     pub fn null_reason(mut self) -> Headers {
         self.reason = None;
         self
     }
 
-    /// A header, as Tomcat sends it: by code if its name is spelled as in the table.
+    /// Adds a header as Tomcat sends it: by code if its name is spelled as in the table.
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Headers {
         let name = name.as_ref();
         let code = CODED.iter().zip(0xA001_u16..).find(|(coded, _)| coded.as_bytes() == name);
@@ -48,13 +48,13 @@ impl Headers {
         self
     }
 
-    /// A header whose name is sent as a string, whatever it is.
+    /// Adds a header whose name is sent as a string, even if it has a code.
     pub fn plain_header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Headers {
         self.headers.push((string(name.as_ref()), string(value.as_ref())));
         self
     }
 
-    /// A header whose name is this number.
+    /// Adds a header whose name is this code.
     pub fn coded_header(mut self, code: u16, value: impl AsRef<[u8]>) -> Headers {
         self.headers.push((code.to_be_bytes().to_vec(), string(value.as_ref())));
         self
@@ -99,12 +99,12 @@ pub fn flush() -> Vec<u8> {
     chunk(b"")
 }
 
-/// END_RESPONSE, with reuse unless told otherwise.
+/// END_RESPONSE. The connection goes on unless [`EndResponse::reuse`] says otherwise.
 pub fn end_response() -> EndResponse {
     EndResponse { reuse: 0x01 }
 }
 
-/// An END_RESPONSE packet in the making.
+/// Builds END_RESPONSE.
 #[derive(Debug)]
 pub struct EndResponse {
     reuse: u8,

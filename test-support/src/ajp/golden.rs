@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::places::root;
 
-/// One golden file: comment lines start with `#`, the first says where the bytes come from; the
-/// rest is hex, one packet or several in a row.
+/// One golden file. Lines that start with `#` are comments, and the first says where the bytes come from. The
+/// rest is one packet or several, in hexadecimal.
 #[derive(Debug)]
 pub struct Golden {
     /// The file name, without `.hex`.
@@ -20,7 +20,7 @@ pub fn golden(name: &str) -> Golden {
     read(&folder().join(format!("{name}.hex")))
 }
 
-/// All files, in the order of their names.
+/// Reads all files, in the order of their names.
 pub fn all_golden() -> Vec<Golden> {
     let entries = fs::read_dir(folder()).expect("tests/golden is there");
     let paths = entries.map(|entry| entry.expect("readable").path());

@@ -1,5 +1,5 @@
 //! A container's side of AJP/1.3, written from the reference and not from `src/protocol`: a codec
-//! that only talks to itself agrees with itself. (Only `properties` looks at both.)
+//! that is tested only against itself agrees with itself. (Only `properties` uses both.)
 //!
 //! ```ignore
 //! let peer = ScriptedPeer::start(|conn| {

@@ -1,5 +1,5 @@
-//! A container that does what a test tells it: threads, real sockets, no sleeps but those of one that
-//! dials in vain.
+//! A container that a test scripts: threads and real sockets. It sleeps only where it connects again after
+//! a refusal.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,9 +18,9 @@ use crate::process::DEADLINE;
 
 /// Listens, and runs a script on a thread of its own for each connection.
 ///
-/// Dropped, it stops listening, shuts its connections down and joins its threads. A panic of a
-/// script then goes on in the test; an `Err` is kept in [`errors`](ScriptedPeer::errors), since a
-/// web server that hangs up is often what the test is about.
+/// When it is dropped, it stops listening, shuts its connections down and joins its threads. A panic of a
+/// script then continues in the test. An `Err` is kept in [`errors`](ScriptedPeer::errors): many tests make
+/// the web server hang up.
 #[derive(Debug)]
 pub struct ScriptedPeer {
     address: Address,
@@ -30,10 +30,10 @@ pub struct ScriptedPeer {
 
 #[derive(Debug)]
 enum Address {
-    /// The listener is the acceptor's, in a second handle.
+    /// The acceptor has a second handle of this listener.
     Tcp(SocketAddr, TcpListener),
     Unix(PathBuf),
-    /// It does not listen: it dials.
+    /// It does not listen, it connects.
     None,
 }
 
@@ -46,12 +46,12 @@ impl ScriptedPeer {
         ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, 0).into(), script).expect("a free port")
     }
 
-    /// Listens at this address: for a container that comes back where it was.
+    /// Listens at this address, for a container that returns to an address.
     pub fn start_at<S>(address: SocketAddr, script: S) -> io::Result<ScriptedPeer>
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
-        // A process that is being started has the old listener's descriptor until its exec.
+        // A process that another test starts at this moment has the old listener's descriptor until its exec.
         let end = Instant::now() + DEADLINE;
         let listener = loop {
             match TcpListener::bind(address) {
@@ -64,7 +64,7 @@ impl ScriptedPeer {
         ScriptedPeer::start_on(listener, script)
     }
 
-    /// Serves a listener that is there already: in another network namespace, say.
+    /// Serves an existing listener, for example one in another network namespace.
     pub fn start_on<S>(listener: TcpListener, script: S) -> io::Result<ScriptedPeer>
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
@@ -99,8 +99,8 @@ impl ScriptedPeer {
         ScriptedPeer::run_with(address, Arc::default(), accept, script)
     }
 
-    /// Dials `httpd` from this address, and keeps `spare` connections there on which nothing has come
-    /// yet. Where nobody listens it tries again and again.
+    /// Connects to `httpd` from this address, and keeps `spare` unused connections there. If the connection
+    /// is refused, it tries again until it succeeds.
     pub fn dial<S>(httpd: SocketAddr, from: Ipv4Addr, spare: usize, script: S) -> ScriptedPeer
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
@@ -122,7 +122,7 @@ impl ScriptedPeer {
                         wanted.state().fresh += 1;
                         return Ok(Socket::Tcp(stream));
                     }
-                    // A dialler's pause.
+                    // The pause before it connects again.
                     Err(_) => thread::sleep(Duration::from_millis(20)),
                 }
             }
@@ -142,7 +142,7 @@ impl ScriptedPeer {
         ScriptedPeer { address, shared, acceptor: Some(acceptor) }
     }
 
-    /// The TCP port; 0 on a unix socket, and where it dials.
+    /// The TCP port; 0 on a unix socket, and where it connects.
     pub fn port(&self) -> u16 {
         match &self.address {
             Address::Tcp(address, _) => address.port(),
@@ -188,7 +188,7 @@ impl ScriptedPeer {
         self.shared.state().last_request.clone()
     }
 
-    /// What scripts returned as `Err`, in the order of time.
+    /// The errors that scripts returned, oldest first.
     pub fn errors(&self) -> Vec<String> {
         self.shared.state().errors.clone()
     }
@@ -215,8 +215,8 @@ impl ScriptedPeer {
 impl Drop for ScriptedPeer {
     fn drop(&mut self) {
         self.shared.update(|state| state.stopping = true);
-        // accept() has no timeout: a connection of our own wakes it. If even that fails the thread
-        // cannot be joined, and is left to the end of the process.
+        // accept() has no timeout: a connection of our own wakes it. If even that fails, the thread cannot
+        // be joined, and runs until the process ends.
         let woken = match &self.address {
             Address::Tcp(address, _) => TcpStream::connect(address).is_ok(),
             Address::Unix(path) => UnixStream::connect(path).is_ok(),

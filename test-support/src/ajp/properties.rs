@@ -1,4 +1,4 @@
-//! What must hold for any bytes at all. The mutation test and the fuzz targets share this file.
+//! Properties that hold for any bytes. The mutation test and the fuzz targets share them.
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
@@ -8,8 +8,8 @@ use mod_proxy_ajp_rs::protocol::{
 
 use super::encode::{self, Packet};
 
-/// Splitting takes exactly one packet or leaves the buffer alone, and says the same however the
-/// bytes arrive.
+/// Checks that splitting takes exactly one packet or leaves the buffer unchanged, and returns the same however
+/// the bytes arrive.
 pub fn check_split(stream: &[u8], direction: Direction) {
     let mut buf = Bytes::copy_from_slice(stream);
     loop {
@@ -35,8 +35,8 @@ pub fn check_split(stream: &[u8], direction: Direction) {
     }
 }
 
-/// What decodes says everything the packet says: written down again by another encoder, it is the
-/// same packet, but for what has two spellings. Returns whether it decodes.
+/// Checks that a decoded response is complete: encoded again by another encoder it is the same packet, except
+/// for parts that have two spellings. Returns whether it decodes.
 pub fn check_response(payload: &[u8]) -> bool {
     let Ok(response) = Response::decode(Bytes::copy_from_slice(payload)) else { return false };
     match response {
@@ -79,8 +79,8 @@ pub fn check_response(payload: &[u8]) -> bool {
     true
 }
 
-/// A request that decodes can be encoded, unless a string has a NUL inside, and is then understood
-/// as the same request. Returns whether it decodes.
+/// Checks that a decoded request can be encoded, unless a string contains a NUL, and is then decoded as the
+/// same request. Returns whether it decodes.
 pub fn check_request(payload: &[u8]) -> bool {
     let Ok(received) = ForwardRequest::decode(payload) else { return false };
     let packet = match received.as_request().encode(PacketSize::MAX) {

@@ -1,14 +1,13 @@
-//! Reads what a web server sends. As careful as a test needs: a broken packet is an
-//! [`io::Error`] with a text that says where.
+//! Decodes packets from a web server. A broken packet is an [`io::Error`] with a text that says where.
 
 use std::io;
 
-/// A decoded FORWARD_REQUEST. Bytes become characters one to one (ISO-8859-1), so nothing is lost.
+/// A decoded FORWARD_REQUEST. Bytes become characters one to one (ISO-8859-1), so that none is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRequest {
     /// The name, also of a method that came by its code.
     pub method: String,
-    /// The code as it came; `0xFF` for a stored method.
+    /// The code as received; `0xFF` for a stored method.
     pub method_code: u8,
     /// `HTTP/1.1` and its like.
     pub protocol: String,
@@ -24,9 +23,9 @@ pub struct ForwardRequest {
     pub server_port: u16,
     /// Whether the client speaks TLS.
     pub is_ssl: bool,
-    /// Coded names are in lower case, as Tomcat has them; others as they came.
+    /// Coded names in lower case, as in Tomcat; others as received.
     pub headers: Vec<(String, String)>,
-    /// In the order they came, the stored method among them.
+    /// In the order received, with the stored method.
     pub attributes: Vec<Attribute>,
     /// The payload, without magic and length.
     pub payload: Vec<u8>,
@@ -37,7 +36,7 @@ pub struct ForwardRequest {
 pub struct Attribute {
     /// The code: `0x0A` for an attribute that came with its name.
     pub code: u8,
-    /// `query_string` and so on for those with a code; else the name that came.
+    /// `query_string` and so on for an attribute with a code; else the name as received.
     pub name: String,
     /// Numbers in decimal.
     pub value: String,
@@ -116,7 +115,7 @@ const HEADERS: [&str; 14] = [
     "user-agent",
 ];
 
-/// Names of the attributes by code, from 1; code 0x0A brings its own.
+/// Names of the attributes by code, from 1. An attribute with code 0x0A comes with its name.
 const ATTRIBUTES: [&str; 13] = [
     "context",
     "servlet_path",
@@ -180,7 +179,7 @@ pub fn forward_request(payload: &[u8]) -> io::Result<ForwardRequest> {
     Ok(request)
 }
 
-/// The data of a request-body packet; its length must be that of the packet.
+/// Returns the data of a request-body packet; its length must be that of the packet.
 pub fn body_data(payload: &[u8]) -> io::Result<Vec<u8>> {
     let mut cursor = Cursor { payload, at: 0 };
     let stated = usize::from(cursor.number()?);

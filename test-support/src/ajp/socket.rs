@@ -55,11 +55,11 @@ impl AsFd for Socket {
     }
 }
 
-/// Connects from this address, on whatever port.
+/// Connects from this address, on any port.
 pub(super) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // A kernel whose queue is full says nothing for minutes.
+    // A kernel whose queue is full leaves a SYN unanswered for minutes.
     rustix::net::sockopt::set_socket_timeout(
         &socket,
         rustix::net::sockopt::Timeout::Send,

@@ -7,7 +7,7 @@ use mod_proxy_ajp_rs::proxy::{Client, Prepared};
 
 use super::FakeClient;
 
-/// A request about to be made.
+/// A request before it is served.
 #[derive(Debug)]
 pub struct Ask {
     method: &'static str,
@@ -16,7 +16,7 @@ pub struct Ask {
     padding: usize,
     body: Option<Vec<u8>>,
     chunked: bool,
-    /// Read ahead this much of a chunked body, as where an input filter took the length away.
+    /// How much of a chunked body is read ahead, as after an input filter that removes the length.
     read_ahead: Option<usize>,
     client: FakeClient,
 }
@@ -57,13 +57,13 @@ impl Ask {
         self
     }
 
-    /// A header that makes FORWARD_REQUEST larger by so many bytes.
+    /// Adds a header that makes FORWARD_REQUEST larger by this many bytes.
     pub fn padding(mut self, bytes: usize) -> Ask {
         self.padding = bytes;
         self
     }
 
-    /// The body is chunked: the container asks for every piece of it.
+    /// Makes the body chunked: the container asks for every piece of it.
     pub fn chunked(mut self) -> Ask {
         self.chunked = true;
         self

@@ -1,4 +1,4 @@
-//! A client that writes down what it is given, and fails where a test says so.
+//! A client that records what the proxy layer does with it, and fails where a test wants it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,10 +10,10 @@ use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, Level};
 
 use super::Signal;
 
-/// What the proxy layer appended.
+/// A part of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// Not copied: a buffer used again too early would show here.
+    /// Data, not copied: a buffer that is used again too early would show here.
     Data(Bytes),
     /// A flush.
     Flush,
@@ -21,7 +21,7 @@ pub enum Item {
     End,
 }
 
-/// Stands for httpd: a request body to read, and filters to pass the response to.
+/// A stand-in for httpd: a request body to read, and filters to pass the response to.
 #[derive(Default)]
 pub struct FakeClient {
     /// The request body.
@@ -29,7 +29,7 @@ pub struct FakeClient {
     piece: Range<usize>,
     /// The `at_most` of every piece read.
     pub reads: Vec<usize>,
-    /// How much had been passed when each was read.
+    /// The number of passes before each of these reads.
     pub passes_at_read: Vec<usize>,
     /// Called within every read, with its number, from 1.
     pub during_read: Option<Box<dyn Fn(usize)>>,
@@ -43,12 +43,12 @@ pub struct FakeClient {
     pub pass_panics: Option<usize>,
     /// Given on every pass.
     pub on_pass: Signal,
-    /// Called when the piece read last is asked for: before it, and what goes with it, is sent.
+    /// Called before the piece that was read last is sent.
     pub before_body: Option<Box<dyn Fn()>>,
     /// The heads of the responses that were begun.
     pub heads: Vec<SendHeaders>,
     appended: Vec<Item>,
-    /// What was handed over, pass by pass.
+    /// The parts of the response, pass by pass.
     pub passes: Vec<Vec<Item>>,
     /// What was logged.
     pub notes: RefCell<Vec<(Level, String)>>,
@@ -74,7 +74,7 @@ impl FakeClient {
         data.collect::<Vec<_>>().concat()
     }
 
-    /// The end of the response was passed.
+    /// Whether the end of the response was passed.
     pub fn is_complete(&self) -> bool {
         self.passes.last().and_then(|pass| pass.last()) == Some(&Item::End)
     }
@@ -118,7 +118,7 @@ impl Client for FakeClient {
         Ok(())
     }
 
-    /// In two slices, as of two buckets.
+    /// Returns two slices, as from two buckets.
     fn body(&self) -> Vec<&[u8]> {
         if let Some(call) = &self.before_body {
             call();

@@ -31,7 +31,7 @@ use mod_proxy_ajp_rs::proxy::{
 
 use super::ajp::ScriptedPeer;
 
-/// For everything that should not take any time at all: only what hangs takes that long.
+/// For a timeout that only a hang reaches.
 pub const LONG: Duration = Duration::from_secs(60);
 
 /// For a timeout that a test waits for.
@@ -63,7 +63,7 @@ impl Front {
         Front::new(BackendKey { socket_path: Some(path), ..key() })
     }
 
-    /// No ping, no limits, nothing learnt; every timeout is [`LONG`].
+    /// A front without pings and limits, with nothing learnt. Every timeout is [`LONG`].
     pub fn new(key: BackendKey) -> Front {
         let connect = ConnectSettings {
             options: ConnectOptions { timeout: LONG, ..ConnectOptions::default() },
@@ -90,7 +90,7 @@ impl Front {
         self
     }
 
-    /// `iobuffersize`, on a backend of which nothing is known yet.
+    /// Sets `iobuffersize`, with a new backend of which nothing is known yet.
     pub fn packet_size(self, configured: Option<PacketSize>) -> Front {
         let key = BackendKey { packet_size: configured, ..self.backend.key().clone() };
         Front { backend: Backend::new(key), settings: self.settings }
@@ -142,7 +142,7 @@ impl Front {
     }
 
     /// Asserts that nothing is in use, that `idle` connections are kept, that the peer has seen
-    /// the others close, and that no script met with anything it did not expect.
+    /// the others close, and that no script has returned an error.
     pub fn settled(&self, peer: &ScriptedPeer, idle: usize) {
         let stats = self.backend.stats();
         assert_eq!((stats.idle, stats.in_use, stats.waiting), (idle, 0, 0), "{stats:?}");
@@ -163,7 +163,7 @@ fn key() -> BackendKey {
     }
 }
 
-/// What came of a request.
+/// The end of a request.
 #[derive(Debug)]
 pub struct Answer {
     /// What the proxy layer returned.
@@ -209,7 +209,7 @@ impl Answer {
         self.ends(Reply::Status(status), untouched(Reply::Status(status)))
     }
 
-    /// Asserts that the backend counts as one that takes no requests.
+    /// Asserts that the client gets 503, and the member is marked in error.
     #[track_caller]
     pub fn is_member_error(&self) -> &Failure {
         self.ends(Reply::Status(503), Mark::Error)

@@ -1,4 +1,4 @@
-//! What one thread tells another, without sleeping.
+//! A signal from one thread to another, without sleeping.
 
 use std::sync::{Arc, Condvar, Mutex};
 
