@@ -42,6 +42,8 @@ impl Namespace {
     ///
     /// # Panics
     /// Without root's rights.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "making one has effects outside this process")]
     pub fn new() -> Self {
         assert!(is_root(), "this test makes a network namespace: run it as root");
         // A port that is ours alone makes a number that is ours alone. RFC 2544 keeps 198.18.0.0/15 for tests.

@@ -13,6 +13,8 @@ pub struct Certificates {
 
 impl Certificates {
     /// Makes the certificates, valid for a day.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "making one has effects outside this process")]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let made = Self { directory };
