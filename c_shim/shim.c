@@ -1,20 +1,9 @@
 /* The part of the module that only C can say: see shim.h. */
-/* For pthread_timedjoin_np. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 #include "shim.h"
-#include "ap_listen.h"
 #include "mod_core.h"
 #include "mpm_common.h"
-#include "ap_provider.h"
 #include "apr_optional.h"
 #include "apr_optional_hooks.h"
 
@@ -117,11 +106,6 @@ void ajp_shim_register_hooks(const ajp_shim_callbacks *cb)
     apr_dynamic_fn_register("ajp_handle_cping_cpong", (apr_opt_fn_t *)cping);
 }
 
-void ajp_shim_register_lbmethod(apr_pool_t *p, const proxy_balancer_method *method)
-{
-    ap_register_provider(p, PROXY_LBMETHOD, method->name, "0", method);
-}
-
 /* --- directives ---------------------------------------------------------------------------- */
 
 static const char *maintain(cmd_parms *cmd, void *dir, const char *value)
@@ -183,162 +167,6 @@ const command_rec ajp_shim_directives[] = {
                  "On: the certificates behind the client's own are sent with it"),
     { NULL }
 };
-
-/* --- listeners --------------------------------------------------------------------------- */
-
-enum { LISTENERS = 128, LISTENER_NAME = 64, LISTENER_TABLE = 2 };
-
-/* In plog, and gone with what it lists. Another version of this module may have made it: a table of
- * another layout has another number here, in the first place, and one that is not known is left alone. */
-typedef struct {
-    apr_uint32_t version;
-    apr_uint32_t count;
-    int fd[LISTENERS];
-} listener_table;
-
-static const char listeners_key[] = "mod_proxy_ajp_rs listeners";
-
-static listener_table *listeners(apr_pool_t *plog)
-{
-    void *table = NULL;
-
-    apr_pool_userdata_get(&table, listeners_key, plog);
-    return table;
-}
-
-int ajp_shim_kept_listener(apr_pool_t *plog, int number)
-{
-    const listener_table *table = listeners(plog);
-
-    if (!table || table->version != LISTENER_TABLE || table->count > LISTENERS) {
-        return -1;
-    }
-    return number >= 0 && (apr_uint32_t)number < table->count ? table->fd[number] : -1;
-}
-
-int ajp_shim_keep_listener(apr_pool_t *plog, int fd)
-{
-    listener_table *table = listeners(plog);
-    apr_os_sock_info_t info = { 0 };
-    apr_socket_t *socket;
-
-    if (!table) {
-        table = apr_pcalloc(plog, sizeof(*table));
-        table->version = LISTENER_TABLE;
-        /* Copies the key, which may be unloaded. */
-        apr_pool_userdata_set(table, listeners_key, NULL, plog);
-    }
-    if (table->version != LISTENER_TABLE || table->count >= LISTENERS) {
-        return 0;
-    }
-    info.os_sock = &fd;
-    info.family = APR_UNSPEC;
-    info.type = SOCK_STREAM;
-    /* With a cleanup of APR's own, which is there when this library is not. */
-    if (apr_os_sock_make(&socket, &info, plog) != APR_SUCCESS) {
-        return 0;
-    }
-    table->fd[table->count++] = fd;
-    return 1;
-}
-
-/* What the version before kept in httpd's own memory, for good. */
-typedef struct {
-    int count;
-    struct {
-        char name[LISTENER_NAME];
-        int fd;
-        int in_use;
-    } at[LISTENERS];
-} older_table;
-
-static older_table *older_listeners(void)
-{
-    older_table *table = ap_retained_data_get("mod_proxy_ajp_rs listeners 1");
-    return table && table->count >= 0 && table->count <= LISTENERS ? table : NULL;
-}
-
-int ajp_shim_older_listener(int number, const char **address)
-{
-    const older_table *table = older_listeners();
-
-    if (!table || number < 0 || number >= table->count
-        || !memchr(table->at[number].name, 0, LISTENER_NAME)) {
-        return -1;
-    }
-    *address = table->at[number].name;
-    return table->at[number].fd;
-}
-
-void ajp_shim_forget_older_listeners(void)
-{
-    older_table *table = older_listeners();
-
-    if (table) {
-        table->count = 0;
-    }
-}
-
-void ajp_shim_defer_accept(int fd, int seconds)
-{
-#ifdef TCP_DEFER_ACCEPT
-    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
-#endif
-}
-
-int ajp_shim_accept_queue(int fd, unsigned *waiting, unsigned *length)
-{
-#ifdef __linux__
-    /* Of a listening socket, these two are the queue's (Linux, tcp_diag_get_info). */
-    struct tcp_info info;
-    socklen_t size = sizeof(info);
-
-    memset(&info, 0, sizeof(info));
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
-        *waiting = info.tcpi_unacked;
-        *length = info.tcpi_sacked;
-        return 1;
-    }
-#endif
-    return 0;
-}
-
-const apr_sockaddr_t *ajp_shim_listen_address(int number)
-{
-    const ap_listen_rec *listen = ap_listeners;
-
-    while (listen && number-- > 0) {
-        listen = listen->next;
-    }
-    return listen ? listen->bind_addr : NULL;
-}
-
-/* --- threads ----------------------------------------------------------------------------- */
-
-void ajp_shim_block_signals(sigset_t *before)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
-}
-
-void ajp_shim_restore_signals(const sigset_t *before)
-{
-    pthread_sigmask(SIG_SETMASK, before, NULL);
-}
-
-int ajp_shim_join_within(pthread_t thread, int milliseconds)
-{
-    struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += milliseconds / 1000;
-    end.tv_nsec += (milliseconds % 1000) * 1000000L;
-    if (end.tv_nsec >= 1000000000L) {
-        end.tv_sec += 1;
-        end.tv_nsec -= 1000000000L;
-    }
-    return pthread_timedjoin_np(thread, NULL, &end);
-}
 
 /* --- logging ----------------------------------------------------------------------------- */
 
@@ -604,64 +432,6 @@ void ajp_shim_unlock_balancer(proxy_balancer *balancer)
     (void)PROXY_THREAD_UNLOCK(balancer);
 }
 
-proxy_worker *ajp_shim_find(proxy_balancer *balancer, request_rec *r)
-{
-    return balancer->lbmethod ? (*balancer->lbmethod->finder)(balancer, r) : NULL;
-}
-
-proxy_worker *ajp_shim_find_best(proxy_balancer *balancer, request_rec *r,
-                                 ajp_shim_is_best *is_best, void *baton)
-{
-    if (!balancer->lbmethod) {
-        return NULL;
-    }
-    return ap_proxy_balancer_get_best_worker(balancer, r, is_best, baton);
-}
-
-/* What mod_proxy_balancer does for a member it finds by a session's route. */
-void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker, server_rec *s)
-{
-    int i, total = 0;
-
-    if (balancer->lbmethod && balancer->lbmethod->updatelbstatus) {
-        balancer->lbmethod->updatelbstatus(balancer, worker, s);
-        return;
-    }
-    for (i = 0; i < balancer->workers->nelts; i++) {
-        proxy_worker *member = APR_ARRAY_IDX(balancer->workers, i, proxy_worker *);
-        if (PROXY_WORKER_IS_USABLE(member)) {
-            member->s->lbstatus += member->s->lbfactor;
-            total += member->s->lbfactor;
-        }
-    }
-    worker->s->lbstatus -= total;
-}
-
-void ajp_shim_needs_reset(proxy_balancer *balancer)
-{
-    balancer->s->need_reset = 1;
-}
-
-static apr_status_t less_busy(void *data)
-{
-    proxy_worker *worker = data;
-    if (worker->s->busy) {
-        worker->s->busy--;
-    }
-    return APR_SUCCESS;
-}
-
-void ajp_shim_count_busy(proxy_worker *worker, request_rec *r)
-{
-    worker->s->busy++;
-    apr_pool_cleanup_register(r->pool, worker, less_busy, apr_pool_cleanup_null);
-}
-
-int ajp_shim_run_canon(request_rec *r, char *url)
-{
-    return proxy_run_canon_handler(r, url);
-}
-
 /* --- fields and functions that differ between releases ------------------------------------- */
 
 char *ajp_shim_canonenc(request_rec *r, const char *path)
@@ -674,18 +444,6 @@ char *ajp_shim_canonenc(request_rec *r, const char *path)
 #else
     return ap_proxy_canonenc(r->pool, path, (int)strlen(path), enc_path, 0, r->proxyreq);
 #endif
-}
-
-int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s)
-{
-    if (!PROXY_WORKER_IS_USABLE(worker)) {
-        APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry =
-            APR_RETRIEVE_OPTIONAL_FN(ap_proxy_retry_worker);
-        if (retry) {
-            retry("AJP", worker, s);
-        }
-    }
-    return PROXY_WORKER_IS_USABLE(worker);
 }
 
 int ajp_shim_address_ttl(const proxy_worker *worker)
@@ -704,20 +462,4 @@ const char *ajp_shim_worker_name(const proxy_worker *worker)
 #else
     return worker->s->name;
 #endif
-}
-
-int ajp_shim_is_first_reading(void)
-{
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
-}
-
-int ajp_shim_is_restart(void)
-{
-    /* 0: the first reading; 1: the one it starts with. */
-    return ap_state_query(AP_SQ_CONFIG_GEN) > 1;
-}
-
-int ajp_shim_has_body(const request_rec *r)
-{
-    return ap_request_has_body((request_rec *)r);
 }

@@ -4,8 +4,6 @@
 #ifndef AJP_SHIM_H
 #define AJP_SHIM_H
 
-#include <pthread.h>
-#include <signal.h>
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
@@ -14,19 +12,19 @@
 #include "http_request.h"
 #include "http_ssl.h"
 #include "ap_mmn.h"
+#include "ap_listen.h"
 #include "ap_mpm.h"
+#include "ap_provider.h"
 #include "http_main.h"
 #include "mod_proxy.h"
 #include "mod_status.h"
 #include "util_script.h"
 #include "apr_buckets.h"
+#include "apr_optional.h"
 #include "apr_strings.h"
 #include "apr_portable.h"
 #include "apr_shm.h"
 #include "apr_uri.h"
-
-/* The server this was built for; check_config compares it with the one that runs. */
-enum { AJP_SHIM_BUILT_MINOR = MODULE_MAGIC_NUMBER_MINOR };
 
 /* A line of one of mod_proxy's directives. */
 typedef struct {
@@ -86,46 +84,8 @@ extern const char ajp_shim_not_ours[];
 /* Registers every hook and optional function of the module. `callbacks` must outlive the module. */
 void ajp_shim_register_hooks(const ajp_shim_callbacks *callbacks);
 
-/* Makes a way of choosing members known under its name (lbmethod=name), as long as `p` lives.
- * `method` must outlive that. */
-void ajp_shim_register_lbmethod(apr_pool_t *p, const proxy_balancer_method *method);
-
 /* The module's directives, for its record. */
 extern const command_rec ajp_shim_directives[];
-
-/* Blocks every signal in this thread, and what it starts; tells the mask before. And back. */
-void ajp_shim_block_signals(sigset_t *before);
-void ajp_shim_restore_signals(const sigset_t *before);
-
-/* Waits for the end of a thread, so long at most; 0 when it has ended and is no more. Takes no
- * lock of ours and allocates nothing: good in a signal handler, as far as such a thing can be. */
-int ajp_shim_join_within(pthread_t thread, int milliseconds);
-
-/* Listening sockets of httpd's parent process, which its children inherit. The parent's main thread
- * alone.
- *
- * They are kept with plog, and APR closes them when httpd clears it: in each restart, once the new
- * configuration has been read and check_config has run, whether or not it loads this module. So
- * check_config takes copies of them for post_config, which gives them to the new plog.
- *
- * The one of this number, from 0 on, that an earlier post_config has kept; -1: there are no more. */
-int ajp_shim_kept_listener(apr_pool_t *plog, int number);
-/* Keeps one, which is APR's to close from then on; 0: no room. */
-int ajp_shim_keep_listener(apr_pool_t *plog, int fd);
-
-/* The same of a version of this module that kept them for good: the socket, and its address in
- * `address`, as text. Its own cleanups close nothing. */
-int ajp_shim_older_listener(int number, const char **address);
-/* There are none of it any more. */
-void ajp_shim_forget_older_listeners(void);
-
-/* A peer that says nothing is not to be accepted before so many seconds or some more; 0: at once. */
-void ajp_shim_defer_accept(int fd, int seconds);
-/* How many connections wait to be accepted, and how many may; 0: the system does not say. */
-int ajp_shim_accept_queue(int fd, unsigned *waiting, unsigned *length);
-
-/* The address of httpd's Listen directive of this number, from 0 on; NULL: there are no more. */
-const apr_sockaddr_t *ajp_shim_listen_address(int number);
 
 /* Logging. Text is passed as an argument, never as a format. */
 int ajp_shim_logs_request(const request_rec *r, int level);
@@ -173,33 +133,9 @@ void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb);
 /* ap_proxy_canonenc_ex with AllowEncodedSlashes of this request; NULL: a bad escape. */
 char *ajp_shim_canonenc(request_rec *r, const char *path);
 
-/* Gives a worker in error its chance when its retry time has come (ap_proxy_retry_worker), and
- * says whether it is usable then. */
-int ajp_shim_worker_usable(proxy_worker *worker, server_rec *s);
-
 /* mod_proxy's lock of a balancer, which keeps the threads of a child apart; 0: it is held. */
 int ajp_shim_lock_balancer(proxy_balancer *balancer);
 void ajp_shim_unlock_balancer(proxy_balancer *balancer);
-
-/* The member that the balancer's lbmethod elects, or NULL; and the one among those for which
- * `is_best` says so, in the order of lbset, spares and hot standbys. With the lock held. */
-proxy_worker *ajp_shim_find(proxy_balancer *balancer, request_rec *r);
-typedef int ajp_shim_is_best(proxy_worker *current, proxy_worker *best, void *baton);
-proxy_worker *ajp_shim_find_best(proxy_balancer *balancer, request_rec *r,
-                                 ajp_shim_is_best *is_best, void *baton);
-
-/* Tells the lbmethod that a member was elected without it, for a session. With the lock held. */
-void ajp_shim_elected_for_session(proxy_balancer *balancer, proxy_worker *worker, server_rec *s);
-
-/* A member of it has become usable: the lbmethod begins anew, as after a change in
- * balancer-manager. */
-void ajp_shim_needs_reset(proxy_balancer *balancer);
-
-/* Counts a request on a member (`busy`) until the request's pool is cleared. */
-void ajp_shim_count_busy(proxy_worker *worker, request_rec *r);
-
-/* Has the handler of its scheme make `url` canonical, into r->filename. */
-int ajp_shim_run_canon(request_rec *r, char *url);
 
 /* Whole milliseconds to wait in mod_proxy's units; fields that not every 2.4 has. */
 int ajp_shim_address_ttl(const proxy_worker *worker); /* seconds; -1: for ever */
@@ -212,13 +148,5 @@ enum { AJP_SHIM_WORKER_NAME_SIZE = sizeof(((proxy_worker_shared *)0)->name_ex) }
 #else
 enum { AJP_SHIM_WORKER_NAME_SIZE = sizeof(((proxy_worker_shared *)0)->name) };
 #endif
-
-/* Does httpd only practise? It reads its configuration once before it starts in earnest. */
-int ajp_shim_is_first_reading(void);
-/* Is the configuration read anew, of a server that has served? */
-int ajp_shim_is_restart(void);
-
-/* Does httpd know of a request body, by whatever means (ap_request_has_body)? */
-int ajp_shim_has_body(const request_rec *r);
 
 #endif

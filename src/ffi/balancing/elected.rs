@@ -31,8 +31,7 @@ pub(crate) unsafe fn install(
     if has_moved {
         environment.set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
     }
-    // SAFETY: member and request are live.
-    unsafe { sys::ajp_shim_count_busy(member.as_ptr(), request.as_ptr()) };
+    member.count_busy(pool);
     environment.set(c"BALANCER_NAME", pool.copy(&balancer.name()));
     environment.set(c"BALANCER_WORKER_NAME", pool.copy(&name));
     environment.set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
@@ -42,7 +41,7 @@ pub(crate) unsafe fn install(
         *places.worker = member.as_ptr();
         let text = [&*name, path_of(url)].concat();
         request.set_filename(pool.copy(&[b"proxy:", &text[..]].concat()));
-        let status = sys::ajp_shim_run_canon(request.as_ptr(), pool.copy(&text));
+        let status = sys::proxy_run_canon_handler(request.as_ptr(), pool.copy(&text));
         if status == sys::OK as c_int {
             *places.url = pool.copy(request.filename().strip_prefix(b"proxy:").unwrap_or(b""));
         }

@@ -50,8 +50,12 @@ const fn provider(name: &'static CStr, finder: Finder) -> Provider {
 /// thread.
 pub(crate) unsafe fn register(pool: *mut sys::apr_pool_t) {
     for Provider(method) in [&SESSIONS, &NEXT] {
-        // SAFETY: the pool is live; the record is static.
-        unsafe { sys::ajp_shim_register_lbmethod(pool, method) };
+        // SAFETY: the pool is live; texts and record are static.
+        unsafe {
+            let group = sys::PROXY_LBMETHOD.as_ptr().cast();
+            let provider = std::ptr::from_ref(method).cast();
+            sys::ap_register_provider(pool, group, method.name, c"0".as_ptr(), provider);
+        }
     }
 }
 
@@ -137,7 +141,7 @@ unsafe fn find(
     // candidates only during the call, and nobody else uses them meanwhile.
     let found = unsafe {
         let baton = (&raw mut candidates).cast();
-        sys::ajp_shim_find_best(balancer, r, Some(is_best), baton)
+        sys::ap_proxy_balancer_get_best_worker(balancer, r, Some(is_best), baton)
     };
     // SAFETY: null or a member, which outlives the request.
     let chosen = NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) });

@@ -8,7 +8,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
@@ -20,7 +19,9 @@ use crate::backend::{
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::reverse_sockets;
+use crate::ffi::child::threads;
 use crate::ffi::guard::guard;
+use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
@@ -172,16 +173,8 @@ pub(crate) unsafe fn start(
     let kept = Arc::clone(child);
     let log = MainServer(main);
     let pass = move |now| round(&kept, &mut roster, &log, now);
-    let mut mask = MaybeUninit::<sys::sigset_t>::zeroed();
     // A prefork child handles TERM and USR1 in its only thread; a handler must never run on ours.
-    // SAFETY: the shim fills in the mask, and takes it back.
-    let started = unsafe {
-        sys::ajp_shim_block_signals(mask.as_mut_ptr());
-        let started = Housekeeper::start(every, pass);
-        sys::ajp_shim_restore_signals(mask.as_ptr());
-        started
-    };
-    let keeper = match started {
+    let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
         Err(error) => {
             // SAFETY: the main server is live.
@@ -214,7 +207,7 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
         keeper.stop();
         // SAFETY: the thread is joined here alone, once: the pool runs a cleanup once, and
         // `Housekeeper` neither joins nor detaches.
-        unsafe { sys::ajp_shim_join_within(keeper.thread().as_pthread_t(), JOIN_TIMEOUT_MS) };
+        unsafe { threads::join_within(keeper.thread().as_pthread_t(), JOIN_TIMEOUT) };
         0
     })
 }
@@ -261,7 +254,8 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
     // SAFETY: the main server lives as long as the child.
     unsafe { reverse_sockets::find_port(*server, reverse) };
-    let queue = reverse.listener().and_then(|listener| reverse_sockets::queue(listener.as_fd()));
+    let queue =
+        reverse.listener().and_then(|listener| listening_sockets::accept_queue(listener.as_fd()));
     let is_its = |backend: &&Arc<Backend>| {
         backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
     };
@@ -308,4 +302,4 @@ fn is_stopping() -> bool {
 }
 
 /// A pass is over in a moment unless the resolver hangs; an ending child does not wait for that.
-const JOIN_TIMEOUT_MS: c_int = 1000;
+const JOIN_TIMEOUT: Duration = Duration::from_secs(1);

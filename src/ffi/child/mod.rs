@@ -9,6 +9,7 @@ pub(crate) mod operator_memory;
 pub(crate) mod probe_guard;
 pub(crate) mod reverse_sockets;
 pub(crate) mod stats_mapping;
+pub(crate) mod threads;
 pub(crate) mod transient_mark;
 pub(crate) mod transient_marks;
 pub(crate) mod worker_cache;

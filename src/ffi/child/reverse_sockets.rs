@@ -1,7 +1,7 @@
 //! The sockets where containers dial in, as a child has them.
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use crate::backend::Reverse;
@@ -93,19 +93,8 @@ pub(crate) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
     }
 }
 
-/// How many connections wait there, and how many may; `None` where the system does not say.
-pub(crate) fn queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
-    let (mut waiting, mut length) = (0, 0);
-    // SAFETY: an open socket; two places of ours.
-    let known = unsafe {
-        sys::ajp_shim_accept_queue(socket.as_raw_fd(), &raw mut waiting, &raw mut length)
-    };
-    (known != 0).then_some((waiting, length))
-}
-
 fn defer(socket: BorrowedFd<'_>) {
-    // SAFETY: an open socket.
-    unsafe { sys::ajp_shim_defer_accept(socket.as_raw_fd(), SILENT_FOR) }
+    listening_sockets::defer_accept(socket, SILENT_FOR);
 }
 
 fn leave(_: BorrowedFd<'_>) {}

@@ -4,9 +4,9 @@
 //! waits in its queue. One that does not close it, also where the configuration no longer loads this
 //! module: then nothing of ours runs, and APR alone closes what is [kept](keep).
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use parking_lot::Mutex;
 
@@ -23,15 +23,14 @@ impl TakenOver {
     /// # Safety
     /// This is httpd's main thread, in check_config, with its pool for logs.
     pub(crate) unsafe fn fill(&self, plog: *mut sys::apr_pool_t) {
-        // SAFETY: as the caller promises.
-        let kept = (0..).map_while(|number: c_int| unsafe {
-            let fd = sys::ajp_shim_kept_listener(plog, number);
-            // Open, since APR closes it together with the table.
-            (fd >= 0).then(|| copy(fd).ok())
-        });
+        // SAFETY: as the caller promises; nothing changes the table meanwhile.
+        let kept =
+            unsafe { SocketTable::of(plog).map_or(&[][..], |table| SocketTable::sockets(table)) };
+        // SAFETY: open, since APR closes a socket together with the table that lists it.
+        let kept = kept.iter().filter_map(|raw| unsafe { copy(*raw) }.ok());
         // SAFETY: as the caller promises.
         let older = unsafe { older() };
-        let all = kept.flatten().map(Listener::from_fd).chain(older);
+        let all = kept.map(Listener::from_fd).chain(older);
         let known = all.filter_map(|listener| Some((listener.listens_at()?, listener)));
         self.0.lock().extend(known);
     }
@@ -51,33 +50,148 @@ impl TakenOver {
     }
 }
 
-/// Sockets of the version of this module that kept them for good. What is not as it was noted is
-/// somebody else's, and left alone.
+/// The sockets of the parent, in httpd's pool for logs and gone together with it.
+///
+/// Another version of this module may have made the table: one of another layout has another
+/// version, in the first place, and one whose version is unknown is left alone.
+#[repr(C)]
+struct SocketTable {
+    version: u32,
+    count: u32,
+    sockets: [RawFd; MOST_SOCKETS],
+}
+
+/// The version of a [`SocketTable`].
+const TABLE_VERSION: u32 = 2;
+const MOST_SOCKETS: usize = 128;
+/// The name of the table in its pool.
+const TABLE_KEY: &CStr = c"mod_proxy_ajp_rs listeners";
+
+impl SocketTable {
+    /// The table of an earlier post_config, of whatever version.
+    ///
+    /// # Safety
+    /// `plog` is httpd's pool for logs, on its main thread.
+    unsafe fn of(plog: *mut sys::apr_pool_t) -> Option<*mut Self> {
+        let mut table = std::ptr::null_mut::<c_void>();
+        // SAFETY: as the caller promises; a place of ours.
+        unsafe { sys::apr_pool_userdata_get(&raw mut table, TABLE_KEY.as_ptr(), plog) };
+        (!table.is_null()).then_some(table.cast())
+    }
+
+    /// An empty table.
+    ///
+    /// # Safety
+    /// As [`of`](Self::of); there is no table yet.
+    unsafe fn create(plog: *mut sys::apr_pool_t) -> *mut Self {
+        let empty = Self { version: TABLE_VERSION, count: 0, sockets: [-1; MOST_SOCKETS] };
+        // SAFETY: as the caller promises; fresh memory of its size, which APR aligns to 8
+        // bytes. APR copies the key, which may be unloaded with this library.
+        unsafe {
+            let table = sys::apr_palloc(plog, size_of::<Self>()).cast::<Self>();
+            table.write(empty);
+            sys::apr_pool_userdata_set(table.cast(), TABLE_KEY.as_ptr(), None, plog);
+            table
+        }
+    }
+
+    /// The sockets in a table; none if it is of another version.
+    ///
+    /// # Safety
+    /// `table` came from [`of`](Self::of) or [`create`](Self::create), its pool has not been cleared
+    /// since, and nothing is added to it while the result is in use.
+    unsafe fn sockets<'t>(table: *const Self) -> &'t [RawFd] {
+        // SAFETY: as the caller promises. A table of another version is at least a version long.
+        unsafe {
+            if (&raw const (*table).version).read() != TABLE_VERSION {
+                return &[];
+            }
+            (*table).sockets.get(..(*table).count as usize).unwrap_or_default()
+        }
+    }
+
+    /// Adds a socket, which is APR's to close from then on. `false`: there is no room.
+    ///
+    /// # Safety
+    /// As [`sockets`](Self::sockets), of the table in `plog`; `socket` belongs to the caller.
+    unsafe fn add(table: *mut Self, plog: *mut sys::apr_pool_t, mut socket: RawFd) -> bool {
+        // SAFETY: as the caller promises. A table of another version is at least a version long.
+        if unsafe { (&raw const (*table).version).read() } != TABLE_VERSION {
+            return false;
+        }
+        // SAFETY: of this version.
+        let count = unsafe { (*table).count };
+        if count as usize >= MOST_SOCKETS {
+            return false;
+        }
+        let mut info = sys::apr_os_sock_info_t {
+            os_sock: &raw mut socket,
+            local: std::ptr::null_mut(),
+            remote: std::ptr::null_mut(),
+            family: sys::APR_UNSPEC as c_int,
+            type_: libc::SOCK_STREAM,
+            protocol: 0,
+        };
+        let mut made = std::ptr::null_mut();
+        // SAFETY: places of ours; APR reads the descriptor during the call. The socket gets a cleanup
+        // of APR's own, which is there when this library is not. One that is not made has none.
+        unsafe {
+            if sys::apr_os_sock_make(&raw mut made, &raw mut info, plog)
+                != sys::APR_SUCCESS as c_int
+            {
+                return false;
+            }
+            (*table).sockets[count as usize] = socket;
+            (*table).count = count + 1;
+        }
+        true
+    }
+}
+
+/// What an older version of this module kept in httpd's own memory, for as long as the parent lives.
+/// Its own cleanups close nothing.
+#[repr(C)]
+struct OlderTable {
+    count: c_int,
+    at: [OlderSocket; MOST_SOCKETS],
+}
+
+#[repr(C)]
+struct OlderSocket {
+    /// Its address, as text.
+    name: [c_char; 64],
+    fd: RawFd,
+    in_use: c_int,
+}
+
+const OLDER_TABLE_KEY: &CStr = c"mod_proxy_ajp_rs listeners 1";
+
+/// Takes over the sockets of the older version. A socket that does not listen where it was noted
+/// belongs to another module now, and is left alone.
 ///
 /// # Safety
 /// This is httpd's main thread.
 unsafe fn older() -> Vec<Listener> {
+    // SAFETY: as the caller promises; null, or what that version has made.
+    let table = unsafe { sys::ap_retained_data_get(OLDER_TABLE_KEY.as_ptr()) }.cast::<OlderTable>();
+    // SAFETY: as above; nobody else has a reference to it.
+    let Some(table) = (unsafe { table.as_mut() }) else { return Vec::new() };
+    let count = usize::try_from(table.count).unwrap_or(0);
+    let Some(sockets) = table.at.get(..count) else { return Vec::new() };
     let mut all = Vec::new();
-    for number in 0.. {
-        let mut address = std::ptr::null();
-        // SAFETY: a place of ours; as the caller promises.
-        let fd = unsafe { sys::ajp_shim_older_listener(number, &raw mut address) };
-        if fd < 0 {
-            break;
-        }
-        // SAFETY: the shim has found its end.
-        let address = unsafe { CStr::from_ptr(address) }.to_string_lossy();
+    for OlderSocket { name, fd, .. } in sockets {
+        let name = name.map(|byte| byte as u8);
+        let Ok(address) = CStr::from_bytes_until_nul(&name) else { break };
         // SAFETY: any number may be asked for: what is not open cannot be copied.
-        let Ok(copy) = (unsafe { copy(fd) }) else { continue };
+        let Ok(copy) = (unsafe { copy(*fd) }) else { continue };
         let listener = Listener::from_fd(copy);
-        if listener.listens_at().is_some_and(|at| at.to_string() == address) {
+        if listener.listens_at().is_some_and(|at| at.to_string() == address.to_string_lossy()) {
             all.push(listener);
             // SAFETY: that socket, which the older version has left open for us.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            drop(unsafe { OwnedFd::from_raw_fd(*fd) });
         }
     }
-    // SAFETY: as the caller promises.
-    unsafe { sys::ajp_shim_forget_older_listeners() };
+    table.count = 0;
     all
 }
 
@@ -88,14 +202,29 @@ unsafe fn older() -> Vec<Listener> {
 pub(crate) unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener) -> Option<RawFd> {
     let raw = OwnedFd::from(listener).into_raw_fd();
     // SAFETY: as the caller promises; a socket that is nobody else's.
-    match unsafe { sys::ajp_shim_keep_listener(plog, raw) } {
-        0 => {
-            // SAFETY: it is still ours.
-            drop(unsafe { OwnedFd::from_raw_fd(raw) });
-            None
-        }
-        _ => Some(raw),
+    let is_kept = unsafe {
+        let table = SocketTable::of(plog).unwrap_or_else(|| SocketTable::create(plog));
+        SocketTable::add(table, plog, raw)
+    };
+    if !is_kept {
+        // SAFETY: it is still ours.
+        drop(unsafe { OwnedFd::from_raw_fd(raw) });
     }
+    is_kept.then_some(raw)
+}
+
+/// The addresses of httpd's own Listen directives.
+///
+/// # Safety
+/// This is httpd's main thread; the result is used only until httpd reads its configuration again.
+pub(crate) unsafe fn listen_addresses() -> impl Iterator<Item = *const sys::apr_sockaddr_t> {
+    let live = |record: *mut sys::ap_listen_rec| (!record.is_null()).then_some(record);
+    // SAFETY: httpd's list, which it changes while it reads its configuration.
+    let first = live(unsafe { (&raw const sys::ap_listeners).read() });
+    // SAFETY: a live record of that list.
+    let all = std::iter::successors(first, move |record| live(unsafe { (**record).next }));
+    // SAFETY: as above; its address lives as long as the record.
+    all.map(|record| unsafe { (*record).bind_addr.cast_const() })
 }
 
 /// # Safety
@@ -103,4 +232,39 @@ pub(crate) unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener) -> Opt
 pub(crate) unsafe fn copy(raw: RawFd) -> Result<OwnedFd, rustix::io::Errno> {
     // SAFETY: as the caller promises.
     rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(raw) }, 0)
+}
+
+/// Has the kernel keep a peer that says nothing out of the queue, for this many seconds or some
+/// more; 0: for none.
+pub(crate) fn defer_accept(socket: BorrowedFd<'_>, seconds: c_int) {
+    // SAFETY: an open socket, and a number that is read during the call. Where the kernel refuses,
+    // the peer is accepted at once.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size_of::<c_int>() as libc::socklen_t,
+        )
+    };
+}
+
+/// How many connections wait to be accepted, and how many may; `None`: the system does not say.
+pub(crate) fn accept_queue(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    // SAFETY: plain numbers, of which 0 is one.
+    let mut info = unsafe { std::mem::zeroed::<libc::tcp_info>() };
+    let mut size = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: an open socket, and a place of ours with its size.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
+    };
+    // Of a listening socket, these two are the queue's (Linux, tcp_diag_get_info).
+    (status == 0).then_some((info.tcpi_unacked, info.tcpi_sacked))
 }

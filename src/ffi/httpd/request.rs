@@ -385,7 +385,7 @@ impl<'r> Request<'r> {
     /// httpd knows of a body, by whatever means.
     pub(crate) fn has_body(self) -> bool {
         // SAFETY: the request is live.
-        unsafe { sys::ajp_shim_has_body(self.as_ptr()) != 0 }
+        unsafe { sys::ap_request_has_body(self.as_ptr()) != 0 }
     }
 
     /// What this module keeps with the request: null until [`keep`](Self::keep).

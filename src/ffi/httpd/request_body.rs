@@ -207,7 +207,7 @@ impl Body {
 }
 
 /// APR's status for a socket's errno is the errno itself.
-const NOTHING_YET: sys::apr_status_t = rustix::io::Errno::AGAIN.raw_os_error();
+const NOTHING_YET: sys::apr_status_t = libc::EAGAIN;
 
 /// What it means that reading a body has failed.
 pub(crate) fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {

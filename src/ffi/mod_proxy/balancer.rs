@@ -100,6 +100,15 @@ impl Balancer {
         (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
     }
 
+    /// What chooses its members; `None`: no such lbmethod is loaded.
+    fn lbmethod(self) -> Option<sys::proxy_balancer_method> {
+        // SAFETY: null, or a record that its module never changes and that outlives the balancer.
+        unsafe {
+            let method = (*self.as_ptr()).lbmethod;
+            (!method.is_null()).then(|| method.read())
+        }
+    }
+
     /// `lbmethod`.
     pub(crate) fn method(self) -> Text<METHOD> {
         // SAFETY: an array of the shared part, which lives as long as the balancer.
@@ -108,8 +117,8 @@ impl Balancer {
 
     /// A member has become usable: the lbmethod begins anew.
     pub(crate) fn begin_anew(self) {
-        // SAFETY: the balancer is live.
-        unsafe { sys::ajp_shim_needs_reset(self.as_ptr()) };
+        // SAFETY: a bit field in shared memory, set as balancer-manager does.
+        unsafe { sys::proxy_balancer_shared::set_need_reset_raw(self.shared(), 1) };
     }
 
     /// `nofailover`: a session goes to its member or nowhere.
@@ -165,18 +174,26 @@ impl Locked {
 
     /// The member that the lbmethod elects.
     pub(crate) fn find(&self, request: Request<'_>) -> Option<Worker> {
+        let finder = self.0.lbmethod()?.finder?;
         // SAFETY: balancer and request are live, the lock is held.
-        let found = unsafe { sys::ajp_shim_find(self.0.as_ptr(), request.as_ptr()) };
+        let found = unsafe { finder(self.0.as_ptr(), request.as_ptr()) };
         // SAFETY: null or a member, which outlives the request.
         NonNull::new(found).map(|found| unsafe { Worker::from_ptr(found.as_ptr()) })
     }
 
-    /// Tells the lbmethod of a member that a session has chosen.
+    /// Tells the lbmethod of a member that a session has chosen, as mod_proxy_balancer does for a
+    /// member that it finds by a session's route.
     pub(crate) fn elected_for_session(&self, member: Worker, request: Request<'_>) {
-        // SAFETY: balancer, member and server are live, the lock is held.
-        unsafe {
-            sys::ajp_shim_elected_for_session(self.0.as_ptr(), member.as_ptr(), request.server());
+        if let Some(update) = self.0.lbmethod().and_then(|method| method.updatelbstatus) {
+            // SAFETY: balancer, member and server are live, the lock is held.
+            unsafe { update(self.0.as_ptr(), member.as_ptr(), request.server()) };
+            return;
         }
+        let mut total = 0_i32;
+        for usable in self.0.members().filter(|member| member.status().is_usable()) {
+            total = total.wrapping_add(usable.add_own_factor());
+        }
+        member.take_from_lbstatus(total);
     }
 }
 

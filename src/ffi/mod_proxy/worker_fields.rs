@@ -5,6 +5,7 @@
 use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
 use crate::ffi::apr::array;
+use crate::ffi::apr::pool::Pool;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 use crate::shared::in_error_for;
@@ -126,8 +127,16 @@ impl Worker {
             return true;
         }
         self.settle_error_time();
-        // SAFETY: worker and server are live.
-        unsafe { sys::ajp_shim_worker_usable(self.as_ptr(), server) != 0 }
+        // SAFETY: null, or the function that mod_proxy_balancer has registered under this name, which
+        // has this type (mod_proxy.h).
+        let retry: sys::apr_OFN_ap_proxy_retry_worker_t = unsafe {
+            std::mem::transmute(sys::apr_dynamic_fn_retrieve(c"ap_proxy_retry_worker".as_ptr()))
+        };
+        if let Some(retry) = retry {
+            // SAFETY: a static text; worker and server are live.
+            unsafe { retry(c"AJP".as_ptr(), self.as_ptr(), server) };
+        }
+        self.status().is_usable()
     }
 
     /// In error, its time has come again.
@@ -187,6 +196,31 @@ impl Worker {
         unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
     }
 
+    /// Adds its `loadfactor` to what lbmethods without a count of their own go by, and returns it.
+    pub(crate) fn add_own_factor(self) -> i32 {
+        let s = self.shared();
+        // SAFETY: plain words in shared memory, written as mod_proxy_balancer does.
+        unsafe {
+            (*s).lbstatus = (*s).lbstatus.wrapping_add((*s).lbfactor);
+            (*s).lbfactor
+        }
+    }
+
+    /// Takes the factors of all usable members off the one that gets the request.
+    pub(crate) fn take_from_lbstatus(self, total: i32) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
+        unsafe { (*s).lbstatus = (*s).lbstatus.wrapping_sub(total) };
+    }
+
+    /// Counts a request on it (`busy`) until the request's pool is cleared.
+    pub(crate) fn count_busy(self, pool: Pool) {
+        let s = self.shared();
+        // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
+        unsafe { (*s).busy = (*s).busy.wrapping_add(1) };
+        pool.own(CountedBusy(self));
+    }
+
     /// `loadfactor`, which balancer-manager may change at any time.
     pub(crate) fn load_factor(self) -> LoadFactor {
         // SAFETY: a plain word in shared memory.
@@ -233,5 +267,14 @@ impl Worker {
             busy.write_volatile(before - taken);
             u32::try_from(taken).unwrap_or(count)
         }
+    }
+}
+
+/// A request that is counted as busy on a worker, which outlives the request.
+struct CountedBusy(Worker);
+
+impl Drop for CountedBusy {
+    fn drop(&mut self) {
+        self.0.take_off_busy(1);
     }
 }

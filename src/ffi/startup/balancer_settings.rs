@@ -31,7 +31,7 @@ use crate::ffi::sys;
 /// read; this is its main thread, and no reference to a configuration is in use.
 pub(crate) unsafe fn settle(pconf: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
     // SAFETY: the shim asks httpd for its own state.
-    if unsafe { sys::ajp_shim_is_first_reading() } != 0 {
+    if server::is_first_reading() {
         return;
     }
     // SAFETY: as the caller promises.

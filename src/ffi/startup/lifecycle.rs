@@ -40,7 +40,7 @@ pub(crate) unsafe fn check_config(
     plog: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
-    let built = sys::AJP_SHIM_BUILT_MINOR as c_int;
+    let built = sys::MODULE_MAGIC_NUMBER_MINOR as c_int;
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
     let (core, proxy) =
         unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
@@ -84,9 +84,7 @@ pub(crate) unsafe fn post_config(
     plog: *mut sys::apr_pool_t,
     server: *mut sys::server_rec,
 ) -> c_int {
-    // SAFETY: the shim asks httpd for its own state.
-    if unsafe { sys::ajp_shim_is_first_reading() } != 0 {
-        // httpd reads its configuration once for practice before it starts.
+    if server::is_first_reading() {
         return sys::OK as c_int;
     }
     // SAFETY: httpd's main server, with its whole configuration, on its main thread.
@@ -100,7 +98,7 @@ pub(crate) unsafe fn post_config(
                 "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
                 env!("CARGO_PKG_VERSION"),
                 sys::MODULE_MAGIC_NUMBER_MAJOR,
-                sys::AJP_SHIM_BUILT_MINOR,
+                sys::MODULE_MAGIC_NUMBER_MINOR,
             ),
         );
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -149,9 +149,7 @@ unsafe fn open(
         Err(error) => error,
     };
     let text = format!("cannot listen at {settings} for ProxyAjpReverse: {error}");
-    // SAFETY: the shim asks httpd for its own state.
-    let is_restart = unsafe { sys::ajp_shim_is_restart() } != 0;
-    if !is_restart || error != NetError::Io(Errno::ADDRINUSE) {
+    if !server::is_restart() || error != NetError::Io(Errno::ADDRINUSE) {
         return Err(text);
     }
     let note = "if children of before the restart have it, restart gracefully once they have ended; \
@@ -169,8 +167,7 @@ unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) ->
     // Without a handshake nothing is sent first, and nothing would be accepted in time. There may have
     // been a key before the restart.
     let seconds = if has_key { SILENT_FOR } else { 0 };
-    // SAFETY: an open socket.
-    unsafe { sys::ajp_shim_defer_accept(listener.as_fd().as_raw_fd(), seconds) };
+    listening_sockets::defer_accept(listener.as_fd(), seconds);
     // SAFETY: as the caller promises.
     unsafe { listening_sockets::keep(plog, listener) }
 }
@@ -242,12 +239,8 @@ fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
 /// This is httpd's main thread.
 unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
     // SAFETY: as the caller promises; an address of httpd's is live as long as its configuration.
-    (0..)
-        .map_while(|number: c_int| unsafe {
-            let address = sys::ajp_shim_listen_address(number);
-            (!address.is_null()).then(|| address::ip(address).map(|ip| (ip, (*address).port)))
-        })
-        .flatten()
+    unsafe { listening_sockets::listen_addresses() }
+        .filter_map(|address| unsafe { address::ip(address).map(|ip| (ip, (*address).port)) })
 }
 
 /// What is not wrong, but not as it may seem.

@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::balance::WorkerStatus;
 use crate::ffi::apr::array;
 use crate::ffi::child::child_state::Child;
-use crate::ffi::child::reverse_sockets;
+use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::balancer::Balancer;
@@ -152,7 +152,7 @@ impl SnapshotBuilder {
                     at: reverse.to_string(),
                     queue: reverse
                         .listener()
-                        .and_then(|socket| reverse_sockets::queue(socket.as_fd())),
+                        .and_then(|socket| listening_sockets::accept_queue(socket.as_fd())),
                 });
                 Pool { name, dials_in, figures: figures.unwrap_or_default() }
             })
