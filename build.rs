@@ -5,9 +5,23 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    for (name, _) in SWITCHES {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+    }
     #[cfg(feature = "httpd")]
     httpd::build();
 }
+
+/// What not every httpd 2.4 has: a switch (`cfg`) of the crate, and the words in the bindings that
+/// set it. Nothing else in the crate asks for a release.
+const SWITCHES: [(&str, &str); 3] = [
+    // Since 2.4.53: a worker's name of more than 95 bytes.
+    ("httpd_has_name_ex", "pub name_ex: "),
+    // Since 2.4.57: AllowEncodedSlashes NoDecode.
+    ("httpd_has_canonenc_ex", "pub fn ap_proxy_canonenc_ex("),
+    // Since 2.4.59: `addressttl`.
+    ("httpd_has_address_ttl", "pub address_ttl: "),
+];
 
 #[cfg(feature = "httpd")]
 mod httpd {
@@ -19,15 +33,19 @@ mod httpd {
     const FUNCTIONS: &[&str] = &[
         "ajp_shim_.*",
         "ap_add_common_vars",
+        "ap_check_cmd_context",
         "ap_get_brigade",
         "ap_get_client_block",
+        "ap_get_conn_socket",
         "ap_get_module_config",
         "ap_get_server_name",
         "ap_get_useragent_host",
+        "ap_hook_(check_config|child_init|child_status|child_stopping|handler|post_config|pre_config)",
         "ap_map_http_request_error",
         "ap_mpm_query",
         "ap_os_escape_path",
         "ap_pass_brigade",
+        "ap_remove_output_filter",
         "ap_register_provider",
         "ap_request_has_body",
         "ap_retained_data_(create|get)",
@@ -35,8 +53,10 @@ mod httpd {
         "ap_setup_client_block",
         "ap_should_client_block",
         "ap_state_query",
+        "ap_proxy_backend_broke",
         "ap_proxy_balancer_get_best_worker",
         "ap_proxy_canon_netloc",
+        "ap_proxy_canonenc(_ex)?",
         "ap_proxy_checkproxyblock2",
         "ap_proxy_cookie_reverse_map",
         "ap_proxy_get_balancer",
@@ -52,7 +72,8 @@ mod httpd {
         "apr_brigade_cleanup",
         "apr_brigade_create",
         "apr_brigade_destroy",
-        "apr_dynamic_fn_retrieve",
+        "apr_dynamic_fn_(register|retrieve)",
+        "apr_optional_hook_add",
         "apr_os_sock_(get|make)",
         "apr_pool_cleanup_register",
         "apr_pool_cleanup_null",
@@ -72,17 +93,23 @@ mod httpd {
         "apr_table_unset",
         "apr_time_now",
         "apr_uri_parse",
+        "proxy_hook_(canon_handler|post_request|pre_request|scheme_handler)",
         "proxy_run_canon_handler",
     ];
     const TYPES: &[&str] = &[
         "ajp_shim_.*",
         "ap_listen_rec",
-        "apr_OFN_ap_proxy_retry_worker_t",
+        "ap_HOOK_status_hook_t",
+        "apr_OFN_(ajp_handle_cping_cpong|ap_proxy_retry_worker|set_worker_hc_param)_t",
         "apr_array_header_t",
+        "core_dir_config",
+        "enctype",
         "apr_os_sock_info_t",
         "apr_table_entry_t",
         "conn_rec",
         "module",
+        "mpm_child_status",
+        "proxy_HOOK_request_status_t",
         "proxy_balancer",
         "proxy_dir_conf",
         "proxy_server_conf",
@@ -93,28 +120,33 @@ mod httpd {
     ];
     const VARIABLES: &[&str] = &[
         "AJP_SHIM_.*",
+        "ACCESS_CONF",
         "AP_FILTER_ERROR",
         "AP_SQ_(CONFIG_GEN|MAIN_STATE|MS_CREATE_PRE_CONFIG)",
         "AP_MPMQ_(HARD_LIMIT_DAEMONS|MPM_STATE|STOPPING)",
         "APLOG_(ERR|WARNING|INFO|DEBUG|TRACE[1-8])",
+        "APR_HOOK_(FIRST|LAST|MIDDLE)",
         "APR_(SUCCESS|EGENERAL|EINVAL|TIMEUP|EOF|FAMILY.*|UNSPEC)",
         "ap_input_mode_t_.*",
         "apr_read_type_e_.*",
         "DECLINED",
         "DONE",
+        "GLOBAL_ONLY",
         "HTTP_[A-Z_]+",
         "MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)",
+        "NOT_IN_DIR_CONTEXT",
         "OK",
-        "ajp_shim_directives",
-        "ajp_shim_not_ours",
         "PROXY_WORKER_(IN_ERROR|HC_FAIL|IGNORE_ERRORS|NOT_USABLE_BITMAP|INITIALIZED|GENERIC|DISABLED|STOPPED|DRAIN|HOT_SPARE|HOT_STANDBY)",
         "PROXY_(BALANCER_MAX_NAME|MAX_PROVIDER_NAME|RFC1035_HOSTNAME)_SIZE",
+        "PROXY_CANONENC_NOENCODEDSLASHENCODING",
         "PROXY_FLUSH_WAIT",
         "PROXY_LBMETHOD",
-        "PROXY_WORKER_MAX_(NAME|ROUTE|SCHEME|SECRET)_SIZE",
+        "PROXY_WORKER_(EXT_NAME|MAX_NAME|MAX_ROUTE|MAX_SCHEME|MAX_SECRET)_SIZE",
         "REMOTE_HOST",
         "REQUEST_CHUNKED_DECHUNK",
+        "RSRC_CONF",
         "AP_STATUS_SHORT",
+        "ap_byterange_filter_handle",
         "ap_listeners",
         "ap_server_conf",
         "core_module",
@@ -132,8 +164,8 @@ mod httpd {
             .flat_map(|key| apxs.words(key))
             .chain([format!("-I{}", apxs.one("INCLUDEDIR"))])
             .collect();
-        compile_shim(&flags);
         write_bindings(&flags);
+        compile_shim(&flags);
         // Our own references to the module record stay inside the library, even if another module
         // with a global of that name was loaded earlier.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
@@ -189,6 +221,7 @@ mod httpd {
             .derive_copy(false)
             .generate_comments(false)
             .default_enum_style(bindgen::EnumVariation::Consts)
+            .default_non_copy_union_style(bindgen::NonCopyUnionStyle::ManuallyDrop)
             .rust_target(bindgen::RustTarget::stable(85, 0).expect("1.85 is a stable Rust"))
             .rust_edition(bindgen::RustEdition::Edition2024);
         for name in FUNCTIONS {
@@ -200,11 +233,17 @@ mod httpd {
         for name in VARIABLES {
             bindings = bindings.allowlist_var(name);
         }
-        let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-        bindings
+        let bindings = bindings
             .generate()
             .expect("bindgen reads httpd's headers: is libclang-dev installed?")
-            .write_to_file(out.join("httpd.rs"))
+            .to_string();
+        let is_too_old = !bindings.contains("pub fn ap_hook_child_stopping(");
+        assert!(!is_too_old, "mod_proxy_ajp_rs needs httpd 2.4.49 or later");
+        for (name, _) in super::SWITCHES.iter().filter(|(_, words)| bindings.contains(words)) {
+            println!("cargo::rustc-cfg={name}");
+        }
+        let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+        std::fs::write(out.join("httpd.rs"), bindings)
             .expect("the bindings can be written to OUT_DIR");
     }
 }

@@ -86,13 +86,14 @@ const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
         &["extern", "fn"],
         &[
             "module.rs",
+            "apr/buckets.rs",
             "apr/pool.rs",
             "balancing/lbmethod.rs",
             "child/housekeeping.rs",
             "startup/operator_orders.rs",
         ],
-        "what httpd can call stands in module.rs; cleanups of pools and lbmethods beside what they are \
-         for",
+        "what httpd can call stands in module.rs; cleanups of pools and buckets, and lbmethods, beside \
+         what they are for",
     ),
     (
         &["ap_server_conf"],

@@ -10,10 +10,10 @@
 //! * Strings of httpd are bytes. Text for httpd is copied into one of its pools.
 //! * Each side frees its own memory. A Rust value that lives as long as a pool is given to the
 //!   pool by [`apr::pool::Pool::own`].
-//! * Nothing survives a reload: the two statics (the module record, and the shim's pointer to the
-//!   callbacks) are written anew by each load; configuration lives in pconf, the state of a child
-//!   belongs to its pchild.
-
+//! * Nothing survives a reload: the statics (the module record, the function for others' parameters,
+//!   the shim's filter) are written again by each load; configuration lives in pconf, the state of a
+//!   child belongs to its pchild.
+//!
 //!
 //! # The rooms
 //!

@@ -1,8 +1,9 @@
-//! The module record, the only symbol this library exports, and the table of callbacks.
+//! The module record, the only symbol this library exports; the hooks; and everything that httpd
+//! can call (but callbacks of lbmethods and of APR's pools, which stand beside what they are for).
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 
-use crate::ffi::apr::buckets;
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::lbmethod;
 use crate::ffi::balancing::pre_request;
@@ -14,7 +15,7 @@ use crate::ffi::request::handler;
 use crate::ffi::request::hcheck_cping;
 use crate::ffi::startup::balancer_settings;
 use crate::ffi::startup::child_end;
-use crate::ffi::startup::directives;
+use crate::ffi::startup::directives::{self, Directive, Setter};
 use crate::ffi::startup::lifecycle;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::server_state::ServerConfig;
@@ -40,43 +41,130 @@ pub static mut proxy_ajp_module: sys::module = sys::module {
     merge_dir_config: None,
     create_server_config: Some(create_server_config),
     merge_server_config: None,
-    cmds: (&raw const sys::ajp_shim_directives).cast(),
+    cmds: (&raw const COMMANDS.0).cast(),
     register_hooks: Some(register_hooks),
     flags: 0,
 };
 
-static CALLBACKS: sys::ajp_shim_callbacks = sys::ajp_shim_callbacks {
-    check_config: Some(check_config),
-    before_balancer: Some(before_balancer),
-    post_config: Some(post_config),
-    child_init: Some(child_init),
-    child_stopping: Some(child_stopping),
-    child_ended: Some(child_ended),
-    canon: Some(canon),
-    scheme: Some(scheme),
-    pre_request: Some(pre_request),
-    post_request: Some(post_request),
-    request_status: Some(request_status),
-    worker_param: Some(worker_param),
-    edit_line: Some(edit_line),
-    maintain: Some(maintain),
-    reverse: Some(reverse),
-    env_var: Some(env_var),
-    cert_chain: Some(cert_chain),
-    cping: Some(handle_cping),
-    status_page: Some(status_page),
-    status_summary: Some(status_summary),
-    release_slice: Some(release_slice),
+/// What httpd reads of the module's directives, and at the end an empty record.
+struct Commands([sys::command_rec; directives::COUNT + 1]);
+
+// SAFETY: a constant, whose pointers lead to constants; httpd only reads it.
+unsafe impl Sync for Commands {}
+
+static COMMANDS: Commands = Commands(commands());
+
+const fn commands() -> [sys::command_rec; directives::COUNT + 1] {
+    let mut all = [const { END }; directives::COUNT + 1];
+    let mut at = 0;
+    while at < directives::COUNT {
+        all[at] = command(directives::at(at));
+        at += 1;
+    }
+    all
+}
+
+/// Behind the last directive.
+const END: sys::command_rec = sys::command_rec {
+    name: std::ptr::null(),
+    func: sys::cmd_func { no_args: ManuallyDrop::new(None) },
+    cmd_data: std::ptr::null_mut(),
+    req_override: 0,
+    args_how: sys::cmd_how_RAW_ARGS,
+    errmsg: std::ptr::null(),
 };
+
+/// A directive's record, as httpd's `AP_INIT_…` make it. The directive itself comes back to the
+/// function in `info`.
+const fn command(directive: &'static Directive) -> sys::command_rec {
+    let (func, how) = match directive.set {
+        Setter::One(_) => {
+            (sys::cmd_func { take1: ManuallyDrop::new(Some(take1)) }, sys::cmd_how_TAKE1)
+        }
+        Setter::OneOrTwo(_) => {
+            (sys::cmd_func { take2: ManuallyDrop::new(Some(take2)) }, sys::cmd_how_TAKE12)
+        }
+        Setter::OnOff(_) => {
+            (sys::cmd_func { flag: ManuallyDrop::new(Some(flag)) }, sys::cmd_how_FLAG)
+        }
+        Setter::Whole(_) | Setter::ModProxys => {
+            (sys::cmd_func { raw_args: ManuallyDrop::new(Some(raw_args)) }, sys::cmd_how_RAW_ARGS)
+        }
+    };
+    sys::command_rec {
+        name: directive.name.as_ptr(),
+        func,
+        cmd_data: (&raw const *directive).cast_mut().cast(),
+        req_override: directive.allowed_in as c_int,
+        args_how: how,
+        errmsg: directive.help.as_ptr(),
+    }
+}
+
+/// Modules of httpd before or after which a hook of ours runs. It keeps the lists.
+type Modules = &'static [*const c_char];
+const PROXY: Modules = &[c"mod_proxy.c".as_ptr(), std::ptr::null()];
+const BALANCER: Modules = &[c"mod_proxy_balancer.c".as_ptr(), std::ptr::null()];
+const CLUSTER: Modules = &[c"mod_proxy_cluster.c".as_ptr(), std::ptr::null()];
+
+const FIRST: c_int = sys::APR_HOOK_FIRST as c_int;
+const MIDDLE: c_int = sys::APR_HOOK_MIDDLE as c_int;
+const LAST: c_int = sys::APR_HOOK_LAST as c_int;
+
+/// Registers all hooks. The second argument of each names the modules whose hooks run before ours,
+/// the third one those whose hooks run after it.
+///
+/// # Safety
+/// httpd is loading the module, on its main thread.
+unsafe fn hooks() {
+    let none = std::ptr::null();
+    let request_status: sys::proxy_HOOK_request_status_t = Some(request_status);
+    let status_summary: sys::ap_HOOK_status_hook_t = Some(status_summary);
+    let cping: sys::apr_OFN_ajp_handle_cping_cpong_t = Some(handle_cping);
+    // SAFETY: as the caller promises; the functions and lists are there as long as the module. The
+    // functions without a registering function of their own have the types that httpd's headers
+    // declare for these names.
+    unsafe {
+        sys::ap_hook_pre_config(Some(pre_config), BALANCER.as_ptr(), PROXY.as_ptr(), MIDDLE);
+        sys::ap_hook_check_config(Some(check_config), none, none, MIDDLE);
+        sys::ap_hook_post_config(Some(before_balancer), none, BALANCER.as_ptr(), MIDDLE);
+        sys::ap_hook_post_config(Some(post_config), BALANCER.as_ptr(), none, LAST);
+        sys::ap_hook_child_init(Some(child_init), BALANCER.as_ptr(), none, LAST);
+        sys::ap_hook_child_stopping(Some(child_stopping), none, none, MIDDLE);
+        sys::ap_hook_child_status(Some(child_status), none, none, MIDDLE);
+        sys::proxy_hook_scheme_handler(Some(scheme), none, none, FIRST);
+        sys::proxy_hook_canon_handler(Some(canon), none, none, FIRST);
+        // mod_proxy_cluster chooses the members of its own balancers.
+        let (cluster, balancer) = (CLUSTER.as_ptr(), BALANCER.as_ptr());
+        sys::proxy_hook_pre_request(Some(pre_request), cluster, balancer, FIRST);
+        sys::proxy_hook_post_request(Some(post_request), none, balancer, FIRST);
+        let (name, hook) = (c"request_status".as_ptr(), untyped(request_status));
+        sys::apr_optional_hook_add(name, hook, none, none, FIRST);
+        sys::ap_hook_handler(Some(status_page), none, none, MIDDLE);
+        let (name, hook) = (c"status_hook".as_ptr(), untyped(status_summary));
+        sys::apr_optional_hook_add(name, hook, none, none, MIDDLE);
+        sys::apr_dynamic_fn_register(c"ajp_handle_cping_cpong".as_ptr(), untyped(cping));
+        sys::ajp_shim_register_filter();
+    }
+}
+
+/// The function as httpd's registries keep it, whatever its type.
+///
+/// # Safety
+/// `F` is an optional function pointer, and whoever takes it out knows its type.
+unsafe fn untyped<F: Copy>(function: F) -> sys::apr_opt_fn_t {
+    const { assert!(size_of::<F>() == size_of::<sys::apr_opt_fn_t>()) };
+    // SAFETY: as the caller promises: both are pointers to functions, or null.
+    unsafe { std::mem::transmute_copy(&function) }
+}
 
 // Below: what httpd calls. Each is one line into the guard; the fallback is what httpd gets after
 // a panic.
 
 unsafe extern "C" fn register_hooks(pool: *mut sys::apr_pool_t) {
-    // SAFETY: httpd calls this once per load, on its main thread, with its configuration pool; the
-    // table is static.
+    // SAFETY: httpd calls this once per load, on its main thread, with its configuration pool.
     guard((), || unsafe {
-        sys::ajp_shim_register_hooks(&raw const CALLBACKS);
+        hooks();
         lbmethod::register(pool);
     })
 }
@@ -87,6 +175,16 @@ unsafe extern "C" fn create_server_config(
 ) -> *mut c_void {
     // SAFETY: httpd passes its configuration pool, on its main thread.
     guard(std::ptr::null_mut(), || unsafe { ServerConfig::create(pool) }.cast())
+}
+
+unsafe extern "C" fn pre_config(
+    _pconf: *mut sys::apr_pool_t,
+    _plog: *mut sys::apr_pool_t,
+    _ptemp: *mut sys::apr_pool_t,
+) -> c_int {
+    // SAFETY: httpd calls this on its main thread, after the modules have registered what they have.
+    guard((), || unsafe { directives::go_before_other_parameters(Some(worker_param)) });
+    sys::OK as c_int
 }
 
 unsafe extern "C" fn check_config(
@@ -135,9 +233,17 @@ unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_i
     guard((), || lifecycle::child_stopping(graceful != 0))
 }
 
-unsafe extern "C" fn child_ended(server: *mut sys::server_rec, pid: c_int) {
-    // SAFETY: httpd passes its main server, in the parent.
-    guard((), || unsafe { child_end::child_ended(server, pid) })
+unsafe extern "C" fn child_status(
+    server: *mut sys::server_rec,
+    pid: sys::pid_t,
+    _generation: sys::ap_generation_t,
+    _slot: c_int,
+    status: sys::mpm_child_status,
+) {
+    if status == sys::mpm_child_status_MPM_CHILD_EXITED {
+        // SAFETY: httpd passes its main server, in the parent.
+        guard((), || unsafe { child_end::child_ended(server, pid) })
+    }
 }
 
 unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {
@@ -205,70 +311,52 @@ unsafe extern "C" fn worker_param(
     worker: *mut sys::proxy_worker,
     key: *const c_char,
     value: *const c_char,
+    others: *mut c_void,
 ) -> *const c_char {
-    // SAFETY: mod_proxy passes its configuration pool, server and worker, and two strings.
+    // SAFETY: mod_proxy passes its configuration pool, server and worker, two strings, and what the
+    // next function wants.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        directives::worker_param(pool, server, worker, key, value)
+        directives::worker_param(pool, server, worker, key, value, others)
     })
 }
 
-unsafe extern "C" fn edit_line(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    line: *const sys::ajp_shim_line,
-    edited: *mut *const c_char,
-) -> *const c_char {
-    // SAFETY: the shim passes httpd's configuration pool and server, a line of its configuration,
-    // and a place of its own.
-    guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
-        directives::edit_line(pool, server, &*line, &mut *edited)
-    })
-}
+// Directives: one function for each way in which httpd splits the arguments.
 
-unsafe extern "C" fn maintain(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
+unsafe extern "C" fn take1(
+    cmd: *mut sys::cmd_parms,
+    _directory: *mut c_void,
     value: *const c_char,
 ) -> *const c_char {
-    // SAFETY: the shim passes httpd's configuration pool, its main server, and a string.
-    guard(c"ProxyAjpMaintain: internal error".as_ptr(), || unsafe {
-        directives::maintain(pool, server, value)
-    })
+    // SAFETY: httpd passes a line of its configuration with a directive of ours.
+    unsafe { directives::read(cmd, [value, std::ptr::null()], false) }
 }
 
-unsafe extern "C" fn reverse(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    arguments: *const c_char,
+unsafe extern "C" fn take2(
+    cmd: *mut sys::cmd_parms,
+    _directory: *mut c_void,
+    first: *const c_char,
+    second: *const c_char,
 ) -> *const c_char {
-    // SAFETY: the shim passes httpd's configuration pool, a server of its, and a string.
-    guard(c"ProxyAjpReverse: internal error".as_ptr(), || unsafe {
-        directives::reverse(pool, server, arguments)
-    })
+    // SAFETY: as above; the second one may be null.
+    unsafe { directives::read(cmd, [first, second], false) }
 }
 
-unsafe extern "C" fn env_var(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    name: *const c_char,
-    value: *const c_char,
-) -> *const c_char {
-    // SAFETY: the shim passes httpd's configuration pool, a server of its, a string, and another one
-    // or null.
-    guard(c"ProxyAjpEnvVar: internal error".as_ptr(), || unsafe {
-        directives::env_var(pool, server, name, value)
-    })
-}
-
-unsafe extern "C" fn cert_chain(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
+unsafe extern "C" fn flag(
+    cmd: *mut sys::cmd_parms,
+    _directory: *mut c_void,
     on: c_int,
 ) -> *const c_char {
-    // SAFETY: the shim passes httpd's configuration pool and a server of its.
-    guard(c"ProxyAjpCertChain: internal error".as_ptr(), || unsafe {
-        directives::cert_chain(pool, server, on != 0)
-    })
+    // SAFETY: as above.
+    unsafe { directives::read(cmd, [std::ptr::null(); 2], on != 0) }
+}
+
+unsafe extern "C" fn raw_args(
+    cmd: *mut sys::cmd_parms,
+    _directory: *mut c_void,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { directives::read(cmd, [arguments, std::ptr::null()], false) }
 }
 
 unsafe extern "C" fn handle_cping(
@@ -283,9 +371,14 @@ unsafe extern "C" fn handle_cping(
 }
 
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
-    // SAFETY: httpd passes the request it serves on this thread.
-    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        status_page::handler::handle(Request::from_ptr(r))
+    guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
+        // SAFETY: httpd passes the request it serves on this thread.
+        let request = unsafe { Request::from_ptr(r) };
+        if request.handler() != Some(b"ajp-status") {
+            return sys::DECLINED;
+        }
+        // SAFETY: as above.
+        unsafe { status_page::handler::handle(request) }
     })
 }
 
@@ -293,9 +386,4 @@ unsafe extern "C" fn status_summary(r: *mut sys::request_rec, flags: c_int) -> c
     // SAFETY: mod_status passes the request it serves on this thread.
     guard((), || unsafe { status_page::handler::summary(Request::from_ptr(r), flags) });
     sys::OK as c_int
-}
-
-unsafe extern "C" fn release_slice(owner: *mut c_void) {
-    // SAFETY: the shim gives back what ffi::apr::buckets gave it, once.
-    guard((), || unsafe { buckets::release(owner) })
 }

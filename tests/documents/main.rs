@@ -225,7 +225,45 @@ fn the_table_of_a_balancer_s_parameters_is_that_of_the_code() {
     assert!(found.is_empty(), "docs/balancing.md:\n  {}", found.join("\n  "));
 }
 
+/// The directives that httpd is told of, as the rows in the sources name them.
+fn directives(source: &str) -> Vec<String> {
+    let names = source.split("Directive::new(").skip(1);
+    let names = names.filter_map(|row| row.trim_start().strip_prefix("c\"")?.split('"').next());
+    sorted(names)
+}
+
+/// The directives that begin a row of a table.
+fn documented_directives(document: &str) -> Vec<String> {
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `ProxyAjp"));
+    sorted(
+        rows.filter_map(|row| row.split([' ', '`']).next()).map(|name| format!("ProxyAjp{name}")),
+    )
+}
+
+fn sorted(names: impl Iterator<Item = impl Into<String>>) -> Vec<String> {
+    let mut all: Vec<String> = names.map(Into::into).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_directive_has_one_row_in_the_reference_and_every_row_a_directive() {
+    let read = |path| fs::read_to_string(root().join(path)).expect("it is there");
+    let known = directives(&read("src/ffi/startup/directives.rs"));
+    assert!(known.len() >= 4, "{known:?}");
+    assert_eq!(documented_directives(&read("docs/reference.md")), known);
+}
+
 // The checker, checked.
+
+#[test]
+fn directives_are_found_in_rows_of_the_source_and_of_the_document() {
+    let source =
+        "[\n Directive::new(\n c\"ProxyAjpB\", c\"help\",\n Directive::new(c\"ProxyAjpA\", c\"\")";
+    assert_eq!(directives(source), ["ProxyAjpA", "ProxyAjpB"]);
+    let document = "| `ProxyAjpB NAME` | x |\nsee `ProxyAjpC`\n| `ProxyAjpA` | y |\n| `other` |";
+    assert_eq!(documented_directives(document), ["ProxyAjpA", "ProxyAjpB"]);
+}
 
 #[test]
 fn a_parameter_whose_row_is_missing_wrong_or_too_many_is_reported() {

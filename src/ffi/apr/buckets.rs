@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use bytes::Bytes;
 
+use crate::ffi::guard::guard;
 use crate::ffi::sys;
 
 /// Appends `data` to a brigade without copying it.
@@ -17,14 +18,11 @@ pub(crate) unsafe fn append(brigade: *mut sys::apr_bucket_brigade, data: Bytes) 
     // SAFETY: the brigade is live; `owner` keeps the bytes at `start` in place until the last
     // bucket over them is destroyed and `release` gets it back. Bytes is Send, so that may happen
     // on any thread.
-    unsafe { sys::ajp_shim_append_slice(brigade, start, len, owner) }
+    unsafe { sys::ajp_shim_append_slice(brigade, start, len, owner, Some(release)) }
 }
 
 /// Drops what [`append`] gave away.
-///
-/// # Safety
-/// `owner` came from [`append`] and is given back once.
-pub(crate) unsafe fn release(owner: *mut c_void) {
-    // SAFETY: made by Box::into_raw in `append`, given back once.
-    drop(unsafe { Box::from_raw(owner.cast::<Bytes>()) });
+unsafe extern "C" fn release(owner: *mut c_void) {
+    // SAFETY: made by Box::into_raw in `append`; the shim gives it back once.
+    guard((), || drop(unsafe { Box::from_raw(owner.cast::<Bytes>()) }))
 }

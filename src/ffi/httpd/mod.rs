@@ -8,4 +8,5 @@ pub(crate) mod module_record;
 pub(crate) mod patience;
 pub(crate) mod request;
 pub(crate) mod request_body;
+pub(crate) mod response_end;
 pub(crate) mod server;

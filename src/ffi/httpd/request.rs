@@ -151,6 +151,12 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// The handler that the configuration names for it.
+    pub(crate) fn handler(self) -> Option<&'r [u8]> {
+        // SAFETY: null, or a string of the configuration or of the request's pool.
+        unsafe { text::bytes((*self.as_ptr()).handler) }
+    }
+
     /// mod_proxy's settings for this request's directory.
     pub(crate) fn proxy_dir_conf(self) -> *mut sys::proxy_dir_conf {
         // SAFETY: per_dir_config is set before any handler runs; mod_proxy creates a
@@ -158,6 +164,20 @@ impl<'r> Request<'r> {
         unsafe {
             sys::ap_get_module_config((*self.as_ptr()).per_dir_config, &raw const sys::proxy_module)
                 .cast()
+        }
+    }
+
+    /// AllowEncodedSlashes NoDecode.
+    #[cfg(httpd_has_canonenc_ex)]
+    pub(crate) fn keeps_encoded_slashes(self) -> bool {
+        // SAFETY: per_dir_config is set before any handler runs; core creates a configuration for
+        // every directory.
+        unsafe {
+            let core = &raw const sys::core_module;
+            let conf = sys::ap_get_module_config((*self.as_ptr()).per_dir_config, core);
+            let conf = conf.cast_const().cast::<sys::core_dir_config>();
+            sys::core_dir_config::allow_encoded_slashes_raw(conf) != 0
+                && sys::core_dir_config::decode_encoded_slashes_raw(conf) == 0
         }
     }
 

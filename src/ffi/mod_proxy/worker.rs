@@ -102,9 +102,14 @@ impl Worker {
 
     /// Its URL, as mod_proxy displays it.
     pub(crate) fn name(self) -> Text<NAME> {
-        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr); the shim
-        // takes no look at it, and says how long it is.
-        unsafe { Text::read(sys::ajp_shim_worker_name(self.as_ptr()).cast()) }
+        let s = self.shared();
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        #[cfg(httpd_has_name_ex)]
+        let name = unsafe { Text::read(&raw const (*s).name_ex) };
+        // SAFETY: as above.
+        #[cfg(not(httpd_has_name_ex))]
+        let name = unsafe { Text::read(&raw const (*s).name) };
+        name
     }
 
     /// What tells it from other workers in every child: its balancer's name, its own, and its unix
@@ -257,11 +262,19 @@ impl Worker {
         (size > 0).then_some(size)
     }
 
-    /// `addressttl`; `None`: for ever.
+    /// `addressttl`; `None`: forever.
+    #[cfg(httpd_has_address_ttl)]
     pub(crate) fn address_ttl(self) -> Option<Duration> {
-        // SAFETY: the worker is live.
-        let seconds = unsafe { sys::ajp_shim_address_ttl(self.as_ptr()) };
-        u64::try_from(seconds).ok().map(Duration::from_secs)
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        let seconds = unsafe { ((*s).address_ttl_set() != 0).then(|| (*s).address_ttl) };
+        seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+    }
+
+    /// `addressttl`, which this httpd does not have: `None`, forever.
+    #[cfg(not(httpd_has_address_ttl))]
+    pub(crate) fn address_ttl(self) -> Option<Duration> {
+        None
     }
 
     /// `max`, `smax`, `ttl`, `acquire`.

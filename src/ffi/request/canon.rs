@@ -58,9 +58,9 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     } else if notes.get(c"proxy-noencode").is_some() {
         (raw_path, request.args())
     } else {
-        // SAFETY: the request is live and `rest` a string of its pool; the result is one too.
-        let encoded = unsafe { text::bytes(sys::ajp_shim_canonenc(request.as_ptr(), rest)) };
-        let Some(encoded) = encoded else { return sys::HTTP_BAD_REQUEST as c_int };
+        let Some(encoded) = encoded(request, rest, raw_path.len()) else {
+            return sys::HTTP_BAD_REQUEST as c_int;
+        };
         (encoded, request.args())
     };
     let path_is_raw = std::ptr::eq(path, raw_path);
@@ -82,6 +82,28 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     request.set_filename(request.pool().concat(&name));
     sys::OK as c_int
 }
+
+/// A path with what a URL needs encoded, and, where AllowEncodedSlashes is NoDecode, with its encoded
+/// slashes as they are; `None`: a bad escape.
+fn encoded<'r>(request: Request<'r>, path: *const c_char, len: usize) -> Option<&'r [u8]> {
+    let (pool, r) = (request.pool().as_ptr(), request.as_ptr());
+    let len = c_int::try_from(len).ok()?;
+    // SAFETY: the request is live and `path` a string of its pool; the result is null or one too.
+    unsafe {
+        #[cfg(httpd_has_canonenc_ex)]
+        let encoded = {
+            let flags = if request.keeps_encoded_slashes() { KEEP_ENCODED_SLASHES } else { 0 };
+            sys::ap_proxy_canonenc_ex(pool, path, len, sys::enctype_enc_path, flags, (*r).proxyreq)
+        };
+        #[cfg(not(httpd_has_canonenc_ex))]
+        let encoded =
+            sys::ap_proxy_canonenc(pool, path, len, sys::enctype_enc_path, 0, (*r).proxyreq);
+        text::bytes(encoded)
+    }
+}
+
+#[cfg(httpd_has_canonenc_ex)]
+const KEEP_ENCODED_SLASHES: c_int = sys::PROXY_CANONENC_NOENCODEDSLASHENCODING as c_int;
 
 /// What `ap_scan_vchar_obstext` stops at: everything but visible characters and bytes above 0x7f.
 fn has_control_or_space(text: &[u8]) -> bool {

@@ -10,6 +10,7 @@ use crate::ffi::child::probe_guard::{self, ProbeGuard};
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
+use crate::ffi::httpd::response_end;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::response::{self, Before};
 use crate::ffi::sys;
@@ -101,7 +102,7 @@ impl<'r> HttpdClient<'r> {
 /// As [`HttpdClient::cut`], where there is no client any more.
 pub(crate) fn cut(request: Request<'_>) {
     // SAFETY: the request is live, on its thread, and its filters are not at work.
-    unsafe { sys::ajp_shim_break_off(request.as_ptr()) }
+    unsafe { response_end::break_off(request) }
 }
 
 impl HttpdClient<'_> {

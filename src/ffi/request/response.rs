@@ -6,6 +6,7 @@ use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::table::Table;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::response_end;
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
 use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
@@ -102,7 +103,7 @@ pub(crate) fn keep_whole(request: Request<'_>) {
     let is_file = || X_SENDFILE.iter().any(|name| headers.get(name).is_some());
     if request.status() == sys::HTTP_OK as c_int && !is_file() {
         // SAFETY: the request is live, and its filters are not at work.
-        unsafe { sys::ajp_shim_give_whole(request.as_ptr()) }
+        unsafe { response_end::keep_from_ranges(request) }
     }
 }
 

@@ -1,80 +1,276 @@
 //! Directives and parameters of this module, as httpd and mod_proxy hand them over.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::balance::WorkerStatus;
-use crate::config::{Line, Maintain, ReverseListener, WorkerSettings};
+use crate::config::{ConfigError, Line, Maintain, ReverseListener, WorkerSettings};
 use crate::ffi::apr::error_text::error_text;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text;
+use crate::ffi::guard::guard_or;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::server_state::ServerConfig;
 use crate::ffi::sys;
 
-/// Takes the value of `ProxyAjpMaintain`. Null: taken; else the error text.
-///
-/// # Safety
-/// `pool`, `server` and the string are live; httpd is reading its configuration, on this thread.
-pub(crate) unsafe fn maintain(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    value: *const c_char,
-) -> *const c_char {
-    // SAFETY: a string of the configuration.
-    let value = unsafe { text::bytes(value) }.unwrap_or(b"");
-    match Maintain::parse(&String::from_utf8_lossy(value)) {
-        Ok(maintain) => {
-            // SAFETY: as the caller promises; no reference from `of` is in use.
-            unsafe { ServerConfig::of_or_new(server, pool) }.maintain = maintain;
-            std::ptr::null()
-        }
-        // SAFETY: as the caller promises.
-        Err(error) => unsafe { error_text(pool, "", &error) },
+/// The directives of this module: one row is all that httpd needs to know of a directive. What it
+/// sets is a field of [`ServerConfig`].
+const OURS: &[Directive] = &[
+    Directive::new(
+        c"ProxyAjpMaintain",
+        c"seconds between two rounds of the housekeeper, 1 to 3600; 0: no rounds",
+        Setter::One(|config, seconds| {
+            config.maintain = Maintain::parse(&String::from_utf8_lossy(seconds))?;
+            Ok(())
+        }),
+    )
+    .not_in(sys::GLOBAL_ONLY),
+    Directive::new(
+        c"ProxyAjpReverse",
+        c"a worker's URL, and where its container dials in: listen=, allow=, keyfile=, node=, backlog=",
+        Setter::Whole(|config, arguments| {
+            let listener = ReverseListener::parse(&String::from_utf8_lossy(arguments));
+            let named = |error| LineError(format!("ProxyAjpReverse: {error}"));
+            config.reverse.push(listener.map_err(named)?);
+            Ok(())
+        }),
+    )
+    .not_in(sys::NOT_IN_DIR_CONTEXT),
+    Directive::new(
+        c"ProxyAjpEnvVar",
+        c"an environment variable that is sent as an attribute, and a value if it is not set",
+        Setter::OneOrTwo(|config, name, value| Ok(config.sent.own_mut().add(name, value)?)),
+    ),
+    Directive::new(
+        c"ProxyAjpCertChain",
+        c"On: the certificates behind the client's own are sent with it",
+        Setter::OnOff(|config, on| {
+            config.sent.own_mut().set_certificate_chain(on);
+            Ok(())
+        }),
+    ),
+];
+
+/// Directives of mod_proxy whose lines may have words of ours.
+const MOD_PROXYS: &[Directive] = &[
+    Directive::of_mod_proxy(c"ProxyPass", sys::RSRC_CONF | sys::ACCESS_CONF),
+    Directive::of_mod_proxy(c"ProxyPassMatch", sys::RSRC_CONF | sys::ACCESS_CONF),
+    Directive::of_mod_proxy(c"BalancerMember", sys::RSRC_CONF | sys::ACCESS_CONF),
+    Directive::of_mod_proxy(c"ProxySet", sys::RSRC_CONF | sys::ACCESS_CONF),
+    Directive::of_mod_proxy(c"<Proxy", sys::RSRC_CONF),
+    Directive::of_mod_proxy(c"<ProxyMatch", sys::RSRC_CONF),
+];
+
+/// How many directives httpd is told of.
+pub(crate) const COUNT: usize = MOD_PROXYS.len() + OURS.len();
+
+/// The directive at this place, below [`COUNT`].
+pub(crate) const fn at(place: usize) -> &'static Directive {
+    if place < MOD_PROXYS.len() { &MOD_PROXYS[place] } else { &OURS[place - MOD_PROXYS.len()] }
+}
+
+/// A directive.
+pub(crate) struct Directive {
+    pub(crate) name: &'static CStr,
+    pub(crate) set: Setter,
+    /// httpd's kinds of files and sections in which it may stand.
+    pub(crate) allowed_in: u32,
+    /// Sections within these in which it may not.
+    not_in: u32,
+    /// What httpd says of it (`httpd -L`, and where the number of arguments is wrong).
+    pub(crate) help: &'static CStr,
+}
+
+impl Directive {
+    /// A directive of the main server and of virtual hosts, outside of the sections of directories.
+    const fn new(name: &'static CStr, help: &'static CStr, set: Setter) -> Self {
+        Self { name, set, allowed_in: sys::RSRC_CONF, not_in: 0, help }
+    }
+
+    /// The same where it may not stand in some of these places, `NOT_IN_…` of httpd's.
+    const fn not_in(mut self, places: u32) -> Self {
+        self.not_in = places;
+        self
+    }
+
+    const fn of_mod_proxy(name: &'static CStr, allowed_in: u32) -> Self {
+        Self { name, set: Setter::ModProxys, allowed_in, not_in: 0, help: c"see mod_proxy" }
     }
 }
 
-/// Sets `edited` to what mod_proxy is to read in a line's place, and notes what the line says of a
-/// balancer. Null, or an error text.
+/// How httpd splits a directive's arguments, and the function that stores them.
+pub(crate) enum Setter {
+    /// One argument.
+    One(fn(&mut ServerConfig, &[u8]) -> Taken),
+    /// One argument or two.
+    OneOrTwo(fn(&mut ServerConfig, &[u8], Option<&[u8]>) -> Taken),
+    /// `On` or `Off`.
+    OnOff(fn(&mut ServerConfig, bool) -> Taken),
+    /// All arguments, as they stand there.
+    Whole(fn(&mut ServerConfig, &[u8]) -> Taken),
+    /// As `Whole`; a line of mod_proxy's, which may have words of ours.
+    ModProxys,
+}
+
+/// The line has been taken, or not.
+type Taken = Result<(), LineError>;
+
+/// What is wrong with a line.
+pub(crate) struct LineError(String);
+
+impl From<ConfigError> for LineError {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Takes a line with one of the directives, behind the guard. Null: taken; else the error text.
 ///
 /// # Safety
-/// Arguments as the shim passes them while httpd reads its configuration.
-pub(crate) unsafe fn edit_line(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    line: &sys::ajp_shim_line,
-    edited: &mut *const c_char,
+/// Arguments as httpd passes them to the function of a directive while it reads its configuration
+/// on its main thread; its `info` is one of [`at`].
+pub(crate) unsafe fn read(
+    cmd: *mut sys::cmd_parms,
+    arguments: [*const c_char; 2],
+    on: bool,
 ) -> *const c_char {
-    // A line that is no UTF-8 has none of our words.
-    let text = |text: *const c_char| {
-        // SAFETY: strings of the configuration, constant during this call.
-        std::str::from_utf8(unsafe { text::bytes(text) }.unwrap_or(b"")).ok()
+    // SAFETY: as the caller promises.
+    let (directive, pool) =
+        unsafe { (&*(*cmd).info.cast_const().cast::<Directive>(), Pool::from_ptr((*cmd).pool)) };
+    let name = directive.name.to_bytes();
+    let internal_error = || pool.concat(&[name, b": internal error"]).cast_const();
+    // SAFETY: as the caller promises.
+    guard_or(internal_error, || unsafe { take(cmd, directive, arguments, on) })
+}
+
+/// As [`read`].
+///
+/// # Safety
+/// As [`read`].
+unsafe fn take(
+    cmd: *mut sys::cmd_parms,
+    directive: &Directive,
+    arguments: [*const c_char; 2],
+    on: bool,
+) -> *const c_char {
+    // SAFETY: as the caller promises.
+    let (pool, server) = unsafe { ((*cmd).pool, (*cmd).server) };
+    if let Setter::ModProxys = directive.set {
+        // SAFETY: as the caller promises.
+        return unsafe { edit(cmd, arguments[0]) };
+    }
+    // SAFETY: as the caller promises; null, or a text of httpd's.
+    let not_here = unsafe { sys::ap_check_cmd_context(cmd, directive.not_in) };
+    if !not_here.is_null() {
+        return not_here;
+    }
+    // SAFETY: strings of the configuration, constant during this call, or null.
+    let [first, second] = arguments.map(|argument| unsafe { text::bytes(argument) });
+    let value = first.unwrap_or_default();
+    // SAFETY: as the caller promises; no reference from `of` is in use.
+    let config = unsafe { ServerConfig::of_or_new(server, pool) };
+    let taken = match directive.set {
+        Setter::One(set) | Setter::Whole(set) => set(config, value),
+        Setter::OneOrTwo(set) => set(config, value, second),
+        Setter::OnOff(set) => set(config, on),
+        Setter::ModProxys => Ok(()),
     };
+    match taken {
+        Ok(()) => std::ptr::null(),
+        // SAFETY: as the caller promises.
+        Err(LineError(error)) => unsafe { error_text(pool, "", &error) },
+    }
+}
+
+/// Sets a line's arguments to what mod_proxy is to read, and notes what the line says of a balancer.
+/// Null, or an error text.
+///
+/// Called before mod_proxy's own handler of the same directive, which was loaded before us.
+///
+/// # Safety
+/// As [`read`].
+unsafe fn edit(cmd: *mut sys::cmd_parms, arguments: *const c_char) -> *const c_char {
+    // SAFETY: strings of the configuration, constant during this call. A line that is no UTF-8 has
+    // none of our words.
+    let text = |text: *const c_char| unsafe { text::bytes(text) }.and_then(utf8);
+    // SAFETY: a line of the configuration, as the caller promises.
+    let (pool, server, name, has_path) =
+        unsafe { ((*cmd).pool, (*cmd).server, text((*(*cmd).cmd).name), !(*cmd).path.is_null()) };
+    // SAFETY: as the caller promises.
     let (Some(directive), Some(arguments), Some(section)) =
-        (text(line.directive), text(line.arguments), text(line.section))
+        (name, text(arguments), unsafe { section((*cmd).directive) }.and_then(utf8))
     else {
         return std::ptr::null();
     };
-    let ours = match (Line { directive, arguments, section, has_path: line.has_path != 0 }).edit() {
+    let ours = match (Line { directive, arguments, section, has_path }).edit() {
         Ok(ours) => ours,
         // SAFETY: as the caller promises.
         Err(error) => return unsafe { error_text(pool, directive, &error) },
     };
     if let Some((name, keys)) = ours.balancer {
-        // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and
-        // no reference from `of` is in use.
+        // SAFETY: as the caller promises; no reference from `of` is in use.
         let config = unsafe { ServerConfig::of_or_new(server, pool) };
         config.add_balancer_keys(name.into_bytes().into(), keys);
     }
     if let Some(arguments) = ours.arguments {
-        // SAFETY: the configuration's pool is live and ours on this thread.
-        *edited = unsafe { Pool::from_ptr(pool) }.copy(arguments.as_bytes());
+        // SAFETY: as the caller promises: the line is httpd's, which reads it after us.
+        unsafe { (*(*cmd).directive).args = Pool::from_ptr(pool).copy(arguments.as_bytes()) };
     }
     std::ptr::null()
 }
 
-/// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line. Null: taken; else the error
-/// text, or `ajp_shim_not_ours`.
+fn utf8(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok()
+}
+
+/// The arguments of the `<Proxy>` or `<ProxyMatch>` around a line, as mod_proxy looks for it; none
+/// without one.
+///
+/// # Safety
+/// `line` is a line of the configuration; the result is a string of it.
+unsafe fn section<'c>(line: *const sys::ap_directive_t) -> Option<&'c [u8]> {
+    // SAFETY: as the caller promises: the section around it is null or live.
+    unsafe {
+        let around = (*line).parent;
+        if around.is_null() {
+            return Some(b"");
+        }
+        let name = text::bytes((*around).directive).unwrap_or_default();
+        let is_proxy = name.get(..6).is_some_and(|name| name.eq_ignore_ascii_case(b"<Proxy"));
+        Some(text::bytes((*around).args).filter(|_| is_proxy).unwrap_or_default())
+    }
+}
+
+/// The function for parameters of a worker that was registered before ours.
+static OTHER_PARAMETERS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+
+const SET_WORKER_PARAM: &CStr = c"set_worker_hc_param";
+
+/// Registers a function for parameters of workers in front of that of mod_proxy_hcheck.
+///
+/// mod_proxy asks for this function in its own pre_config; mod_proxy_hcheck has registered its
+/// own in register_hooks. This is called between the two.
+///
+/// # Safety
+/// httpd is about to read its configuration, on its main thread. `ours` calls [`worker_param`].
+pub(crate) unsafe fn go_before_other_parameters(ours: sys::apr_OFN_set_worker_hc_param_t) {
+    // SAFETY: as the caller promises; a pointer to a function, or null.
+    unsafe {
+        let ours = std::mem::transmute::<sys::apr_OFN_set_worker_hc_param_t, *mut c_void>(ours);
+        let name = SET_WORKER_PARAM.as_ptr();
+        let found: *mut c_void = std::mem::transmute(sys::apr_dynamic_fn_retrieve(name));
+        let other = if found == ours { std::ptr::null_mut() } else { found };
+        OTHER_PARAMETERS.store(other, Ordering::Release);
+        sys::apr_dynamic_fn_register(
+            name,
+            std::mem::transmute::<*mut c_void, sys::apr_opt_fn_t>(ours),
+        );
+    }
+}
+
+/// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line, or lets the next function do
+/// so. Null: taken; else the error text.
 ///
 /// # Safety
 /// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
@@ -84,14 +280,37 @@ pub(crate) unsafe fn worker_param(
     worker: *mut sys::proxy_worker,
     key: *const c_char,
     value: *const c_char,
+    others: *mut c_void,
 ) -> *const c_char {
-    let not_ours = (&raw const sys::ajp_shim_not_ours).cast::<c_char>();
+    // SAFETY: as the caller promises.
+    if let Some(taken) = unsafe { own_worker_param(pool, server, worker, key, value) } {
+        return taken;
+    }
+    // SAFETY: null, or a function registered under the name of this type.
+    let next: sys::apr_OFN_set_worker_hc_param_t =
+        unsafe { std::mem::transmute(OTHER_PARAMETERS.load(Ordering::Acquire)) };
+    match next {
+        // SAFETY: as the caller promises.
+        Some(next) => unsafe { next(pool, server, worker, key, value, others) },
+        None => c"unknown Worker parameter".as_ptr(),
+    }
+}
+
+/// Takes `key=value`. `None`: not a key of ours. Null: taken; else the error text.
+///
+/// # Safety
+/// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
+unsafe fn own_worker_param(
+    pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+    worker: *mut sys::proxy_worker,
+    key: *const c_char,
+    value: *const c_char,
+) -> Option<*const c_char> {
     // SAFETY: strings of the configuration, constant during this call.
-    let (Some(key), Some(value)) = (unsafe { (text::bytes(key), text::bytes(value)) }) else {
-        return not_ours;
-    };
+    let (key, value) = unsafe { (text::bytes(key)?, text::bytes(value)?) };
     if worker.is_null() {
-        return not_ours;
+        return None;
     }
     // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and no
     // reference from `of` is in use.
@@ -101,15 +320,15 @@ pub(crate) unsafe fn worker_param(
     let before = config.worker(id).cloned().unwrap_or_default();
     let mut settings = before.clone();
     match settings.set(&String::from_utf8_lossy(key), &String::from_utf8_lossy(value)) {
-        Ok(false) => return not_ours,
+        Ok(false) => return None,
         Ok(true) => {}
         // SAFETY: the configuration's pool is live and ours on this thread.
-        Err(error) => return unsafe { error_text(pool, "", &error) },
+        Err(error) => return Some(unsafe { error_text(pool, "", &error) }),
     }
     // SAFETY: mod_proxy passes a live worker.
     tell_mod_proxy(unsafe { Worker::from_ptr(worker) }, &before, &settings);
     config.set_worker(id, settings);
-    std::ptr::null()
+    Some(std::ptr::null())
 }
 
 /// What mod_proxy itself can do of our words, it does: `status` and `lbset`, where balancer-manager
@@ -126,66 +345,5 @@ fn tell_mod_proxy(worker: Worker, before: &WorkerSettings, after: &WorkerSetting
     }
     if before.distance != after.distance {
         worker.set_lbset(after.distance.unwrap_or(0).into());
-    }
-}
-
-/// Takes a `ProxyAjpEnvVar`. Null: taken; else the error text.
-///
-/// # Safety
-/// `pool`, `server` and the strings are live, `default` may be null; httpd is reading its
-/// configuration, on this thread.
-pub(crate) unsafe fn env_var(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    name: *const c_char,
-    default: *const c_char,
-) -> *const c_char {
-    // SAFETY: strings of the configuration, or null.
-    let (name, default) = unsafe { (text::bytes(name).unwrap_or(b""), text::bytes(default)) };
-    // SAFETY: as the caller promises; no reference from `of` is in use.
-    let config = unsafe { ServerConfig::of_or_new(server, pool) };
-    match config.sent.own_mut().add(name, default) {
-        Ok(()) => std::ptr::null(),
-        // SAFETY: as the caller promises.
-        Err(error) => unsafe { error_text(pool, "", &error) },
-    }
-}
-
-/// Takes a `ProxyAjpCertChain`. Null: taken.
-///
-/// # Safety
-/// As [`env_var`].
-pub(crate) unsafe fn cert_chain(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    on: bool,
-) -> *const c_char {
-    // SAFETY: as the caller promises; no reference from `of` is in use.
-    unsafe { ServerConfig::of_or_new(server, pool) }.sent.own_mut().set_certificate_chain(on);
-    std::ptr::null()
-}
-
-/// Takes a `ProxyAjpReverse` line. Null: taken; else the error text.
-///
-/// # Safety
-/// As [`maintain`].
-pub(crate) unsafe fn reverse(
-    pool: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    arguments: *const c_char,
-) -> *const c_char {
-    // SAFETY: a string of the configuration.
-    let arguments = unsafe { text::bytes(arguments) }.unwrap_or(b"");
-    match ReverseListener::parse(&String::from_utf8_lossy(arguments)) {
-        Ok(listener) => {
-            // SAFETY: as the caller promises; no reference from `of` is in use.
-            unsafe { ServerConfig::add_reverse(server, pool, listener) };
-            std::ptr::null()
-        }
-        Err(error) => {
-            let text = CString::new(format!("ProxyAjpReverse: {error}")).unwrap_or_default();
-            // SAFETY: as the caller promises.
-            unsafe { Pool::from_ptr(pool) }.copy(text.as_bytes())
-        }
     }
 }

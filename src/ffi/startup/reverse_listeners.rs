@@ -188,7 +188,7 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
             continue;
         }
         seen.push(std::ptr::from_ref(config));
-        listeners.extend(config.reverse().iter().cloned());
+        listeners.extend(config.reverse.iter().cloned());
         reversed.extend(config.workers().iter().map(|(id, settings)| (*id, settings.reversed)));
     }
     // SAFETY: as the caller promises.

@@ -35,7 +35,7 @@ pub(crate) struct ServerConfig {
     /// The same with what is inherited; filled in when the whole configuration has been read.
     balancers: OnceLock<HashMap<Box<[u8]>, BalancerSettings>>,
     /// `ProxyAjpReverse`, this server's own lines.
-    reverse: Vec<ReverseListener>,
+    pub(crate) reverse: Vec<ReverseListener>,
     /// `ProxyAjpEnvVar` and `ProxyAjpCertChain`.
     pub(crate) sent: AttributeConfig,
     /// `ProxyAjpMaintain`; the main server's counts.
@@ -177,24 +177,6 @@ impl ServerConfig {
     /// by in this server. `None` where no line has a key of ours for it. Allocates nothing.
     pub(crate) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
         self.balancers.get()?.get(name).copied()
-    }
-
-    /// Takes in one more `ProxyAjpReverse` of this server.
-    ///
-    /// # Safety
-    /// As [`of_or_new`](Self::of_or_new).
-    pub(crate) unsafe fn add_reverse(
-        server: *mut sys::server_rec,
-        pool: *mut sys::apr_pool_t,
-        listener: ReverseListener,
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe { Self::of_or_new(server, pool) }.reverse.push(listener);
-    }
-
-    /// Where this server's own lines have containers dial in.
-    pub(crate) fn reverse(&self) -> &[ReverseListener] {
-        &self.reverse
     }
 
     /// Since when it is counted, in ms since 1970.
