@@ -121,7 +121,11 @@ const CIRCLES: &[Exception] = &[
         nodes: &[],
         why: "main.rs has what all files of the program use: the failure, and writing to standard error",
     },
-    Exception { folder: "migrate", nodes: &[], why: "its files lie in one folder, without rooms" },
+    Exception { folder: "migrate", nodes: &[], why: "its files were moved, and are not cut yet" },
+    Exception { folder: "migrate/read", nodes: &[], why: "as migrate" },
+    Exception { folder: "migrate/text", nodes: &[], why: "as migrate" },
+    Exception { folder: "migrate/translate", nodes: &[], why: "as migrate" },
+    Exception { folder: "migrate/write", nodes: &[], why: "as migrate" },
     Exception {
         folder: "proxy",
         nodes: &["client", "outcome"],

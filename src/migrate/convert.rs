@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::bounds::{self, Count, MOST_PROPERTY_LINES, MOST_RULES};
-use super::definitions::Definitions;
-use super::directives::{JkConf, Server, gather};
-use super::emit::{self, OutputFile};
-use super::httpd_conf::{self, Files};
-use super::macros::Environment;
-use super::message::{Message, Severity};
-use super::plan;
-use super::properties::{self, Property};
-use super::report::{Fate, Report};
-use super::rules;
-use super::source::{SourceFile, Sources};
-use super::values::Context;
+use super::read::definitions::Definitions;
+use super::read::httpd_conf::{self, Files};
+use super::read::jk_directives::{JkConf, Server, gather};
+use super::read::macros::Environment;
+use super::read::properties::{self, Property};
+use super::read::rules;
+use super::text::limits::{self, Count, MOST_PROPERTY_LINES, MOST_RULES};
+use super::text::message::{Message, Severity};
+use super::text::report::{Fate, Report};
+use super::text::source::{SourceFile, Sources};
+use super::translate::context::Context;
+use super::translate::plan;
+use super::write::files::{self, OutputFile};
 
 /// What is to be read.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +93,7 @@ pub fn convert(
             (Ok(bytes), _) => {
                 let file = sources.add(&path, &bytes);
                 if sources.are_too_many() {
-                    messages.push(bounds::too_much_read(file.span(first_line(&file))));
+                    messages.push(limits::too_much_read(file.span(first_line(&file))));
                 } else {
                     lines.extend(properties::parse(&file, &mut messages));
                 }
@@ -110,8 +110,8 @@ pub fn convert(
         let at = file.span(first_line(&file));
         let mut count = Count::new("rules", MOST_RULES);
         if sources.are_too_many() {
-            messages.push(bounds::too_much_read(at));
-        } else if count.take(bounds::rules_in(file.text()), at, &mut messages) {
+            messages.push(limits::too_much_read(at));
+        } else if count.take(limits::rules_in(file.text()), at, &mut messages) {
             let found = rules::read_map(&file, &mut report, &mut messages);
             conf.servers[0].map = Some(found);
             conf.servers[0].is_concerned = true;
@@ -135,7 +135,7 @@ pub fn convert(
     let definitions = Definitions::read(lines, &environment, &mut messages);
     let mut context = Context::new(&definitions, &mut report, &mut messages, input.is_old);
     let mut plan = plan::workers(&mut context);
-    let files = emit::files(&mut context, &mut plan, &conf, &sources);
+    let files = files::files(&mut context, &mut plan, &conf, &sources);
     finish(&mut report, &definitions, &macros, input.is_old);
     // A template is read for each worker that has it.
     let mut said: HashSet<Message> = HashSet::new();

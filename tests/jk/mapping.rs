@@ -9,8 +9,8 @@
 //! | 40 | `migrate/golden.rs` | `21-workers-that-cannot-be` |
 //! | 89-91, 94 | `migrate/behaviour.rs` | beside mod_jk: 01, 02, 03 and 04, 20; `/app` and `/apple` are among the requests of all |
 //! | 92 | `migrate/behaviour.rs` | paths written in more than one way, in all; above the root: here |
-//! | 93 | `migrate/watch.rs`, `migrate/command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/rules.rs` |
-//! | 97 | `migrate/command.rs` | marked `// row 97`; also in `src/migrate/definitions.rs` |
+//! | 93 | `migrate/watch.rs`, `migrate/command.rs` | marked `// row 93`: by `jk2ajp --watch`, beside a running httpd; a broken line also in `src/migrate/read/rules.rs` |
+//! | 97 | `migrate/command.rs` | marked `// row 97`; also in `src/migrate/read/definitions.rs` |
 //! | 98, 100 | `httpd/requests/attributes.rs` | marked `// row N` |
 
 use std::collections::HashMap;

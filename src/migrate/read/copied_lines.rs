@@ -1,0 +1,159 @@
+//! What stands in `<IfModule mod_jk.c>` and is not mod_jk's: without mod_jk httpd passes it over, so
+//! it is copied. What stands in `<IfModule !mod_jk.c>` comes into force, and is told.
+
+use std::sync::Arc;
+
+use crate::config::Words;
+use crate::migrate::text::message::Message;
+use crate::migrate::text::source::{Sources, Span};
+use crate::migrate::write::conf_text::{ConfText, control_character};
+
+/// The comment before copied lines. What they say is not known here: there may be a secret in them.
+pub const COPIED: &str = "What stands beside Jk lines in <IfModule mod_jk.c>, as it is there.";
+
+/// A section around a line: `<Location /x>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// No other section has it.
+    pub id: usize,
+    /// Its first line.
+    pub opening: String,
+    /// Its name: `Location`.
+    pub name: String,
+}
+
+/// A line that is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Which server it is for: 0 is the main one.
+    pub server: usize,
+    /// The line.
+    pub at: Span,
+    /// As it is written, its variables too; one line.
+    pub text: String,
+    /// The sections around it, from the server to the line, but for those about mod_jk.
+    pub around: Vec<Arc<Around>>,
+}
+
+/// What `<IfModule>` says of mod_jk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It is loaded.
+    ModJk,
+    /// It is not.
+    NoModJk,
+}
+
+impl Needs {
+    /// Reads the argument of `<IfModule>`. `None`: it is about another module.
+    #[must_use]
+    pub fn of(argument: &str) -> Option<Self> {
+        let (not, name) = argument.strip_prefix('!').map_or((false, argument), |name| (true, name));
+        let is_mod_jk = matches!(name.trim().trim_matches('"'), "mod_jk.c" | "jk_module");
+        is_mod_jk.then_some(if not { Self::NoModJk } else { Self::ModJk })
+    }
+}
+
+/// As it is copied: tabs between words become blanks.
+///
+/// # Errors
+/// Why it cannot be.
+pub fn one_line(text: &str) -> Result<String, &'static str> {
+    let has_tab = Words::of(text).any(|word| word.text.contains('\t'));
+    if has_tab || control_character(text).is_some() {
+        return Err("it has a control character");
+    }
+    // httpd would take the next line into it.
+    if text.ends_with('\\') {
+        return Err("it ends with a backslash");
+    }
+    Ok(text.replace('\t', " "))
+}
+
+/// Directives that count for the lines behind them: where they are copied to, that is too late.
+const OF_THEIR_PLACE: [&str; 7] =
+    ["define", "undefine", "loadmodule", "loadfile", "use", "undefmacro", "serverroot"];
+
+/// Whether a directive would do something else in another place of the configuration.
+#[must_use]
+pub fn is_of_its_place(name: &str) -> bool {
+    OF_THEIR_PLACE.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Said of a line that is lost with mod_jk.
+#[must_use]
+pub fn lost(at: Span, what: &str, why: &str) -> Message {
+    let text = format!("{what} is lost with mod_jk: it is in <IfModule mod_jk.c>, and not copied");
+    Message::warning(at, text).help(format!("{why}; write it outside of that section"))
+}
+
+/// Said of a line that there was not with mod_jk.
+#[must_use]
+pub fn comes_into_force(at: Span, what: &str) -> Message {
+    let text = format!("{what} comes into force without mod_jk: it is in <IfModule !mod_jk.c>");
+    Message::warning(at, text).help("take it out if it is for a server that has no Tomcat at all")
+}
+
+/// Writes the lines of one server.
+pub fn write(text: &mut ConfText, lines: &[&Copied], sources: &Sources) {
+    if lines.is_empty() {
+        return;
+    }
+    text.gap();
+    text.comment(0, COPIED);
+    let mut open: Vec<&Around> = Vec::new();
+    let mut before = None;
+    for line in lines {
+        let same = open.iter().zip(&line.around).take_while(|(one, other)| one.id == other.id);
+        let same = same.count();
+        let is_other = open.len() != same || line.around.len() != same;
+        close(text, &mut open, same);
+        let place = sources.place(line.at);
+        let here = (place.file, place.line);
+        if is_other || before != Some((here.0, here.1 - 1)) {
+            text.comment(4 * same, &sources.line(line.at));
+        }
+        for around in &line.around[same..] {
+            text.line(4 * open.len(), &around.opening);
+            open.push(around);
+        }
+        text.line(4 * open.len(), &line.text);
+        before = Some(here);
+    }
+    close(text, &mut open, 0);
+}
+
+fn close(text: &mut ConfText, open: &mut Vec<&Around>, down_to: usize) {
+    while open.len() > down_to {
+        let Some(last) = open.pop() else { return };
+        text.line(4 * open.len(), &format!("</{}>", last.name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ifmodule_is_about_mod_jk_by_its_file_and_by_its_record() {
+        for (argument, needs) in [
+            ("mod_jk.c", Some(Needs::ModJk)),
+            ("jk_module", Some(Needs::ModJk)),
+            ("!mod_jk.c", Some(Needs::NoModJk)),
+            ("! jk_module", Some(Needs::NoModJk)),
+            ("mod_rewrite.c", None),
+            ("!mod_jk", None),
+        ] {
+            assert_eq!(Needs::of(argument), needs, "{argument}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_stay_one_line_of_words_is_not_copied() {
+        assert_eq!(one_line("SetEnv\tA  b").as_deref(), Ok("SetEnv A  b"));
+        assert_eq!(one_line(r#"SetEnv A "b \" c""#).as_deref(), Ok(r#"SetEnv A "b \" c""#));
+        for text in ["SetEnv A \"b\tc\"", "SetEnv A b\u{85}c", "SetEnv A \\"] {
+            assert!(one_line(text).is_err(), "{text:?}");
+        }
+    }
+}

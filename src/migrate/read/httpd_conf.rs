@@ -1,0 +1,476 @@
+//! httpd's configuration files, as far as mod_jk's directives need them: sections, Include, Define.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::copied_lines::{self, Around, Copied, Needs, one_line};
+use super::macros::{Environment, expand};
+use super::properties::trim;
+use super::sections::{Section, Sections};
+use crate::config::Words;
+use crate::migrate::text::limits::{self, DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
+use crate::migrate::text::message::Message;
+use crate::migrate::text::source::{SourceFile, Sources, Span};
+use crate::migrate::write::conf_text::{CONTROL_CHARACTER, control_character};
+use crate::migrate::write::files::WRITTEN;
+
+/// The files of the machine, or what stands for them.
+pub trait Files {
+    /// All of a file.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The files that an Include names: one, those of a directory, or those a pattern matches, in
+    /// their order.
+    fn find(&self, pattern: &str) -> Vec<String>;
+}
+
+/// A directive of mod_jk's, or one that matters to them.
+#[derive(Clone, Debug)]
+pub struct Directive {
+    /// As it was written.
+    pub name: String,
+    /// Its words. Each is a slice of `file`, but for escaped quotes.
+    pub words: Vec<String>,
+    /// All that follows the name.
+    pub arguments: String,
+    /// The line.
+    pub at: Span,
+    /// Where the line is; for one that was continued or had variables, its text alone.
+    pub file: SourceFile,
+    /// Which server it is for: 0 is the main one.
+    pub server: usize,
+    /// The innermost `<Location>`.
+    pub location: Option<Location>,
+}
+
+impl Directive {
+    /// The name, to be compared.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// What a `<Location>` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// A path, or an expression.
+    pub path: String,
+    /// `<LocationMatch>` or `~`.
+    pub is_expression: bool,
+}
+
+/// A virtual host, or the main server.
+#[derive(Clone, Debug)]
+pub struct ServerSection {
+    /// What `<VirtualHost>` says; empty for the main server.
+    pub addresses: String,
+    /// ServerName.
+    pub name: Option<String>,
+    /// The line of `<VirtualHost>`.
+    pub at: Option<Span>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct HttpdConf {
+    /// All directives that begin with Jk, SetHandler, and logs of what mod_jk notes.
+    pub directives: Vec<Directive>,
+    /// The main server, and the virtual hosts in their order.
+    pub servers: Vec<ServerSection>,
+    /// ServerRoot.
+    pub server_root: Option<String>,
+    /// The first of mod_rewrite's lines in the main server.
+    pub rewrites: Option<Span>,
+    /// What is lost with mod_jk, and is not mod_jk's.
+    pub copied: Vec<Copied>,
+}
+
+/// As deep as httpd follows Include.
+const DEEPEST: usize = 128;
+
+/// mod_jk's handler.
+pub const JK_HANDLER: &str = "jakarta-servlet";
+
+/// More files than any configuration has: one that includes itself twice would go on for ever.
+const MOST_FILES: usize = 2_000;
+
+/// Reads a file and what it includes. `variables` are those of `-D`; Define adds to them.
+///
+/// Without `server_root` and a ServerRoot, paths begin in the directory of the file, as Debian's do.
+pub fn read(
+    path: &str,
+    server_root: Option<&str>,
+    variables: HashMap<String, String>,
+    environment: &Environment<'_>,
+    files: &dyn Files,
+    sources: &mut Sources,
+    messages: &mut Vec<Message>,
+) -> Result<HttpdConf, String> {
+    let main = ServerSection { addresses: String::new(), name: None, at: None };
+    let directory = path.rsplit_once('/').map(|(directory, _)| directory);
+    let root = server_root.or(directory.map(|root| if root.is_empty() { "/" } else { root }));
+    let conf = HttpdConf {
+        directives: Vec::new(),
+        servers: vec![main],
+        server_root: root.map(str::to_owned),
+        rewrites: None,
+        copied: Vec::new(),
+    };
+    let mut reader = Reader {
+        files,
+        sources,
+        messages,
+        variables,
+        conf,
+        sections: Sections::default(),
+        read: 0,
+        guesses_root: server_root.is_none(),
+        is_stopped: false,
+        opened: 0,
+        unexpanded: String::new(),
+        environment,
+    };
+    let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
+    reader.file(path, &bytes, 0);
+    Ok(reader.conf)
+}
+
+struct Reader<'r> {
+    files: &'r dyn Files,
+    sources: &'r mut Sources,
+    messages: &'r mut Vec<Message>,
+    variables: HashMap<String, String>,
+    conf: HttpdConf,
+    sections: Sections,
+    read: usize,
+    /// Nobody has said ServerRoot yet.
+    guesses_root: bool,
+    /// There is too much of it.
+    is_stopped: bool,
+    /// Sections so far.
+    opened: usize,
+    /// The line that is read, its variables as they are written.
+    unexpanded: String,
+    environment: &'r Environment<'r>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &str, bytes: &[u8], depth: usize) {
+        let file = self.sources.add(path, bytes);
+        let text = file.text().to_owned();
+        let mut from = 0;
+        if self.sources.are_too_many() {
+            let first = file.text().lines().next().unwrap_or("");
+            self.stop(limits::too_much_read(file.span(first)));
+        }
+        while from < text.len() && !self.is_stopped {
+            let mut end = from;
+            let mut joined = String::new();
+            // A backslash at the end of a line continues it.
+            loop {
+                let stop = text[end..].find('\n').map_or(text.len(), |at| end + at);
+                let line = text[end..stop].trim_end_matches('\r');
+                end = (stop + 1).min(text.len());
+                match line.strip_suffix('\\') {
+                    Some(line) if end < text.len() => joined.push_str(line),
+                    _ => {
+                        joined.push_str(line);
+                        break;
+                    }
+                }
+            }
+            let whole = trim(&file.text()[from..end]);
+            self.line(&file, whole, trim(&joined), depth);
+            from = end;
+        }
+    }
+
+    /// Nothing more is read.
+    fn stop(&mut self, why: Message) {
+        if !std::mem::replace(&mut self.is_stopped, true) {
+            self.messages.push(why);
+        }
+    }
+
+    fn line(&mut self, file: &SourceFile, whole: &str, joined: &str, depth: usize) {
+        if joined.is_empty() || joined.starts_with('#') {
+            return;
+        }
+        let known = |name: &str| self.variables.get(name).cloned();
+        let known = |name: &str| known(name).or_else(|| (self.environment)(name));
+        let Some(expanded) = expand(joined, known) else {
+            let what = "bytes in a line once its variables are put in";
+            self.stop(limits::refusal(file.span(whole), what, LONGEST_LINE));
+            return;
+        };
+        joined.clone_into(&mut self.unexpanded);
+        if expanded == whole {
+            self.directive(file, whole, file.span(whole), depth);
+            return;
+        }
+        // Its words are not in the file as they are: they get a text of their own.
+        let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
+        let shown = self.sources.add_line(file.span(first), &expanded);
+        if self.sources.are_too_many() {
+            self.stop(limits::too_much_read(shown.span(shown.text())));
+            return;
+        }
+        let line = shown.clone();
+        self.directive(&shown, line.text(), shown.span(line.text()), depth);
+    }
+
+    fn directive(&mut self, file: &SourceFile, line: &str, at: Span, depth: usize) {
+        let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
+        let (name, arguments) = (&line[..end], trim(&line[end..]));
+        if let Some(closed) = name.strip_prefix("</") {
+            self.close(closed.trim_end_matches('>'), at);
+            return;
+        }
+        if let Some(opened) = name.strip_prefix('<') {
+            let arguments = trim(arguments.trim_end_matches('>'));
+            self.open(opened.trim_end_matches('>'), arguments, at);
+            return;
+        }
+        let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
+        let is_beside = self.sections.need_mod_jk();
+        let unknown = self.sections.unknown(!is_jk);
+        if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
+            let (what, help) = if section.is_skipped {
+                (
+                    "not read: it is in a <Macro>",
+                    "write down what `Use` makes of it: `apachectl -t -D DUMP_CONFIG` shows it",
+                )
+            } else {
+                ("taken as if its <IfVersion> held", "if it does not, take it out")
+            };
+            self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
+        }
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(copied_lines::comes_into_force(at, name));
+        }
+        if self.sections.is_skipped() {
+            return;
+        }
+        let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
+        if is_jk {
+            // Between words a tab is as good as a blank.
+            let with_tab = words.iter().any(|word| word.contains('\t')).then_some(line);
+            if let Some(bad) = control_character(line).or(with_tab) {
+                self.messages.push(Message::error(file.span(bad), CONTROL_CHARACTER));
+                return;
+            }
+        }
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
+            let help = if is("SetEnv") {
+                "it is set after mod_proxy has decided: write `SetEnvIf Request_URI ... no-jk`"
+            } else {
+                "write E=no-proxy:1 beside it"
+            };
+            let text = format!("no-jk has no effect where {name} sets it");
+            self.messages.push(Message::warning(at, text).help(help));
+        }
+        let server = self.sections.server();
+        let is_jk_s_handler = is("SetHandler") && words.iter().any(|word| word == JK_HANDLER);
+        let is_jk_s_module = is("LoadModule") && words.iter().any(|word| word == "jk_module");
+        let is_jk_s = is_jk || is_jk_s_handler || is_jk_s_module;
+        if is_beside && !is_jk_s && !is("Include") && !is("IncludeOptional") {
+            self.copy(name, at);
+        }
+        match words.first() {
+            Some(pattern) if is("Include") || is("IncludeOptional") => {
+                self.include(pattern, is("IncludeOptional"), at, depth);
+            }
+            Some(root) if is("ServerRoot") && self.guesses_root => {
+                self.guesses_root = false;
+                self.conf.server_root = Some(root.clone());
+            }
+            Some(server_name) if is("ServerName") => {
+                self.conf.servers[server].name = Some(server_name.clone());
+            }
+            Some(variable) if is("Define") => {
+                let value = words.get(1).cloned().unwrap_or_default();
+                self.variables.insert(variable.clone(), value);
+            }
+            Some(variable) if is("UnDefine") => drop(self.variables.remove(variable)),
+            _ if is_jk
+                || is("SetHandler")
+                || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
+            {
+                if self.conf.directives.len() >= MOST_DIRECTIVES {
+                    self.stop(limits::refusal(at, "Jk directives", MOST_DIRECTIVES));
+                    return;
+                }
+                self.conf.directives.push(Directive {
+                    name: name.into(),
+                    words,
+                    arguments: arguments.into(),
+                    at,
+                    file: file.clone(),
+                    server,
+                    location: self.sections.location(),
+                });
+            }
+            _ if server == 0 && name.to_ascii_lowercase().starts_with("rewrite") => {
+                self.conf.rewrites.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// The line is lost with mod_jk: it is copied, or told.
+    fn copy(&mut self, name: &str, at: Span) {
+        let text = match one_line(&self.unexpanded) {
+            Ok(_) if copied_lines::is_of_its_place(name) => {
+                Err("it counts for the lines behind it")
+            }
+            text => text,
+        };
+        match (text, self.sections.around()) {
+            (Ok(text), Ok(around)) => {
+                let server = self.sections.server();
+                self.conf.copied.push(Copied { server, at, text, around });
+            }
+            (Err(why), _) | (_, Err(why)) => self.messages.push(copied_lines::lost(at, name, why)),
+        }
+    }
+
+    fn open(&mut self, name: &str, arguments: &str, at: Span) {
+        if self.sections.len() >= DEEPEST_SECTION {
+            self.stop(limits::refusal(at, "sections within one another", DEEPEST_SECTION));
+            return;
+        }
+        if self.conf.servers.len() > MOST_DIRECTIVES {
+            self.stop(limits::refusal(at, "virtual hosts", MOST_DIRECTIVES));
+            return;
+        }
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let mut server = self.sections.server();
+        if self.sections.need_no_mod_jk() {
+            self.messages.push(copied_lines::comes_into_force(at, &format!("<{name}>")));
+        }
+        if is("VirtualHost") && !self.sections.is_skipped() && self.sections.need_mod_jk() {
+            let why = "it is converted as if it stood outside";
+            self.messages.push(copied_lines::lost(at, "this virtual host", why));
+        }
+        let needs = if is("IfModule") { Needs::of(arguments) } else { None };
+        self.opened += 1;
+        let around = match one_line(&self.unexpanded) {
+            Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section before it"),
+            Ok(opening) => Ok(Arc::new(Around { id: self.opened, opening, name: name.into() })),
+            Err(why) => Err(why),
+        };
+        let mut location = None;
+        let mut is_skipped = false;
+        let is_unknown = is("IfVersion") || is("Macro");
+        if is("VirtualHost") {
+            server = self.conf.servers.len();
+            let addresses = arguments.to_owned();
+            self.conf.servers.push(ServerSection { addresses, name: None, at: Some(at) });
+        } else if is("Location") || is("LocationMatch") {
+            let mut words = Words::of(arguments).map(|word| word.text.into_owned());
+            let first = words.next().unwrap_or_default();
+            let (is_expression, path) = match first.as_str() {
+                "~" => (true, words.next().unwrap_or_default()),
+                _ => (is("LocationMatch"), first),
+            };
+            location = Some(Location { path, is_expression });
+        } else if is("IfDefine") {
+            let (not, name) = negated(arguments);
+            is_skipped = self.variables.contains_key(name) == not;
+        } else if is("IfModule") {
+            is_skipped = needs == Some(Needs::NoModJk);
+        } else if is("IfFile") {
+            let (not, name) = negated(arguments);
+            let path = below(self.conf.server_root.as_deref(), name.trim_matches('"'));
+            let is_there = self.files.read(&path).is_ok() || !self.files.find(&path).is_empty();
+            is_skipped = is_there == not;
+        } else if is("Macro") {
+            is_skipped = true;
+        }
+        let name = name.into();
+        let section = Section { name, server, location, is_skipped, is_unknown, needs, around };
+        self.sections.push(section);
+    }
+
+    fn close(&mut self, name: &str, at: Span) {
+        match self.sections.pop() {
+            Some(open) if open.name.eq_ignore_ascii_case(name) => {}
+            Some(open) => {
+                let text = format!("</{name}> where </{}> was to be expected", open.name);
+                self.messages.push(Message::error(at, text));
+            }
+            None => {
+                let text = format!("</{name}> without <{name}>");
+                self.messages.push(Message::error(at, text));
+            }
+        }
+    }
+
+    fn include(&mut self, pattern: &str, is_optional: bool, at: Span, depth: usize) {
+        if depth >= DEEPEST {
+            self.messages.push(Message::error(at, "files include one another more than 128 deep"));
+            return;
+        }
+        let pattern = below(self.conf.server_root.as_deref(), pattern);
+        let found = self.files.find(&pattern);
+        if found.is_empty() && !is_optional && !pattern.contains(['*', '?', '[']) {
+            let text = format!("{pattern} cannot be found");
+            self.messages
+                .push(Message::warning(at, text).help("what it says of mod_jk is not converted"));
+        }
+        for path in found {
+            if self.is_stopped {
+                return;
+            }
+            self.read += 1;
+            if self.read > MOST_FILES {
+                self.stop(Message::error(at, "more than 2000 files are included"));
+                return;
+            }
+            match self.files.read(&path) {
+                // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
+                Ok(bytes) if is_ours(&bytes) => {
+                    if self.sections.need_mod_jk() {
+                        let why = "it is what jk2ajp wrote";
+                        self.messages.push(copied_lines::lost(at, &path, why));
+                    }
+                }
+                Ok(bytes) => self.file(&path, &bytes, depth + 1),
+                Err(why) => {
+                    self.messages.push(Message::warning(at, format!("{path}: {why}")));
+                }
+            }
+        }
+    }
+}
+
+/// Whether it is a file that was written here, from what the others say.
+#[must_use]
+pub fn is_ours(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(b"# ").is_some_and(|rest| rest.starts_with(WRITTEN.as_bytes()))
+}
+
+fn negated(arguments: &str) -> (bool, &str) {
+    match arguments.strip_prefix('!') {
+        Some(name) => (true, name.trim()),
+        None => (false, arguments),
+    }
+}
+
+/// A path as httpd takes it: below ServerRoot, unless it begins at the root.
+#[must_use]
+pub fn below(root: Option<&str>, path: &str) -> String {
+    match root {
+        Some(root) if !path.starts_with('/') => format!("{}/{path}", root.trim_end_matches('/')),
+        _ => path.into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "httpd_conf_tests.rs"]
+mod tests;

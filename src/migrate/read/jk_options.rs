@@ -1,0 +1,216 @@
+//! JkOptions.
+
+use super::httpd_conf::Directive;
+use crate::migrate::text::message::Message;
+use crate::migrate::text::report::Report;
+
+/// What RejectUnsafeURI forbids, in an expression behind `^`. mod_jk does not look into parameters.
+pub const UNSAFE: &str = r"(?:[^;%\x5C]++|;[^/]*+)*+[%\x5C]";
+
+/// An option that something comes of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Choice {
+    /// ForwardURICompatUnparsed: `nocanon`.
+    Unparsed,
+    /// FlushPackets: `flushpackets=on`.
+    FlushPackets,
+    /// FlushHeader: `flushpackets=auto`.
+    FlushHeader,
+    /// DisableReuse: `forceclose=On`.
+    DisableReuse,
+    /// ForwardSSLCertChain: `ProxyAjpCertChain On`.
+    CertChain,
+    /// RejectUnsafeURI: such paths are not mapped.
+    RejectUnsafe,
+}
+
+/// What one server's lines say of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    on: Vec<Choice>,
+    off: Vec<Choice>,
+    /// One of ForwardURI… was chosen here.
+    says_uri: bool,
+}
+
+impl Options {
+    /// It is on.
+    #[must_use]
+    pub fn has(&self, choice: Choice) -> bool {
+        self.on.contains(&choice)
+    }
+
+    /// These, but for one choice that is made elsewhere.
+    #[must_use]
+    pub fn with(mut self, choice: Choice, on: bool) -> Self {
+        self.on.retain(|known| *known != choice);
+        if on {
+            self.on.push(choice);
+        }
+        self
+    }
+
+    /// These, and what `base` says where they say nothing.
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
+        let mut merged = self.clone();
+        for choice in &base.on {
+            let uri = *choice == Choice::Unparsed && self.says_uri;
+            if !self.off.contains(choice) && !merged.has(*choice) && !uri {
+                merged.on.push(*choice);
+            }
+        }
+        merged
+    }
+
+    /// Takes a line.
+    pub fn add(&mut self, line: &Directive, report: &mut Report, messages: &mut Vec<Message>) {
+        for word in &line.words {
+            let (minus, name) = match word.strip_prefix(['+', '-']) {
+                Some(name) => (word.starts_with('-'), name),
+                None => (false, word.as_str()),
+            };
+            let lower = name.to_ascii_lowercase();
+            let is_uri = lower.starts_with("forwarduri");
+            if is_uri && minus {
+                let text = format!("{word}: this option cannot be switched off");
+                messages.push(Message::error(line.at, text));
+                continue;
+            }
+            let said = if minus { "nothing: it is so anyway" } else { "" };
+            let mut kept = |words: &str| report.kept(line.at, if minus { said } else { words });
+            let choice = match lower.as_str() {
+                "forwarduricompatunparsed" => {
+                    kept("nocanon");
+                    Choice::Unparsed
+                }
+                "flushpackets" => {
+                    kept("flushpackets=on");
+                    Choice::FlushPackets
+                }
+                "disablereuse" => {
+                    kept("forceclose=On");
+                    Choice::DisableReuse
+                }
+                "forwardsslcertchain" => {
+                    kept("ProxyAjpCertChain On");
+                    Choice::CertChain
+                }
+                "rejectunsafeuri" => {
+                    kept(&format!("ProxyPassMatch \"^{UNSAFE}\" \"!\""));
+                    Choice::RejectUnsafe
+                }
+                "flushheader" => {
+                    let meaning = "Whatever the backend has sent goes out when no more comes for 10 ms, the headers too.";
+                    report.changed(line.at, "flushpackets=auto", meaning);
+                    Choice::FlushHeader
+                }
+                _ => {
+                    self.says_uri |= is_uri;
+                    if is_uri {
+                        self.on.retain(|choice| *choice != Choice::Unparsed);
+                    }
+                    Self::rest(&lower, word, line, report, messages);
+                    continue;
+                }
+            };
+            self.says_uri |= is_uri;
+            self.on.retain(|known| *known != choice);
+            // In one server a minus counts, whether it stands before or behind the plus.
+            if minus {
+                self.off.push(choice);
+            } else if !self.off.contains(&choice) {
+                self.on.push(choice);
+            }
+        }
+    }
+
+    fn rest(
+        name: &str,
+        word: &str,
+        line: &Directive,
+        report: &mut Report,
+        messages: &mut Vec<Message>,
+    ) {
+        let is_off = word.starts_with('-');
+        match name {
+            "forwarddirectories" | "forwardlocaladdress" | "forwardphysicaladdress" if is_off => {
+                report.kept(line.at, "nothing: it is so anyway");
+            }
+            "forwardkeysize" if is_off => {
+                report.dropped(line.at, "the key's size is always sent with TLS", "Nothing to do.");
+            }
+            "forwarduriproxy" | "forwardkeysize" => report.kept(line.at, "nothing: it is so anyway"),
+            "forwarduricompat" | "forwarduriescaped" => report.changed(
+                line.at,
+                "nothing",
+                "The path is encoded anew after httpd has decoded it (ForwardURIProxy), which is the safe way.",
+            ),
+            "collapseslashesall" | "collapseslashesnone" | "collapseslashesunmount" => {
+                report.dropped(line.at, "mod_jk takes it, and does nothing", "MergeSlashes is httpd's own.");
+            }
+            "forwarddirectories" => report.dropped(
+                line.at,
+                "a directory without an index file is not handed on",
+                "Mount the directories themselves, or write RewriteRule lines with [P].",
+            ),
+            "forwardlocaladdress" | "forwardphysicaladdress" => report.dropped(
+                line.at,
+                "the client's address is what httpd takes for it",
+                "mod_remoteip changes what that is.",
+            ),
+            _ => messages.push(
+                Message::error(line.at, format!("mod_jk knows no option {word}"))
+                    .help("httpd does not start with this line"),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::text::source::Sources;
+
+    fn options(words: &str) -> (Options, Vec<Message>) {
+        let file = Sources::default().add("f", words.as_bytes());
+        let line = Directive {
+            name: "JkOptions".into(),
+            words: words.split(' ').map(str::to_owned).collect(),
+            arguments: words.into(),
+            at: file.span(file.text()),
+            file: file.clone(),
+            server: 0,
+            location: None,
+        };
+        let (mut options, mut messages) = (Options::default(), Vec::new());
+        options.add(&line, &mut Report::default(), &mut messages);
+        (options, messages)
+    }
+
+    #[test]
+    fn a_virtual_host_has_its_own_and_the_main_server_s_it_does_not_switch_off() {
+        let main = options("+FlushPackets DisableReuse +ForwardURICompatUnparsed").0;
+        let host = options("-FlushPackets +RejectUnsafeURI ForwardURIProxy").0.over(&main);
+        assert!(host.has(Choice::DisableReuse) && host.has(Choice::RejectUnsafe));
+        assert!(!host.has(Choice::FlushPackets) && !host.has(Choice::Unparsed));
+    }
+
+    #[test]
+    fn minus_counts_in_its_own_server_in_whichever_order_and_is_not_inherited() {
+        let off = ["+FlushPackets -FlushPackets", "-FlushPackets +FlushPackets"];
+        for words in off {
+            assert!(!options(words).0.has(Choice::FlushPackets), "{words}");
+        }
+        let main = options("-ForwardSSLCertChain -FlushHeader").0;
+        assert!(options("+ForwardSSLCertChain").0.over(&main).has(Choice::CertChain));
+        assert!(!Options::default().over(&main).has(Choice::FlushHeader));
+    }
+
+    #[test]
+    fn an_unknown_option_and_a_forwarduri_with_a_minus_are_errors() {
+        assert_eq!(options("+Nonsense").1.len(), 1);
+        assert_eq!(options("-ForwardURIProxy").1.len(), 1);
+        assert!(options("+ForwardKeySize -ForwardDirectories").1.is_empty());
+    }
+}

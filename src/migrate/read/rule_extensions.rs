@@ -1,0 +1,163 @@
+//! What a rule says behind its worker: `lb;reply_timeout=5000;stopped=a`.
+
+use crate::migrate::text::message::Message;
+use crate::migrate::text::source::{SourceFile, Span};
+
+/// What is different for the requests of one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Extensions {
+    /// Milliseconds; 0: none. `None`: the worker's.
+    pub reply_timeout: Option<u64>,
+    /// The session is not looked at.
+    pub sticky_ignore: bool,
+    /// The requests make no sessions.
+    pub stateless: bool,
+    /// Members that are active for these requests.
+    pub active: Vec<String>,
+    /// Members that are disabled for these requests.
+    pub disabled: Vec<String>,
+    /// Members that are stopped for these requests.
+    pub stopped: Vec<String>,
+    /// In the place of the worker's list.
+    pub fail_on_status: Option<String>,
+    /// From this status on, httpd's own page is sent.
+    pub use_server_errors: Option<u16>,
+    /// In the place of the worker's.
+    pub session_cookie: Option<String>,
+    /// In the place of the worker's.
+    pub session_path: Option<String>,
+    /// The balancer sets the cookie itself.
+    pub set_session_cookie: bool,
+    /// The path of that cookie.
+    pub session_cookie_path: Option<String>,
+}
+
+impl Extensions {
+    /// Reads what follows the worker's name (a slice of the file's text, without the first `;`).
+    pub fn parse(file: &SourceFile, text: &str, messages: &mut Vec<Message>) -> Self {
+        let mut all = Self::default();
+        let mut seen: Vec<&str> = Vec::new();
+        let mut words = text.split(';');
+        while let Some(word) = words.next() {
+            let word = word.trim();
+            if word.is_empty() {
+                continue;
+            }
+            let (name, mut value) = word.split_once('=').unwrap_or((word, ""));
+            let at = file.span(word);
+            if seen.contains(&name) {
+                messages.push(Message::warning(
+                    at,
+                    format!("`{name}` is there twice; the first one counts"),
+                ));
+                continue;
+            }
+            seen.push(name);
+            if name == "session_path" && value.is_empty() {
+                // session_path=;jsessionid
+                value = words.next().unwrap_or("");
+            }
+            all.set(name, value, at, messages);
+        }
+        all
+    }
+
+    fn set(&mut self, name: &str, value: &str, at: Span, messages: &mut Vec<Message>) {
+        let list =
+            || value.split([',', ' ', '\t']).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+        let text = || (!value.is_empty()).then(|| value.trim_start_matches(';').to_owned());
+        let on = value.trim().parse::<i64>().is_ok_and(|number| number != 0);
+        match name {
+            "reply_timeout" => match value.trim().parse::<i64>() {
+                Ok(number) => self.reply_timeout = u64::try_from(number).ok(),
+                Err(_) => messages.push(Message::warning(at, "not a number of milliseconds: passed over")),
+            },
+            "sticky_ignore" => self.sticky_ignore = on,
+            "stateless" => self.stateless = on,
+            "active" => self.active = list(),
+            "disabled" => self.disabled = list(),
+            "stopped" => self.stopped = list(),
+            "fail_on_status" => self.fail_on_status = Some(value.into()),
+            "use_server_errors" => match value.trim().parse() {
+                Ok(0) => {}
+                Ok(status) => self.use_server_errors = Some(status),
+                Err(_) => messages.push(Message::warning(at, "not a status code: passed over")),
+            },
+            "session_cookie" => self.session_cookie = text(),
+            "session_path" => self.session_path = text(),
+            "set_session_cookie" => self.set_session_cookie = on,
+            "session_cookie_path" => self.session_cookie_path = text(),
+            _ => messages.push(
+                Message::warning(at, format!("mod_jk knows no rule extension `{name}`, and passes it over"))
+                    .help("one of reply_timeout, sticky_ignore, stateless, active, disabled, stopped, fail_on_status, use_server_errors, session_cookie, session_path, set_session_cookie, session_cookie_path"),
+            ),
+        }
+    }
+
+    /// They say something of the balancer's members or sessions: it takes a balancer of their own.
+    #[must_use]
+    pub fn change_the_balancer(&self) -> bool {
+        self.of_the_balancer() != Self::default()
+    }
+
+    /// What of them is said of the balancer.
+    #[must_use]
+    pub fn of_the_balancer(&self) -> Self {
+        let without = Self { reply_timeout: None, sticky_ignore: false, ..self.clone() };
+        Self { use_server_errors: None, ..without }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::text::source::Sources;
+
+    fn read(text: &str) -> (Extensions, Vec<String>) {
+        let mut messages = Vec::new();
+        let file = Sources::default().add("f", text.as_bytes());
+        let all = Extensions::parse(&file, file.text(), &mut messages);
+        (all, messages.into_iter().map(|message| message.text).collect())
+    }
+
+    #[test]
+    fn every_extension_is_read() {
+        let (all, said) = read(
+            "reply_timeout=500;sticky_ignore=1;stateless=1;active=a,b;disabled=c;stopped=d;\
+             fail_on_status=404,-500;use_server_errors=400;session_cookie=SID;session_path=;sid;\
+             set_session_cookie=1;session_cookie_path=/x",
+        );
+        let wanted = Extensions {
+            reply_timeout: Some(500),
+            sticky_ignore: true,
+            stateless: true,
+            active: vec!["a".into(), "b".into()],
+            disabled: vec!["c".into()],
+            stopped: vec!["d".into()],
+            fail_on_status: Some("404,-500".into()),
+            use_server_errors: Some(400),
+            session_cookie: Some("SID".into()),
+            session_path: Some("sid".into()),
+            set_session_cookie: true,
+            session_cookie_path: Some("/x".into()),
+        };
+        assert_eq!(all, wanted);
+        assert!(said.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn an_unknown_one_or_a_second_one_is_told() {
+        let (all, said) = read("reply_timeout=1;reply_timeout=2;colour=red");
+        assert_eq!(all.reply_timeout, Some(1));
+        assert_eq!(said.len(), 2);
+        assert!(said[1].contains("`colour`"));
+    }
+
+    #[test]
+    fn minus_one_is_as_if_nothing_were_said() {
+        assert_eq!(read("reply_timeout=-1").0, Extensions::default());
+        assert_eq!(read("reply_timeout=0").0.reply_timeout, Some(0));
+        assert!(!read("reply_timeout=5;sticky_ignore=1").0.change_the_balancer());
+        assert!(read("stopped=a").0.change_the_balancer());
+    }
+}

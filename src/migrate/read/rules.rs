@@ -1,0 +1,201 @@
+//! Mount rules: `[-][!]pattern=worker[;extensions]`, from uriworkermap.properties and JkMount.
+
+use super::pattern::{Pattern, PatternError};
+use super::properties;
+use super::rule_extensions::Extensions;
+use crate::migrate::text::message::Message;
+use crate::migrate::text::report::Report;
+use crate::migrate::text::source::{SourceFile, Span};
+
+/// Where a rule was written. Of two that are equally specific, the later one here comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// `worker.x.mount`.
+    Worker,
+    /// JkMount, JkUnMount.
+    Directive,
+    /// uriworkermap.properties.
+    Map,
+}
+
+/// One rule, its `|` taken apart.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What it matches.
+    pub pattern: Pattern,
+    /// The worker's name; `*` in an exclusion: all.
+    pub worker: String,
+    /// Where the worker's name is.
+    pub worker_at: Span,
+    /// `!`: what it matches is not the worker's.
+    pub is_exclusion: bool,
+    /// `-`: it is passed over.
+    pub is_disabled: bool,
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is different for its requests.
+    pub extensions: Extensions,
+    /// The same, as it is written, with its first `;`.
+    pub tail: String,
+    /// The line.
+    pub at: Span,
+}
+
+impl Rule {
+    /// As mod_jk would print it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let minus = if self.is_disabled { "-" } else { "" };
+        let not = if self.is_exclusion { "!" } else { "" };
+        format!("{minus}{not}{}={}{}", self.pattern.as_str(), self.worker, self.tail)
+    }
+}
+
+/// What stands left of a rule's worker, and how that is known to others: mod_jk keeps rules by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'t> {
+    /// With its `-` and `!`. A slice of the file's text, but for what `prefix` says.
+    pub pattern: &'t str,
+    /// JkUnMount: a `!` before it.
+    pub excludes: bool,
+    /// Where it is.
+    pub at: Span,
+}
+
+/// Reads one rule; two, where there is a `|` in it. `worker` is a slice of the file's text.
+pub fn parse(
+    file: &SourceFile,
+    left: Left<'_>,
+    worker: &str,
+    origin: Origin,
+    messages: &mut Vec<Message>,
+) -> Vec<Rule> {
+    let (name, extensions) = worker.split_once(';').unwrap_or((worker, ""));
+    let name = name.trim();
+    let tail = if extensions.is_empty() { String::new() } else { format!(";{extensions}") };
+    let extensions = Extensions::parse(file, extensions, messages);
+    let rest = left.pattern;
+    let (is_disabled, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
+    let (not, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
+    let patterns = match rest.split_once('|') {
+        Some((first, second)) => vec![first.to_owned(), format!("{first}{second}")],
+        None => vec![rest.to_owned()],
+    };
+    let mut rules = Vec::new();
+    for text in patterns {
+        let pattern = match Pattern::parse(&text) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                messages.push(refusal(error, &text, origin, left.at));
+                continue;
+            }
+        };
+        rules.push(Rule {
+            pattern,
+            worker: name.into(),
+            worker_at: file.span(name),
+            is_exclusion: not || left.excludes,
+            is_disabled,
+            origin,
+            extensions: extensions.clone(),
+            tail: tail.clone(),
+            at: left.at.to(file.span(worker)),
+        });
+    }
+    rules
+}
+
+fn refusal(error: PatternError, pattern: &str, origin: Origin, at: Span) -> Message {
+    match (error, origin) {
+        (PatternError::NoSlash, Origin::Directive) => {
+            Message::error(at, format!("a mount must begin with `/`: `{pattern}`"))
+                .help("httpd does not start with this line in mod_jk either")
+        }
+        (PatternError::NoSlash, _) => {
+            Message::warning(at, format!("a pattern must begin with `/`: `{pattern}`"))
+                .help("mod_jk logs an error and passes the rule over; so it is not converted")
+        }
+        (PatternError::NeverMatches, _) => Message::warning(
+            at,
+            format!("no path matches `{pattern}`: mod_jk compares paths without `;…` and `//`"),
+        )
+        .help("the rule is left out"),
+    }
+}
+
+/// All rules of a uriworkermap.properties. Of two with the same pattern the later one counts.
+pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Message>) -> Vec<Rule> {
+    let mut lines: Vec<properties::Property> = Vec::new();
+    for line in properties::parse(file, messages) {
+        report.read(line.at(), file.slice(line.at()));
+        match lines.iter_mut().find(|known| known.name == line.name) {
+            Some(known) => {
+                let text = format!("`{}` was mapped before; this line counts", line.name);
+                messages.push(Message::warning(line.name_at, text));
+                report.dropped(known.at(), "a later line has the same pattern", "");
+                *known = line;
+            }
+            None => lines.push(line),
+        }
+    }
+    let mut rules = Vec::new();
+    for line in &lines {
+        // The value has a place in the file, which the extensions' messages need.
+        let value = file.slice(line.value_at);
+        let left = Left { pattern: &line.name, excludes: false, at: line.name_at };
+        let found = parse(file, left, value, Origin::Map, messages);
+        if found.is_empty() {
+            report.dropped(line.at(), "no path matches it", "mod_jk passes it over, too.");
+        }
+        rules.extend(found);
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::text::source::Sources;
+
+    fn read(text: &str) -> (Vec<Rule>, Vec<Message>) {
+        let mut messages = Vec::new();
+        let file = Sources::default().add("map", text.as_bytes());
+        let rules = read_map(&file, &mut Report::default(), &mut messages);
+        (rules, messages)
+    }
+
+    fn texts(rules: &[Rule]) -> Vec<String> {
+        rules.iter().map(Rule::text).collect()
+    }
+
+    // row 89
+    #[test]
+    fn a_bar_makes_two_rules_and_only_the_first_counts() {
+        let (rules, _) = read("/app|/*=w\n-!/a|/b|/c=v\n");
+        assert_eq!(texts(&rules), ["/app=w", "/app/*=w", "-!/a=v", "-!/a/b|/c=v"]);
+        assert!(rules[2].is_disabled && rules[2].is_exclusion);
+    }
+
+    #[test]
+    fn extensions_follow_the_worker() {
+        let (rules, messages) = read("/app/* = lb ;reply_timeout=500;nonsense=1");
+        assert_eq!(rules[0].worker, "lb");
+        assert_eq!(rules[0].extensions.reply_timeout, Some(500));
+        assert_eq!(messages.len(), 1);
+    }
+
+    // row 93
+    #[test]
+    fn a_broken_line_is_told_and_the_others_count() {
+        let (rules, messages) = read("/good=w\n*.jsp=w\nnonsense\n/a//b=w\n/also=w\n");
+        assert_eq!(texts(&rules), ["/good=w", "/also=w"]);
+        assert_eq!(messages.len(), 3);
+    }
+
+    #[test]
+    fn of_two_lines_with_one_pattern_the_later_counts() {
+        let (rules, messages) = read("/a=v\n/b=v\n/a=w\n!/a=w");
+        assert_eq!(texts(&rules), ["/a=w", "/b=v", "!/a=w"]);
+        assert_eq!(messages.len(), 1);
+    }
+}

@@ -1,0 +1,135 @@
+//! Directives of which nothing comes, and what to do about each.
+
+/// Name, the value with which nothing is lost, why, what to do.
+pub const OTHERS: &[(&str, &str, &str, &str)] = &[
+    (
+        "jkshmfile",
+        "",
+        "httpd keeps what its children share itself",
+        "Nothing to do (DefaultRuntimeDir says where).",
+    ),
+    ("jkshmsize", "", "httpd keeps what its children share itself", "Nothing to do."),
+    ("jklogfile", "", "there is no log of its own", "Look into httpd's ErrorLog."),
+    (
+        "jklogstampformat",
+        "",
+        "there is no log of its own",
+        "ErrorLogFormat says how the time is written.",
+    ),
+    (
+        "jkrequestlogformat",
+        "",
+        "there is no log of its own",
+        "LogFormat has %{ajp-worker}n, %{ajp-route}n, %{ajp-attempts}n, %{ajp-connection}n, %{ajp-wait-us}n and %D.",
+    ),
+    (
+        "jkautoalias",
+        "",
+        "static files of web applications are not served beside the container",
+        "Write Alias lines for them and, before the mounts, ProxyPassMatch ... \"!\"; keep WEB-INF and META-INF closed.",
+    ),
+    (
+        "jkworkerindicator",
+        "JK_WORKER_NAME",
+        "the worker cannot be named by a variable",
+        "RewriteRule with [P] can choose a balancer by a variable.",
+    ),
+    ("jkrequestidindicator", "UNIQUE_ID", "it was for mod_jk's log", "ErrorLogFormat has %L."),
+    (
+        "jkremoteaddrindicator",
+        "JK_REMOTE_ADDR",
+        "the client's address cannot be replaced by a variable",
+        "mod_remoteip sets it from a header.",
+    ),
+    (
+        "jkremoteportindicator",
+        "JK_REMOTE_PORT",
+        "the client's port cannot be replaced by a variable",
+        "Send it as an attribute: ProxyAjpEnvVar.",
+    ),
+    (
+        "jkremotehostindicator",
+        "JK_REMOTE_HOST",
+        "the client's name cannot be replaced by a variable",
+        "Send it as an attribute: ProxyAjpEnvVar.",
+    ),
+    (
+        "jkremoteuserindicator",
+        "JK_REMOTE_USER",
+        "the user cannot be replaced by a variable",
+        "Let an authentication module set it, or send it as an attribute: ProxyAjpEnvVar.",
+    ),
+    (
+        "jkauthtypeindicator",
+        "JK_AUTH_TYPE",
+        "the kind of authentication cannot be replaced by a variable",
+        "Send it as an attribute: ProxyAjpEnvVar.",
+    ),
+    (
+        "jklocalnameindicator",
+        "JK_LOCAL_NAME",
+        "the server's name cannot be replaced by a variable",
+        "UseCanonicalName and ServerName decide what is sent.",
+    ),
+    (
+        "jklocaladdrindicator",
+        "JK_LOCAL_ADDR",
+        "the server's address cannot be replaced by a variable",
+        "",
+    ),
+    (
+        "jklocalportindicator",
+        "JK_LOCAL_PORT",
+        "the server's port cannot be replaced by a variable",
+        "UseCanonicalPhysicalPort and ServerName decide what is sent.",
+    ),
+    ("jkignoreclindicator", "JK_IGNORE_CL", "a request's Content-Length always holds", ""),
+    (
+        "jkhttpsindicator",
+        "HTTPS",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "Where another server ends TLS, send what it says as attributes: ProxyAjpEnvVar.",
+    ),
+    (
+        "jksslprotocolindicator",
+        "SSL_PROTOCOL",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "As for JkHTTPSIndicator.",
+    ),
+    (
+        "jkcertsindicator",
+        "SSL_CLIENT_CERT",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "As for JkHTTPSIndicator.",
+    ),
+    (
+        "jkcipherindicator",
+        "SSL_CIPHER",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "As for JkHTTPSIndicator.",
+    ),
+    (
+        "jksessionindicator",
+        "SSL_SESSION_ID",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "As for JkHTTPSIndicator.",
+    ),
+    (
+        "jkkeysizeindicator",
+        "SSL_CIPHER_USEKEYSIZE",
+        "what is said of TLS comes from mod_ssl itself, not from variables",
+        "As for JkHTTPSIndicator.",
+    ),
+    (
+        "jkcertchainprefix",
+        "SSL_CLIENT_CERT_CHAIN_",
+        "the chain comes from mod_ssl itself, not from variables",
+        "ProxyAjpCertChain On.",
+    ),
+    (
+        "jkextractssl",
+        "on",
+        "what TLS says is always sent",
+        "Nothing to do, unless an application must not know of TLS.",
+    ),
+];

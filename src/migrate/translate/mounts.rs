@@ -1,0 +1,80 @@
+//! Which rules hold in a server.
+
+use super::context::list;
+use crate::migrate::read::jk_directives::{MountCopy, Server};
+use crate::migrate::read::pattern::{Pattern, PatternError};
+use crate::migrate::read::rule_extensions::Extensions;
+use crate::migrate::read::rules::{Origin, Rule};
+use crate::migrate::text::message::Message;
+use crate::migrate::text::source::Span;
+
+/// Whether a virtual host has the main server's rules, too.
+#[must_use]
+pub fn copies(host: &Server, main: &Server) -> bool {
+    match host.copy {
+        Some(copy) => copy != MountCopy::Off,
+        None => main.copy == Some(MountCopy::All),
+    }
+}
+
+/// A virtual host that has the main server's map as it is: it has none of its own.
+#[must_use]
+pub fn shares(host: &Server, main: &Server) -> bool {
+    copies(host, main) && !host.has_map
+}
+
+/// All rules that hold in a server, those of the main one included where they are copied.
+#[must_use]
+pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = server.mounts.clone();
+    let mut map = server.map.clone();
+    if let Some(main) = main.filter(|main| copies(server, main)) {
+        for rule in &main.mounts {
+            let same =
+                |own: &Rule| own.pattern == rule.pattern && own.is_exclusion == rule.is_exclusion;
+            if !server.mounts.iter().any(same) {
+                rules.push(rule.clone());
+            }
+        }
+        map = map.or_else(|| main.map.clone());
+    }
+    rules.extend(map.unwrap_or_default());
+    rules
+}
+
+/// A rule for each pattern of `worker.x.mount`.
+pub fn mounts_of_worker(
+    worker: &str,
+    patterns: &str,
+    at: Span,
+    messages: &mut Vec<Message>,
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    // No `|` here: mod_jk takes it for a letter.
+    for text in list(patterns) {
+        let (is_disabled, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (is_exclusion, rest) =
+            rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
+        match Pattern::parse(rest) {
+            Ok(pattern) => rules.push(Rule {
+                pattern,
+                worker: worker.into(),
+                worker_at: at,
+                is_exclusion,
+                is_disabled,
+                origin: Origin::Worker,
+                extensions: Extensions::default(),
+                tail: String::new(),
+                at,
+            }),
+            Err(PatternError::NoSlash) => messages.push(
+                Message::error(at, format!("a mount must begin with `/`: `{text}`"))
+                    .help("mod_jk does not start with this line either"),
+            ),
+            Err(PatternError::NeverMatches) => messages.push(
+                Message::warning(at, format!("no path matches `{text}`")).help("it is left out"),
+            ),
+        }
+    }
+    rules
+}

@@ -1,0 +1,191 @@
+//! Lines of httpd's configuration, safe to write whatever the words are.
+
+use crate::migrate::text::source::{Sources, Span};
+
+/// Configuration as it grows.
+#[derive(Clone, Debug)]
+pub struct ConfText {
+    text: String,
+    most: usize,
+    is_full: bool,
+}
+
+impl Default for ConfText {
+    fn default() -> Self {
+        Self::within(usize::MAX)
+    }
+}
+
+impl ConfText {
+    /// Nothing yet, and no more than so many bytes.
+    #[must_use]
+    pub fn within(most: usize) -> Self {
+        Self { text: String::new(), most, is_full: false }
+    }
+
+    /// Something more was to be written than there was room for: what is there is not whole.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    fn push(&mut self, indent: usize, parts: &[&str]) {
+        let size: usize = indent + 1 + parts.iter().map(|part| part.len()).sum::<usize>();
+        if self.is_full || size > self.most - self.text.len().min(self.most) {
+            self.is_full = true;
+            return;
+        }
+        self.text.push_str(&" ".repeat(indent));
+        parts.iter().for_each(|part| self.text.push_str(part));
+        self.text.push('\n');
+    }
+
+    /// A comment, one line.
+    pub fn comment(&mut self, indent: usize, text: &str) {
+        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // A backslash at the end would take the next line into the comment.
+        let end = if clean.trim_end().ends_with('\\') { "." } else { "" };
+        self.push(indent, &["# ", clean.trim_end(), end]);
+    }
+
+    /// A line of words that need no quotes.
+    pub fn line(&mut self, indent: usize, text: &str) {
+        self.push(indent, &[text]);
+    }
+
+    /// All that another one has.
+    pub fn append(&mut self, other: Self) {
+        self.is_full |= other.is_full;
+        let text = other.text.trim_end();
+        if !text.is_empty() {
+            self.push(0, &[text]);
+        }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.push(0, &[]);
+        }
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.text
+    }
+
+    /// Nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// A word in quotes, as httpd reads it back: a backslash is doubled only where it must be.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let mut text = String::with_capacity(word.len() + 2);
+    text.push('"');
+    let mut chars = word.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' if chars.peek().is_none_or(|next| matches!(next, '\\' | '"')) => {
+                text.push_str("\\\\");
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// A word, in quotes where it needs them.
+#[must_use]
+pub fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".,:;|/_=+-%@!*()[]^&?~$".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
+}
+
+/// What is said of one, where nothing can be written with it.
+pub const CONTROL_CHARACTER: &str = "a control character";
+
+/// The first control character (also of U+0080 to U+009F) that is no tab, as a slice of the text.
+#[must_use]
+pub fn control_character(text: &str) -> Option<&str> {
+    let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t')?;
+    text.get(at..at + c.len_utf8())
+}
+
+/// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.
+#[must_use]
+pub fn origins(sources: &Sources, lines: &[Span]) -> String {
+    let places = lines.iter().map(|at| sources.place(*at));
+    let mut places: Vec<(&str, usize)> = places.map(|place| (place.file, place.line)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut ranges: Vec<(&str, usize, usize)> = Vec::new();
+    for (file, line) in places {
+        match ranges.last_mut() {
+            Some((known, _, last)) if *known == file && *last + 1 == line => *last = line,
+            _ => ranges.push((file, line, line)),
+        }
+    }
+    let mut text = String::new();
+    let mut before = "";
+    for (file, first, last) in ranges {
+        let start = match (before == file, text.is_empty()) {
+            (true, _) => ",".to_owned(),
+            (false, true) => format!("{file}:"),
+            (false, false) => format!(" {file}:"),
+        };
+        before = file;
+        text.push_str(&start);
+        text.push_str(&first.to_string());
+        if last > first {
+            text.push_str(&format!("-{last}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Words;
+
+    #[test]
+    fn what_is_quoted_is_read_back_as_it_was() {
+        for text in [r"^/a\.b$", r"a\", r"\\", r#"a"b"#, r#"a\"b"#, "a b", "", r"[%\]", "'"] {
+            let line = quoted(text);
+            let read: Vec<_> = Words::of(&line).map(|word| word.text.into_owned()).collect();
+            assert_eq!(read, [text], "{line}");
+        }
+        assert_eq!(quoted(r"\.jsp"), r#""\.jsp""#);
+    }
+
+    #[test]
+    fn a_comment_stays_one_line() {
+        let mut text = ConfText::default();
+        text.comment(0, "a\nb\\");
+        assert_eq!(text.into_string(), "# a b\\.\n");
+    }
+
+    #[test]
+    fn lines_of_one_file_stand_together() {
+        let mut sources = Sources::default();
+        let (one, two) = (sources.add("w", b"a\nb\n"), sources.add("m", b"c"));
+        let at = |file: &crate::migrate::text::source::SourceFile, from: usize| {
+            file.span(&file.text()[from..=from])
+        };
+        let lines = [at(&one, 2), at(&two, 0), at(&one, 0), at(&one, 2)];
+        assert_eq!(origins(&sources, &lines), "m:1 w:1-2");
+    }
+}

@@ -1,0 +1,222 @@
+//! The configuration itself: balancers first, then what each server maps to them.
+
+use std::collections::HashMap;
+
+use super::conf_text::{ConfText, origins, word};
+use super::server::{self, Inherited};
+use crate::migrate::read::copied_lines::{self, Copied};
+use crate::migrate::read::jk_directives::{JkConf, Server};
+use crate::migrate::read::rules::Rule;
+use crate::migrate::text::limits::{self, MOST_WRITTEN};
+use crate::migrate::text::report::Fate;
+use crate::migrate::text::source::Sources;
+use crate::migrate::translate::ajp_worker::AjpWorker;
+use crate::migrate::translate::context::{Context, list};
+use crate::migrate::translate::mounts::{copies, mounts_of_worker, rules_of, shares};
+use crate::migrate::translate::plan::{Plan, Written};
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Without a directory.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+    /// The `<VirtualHost>` that is to include it, as `conf/httpd.conf:12 (*:80 www.example.org)`.
+    pub host: Option<String>,
+}
+
+/// The file of the main server.
+pub const MAIN_FILE: &str = "jk2ajp.conf";
+
+/// The first words of each file, in a comment.
+pub const WRITTEN: &str = "Written by jk2ajp";
+
+/// Writes all files: the main server's first.
+pub fn files(
+    context: &mut Context<'_>,
+    plan: &mut Plan,
+    conf: &JkConf,
+    sources: &Sources,
+) -> Vec<OutputFile> {
+    let workers_mounts = workers_mounts(context, plan);
+    let has_hosts = conf.servers.len() > 1;
+    let main = conf.servers.first();
+    // A virtual host on all addresses and ports takes every request that comes to no other.
+    let takes_all = |address: &str| matches!(address, "*" | "_default_" | "*:*" | "_default_:*");
+    let mut hosts = conf.servers.iter().skip(1);
+    let is_unreachable = hosts.any(|host| host.addresses.split_ascii_whitespace().any(takes_all));
+    let mut parts = Vec::new();
+    for (number, server) in conf.servers.iter().enumerate() {
+        let is_main = number == 0;
+        let base = main.filter(|_| !is_main);
+        let has_main_s = base.is_none_or(|main| copies(server, main));
+        if !is_main && !server.is_concerned && !has_main_s {
+            continue;
+        }
+        let copied = if has_main_s { base } else { None };
+        let of = |server: &Server| {
+            server.mounts.len() + server.map.as_ref().map_or(0, Vec::len) + workers_mounts.len()
+        };
+        let some = server.at.or_else(|| server.some_rule());
+        if let Some(at) = some {
+            let many = of(server) + copied.map_or(0, of);
+            if !context.rules.take(many, at, context.messages) {
+                break;
+            }
+        }
+        let mut rules = rules_of(server, base);
+        // They are in the main server's map, and in no copy of it.
+        if base.is_none_or(|main| shares(server, main)) {
+            rules.extend(workers_mounts.iter().cloned());
+        }
+        let inherited = Inherited { base, has_hosts, is_unreachable, rewrites: conf.rewrites };
+        let part = server::write(context, plan, server, &rules, &inherited, sources);
+        context.room = context.room.saturating_sub(part.len());
+        if part.is_full() {
+            if let Some(at) = some.or(rules.first().map(|rule| rule.at)) {
+                context.messages.push(limits::refusal(at, WRITTEN_BYTES, MOST_WRITTEN));
+            }
+            return Vec::new();
+        }
+        parts.push((number, server, part.into_string()));
+    }
+    for strip in conf.servers.iter().filter_map(|server| server.strip_session.as_ref()) {
+        let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
+        context.report.add_otherwise(strip.at, Fate::Kept { as_ });
+    }
+    let mut copied: HashMap<usize, Vec<&Copied>> = HashMap::new();
+    for line in &conf.copied {
+        copied.entry(line.server).or_default().push(line);
+    }
+    let mut files = Vec::new();
+    for (number, server, part) in parts {
+        let mut text = ConfText::default();
+        let copied = copied.remove(&number).unwrap_or_default();
+        if number == 0 {
+            head(&mut text, conf, plan);
+            copied_lines::write(&mut text, &copied, sources);
+            for written in &plan.balancers {
+                balancer(&mut text, written, sources);
+            }
+        } else {
+            text.comment(0, &format!("{WRITTEN} for {}.", title(server, sources)));
+            text.comment(
+                0,
+                "Include it where that virtual host has its Jk lines, and remove those.",
+            );
+            copied_lines::write(&mut text, &copied, sources);
+        }
+        text.gap();
+        let name = if number == 0 { MAIN_FILE.to_owned() } else { file_name(number, server) };
+        let text = text.into_string() + &part;
+        let host = (number > 0).then(|| title(server, sources));
+        files.push(OutputFile { name, text, host });
+    }
+    files
+}
+
+const WRITTEN_BYTES: &str = "bytes to be written: each exclusion stands before each mount of its worker, \
+     and copied rules in each virtual host";
+
+/// `worker.x.mount` of all listed workers.
+fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
+    let mut names: Vec<&String> = plan.workers.keys().collect();
+    names.sort_unstable();
+    let mut rules = Vec::new();
+    for name in names {
+        let Some(property) = context.find(name, &["mount"]) else { continue };
+        context.kept(property, "ProxyPassMatch for each pattern");
+        if !context.rules.take(list(&property.value).count(), property.at, context.messages) {
+            break;
+        }
+        rules.extend(mounts_of_worker(name, &property.value, property.at, context.messages));
+    }
+    rules
+}
+
+fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
+    text.comment(0, &format!("{WRITTEN} from mod_jk's configuration. Include it behind everything else, and remove the Jk"));
+    text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
+    text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");
+    let mut modules =
+        vec!["proxy", "proxy_ajp (mod_proxy_ajp_rs.so)", "setenvif", "env", "headers"];
+    if !plan.balancers.is_empty() {
+        modules.extend(["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]);
+    }
+    let uses = |method: &str| {
+        let mut settings = plan.balancers.iter().flat_map(|written| &written.balancer.settings);
+        settings.any(|(name, value)| *name == "lbmethod" && value == method)
+    };
+    modules.extend(["bytraffic", "bybusyness"].into_iter().filter(|method| uses(method)).map(
+        |method| if method == "bytraffic" { "lbmethod_bytraffic" } else { "lbmethod_bybusyness" },
+    ));
+    let strips = |server: &Server| {
+        server.strip_session.as_ref().is_some_and(|strip| strip.parameter.is_some())
+    };
+    if conf.servers.iter().any(strips) {
+        modules.push("rewrite");
+    }
+    text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));
+}
+
+fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
+    let balancer = &written.balancer;
+    text.gap();
+    let from = origins(sources, &balancer.lines);
+    text.comment(0, &format!("worker {} ({from})", balancer.name));
+    if let Some(rule) = written.reason {
+        text.comment(0, &format!("for the requests of {}", sources.line(rule)));
+    }
+    text.line(0, &format!("<Proxy \"balancer://{}\">", written.name));
+    for member in &balancer.members {
+        let from = origins(sources, &member.lines);
+        text.comment(4, &format!("worker {} ({from})", member.name));
+        let route = word(&format!("route={}", member.route));
+        let parameters = parameters(&member.parameters);
+        text.line(4, &format!("BalancerMember {} {route}{parameters}", word(&member.url)));
+    }
+    if !balancer.settings.is_empty() {
+        text.line(4, &format!("ProxySet{}", parameters(&balancer.settings)));
+    }
+    if let Some(path) = &balancer.own_cookie {
+        // mod_headers' letters begin with a per cent sign.
+        let [name, path] = [&balancer.session.0, path].map(|text| text.replace('%', "%%"));
+        let cookie = format!("{name}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}");
+        let cookie = super::conf_text::quoted(&cookie);
+        text.line(4, &format!("Header add Set-Cookie {cookie} env=BALANCER_ROUTE_CHANGED"));
+    }
+    text.line(0, "</Proxy>");
+}
+
+/// A worker outside of balancers.
+pub fn plain(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
+    text.gap();
+    let from = origins(sources, &worker.lines);
+    text.comment(0, &format!("worker {} ({from})", worker.name));
+    text.line(0, &format!("<Proxy {}>", super::conf_text::quoted(&worker.url)));
+    text.line(4, &format!("ProxySet{}", parameters(&worker.parameters)));
+    text.line(0, "</Proxy>");
+}
+
+fn parameters(list: &[(&'static str, String)]) -> String {
+    list.iter().map(|(name, value)| format!(" {}", word(&format!("{name}={value}")))).collect()
+}
+
+fn title(server: &Server, sources: &Sources) -> String {
+    let name = server.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let place = server.at.map_or(String::new(), |at| sources.line(at));
+    format!("{place} (<VirtualHost {}>{name})", server.addresses)
+}
+
+fn file_name(number: usize, server: &Server) -> String {
+    let name = server.name.as_deref().unwrap_or("").split(':').next().unwrap_or("");
+    let clean: String =
+        name.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).take(60).collect();
+    let name = clean.trim_matches('.');
+    if name.is_empty() {
+        format!("jk2ajp-host-{number}.conf")
+    } else {
+        format!("jk2ajp-host-{number}-{name}.conf")
+    }
+}
