@@ -3,18 +3,24 @@
 use std::collections::{HashMap, HashSet};
 
 use super::read::definitions::Definitions;
-use super::read::httpd_conf::{self, Files};
-use super::read::jk_directives::{JkConf, Server, gather};
+use super::read::files::Files;
+use super::read::httpd_conf;
+use super::read::jk_conf::JkConf;
+use super::read::jk_conf::Server;
+use super::read::jk_directives::gather;
 use super::read::macros::Environment;
-use super::read::properties::{self, Property};
+use super::read::properties;
 use super::read::rules;
-use super::text::limits::{self, Count, MOST_PROPERTY_LINES, MOST_RULES};
+use super::text::count::Count;
+use super::text::limits::{MOST_PROPERTY_LINES, MOST_RULES};
 use super::text::message::{Message, Severity};
+use super::text::property::Property;
 use super::text::report::{Fate, Report};
 use super::text::source::{SourceFile, Sources};
 use super::translate::context::Context;
-use super::translate::plan;
+use super::translate::listed_workers;
 use super::write::files::{self, OutputFile};
+use crate::migrate::text::count;
 
 /// What is to be read.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +99,7 @@ pub fn convert(
             (Ok(bytes), _) => {
                 let file = sources.add(&path, &bytes);
                 if sources.are_too_many() {
-                    messages.push(limits::too_much_read(file.span(first_line(&file))));
+                    messages.push(count::too_much_read(file.span(first_line(&file))));
                 } else {
                     lines.extend(properties::parse(&file, &mut messages));
                 }
@@ -110,8 +116,8 @@ pub fn convert(
         let at = file.span(first_line(&file));
         let mut count = Count::new("rules", MOST_RULES);
         if sources.are_too_many() {
-            messages.push(limits::too_much_read(at));
-        } else if count.take(limits::rules_in(file.text()), at, &mut messages) {
+            messages.push(count::too_much_read(at));
+        } else if count.take(rules::rules_in(file.text()), at, &mut messages) {
             let found = rules::read_map(&file, &mut report, &mut messages);
             conf.servers[0].map = Some(found);
             conf.servers[0].is_concerned = true;
@@ -134,7 +140,7 @@ pub fn convert(
     };
     let definitions = Definitions::read(lines, &environment, &mut messages);
     let mut context = Context::new(&definitions, &mut report, &mut messages, input.is_old);
-    let mut plan = plan::workers(&mut context);
+    let mut plan = listed_workers::workers(&mut context);
     let files = files::files(&mut context, &mut plan, &conf, &sources);
     finish(&mut report, &definitions, &macros, input.is_old);
     // A template is read for each worker that has it.

@@ -20,12 +20,13 @@ mod watch;
 mod write;
 
 pub use convert::{Conversion, Input, convert};
-pub use read::copied_lines::COPIED;
-pub use read::httpd_conf::Files;
+pub use read::files::Files;
 pub use read::pattern::{Pattern, PatternError};
+pub use text::marks::COPIED;
 pub use text::message::{Message, Severity};
 pub use text::report::{Fate, Report};
-pub use text::source::{Place, SourceFile, Sources, Span};
+pub use text::source::{Place, SourceFile, Sources};
+pub use text::span::Span;
 pub use watch::file_snapshot::{Reader, Readings};
 pub use watch::schedule::{Look, Watch};
 pub use write::conf_text::quoted;

@@ -4,12 +4,9 @@
 use std::sync::Arc;
 
 use crate::config::Words;
+use crate::migrate::text::characters::control_character;
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::{Sources, Span};
-use crate::migrate::write::conf_text::{ConfText, control_character};
-
-/// The comment before copied lines. What they say is not known here: there may be a secret in them.
-pub const COPIED: &str = "What stands beside Jk lines in <IfModule mod_jk.c>, as it is there.";
+use crate::migrate::text::span::Span;
 
 /// A section around a line: `<Location /x>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,42 +89,6 @@ pub fn lost(at: Span, what: &str, why: &str) -> Message {
 pub fn comes_into_force(at: Span, what: &str) -> Message {
     let text = format!("{what} comes into force without mod_jk: it is in <IfModule !mod_jk.c>");
     Message::warning(at, text).help("take it out if it is for a server that has no Tomcat at all")
-}
-
-/// Writes the lines of one server.
-pub fn write(text: &mut ConfText, lines: &[&Copied], sources: &Sources) {
-    if lines.is_empty() {
-        return;
-    }
-    text.gap();
-    text.comment(0, COPIED);
-    let mut open: Vec<&Around> = Vec::new();
-    let mut before = None;
-    for line in lines {
-        let same = open.iter().zip(&line.around).take_while(|(one, other)| one.id == other.id);
-        let same = same.count();
-        let is_other = open.len() != same || line.around.len() != same;
-        close(text, &mut open, same);
-        let place = sources.place(line.at);
-        let here = (place.file, place.line);
-        if is_other || before != Some((here.0, here.1 - 1)) {
-            text.comment(4 * same, &sources.line(line.at));
-        }
-        for around in &line.around[same..] {
-            text.line(4 * open.len(), &around.opening);
-            open.push(around);
-        }
-        text.line(4 * open.len(), &line.text);
-        before = Some(here);
-    }
-    close(text, &mut open, 0);
-}
-
-fn close(text: &mut ConfText, open: &mut Vec<&Around>, down_to: usize) {
-    while open.len() > down_to {
-        let Some(last) = open.pop() else { return };
-        text.line(4 * open.len(), &format!("</{}>", last.name));
-    }
 }
 
 #[cfg(test)]

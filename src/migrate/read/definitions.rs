@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::macros::{Environment, substitute};
-use super::properties::Property;
 use super::property_names::{known, most_like};
+use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::closest_name::did_you_mean;
-use crate::migrate::text::limits::{Count, MOST_PROPERTIES, MOST_PROPERTY_BYTES};
+use crate::migrate::text::count::Count;
+use crate::migrate::text::limits::{MOST_PROPERTIES, MOST_PROPERTY_BYTES};
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::Span;
-use crate::migrate::write::conf_text::CONTROL_CHARACTER;
+use crate::migrate::text::property::Property;
+use crate::migrate::text::span::Span;
 
 /// A name with the value that counts.
 #[derive(Clone, Debug)]

@@ -4,75 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::copied_lines::{self, Around, Copied, Needs, one_line};
+use super::directive::Directive;
+use super::directive::JK_HANDLER;
+use super::directive::Location;
+use super::directive::ServerSection;
+use super::files::Files;
+use super::files::below;
 use super::macros::{Environment, expand};
-use super::properties::trim;
 use super::sections::{Section, Sections};
 use crate::config::Words;
-use crate::migrate::text::limits::{self, DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
+use crate::migrate::text::characters::CONTROL_CHARACTER;
+use crate::migrate::text::characters::control_character;
+use crate::migrate::text::characters::trim;
+use crate::migrate::text::count;
+use crate::migrate::text::limits::{DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
+use crate::migrate::text::marks::is_ours;
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::{SourceFile, Sources, Span};
-use crate::migrate::write::conf_text::{CONTROL_CHARACTER, control_character};
-use crate::migrate::write::files::WRITTEN;
-
-/// The files of the machine, or what stands for them.
-pub trait Files {
-    /// All of a file.
-    ///
-    /// # Errors
-    /// Why it cannot be read.
-    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-
-    /// The files that an Include names: one, those of a directory, or those a pattern matches, in
-    /// their order.
-    fn find(&self, pattern: &str) -> Vec<String>;
-}
-
-/// A directive of mod_jk's, or one that matters to them.
-#[derive(Clone, Debug)]
-pub struct Directive {
-    /// As it was written.
-    pub name: String,
-    /// Its words. Each is a slice of `file`, but for escaped quotes.
-    pub words: Vec<String>,
-    /// All that follows the name.
-    pub arguments: String,
-    /// The line.
-    pub at: Span,
-    /// Where the line is; for one that was continued or had variables, its text alone.
-    pub file: SourceFile,
-    /// Which server it is for: 0 is the main one.
-    pub server: usize,
-    /// The innermost `<Location>`.
-    pub location: Option<Location>,
-}
-
-impl Directive {
-    /// The name, to be compared.
-    #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
-
-/// What a `<Location>` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// A path, or an expression.
-    pub path: String,
-    /// `<LocationMatch>` or `~`.
-    pub is_expression: bool,
-}
-
-/// A virtual host, or the main server.
-#[derive(Clone, Debug)]
-pub struct ServerSection {
-    /// What `<VirtualHost>` says; empty for the main server.
-    pub addresses: String,
-    /// ServerName.
-    pub name: Option<String>,
-    /// The line of `<VirtualHost>`.
-    pub at: Option<Span>,
-}
+use crate::migrate::text::source::{SourceFile, Sources};
+use crate::migrate::text::span::Span;
 
 /// What was read.
 #[derive(Debug)]
@@ -91,9 +40,6 @@ pub struct HttpdConf {
 
 /// As deep as httpd follows Include.
 const DEEPEST: usize = 128;
-
-/// mod_jk's handler.
-pub const JK_HANDLER: &str = "jakarta-servlet";
 
 /// More files than any configuration has: one that includes itself twice would go on for ever.
 const MOST_FILES: usize = 2_000;
@@ -165,7 +111,7 @@ impl Reader<'_> {
         let mut from = 0;
         if self.sources.are_too_many() {
             let first = file.text().lines().next().unwrap_or("");
-            self.stop(limits::too_much_read(file.span(first)));
+            self.stop(count::too_much_read(file.span(first)));
         }
         while from < text.len() && !self.is_stopped {
             let mut end = from;
@@ -204,7 +150,7 @@ impl Reader<'_> {
         let known = |name: &str| known(name).or_else(|| (self.environment)(name));
         let Some(expanded) = expand(joined, known) else {
             let what = "bytes in a line once its variables are put in";
-            self.stop(limits::refusal(file.span(whole), what, LONGEST_LINE));
+            self.stop(count::refusal(file.span(whole), what, LONGEST_LINE));
             return;
         };
         joined.clone_into(&mut self.unexpanded);
@@ -216,7 +162,7 @@ impl Reader<'_> {
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
         let shown = self.sources.add_line(file.span(first), &expanded);
         if self.sources.are_too_many() {
-            self.stop(limits::too_much_read(shown.span(shown.text())));
+            self.stop(count::too_much_read(shown.span(shown.text())));
             return;
         }
         let line = shown.clone();
@@ -302,7 +248,7 @@ impl Reader<'_> {
                 || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
                 if self.conf.directives.len() >= MOST_DIRECTIVES {
-                    self.stop(limits::refusal(at, "Jk directives", MOST_DIRECTIVES));
+                    self.stop(count::refusal(at, "Jk directives", MOST_DIRECTIVES));
                     return;
                 }
                 self.conf.directives.push(Directive {
@@ -341,11 +287,11 @@ impl Reader<'_> {
 
     fn open(&mut self, name: &str, arguments: &str, at: Span) {
         if self.sections.len() >= DEEPEST_SECTION {
-            self.stop(limits::refusal(at, "sections within one another", DEEPEST_SECTION));
+            self.stop(count::refusal(at, "sections within one another", DEEPEST_SECTION));
             return;
         }
         if self.conf.servers.len() > MOST_DIRECTIVES {
-            self.stop(limits::refusal(at, "virtual hosts", MOST_DIRECTIVES));
+            self.stop(count::refusal(at, "virtual hosts", MOST_DIRECTIVES));
             return;
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
@@ -449,25 +395,10 @@ impl Reader<'_> {
     }
 }
 
-/// Whether it is a file that was written here, from what the others say.
-#[must_use]
-pub fn is_ours(bytes: &[u8]) -> bool {
-    bytes.strip_prefix(b"# ").is_some_and(|rest| rest.starts_with(WRITTEN.as_bytes()))
-}
-
 fn negated(arguments: &str) -> (bool, &str) {
     match arguments.strip_prefix('!') {
         Some(name) => (true, name.trim()),
         None => (false, arguments),
-    }
-}
-
-/// A path as httpd takes it: below ServerRoot, unless it begins at the root.
-#[must_use]
-pub fn below(root: Option<&str>, path: &str) -> String {
-    match root {
-        Some(root) if !path.starts_with('/') => format!("{}/{path}", root.trim_end_matches('/')),
-        _ => path.into(),
     }
 }
 

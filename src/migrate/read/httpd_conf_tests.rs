@@ -1,5 +1,7 @@
 //! What of httpd's configuration is read, and what is told.
 
+use super::super::directive::Location;
+use super::super::files::Files;
 use super::*;
 
 struct Memory(Vec<(&'static str, &'static str)>);

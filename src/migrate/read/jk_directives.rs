@@ -2,106 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::copied_lines::Copied;
-use super::httpd_conf::{Directive, Files, HttpdConf, JK_HANDLER, below};
-use super::jk_options::Options;
+use super::directive::Directive;
+use super::directive::JK_HANDLER;
+use super::files::Files;
+use super::files::below;
+use super::httpd_conf::HttpdConf;
+use super::jk_conf::{EnvVar, JkConf, MountCopy, Server, StripSession};
 use super::pattern::Pattern;
-use super::properties::{self, Property};
-use super::rules::{self, Left, Origin, Rule};
+use super::properties;
+use super::rules::{self, Left, Origin};
 use super::unsupported_directives::OTHERS;
-use crate::migrate::text::limits::{self, Count, MOST_RULES};
+use crate::migrate::text::characters::CONTROL_CHARACTER;
+use crate::migrate::text::count;
+use crate::migrate::text::count::Count;
+use crate::migrate::text::limits::MOST_RULES;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
-use crate::migrate::text::source::{Sources, Span};
-use crate::migrate::write::conf_text::CONTROL_CHARACTER;
-
-/// JkMountCopy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MountCopy {
-    /// Virtual hosts have their own mounts alone.
-    Off,
-    /// This virtual host has the main server's, too.
-    On,
-    /// All have.
-    All,
-}
-
-/// JkEnvVar.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvVar {
-    /// The variable, and the attribute.
-    pub name: String,
-    /// What is sent where it is not set; `None`: nothing.
-    pub default: Option<String>,
-    /// The line.
-    pub at: Span,
-}
-
-/// JkStripSession.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StripSession {
-    /// The parameter that is taken off; `None`: Off.
-    pub parameter: Option<String>,
-    /// The line.
-    pub at: Span,
-}
-
-/// What one server's lines say.
-#[derive(Clone, Debug, Default)]
-pub struct Server {
-    /// What `<VirtualHost>` says; empty for the main server.
-    pub addresses: String,
-    /// ServerName.
-    pub name: Option<String>,
-    /// The line of `<VirtualHost>`.
-    pub at: Option<Span>,
-    /// JkMount and JkUnMount.
-    pub mounts: Vec<Rule>,
-    /// JkMountFile, read.
-    pub map: Option<Vec<Rule>>,
-    /// JkMountCopy.
-    pub copy: Option<MountCopy>,
-    /// JkOptions.
-    pub options: Options,
-    /// JkEnvVar.
-    pub env_vars: Vec<EnvVar>,
-    /// JkStripSession.
-    pub strip_session: Option<StripSession>,
-    /// JkLogLevel, as LogLevel has it.
-    pub log_level: Option<(&'static str, Span)>,
-    /// A mount or a JkMountFile stands here: mod_jk has a map of this server's own.
-    pub has_map: bool,
-    /// Something of mod_jk's stands here.
-    pub is_concerned: bool,
-}
-
-impl Server {
-    /// The place of one of its rules.
-    #[must_use]
-    pub fn some_rule(&self) -> Option<Span> {
-        let mut rules = self.mounts.iter().chain(self.map.iter().flatten());
-        rules.next().map(|rule| rule.at)
-    }
-}
-
-/// Everything that the configuration says of mod_jk.
-#[derive(Debug, Default)]
-pub struct JkConf {
-    /// The main server, and the virtual hosts.
-    pub servers: Vec<Server>,
-    /// JkWorkersFile, and where it is named.
-    pub workers_file: Option<(String, Span)>,
-    /// JkWorkerProperty.
-    pub worker_properties: Vec<Property>,
-    /// The first of mod_rewrite's lines in the main server.
-    pub rewrites: Option<Span>,
-    /// What is lost with mod_jk, and is not mod_jk's.
-    pub copied: Vec<Copied>,
-    /// JkWatchdogInterval is set.
-    pub watchdog: Option<Span>,
-    /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
-    pub map_reload: Option<u64>,
-}
+use crate::migrate::text::source::Sources;
+use crate::migrate::text::span::Span;
 
 /// Reads them. JkMountFile's files are read, too.
 pub fn gather(
@@ -354,10 +272,10 @@ impl Gatherer<'_> {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
                 if self.sources.are_too_many() {
-                    self.messages.push(limits::too_much_read(line.at));
+                    self.messages.push(count::too_much_read(line.at));
                     return;
                 }
-                if !self.rules.take(limits::rules_in(file.text()), line.at, self.messages) {
+                if !self.rules.take(rules::rules_in(file.text()), line.at, self.messages) {
                     return;
                 }
                 let rules = rules::read_map(&file, self.report, self.messages);

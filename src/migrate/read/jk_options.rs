@@ -1,6 +1,6 @@
 //! JkOptions.
 
-use super::httpd_conf::Directive;
+use super::directive::Directive;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
 

@@ -2,7 +2,10 @@
 
 pub mod copied_lines;
 pub mod definitions;
+pub mod directive;
+pub mod files;
 pub mod httpd_conf;
+pub mod jk_conf;
 pub mod jk_directives;
 pub mod jk_options;
 pub mod macros;

@@ -3,30 +3,11 @@
 //! `#` begins a comment wherever it stands, blanks around name and value do not count, the first
 //! `=` splits, and there are no continued lines (mod_jk's `jk_map_read_properties`).
 
+use crate::migrate::text::characters::CONTROL_CHARACTER;
+use crate::migrate::text::characters::trim;
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::{SourceFile, Span};
-use crate::migrate::write::conf_text::CONTROL_CHARACTER;
-
-/// One line, as it stands there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Property {
-    /// Left of the first `=`.
-    pub name: String,
-    /// Right of it.
-    pub value: String,
-    /// Where the name is.
-    pub name_at: Span,
-    /// Where the value is.
-    pub value_at: Span,
-}
-
-impl Property {
-    /// Where both are.
-    #[must_use]
-    pub fn at(&self) -> Span {
-        self.name_at.to(self.value_at)
-    }
-}
+use crate::migrate::text::property::Property;
+use crate::migrate::text::source::SourceFile;
 
 /// The longest line mod_jk reads as one.
 const LONGEST: usize = 8190;
@@ -79,11 +60,6 @@ pub fn parse_line(file: &SourceFile, line: &str, messages: &mut Vec<Message>) ->
         name_at: file.span(name),
         value_at: file.span(value),
     })
-}
-
-/// Takes C's white space off both ends.
-pub fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n', '\x0B', '\x0C'])
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What a rule says behind its worker: `lb;reply_timeout=5000;stopped=a`.
 
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::{SourceFile, Span};
+use crate::migrate::text::source::SourceFile;
+use crate::migrate::text::span::Span;
 
 /// What is different for the requests of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

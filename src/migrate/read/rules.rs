@@ -4,8 +4,10 @@ use super::pattern::{Pattern, PatternError};
 use super::properties;
 use super::rule_extensions::Extensions;
 use crate::migrate::text::message::Message;
+use crate::migrate::text::property::Property;
 use crate::migrate::text::report::Report;
-use crate::migrate::text::source::{SourceFile, Span};
+use crate::migrate::text::source::SourceFile;
+use crate::migrate::text::span::Span;
 
 /// Where a rule was written. Of two that are equally specific, the later one here comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// It is in force, and gives requests to its worker.
+    #[must_use]
+    pub fn is_mount(&self) -> bool {
+        !self.is_exclusion && !self.is_disabled
+    }
+
     /// As mod_jk would print it.
     #[must_use]
     pub fn text(&self) -> String {
@@ -125,7 +133,7 @@ fn refusal(error: PatternError, pattern: &str, origin: Origin, at: Span) -> Mess
 
 /// All rules of a uriworkermap.properties. Of two with the same pattern the later one counts.
 pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Message>) -> Vec<Rule> {
-    let mut lines: Vec<properties::Property> = Vec::new();
+    let mut lines: Vec<Property> = Vec::new();
     for line in properties::parse(file, messages) {
         report.read(line.at(), file.slice(line.at()));
         match lines.iter_mut().find(|known| known.name == line.name) {
@@ -150,6 +158,12 @@ pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Messa
         rules.extend(found);
     }
     rules
+}
+
+/// As many rules may be in a uriworkermap.properties.
+#[must_use]
+pub fn rules_in(map: &str) -> usize {
+    map.split('\n').filter(|line| line.split('#').next().unwrap_or("").contains('=')).count()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::copied_lines::{Around, Needs};
-use super::httpd_conf::Location;
+use super::directive::Location;
 
 /// One of them.
 #[derive(Debug)]

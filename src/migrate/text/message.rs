@@ -2,7 +2,8 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::source::{Sources, Span};
+use super::source::Sources;
+use super::span::Span;
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::migrate::read::properties::Property;
+use super::property::Property;
 
 /// What tells a secret from what may be shown.
 #[derive(Clone, Debug, Default)]

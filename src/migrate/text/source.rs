@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::limits::MOST_READ;
 use super::secrets::Secrets;
+use super::span::Span;
 
 /// A file as it was read. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -48,25 +49,6 @@ impl SourceFile {
             return Span { file: self.id, start: self.text.len(), end: self.text.len() };
         }
         Span { file: self.id, start, end }
-    }
-}
-
-/// A stretch of a file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    file: usize,
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    /// From the start of this one to the end of `other`, which is in the same file.
-    #[must_use]
-    pub fn to(self, other: Self) -> Self {
-        if self.file != other.file {
-            return self;
-        }
-        Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }
 

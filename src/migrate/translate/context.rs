@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use crate::migrate::read::definitions::{Definition, Definitions};
 use crate::migrate::text::closest_name;
-use crate::migrate::text::limits::{Count, MOST_RULES, MOST_WORKERS, MOST_WRITTEN};
+use crate::migrate::text::count::Count;
+use crate::migrate::text::limits::{MOST_RULES, MOST_WORKERS, MOST_WRITTEN};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
-use crate::migrate::text::source::Span;
+use crate::migrate::text::span::Span;
 
 /// What workers are translated with.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! Which rules hold in a server.
 
 use super::context::list;
-use crate::migrate::read::jk_directives::{MountCopy, Server};
+use crate::migrate::read::jk_conf::MountCopy;
+use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::pattern::{Pattern, PatternError};
 use crate::migrate::read::rule_extensions::Extensions;
 use crate::migrate::read::rules::{Origin, Rule};
 use crate::migrate::text::message::Message;
-use crate::migrate::text::source::Span;
+use crate::migrate::text::span::Span;
 
 /// Whether a virtual host has the main server's rules, too.
 #[must_use]

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::migrate::read::httpd_conf::{Files, is_ours};
+use crate::migrate::read::files::Files;
+use crate::migrate::text::marks::is_ours;
 
 /// All that was read in one conversion. Two that are equal give the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -95,7 +95,7 @@ fn interval(seconds: Option<u64>) -> Duration {
 mod tests {
     use super::super::file_snapshot::Reader;
     use super::*;
-    use crate::migrate::read::httpd_conf::Files;
+    use crate::migrate::read::files::Files;
 
     struct Map(&'static str);
 

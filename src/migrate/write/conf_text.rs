@@ -1,6 +1,7 @@
 //! Lines of httpd's configuration, safe to write whatever the words are.
 
-use crate::migrate::text::source::{Sources, Span};
+use crate::migrate::text::source::Sources;
+use crate::migrate::text::span::Span;
 
 /// Configuration as it grows.
 #[derive(Clone, Debug)]
@@ -112,16 +113,6 @@ pub fn quoted(word: &str) -> String {
 pub fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".,:;|/_=+-%@!*()[]^&?~$".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
-}
-
-/// What is said of one, where nothing can be written with it.
-pub const CONTROL_CHARACTER: &str = "a control character";
-
-/// The first control character (also of U+0080 to U+009F) that is no tab, as a slice of the text.
-#[must_use]
-pub fn control_character(text: &str) -> Option<&str> {
-    let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t')?;
-    text.get(at..at + c.len_utf8())
 }
 
 /// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.

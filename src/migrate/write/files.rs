@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::conf_text::{ConfText, origins, word};
+use super::conf_text::ConfText;
+use super::copied_lines;
 use super::server::{self, Inherited};
-use crate::migrate::read::copied_lines::{self, Copied};
-use crate::migrate::read::jk_directives::{JkConf, Server};
+use super::workers::balancer;
+use crate::migrate::read::copied_lines::Copied;
+use crate::migrate::read::jk_conf::JkConf;
+use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::rules::Rule;
-use crate::migrate::text::limits::{self, MOST_WRITTEN};
+use crate::migrate::text::count;
+use crate::migrate::text::limits::MOST_WRITTEN;
+use crate::migrate::text::marks::WRITTEN;
 use crate::migrate::text::report::Fate;
 use crate::migrate::text::source::Sources;
-use crate::migrate::translate::ajp_worker::AjpWorker;
 use crate::migrate::translate::context::{Context, list};
 use crate::migrate::translate::mounts::{copies, mounts_of_worker, rules_of, shares};
-use crate::migrate::translate::plan::{Plan, Written};
+use crate::migrate::translate::plan::Plan;
 
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +32,6 @@ pub struct OutputFile {
 
 /// The file of the main server.
 pub const MAIN_FILE: &str = "jk2ajp.conf";
-
-/// The first words of each file, in a comment.
-pub const WRITTEN: &str = "Written by jk2ajp";
 
 /// Writes all files: the main server's first.
 pub fn files(
@@ -75,7 +76,7 @@ pub fn files(
         context.room = context.room.saturating_sub(part.len());
         if part.is_full() {
             if let Some(at) = some.or(rules.first().map(|rule| rule.at)) {
-                context.messages.push(limits::refusal(at, WRITTEN_BYTES, MOST_WRITTEN));
+                context.messages.push(count::refusal(at, WRITTEN_BYTES, MOST_WRITTEN));
             }
             return Vec::new();
         }
@@ -158,49 +159,6 @@ fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
         modules.push("rewrite");
     }
     text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));
-}
-
-fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
-    let balancer = &written.balancer;
-    text.gap();
-    let from = origins(sources, &balancer.lines);
-    text.comment(0, &format!("worker {} ({from})", balancer.name));
-    if let Some(rule) = written.reason {
-        text.comment(0, &format!("for the requests of {}", sources.line(rule)));
-    }
-    text.line(0, &format!("<Proxy \"balancer://{}\">", written.name));
-    for member in &balancer.members {
-        let from = origins(sources, &member.lines);
-        text.comment(4, &format!("worker {} ({from})", member.name));
-        let route = word(&format!("route={}", member.route));
-        let parameters = parameters(&member.parameters);
-        text.line(4, &format!("BalancerMember {} {route}{parameters}", word(&member.url)));
-    }
-    if !balancer.settings.is_empty() {
-        text.line(4, &format!("ProxySet{}", parameters(&balancer.settings)));
-    }
-    if let Some(path) = &balancer.own_cookie {
-        // mod_headers' letters begin with a per cent sign.
-        let [name, path] = [&balancer.session.0, path].map(|text| text.replace('%', "%%"));
-        let cookie = format!("{name}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}");
-        let cookie = super::conf_text::quoted(&cookie);
-        text.line(4, &format!("Header add Set-Cookie {cookie} env=BALANCER_ROUTE_CHANGED"));
-    }
-    text.line(0, "</Proxy>");
-}
-
-/// A worker outside of balancers.
-pub fn plain(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
-    text.gap();
-    let from = origins(sources, &worker.lines);
-    text.comment(0, &format!("worker {} ({from})", worker.name));
-    text.line(0, &format!("<Proxy {}>", super::conf_text::quoted(&worker.url)));
-    text.line(4, &format!("ProxySet{}", parameters(&worker.parameters)));
-    text.line(0, "</Proxy>");
-}
-
-fn parameters(list: &[(&'static str, String)]) -> String {
-    list.iter().map(|(name, value)| format!(" {}", word(&format!("{name}={value}")))).collect()
 }
 
 fn title(server: &Server, sources: &Sources) -> String {

@@ -1,10 +1,9 @@
 //! JkStripSession: a session's parameter is taken off the paths that no worker gets.
 
 use super::conf_text::{ConfText, quoted};
-use super::server::is_mount;
-use crate::migrate::read::jk_directives::Server;
+use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::rules::Rule;
-use crate::migrate::text::source::Span;
+use crate::migrate::text::span::Span;
 use crate::migrate::translate::mounts::copies;
 
 /// What is taken off in a server, and the line that says so: its own, or the main server's (`base`;
@@ -23,7 +22,7 @@ pub fn write(text: &mut ConfText, parameter: &str, sorted: &[&Rule]) {
     let exclusions: Vec<&Rule> =
         sorted.iter().copied().filter(|rule| rule.is_exclusion && !rule.is_disabled).collect();
     let mut with_exclusions: Vec<&Rule> = Vec::new();
-    for mount in sorted.iter().copied().filter(|rule| is_mount(rule)) {
+    for mount in sorted.iter().copied().filter(|rule| rule.is_mount()) {
         if text.is_full() {
             return;
         }

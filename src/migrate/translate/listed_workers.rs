@@ -1,0 +1,149 @@
+//! The workers of `worker.list`.
+
+use std::collections::HashSet;
+
+use super::context::{Context, list};
+use super::lb_worker;
+use super::members::LIST;
+use super::plan::{Plan, Worker, Written};
+use super::worker::{self, Role};
+use crate::migrate::text::message::Message;
+use crate::migrate::text::report::Fate;
+
+/// Translates the workers of `worker.list`, and the members of its balancers.
+pub fn workers(context: &mut Context<'_>) -> Plan {
+    let listed = context.definitions.named("worker.list");
+    let names: Vec<String> = match listed {
+        Some(listed) => {
+            context.kept(listed, "the workers that rules may name");
+            list(&listed.value).map(str::to_owned).collect()
+        }
+        None => vec!["ajp13".into()],
+    };
+    let mut plan = Plan::default();
+    let list: HashSet<&str> = names.iter().map(String::as_str).collect();
+    for name in names.iter().cloned() {
+        if plan.workers.contains_key(&name) {
+            continue;
+        }
+        if let Some(listed) = listed {
+            if !context.workers.take(1, listed.at, context.messages) {
+                break;
+            }
+            // mod_jk's own default needs no lines.
+            if name != "ajp13" {
+                context.say_if_undefined(&name, &list, listed.at, &|_| true);
+            }
+        }
+        let worker = match kind(context, &name) {
+            Kind::Ajp13 => Worker::Ajp(worker::translate(context, &name, &Role::Plain)),
+            Kind::Lb => {
+                let definitions = context.definitions;
+                let is_ajp = |member: &str| {
+                    let kind = definitions.named(&format!("worker.{member}.type"));
+                    kind.is_none_or(|kind| kind.value.eq_ignore_ascii_case("ajp13"))
+                };
+                let made = lb_worker::translate(context, &name, &is_ajp);
+                say_members_that_are_left_out(context, &name);
+                Worker::Balancer(made)
+            }
+            Kind::Status => {
+                let is_read_only = status(context, &name);
+                Worker::Status { is_read_only }
+            }
+            Kind::Other => {
+                unsupported(context, &name);
+                Worker::Unsupported
+            }
+        };
+        if let Worker::Balancer(balancer) = &worker {
+            let name = plan.name_for(&name);
+            plan.balancers.push(Written {
+                name,
+                balancer: balancer.clone(),
+                reason: None,
+                is_used: false,
+            });
+        }
+        plan.workers.insert(name, worker);
+    }
+    plan
+}
+
+enum Kind {
+    Ajp13,
+    Lb,
+    Status,
+    Other,
+}
+
+fn kind(context: &Context<'_>, name: &str) -> Kind {
+    let kind = context.find(name, &["type"]).map(|kind| kind.value.to_ascii_lowercase());
+    match kind.as_deref() {
+        None | Some("ajp13") => Kind::Ajp13,
+        Some("lb") => Kind::Lb,
+        Some("status") => Kind::Status,
+        Some(_) => Kind::Other,
+    }
+}
+
+fn say_members_that_are_left_out(context: &mut Context<'_>, name: &str) {
+    let Some(members) = context.find(name, LIST) else {
+        return;
+    };
+    for member in list(&members.value) {
+        if matches!(kind(context, member), Kind::Other) {
+            unsupported(context, member);
+        }
+    }
+}
+
+/// jni, ajp12, ajp14 and what mod_jk does not know itself.
+fn unsupported(context: &mut Context<'_>, name: &str) {
+    let Some(kind) = context.find(name, &["type"]) else { return };
+    let host = context.find(name, &["host"]).map_or("localhost", |host| host.value.as_str());
+    let (why, advice) = match kind.value.to_ascii_lowercase().as_str() {
+        "jni" => (
+            "type jni ran Tomcat inside httpd, which no Tomcat does any more".to_owned(),
+            "Run Tomcat by itself. A unix socket is as fast as it gets: unixDomainSocketPath on its connector, and ProxyPass /app \"unix:/run/tomcat/ajp.sock|ajp://localhost/app\".".to_owned(),
+        ),
+        "ajp12" => (
+            "type ajp12 speaks a protocol that no Tomcat has any more".to_owned(),
+            format!("It was a connection for each request: ajp://{host}:8009 forceclose=On is the same with AJP/1.3."),
+        ),
+        "ajp14" => (
+            "type ajp14 logs in with secretkey, which no Tomcat has".to_owned(),
+            format!("Use ajp13 and Tomcat's own secret: ajp://{host}:8009 secret=..."),
+        ),
+        other => (
+            format!("mod_jk knows no type `{other}`"),
+            "One of ajp13, lb, status.".to_owned(),
+        ),
+    };
+    let text = format!("worker `{name}` is not converted: {why}");
+    context.messages.push(Message::warning(kind.at, text).help(&*advice));
+    for line in context.lines_of(name) {
+        context.report.dropped(line, &*why, &*advice);
+    }
+}
+
+/// `true`: it may change nothing.
+fn status(context: &mut Context<'_>, name: &str) -> bool {
+    let read_only = context.switch(name, &["read_only"]);
+    if let Some((on, property)) = read_only {
+        let words = if on { "Require method GET" } else { "nothing: it is so anyway" };
+        context.kept(property, words);
+    }
+    if let Some(kind) = context.find(name, &["type"]) {
+        let meaning = "The page looks different, orders are POST requests with a nonce (docs/operations.md has mod_jk's words for scripts), and only this machine is let in (Require local).";
+        context.changed(kind, "SetHandler ajp-status", meaning);
+    }
+    for line in context.lines_of(name) {
+        let fate = Fate::Dropped {
+            why: "ajp-status has no such setting".into(),
+            advice: "Who may see it and give orders is said in its <Location>: Require user, Require ip.".into(),
+        };
+        context.report.add_otherwise(line, fate);
+    }
+    read_only.is_some_and(|(on, _)| on)
+}
