@@ -126,11 +126,6 @@ const CIRCLES: &[Exception] = &[
         why: "each is converted to the other in its own file",
     },
     Exception {
-        folder: "bin/jk2ajp",
-        nodes: &[],
-        why: "main.rs has what all files of the program use: the failure, and writing to standard error",
-    },
-    Exception {
         folder: "proxy",
         nodes: &["client", "outcome"],
         why: "the client's trait takes a reply, and the reply is decided with the client's errors",

@@ -223,7 +223,7 @@ mod check {
         let root = server();
         let done = run(root.path(), &["httpd.conf", "--check", "--module", &module(), "-o", "new"]);
         assert!(done.status.success(), "{}", text(&done.stderr));
-        assert!(text(&done.stderr).contains("httpd takes it"));
+        assert!(text(&done.stderr).contains("httpd accepts the configuration"));
     }
 
     #[test]

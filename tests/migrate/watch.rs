@@ -92,7 +92,7 @@ impl Watching {
     fn start(command: &mut Command, log: PathBuf) -> Watching {
         let errors = File::create(&log).expect("our own directory");
         let watching = Watching { process: Guarded::spawn(command.stderr(errors)), log };
-        watching.says("looking at");
+        watching.says("watching ");
         watching
     }
 
@@ -123,7 +123,7 @@ fn an_edited_map_is_written_checked_and_reloaded_once_and_a_broken_line_told() {
     let place = Place::new();
     let watching = place.watch();
     assert_eq!(place.reloads(), 0, "nothing can include what was not there");
-    assert!(watching.said().contains("looking at 4 files every 1 s"), "{}", watching.said());
+    assert!(watching.said().contains("watching 4 files, every 1 s"), "{}", watching.said());
 
     place.write("map", "/shop/*=a\nbroken\n/more/*=a\n");
     watching.says("sh reload now: done");
@@ -288,7 +288,7 @@ fn the_options_say_what_goes_together() {
         (&["httpd.conf", "-o", "new", "--watch=0"], "0"),
         (&["httpd.conf", "-o", "new", "--watch", "--report"], "--report"),
         (&["httpd.conf", "-o", "new", "--reload", "true"], "--watch"),
-        (&["httpd.conf", "-o", "new", "--watch", "--reload", " "], "a program is to be named"),
+        (&["httpd.conf", "-o", "new", "--watch", "--reload", " "], "no program given"),
     ] {
         let done = place.once(arguments);
         let said = String::from_utf8_lossy(&done.stderr).into_owned();

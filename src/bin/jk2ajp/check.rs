@@ -1,4 +1,4 @@
-//! What httpd says to what was written.
+//! Checks of the configuration by httpd itself.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -7,58 +7,60 @@ use std::path::{Path, PathBuf};
 
 use mod_proxy_ajp_rs::migrate::{MAIN_FILE, OutputFile, quoted};
 
-use crate::Failure;
-use crate::command::{LIMIT, Program, Stop, Waited};
+use crate::command::{LIMIT, Program, StopSignal, WaitResult};
 use crate::disk::{failed, save};
+use crate::failure::Failure;
 use crate::options::Arguments;
 
-/// Has httpd read the files, with the modules they need and nothing else.
+/// Has httpd read the files, with the modules that they need and nothing else.
 pub(crate) fn check(
     arguments: &Arguments,
     files: &[OutputFile],
-    stop: &Stop,
+    stop: &StopSignal,
 ) -> Result<(), Failure> {
-    in_own_directory(|directory| {
+    in_private_directory(|directory| {
         let main = main_file(directory, arguments, files)?;
         save(directory, files)?;
         save(directory, std::slice::from_ref(&main))?;
         let path = directory.join(main.name).display().to_string();
-        ask(&arguments.apachectl.with(&["-t", "-f", &path]), directory, stop)
+        run(&arguments.apachectl.with(&["-t", "-f", &path]), directory, stop)
     })
 }
 
-/// Has httpd read its own configuration, in which the files are included by now.
-pub(crate) fn check_all(arguments: &Arguments, stop: &Stop) -> Result<(), Failure> {
-    in_own_directory(|directory| ask(&arguments.apachectl.with(&["-t"]), directory, stop))
+/// Has httpd read its own configuration, which includes the files by now.
+pub(crate) fn check_all(arguments: &Arguments, stop: &StopSignal) -> Result<(), Failure> {
+    in_private_directory(|directory| run(&arguments.apachectl.with(&["-t"]), directory, stop))
 }
 
-/// What it prints is in `directory` as long as it runs.
-fn ask(program: &Program, directory: &Path, stop: &Stop) -> Result<(), Failure> {
-    let path = directory.join("said");
-    let failed = |error: io::Error| Failure::Files(format!("{program}: {error}"));
-    let said = File::create(&path).map_err(failed)?;
-    let errors = said.try_clone().map_err(failed)?;
-    let mut running = program.start(said, errors).map_err(failed)?;
+/// Runs a check. Its output is in a file of `directory` while it runs.
+fn run(program: &Program, directory: &Path, stop: &StopSignal) -> Result<(), Failure> {
+    let path = directory.join("output");
+    let failed = |error: io::Error| Failure::Io(format!("{program}: {error}"));
+    let output = File::create(&path).map_err(failed)?;
+    let errors = output.try_clone().map_err(failed)?;
+    let mut running = program.start(output, errors).map_err(failed)?;
     match running.wait(LIMIT, stop).map_err(failed)? {
-        Waited::Ended(status) if status.success() => Ok(()),
-        Waited::Ended(_) => {
-            let said = fs::read(&path).map_err(failed)?;
-            Err(Failure::Refused(String::from_utf8_lossy(&said).into_owned()))
+        WaitResult::Exited(status) if status.success() => Ok(()),
+        WaitResult::Exited(_) => {
+            let output = fs::read(&path).map_err(failed)?;
+            Err(Failure::Rejected(String::from_utf8_lossy(&output).into_owned()))
         }
-        Waited::Late => {
+        WaitResult::TimedOut => {
             running.kill();
-            let text = format!("{program}: it did not end within {} seconds", LIMIT.as_secs());
-            Err(Failure::Files(text))
+            let text = format!("{program}: did not finish within {} s", LIMIT.as_secs());
+            Err(Failure::Io(text))
         }
-        Waited::Stopped => {
+        WaitResult::Interrupted => {
             running.kill();
-            Err(Failure::Stopped)
+            Err(Failure::Interrupted)
         }
     }
 }
 
-/// A new directory that nobody else may look into. What is left of it harms nobody, and the result matters more.
-fn in_own_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+/// Runs `work` in a new directory that only its owner can read, and removes it.
+///
+/// An error in removing it is ignored: the result of the check matters more.
+fn in_private_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
     let directory = tempfile::Builder::new()
         .prefix("jk2ajp-")
         .permissions(Permissions::from_mode(0o700))
@@ -67,7 +69,7 @@ fn in_own_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(
     work(directory.path())
 }
 
-/// A configuration that includes the files, for `directory`.
+/// Returns a configuration for `directory` that includes the files.
 fn main_file(
     directory: &Path,
     arguments: &Arguments,
@@ -86,7 +88,7 @@ fn main_file(
         ));
     };
     for name in LOADED {
-        // Some are built into some servers.
+        // Some servers have some of them built in.
         let path = modules.join(format!("mod_{name}.so"));
         if path.exists() {
             load(name, &path);
@@ -103,7 +105,7 @@ fn main_file(
     Ok(OutputFile { name: "check.conf".into(), text, host: None })
 }
 
-/// What the written configuration may use; an MPM, for httpd starts with none.
+/// The modules that the written configuration may use, and an MPM, without which httpd does not start.
 const LOADED: &[&str] = &[
     "mpm_event",
     "authz_core",
@@ -121,15 +123,17 @@ const LOADED: &[&str] = &[
 ];
 
 fn find_modules() -> Result<PathBuf, Failure> {
-    let places = [
+    let known = [
         "/usr/lib/apache2/modules",
         "/usr/lib64/httpd/modules",
         "/usr/lib/httpd/modules",
         "/usr/lib64/apache2",
         "/usr/local/apache2/modules",
     ];
-    let found = places.iter().map(Path::new).find(|path| path.join("mod_proxy.so").exists());
+    let found = known.iter().map(Path::new).find(|path| path.join("mod_proxy.so").exists());
     found.map(Path::to_path_buf).ok_or_else(|| {
-        Failure::Files(format!("{MAIN_FILE} is not checked: name httpd's modules with --modules"))
+        Failure::Io(format!(
+            "cannot check {MAIN_FILE}: httpd's modules not found, specify their directory with --modules"
+        ))
     })
 }

@@ -1,4 +1,4 @@
-//! Programs that are run, for a limited time, and how we are told to end.
+//! Programs that the command runs, each for a limited time, and the signals that end the command.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,14 +13,14 @@ use mod_proxy_ajp_rs::config::Words;
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// How long a program may take. `apachectl -t` looks names up, which can take a while.
+/// The time limit of a program. `apachectl -t` resolves host names, which can take a while.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// How often a program is looked after that has not ended.
+/// The interval at which a running program is checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A program and its arguments, said in one option: words as httpd's configuration has them, quotes
-/// around those with white space. No shell reads them.
+/// A program and its arguments, given in one option: words as in httpd's configuration, with quotes
+/// around those that contain white space. No shell is involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Program {
     name: String,
@@ -33,7 +33,7 @@ impl FromStr for Program {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut words = Words::of(text).map(|word| word.text.into_owned());
         let name = words.next().filter(|name| !name.is_empty());
-        let name = name.ok_or("a program is to be named")?;
+        let name = name.ok_or("no program given")?;
         Ok(Self { name, arguments: words.collect() })
     }
 }
@@ -46,19 +46,19 @@ impl fmt::Display for Program {
 }
 
 impl Program {
-    /// The same with these arguments, too.
+    /// Returns the program with more arguments.
     pub(crate) fn with(&self, more: &[&str]) -> Self {
         let mut program = self.clone();
         program.arguments.extend(more.iter().map(|&word| word.to_owned()));
         program
     }
 
-    /// Starts it; all it prints goes to `output`.
+    /// Starts the program, with `output` and `errors` as its standard output and error.
     pub(crate) fn start(
         &self,
         output: impl Into<Stdio>,
         errors: impl Into<Stdio>,
-    ) -> io::Result<Running> {
+    ) -> io::Result<RunningProgram> {
         let child = Command::new(&self.name)
             .args(&self.arguments)
             .process_group(0)
@@ -66,70 +66,70 @@ impl Program {
             .stdout(output)
             .stderr(errors)
             .spawn()?;
-        Ok(Running(child))
+        Ok(RunningProgram(child))
     }
 }
 
-/// A program that was started. Dropped, it goes on.
+/// A program that was started. It keeps running if this is dropped.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct RunningProgram(Child);
 
-/// What a wait for a program has come to.
+/// The result of waiting for a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// It has ended.
-    Ended(ExitStatus),
-    /// It has not, within the time.
-    Late,
-    /// We are to end before it has.
-    Stopped,
+pub(crate) enum WaitResult {
+    /// The program has exited.
+    Exited(ExitStatus),
+    /// The program is still running at the time limit.
+    TimedOut,
+    /// A signal asks this command to end; the program is still running.
+    Interrupted,
 }
 
-impl Running {
-    /// Waits until it has ended, the time is over, or a signal has come.
-    pub(crate) fn wait(&mut self, limit: Duration, stop: &Stop) -> io::Result<Waited> {
+impl RunningProgram {
+    /// Waits until the program exits, the time limit is reached, or a signal arrives.
+    pub(crate) fn wait(&mut self, limit: Duration, stop: &StopSignal) -> io::Result<WaitResult> {
         let until = Instant::now() + limit;
         loop {
             if let Some(status) = self.0.try_wait()? {
-                return Ok(Waited::Ended(status));
+                return Ok(WaitResult::Exited(status));
             }
             if Instant::now() >= until {
-                return Ok(Waited::Late);
+                return Ok(WaitResult::TimedOut);
             }
             if stop.wait(TICK) {
-                return Ok(Waited::Stopped);
+                return Ok(WaitResult::Interrupted);
             }
         }
     }
 
-    /// Ends it, and what it has started in its group.
+    /// Kills the program, and all processes that it has started in its group.
     pub(crate) fn kill(mut self) {
         if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended meanwhile; its id is its own until it has been waited for.
+            // It may have exited meanwhile. The kernel does not reuse its id before `wait`.
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.0.wait();
     }
 }
 
-/// Whether we are to end.
+/// SIGTERM and SIGINT, which ask this command to end.
 #[derive(Debug)]
-pub(crate) struct Stop {
+pub(crate) struct StopSignal {
     signals: UnixStream,
-    /// Kept open where nothing is ever written into it.
+    /// The end that signals write to. It stays open even if they never do.
     other_end: UnixStream,
-    has_come: Cell<bool>,
+    has_arrived: Cell<bool>,
 }
 
-impl Stop {
-    /// It never comes.
+impl StopSignal {
+    /// Creates one that never arrives.
     pub(crate) fn never() -> io::Result<Self> {
         let (signals, other_end) = UnixStream::pair()?;
-        Ok(Self { signals, other_end, has_come: Cell::new(false) })
+        Ok(Self { signals, other_end, has_arrived: Cell::new(false) })
     }
 
-    /// It comes with SIGTERM and SIGINT.
-    pub(crate) fn at_signals() -> io::Result<Self> {
+    /// Creates one that arrives with SIGTERM and SIGINT.
+    pub(crate) fn install() -> io::Result<Self> {
         let stop = Self::never()?;
         for signal in [SIGTERM, SIGINT] {
             signal_hook::low_level::pipe::register(signal, stop.other_end.try_clone()?)?;
@@ -137,10 +137,10 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Waits so long for it; whether it has come.
+    /// Waits for it, `time` at most. Returns whether it has arrived.
     pub(crate) fn wait(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
-        while !self.has_come.get() {
+        while !self.has_arrived.get() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -152,8 +152,8 @@ impl Stop {
                         error.kind(),
                         ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
                     ) => {}
-                // A descriptor that cannot be read is no reason to go round for ever.
-                _ => self.has_come.set(true),
+                // An unreadable descriptor must not make this loop forever.
+                _ => self.has_arrived.set(true),
             }
         }
         true
@@ -164,14 +164,14 @@ impl Stop {
 mod tests {
     use super::*;
 
-    fn run(command: &str, limit: Duration) -> (Waited, Running) {
+    fn run(command: &str, limit: Duration) -> (WaitResult, RunningProgram) {
         let program: Program = command.parse().unwrap();
         let mut running = program.start(Stdio::null(), Stdio::null()).unwrap();
-        (running.wait(limit, &Stop::never().unwrap()).unwrap(), running)
+        (running.wait(limit, &StopSignal::never().unwrap()).unwrap(), running)
     }
 
     #[test]
-    fn a_command_is_words_and_no_shell_reads_it() {
+    fn a_command_is_split_into_words_without_a_shell() {
         let program: Program = "systemctl reload \"my httpd\" $HOME;x".parse().unwrap();
         assert_eq!(program.name, "systemctl");
         assert_eq!(program.arguments, ["reload", "my httpd", "$HOME;x"]);
@@ -179,17 +179,17 @@ mod tests {
     }
 
     #[test]
-    fn a_program_ends_by_itself_or_is_late_and_ended() {
+    fn a_program_exits_by_itself_or_is_killed_after_the_time_limit() {
         let (waited, _) = run("sh -c \"exit 3\"", LIMIT);
-        assert!(matches!(waited, Waited::Ended(status) if status.code() == Some(3)));
+        assert!(matches!(waited, WaitResult::Exited(status) if status.code() == Some(3)));
         let (waited, running) = run("sh -c \"sleep 600; true\"", 3 * TICK);
-        assert_eq!(waited, Waited::Late);
+        assert_eq!(waited, WaitResult::TimedOut);
         running.kill();
     }
 
     #[test]
-    fn a_stop_stays_once_it_has_come() {
-        let stop = Stop::never().unwrap();
+    fn a_stop_stays_once_it_has_arrived() {
+        let stop = StopSignal::never().unwrap();
         assert!(!stop.wait(Duration::from_millis(1)));
         io::Write::write_all(&mut &stop.other_end, b"x").unwrap();
         assert!(stop.wait(LIMIT) && stop.wait(LIMIT));

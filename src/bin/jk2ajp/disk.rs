@@ -1,4 +1,4 @@
-//! The files of this machine: those that are read, and those that are written.
+//! The files of this machine: reads the ones to convert, and writes the result.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use mod_proxy_ajp_rs::migrate::{COPIED, Files, OutputFile};
 use rustix::process::geteuid;
 
-use crate::Failure;
+use crate::failure::Failure;
 
-/// What is there to be read.
+/// The file system.
 #[derive(Debug)]
 pub(crate) struct Disk;
 
@@ -33,13 +33,15 @@ impl Files for Disk {
     }
 }
 
-/// What went wrong with a file.
+/// Returns the failure of a file operation, with the path.
 pub(crate) fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure::Files(format!("{}: {error}", path.display()))
+    Failure::Io(format!("{}: {error}", path.display()))
 }
 
-/// Writes the files. Each is whole or as it was, and stays its owner's; a new one, and one that holds
-/// a secret, is for its owner alone.
+/// Writes the files.
+///
+/// Each file is replaced as a whole or not at all, and keeps its owner. A new file, and one that holds
+/// a secret, can be read by its owner only.
 pub(crate) fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure> {
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     for file in files {
@@ -48,36 +50,36 @@ pub(crate) fn save(directory: &Path, files: &[OutputFile]) -> Result<(), Failure
     Ok(())
 }
 
-/// What is in the places of files that are to be written.
+/// The files of the output directory as they were before a new version is written.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct FileState {
     directory: PathBuf,
-    /// By their names; `None` where there is none.
+    /// Each name with the content; `None` if there is no such file.
     files: Vec<(String, Option<Content>)>,
 }
 
-/// What is in a file, and who may read it.
+/// A file's content and its mode.
 type Content = (Vec<u8>, Permissions);
 
-/// In what the files that are to be written are other than those that are there.
+/// How new files differ from those in the directory. The greatest difference is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Difference {
-    /// In nothing.
+    /// Not at all.
     None,
-    /// In what httpd passes over: a line of a comment says from where something comes.
+    /// Only in comments, which httpd ignores; they name the lines that something comes from.
     Comments,
-    /// In what httpd reads, or one of them is not there.
-    Words,
+    /// In a directive, or because a file does not exist yet.
+    Directives,
 }
 
-impl Standing {
-    /// Reads them.
+impl FileState {
+    /// Reads the files that `files` will replace.
     pub(crate) fn read(directory: &Path, files: &[OutputFile]) -> Result<Self, Failure> {
         let read = |file: &OutputFile| {
             let path = directory.join(&file.name);
             match fs::read(&path).and_then(|bytes| Ok((bytes, fs::metadata(&path)?.permissions())))
             {
-                Ok(is) => Ok((file.name.clone(), Some(is))),
+                Ok(content) => Ok((file.name.clone(), Some(content))),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok((file.name.clone(), None)),
                 Err(error) => Err(failed(&path, &error)),
             }
@@ -86,12 +88,12 @@ impl Standing {
         Ok(Self { directory: directory.to_owned(), files })
     }
 
-    /// The directory has none of them.
+    /// Returns whether the directory has none of the files.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.iter().all(|(_, bytes)| bytes.is_none())
     }
 
-    /// Of all of `files`, the greatest.
+    /// Returns the greatest difference to any of `files`.
     pub(crate) fn difference(&self, files: &[OutputFile]) -> Difference {
         let pairs = self.files.iter().zip(files);
         let differences = pairs.map(|((_, bytes), file)| match bytes {
@@ -101,12 +103,12 @@ impl Standing {
             {
                 Difference::Comments
             }
-            _ => Difference::Words,
+            _ => Difference::Directives,
         });
         differences.max().unwrap_or(Difference::None)
     }
 
-    /// Puts all back as it was.
+    /// Restores all files, and removes those that did not exist.
     pub(crate) fn restore(&self) -> Result<(), Failure> {
         for (name, bytes) in &self.files {
             match bytes {
@@ -128,12 +130,12 @@ impl Standing {
     }
 }
 
-/// The lines that httpd reads.
+/// Returns the lines that httpd does not ignore.
 fn directives(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with('#'))
 }
 
-/// `permissions`: those it is to have, in the place of those it has.
+/// Writes a file. It gets `permissions`; if `None`, those of the file it replaces.
 fn save_file(
     directory: &Path,
     name: &str,
@@ -142,17 +144,17 @@ fn save_file(
 ) -> Result<(), Failure> {
     let path = directory.join(name);
     let write = || {
-        // A new file with a name that nobody knows before, for its owner alone; removed where it is
-        // not put in place. A pattern of Include does not match a name that begins with a dot.
+        // A temporary file with an unpredictable name and mode 600, which is removed unless it is
+        // renamed to its final name. No pattern of Include matches a name that begins with a dot.
         let mut new = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(directory)?;
         new.write_all(text)?;
         if let Some(old) = trusted(directory, &path)? {
-            let all = permissions.unwrap_or(&old.permissions()).mode() & 0o777;
-            let mode = if has_secret(text) { all & 0o600 } else { all };
-            hand_over(new.as_file(), &old, mode)?;
+            let mode = permissions.unwrap_or(&old.permissions()).mode() & 0o777;
+            let mode = if has_secret(text) { mode & 0o600 } else { mode };
+            keep_owner(new.as_file(), &old, mode)?;
         }
         new.as_file().sync_all()?;
         new.persist(&path)?;
@@ -161,7 +163,7 @@ fn save_file(
     write().map_err(|error| failed(&path, &error))
 }
 
-/// The file that is to be replaced, if nobody but us, root and who has the directory can have put it there.
+/// Returns the file to be replaced, if only this user, root or the directory's owner can have created it.
 fn trusted(directory: &Path, path: &Path) -> io::Result<Option<Metadata>> {
     let old = match fs::symlink_metadata(path) {
         Ok(old) if old.is_file() => old,
@@ -171,27 +173,28 @@ fn trusted(directory: &Path, path: &Path) -> io::Result<Option<Metadata>> {
     };
     let directory = fs::metadata(directory)?;
     let others_write = directory.mode() & 0o022 != 0;
-    let is_known = [0, geteuid().as_raw(), directory.uid()].contains(&old.uid());
-    Ok((is_known || !others_write).then_some(old))
+    let is_trusted = [0, geteuid().as_raw(), directory.uid()].contains(&old.uid());
+    Ok((is_trusted || !others_write).then_some(old))
 }
 
-/// Makes the file its owner's.
-fn hand_over(file: &File, old: &Metadata, mode: u32) -> io::Result<()> {
+/// Gives the new file the owner and group of the old one, and the mode.
+fn keep_owner(file: &File, old: &Metadata, mode: u32) -> io::Result<()> {
     let new = file.metadata()?;
     if new.uid() != old.uid() {
         fchown(file, Some(old.uid()), None).map_err(|error| {
-            let text = format!("only root can leave it to its owner, {}: {error}", old.uid());
+            let text =
+                format!("cannot keep its owner (uid {}), which only root can: {error}", old.uid());
             io::Error::new(error.kind(), text)
         })?;
     }
-    // A group that is not ours gets nothing.
-    let is_group_s = new.gid() == old.gid() || fchown(file, None, Some(old.gid())).is_ok();
-    let mode = if is_group_s { mode } else { mode & 0o707 };
+    // If the group cannot be kept, it gets no access.
+    let has_group = new.gid() == old.gid() || fchown(file, None, Some(old.gid())).is_ok();
+    let mode = if has_group { mode } else { mode & 0o707 };
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// Whether it is for its owner's eyes: there is a secret in it, or what may be one, since lines are
-/// copied as they are.
+/// Returns whether the text holds a secret, or may hold one because lines were copied into it
+/// unchanged.
 fn has_secret(text: &[u8]) -> bool {
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     has("secret=") || has(COPIED)
@@ -213,30 +216,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_compared_and_can_be_put_back() {
+    fn files_are_compared_with_their_new_version_and_can_be_restored() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let old = [file("a", "# m:1\nA\n"), file("b", "B\n")];
-        assert!(Standing::read(path, &old).unwrap().is_empty());
+        assert!(FileState::read(path, &old).unwrap().is_empty());
         save(path, &old).unwrap();
-        let standing = Standing::read(path, &old).unwrap();
+        let state = FileState::read(path, &old).unwrap();
         let with = |text: &str| [file("a", text), file("b", "B\n")];
-        assert_eq!(standing.difference(&old), Difference::None);
-        assert_eq!(standing.difference(&with("# m:2\n  # more\nA\n")), Difference::Comments);
-        assert_eq!(standing.difference(&with("# m:1\nA 1\n")), Difference::Words);
+        assert_eq!(state.difference(&old), Difference::None);
+        assert_eq!(state.difference(&with("# m:2\n  # more\nA\n")), Difference::Comments);
+        assert_eq!(state.difference(&with("# m:1\nA 1\n")), Difference::Directives);
 
         fs::set_permissions(path.join("a"), Permissions::from_mode(0o644)).unwrap();
         let new = [file("a", "C secret=x\n"), file("c", "C\n")];
-        let standing = Standing::read(path, &new).unwrap();
-        assert_eq!(standing.difference(&new), Difference::Words, "and c is missing");
+        let state = FileState::read(path, &new).unwrap();
+        assert_eq!(state.difference(&new), Difference::Directives, "c does not exist");
         let mode = || fs::metadata(path.join("a")).unwrap().mode() & 0o777;
         save(path, &new).unwrap();
         assert_eq!(mode(), 0o600);
-        standing.restore().unwrap();
+        state.restore().unwrap();
         assert_eq!(mode(), 0o644);
         let text = |name: &str| fs::read_to_string(path.join(name)).ok();
         let all = ["a", "b", "c"].map(text);
         assert_eq!(all, [Some("# m:1\nA\n".into()), Some("B\n".into()), None]);
-        assert_eq!(fs::read_dir(path).unwrap().count(), 2, "nothing is left aside");
+        assert_eq!(fs::read_dir(path).unwrap().count(), 2, "no temporary file is left");
     }
 }

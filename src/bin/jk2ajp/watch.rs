@@ -1,7 +1,7 @@
-//! `--watch`: mod_jk's files are read again while httpd runs, as mod_jk itself read its maps.
+//! `--watch`: converts again whenever a file changes, while httpd runs.
 //!
-//! What is in place is never left behind worse than it was: httpd reads new files by themselves before
-//! they are put in place, and with its whole configuration after that; it is reloaded only then.
+//! The directory never holds a worse configuration than before. httpd checks new files by themselves
+//! before they are put in place, and its whole configuration after that. Only then it is reloaded.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,58 +9,61 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use mod_proxy_ajp_rs::migrate::{Conversion, Look, OutputFile, Reader, Readings, Watch};
+use mod_proxy_ajp_rs::migrate::{
+    CheckResult, Conversion, FileSnapshot, OutputFile, Schedule, SnapshotReader,
+};
 
 use crate::check::{check, check_all};
-use crate::command::{LIMIT, Stop, Waited};
-use crate::disk::{Difference, Disk, Standing, save};
+use crate::command::{LIMIT, StopSignal, WaitResult};
+use crate::console::{log, log_include, log_messages};
+use crate::disk::{Difference, Disk, FileState, save};
+use crate::failure::Failure;
 use crate::options::Arguments;
-use crate::{Failure, read, say, say_include, say_messages};
 
-const STAYS: &str = "jk2ajp: nothing is written; what was written before stays";
-
-/// Converts, and again whenever a file has changed, until a signal comes.
+/// Converts, and converts again after each change of a file, until a signal arrives.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let failed = |error: io::Error| Failure::Files(format!("signals: {error}"));
-    let stop = Stop::at_signals().map_err(failed)?;
+    let failed = |error: io::Error| Failure::Io(format!("signals: {error}"));
+    let stop = StopSignal::install().map_err(failed)?;
     let Some(directory) = arguments.output.as_deref() else {
-        return Err(Failure::Files("--watch needs --output DIRECTORY".into()));
+        return Err(Failure::Io("--watch needs --output DIRECTORY".into()));
     };
-    let (done, readings) = look(arguments, &Readings::default());
-    let done = done.map_err(Failure::Files)?;
-    say_messages(&done);
-    if done.has_failed() {
+    let (conversion, snapshot) = convert(arguments, &FileSnapshot::default());
+    let conversion = conversion.map_err(Failure::Io)?;
+    log_messages(&conversion);
+    if conversion.has_failed() {
         return Ok(ExitCode::from(1));
     }
-    let mut writer = Writer { arguments, directory, stop: &stop, names: Vec::new(), refused: None };
-    writer.apply(&done.files)?;
-    done.files.iter().for_each(|file| say_include(directory, file));
-    writer.names = names(&done.files);
+    let mut deployment =
+        Deployment { arguments, directory, stop: &stop, names: Vec::new(), rejected: None };
+    deployment.apply(&conversion.files)?;
+    conversion.files.iter().for_each(|file| log_include(directory, file));
+    deployment.names = names(&conversion.files);
 
     let seconds = |done: &Conversion| arguments.watch.flatten().or(done.map_reload);
-    let count = readings.len();
-    let mut watch = Watch::new(readings, seconds(&done), Instant::now());
-    let interval = watch.interval().as_secs();
-    say(&format!("jk2ajp: looking at {count} files every {interval} s"));
-    while !stop.wait(watch.pause(Instant::now())) {
-        let before = watch.seen().clone();
-        let (done, readings) = look(arguments, &before);
-        match watch.look(readings, Instant::now()) {
-            Look::Unsettled => {}
-            Look::Same => writer.try_again(),
-            Look::Changed => {
-                for (path, why) in watch.seen().newly_gone(&before) {
-                    say(&format!("jk2ajp: {path}: {why}; what it said stays in force"));
+    let count = snapshot.len();
+    let mut schedule = Schedule::new(snapshot, seconds(&conversion), Instant::now());
+    let interval = schedule.interval().as_secs();
+    log(&format!("jk2ajp: watching {count} files, every {interval} s"));
+    while !stop.wait(schedule.pause(Instant::now())) {
+        let before = schedule.converted().clone();
+        let (conversion, snapshot) = convert(arguments, &before);
+        match schedule.check(snapshot, Instant::now()) {
+            CheckResult::Unsettled => {}
+            CheckResult::Unchanged => deployment.retry(),
+            CheckResult::Changed => {
+                let now = schedule.converted();
+                for (path, why) in now.newly_missing(&before) {
+                    log(&format!("jk2ajp: {path}: {why}; its last content stays in force"));
                 }
-                if watch.seen().says_the_same(&before) {
+                if now.has_same_content(&before) {
                     continue;
                 }
-                let news: Vec<&str> = watch.seen().news(&before).collect();
-                say(&format!("jk2ajp: changed: {}", news.join(", ")));
-                writer.refused = None;
-                if let Some(done) = usable(done) {
-                    watch.set_seconds(seconds(&done));
-                    writer.write(&done.files);
+                let changed: Vec<&str> = now.changed(&before).collect();
+                log(&format!("jk2ajp: changed: {}", changed.join(", ")));
+                deployment.rejected = None;
+                if let Some(conversion) = usable(conversion) {
+                    schedule.set_seconds(seconds(&conversion));
+                    deployment.deploy(&conversion.files);
                 }
             }
         }
@@ -68,25 +71,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Converts what the files say now.
-fn look(arguments: &Arguments, before: &Readings) -> (Result<Conversion, String>, Readings) {
-    let reader = Reader::new(&Disk, before);
-    let done = read(arguments, &reader);
-    (done, reader.into_readings())
+/// Converts the present content of the files.
+fn convert(
+    arguments: &Arguments,
+    before: &FileSnapshot,
+) -> (Result<Conversion, String>, FileSnapshot) {
+    let reader = SnapshotReader::new(&Disk, before);
+    let conversion = arguments.convert(&reader);
+    (conversion, reader.into_snapshot())
 }
 
-/// Says what is wrong with it. `None`: nothing can be written with it.
-fn usable(done: Result<Conversion, String>) -> Option<Conversion> {
-    match done {
-        Err(why) => say(&format!("jk2ajp: {why}")),
-        Ok(done) => {
-            say_messages(&done);
-            if !done.has_failed() {
-                return Some(done);
+/// Logs the messages of a conversion. Returns the conversion unless it has an error.
+fn usable(conversion: Result<Conversion, String>) -> Option<Conversion> {
+    match conversion {
+        Err(why) => log(&format!("jk2ajp: {why}")),
+        Ok(conversion) => {
+            log_messages(&conversion);
+            if !conversion.has_failed() {
+                return Some(conversion);
             }
         }
     }
-    say(STAYS);
+    log("jk2ajp: nothing is written; the previous configuration stays in place");
     None
 }
 
@@ -94,106 +100,113 @@ fn names(files: &[OutputFile]) -> Vec<String> {
     files.iter().map(|file| file.name.clone()).collect()
 }
 
-struct Writer<'w> {
-    arguments: &'w Arguments,
-    directory: &'w Path,
-    stop: &'w Stop,
-    /// What was written last.
+/// The written files in the directory that httpd includes.
+struct Deployment<'d> {
+    arguments: &'d Arguments,
+    directory: &'d Path,
+    stop: &'d StopSignal,
+    /// The names of the files that were written last.
     names: Vec<String>,
-    /// What could not be put in place: it is tried again with each look, for the reason may lie
-    /// elsewhere in httpd's configuration. It was said once.
-    refused: Option<Vec<OutputFile>>,
+    /// Files that could not be deployed, which was logged once. Each check tries them again, since the
+    /// reason may lie elsewhere in httpd's configuration.
+    rejected: Option<Vec<OutputFile>>,
 }
 
-impl Writer<'_> {
-    /// Puts the files in place, and says what has come of it.
-    fn write(&mut self, files: &[OutputFile]) {
+impl Deployment<'_> {
+    /// Puts the files in place and logs the result.
+    fn deploy(&mut self, files: &[OutputFile]) {
         match self.apply(files) {
             Ok(()) => {
                 for file in files.iter().filter(|file| !self.names.contains(&file.name)) {
-                    say_include(self.directory, file);
+                    log_include(self.directory, file);
                 }
                 let names = names(files);
                 for name in self.names.iter().filter(|name| !names.contains(name)) {
                     let path = self.directory.join(name);
-                    say(&format!("jk2ajp: {} is no longer written, and stays", path.display()));
+                    let path = path.display();
+                    log(&format!("jk2ajp: {path} is no longer written; the file is left in place"));
                 }
                 self.names = names;
-                self.refused = None;
+                self.rejected = None;
             }
-            Err(Failure::Stopped) => {}
+            Err(Failure::Interrupted) => {}
             Err(failure) => {
-                if self.refused.as_deref() != Some(files) {
+                if self.rejected.as_deref() != Some(files) {
                     match failure {
-                        Failure::Refused(text) => {
-                            say(&format!("jk2ajp: httpd does not take it:\n{text}"));
+                        Failure::Rejected(text) => {
+                            log(&format!("jk2ajp: httpd rejects the configuration:\n{text}"));
                         }
-                        Failure::Files(text) => say(&format!("jk2ajp: {text}")),
-                        Failure::Stopped => {}
+                        Failure::Io(text) => log(&format!("jk2ajp: {text}")),
+                        Failure::Interrupted => {}
                     }
-                    say("jk2ajp: what was written before stays; this is tried again");
+                    log("jk2ajp: the previous configuration stays in place; \
+                         the new one is tried again at each check");
                 }
-                self.refused = Some(files.to_vec());
+                self.rejected = Some(files.to_vec());
             }
         }
     }
 
-    /// What could not be put in place before.
-    fn try_again(&mut self) {
-        if let Some(files) = self.refused.clone() {
-            self.write(&files);
+    /// Tries again to deploy files that were rejected.
+    fn retry(&mut self) {
+        if let Some(files) = self.rejected.clone() {
+            self.deploy(&files);
         }
     }
 
-    /// Has httpd read them, puts them in place, and reloads httpd. Where that fails, the old files are
-    /// back.
+    /// Has httpd check the files, puts them in place, and reloads httpd. If a step before the reload
+    /// fails, restores the old files.
     fn apply(&self, files: &[OutputFile]) -> Result<(), Failure> {
-        let standing = Standing::read(self.directory, files)?;
-        let difference = standing.difference(files);
+        let state = FileState::read(self.directory, files)?;
+        let difference = state.difference(files);
         match difference {
             Difference::None => return Ok(()),
             Difference::Comments => return save(self.directory, files),
-            Difference::Words => {}
+            Difference::Directives => {}
         }
         check(self.arguments, files, self.stop)?;
-        let done = save(self.directory, files);
-        // What was not there before is not included by anything yet.
-        let is_first = standing.is_empty();
-        let done = match done {
+        let result = save(self.directory, files);
+        // Nothing includes files that did not exist before.
+        let is_first = state.is_empty();
+        let result = match result {
             Ok(()) if !is_first => check_all(self.arguments, self.stop),
-            done => done,
+            result => result,
         };
-        if let Err(failure) = done {
-            standing.restore()?;
+        if let Err(failure) = result {
+            state.restore()?;
             return Err(failure);
         }
         if is_first {
-            say("jk2ajp: httpd takes it");
+            log("jk2ajp: httpd accepts the configuration");
         } else {
             self.reload();
         }
         Ok(())
     }
 
-    /// Whether or not it works, the files are right: an httpd that is started later reads them.
+    /// Reloads httpd. The files stay in place even if that fails: httpd reads them at its next start.
     fn reload(&self) {
         let program = self.arguments.reload();
         let result = io::stderr().as_fd().try_clone_to_owned().and_then(|errors| {
             let mut running = program.start(errors, Stdio::inherit())?;
-            let waited = running.wait(LIMIT, self.stop)?;
-            if waited == Waited::Late {
+            let result = running.wait(LIMIT, self.stop)?;
+            if result == WaitResult::TimedOut {
                 running.kill();
             }
-            Ok(waited)
+            Ok(result)
         });
         let outcome = match result {
-            Ok(Waited::Ended(status)) if status.success() => "done".to_owned(),
-            Ok(Waited::Ended(status)) => format!("{status}; httpd may not have read the new files"),
-            Ok(Waited::Late) => format!("not done within {} s, and ended", LIMIT.as_secs()),
-            // It goes on without us.
-            Ok(Waited::Stopped) => return,
+            Ok(WaitResult::Exited(status)) if status.success() => "done".to_owned(),
+            Ok(WaitResult::Exited(status)) => {
+                format!("{status}; httpd may not have read the new files")
+            }
+            Ok(WaitResult::TimedOut) => {
+                format!("killed, since it did not finish within {} s", LIMIT.as_secs())
+            }
+            // The reload goes on without this command.
+            Ok(WaitResult::Interrupted) => return,
             Err(error) => error.to_string(),
         };
-        say(&format!("jk2ajp: httpd takes it; {program}: {outcome}"));
+        log(&format!("jk2ajp: httpd accepts the configuration; {program}: {outcome}"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the files said, so that a later look can tell what is new.
+//! The content of all files of a conversion, to compare it with a later one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,74 +6,76 @@ use std::collections::BTreeMap;
 use crate::migrate::read::files::Files;
 use crate::migrate::text::marks::is_ours;
 
-/// All that was read in one conversion. Two that are equal give the same.
+/// The content of all files that one conversion read. Equal snapshots give equal results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readings {
+pub struct FileSnapshot {
     files: BTreeMap<String, Result<Vec<u8>, String>>,
-    /// Those that could be read before and cannot now, and why; `files` has what they said.
-    gone: BTreeMap<String, String>,
+    /// Files that could be read before and cannot now, with the reason. `files` has their last content.
+    missing: BTreeMap<String, String>,
 }
 
-impl Readings {
-    /// How many files there were.
+impl FileSnapshot {
+    /// Returns the number of files.
     #[must_use]
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Nothing was read.
+    /// Returns whether no file was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// The files say the same, though some may be gone by now.
+    /// Returns whether all files have the same content, even if some are missing by now.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn has_same_content(&self, other: &Self) -> bool {
         self.files == other.files
     }
 
-    /// The files that say something else than in `before`, and those that only one of the two has.
-    pub fn news<'r>(&'r self, before: &'r Self) -> impl Iterator<Item = &'r str> + 'r {
-        let new = self.files.iter().filter(|(path, said)| before.files.get(*path) != Some(*said));
-        let left = before.files.iter().filter(|(path, _)| !self.files.contains_key(*path));
-        new.chain(left).map(|(path, _)| path.as_str())
+    /// Returns the files with other content than in `before`, and those that only one of the two has.
+    pub fn changed<'r>(&'r self, before: &'r Self) -> impl Iterator<Item = &'r str> + 'r {
+        let new =
+            self.files.iter().filter(|(path, content)| before.files.get(*path) != Some(*content));
+        let removed = before.files.iter().filter(|(path, _)| !self.files.contains_key(*path));
+        new.chain(removed).map(|(path, _)| path.as_str())
     }
 
-    /// The files that are gone now and were not in `before`, with the reason.
-    pub fn newly_gone<'r>(
+    /// Returns the files that are missing now and were not in `before`, with the reason.
+    pub fn newly_missing<'r>(
         &'r self,
         before: &'r Self,
     ) -> impl Iterator<Item = (&'r str, &'r str)> + 'r {
-        let is_new = |(path, _): &(&'r String, &String)| !before.gone.contains_key(*path);
-        self.gone.iter().filter(is_new).map(|(path, why)| (path.as_str(), why.as_str()))
+        let is_newly = |(path, _): &(&'r String, &String)| !before.missing.contains_key(*path);
+        self.missing.iter().filter(is_newly).map(|(path, why)| (path.as_str(), why.as_str()))
     }
 }
 
-/// Reads files and notes what they say.
+/// Reads files and records their content.
 ///
-/// A file is read once, so that one look sees it in one state. One that is gone since `before` says
-/// what it said then: mod_jk goes on with the rules of a uriworkermap.properties that is removed.
+/// Each file is read once, so that a conversion sees it in one state. A file that has become missing
+/// since `before` still gives the content it had then: mod_jk keeps the rules of a
+/// uriworkermap.properties that is removed.
 #[derive(Debug)]
-pub struct Reader<'r, F> {
+pub struct SnapshotReader<'r, F> {
     files: &'r F,
-    before: &'r Readings,
-    now: RefCell<Readings>,
+    before: &'r FileSnapshot,
+    now: RefCell<FileSnapshot>,
 }
 
-impl<'r, F: Files> Reader<'r, F> {
-    /// One that has read nothing yet.
-    pub fn new(files: &'r F, before: &'r Readings) -> Self {
+impl<'r, F: Files> SnapshotReader<'r, F> {
+    /// Creates a reader that has read nothing yet.
+    pub fn new(files: &'r F, before: &'r FileSnapshot) -> Self {
         Self { files, before, now: RefCell::default() }
     }
 
-    /// What has been read.
-    pub fn into_readings(self) -> Readings {
+    /// Returns the content of the files that were read.
+    pub fn into_snapshot(self) -> FileSnapshot {
         self.now.into_inner()
     }
 }
 
-impl<F: Files> Files for Reader<'_, F> {
+impl<F: Files> Files for SnapshotReader<'_, F> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let mut now = self.now.borrow_mut();
         if let Some(known) = now.files.get(path) {
@@ -81,10 +83,10 @@ impl<F: Files> Files for Reader<'_, F> {
         }
         let mut read = self.files.read(path);
         if let (Err(why), Some(Ok(before))) = (&read, self.before.files.get(path)) {
-            now.gone.insert(path.to_owned(), why.clone());
+            now.missing.insert(path.to_owned(), why.clone());
             read = Ok(before.clone());
         }
-        // What comes of the others does not count among them.
+        // The output of a conversion is no input of the next one.
         if !read.as_ref().is_ok_and(|bytes| is_ours(bytes)) {
             now.files.insert(path.to_owned(), read.clone());
         }
@@ -93,7 +95,7 @@ impl<F: Files> Files for Reader<'_, F> {
 
     fn find(&self, pattern: &str) -> Vec<String> {
         let found = self.files.find(pattern);
-        // Included by its name, and gone.
+        // A file that is included by its own name, not by a pattern, and is missing.
         if found.is_empty() && matches!(self.before.files.get(pattern), Some(Ok(_))) {
             return vec![pattern.to_owned()];
         }
@@ -119,58 +121,61 @@ mod tests {
         }
     }
 
-    /// What `paths` say; the files of the patterns among them, too.
-    fn readings(
+    /// Takes a snapshot of `paths`, which may be patterns.
+    fn snapshot(
         files: Vec<(&'static str, &'static str)>,
-        before: &Readings,
+        before: &FileSnapshot,
         paths: &[&str],
-    ) -> Readings {
+    ) -> FileSnapshot {
         let memory = Memory(files);
-        let reader = Reader::new(&memory, before);
+        let reader = SnapshotReader::new(&memory, before);
         for path in paths.iter().flat_map(|path| reader.find(path)) {
             let _ = reader.read(&path);
         }
-        reader.into_readings()
+        reader.into_snapshot()
     }
 
     #[test]
-    fn a_file_that_is_gone_says_what_it_said_and_is_named_once() {
-        let before = readings(vec![("map", "/a=w")], &Readings::default(), &["map"]);
-        let once = readings(vec![], &before, &["map"]);
-        assert!(once.says_the_same(&before) && once != before);
-        assert_eq!(once.newly_gone(&before).collect::<Vec<_>>(), [("map", "no such file")]);
-        let twice = readings(vec![], &once, &["map"]);
+    fn a_missing_file_keeps_its_content_and_is_named_once() {
+        let before = snapshot(vec![("map", "/a=w")], &FileSnapshot::default(), &["map"]);
+        let once = snapshot(vec![], &before, &["map"]);
+        assert!(once.has_same_content(&before) && once != before);
+        assert_eq!(once.newly_missing(&before).collect::<Vec<_>>(), [("map", "no such file")]);
+        let twice = snapshot(vec![], &once, &["map"]);
         assert_eq!(twice, once);
-        assert_eq!(twice.newly_gone(&once).count(), 0);
-        let back = readings(vec![("map", "/a=w")], &twice, &["map"]);
+        assert_eq!(twice.newly_missing(&once).count(), 0);
+        let back = snapshot(vec![("map", "/a=w")], &twice, &["map"]);
         assert_eq!(back, before);
     }
 
     #[test]
-    fn a_file_of_a_pattern_may_go_and_come() {
+    fn files_that_match_a_pattern_may_come_and_go() {
         let files = vec![("sites/a", "A"), ("sites/b", "B")];
-        let before = readings(files, &Readings::default(), &["sites/*"]);
-        let after = readings(vec![("sites/a", "A")], &before, &["sites/*"]);
-        assert!(!after.says_the_same(&before));
-        assert_eq!((after.len(), after.newly_gone(&before).count()), (1, 0));
-        let last = readings(vec![("sites/a", "a"), ("sites/c", "")], &before, &["sites/*"]);
-        assert_eq!(last.news(&before).collect::<Vec<_>>(), ["sites/a", "sites/c", "sites/b"]);
+        let before = snapshot(files, &FileSnapshot::default(), &["sites/*"]);
+        let after = snapshot(vec![("sites/a", "A")], &before, &["sites/*"]);
+        assert!(!after.has_same_content(&before));
+        assert_eq!((after.len(), after.newly_missing(&before).count()), (1, 0));
+        let last = snapshot(vec![("sites/a", "a"), ("sites/c", "")], &before, &["sites/*"]);
+        assert_eq!(last.changed(&before).collect::<Vec<_>>(), ["sites/a", "sites/c", "sites/b"]);
     }
 
     #[test]
-    fn a_file_that_never_was_there_is_missed_until_it_comes() {
-        let (none, memory) = (Readings::default(), Memory(vec![]));
-        let reader = Reader::new(&memory, &none);
+    fn a_file_that_never_existed_is_an_error_until_it_appears() {
+        let (none, memory) = (FileSnapshot::default(), Memory(vec![]));
+        let reader = SnapshotReader::new(&memory, &none);
         assert!(reader.read("map").is_err());
-        let missing = reader.into_readings();
-        assert_eq!(missing.newly_gone(&none).count(), 0);
-        assert_ne!(readings(vec![("map", "")], &missing, &["map"]), missing);
+        let absent = reader.into_snapshot();
+        assert_eq!(absent.newly_missing(&none).count(), 0);
+        assert_ne!(snapshot(vec![("map", "")], &absent, &["map"]), absent);
     }
 
     #[test]
-    fn what_was_written_from_them_is_not_among_them() {
+    fn written_files_are_no_part_of_a_snapshot() {
         let all = vec![("m", "JkMount /a w"), ("o", "# Written by jk2ajp for x.\n")];
-        let with = readings(all, &Readings::default(), &["m", "o"]);
-        assert_eq!(with, readings(vec![("m", "JkMount /a w")], &Readings::default(), &["m", "o"]));
+        let with = snapshot(all, &FileSnapshot::default(), &["m", "o"]);
+        assert_eq!(
+            with,
+            snapshot(vec![("m", "JkMount /a w")], &FileSnapshot::default(), &["m", "o"])
+        );
     }
 }

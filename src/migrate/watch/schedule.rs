@@ -1,99 +1,101 @@
-//! When to look at the files again, and whether what is seen is a change.
+//! When to check the files again, and when a difference counts as a change.
 
 use std::time::{Duration, Instant};
 
-use super::file_snapshot::Readings;
+use super::file_snapshot::FileSnapshot;
 
-/// How long a file may be in the middle of being written: so much later it must say the same.
+/// The time after which a changed file must still have the same content, since it may be half written.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// mod_jk's JkMountFileReload where nobody says it.
+/// The default of mod_jk's JkMountFileReload.
 const DEFAULT_SECONDS: u64 = 60;
 
-/// A day. Files may say any number, and not every one can be added to a time.
-const MOST_SECONDS: u64 = 86_400;
+/// A day. The files may contain any number, and an `Instant` overflows with some.
+const MAX_SECONDS: u64 = 86_400;
 
-/// Looks at the files every so often. The caller reads them, and tells the time.
+/// The schedule of checks, and the state that they compare with.
+///
+/// The caller reads the files and the clock.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Schedule {
     interval: Duration,
-    seen: Readings,
-    /// Seen once, and other than before.
-    unsettled: Option<Readings>,
-    due: Instant,
+    converted: FileSnapshot,
+    /// Content that was seen once and differs from what was converted.
+    candidate: Option<FileSnapshot>,
+    next_check: Instant,
 }
 
-/// What a look has found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// All is as it was.
-    Same,
-    /// Something is new, but may still be written to.
+pub enum CheckResult {
+    /// No file has changed.
+    Unchanged,
+    /// A file has changed, but may still be being written.
     Unsettled,
-    /// Something is new.
+    /// A file has changed.
     Changed,
 }
 
-impl Watch {
-    /// After the first conversion. `seconds` is what the command line says, or else the files.
+impl Schedule {
+    /// Starts after the first conversion. `seconds` comes from the command line, or else from the files.
     #[must_use]
-    pub fn new(first: Readings, seconds: Option<u64>, now: Instant) -> Self {
+    pub fn new(first: FileSnapshot, seconds: Option<u64>, now: Instant) -> Self {
         let interval = interval(seconds);
-        Self { interval, seen: first, unsettled: None, due: now + interval }
+        Self { interval, converted: first, candidate: None, next_check: now + interval }
     }
 
-    /// The files as they were converted last.
+    /// Returns the files as they were converted last.
     #[must_use]
-    pub fn seen(&self) -> &Readings {
-        &self.seen
+    pub fn converted(&self) -> &FileSnapshot {
+        &self.converted
     }
 
-    /// How long until the next look.
+    /// Returns the time until the next check.
     #[must_use]
     pub fn pause(&self, now: Instant) -> Duration {
-        self.due.saturating_duration_since(now)
+        self.next_check.saturating_duration_since(now)
     }
 
-    /// Another time between two looks, from the next one on.
+    /// Changes the interval, from the next check on.
     pub fn set_seconds(&mut self, seconds: Option<u64>) {
         self.interval = interval(seconds);
     }
 
-    /// The time between two looks.
+    /// Returns the time between two checks.
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// Takes in what was read now. After `Changed` it is what [`seen`](Self::seen) gives.
+    /// Compares the files as they are now. After `Changed`, [`converted`](Self::converted) returns them.
     ///
-    /// A change counts when a second look, a second later at most, finds the same. A writer that
-    /// pauses longer is seen half way; the next look finds the rest.
-    pub fn look(&mut self, readings: Readings, now: Instant) -> Look {
-        if readings == self.seen {
-            self.unsettled = None;
-            self.due = now + self.interval;
-            return Look::Same;
+    /// A change counts once a second check, at most one second later, finds the same content. If a
+    /// writer pauses longer than that, a half-written file counts, and the next check finds the rest.
+    pub fn check(&mut self, snapshot: FileSnapshot, now: Instant) -> CheckResult {
+        if snapshot == self.converted {
+            self.candidate = None;
+            self.next_check = now + self.interval;
+            return CheckResult::Unchanged;
         }
-        if self.unsettled.as_ref() == Some(&readings) {
-            self.unsettled = None;
-            self.seen = readings;
-            self.due = now + self.interval;
-            return Look::Changed;
+        if self.candidate.as_ref() == Some(&snapshot) {
+            self.candidate = None;
+            self.converted = snapshot;
+            self.next_check = now + self.interval;
+            return CheckResult::Changed;
         }
-        self.unsettled = Some(readings);
-        self.due = now + SETTLE.min(self.interval);
-        Look::Unsettled
+        self.candidate = Some(snapshot);
+        self.next_check = now + SETTLE.min(self.interval);
+        CheckResult::Unsettled
     }
 }
 
 fn interval(seconds: Option<u64>) -> Duration {
-    Duration::from_secs(seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MOST_SECONDS))
+    Duration::from_secs(seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::file_snapshot::Reader;
+    use super::super::file_snapshot::SnapshotReader;
     use super::*;
     use crate::migrate::read::files::Files;
 
@@ -108,57 +110,65 @@ mod tests {
         }
     }
 
-    /// A map with this text.
-    fn map(text: &'static str) -> Readings {
-        let (none, map) = (Readings::default(), Map(text));
-        let reader = Reader::new(&map, &none);
+    /// Takes a snapshot of a map with this text.
+    fn map(text: &'static str) -> FileSnapshot {
+        let (none, map) = (FileSnapshot::default(), Map(text));
+        let reader = SnapshotReader::new(&map, &none);
         reader.read("map").unwrap();
-        reader.into_readings()
+        reader.into_snapshot()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn mod_jk_s_minute_passes_between_two_looks_that_find_nothing() {
+    fn a_minute_passes_between_two_checks_as_in_mod_jk() {
         let start = Instant::now();
-        let mut watch = Watch::new(map("/a=w"), None, start);
-        assert_eq!(watch.pause(start + 20 * SECOND), 40 * SECOND);
-        assert_eq!(watch.look(map("/a=w"), start + 60 * SECOND), Look::Same);
-        assert_eq!(watch.pause(start + 60 * SECOND), 60 * SECOND);
-        assert_eq!(watch.pause(start + 200 * SECOND), Duration::ZERO, "it is late");
+        let mut schedule = Schedule::new(map("/a=w"), None, start);
+        assert_eq!(schedule.pause(start + 20 * SECOND), 40 * SECOND);
+        assert_eq!(schedule.check(map("/a=w"), start + 60 * SECOND), CheckResult::Unchanged);
+        assert_eq!(schedule.pause(start + 60 * SECOND), 60 * SECOND);
+        assert_eq!(schedule.pause(start + 200 * SECOND), Duration::ZERO, "the check is overdue");
     }
 
     #[test]
-    fn a_change_counts_once_when_it_is_the_same_a_second_later() {
+    fn a_change_counts_once_if_the_content_is_the_same_a_second_later() {
         let start = Instant::now();
-        let mut watch = Watch::new(map("/a=w"), Some(30), start);
-        assert_eq!(watch.look(map("/a=w\n/b"), start), Look::Unsettled);
-        assert_eq!(watch.pause(start), SECOND);
-        assert_eq!(watch.look(map("/a=w\n/b=w"), start + SECOND), Look::Unsettled, "half written");
-        assert_eq!(watch.look(map("/a=w\n/b=w"), start + 2 * SECOND), Look::Changed);
-        assert_eq!(watch.seen(), &map("/a=w\n/b=w"));
-        assert_eq!(watch.pause(start + 2 * SECOND), 30 * SECOND);
-        assert_eq!(watch.look(map("/a=w\n/b=w"), start + 32 * SECOND), Look::Same);
+        let mut schedule = Schedule::new(map("/a=w"), Some(30), start);
+        assert_eq!(schedule.check(map("/a=w\n/b"), start), CheckResult::Unsettled);
+        assert_eq!(schedule.pause(start), SECOND);
+        assert_eq!(
+            schedule.check(map("/a=w\n/b=w"), start + SECOND),
+            CheckResult::Unsettled,
+            "half written"
+        );
+        assert_eq!(schedule.check(map("/a=w\n/b=w"), start + 2 * SECOND), CheckResult::Changed);
+        assert_eq!(schedule.converted(), &map("/a=w\n/b=w"));
+        assert_eq!(schedule.pause(start + 2 * SECOND), 30 * SECOND);
+        assert_eq!(schedule.check(map("/a=w\n/b=w"), start + 32 * SECOND), CheckResult::Unchanged);
     }
 
     #[test]
-    fn a_change_that_is_taken_back_at_once_is_none() {
+    fn a_change_that_is_reverted_at_once_does_not_count() {
         let start = Instant::now();
-        let mut watch = Watch::new(map("/a=w"), Some(30), start);
-        assert_eq!(watch.look(map(""), start), Look::Unsettled, "emptied, to be written anew");
-        assert_eq!(watch.look(map("/a=w"), start + SECOND), Look::Same);
-        assert_eq!(watch.look(map(""), start + 31 * SECOND), Look::Unsettled);
+        let mut schedule = Schedule::new(map("/a=w"), Some(30), start);
+        assert_eq!(
+            schedule.check(map(""), start),
+            CheckResult::Unsettled,
+            "truncated, to be written again"
+        );
+        assert_eq!(schedule.check(map("/a=w"), start + SECOND), CheckResult::Unchanged);
+        assert_eq!(schedule.check(map(""), start + 31 * SECOND), CheckResult::Unsettled);
     }
 
     #[test]
-    fn another_interval_holds_from_the_next_look_on() {
+    fn another_interval_applies_from_the_next_check_on() {
         let start = Instant::now();
-        let mut watch = Watch::new(map(""), Some(60), start);
-        watch.set_seconds(Some(5));
-        assert_eq!(watch.pause(start), 60 * SECOND);
-        assert_eq!(watch.look(map(""), start + 60 * SECOND), Look::Same);
-        assert_eq!(watch.pause(start + 60 * SECOND), 5 * SECOND);
-        watch.set_seconds(Some(u64::MAX));
-        assert_eq!(watch.interval(), 86_400 * SECOND);
+        let mut schedule = Schedule::new(map(""), Some(60), start);
+        schedule.set_seconds(Some(5));
+        assert_eq!(schedule.pause(start), 60 * SECOND);
+        assert_eq!(schedule.check(map(""), start + 60 * SECOND), CheckResult::Unchanged);
+        assert_eq!(schedule.pause(start + 60 * SECOND), 5 * SECOND);
+        schedule.set_seconds(Some(u64::MAX));
+        assert_eq!(schedule.interval(), 86_400 * SECOND);
     }
 }
