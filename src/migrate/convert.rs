@@ -7,15 +7,15 @@ use super::read::files::Files;
 use super::read::httpd_conf;
 use super::read::jk_conf::JkConf;
 use super::read::jk_conf::Server;
-use super::read::jk_directives::gather;
+use super::read::jk_directives::collect;
 use super::read::macros::Environment;
 use super::read::properties;
 use super::read::rules;
 use super::text::count::Count;
-use super::text::limits::{MOST_PROPERTY_LINES, MOST_RULES};
+use super::text::limits::{MAX_PROPERTY_LINES, MAX_RULES};
 use super::text::message::{Message, Severity};
 use super::text::property::Property;
-use super::text::report::{Fate, Report};
+use super::text::report::{Disposition, Report};
 use super::text::source::{SourceFile, Sources};
 use super::translate::context::Context;
 use super::translate::listed_workers;
@@ -89,16 +89,16 @@ pub fn convert(
             &mut messages,
         )?;
         server_root = read.server_root.clone();
-        conf = gather(&read, files, &mut sources, &mut report, &mut messages);
+        conf = collect(&read, files, &mut sources, &mut report, &mut messages);
     }
     let mut lines = std::mem::take(&mut conf.worker_properties);
     let named = conf.workers_file.clone();
     let workers = input.workers.clone().or(named.as_ref().map(|(path, _)| path.clone()));
-    if let Some(path) = workers.filter(|_| !sources.are_too_many()) {
+    if let Some(path) = workers.filter(|_| !sources.exceed_limit()) {
         match (files.read(&path), named) {
             (Ok(bytes), _) => {
                 let file = sources.add(&path, &bytes);
-                if sources.are_too_many() {
+                if sources.exceed_limit() {
                     messages.push(count::too_much_read(file.span(first_line(&file))));
                 } else {
                     lines.extend(properties::parse(&file, &mut messages));
@@ -110,12 +110,12 @@ pub fn convert(
             (Err(why), _) => return Err(format!("{path}: {why}")),
         }
     }
-    if let Some(path) = input.map.as_ref().filter(|_| !sources.are_too_many()) {
+    if let Some(path) = input.map.as_ref().filter(|_| !sources.exceed_limit()) {
         let bytes = files.read(path).map_err(|why| format!("{path}: {why}"))?;
         let file = sources.add(path, &bytes);
         let at = file.span(first_line(&file));
-        let mut count = Count::new("rules", MOST_RULES);
-        if sources.are_too_many() {
+        let mut count = Count::new("rules", MAX_RULES);
+        if sources.exceed_limit() {
             messages.push(count::too_much_read(at));
         } else if count.take(rules::rules_in(file.text()), at, &mut messages) {
             let found = rules::read_map(&file, &mut report, &mut messages);
@@ -123,14 +123,14 @@ pub fn convert(
             conf.servers[0].is_concerned = true;
         }
     }
-    let mut count = Count::new("lines of properties", MOST_PROPERTY_LINES);
-    if let Some(line) = lines.get(MOST_PROPERTY_LINES) {
+    let mut count = Count::new("lines of properties", MAX_PROPERTY_LINES);
+    if let Some(line) = lines.get(MAX_PROPERTY_LINES) {
         let _ = count.take(lines.len(), line.at(), &mut messages);
-        lines.truncate(MOST_PROPERTY_LINES);
+        lines.truncate(MAX_PROPERTY_LINES);
     }
     sources.secrets.learn(&lines);
     for line in &lines {
-        report.read(line.at(), format!("{}={}", line.name, line.value));
+        report.add_line(line.at(), format!("{}={}", line.name, line.value));
     }
     let macros: Vec<Property> =
         lines.iter().filter(|line| !line.name.starts_with("worker.")).cloned().collect();
@@ -161,14 +161,17 @@ fn first_line(file: &SourceFile) -> &str {
 /// Says of the remaining lines why nothing has been said of them.
 fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], is_old: bool) {
     for line in &definitions.replaced {
-        report.dropped(*line, "a later line defines it anew", "");
+        report.record_dropped(*line, "a later line defines it anew", "");
     }
     for line in macros {
-        report.add_if_none(line.at(), Fate::Kept { as_: "its value, where $(…) names it".into() });
+        report.add_if_none(
+            line.at(),
+            Disposition::Kept { as_: "its value, where $(…) names it".into() },
+        );
     }
     for name in ["worker.maintain"] {
         for line in definitions.named(name).iter().flat_map(|found| &found.lines) {
-            report.changed(
+            report.record_changed(
                 *line,
                 "ProxyAjpMaintain",
                 "The housekeeper goes round every second, and counts are halved every minute.",
@@ -176,9 +179,9 @@ fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], i
         }
     }
     report.finish();
-    let unsaid: Vec<_> = report.unsaid().collect();
-    for at in unsaid {
-        report.dropped(
+    let unreported: Vec<_> = report.unreported().collect();
+    for at in unreported {
+        report.record_dropped(
             at,
             "no worker that is listed, or a member of one that is, makes use of it",
             "",

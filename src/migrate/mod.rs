@@ -24,7 +24,7 @@ pub use read::files::Files;
 pub use read::pattern::{Pattern, PatternError};
 pub use text::marks::COPIED;
 pub use text::message::{Message, Severity};
-pub use text::report::{Fate, Report};
+pub use text::report::{Disposition, Report};
 pub use text::source::{Place, SourceFile, Sources};
 pub use text::span::Span;
 pub use watch::file_snapshot::{FileSnapshot, SnapshotReader};

@@ -87,7 +87,7 @@ fn what_is_written_and_said_is_what_was_read_over() {
 fn every_line_that_is_read_has_its_fate() {
     for fixture in fixtures() {
         let done = converted(&fixture);
-        assert_eq!(done.report.unsaid().count(), 0, "{}", fixture.display());
+        assert_eq!(done.report.unreported().count(), 0, "{}", fixture.display());
     }
 }
 

@@ -10,7 +10,7 @@ use crate::migrate::text::span::Span;
 
 /// A section around a line: `<Location /x>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Around {
+pub struct EnclosingSection {
     /// No other section has it.
     pub id: usize,
     /// Its first line.
@@ -21,7 +21,7 @@ pub struct Around {
 
 /// A line that is copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopiedLine {
     /// Which server it is for: 0 is the main one.
     pub server: usize,
     /// The line.
@@ -29,25 +29,25 @@ pub struct Copied {
     /// As it is written, its variables too; one line.
     pub text: String,
     /// The sections around it, from the server to the line, but for those about mod_jk.
-    pub around: Vec<Arc<Around>>,
+    pub around: Vec<Arc<EnclosingSection>>,
 }
 
 /// What `<IfModule>` says of mod_jk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum ModJkCondition {
     /// It is loaded.
-    ModJk,
+    Loaded,
     /// It is not.
-    NoModJk,
+    NotLoaded,
 }
 
-impl Needs {
+impl ModJkCondition {
     /// Reads the argument of `<IfModule>`. `None`: it is about another module.
     #[must_use]
     pub fn of(argument: &str) -> Option<Self> {
         let (not, name) = argument.strip_prefix('!').map_or((false, argument), |name| (true, name));
         let is_mod_jk = matches!(name.trim().trim_matches('"'), "mod_jk.c" | "jk_module");
-        is_mod_jk.then_some(if not { Self::NoModJk } else { Self::ModJk })
+        is_mod_jk.then_some(if not { Self::NotLoaded } else { Self::Loaded })
     }
 }
 
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn ifmodule_is_about_mod_jk_by_its_file_and_by_its_record() {
         for (argument, needs) in [
-            ("mod_jk.c", Some(Needs::ModJk)),
-            ("jk_module", Some(Needs::ModJk)),
-            ("!mod_jk.c", Some(Needs::NoModJk)),
-            ("! jk_module", Some(Needs::NoModJk)),
+            ("mod_jk.c", Some(ModJkCondition::Loaded)),
+            ("jk_module", Some(ModJkCondition::Loaded)),
+            ("!mod_jk.c", Some(ModJkCondition::NotLoaded)),
+            ("! jk_module", Some(ModJkCondition::NotLoaded)),
             ("mod_rewrite.c", None),
             ("!mod_jk", None),
         ] {
-            assert_eq!(Needs::of(argument), needs, "{argument}");
+            assert_eq!(ModJkCondition::of(argument), needs, "{argument}");
         }
     }
 

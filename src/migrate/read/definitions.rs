@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::macros::{Environment, substitute};
-use super::property_names::{known, most_like};
+use super::property_names::{closest, known};
 use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::closest_name::did_you_mean;
 use crate::migrate::text::count::Count;
-use crate::migrate::text::limits::{MOST_PROPERTIES, MOST_PROPERTY_BYTES};
+use crate::migrate::text::limits::{MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::property::Property;
 use crate::migrate::text::span::Span;
@@ -45,11 +45,11 @@ const DEEPEST: usize = 20;
 
 /// How far a template has been copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Copied {
+enum TemplateState {
     /// Its own template is, at the moment.
-    Begun,
+    InProgress,
     /// All of it.
-    Done,
+    Copied,
 }
 
 impl Definitions {
@@ -64,10 +64,10 @@ impl Definitions {
             by_name: BTreeMap::new(),
             workers: BTreeSet::new(),
             replaced: Vec::new(),
-            properties: Count::new("properties, with what templates give", MOST_PROPERTIES),
+            properties: Count::new("properties, with what templates give", MAX_PROPERTIES),
             bytes: Count::new(
                 "bytes of names and values, with what macros and templates give",
-                MOST_PROPERTY_BYTES,
+                MAX_PROPERTY_BYTES,
             ),
         };
         let is_read =
@@ -204,17 +204,17 @@ impl Definitions {
         &mut self,
         at: usize,
         depth: usize,
-        copied: &mut HashMap<usize, Copied>,
+        copied: &mut HashMap<usize, TemplateState>,
         messages: &mut Vec<Message>,
     ) -> bool {
         let reference = self.entries[at].clone();
         let template = &reference.value;
-        match copied.insert(at, Copied::Begun) {
-            Some(Copied::Done) => {
-                copied.insert(at, Copied::Done);
+        match copied.insert(at, TemplateState::InProgress) {
+            Some(TemplateState::Copied) => {
+                copied.insert(at, TemplateState::Copied);
                 return true;
             }
-            Some(Copied::Begun) => {
+            Some(TemplateState::InProgress) => {
                 let text = format!("the template `{template}` refers to itself, in a circle");
                 messages.push(Message::error(reference.at, text));
                 return false;
@@ -252,7 +252,7 @@ impl Definitions {
             messages.push(self.no_template(&reference));
             return false;
         }
-        copied.insert(at, Copied::Done);
+        copied.insert(at, TemplateState::Copied);
         true
     }
 
@@ -289,7 +289,7 @@ fn unknown(property: &Property) -> Message {
         property.name_at,
         format!("mod_jk knows no property `{last}`, and would read nothing behind this line"),
     );
-    match most_like(last) {
+    match closest(last) {
         Some(like) => message.help(format!("did you mean `{like}`?")),
         None => message,
     }

@@ -15,7 +15,7 @@ pub trait Files {
 
 /// A path as httpd takes it: below ServerRoot, unless it begins at the root.
 #[must_use]
-pub fn below(root: Option<&str>, path: &str) -> String {
+pub fn resolve_path(root: Option<&str>, path: &str) -> String {
     match root {
         Some(root) if !path.starts_with('/') => format!("{}/{path}", root.trim_end_matches('/')),
         _ => path.into(),

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::copied_lines::{self, Around, Copied, Needs, one_line};
+use super::copied_lines::{self, CopiedLine, EnclosingSection, ModJkCondition, one_line};
 use super::directive::Directive;
 use super::directive::JK_HANDLER;
 use super::directive::Location;
 use super::directive::ServerSection;
 use super::files::Files;
-use super::files::below;
+use super::files::resolve_path;
 use super::macros::{Environment, expand};
 use super::sections::{Section, Sections};
 use crate::config::Words;
@@ -17,7 +17,7 @@ use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::characters::control_character;
 use crate::migrate::text::characters::trim;
 use crate::migrate::text::count;
-use crate::migrate::text::limits::{DEEPEST_SECTION, LONGEST_LINE, MOST_DIRECTIVES};
+use crate::migrate::text::limits::{MAX_DIRECTIVES, MAX_EXPANSION, MAX_SECTION_DEPTH};
 use crate::migrate::text::marks::is_ours;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::source::{SourceFile, Sources};
@@ -35,14 +35,14 @@ pub struct HttpdConf {
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
     /// What is lost with mod_jk, and is not mod_jk's.
-    pub copied: Vec<Copied>,
+    pub copied: Vec<CopiedLine>,
 }
 
 /// As deep as httpd follows Include.
 const DEEPEST: usize = 128;
 
 /// More files than any configuration has: one that includes itself twice would go on for ever.
-const MOST_FILES: usize = 2_000;
+const MAX_FILES: usize = 2_000;
 
 /// Reads a file and what it includes. `variables` are those of `-D`; Define adds to them.
 ///
@@ -109,7 +109,7 @@ impl Reader<'_> {
         let file = self.sources.add(path, bytes);
         let text = file.text().to_owned();
         let mut from = 0;
-        if self.sources.are_too_many() {
+        if self.sources.exceed_limit() {
             let first = file.text().lines().next().unwrap_or("");
             self.stop(count::too_much_read(file.span(first)));
         }
@@ -150,7 +150,7 @@ impl Reader<'_> {
         let known = |name: &str| known(name).or_else(|| (self.environment)(name));
         let Some(expanded) = expand(joined, known) else {
             let what = "bytes in a line once its variables are put in";
-            self.stop(count::refusal(file.span(whole), what, LONGEST_LINE));
+            self.stop(count::refusal(file.span(whole), what, MAX_EXPANSION));
             return;
         };
         joined.clone_into(&mut self.unexpanded);
@@ -161,7 +161,7 @@ impl Reader<'_> {
         // Its words are not in the file as they are: they get a text of their own.
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
         let shown = self.sources.add_line(file.span(first), &expanded);
-        if self.sources.are_too_many() {
+        if self.sources.exceed_limit() {
             self.stop(count::too_much_read(shown.span(shown.text())));
             return;
         }
@@ -182,7 +182,7 @@ impl Reader<'_> {
             return;
         }
         let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
-        let is_beside = self.sections.need_mod_jk();
+        let is_beside = self.sections.require_mod_jk();
         let unknown = self.sections.unknown(!is_jk);
         if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
             let (what, help) = if section.is_skipped {
@@ -195,7 +195,7 @@ impl Reader<'_> {
             };
             self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
         }
-        if self.sections.need_no_mod_jk() {
+        if self.sections.exclude_mod_jk() {
             self.messages.push(copied_lines::comes_into_force(at, name));
         }
         if self.sections.is_skipped() {
@@ -247,8 +247,8 @@ impl Reader<'_> {
                 || is("SetHandler")
                 || ((is("LogFormat") || is("CustomLog")) && arguments.contains("{JK_")) =>
             {
-                if self.conf.directives.len() >= MOST_DIRECTIVES {
-                    self.stop(count::refusal(at, "Jk directives", MOST_DIRECTIVES));
+                if self.conf.directives.len() >= MAX_DIRECTIVES {
+                    self.stop(count::refusal(at, "Jk directives", MAX_DIRECTIVES));
                     return;
                 }
                 self.conf.directives.push(Directive {
@@ -279,35 +279,37 @@ impl Reader<'_> {
         match (text, self.sections.around()) {
             (Ok(text), Ok(around)) => {
                 let server = self.sections.server();
-                self.conf.copied.push(Copied { server, at, text, around });
+                self.conf.copied.push(CopiedLine { server, at, text, around });
             }
             (Err(why), _) | (_, Err(why)) => self.messages.push(copied_lines::lost(at, name, why)),
         }
     }
 
     fn open(&mut self, name: &str, arguments: &str, at: Span) {
-        if self.sections.len() >= DEEPEST_SECTION {
-            self.stop(count::refusal(at, "sections within one another", DEEPEST_SECTION));
+        if self.sections.len() >= MAX_SECTION_DEPTH {
+            self.stop(count::refusal(at, "sections within one another", MAX_SECTION_DEPTH));
             return;
         }
-        if self.conf.servers.len() > MOST_DIRECTIVES {
-            self.stop(count::refusal(at, "virtual hosts", MOST_DIRECTIVES));
+        if self.conf.servers.len() > MAX_DIRECTIVES {
+            self.stop(count::refusal(at, "virtual hosts", MAX_DIRECTIVES));
             return;
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         let mut server = self.sections.server();
-        if self.sections.need_no_mod_jk() {
+        if self.sections.exclude_mod_jk() {
             self.messages.push(copied_lines::comes_into_force(at, &format!("<{name}>")));
         }
-        if is("VirtualHost") && !self.sections.is_skipped() && self.sections.need_mod_jk() {
+        if is("VirtualHost") && !self.sections.is_skipped() && self.sections.require_mod_jk() {
             let why = "it is converted as if it stood outside";
             self.messages.push(copied_lines::lost(at, "this virtual host", why));
         }
-        let needs = if is("IfModule") { Needs::of(arguments) } else { None };
+        let needs = if is("IfModule") { ModJkCondition::of(arguments) } else { None };
         self.opened += 1;
         let around = match one_line(&self.unexpanded) {
             Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section before it"),
-            Ok(opening) => Ok(Arc::new(Around { id: self.opened, opening, name: name.into() })),
+            Ok(opening) => {
+                Ok(Arc::new(EnclosingSection { id: self.opened, opening, name: name.into() }))
+            }
             Err(why) => Err(why),
         };
         let mut location = None;
@@ -329,10 +331,10 @@ impl Reader<'_> {
             let (not, name) = negated(arguments);
             is_skipped = self.variables.contains_key(name) == not;
         } else if is("IfModule") {
-            is_skipped = needs == Some(Needs::NoModJk);
+            is_skipped = needs == Some(ModJkCondition::NotLoaded);
         } else if is("IfFile") {
             let (not, name) = negated(arguments);
-            let path = below(self.conf.server_root.as_deref(), name.trim_matches('"'));
+            let path = resolve_path(self.conf.server_root.as_deref(), name.trim_matches('"'));
             let is_there = self.files.read(&path).is_ok() || !self.files.find(&path).is_empty();
             is_skipped = is_there == not;
         } else if is("Macro") {
@@ -362,7 +364,7 @@ impl Reader<'_> {
             self.messages.push(Message::error(at, "files include one another more than 128 deep"));
             return;
         }
-        let pattern = below(self.conf.server_root.as_deref(), pattern);
+        let pattern = resolve_path(self.conf.server_root.as_deref(), pattern);
         let found = self.files.find(&pattern);
         if found.is_empty() && !is_optional && !pattern.contains(['*', '?', '[']) {
             let text = format!("{pattern} cannot be found");
@@ -374,14 +376,14 @@ impl Reader<'_> {
                 return;
             }
             self.read += 1;
-            if self.read > MOST_FILES {
+            if self.read > MAX_FILES {
                 self.stop(Message::error(at, "more than 2000 files are included"));
                 return;
             }
             match self.files.read(&path) {
                 // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
                 Ok(bytes) if is_ours(&bytes) => {
-                    if self.sections.need_mod_jk() {
+                    if self.sections.require_mod_jk() {
                         let why = "it is what jk2ajp wrote";
                         self.messages.push(copied_lines::lost(at, &path, why));
                     }

@@ -1,7 +1,7 @@
 //! Everything that httpd's configuration says of mod_jk, by server.
 
-use super::copied_lines::Copied;
-use super::jk_options::Options;
+use super::copied_lines::CopiedLine;
+use super::jk_options::JkOptions;
 use super::rules::Rule;
 use crate::migrate::text::property::Property;
 use crate::migrate::text::span::Span;
@@ -53,7 +53,7 @@ pub struct Server {
     /// JkMountCopy.
     pub copy: Option<MountCopy>,
     /// JkOptions.
-    pub options: Options,
+    pub options: JkOptions,
     /// JkEnvVar.
     pub env_vars: Vec<EnvVar>,
     /// JkStripSession.
@@ -87,7 +87,7 @@ pub struct JkConf {
     /// The first of mod_rewrite's lines in the main server.
     pub rewrites: Option<Span>,
     /// What is lost with mod_jk, and is not mod_jk's.
-    pub copied: Vec<Copied>,
+    pub copied: Vec<CopiedLine>,
     /// JkWatchdogInterval is set.
     pub watchdog: Option<Span>,
     /// JkMountFileReload, in seconds: the shortest of those that say more than 0.

@@ -5,24 +5,24 @@ use std::collections::HashMap;
 use super::directive::Directive;
 use super::directive::JK_HANDLER;
 use super::files::Files;
-use super::files::below;
+use super::files::resolve_path;
 use super::httpd_conf::HttpdConf;
 use super::jk_conf::{EnvVar, JkConf, MountCopy, Server, StripSession};
 use super::pattern::Pattern;
 use super::properties;
-use super::rules::{self, Left, Origin};
+use super::rules::{self, Origin, RuleKey};
 use super::unsupported_directives::OTHERS;
 use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::count;
 use crate::migrate::text::count::Count;
-use crate::migrate::text::limits::MOST_RULES;
+use crate::migrate::text::limits::MAX_RULES;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
 use crate::migrate::text::source::Sources;
 use crate::migrate::text::span::Span;
 
 /// Reads them. JkMountFile's files are read, too.
-pub fn gather(
+pub fn collect(
     conf: &HttpdConf,
     files: &dyn Files,
     sources: &mut Sources,
@@ -42,21 +42,21 @@ pub fn gather(
         ..JkConf::default()
     };
     let root = conf.server_root.clone();
-    let (rules, mounted) = (Count::new("rules", MOST_RULES), HashMap::new());
-    let mut gatherer = Gatherer { all, root, files, sources, report, messages, rules, mounted };
+    let (rules, mounted) = (Count::new("rules", MAX_RULES), HashMap::new());
+    let mut collector = Collector { all, root, files, sources, report, messages, rules, mounted };
     for directive in &conf.directives {
-        gatherer.directive(directive);
+        collector.directive(directive);
     }
     for line in &conf.copied {
         // Its arguments may be a password.
         let name = line.text.split(' ').next().unwrap_or("");
-        gatherer.report.read(line.at, format!("{name} ..."));
-        gatherer.report.kept(line.at, "copied as it is");
-        if let Some(server) = gatherer.all.servers.get_mut(line.server) {
+        collector.report.add_line(line.at, format!("{name} ..."));
+        collector.report.record_kept(line.at, "copied as it is");
+        if let Some(server) = collector.all.servers.get_mut(line.server) {
             server.is_concerned = true;
         }
     }
-    gatherer.all
+    collector.all
 }
 
 /// Directives that may stand in the main server alone.
@@ -69,7 +69,7 @@ fn not_in_a_host(at: Span, what: &str) -> Message {
     Message::error(at, format!("{what} may not stand in <VirtualHost>")).help(DOES_NOT_START)
 }
 
-struct Gatherer<'g> {
+struct Collector<'g> {
     all: JkConf,
     root: Option<String>,
     files: &'g dyn Files,
@@ -81,12 +81,12 @@ struct Gatherer<'g> {
     mounted: HashMap<(usize, Pattern, bool), usize>,
 }
 
-impl Gatherer<'_> {
+impl Collector<'_> {
     fn directive(&mut self, line: &Directive) {
         if line.is("SetHandler") {
             if line.words.first().is_some_and(|handler| handler == JK_HANDLER) {
                 self.read(line);
-                self.report.dropped(
+                self.report.record_dropped(
                     line.at,
                     "the worker is named in the environment (JK_WORKER_NAME), request by request",
                     "write SetHandler \"proxy:balancer://NAME\" where it is always the same worker",
@@ -96,7 +96,7 @@ impl Gatherer<'_> {
         }
         if line.is("LogFormat") || line.is("CustomLog") {
             self.read(line);
-            self.report.dropped(
+            self.report.record_dropped(
                 line.at,
                 "nothing is noted under mod_jk's names",
                 "%{ajp-worker}n, %{ajp-route}n, %{ajp-attempts}n, %{ajp-connection}n, %{ajp-wait-us}n and %D say it.",
@@ -126,15 +126,15 @@ impl Gatherer<'_> {
                     self.messages.push(Message::error(line.at, "JkWorkersFile may stand once"));
                     return;
                 }
-                self.all.workers_file = Some((below(self.root.as_deref(), first), line.at));
-                self.report.kept(line.at, "its workers are in this configuration");
+                self.all.workers_file = Some((resolve_path(self.root.as_deref(), first), line.at));
+                self.report.record_kept(line.at, "its workers are in this configuration");
             }
             "jkworkerproperty" => {
                 let text = line.file.slice(line.at).split_once(char::is_whitespace);
                 let text = text.map_or("", |(_, text)| text.trim());
                 let property = properties::parse_line(&line.file, text, self.messages);
                 self.all.worker_properties.extend(property);
-                self.report.kept(line.at, "as a line of workers.properties");
+                self.report.record_kept(line.at, "as a line of workers.properties");
             }
             "jkmount" | "jkunmount" => self.mount(line, name == "jkunmount"),
             "jkmountfile" => self.mount_file(line, first),
@@ -157,7 +157,8 @@ impl Gatherer<'_> {
                 // In mod_jk, All is a switch of its own, which no other word takes back.
                 let known = &mut self.server(line).copy;
                 *known = known.filter(|known| *known == MountCopy::All).or(Some(copy));
-                self.report.kept(line.at, "each virtual host's file has all rules that hold in it");
+                self.report
+                    .record_kept(line.at, "each virtual host's file has all rules that hold in it");
             }
             "jkoptions" => {
                 let server = &mut self.all.servers[line.server];
@@ -178,7 +179,7 @@ impl Gatherer<'_> {
                     Some(known) => *known = EnvVar { name: known.name.clone(), ..variable },
                     None => variables.push(variable),
                 }
-                self.report.kept(line.at, words);
+                self.report.record_kept(line.at, words);
             }
             "jkstripsession" => self.strip_session(line, first),
             "jkloglevel" => self.log_level(line, first),
@@ -186,7 +187,7 @@ impl Gatherer<'_> {
                 if first.trim() != "0" {
                     self.all.watchdog = Some(line.at);
                 }
-                self.report.changed(
+                self.report.record_changed(
                     line.at,
                     "the housekeeper (ProxyAjpMaintain)",
                     "It goes round every second in each child, whether or not this is set.",
@@ -201,7 +202,7 @@ impl Gatherer<'_> {
     }
 
     fn read(&mut self, line: &Directive) {
-        self.report.read(line.at, format!("{} {}", line.name, line.arguments));
+        self.report.add_line(line.at, format!("{} {}", line.name, line.arguments));
     }
 
     fn mount(&mut self, line: &Directive, excludes: bool) {
@@ -239,7 +240,7 @@ impl Gatherer<'_> {
         // As a slice of the file, so that what is said of its extensions has its place.
         let whole = line.file.slice(line.at);
         let worker = whole.rfind(&**worker).map_or(&**worker, |at| &whole[at..at + worker.len()]);
-        let left = Left { pattern: &pattern, excludes, at: line.at };
+        let left = RuleKey { pattern: &pattern, excludes, at: line.at };
         let found = rules::parse(&line.file, left, worker, Origin::Directive, self.messages);
         self.server(line).has_map = true;
         if !self.rules.take(found.len(), line.at, self.messages) {
@@ -254,7 +255,7 @@ impl Gatherer<'_> {
                 let text =
                     format!("`{}` was mounted before; this line counts", rule.pattern.as_str());
                 self.messages.push(Message::warning(line.at, text));
-                self.report.dropped(known.at, "a later line has the same pattern", "");
+                self.report.record_dropped(known.at, "a later line has the same pattern", "");
                 *known = rule;
             } else {
                 self.mounted.insert(key, mounts.len());
@@ -264,14 +265,14 @@ impl Gatherer<'_> {
     }
 
     fn mount_file(&mut self, line: &Directive, path: &str) {
-        if self.sources.are_too_many() {
+        if self.sources.exceed_limit() {
             return;
         }
-        let path = below(self.root.as_deref(), path);
+        let path = resolve_path(self.root.as_deref(), path);
         match self.files.read(&path) {
             Ok(bytes) => {
                 let file = self.sources.add(&path, &bytes);
-                if self.sources.are_too_many() {
+                if self.sources.exceed_limit() {
                     self.messages.push(count::too_much_read(line.at));
                     return;
                 }
@@ -281,7 +282,7 @@ impl Gatherer<'_> {
                 let rules = rules::read_map(&file, self.report, self.messages);
                 let server = self.server(line);
                 (server.map, server.has_map) = (Some(rules), true);
-                self.report.changed(
+                self.report.record_changed(
                     line.at,
                     "its rules are in this configuration",
                     "httpd does not read it again when it changes; jk2ajp --watch does.",
@@ -297,12 +298,12 @@ impl Gatherer<'_> {
     fn mount_file_reload(&mut self, line: &Directive, seconds: &str) {
         // mod_jk never looks again where it is 0, or less, or no number.
         let Some(seconds) = seconds.trim().parse().ok().filter(|seconds| *seconds > 0) else {
-            self.report.kept(line.at, "nothing: without --watch it is so anyway");
+            self.report.record_kept(line.at, "nothing: without --watch it is so anyway");
             return;
         };
         let shortest = self.all.map_reload.map_or(seconds, |known| known.min(seconds));
         self.all.map_reload = Some(shortest);
-        self.report.changed(
+        self.report.record_changed(
             line.at,
             "jk2ajp --watch",
             "httpd itself does not look: let jk2ajp run beside it, with --output DIRECTORY --watch.",
@@ -316,7 +317,7 @@ impl Gatherer<'_> {
                 Some(parameter.trim_start_matches(';').to_owned())
             }
             "off" => {
-                self.report.kept(line.at, "no RewriteRule");
+                self.report.record_kept(line.at, "no RewriteRule");
                 None
             }
             _ => {
@@ -342,7 +343,7 @@ impl Gatherer<'_> {
             }
         };
         self.server(line).log_level = Some((level, line.at));
-        self.report.changed(
+        self.report.record_changed(
             line.at,
             format!("LogLevel proxy_ajp:{level}"),
             "It is about httpd's ErrorLog; there is no log file of its own.",
@@ -361,9 +362,9 @@ impl Gatherer<'_> {
         };
         let is_usual = line.words.first().is_some_and(|word| word.eq_ignore_ascii_case(usual));
         if is_usual && !usual.is_empty() {
-            self.report.kept(line.at, "nothing: it is so anyway");
+            self.report.record_kept(line.at, "nothing: it is so anyway");
         } else {
-            self.report.dropped(line.at, *why, *advice);
+            self.report.record_dropped(line.at, *why, *advice);
         }
     }
 }

@@ -9,7 +9,7 @@ pub const UNSAFE: &str = r"(?:[^;%\x5C]++|;[^/]*+)*+[%\x5C]";
 
 /// An option that something comes of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Choice {
+pub enum JkOption {
     /// ForwardURICompatUnparsed: `nocanon`.
     Unparsed,
     /// FlushPackets: `flushpackets=on`.
@@ -26,23 +26,23 @@ pub enum Choice {
 
 /// What one server's lines say of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    on: Vec<Choice>,
-    off: Vec<Choice>,
+pub struct JkOptions {
+    on: Vec<JkOption>,
+    off: Vec<JkOption>,
     /// One of ForwardURI… was chosen here.
     says_uri: bool,
 }
 
-impl Options {
+impl JkOptions {
     /// It is on.
     #[must_use]
-    pub fn has(&self, choice: Choice) -> bool {
+    pub fn has(&self, choice: JkOption) -> bool {
         self.on.contains(&choice)
     }
 
     /// These, but for one choice that is made elsewhere.
     #[must_use]
-    pub fn with(mut self, choice: Choice, on: bool) -> Self {
+    pub fn with(mut self, choice: JkOption, on: bool) -> Self {
         self.on.retain(|known| *known != choice);
         if on {
             self.on.push(choice);
@@ -55,7 +55,7 @@ impl Options {
     pub fn over(&self, base: &Self) -> Self {
         let mut merged = self.clone();
         for choice in &base.on {
-            let uri = *choice == Choice::Unparsed && self.says_uri;
+            let uri = *choice == JkOption::Unparsed && self.says_uri;
             if !self.off.contains(choice) && !merged.has(*choice) && !uri {
                 merged.on.push(*choice);
             }
@@ -78,37 +78,38 @@ impl Options {
                 continue;
             }
             let said = if minus { "nothing: it is so anyway" } else { "" };
-            let mut kept = |words: &str| report.kept(line.at, if minus { said } else { words });
+            let mut kept =
+                |words: &str| report.record_kept(line.at, if minus { said } else { words });
             let choice = match lower.as_str() {
                 "forwarduricompatunparsed" => {
                     kept("nocanon");
-                    Choice::Unparsed
+                    JkOption::Unparsed
                 }
                 "flushpackets" => {
                     kept("flushpackets=on");
-                    Choice::FlushPackets
+                    JkOption::FlushPackets
                 }
                 "disablereuse" => {
                     kept("forceclose=On");
-                    Choice::DisableReuse
+                    JkOption::DisableReuse
                 }
                 "forwardsslcertchain" => {
                     kept("ProxyAjpCertChain On");
-                    Choice::CertChain
+                    JkOption::CertChain
                 }
                 "rejectunsafeuri" => {
                     kept(&format!("ProxyPassMatch \"^{UNSAFE}\" \"!\""));
-                    Choice::RejectUnsafe
+                    JkOption::RejectUnsafe
                 }
                 "flushheader" => {
                     let meaning = "Whatever the backend has sent goes out when no more comes for 10 ms, the headers too.";
-                    report.changed(line.at, "flushpackets=auto", meaning);
-                    Choice::FlushHeader
+                    report.record_changed(line.at, "flushpackets=auto", meaning);
+                    JkOption::FlushHeader
                 }
                 _ => {
                     self.says_uri |= is_uri;
                     if is_uri {
-                        self.on.retain(|choice| *choice != Choice::Unparsed);
+                        self.on.retain(|choice| *choice != JkOption::Unparsed);
                     }
                     Self::rest(&lower, word, line, report, messages);
                     continue;
@@ -135,26 +136,26 @@ impl Options {
         let is_off = word.starts_with('-');
         match name {
             "forwarddirectories" | "forwardlocaladdress" | "forwardphysicaladdress" if is_off => {
-                report.kept(line.at, "nothing: it is so anyway");
+                report.record_kept(line.at, "nothing: it is so anyway");
             }
             "forwardkeysize" if is_off => {
-                report.dropped(line.at, "the key's size is always sent with TLS", "Nothing to do.");
+                report.record_dropped(line.at, "the key's size is always sent with TLS", "Nothing to do.");
             }
-            "forwarduriproxy" | "forwardkeysize" => report.kept(line.at, "nothing: it is so anyway"),
-            "forwarduricompat" | "forwarduriescaped" => report.changed(
+            "forwarduriproxy" | "forwardkeysize" => report.record_kept(line.at, "nothing: it is so anyway"),
+            "forwarduricompat" | "forwarduriescaped" => report.record_changed(
                 line.at,
                 "nothing",
                 "The path is encoded anew after httpd has decoded it (ForwardURIProxy), which is the safe way.",
             ),
             "collapseslashesall" | "collapseslashesnone" | "collapseslashesunmount" => {
-                report.dropped(line.at, "mod_jk takes it, and does nothing", "MergeSlashes is httpd's own.");
+                report.record_dropped(line.at, "mod_jk takes it, and does nothing", "MergeSlashes is httpd's own.");
             }
-            "forwarddirectories" => report.dropped(
+            "forwarddirectories" => report.record_dropped(
                 line.at,
                 "a directory without an index file is not handed on",
                 "Mount the directories themselves, or write RewriteRule lines with [P].",
             ),
-            "forwardlocaladdress" | "forwardphysicaladdress" => report.dropped(
+            "forwardlocaladdress" | "forwardphysicaladdress" => report.record_dropped(
                 line.at,
                 "the client's address is what httpd takes for it",
                 "mod_remoteip changes what that is.",
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
     use crate::migrate::text::source::Sources;
 
-    fn options(words: &str) -> (Options, Vec<Message>) {
+    fn options(words: &str) -> (JkOptions, Vec<Message>) {
         let file = Sources::default().add("f", words.as_bytes());
         let line = Directive {
             name: "JkOptions".into(),
@@ -183,7 +184,7 @@ mod tests {
             server: 0,
             location: None,
         };
-        let (mut options, mut messages) = (Options::default(), Vec::new());
+        let (mut options, mut messages) = (JkOptions::default(), Vec::new());
         options.add(&line, &mut Report::default(), &mut messages);
         (options, messages)
     }
@@ -192,19 +193,19 @@ mod tests {
     fn a_virtual_host_has_its_own_and_the_main_server_s_it_does_not_switch_off() {
         let main = options("+FlushPackets DisableReuse +ForwardURICompatUnparsed").0;
         let host = options("-FlushPackets +RejectUnsafeURI ForwardURIProxy").0.over(&main);
-        assert!(host.has(Choice::DisableReuse) && host.has(Choice::RejectUnsafe));
-        assert!(!host.has(Choice::FlushPackets) && !host.has(Choice::Unparsed));
+        assert!(host.has(JkOption::DisableReuse) && host.has(JkOption::RejectUnsafe));
+        assert!(!host.has(JkOption::FlushPackets) && !host.has(JkOption::Unparsed));
     }
 
     #[test]
     fn minus_counts_in_its_own_server_in_whichever_order_and_is_not_inherited() {
         let off = ["+FlushPackets -FlushPackets", "-FlushPackets +FlushPackets"];
         for words in off {
-            assert!(!options(words).0.has(Choice::FlushPackets), "{words}");
+            assert!(!options(words).0.has(JkOption::FlushPackets), "{words}");
         }
         let main = options("-ForwardSSLCertChain -FlushHeader").0;
-        assert!(options("+ForwardSSLCertChain").0.over(&main).has(Choice::CertChain));
-        assert!(!Options::default().over(&main).has(Choice::FlushHeader));
+        assert!(options("+ForwardSSLCertChain").0.over(&main).has(JkOption::CertChain));
+        assert!(!JkOptions::default().over(&main).has(JkOption::FlushHeader));
     }
 
     #[test]

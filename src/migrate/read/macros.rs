@@ -1,7 +1,7 @@
 //! `$(name)` in a value of mod_jk's, `${NAME}` in a line of httpd's: what was defined before, else the
 //! process environment.
 
-use crate::migrate::text::limits::LONGEST_LINE;
+use crate::migrate::text::limits::MAX_EXPANSION;
 
 /// What looks a name up that no line has defined.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
@@ -37,7 +37,7 @@ pub fn substitute(
 }
 
 /// As long as the name of a variable of httpd's may be.
-const LONGEST_NAME: usize = 4_096;
+const MAX_NAME: usize = 4_096;
 
 /// A line of httpd's configuration with its `${NAME}` put in, where they are known; the rest stays.
 /// `None`: it becomes too long.
@@ -46,12 +46,12 @@ pub fn expand(line: &str, known: impl Fn(&str) -> Option<String>) -> Option<Stri
     let mut rest = line;
     while let Some((before, behind)) = rest.split_once("${") {
         text.push_str(before);
-        let end = behind.bytes().take(LONGEST_NAME).position(|byte| byte == b'}');
+        let end = behind.bytes().take(MAX_NAME).position(|byte| byte == b'}');
         let found = end.and_then(|end| Some((known(&behind[..end])?, &behind[end + 1..])));
         match found {
             Some((value, after)) => {
                 text.push_str(&value);
-                if text.len() > line.len() + LONGEST_LINE {
+                if text.len() > line.len() + MAX_EXPANSION {
                     return None;
                 }
                 rest = after;

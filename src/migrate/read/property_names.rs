@@ -2,7 +2,7 @@
 
 /// What is known of a property by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownProperty {
     /// The last part of the line's name.
     pub name: &'static str,
     /// What joins the values where it stands twice; `None`: the last one counts.
@@ -13,7 +13,7 @@ pub struct Known {
 
 /// The property at the end of `worker.x.name`.
 #[must_use]
-pub fn known(full_name: &str) -> Option<Known> {
+pub fn known(full_name: &str) -> Option<KnownProperty> {
     let ends_with =
         |name: &&str| full_name.strip_suffix(*name).is_some_and(|before| before.ends_with('.'));
     let longest = PROPERTIES.iter().copied().filter(ends_with).max_by_key(|name| name.len())?;
@@ -24,13 +24,13 @@ pub fn known(full_name: &str) -> Option<Known> {
         "cmd_line" => Some(' '),
         _ => None,
     };
-    Some(Known { name: longest, joined_by, deprecated: DEPRECATED.contains(&longest) })
+    Some(KnownProperty { name: longest, joined_by, deprecated: DEPRECATED.contains(&longest) })
 }
 
 /// The property that is most like this, for who has made a slip.
 #[must_use]
-pub fn most_like(name: &str) -> Option<&'static str> {
-    crate::migrate::text::closest_name::most_like(name, PROPERTIES.iter().copied())
+pub fn closest(name: &str) -> Option<&'static str> {
+    crate::migrate::text::closest_name::closest(name, PROPERTIES.iter().copied())
 }
 
 const PROPERTIES: &[&str] = &[
@@ -162,9 +162,9 @@ mod tests {
 
     #[test]
     fn a_slip_finds_what_was_meant() {
-        assert_eq!(most_like("prot"), Some("port"));
-        assert_eq!(most_like("reply_time_out"), Some("reply_timeout"));
-        assert_eq!(most_like("zzzzzz"), None);
+        assert_eq!(closest("prot"), Some("port"));
+        assert_eq!(closest("reply_time_out"), Some("reply_timeout"));
+        assert_eq!(closest("zzzzzz"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::migrate::text::span::Span;
 
 /// What is different for the requests of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Extensions {
+pub struct RuleExtensions {
     /// Milliseconds; 0: none. `None`: the worker's.
     pub reply_timeout: Option<u64>,
     /// The session is not looked at.
@@ -33,7 +33,7 @@ pub struct Extensions {
     pub session_cookie_path: Option<String>,
 }
 
-impl Extensions {
+impl RuleExtensions {
     /// Reads what follows the worker's name (a slice of the file's text, without the first `;`).
     pub fn parse(file: &SourceFile, text: &str, messages: &mut Vec<Message>) -> Self {
         let mut all = Self::default();
@@ -97,13 +97,13 @@ impl Extensions {
 
     /// They say something of the balancer's members or sessions: it takes a balancer of their own.
     #[must_use]
-    pub fn change_the_balancer(&self) -> bool {
-        self.of_the_balancer() != Self::default()
+    pub fn affect_balancer(&self) -> bool {
+        self.balancer_part() != Self::default()
     }
 
     /// What of them is said of the balancer.
     #[must_use]
-    pub fn of_the_balancer(&self) -> Self {
+    pub fn balancer_part(&self) -> Self {
         let without = Self { reply_timeout: None, sticky_ignore: false, ..self.clone() };
         Self { use_server_errors: None, ..without }
     }
@@ -114,10 +114,10 @@ mod tests {
     use super::*;
     use crate::migrate::text::source::Sources;
 
-    fn read(text: &str) -> (Extensions, Vec<String>) {
+    fn read(text: &str) -> (RuleExtensions, Vec<String>) {
         let mut messages = Vec::new();
         let file = Sources::default().add("f", text.as_bytes());
-        let all = Extensions::parse(&file, file.text(), &mut messages);
+        let all = RuleExtensions::parse(&file, file.text(), &mut messages);
         (all, messages.into_iter().map(|message| message.text).collect())
     }
 
@@ -128,7 +128,7 @@ mod tests {
              fail_on_status=404,-500;use_server_errors=400;session_cookie=SID;session_path=;sid;\
              set_session_cookie=1;session_cookie_path=/x",
         );
-        let wanted = Extensions {
+        let wanted = RuleExtensions {
             reply_timeout: Some(500),
             sticky_ignore: true,
             stateless: true,
@@ -156,9 +156,9 @@ mod tests {
 
     #[test]
     fn minus_one_is_as_if_nothing_were_said() {
-        assert_eq!(read("reply_timeout=-1").0, Extensions::default());
+        assert_eq!(read("reply_timeout=-1").0, RuleExtensions::default());
         assert_eq!(read("reply_timeout=0").0.reply_timeout, Some(0));
-        assert!(!read("reply_timeout=5;sticky_ignore=1").0.change_the_balancer());
-        assert!(read("stopped=a").0.change_the_balancer());
+        assert!(!read("reply_timeout=5;sticky_ignore=1").0.affect_balancer());
+        assert!(read("stopped=a").0.affect_balancer());
     }
 }

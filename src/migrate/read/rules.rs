@@ -2,7 +2,7 @@
 
 use super::pattern::{Pattern, PatternError};
 use super::properties;
-use super::rule_extensions::Extensions;
+use super::rule_extensions::RuleExtensions;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::property::Property;
 use crate::migrate::text::report::Report;
@@ -36,7 +36,7 @@ pub struct Rule {
     /// Where it was written.
     pub origin: Origin,
     /// What is different for its requests.
-    pub extensions: Extensions,
+    pub extensions: RuleExtensions,
     /// The same, as it is written, with its first `;`.
     pub tail: String,
     /// The line.
@@ -61,7 +61,7 @@ impl Rule {
 
 /// What stands left of a rule's worker, and how that is known to others: mod_jk keeps rules by it.
 #[derive(Clone, Copy, Debug)]
-pub struct Left<'t> {
+pub struct RuleKey<'t> {
     /// With its `-` and `!`. A slice of the file's text, but for what `prefix` says.
     pub pattern: &'t str,
     /// JkUnMount: a `!` before it.
@@ -73,7 +73,7 @@ pub struct Left<'t> {
 /// Reads one rule; two, where there is a `|` in it. `worker` is a slice of the file's text.
 pub fn parse(
     file: &SourceFile,
-    left: Left<'_>,
+    left: RuleKey<'_>,
     worker: &str,
     origin: Origin,
     messages: &mut Vec<Message>,
@@ -81,7 +81,7 @@ pub fn parse(
     let (name, extensions) = worker.split_once(';').unwrap_or((worker, ""));
     let name = name.trim();
     let tail = if extensions.is_empty() { String::new() } else { format!(";{extensions}") };
-    let extensions = Extensions::parse(file, extensions, messages);
+    let extensions = RuleExtensions::parse(file, extensions, messages);
     let rest = left.pattern;
     let (is_disabled, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
     let (not, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
@@ -135,12 +135,12 @@ fn refusal(error: PatternError, pattern: &str, origin: Origin, at: Span) -> Mess
 pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Message>) -> Vec<Rule> {
     let mut lines: Vec<Property> = Vec::new();
     for line in properties::parse(file, messages) {
-        report.read(line.at(), file.slice(line.at()));
+        report.add_line(line.at(), file.slice(line.at()));
         match lines.iter_mut().find(|known| known.name == line.name) {
             Some(known) => {
                 let text = format!("`{}` was mapped before; this line counts", line.name);
                 messages.push(Message::warning(line.name_at, text));
-                report.dropped(known.at(), "a later line has the same pattern", "");
+                report.record_dropped(known.at(), "a later line has the same pattern", "");
                 *known = line;
             }
             None => lines.push(line),
@@ -150,10 +150,10 @@ pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Messa
     for line in &lines {
         // The value has a place in the file, which the extensions' messages need.
         let value = file.slice(line.value_at);
-        let left = Left { pattern: &line.name, excludes: false, at: line.name_at };
+        let left = RuleKey { pattern: &line.name, excludes: false, at: line.name_at };
         let found = parse(file, left, value, Origin::Map, messages);
         if found.is_empty() {
-            report.dropped(line.at(), "no path matches it", "mod_jk passes it over, too.");
+            report.record_dropped(line.at(), "no path matches it", "mod_jk passes it over, too.");
         }
         rules.extend(found);
     }

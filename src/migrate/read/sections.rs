@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::copied_lines::{Around, Needs};
+use super::copied_lines::{EnclosingSection, ModJkCondition};
 use super::directive::Location;
 
 /// One of them.
@@ -19,9 +19,9 @@ pub struct Section {
     /// Nobody knows here whether, or as what, its lines are in force.
     pub is_unknown: bool,
     /// `<IfModule>` about mod_jk.
-    pub needs: Option<Needs>,
+    pub needs: Option<ModJkCondition>,
     /// As it is copied; else why it cannot be.
-    pub around: Result<Arc<Around>, &'static str>,
+    pub around: Result<Arc<EnclosingSection>, &'static str>,
 }
 
 impl Section {
@@ -79,27 +79,28 @@ impl Sections {
     /// A line is in force with mod_jk alone. One in a virtual host that stands in `<IfModule
     /// mod_jk.c>` as a whole is not meant: that is told of the host.
     #[must_use]
-    pub fn need_mod_jk(&self) -> bool {
+    pub fn require_mod_jk(&self) -> bool {
         let of_server = self.0.iter().rev().take_while(|section| !section.is_host());
         let mut needs = of_server.filter_map(|section| section.needs);
-        needs.any(|needs| needs == Needs::ModJk)
+        needs.any(|needs| needs == ModJkCondition::Loaded)
     }
 
     /// A line stands in `<IfModule !mod_jk.c>` itself, and nothing else keeps it out of force.
     #[must_use]
-    pub fn need_no_mod_jk(&self) -> bool {
-        let is_direct = self.0.last().is_some_and(|last| last.needs == Some(Needs::NoModJk));
+    pub fn exclude_mod_jk(&self) -> bool {
+        let is_direct =
+            self.0.last().is_some_and(|last| last.needs == Some(ModJkCondition::NotLoaded));
         let mut skipped = self.0.iter().filter(|section| section.is_skipped);
         is_direct
-            && skipped.all(|section| section.needs == Some(Needs::NoModJk))
-            && !self.0.iter().any(|section| section.needs == Some(Needs::ModJk))
+            && skipped.all(|section| section.needs == Some(ModJkCondition::NotLoaded))
+            && !self.0.iter().any(|section| section.needs == Some(ModJkCondition::Loaded))
     }
 
     /// What is copied around a line of its server: all but what is about mod_jk.
     ///
     /// # Errors
     /// Why it cannot be.
-    pub fn around(&self) -> Result<Vec<Arc<Around>>, &'static str> {
+    pub fn around(&self) -> Result<Vec<Arc<EnclosingSection>>, &'static str> {
         let from = self.0.iter().rposition(Section::is_host).map_or(0, |host| host + 1);
         let around = self.0[from..].iter().filter(|section| section.needs.is_none());
         around.map(|section| section.around.clone()).collect()

@@ -2,7 +2,7 @@
 
 /// Of these names the one most like this one, if any is like it.
 #[must_use]
-pub fn most_like<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let scored = known.take(MOST).map(|known| (distance(name, known), known));
     scored.filter(|(far, known)| *far <= known.chars().count() / 2).min().map(|(_, known)| known)
 }
@@ -10,7 +10,7 @@ pub fn most_like<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option
 /// What to write, as the help of a message.
 #[must_use]
 pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
-    most_like(name, known).map(|like| format!("did you mean `{like}`?"))
+    closest(name, known).map(|like| format!("did you mean `{like}`?"))
 }
 
 /// As many names are looked at, and as many letters of each.
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn the_name_that_was_meant_is_the_one_with_the_fewest_other_letters() {
         let known = ["worker1", "worker2", "lb"];
-        let like = |name| most_like(name, known.into_iter());
+        let like = |name| closest(name, known.into_iter());
         assert_eq!(like("myworker1"), Some("worker1"));
         assert_eq!(like("worker2x"), Some("worker2"));
         assert_eq!((like("l"), like("x")), (Some("lb"), None));

@@ -1,6 +1,6 @@
 //! Counts against a limit, and the message where one is exceeded.
 
-use super::limits::MOST_READ;
+use super::limits::MAX_BYTES_READ;
 use super::message::Message;
 use super::span::Span;
 
@@ -52,7 +52,7 @@ pub fn refusal(at: Span, what: &str, most: usize) -> Message {
 /// What is said where too much is read.
 #[must_use]
 pub fn too_much_read(at: Span) -> Message {
-    refusal(at, "bytes to be read, all files together", MOST_READ)
+    refusal(at, "bytes to be read, all files together", MAX_BYTES_READ)
 }
 
 #[cfg(test)]

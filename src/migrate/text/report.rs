@@ -8,7 +8,7 @@ use super::span::Span;
 
 /// What has become of a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fate {
+pub enum Disposition {
     /// It is there in other words, and does the same.
     Kept {
         /// Those words.
@@ -30,104 +30,109 @@ pub enum Fate {
     },
 }
 
-/// A line and its fates: a template's has one for each worker that takes it otherwise.
+/// A line and its dispositions: a template's has one for each worker that takes it otherwise.
 #[derive(Clone, Debug, Default)]
 struct Line {
     text: String,
-    fates: Vec<Fate>,
+    dispositions: Vec<Disposition>,
     /// The same, where they are many.
-    known: HashSet<Fate>,
+    known: HashSet<Disposition>,
 }
 
 impl Line {
-    fn add(&mut self, fate: Fate) {
-        if self.fates.len() < MANY {
-            if !self.fates.contains(&fate) {
-                self.fates.push(fate);
+    fn add(&mut self, disposition: Disposition) {
+        if self.dispositions.len() < LINEAR_SEARCH {
+            if !self.dispositions.contains(&disposition) {
+                self.dispositions.push(disposition);
             }
             return;
         }
         if self.known.is_empty() {
-            self.known.extend(self.fates.iter().cloned());
+            self.known.extend(self.dispositions.iter().cloned());
         }
-        if self.known.insert(fate.clone()) {
-            self.fates.push(fate);
+        if self.known.insert(disposition.clone()) {
+            self.dispositions.push(disposition);
         }
     }
 }
 
 /// So many are looked through one by one.
-const MANY: usize = 16;
+const LINEAR_SEARCH: usize = 16;
 
 /// Of all lines.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     lines: BTreeMap<Span, Line>,
     /// Said at the end, of lines of which nothing else has been said.
-    otherwise: Vec<(Span, Fate)>,
+    otherwise: Vec<(Span, Disposition)>,
     /// What mod_jk does where nothing is said, and is done otherwise here.
     pub defaults: Vec<String>,
 }
 
 impl Report {
     /// Notes that a line was read.
-    pub fn read(&mut self, at: Span, text: impl Into<String>) {
+    pub fn add_line(&mut self, at: Span, text: impl Into<String>) {
         self.lines.entry(at).or_default().text = text.into();
     }
 
     /// Says what has become of it.
-    pub fn add(&mut self, at: Span, fate: Fate) {
-        self.lines.entry(at).or_default().add(fate);
+    pub fn add(&mut self, at: Span, disposition: Disposition) {
+        self.lines.entry(at).or_default().add(disposition);
     }
 
     /// The same, where nothing has been said yet.
-    pub fn add_if_none(&mut self, at: Span, fate: Fate) {
-        if self.lines.get(&at).is_none_or(|line| line.fates.is_empty()) {
-            self.add(at, fate);
+    pub fn add_if_none(&mut self, at: Span, disposition: Disposition) {
+        if self.lines.get(&at).is_none_or(|line| line.dispositions.is_empty()) {
+            self.add(at, disposition);
         }
     }
 
     /// The same, once all else has been said: see [`finish`](Self::finish).
-    pub fn add_otherwise(&mut self, at: Span, fate: Fate) {
-        self.otherwise.push((at, fate));
+    pub fn add_fallback(&mut self, at: Span, disposition: Disposition) {
+        self.otherwise.push((at, disposition));
     }
 
     /// Nothing more will be said.
     pub fn finish(&mut self) {
-        for (at, fate) in std::mem::take(&mut self.otherwise) {
-            self.add_if_none(at, fate);
+        for (at, disposition) in std::mem::take(&mut self.otherwise) {
+            self.add_if_none(at, disposition);
         }
     }
 
     /// It does the same, as `words`.
-    pub fn kept(&mut self, at: Span, words: impl Into<String>) {
-        self.add(at, Fate::Kept { as_: words.into() });
+    pub fn record_kept(&mut self, at: Span, words: impl Into<String>) {
+        self.add(at, Disposition::Kept { as_: words.into() });
     }
 
     /// It does something else, as `words`.
-    pub fn changed(&mut self, at: Span, words: impl Into<String>, meaning: impl Into<String>) {
-        self.add(at, Fate::Changed { as_: words.into(), meaning: meaning.into() });
+    pub fn record_changed(
+        &mut self,
+        at: Span,
+        words: impl Into<String>,
+        meaning: impl Into<String>,
+    ) {
+        self.add(at, Disposition::Changed { as_: words.into(), meaning: meaning.into() });
     }
 
     /// It is not there.
-    pub fn dropped(&mut self, at: Span, why: impl Into<String>, advice: impl Into<String>) {
-        self.add(at, Fate::Dropped { why: why.into(), advice: advice.into() });
+    pub fn record_dropped(&mut self, at: Span, why: impl Into<String>, advice: impl Into<String>) {
+        self.add(at, Disposition::Dropped { why: why.into(), advice: advice.into() });
     }
 
     /// Lines of which nothing has been said.
-    pub fn unsaid(&self) -> impl Iterator<Item = Span> {
-        self.lines.iter().filter(|(_, line)| line.fates.is_empty()).map(|(at, _)| *at)
+    pub fn unreported(&self) -> impl Iterator<Item = Span> {
+        self.lines.iter().filter(|(_, line)| line.dispositions.is_empty()).map(|(at, _)| *at)
     }
 
-    /// How many lines have been kept, changed and dropped, each counted by its worst fate.
+    /// How many lines have been kept, changed and dropped, each counted by its worst disposition.
     #[must_use]
     pub fn counts(&self) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
         for line in self.lines.values() {
-            match line.fates.iter().max() {
-                Some(Fate::Kept { .. }) => counts.0 += 1,
-                Some(Fate::Changed { .. }) => counts.1 += 1,
-                Some(Fate::Dropped { .. }) => counts.2 += 1,
+            match line.dispositions.iter().max() {
+                Some(Disposition::Kept { .. }) => counts.0 += 1,
+                Some(Disposition::Changed { .. }) => counts.1 += 1,
+                Some(Disposition::Dropped { .. }) => counts.2 += 1,
                 None => {}
             }
         }
@@ -158,14 +163,14 @@ impl Report {
                 say(format_args!("{file}"));
             }
             say(format_args!("  {}: {}", place.line, sources.secrets.hidden(&line.text)));
-            for fate in &line.fates {
-                match fate {
-                    Fate::Kept { as_ } => say(format_args!("      kept: {as_}")),
-                    Fate::Changed { as_, meaning } => {
+            for disposition in &line.dispositions {
+                match disposition {
+                    Disposition::Kept { as_ } => say(format_args!("      kept: {as_}")),
+                    Disposition::Changed { as_, meaning } => {
                         say(format_args!("      kept with another meaning: {as_}"));
                         say(format_args!("      {meaning}"));
                     }
-                    Fate::Dropped { why, advice } => {
+                    Disposition::Dropped { why, advice } => {
                         say(format_args!("      dropped: {why}"));
                         if !advice.is_empty() {
                             say(format_args!("      {advice}"));
@@ -196,14 +201,14 @@ mod tests {
         let file = sources.add("w", b"a=1\nb=2\n");
         let (a, b) = (file.span(&file.text()[..3]), file.span(&file.text()[4..7]));
         let mut report = Report::default();
-        report.read(a, "a=1");
-        report.read(b, "b=2");
-        report.kept(a, "x=1");
-        report.kept(a, "x=1");
-        report.changed(a, "x=1", "it is a ping");
-        assert_eq!(report.unsaid().collect::<Vec<_>>(), [b]);
-        report.dropped(b, "nobody uses it", "nothing to do");
-        report.add_if_none(b, Fate::Kept { as_: "y".into() });
+        report.add_line(a, "a=1");
+        report.add_line(b, "b=2");
+        report.record_kept(a, "x=1");
+        report.record_kept(a, "x=1");
+        report.record_changed(a, "x=1", "it is a ping");
+        assert_eq!(report.unreported().collect::<Vec<_>>(), [b]);
+        report.record_dropped(b, "nobody uses it", "nothing to do");
+        report.add_if_none(b, Disposition::Kept { as_: "y".into() });
         assert_eq!(report.counts(), (0, 1, 1));
         let text = report.render(&sources);
         assert_eq!(text.matches("kept: x=1").count(), 1, "{text}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::limits::MOST_READ;
+use super::limits::MAX_BYTES_READ;
 use super::secrets::Secrets;
 use super::span::Span;
 
@@ -109,8 +109,8 @@ impl Sources {
 
     /// They are more than are read.
     #[must_use]
-    pub fn are_too_many(&self) -> bool {
-        self.bytes > MOST_READ
+    pub fn exceed_limit(&self) -> bool {
+        self.bytes > MAX_BYTES_READ
     }
 
     /// The place where a stretch begins.

@@ -2,7 +2,7 @@
 
 use super::ajp_worker::AjpWorker;
 use super::resending::fail_status;
-use crate::migrate::read::rule_extensions::Extensions;
+use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::text::span::Span;
 
 /// A balancer.
@@ -25,7 +25,7 @@ pub struct Balancer {
 impl Balancer {
     /// The balancer for the requests of a rule with these extensions.
     #[must_use]
-    pub fn with(&self, extensions: &Extensions) -> Self {
+    pub fn with(&self, extensions: &RuleExtensions) -> Self {
         let mut changed = self.clone();
         for member in &mut changed.members {
             let is_in = |list: &[String]| list.contains(&member.name);

@@ -5,19 +5,19 @@ use super::context::Context;
 use crate::migrate::text::message::Message;
 
 /// A day: mod_jk waits without end where no timeout is set, and httpd must have one.
-const WITHOUT_END: &str = "86400";
+const NO_TIMEOUT: &str = "86400";
 
 /// 24 days, in milliseconds: as long as this module waits for anything.
-pub const LONGEST_MS: i64 = 24 * 86_400_000;
+pub const MAX_MS: i64 = 24 * 86_400_000;
 
 pub fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     let size = context.number(&name, &["connection_pool_size", "cachesize"]);
     if let Some((number, property)) = size.filter(|(number, _)| *number > 0) {
         let words = made.set("max", number);
-        context.kept(property, words);
+        context.record_kept(property, words);
     } else if let Some((_, property)) = size {
-        context.kept(property, "nothing: it is so anyway");
+        context.record_kept(property, "nothing: it is so anyway");
     } else if context.is_old {
         if let Some(at) = made.lines.first() {
             let text = format!(
@@ -33,23 +33,23 @@ pub fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
         let words = made.set("min", number.max(0));
         let meaning =
             "So many connections are also opened ahead of requests; mod_jk only kept them.";
-        context.changed(property, words, meaning);
+        context.record_changed(property, words, meaning);
     }
     let timeout = context.number(&name, &["connection_pool_timeout", "cache_timeout"]);
     if let Some((seconds, property)) = timeout {
         if seconds > 0 {
             let words = made.set("ttl", seconds);
-            context.kept(property, words);
+            context.record_kept(property, words);
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
     if let Some((wait, property)) = context.number(&name, &["connection_acquire_timeout"]) {
         let words = made.set("acquire", wait.max(0));
         if wait > 0 {
-            context.kept(property, words);
+            context.record_kept(property, words);
         } else {
-            context.changed(
+            context.record_changed(
                 property,
                 words,
                 "It looks for a connection once; in mod_jk it never found one.",
@@ -63,7 +63,7 @@ pub fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
         made.set("acquire", times.saturating_mul(pause).min(3_600_000));
     }
     if let Some(property) = context.find(&name, &["recycle_timeout"]) {
-        context.dropped(property, "mod_jk passes it over, too", "");
+        context.record_dropped(property, "mod_jk passes it over, too", "");
     }
 }
 
@@ -74,34 +74,34 @@ pub fn timeouts(context: &mut Context<'_>, made: &mut AjpWorker) {
         Some((seconds, property)) if context.is_old && seconds > 0 => {
             let words = made.set("idlemax", seconds.min(24 * 86_400 - 1) * 1000);
             let meaning = "As mod_jk 1.2.6 took it: how long a connection may have been idle. Later ones take it for the timeout of reading and writing.";
-            context.changed(property, words, meaning);
+            context.record_changed(property, words, meaning);
         }
         Some((seconds, property)) if seconds > 0 => {
             let words = made.set("timeout", seconds);
-            context.kept(property, words);
+            context.record_kept(property, words);
         }
         Some((_, property)) => {
-            context.kept(property, "timeout=86400: without end, as httpd can say it")
+            context.record_kept(property, "timeout=86400: without end, as httpd can say it")
         }
         None => {}
     }
     if !made.has("timeout") {
-        made.set("timeout", WITHOUT_END);
+        made.set("timeout", NO_TIMEOUT);
     }
     if let Some((wait, property)) = context.number(&name, &["socket_connect_timeout"]) {
         if wait > 0 {
-            let words = made.set("connecttimeout", wait.min(LONGEST_MS));
-            context.kept(property, words);
+            let words = made.set("connecttimeout", wait.min(MAX_MS));
+            context.record_kept(property, words);
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
     if let Some((wait, property)) = context.number(&name, &["reply_timeout"]) {
         if wait > 0 {
-            let words = made.set("replytimeout", wait.min(LONGEST_MS));
-            context.kept(property, words);
+            let words = made.set("replytimeout", wait.min(MAX_MS));
+            context.record_kept(property, words);
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
 }

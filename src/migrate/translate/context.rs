@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::migrate::read::definitions::{Definition, Definitions};
 use crate::migrate::text::closest_name;
 use crate::migrate::text::count::Count;
-use crate::migrate::text::limits::{MOST_RULES, MOST_WORKERS, MOST_WRITTEN};
+use crate::migrate::text::limits::{MAX_BYTES_WRITTEN, MAX_RULES, MAX_WORKERS};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
 use crate::migrate::text::span::Span;
@@ -32,7 +32,7 @@ pub struct Context<'c> {
 }
 
 /// For so many a name is looked for that was meant.
-const MOST_SLIPS: usize = 20;
+const MAX_SUGGESTIONS: usize = 20;
 
 impl<'c> Context<'c> {
     /// With nothing counted.
@@ -42,8 +42,8 @@ impl<'c> Context<'c> {
         messages: &'c mut Vec<Message>,
         is_old: bool,
     ) -> Self {
-        let workers = Count::new("workers and members of balancers", MOST_WORKERS);
-        let rules = Count::new("rules, with those that are copied to virtual hosts", MOST_RULES);
+        let workers = Count::new("workers and members of balancers", MAX_WORKERS);
+        let rules = Count::new("rules, with those that are copied to virtual hosts", MAX_RULES);
         Self {
             definitions,
             report,
@@ -51,15 +51,15 @@ impl<'c> Context<'c> {
             is_old,
             workers,
             rules,
-            room: MOST_WRITTEN,
+            room: MAX_BYTES_WRITTEN,
             undefined: 0,
         }
     }
 
     /// Names that were meant are still looked for.
     #[must_use]
-    pub fn looks_for_names(&self) -> bool {
-        self.undefined < MOST_SLIPS
+    pub fn makes_suggestions(&self) -> bool {
+        self.undefined < MAX_SUGGESTIONS
     }
 
     /// The name that was meant, as help of a message. Only so many are looked for.
@@ -68,14 +68,14 @@ impl<'c> Context<'c> {
         name: &str,
         known: impl Iterator<Item = &'n str>,
     ) -> Option<String> {
-        let looks = self.looks_for_names();
+        let looks = self.makes_suggestions();
         self.undefined += 1;
         looks.then(|| closest_name::did_you_mean(name, known)).flatten()
     }
 
     /// Tells a name in a list of workers of which no line says anything. Those of the list are not
     /// what was meant; `is_one` says what else may be in it.
-    pub fn say_if_undefined(
+    pub fn report_undefined(
         &mut self,
         name: &str,
         list: &HashSet<&str>,
@@ -136,29 +136,29 @@ impl<'c> Context<'c> {
         if on.is_none() {
             let text = "neither on nor off: mod_jk takes the default";
             self.messages.push(Message::warning(found.at, text));
-            self.dropped(found, "it says neither on nor off", "");
+            self.record_dropped(found, "it says neither on nor off", "");
         }
         on.map(|on| (on, found))
     }
 
     /// The lines of this property do the same as `words`.
-    pub fn kept(&mut self, property: &Definition, words: impl AsRef<str>) {
+    pub fn record_kept(&mut self, property: &Definition, words: impl AsRef<str>) {
         for line in &property.lines {
-            self.report.kept(*line, words.as_ref());
+            self.report.record_kept(*line, words.as_ref());
         }
     }
 
     /// They do something else.
-    pub fn changed(&mut self, property: &Definition, words: impl AsRef<str>, meaning: &str) {
+    pub fn record_changed(&mut self, property: &Definition, words: impl AsRef<str>, meaning: &str) {
         for line in &property.lines {
-            self.report.changed(*line, words.as_ref(), meaning);
+            self.report.record_changed(*line, words.as_ref(), meaning);
         }
     }
 
     /// They are not there.
-    pub fn dropped(&mut self, property: &Definition, why: &str, advice: &str) {
+    pub fn record_dropped(&mut self, property: &Definition, why: &str, advice: &str) {
         for line in &property.lines {
-            self.report.dropped(*line, why, advice);
+            self.report.record_dropped(*line, why, advice);
         }
     }
 

@@ -10,10 +10,10 @@ use crate::migrate::text::message::Message;
 pub fn translate(context: &mut Context<'_>, name: &str, is_ajp: &dyn Fn(&str) -> bool) -> Balancer {
     let lines = context.lines_of(name);
     if let Some(kind) = context.find(name, &["type"]) {
-        context.kept(kind, "balancer://");
+        context.record_kept(kind, "balancer://");
     }
     if let Some(reference) = context.find(name, &["reference"]) {
-        context.kept(reference, "the template's properties");
+        context.record_kept(reference, "the template's properties");
     }
     let mut settings = Vec::new();
     let session = sessions(context, name, &mut settings);
@@ -22,7 +22,7 @@ pub fn translate(context: &mut Context<'_>, name: &str, is_ajp: &dyn Fn(&str) ->
     let parameters = of_members(context, name);
     let secret = context.find(name, &["secret"]);
     if let Some(secret) = secret {
-        context.kept(secret, "secret= of each member that has none");
+        context.record_kept(secret, "secret= of each member that has none");
     }
     attempts(context, name);
     let secret = secret.map(|secret| secret.value.as_str());
@@ -51,7 +51,7 @@ fn sessions(
             context.messages.push(Message::error(property.at, "no name of a cookie or parameter"));
         }
         let words = if is_sticky { stickiness.as_str() } else { "no stickysession" };
-        context.kept(property, words);
+        context.record_kept(property, words);
     }
     if is_sticky {
         settings.push(("stickysession", format!("{}|{}", session.0, session.1)));
@@ -61,17 +61,17 @@ fn sessions(
         if on {
             settings.push(("nofailover", "On".into()));
             let meaning = "A session whose route no member has is shared out; mod_jk answers 503.";
-            context.changed(property, "nofailover=On", meaning);
+            context.record_changed(property, "nofailover=On", meaning);
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
     if let Some((on, property)) = context.switch(name, &["local_worker_only"]) {
         if context.is_old && on {
             settings.push(("localonly", "On".into()));
-            context.kept(property, "localonly=On");
+            context.record_kept(property, "localonly=On");
         } else {
-            context.dropped(
+            context.record_dropped(
                 property,
                 "mod_jk has passed it over since 1.2.9",
                 "If it is to count as it did in 1.2.6: jk2ajp --jk-1.2.6, or localonly=On on the balancer.",
@@ -96,9 +96,9 @@ fn own_cookie(context: &mut Context<'_>, name: &str) -> Option<String> {
     for property in [set.map(|(_, property)| property), path].into_iter().flatten() {
         if is_set {
             let meaning = "The cookie is sent when the route has changed, without HttpOnly or Secure unless you add them.";
-            context.changed(property, "Header add Set-Cookie", meaning);
+            context.record_changed(property, "Header add Set-Cookie", meaning);
         } else {
-            context.kept(property, "nothing: no cookie is set");
+            context.record_kept(property, "nothing: no cookie is set");
         }
     }
     is_set.then_some(cookie_path)
@@ -117,8 +117,8 @@ fn method(context: &mut Context<'_>, name: &str, settings: &mut Vec<(&'static st
     };
     let words = format!("lbmethod={method}");
     match meaning {
-        Some(meaning) => context.changed(property, &words, meaning),
-        None => context.kept(property, &words),
+        Some(meaning) => context.record_changed(property, &words, meaning),
+        None => context.record_kept(property, &words),
     }
     if method != "byrequests" {
         settings.push(("lbmethod", method.into()));
@@ -128,7 +128,11 @@ fn method(context: &mut Context<'_>, name: &str, settings: &mut Vec<(&'static st
 
 fn lock(context: &mut Context<'_>, name: &str) {
     if let Some(property) = context.find(name, &["lock"]) {
-        context.dropped(property, "mod_proxy_balancer has one way of locking", "Nothing to do.");
+        context.record_dropped(
+            property,
+            "mod_proxy_balancer has one way of locking",
+            "Nothing to do.",
+        );
     }
 }
 
@@ -139,7 +143,7 @@ fn of_members(context: &mut Context<'_>, name: &str) -> Vec<(&'static str, Strin
     let recover_time = recover.map_or(60, |(seconds, _)| seconds.max(1));
     if let Some((_, property)) = recover {
         parameters.push(("retry", recover_time.to_string()));
-        context.kept(property, format!("retry={recover_time} of each member"));
+        context.record_kept(property, format!("retry={recover_time} of each member"));
     }
     let escalation = context.number(name, &["error_escalation_time"]);
     let tolerated = escalation.map_or(recover_time / 2, |(seconds, _)| seconds.max(0));
@@ -148,12 +152,12 @@ fn of_members(context: &mut Context<'_>, name: &str) -> Vec<(&'static str, Strin
         parameters.push(("escalation", tolerated.to_string()));
     }
     if let Some((_, property)) = escalation {
-        context.kept(property, format!("escalation={tolerated} of each member"));
+        context.record_kept(property, format!("escalation={tolerated} of each member"));
     }
     if let Some((count, property)) = context.number(name, &["max_reply_timeouts"]) {
         let count = count.clamp(0, 1_000_000);
         parameters.push(("maxreplytimeouts", count.to_string()));
-        context.kept(property, format!("maxreplytimeouts={count} of each member"));
+        context.record_kept(property, format!("maxreplytimeouts={count} of each member"));
     }
     parameters
 }
@@ -161,7 +165,7 @@ fn of_members(context: &mut Context<'_>, name: &str) -> Vec<(&'static str, Strin
 fn attempts(context: &mut Context<'_>, name: &str) {
     for property in ["retries", "lb_retries", "retry_interval"] {
         if let Some(property) = context.find(name, &[property]) {
-            context.dropped(
+            context.record_dropped(
                 property,
                 "a request that no member has taken is given to each usable one once",
                 "maxattempts= on the balancer makes that fewer.",
@@ -169,6 +173,6 @@ fn attempts(context: &mut Context<'_>, name: &str) {
         }
     }
     if let Some(property) = context.find(name, &["max_packet_size"]) {
-        context.dropped(property, "it is a property of the members", "Set it there.");
+        context.record_dropped(property, "it is a property of the members", "Set it there.");
     }
 }

@@ -5,17 +5,17 @@ use std::collections::HashSet;
 use super::context::{Context, list};
 use super::lb_worker;
 use super::members::LIST;
-use super::plan::{Plan, Worker, Written};
+use super::plan::{Plan, PlannedBalancer, Worker};
 use super::worker::{self, Role};
 use crate::migrate::text::message::Message;
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 
 /// Translates the workers of `worker.list`, and the members of its balancers.
 pub fn workers(context: &mut Context<'_>) -> Plan {
     let listed = context.definitions.named("worker.list");
     let names: Vec<String> = match listed {
         Some(listed) => {
-            context.kept(listed, "the workers that rules may name");
+            context.record_kept(listed, "the workers that rules may name");
             list(&listed.value).map(str::to_owned).collect()
         }
         None => vec!["ajp13".into()],
@@ -32,33 +32,33 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
             }
             // mod_jk's own default needs no lines.
             if name != "ajp13" {
-                context.say_if_undefined(&name, &list, listed.at, &|_| true);
+                context.report_undefined(&name, &list, listed.at, &|_| true);
             }
         }
         let worker = match kind(context, &name) {
-            Kind::Ajp13 => Worker::Ajp(worker::translate(context, &name, &Role::Plain)),
-            Kind::Lb => {
+            WorkerType::Ajp13 => Worker::Ajp(worker::translate(context, &name, &Role::Plain)),
+            WorkerType::Lb => {
                 let definitions = context.definitions;
                 let is_ajp = |member: &str| {
                     let kind = definitions.named(&format!("worker.{member}.type"));
                     kind.is_none_or(|kind| kind.value.eq_ignore_ascii_case("ajp13"))
                 };
                 let made = lb_worker::translate(context, &name, &is_ajp);
-                say_members_that_are_left_out(context, &name);
+                report_omitted_members(context, &name);
                 Worker::Balancer(made)
             }
-            Kind::Status => {
+            WorkerType::Status => {
                 let is_read_only = status(context, &name);
                 Worker::Status { is_read_only }
             }
-            Kind::Other => {
+            WorkerType::Other => {
                 unsupported(context, &name);
                 Worker::Unsupported
             }
         };
         if let Worker::Balancer(balancer) = &worker {
             let name = plan.name_for(&name);
-            plan.balancers.push(Written {
+            plan.balancers.push(PlannedBalancer {
                 name,
                 balancer: balancer.clone(),
                 reason: None,
@@ -70,29 +70,29 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
     plan
 }
 
-enum Kind {
+enum WorkerType {
     Ajp13,
     Lb,
     Status,
     Other,
 }
 
-fn kind(context: &Context<'_>, name: &str) -> Kind {
+fn kind(context: &Context<'_>, name: &str) -> WorkerType {
     let kind = context.find(name, &["type"]).map(|kind| kind.value.to_ascii_lowercase());
     match kind.as_deref() {
-        None | Some("ajp13") => Kind::Ajp13,
-        Some("lb") => Kind::Lb,
-        Some("status") => Kind::Status,
-        Some(_) => Kind::Other,
+        None | Some("ajp13") => WorkerType::Ajp13,
+        Some("lb") => WorkerType::Lb,
+        Some("status") => WorkerType::Status,
+        Some(_) => WorkerType::Other,
     }
 }
 
-fn say_members_that_are_left_out(context: &mut Context<'_>, name: &str) {
+fn report_omitted_members(context: &mut Context<'_>, name: &str) {
     let Some(members) = context.find(name, LIST) else {
         return;
     };
     for member in list(&members.value) {
-        if matches!(kind(context, member), Kind::Other) {
+        if matches!(kind(context, member), WorkerType::Other) {
             unsupported(context, member);
         }
     }
@@ -123,7 +123,7 @@ fn unsupported(context: &mut Context<'_>, name: &str) {
     let text = format!("worker `{name}` is not converted: {why}");
     context.messages.push(Message::warning(kind.at, text).help(&*advice));
     for line in context.lines_of(name) {
-        context.report.dropped(line, &*why, &*advice);
+        context.report.record_dropped(line, &*why, &*advice);
     }
 }
 
@@ -132,18 +132,18 @@ fn status(context: &mut Context<'_>, name: &str) -> bool {
     let read_only = context.switch(name, &["read_only"]);
     if let Some((on, property)) = read_only {
         let words = if on { "Require method GET" } else { "nothing: it is so anyway" };
-        context.kept(property, words);
+        context.record_kept(property, words);
     }
     if let Some(kind) = context.find(name, &["type"]) {
         let meaning = "The page looks different, orders are POST requests with a nonce (docs/operations.md has mod_jk's words for scripts), and only this machine is let in (Require local).";
-        context.changed(kind, "SetHandler ajp-status", meaning);
+        context.record_changed(kind, "SetHandler ajp-status", meaning);
     }
     for line in context.lines_of(name) {
-        let fate = Fate::Dropped {
+        let disposition = Disposition::Dropped {
             why: "ajp-status has no such setting".into(),
             advice: "Who may see it and give orders is said in its <Location>: Require user, Require ip.".into(),
         };
-        context.report.add_otherwise(line, fate);
+        context.report.add_fallback(line, disposition);
     }
     read_only.is_some_and(|(on, _)| on)
 }

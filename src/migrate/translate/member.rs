@@ -3,15 +3,15 @@
 use super::ajp_worker::AjpWorker;
 use super::context::Context;
 use crate::migrate::text::message::Message;
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 use crate::migrate::text::span::Span;
 
 /// As long as mod_proxy takes a route or a secret.
-pub const LONGEST_WORD: usize = 63;
+pub const MAX_WORD: usize = 63;
 
 /// What mod_proxy takes for a route.
 fn is_word(text: &str) -> bool {
-    text.len() <= LONGEST_WORD && !text.contains(char::is_whitespace)
+    text.len() <= MAX_WORD && !text.contains(char::is_whitespace)
 }
 
 pub fn member(
@@ -23,7 +23,7 @@ pub fn member(
     let name = made.name.clone();
     if let Some(route) = context.find(&name, &["route", "jvm_route"]) {
         made.route = route.value.clone();
-        context.kept(route, format!("route={}", route.value));
+        context.record_kept(route, format!("route={}", route.value));
     }
     if !is_word(&made.route) {
         let at = context.find(&name, &["route", "jvm_route"]).map(|route| route.at);
@@ -34,17 +34,21 @@ pub fn member(
     }
     if let Some((factor, property)) = context.number(&name, &["lbfactor"]) {
         made.factor = factor.max(1);
-        context.kept(property, format!("loadfactor={}", made.factor));
+        context.record_kept(property, format!("loadfactor={}", made.factor));
     }
     if let Some((distance, property)) = context.number(&name, &["distance"]) {
         made.distance = distance;
-        context.kept(property, format!("distance={distance}"));
+        context.record_kept(property, format!("distance={distance}"));
     }
     let domain = context.find(&name, &["domain"]);
     let of_route = made.route.split_once('.').map(|(domain, _)| domain.to_owned());
     let words = match (domain, of_route) {
-        (Some(property), _) if property.value.len() > LONGEST_WORD => {
-            context.dropped(property, "a domain has at most 63 characters here", "Shorten it.");
+        (Some(property), _) if property.value.len() > MAX_WORD => {
+            context.record_dropped(
+                property,
+                "a domain has at most 63 characters here",
+                "Shorten it.",
+            );
             None
         }
         (Some(property), _) => Some(property.value.clone()),
@@ -53,12 +57,12 @@ pub fn member(
     };
     match (words, domain) {
         (Some(word), Some(property)) if !is_word(&word) => {
-            context.dropped(property, "a domain has no blanks here", "Choose another name.");
+            context.record_dropped(property, "a domain has no blanks here", "Choose another name.");
         }
         (Some(word), property) if is_word(&word) => {
             let words = made.set("domain", word);
             if let Some(property) = property {
-                context.kept(property, words);
+                context.record_kept(property, words);
             }
         }
         _ => {}
@@ -66,7 +70,7 @@ pub fn member(
     if let Some(property) = context.find(&name, &["redirect"]) {
         if is_word(&property.value) {
             let words = made.set("redirect", &property.value);
-            context.kept(property, words);
+            context.record_kept(property, words);
         } else {
             let text = "mod_proxy takes a redirect of at most 63 characters without blanks";
             context.messages.push(Message::error(property.at, text));
@@ -77,11 +81,11 @@ pub fn member(
         if context.is_old && on {
             let words = made.set("local", "On");
             let meaning = "Local members share requests; mod_jk 1.2.6 took the first one.";
-            context.changed(property, words, meaning);
+            context.record_changed(property, words, meaning);
         } else if !on {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         } else {
-            context.dropped(
+            context.record_dropped(
                 property,
                 "mod_jk has passed it over since 1.2.9",
                 "If it is to count as it did in 1.2.6: jk2ajp --jk-1.2.6, or local=On on the member.",
@@ -103,7 +107,7 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
             if on {
                 word = Some(becomes);
             }
-            context.kept(property, words);
+            context.record_kept(property, words);
         }
     }
     if let Some(property) = context.find(&name, &["activation"]) {
@@ -116,9 +120,9 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
             if is_provisional { Some("stopped") } else { Some(found).filter(|w| *w != "active") };
         if found == "disabled" {
             let meaning = "Disabled is drain (balancer-manager: Drn): sessions go on, new ones go elsewhere, as in mod_jk; mod_proxy's own `disabled` (status=+D) is another thing.";
-            context.changed(property, "activation=disabled", meaning);
+            context.record_changed(property, "activation=disabled", meaning);
         } else {
-            context.kept(property, format!("activation={found}"));
+            context.record_kept(property, format!("activation={found}"));
         }
     }
     if let Some(word) = word {
@@ -127,15 +131,15 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
 }
 
 /// Properties of members, on a worker that is none. A template may be a member's, too.
-pub fn outside(context: &mut Context<'_>, name: &str) {
+pub fn report_member_properties(context: &mut Context<'_>, name: &str) {
     for property in MEMBERS_ALONE {
         let found = context.find(name, &[property]);
         for line in found.iter().flat_map(|found| &found.lines) {
-            let fate = Fate::Dropped {
+            let disposition = Disposition::Dropped {
                 why: "it is about members of a balancer, and this worker is mounted itself".into(),
                 advice: String::new(),
             };
-            context.report.add_otherwise(*line, fate);
+            context.report.add_fallback(*line, disposition);
         }
     }
 }

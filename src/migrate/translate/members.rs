@@ -28,7 +28,7 @@ pub fn members(
         }
         return Vec::new();
     };
-    context.kept(property, "BalancerMember");
+    context.record_kept(property, "BalancerMember");
     let mut members: Vec<AjpWorker> = Vec::new();
     let names: HashSet<&str> = list(&property.value).collect();
     for member in list(&property.value) {
@@ -36,7 +36,7 @@ pub fn members(
             break;
         }
         let may_be = |known: &str| known != name && is_ajp(known);
-        context.say_if_undefined(member, &names, property.at, &may_be);
+        context.report_undefined(member, &names, property.at, &may_be);
         if members.iter().any(|known| known.name == member) {
             let text = format!("`{member}` is a member twice");
             context.messages.push(Message::error(property.at, text));
@@ -62,14 +62,14 @@ pub fn members(
         }
         members.push(made);
     }
-    redirects(context, &members);
-    shares(context, &mut members, property.at);
-    distances(&mut members);
+    check_redirects(context, &members);
+    set_load_factors(context, &mut members, property.at);
+    set_distances(&mut members);
     members
 }
 
 /// `redirect` names the route of another member, or a domain.
-fn redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
+fn check_redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
     let routes = members.iter().map(|member| member.route.as_str());
     let domains = members.iter().filter_map(|member| member.parameter("domain"));
     let known: BTreeSet<&str> = routes.chain(domains).collect();
@@ -86,7 +86,7 @@ fn redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
 }
 
 /// `loadfactor`: 1 to 100, with two decimals.
-fn shares(context: &mut Context<'_>, members: &mut [AjpWorker], at: Span) {
+fn set_load_factors(context: &mut Context<'_>, members: &mut [AjpWorker], at: Span) {
     let most = members.iter().map(|member| member.factor).max().unwrap_or(1);
     for member in members.iter_mut().filter(|_| most > 1) {
         let share = if most <= 100 {
@@ -109,7 +109,7 @@ fn shares(context: &mut Context<'_>, members: &mut [AjpWorker], at: Span) {
 }
 
 /// `distance`: 0 to 99; only their order counts.
-fn distances(members: &mut [AjpWorker]) {
+fn set_distances(members: &mut [AjpWorker]) {
     let mut all: Vec<i64> = members.iter().map(|member| member.distance).collect();
     all.sort_unstable();
     all.dedup();

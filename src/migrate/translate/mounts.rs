@@ -4,14 +4,14 @@ use super::context::list;
 use crate::migrate::read::jk_conf::MountCopy;
 use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::pattern::{Pattern, PatternError};
-use crate::migrate::read::rule_extensions::Extensions;
+use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::read::rules::{Origin, Rule};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::span::Span;
 
 /// Whether a virtual host has the main server's rules, too.
 #[must_use]
-pub fn copies(host: &Server, main: &Server) -> bool {
+pub fn copies_rules(host: &Server, main: &Server) -> bool {
     match host.copy {
         Some(copy) => copy != MountCopy::Off,
         None => main.copy == Some(MountCopy::All),
@@ -20,8 +20,8 @@ pub fn copies(host: &Server, main: &Server) -> bool {
 
 /// A virtual host that has the main server's map as it is: it has none of its own.
 #[must_use]
-pub fn shares(host: &Server, main: &Server) -> bool {
-    copies(host, main) && !host.has_map
+pub fn shares_map(host: &Server, main: &Server) -> bool {
+    copies_rules(host, main) && !host.has_map
 }
 
 /// All rules that hold in a server, those of the main one included where they are copied.
@@ -29,7 +29,7 @@ pub fn shares(host: &Server, main: &Server) -> bool {
 pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = server.mounts.clone();
     let mut map = server.map.clone();
-    if let Some(main) = main.filter(|main| copies(server, main)) {
+    if let Some(main) = main.filter(|main| copies_rules(server, main)) {
         for rule in &main.mounts {
             let same =
                 |own: &Rule| own.pattern == rule.pattern && own.is_exclusion == rule.is_exclusion;
@@ -64,7 +64,7 @@ pub fn mounts_of_worker(
                 is_exclusion,
                 is_disabled,
                 origin: Origin::Worker,
-                extensions: Extensions::default(),
+                extensions: RuleExtensions::default(),
                 tail: String::new(),
                 at,
             }),

@@ -1,7 +1,7 @@
 //! `ping_mode` and the times beside it.
 
 use super::ajp_worker::AjpWorker;
-use super::connections::LONGEST_MS;
+use super::connections::MAX_MS;
 use super::context::Context;
 use crate::migrate::text::message::Message;
 
@@ -43,29 +43,29 @@ pub fn pings(context: &mut Context<'_>, made: &mut AjpWorker) {
         made.set("pingmode", occasions.join(","))
     };
     if let Some(mode) = mode {
-        context.kept(mode, &pingmode);
+        context.record_kept(mode, &pingmode);
     }
-    let on_connect = on_connect.map(|time| made.set("pingconnect", time.min(LONGEST_MS)));
-    let on_request = on_request.map(|time| made.set("pingprepost", time.min(LONGEST_MS)));
+    let on_connect = on_connect.map(|time| made.set("pingconnect", time.min(MAX_MS)));
+    let on_request = on_request.map(|time| made.set("pingprepost", time.min(MAX_MS)));
     let on_idle = on_idle.map(|time| {
         // The wait for the answer of an idle connection.
         if default != DEFAULT_WAIT {
-            made.set("ping", format!("{}ms", default.min(LONGEST_MS)));
+            made.set("ping", format!("{}ms", default.min(MAX_MS)));
         }
-        made.set("pinginterval", time.min(LONGEST_MS / 1000))
+        made.set("pinginterval", time.min(MAX_MS / 1000))
     });
     if let Some((_, property)) = connect {
         let words = on_connect.unwrap_or_else(|| nothing.into());
         let meaning = "connect_timeout is a ping on a new connection, in mod_jk too; the time to connect is socket_connect_timeout there and connecttimeout here.";
-        context.changed(property, words, meaning);
+        context.record_changed(property, words, meaning);
     }
     if let Some((_, property)) = prepost {
-        context.kept(property, on_request.unwrap_or_else(|| nothing.into()));
+        context.record_kept(property, on_request.unwrap_or_else(|| nothing.into()));
     }
     if let Some((_, property)) = interval {
-        context.kept(property, on_idle.unwrap_or_else(|| nothing.into()));
+        context.record_kept(property, on_idle.unwrap_or_else(|| nothing.into()));
     }
     if let Some((_, property)) = wait {
-        context.kept(property, format!("{pingmode}, with this wait where none is set"));
+        context.record_kept(property, format!("{pingmode}, with this wait where none is set"));
     }
 }

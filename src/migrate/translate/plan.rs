@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::ajp_worker::AjpWorker;
 use super::balancer::Balancer;
 use super::context::Context;
-use crate::migrate::read::jk_options::{Choice, Options};
-use crate::migrate::read::rule_extensions::Extensions;
+use crate::migrate::read::jk_options::{JkOption, JkOptions};
+use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::text::span::Span;
 
 /// A worker that rules may name.
@@ -27,7 +27,7 @@ pub enum Worker {
 
 /// A balancer as it is written.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct PlannedBalancer {
     /// As in `balancer://name`.
     pub name: String,
     /// What it is.
@@ -44,35 +44,35 @@ pub struct Plan {
     /// By their names in mod_jk.
     pub workers: HashMap<String, Worker>,
     /// In the order in which they are written.
-    pub balancers: Vec<Written>,
+    pub balancers: Vec<PlannedBalancer>,
     names: HashSet<String>,
     /// The last number behind each name that was wanted more than once.
     numbers: HashMap<String, usize>,
     /// What was asked for before, and the balancer for it.
-    known: HashMap<Wanted, String>,
+    known: HashMap<BalancerKey, String>,
 }
 
 /// What decides which balancer the requests of a rule have: its worker, what it says itself, the
-/// server's manner, and the rule itself where its balancer is for it alone.
-type Wanted = (String, Extensions, Manner, Option<Span>);
+/// server's defaults, and the rule itself where its balancer is for it alone.
+type BalancerKey = (String, RuleExtensions, ServerDefaults, Option<Span>);
 
 /// What is set for all requests of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Manner {
+pub struct ServerDefaults {
     flush: Option<&'static str>,
     force_close: bool,
 }
 
-impl Manner {
+impl ServerDefaults {
     /// What its options say.
     #[must_use]
-    pub fn of(options: &Options) -> Self {
-        let flush = if options.has(Choice::FlushPackets) {
+    pub fn of(options: &JkOptions) -> Self {
+        let flush = if options.has(JkOption::FlushPackets) {
             Some("on")
         } else {
-            options.has(Choice::FlushHeader).then_some("auto")
+            options.has(JkOption::FlushHeader).then_some("auto")
         };
-        Self { flush, force_close: options.has(Choice::DisableReuse) }
+        Self { flush, force_close: options.has(JkOption::DisableReuse) }
     }
 
     /// Adds it to a worker's parameters.
@@ -107,28 +107,28 @@ impl Plan {
         name
     }
 
-    /// The balancer for the requests of a rule, in a server with this manner: the worker's own, or
+    /// The balancer for the requests of a rule, in a server with this defaults: the worker's own, or
     /// one of its own where something is different.
     pub fn balancer_for(
         &mut self,
         context: &mut Context<'_>,
         worker: &str,
-        extensions: &Extensions,
-        manner: Manner,
+        extensions: &RuleExtensions,
+        defaults: ServerDefaults,
         rule: Span,
     ) -> Option<String> {
         // A rule that makes no sessions has an account of its own.
         let alone = extensions.stateless.then_some(rule);
-        let wanted = (worker.to_owned(), extensions.of_the_balancer(), manner, alone);
+        let wanted = (worker.to_owned(), extensions.balancer_part(), defaults, alone);
         if let Some(known) = self.known.get(&wanted) {
             return Some(known.clone());
         }
         let Some(Worker::Balancer(own)) = self.workers.get(worker) else { return None };
-        let more = if extensions.change_the_balancer() { own.members.len() } else { 0 };
+        let more = if extensions.affect_balancer() { own.members.len() } else { 0 };
         if !context.workers.take(more, rule, context.messages) {
             return None;
         }
-        let name = self.new_balancer_for(worker, extensions, manner, rule)?;
+        let name = self.new_balancer_for(worker, extensions, defaults, rule)?;
         self.known.insert(wanted, name.clone());
         Some(name)
     }
@@ -136,22 +136,22 @@ impl Plan {
     fn new_balancer_for(
         &mut self,
         worker: &str,
-        extensions: &Extensions,
-        manner: Manner,
+        extensions: &RuleExtensions,
+        defaults: ServerDefaults,
         rule: Span,
     ) -> Option<String> {
         let Some(Worker::Balancer(own)) = self.workers.get(worker) else { return None };
         let mut wanted = own.with(extensions);
         for member in &mut wanted.members {
-            manner.add_to(member);
+            defaults.add_to(member);
         }
         // A rule that makes no sessions has an account of its own, so that it does not count.
         let is_counted = !extensions.stateless;
         let of_worker = self.balancers.iter_mut().filter(|written| written.balancer.name == worker);
         for written in of_worker {
             let is_own = written.reason.is_none();
-            if is_own && !written.is_used && !extensions.change_the_balancer() {
-                // The first server's manner is the worker's.
+            if is_own && !written.is_used && !extensions.affect_balancer() {
+                // The first server's defaults is the worker's.
                 written.balancer = wanted.clone();
             }
             if written.balancer == wanted && (is_counted || written.reason == Some(rule)) {
@@ -160,7 +160,7 @@ impl Plan {
             }
         }
         let name = self.name_for(worker);
-        self.balancers.push(Written {
+        self.balancers.push(PlannedBalancer {
             name: name.clone(),
             balancer: wanted,
             reason: Some(rule),

@@ -2,26 +2,26 @@
 
 use super::ajp_worker::AjpWorker;
 use super::context::{Context, list};
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 
 pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
     let name = made.name.clone();
     if let Some((times, property)) = context.number(&name, &["retries"]) {
         let words = made.set("retries", (times.max(1) - 1).min(100));
         let meaning = "It counts what comes after the first attempt; of a request that may have been executed, over all members of the balancer together, of which one other gets it with retries=0, too. Nothing is tried again after a timeout or a failed status.";
-        context.changed(property, words, meaning);
+        context.record_changed(property, words, meaning);
     }
     if let Some((pause, property)) = context.number(&name, &["retry_interval"]) {
         let words = made.set("retryinterval", pause.clamp(0, 60_000));
-        context.kept(property, words);
+        context.record_kept(property, words);
     }
     if let Some((bits, property)) = context.number(&name, &["recovery_options"]) {
         let words = made.set("recovery", bits & 31);
         if bits & 2 == 0 {
             let meaning = "Nothing is sent again after a byte of the answer has gone to the client (bit 2 always holds), and nothing to the same backend after a timeout.";
-            context.changed(property, words, meaning);
+            context.record_changed(property, words, meaning);
         } else {
-            context.kept(property, words);
+            context.record_kept(property, words);
         }
     }
     if let Some(property) = context.find(&name, &["fail_on_status"]) {
@@ -30,18 +30,18 @@ pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: boo
             Some(list) => {
                 let words = made.set("failstatus", list);
                 let meaning = "Codes from 400 to 599. A request that may not be sent again gets the answer as it is; mod_jk asks another member even then.";
-                context.changed(property, words, meaning);
+                context.record_changed(property, words, meaning);
             }
             None if is_member => {
-                context.dropped(property, "no status from 400 to 599 is in it", "");
+                context.record_dropped(property, "no status from 400 to 599 is in it", "");
             }
             None => {
                 for line in &property.lines {
-                    let fate = Fate::Dropped {
+                    let disposition = Disposition::Dropped {
                         why: "outside a balancer nobody else can give the answer".into(),
                         advice: "The client gets the backend's answer. ProxyErrorOverride replaces it by httpd's page.".into(),
                     };
-                    context.report.add_otherwise(*line, fate);
+                    context.report.add_fallback(*line, disposition);
                 }
             }
         }
@@ -49,9 +49,9 @@ pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: boo
     if let Some((limit, property)) = context.number(&name, &["busy_limit"]) {
         if limit > 0 {
             let words = made.set("busylimit", limit.min(1_000_000));
-            context.kept(property, words);
+            context.record_kept(property, words);
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::ajp_worker::AjpWorker;
 use super::connections::{pool, timeouts};
 use super::context::Context;
-use super::member::{LONGEST_WORD, member, outside};
+use super::member::{MAX_WORD, member, report_member_properties};
 use super::pings::pings;
 use super::resending::resending;
 use crate::migrate::text::message::Message;
@@ -37,17 +37,17 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         lines: context.lines_of(name),
     };
     if let Some(kind) = context.find(name, &["type"]) {
-        context.kept(kind, "ajp://");
+        context.record_kept(kind, "ajp://");
     }
     if let Some(reference) = context.find(name, &["reference"]) {
-        context.kept(reference, "the template's properties");
+        context.record_kept(reference, "the template's properties");
     }
     let is_provisional = url(context, &mut made);
     if let Role::Member { parameters, named_at, .. } = role {
         made.parameters.extend(parameters.iter().cloned());
         member(context, &mut made, is_provisional, *named_at);
     } else {
-        outside(context, name);
+        report_member_properties(context, name);
         if is_provisional {
             made.set("activation", "stopped");
         }
@@ -89,16 +89,16 @@ fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
         number => format!("ajp://{authority}:{number}"),
     };
     if let Some(host) = host {
-        context.kept(host, &made.url);
+        context.record_kept(host, &made.url);
     }
     if let Some((_, port)) = port {
         match number {
-            0 => context.changed(
+            0 => context.record_changed(
                 port,
                 "activation=stopped",
                 "mod_jk lets the status worker set host and port later; here a member can be added in balancer-manager (growth=).",
             ),
-            1..=65535 => context.kept(port, &made.url),
+            1..=65535 => context.record_kept(port, &made.url),
             _ => context.messages.push(Message::error(port.at, "a port is a number from 1 to 65535")),
         }
     }
@@ -112,8 +112,8 @@ fn secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
     };
     let own = context.find(&made.name, &["secret"]);
     if let Some(property) = own {
-        context.kept(property, "secret=");
-        if property.value.len() > LONGEST_WORD {
+        context.record_kept(property, "secret=");
+        if property.value.len() > MAX_WORD {
             let text = "mod_proxy takes a secret of at most 63 characters";
             context.messages.push(Message::error(property.at, text));
         }
@@ -128,28 +128,28 @@ fn sockets(context: &mut Context<'_>, made: &mut AjpWorker) {
     if let Some((on, property)) = context.switch(&name, &["socket_keepalive"]) {
         let words =
             if on { made.set("keepalive", "On") } else { "nothing: it is so anyway".into() };
-        context.kept(property, words);
+        context.record_kept(property, words);
     }
     if let Some((size, property)) = context.number(&name, &["socket_buffer"]) {
         if size > 0 {
             let words = made.set("receivebuffersize", size.clamp(8192, 1 << 26));
-            context.changed(
+            context.record_changed(
                 property,
                 words,
                 "It is about receiving alone; the kernel sizes the other one.",
             );
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
     if let Some((size, property)) = context.number(&name, &["max_packet_size"]) {
         let size = ((size + 1023) / 1024 * 1024).clamp(8192, 65_536);
         let words = made.set("iobuffersize", size);
         let meaning = "Requests may be as large; the backend is not asked. Packets of any size are accepted from it.";
-        context.changed(property, words, meaning);
+        context.record_changed(property, words, meaning);
     }
     if let Some(property) = context.find(&name, &["source"]) {
-        context.dropped(
+        context.record_dropped(
             property,
             "the address to connect from is one for a whole server in httpd",
             "ProxySourceAddress, if it is the same for all workers.",
@@ -158,16 +158,16 @@ fn sockets(context: &mut Context<'_>, made: &mut AjpWorker) {
     if let Some((on, property)) = context.switch(&name, &["prefer_ipv6"]) {
         if on {
             let advice = "Name the IPv6 address as the host if it must be that one.";
-            context.dropped(
+            context.record_dropped(
                 property,
                 "all addresses of a host are tried, in the system's order",
                 advice,
             );
         } else {
-            context.kept(property, "nothing: it is so anyway");
+            context.record_kept(property, "nothing: it is so anyway");
         }
     }
     if let Some(property) = context.find(&name, &["secretkey"]) {
-        context.dropped(property, "it is ajp14's login", "secret= is what Tomcat has.");
+        context.record_dropped(property, "it is ajp14's login", "secret= is what Tomcat has.");
     }
 }

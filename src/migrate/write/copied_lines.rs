@@ -1,18 +1,18 @@
-//! Copied lines, with the sections around them.
+//! CopiedLine lines, with the sections around them.
 
 use super::conf_text::ConfText;
-use crate::migrate::read::copied_lines::{Around, Copied};
+use crate::migrate::read::copied_lines::{CopiedLine, EnclosingSection};
 use crate::migrate::text::marks::COPIED;
 use crate::migrate::text::source::Sources;
 
 /// Writes the lines of one server.
-pub fn write(text: &mut ConfText, lines: &[&Copied], sources: &Sources) {
+pub fn write(text: &mut ConfText, lines: &[&CopiedLine], sources: &Sources) {
     if lines.is_empty() {
         return;
     }
     text.gap();
     text.comment(0, COPIED);
-    let mut open: Vec<&Around> = Vec::new();
+    let mut open: Vec<&EnclosingSection> = Vec::new();
     let mut before = None;
     for line in lines {
         let same = open.iter().zip(&line.around).take_while(|(one, other)| one.id == other.id);
@@ -34,7 +34,7 @@ pub fn write(text: &mut ConfText, lines: &[&Copied], sources: &Sources) {
     close(text, &mut open, 0);
 }
 
-fn close(text: &mut ConfText, open: &mut Vec<&Around>, down_to: usize) {
+fn close(text: &mut ConfText, open: &mut Vec<&EnclosingSection>, down_to: usize) {
     while open.len() > down_to {
         let Some(last) = open.pop() else { return };
         text.line(4 * open.len(), &format!("</{}>", last.name));

@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use super::conf_text::ConfText;
 use super::copied_lines;
 use super::server::{self, Inherited};
-use super::workers::balancer;
-use crate::migrate::read::copied_lines::Copied;
+use super::workers::write_balancer;
+use crate::migrate::read::copied_lines::CopiedLine;
 use crate::migrate::read::jk_conf::JkConf;
 use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::count;
-use crate::migrate::text::limits::MOST_WRITTEN;
+use crate::migrate::text::limits::MAX_BYTES_WRITTEN;
 use crate::migrate::text::marks::WRITTEN;
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 use crate::migrate::text::source::Sources;
 use crate::migrate::translate::context::{Context, list};
-use crate::migrate::translate::mounts::{copies, mounts_of_worker, rules_of, shares};
+use crate::migrate::translate::mounts::{copies_rules, mounts_of_worker, rules_of, shares_map};
 use crate::migrate::translate::plan::Plan;
 
 /// A file to be written.
@@ -51,7 +51,7 @@ pub fn files(
     for (number, server) in conf.servers.iter().enumerate() {
         let is_main = number == 0;
         let base = main.filter(|_| !is_main);
-        let has_main_s = base.is_none_or(|main| copies(server, main));
+        let has_main_s = base.is_none_or(|main| copies_rules(server, main));
         if !is_main && !server.is_concerned && !has_main_s {
             continue;
         }
@@ -68,7 +68,7 @@ pub fn files(
         }
         let mut rules = rules_of(server, base);
         // They are in the main server's map, and in no copy of it.
-        if base.is_none_or(|main| shares(server, main)) {
+        if base.is_none_or(|main| shares_map(server, main)) {
             rules.extend(workers_mounts.iter().cloned());
         }
         let inherited = Inherited { base, has_hosts, is_unreachable, rewrites: conf.rewrites };
@@ -76,7 +76,7 @@ pub fn files(
         context.room = context.room.saturating_sub(part.len());
         if part.is_full() {
             if let Some(at) = some.or(rules.first().map(|rule| rule.at)) {
-                context.messages.push(count::refusal(at, WRITTEN_BYTES, MOST_WRITTEN));
+                context.messages.push(count::refusal(at, WRITTEN_BYTES, MAX_BYTES_WRITTEN));
             }
             return Vec::new();
         }
@@ -84,9 +84,9 @@ pub fn files(
     }
     for strip in conf.servers.iter().filter_map(|server| server.strip_session.as_ref()) {
         let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
-        context.report.add_otherwise(strip.at, Fate::Kept { as_ });
+        context.report.add_fallback(strip.at, Disposition::Kept { as_ });
     }
-    let mut copied: HashMap<usize, Vec<&Copied>> = HashMap::new();
+    let mut copied: HashMap<usize, Vec<&CopiedLine>> = HashMap::new();
     for line in &conf.copied {
         copied.entry(line.server).or_default().push(line);
     }
@@ -95,10 +95,10 @@ pub fn files(
         let mut text = ConfText::default();
         let copied = copied.remove(&number).unwrap_or_default();
         if number == 0 {
-            head(&mut text, conf, plan);
+            write_head(&mut text, conf, plan);
             copied_lines::write(&mut text, &copied, sources);
             for written in &plan.balancers {
-                balancer(&mut text, written, sources);
+                write_balancer(&mut text, written, sources);
             }
         } else {
             text.comment(0, &format!("{WRITTEN} for {}.", title(server, sources)));
@@ -127,7 +127,7 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
     let mut rules = Vec::new();
     for name in names {
         let Some(property) = context.find(name, &["mount"]) else { continue };
-        context.kept(property, "ProxyPassMatch for each pattern");
+        context.record_kept(property, "ProxyPassMatch for each pattern");
         if !context.rules.take(list(&property.value).count(), property.at, context.messages) {
             break;
         }
@@ -136,7 +136,7 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
     rules
 }
 
-fn head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
+fn write_head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
     text.comment(0, &format!("{WRITTEN} from mod_jk's configuration. Include it behind everything else, and remove the Jk"));
     text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
     text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");

@@ -2,17 +2,17 @@
 
 use super::conf_text::{ConfText, quoted};
 use super::server_writer::ServerWriter;
-use crate::migrate::read::rule_extensions::Extensions;
+use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::read::rules::Rule;
 
 /// Timeouts, stickiness and error pages of single rules: from the least specific to the most,
 /// since of several sections that match the last one counts.
-pub fn differences(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
+pub fn write_differences(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     let mounts: Vec<&Rule> = sorted.iter().rev().copied().filter(|r| r.is_mount()).collect();
     let mut text = ConfText::within(writer.context.room.saturating_sub(writer.text.len()));
     for (number, rule) in mounts.iter().enumerate().take_while(|_| !writer.text.is_full()) {
         // A less specific rule's words hold for these requests, too, unless they are taken back.
-        let before = |has: &dyn Fn(&Extensions) -> bool| {
+        let before = |has: &dyn Fn(&RuleExtensions) -> bool| {
             let mut before = mounts[..number].iter();
             before.any(|other| has(&other.extensions) && !other.pattern.excludes(&rule.pattern))
         };
@@ -48,7 +48,7 @@ pub fn differences(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
         }
         for line in said {
             text.line(4, &line);
-            writer.context.report.kept(rule.at, line);
+            writer.context.report.record_kept(rule.at, line);
         }
         text.line(0, "</LocationMatch>");
     }

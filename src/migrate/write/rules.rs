@@ -3,16 +3,16 @@
 use super::conf_text::quoted;
 use super::rule_target::Target;
 use super::server_writer::ServerWriter;
-use crate::migrate::read::jk_options::{Choice, UNSAFE};
+use crate::migrate::read::jk_options::{JkOption, UNSAFE};
 use crate::migrate::read::pattern::Pattern;
 use crate::migrate::read::rules::Rule;
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 
 /// What must not be left for the container to resolve, wherever it stands in a path.
 const DOTS: &str = r"/\.\.?;";
 
 /// What comes before all rules.
-pub fn before_rules(writer: &mut ServerWriter<'_, '_>, has_rules: bool) {
+pub fn write_preamble(writer: &mut ServerWriter<'_, '_>, has_rules: bool) {
     if !has_rules {
         return;
     }
@@ -25,13 +25,13 @@ pub fn before_rules(writer: &mut ServerWriter<'_, '_>, has_rules: bool) {
         "not for the container to resolve: a path that would lead out of what is mapped",
     );
     writer.exclude(DOTS);
-    if writer.options.has(Choice::RejectUnsafe) {
+    if writer.options.has(JkOption::RejectUnsafe) {
         writer.text.comment(0, "JkOptions +RejectUnsafeURI");
         writer.exclude(&format!("^{UNSAFE}"));
     }
 }
 
-pub fn rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
+pub fn write_rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     let mounts: Vec<&Rule> = sorted.iter().copied().filter(|r| r.is_mount()).collect();
     let exclusions: Vec<&Rule> =
         sorted.iter().copied().filter(|r| r.is_exclusion && !r.is_disabled).collect();
@@ -42,7 +42,7 @@ pub fn rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     };
     for rule in sorted.iter().filter(|rule| rule.is_disabled) {
         writer.rule_comment(rule, "disabled");
-        writer.context.report.kept(rule.at, "a comment: it is disabled");
+        writer.context.report.record_kept(rule.at, "a comment: it is disabled");
     }
     for exclusion in exclusions.iter().filter(|exclusion| is_for_all(exclusion)) {
         writer.rule_comment(exclusion, "");
@@ -51,7 +51,7 @@ pub fn rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
         writer
             .context
             .report
-            .kept(exclusion.at, format!("ProxyPassMatch {} \"!\"", quoted(&regex)));
+            .record_kept(exclusion.at, format!("ProxyPassMatch {} \"!\"", quoted(&regex)));
     }
     for mount in &mounts {
         let own = exclusions.iter().filter(|exclusion| {
@@ -68,7 +68,7 @@ pub fn rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
             writer.text.comment(0, &note);
             let regex = mount.pattern.regex_with(&exclusion.pattern);
             writer.exclude(&regex);
-            writer.context.report.kept(
+            writer.context.report.record_kept(
                 exclusion.at,
                 format!(
                     "ProxyPassMatch {} \"!\" before the rules of {}",
@@ -87,7 +87,7 @@ pub fn rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     for exclusion in exclusions {
         writer.context.report.add_if_none(
             exclusion.at,
-            Fate::Kept { as_: "nothing: no rule of its worker has such paths".into() },
+            Disposition::Kept { as_: "nothing: no rule of its worker has such paths".into() },
         );
     }
 }
@@ -102,17 +102,17 @@ fn write_mount<'o>(
     match Target::of(writer, rule) {
         Target::Url(url) => {
             writer.rule_comment(rule, "");
-            let nocanon = if writer.options.has(Choice::Unparsed) { " nocanon" } else { "" };
+            let nocanon = if writer.options.has(JkOption::Unparsed) { " nocanon" } else { "" };
             let line = format!("ProxyPassMatch {regex} {}{nocanon}", quoted(&url));
             writer.text.line(0, &line);
-            writer.context.report.kept(rule.at, line);
+            writer.context.report.record_kept(rule.at, line);
         }
         Target::StatusPage { is_read_only } => {
             writer.rule_comment(rule, "");
             writer.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
             // A section also holds where a rule that stands before this one was the first.
             let mut guards = vec![format!("(?s:.*?){DOTS}")];
-            if writer.options.has(Choice::RejectUnsafe) {
+            if writer.options.has(JkOption::RejectUnsafe) {
                 guards.push(UNSAFE.into());
             }
             let regex = quoted(&rule.pattern.regex_without(others, &guards));
@@ -131,16 +131,16 @@ fn write_mount<'o>(
                 writer.text.line(4, "Require local");
             }
             writer.text.line(0, "</LocationMatch>");
-            writer.context.report.changed(
+            writer.context.report.record_changed(
                 rule.at,
                 "ajp-status",
                 "It is another page, and only this machine may see it (Require local).",
             );
         }
-        Target::Nothing => {
+        Target::Unavailable => {
             // Not "!": httpd would give away the files that lie there, a JSP's source among them.
             writer.rule_comment(rule, "its worker is not there: 503");
-            let is_first = !std::mem::replace(&mut writer.has_nowhere, true);
+            let is_first = !std::mem::replace(&mut writer.has_stopped_worker, true);
             let stopped = if is_first { " activation=stopped" } else { "" };
             writer.text.line(0, &format!("ProxyPassMatch {regex} \"ajp://127.0.0.1:1\"{stopped}"));
         }

@@ -3,21 +3,21 @@
 use std::cmp::Reverse;
 
 use super::conf_text::{ConfText, quoted, word};
-use super::rule_differences::differences;
-use super::rules::{before_rules, rules as write_rules};
+use super::rule_differences::write_differences;
+use super::rules::{write_preamble, write_rules};
 use super::server_writer::ServerWriter;
 use super::strip_session;
-use super::workers::plain;
+use super::workers::write_worker;
 use crate::migrate::read::jk_conf::Server;
-use crate::migrate::read::jk_options::{Choice, Options};
+use crate::migrate::read::jk_options::{JkOption, JkOptions};
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::message::Message;
-use crate::migrate::text::report::Fate;
+use crate::migrate::text::report::Disposition;
 use crate::migrate::text::source::Sources;
 use crate::migrate::text::span::Span;
 use crate::migrate::translate::context::Context;
-use crate::migrate::translate::mounts::shares;
-use crate::migrate::translate::plan::{Manner, Plan, Worker};
+use crate::migrate::translate::mounts::shares_map;
+use crate::migrate::translate::plan::{Plan, ServerDefaults, Worker};
 
 /// What the main server has to do with it.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +41,17 @@ pub fn write(
     inherited: &Inherited<'_>,
     sources: &Sources,
 ) -> ConfText {
-    let empty = Options::default();
+    let empty = JkOptions::default();
     let base = inherited.base.map_or(&empty, |base| &base.options);
     let mut options = server.options.over(base);
-    if inherited.base.is_some_and(|main| shares(server, main)) {
-        options = options.with(Choice::RejectUnsafe, base.has(Choice::RejectUnsafe));
+    if inherited.base.is_some_and(|main| shares_map(server, main)) {
+        options = options.with(JkOption::RejectUnsafe, base.has(JkOption::RejectUnsafe));
     }
     let strip_session = strip_session::in_force(server, inherited.base);
     let text = ConfText::within(context.room);
-    let mut writer = ServerWriter { context, plan, sources, text, options, has_nowhere: false };
-    words(&mut writer, server, base);
+    let mut writer =
+        ServerWriter { context, plan, sources, text, options, has_stopped_worker: false };
+    write_settings(&mut writer, server, base);
     if rules.is_empty() && strip_session.is_none() {
         return writer.text;
     }
@@ -65,17 +66,17 @@ pub fn write(
     if is_apart {
         open_host(&mut writer, inherited.rewrites);
     }
-    workers(&mut writer, rules);
-    before_rules(&mut writer, !rules.is_empty());
+    write_workers(&mut writer, rules);
+    write_preamble(&mut writer, !rules.is_empty());
     let mut sorted: Vec<&Rule> = rules.iter().collect();
     sorted.sort_by_key(|rule| (rule.pattern.specificity(), Reverse(rule.origin)));
     write_rules(&mut writer, &sorted);
-    differences(&mut writer, &sorted);
+    write_differences(&mut writer, &sorted);
     if let Some((parameter, at)) = strip_session {
         writer.text.gap();
         writer.text.comment(0, &format!("{}: JkStripSession", sources.line(at)));
         strip_session::write(&mut writer.text, parameter, &sorted);
-        writer.context.report.kept(at, "a RewriteRule");
+        writer.context.report.record_kept(at, "a RewriteRule");
     }
     if is_apart {
         writer.text.line(0, "</VirtualHost>");
@@ -88,7 +89,7 @@ fn drop_unreachable(context: &mut Context<'_>, lines: impl Iterator<Item = Span>
     for at in lines {
         let why = "no request comes to the main server: a virtual host takes all of them".into();
         let advice = "Put it into the virtual host that is to have it.".into();
-        context.report.add_otherwise(at, Fate::Dropped { why, advice });
+        context.report.add_fallback(at, Disposition::Dropped { why, advice });
     }
 }
 
@@ -109,12 +110,12 @@ fn open_host(writer: &mut ServerWriter<'_, '_>, rewrites: Option<Span>) {
 }
 
 /// The workers outside of balancers that this server's rules name.
-fn workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
+fn write_workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
     let mut written: Vec<(String, Vec<(&'static str, String)>)> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.is_mount()) {
         let Some(Worker::Ajp(worker)) = writer.plan.workers.get(&rule.worker) else { continue };
         let mut worker = worker.clone();
-        Manner::of(&writer.options).add_to(&mut worker);
+        ServerDefaults::of(&writer.options).add_to(&mut worker);
         match written.iter().find(|(url, _)| *url == worker.url) {
             Some((_, parameters)) => {
                 if *parameters != worker.parameters {
@@ -126,7 +127,7 @@ fn workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
                 }
             }
             None => {
-                plain(&mut writer.text, &worker, writer.sources);
+                write_worker(&mut writer.text, &worker, writer.sources);
                 written.push((worker.url, worker.parameters));
             }
         }
@@ -134,7 +135,7 @@ fn workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
 }
 
 /// What is said once for the server.
-fn words(writer: &mut ServerWriter<'_, '_>, server: &Server, base: &Options) {
+fn write_settings(writer: &mut ServerWriter<'_, '_>, server: &Server, base: &JkOptions) {
     writer.text.gap();
     for variable in &server.env_vars {
         let line = writer.sources.line(variable.at);
@@ -143,7 +144,7 @@ fn words(writer: &mut ServerWriter<'_, '_>, server: &Server, base: &Options) {
         let default = default.unwrap_or_default();
         writer.text.line(0, &format!("ProxyAjpEnvVar {}{default}", word(&variable.name)));
     }
-    let (is, was) = (writer.options.has(Choice::CertChain), base.has(Choice::CertChain));
+    let (is, was) = (writer.options.has(JkOption::CertChain), base.has(JkOption::CertChain));
     if is != was {
         writer.text.line(0, if is { "ProxyAjpCertChain On" } else { "ProxyAjpCertChain Off" });
     }

@@ -1,7 +1,7 @@
 //! What is written for one server, as it grows.
 
 use super::conf_text::{ConfText, quoted};
-use crate::migrate::read::jk_options::Options;
+use crate::migrate::read::jk_options::JkOptions;
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::source::Sources;
 use crate::migrate::translate::context::Context;
@@ -13,9 +13,9 @@ pub struct ServerWriter<'p, 'c> {
     pub plan: &'p mut Plan,
     pub sources: &'p Sources,
     pub text: ConfText,
-    pub options: Options,
+    pub options: JkOptions,
     /// The worker that takes nothing is there.
-    pub has_nowhere: bool,
+    pub has_stopped_worker: bool,
 }
 
 impl ServerWriter<'_, '_> {

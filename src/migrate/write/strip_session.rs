@@ -4,13 +4,13 @@ use super::conf_text::{ConfText, quoted};
 use crate::migrate::read::jk_conf::Server;
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::span::Span;
-use crate::migrate::translate::mounts::copies;
+use crate::migrate::translate::mounts::copies_rules;
 
 /// What is taken off in a server, and the line that says so: its own, or the main server's (`base`;
 /// `None`: it is the main server). mod_jk does nothing where there is no map.
 #[must_use]
 pub fn in_force<'s>(server: &'s Server, base: Option<&'s Server>) -> Option<(&'s str, Span)> {
-    let has_map = base.is_none_or(|main| server.has_map || copies(server, main));
+    let has_map = base.is_none_or(|main| server.has_map || copies_rules(server, main));
     let inherited = base.and_then(|main| main.strip_session.as_ref());
     let strip = server.strip_session.as_ref().or(inherited).filter(|_| has_map)?;
     Some((strip.parameter.as_deref()?, strip.at))

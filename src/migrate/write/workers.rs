@@ -3,10 +3,10 @@
 use super::conf_text::{ConfText, origins, quoted, word};
 use crate::migrate::text::source::Sources;
 use crate::migrate::translate::ajp_worker::AjpWorker;
-use crate::migrate::translate::plan::Written;
+use crate::migrate::translate::plan::PlannedBalancer;
 
 /// Writes a balancer with its members.
-pub fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
+pub fn write_balancer(text: &mut ConfText, written: &PlannedBalancer, sources: &Sources) {
     let balancer = &written.balancer;
     text.gap();
     let from = origins(sources, &balancer.lines);
@@ -36,7 +36,7 @@ pub fn balancer(text: &mut ConfText, written: &Written, sources: &Sources) {
 }
 
 /// A worker outside of balancers.
-pub fn plain(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
+pub fn write_worker(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
     text.gap();
     let from = origins(sources, &worker.lines);
     text.comment(0, &format!("worker {} ({from})", worker.name));
