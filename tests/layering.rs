@@ -126,11 +126,6 @@ const CIRCLES: &[Exception] = &[
         why: "each is converted to the other in its own file",
     },
     Exception {
-        folder: "proxy",
-        nodes: &["client", "outcome"],
-        why: "the client's trait takes a reply, and the reply is decided with the client's errors",
-    },
-    Exception {
         folder: "shared",
         nodes: &["layout", "member"],
         why: "the table hands out members, and a member is found in the table",

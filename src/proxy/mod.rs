@@ -9,14 +9,14 @@ mod dialogue;
 mod drive;
 mod error;
 mod headers;
+mod level;
 mod prepared;
 mod report;
 mod settings;
 
 pub use client::{BodyPiece, Client, ClientError};
 pub use consequence::{
-    Consequence, Facts, FailureLine, Level, Mark, MemberFacts, MemberHistory, Notes, ProbeResult,
-    Reply,
+    Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, Notes, ProbeResult, Reply,
 };
 pub use drive::serve;
 pub use error::{Failure, Phase, ProxyError};
@@ -24,6 +24,7 @@ pub use headers::{
     AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent, is_sent,
     request_method, says_no_length, stays_in_response,
 };
+pub use level::Level;
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
 pub use settings::{Flush, Resend, Settings};

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Reply;
-use super::table::Row;
-use crate::proxy::Phase;
+use super::reply::Reply;
 
 /// What the member has to do with a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,31 +74,24 @@ pub trait MemberHistory: fmt::Debug {
     fn forget_reply_timeouts(&self);
 }
 
-impl Row {
-    /// What a probe has found out: a member that has sent anything of a response has recovered.
-    pub(super) fn probe_result(&self, phase: Phase) -> ProbeResult {
-        if phase.is_answered() { ProbeResult::Recovered } else { self.probe }
-    }
-
-    /// What becomes of the member's mark when httpd gets `reply`.
-    pub(super) fn mark(&self, phase: Phase, reply: Reply, member: &MemberFacts<'_>) -> Mark {
-        let is_in_error = self.blame.puts_in_error(reply, member);
+impl Blame {
+    /// What becomes of the member's mark when httpd gets `reply`. Counts the failure.
+    pub(super) fn mark(self, probe: ProbeResult, reply: Reply, member: &MemberFacts<'_>) -> Mark {
+        let is_in_error = self.puts_in_error(reply, member);
         if !member.is_member {
             Mark::Nothing
         } else if is_in_error {
             Mark::Error
         } else if !reply.marks_member() {
             Mark::Nothing
-        } else if member.is_probed && self.probe_result(phase) != ProbeResult::Recovered {
+        } else if member.is_probed && probe != ProbeResult::Recovered {
             // It was in error and still is: mod_proxy's mark leaves it as it was.
             Mark::Error
         } else {
             Mark::Transient
         }
     }
-}
 
-impl Blame {
     /// Whether it is a timeout, which `failontimeout` is about.
     pub(super) fn is_silence(self) -> bool {
         match self {

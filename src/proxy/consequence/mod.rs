@@ -5,8 +5,8 @@
 //! it without failover, everything else leaves it alone. So 500 is never the answer to a backend's
 //! fault, and 503 only means "this backend takes no requests".
 //!
-//! The table is in `table`: one row for each failure. What a row means for the member is in `member`,
-//! for the client in `reply`, and where the request is sent again in `resend`.
+//! The table is in `table`: one row for each failure. `member` says what it means for the
+//! member, `reply` what the client gets, `resend` where the request is sent again, `line` what is logged.
 
 mod line;
 mod member;
@@ -22,7 +22,7 @@ pub use reply::Reply;
 pub(super) use table::Party;
 
 use self::table::Row;
-use super::Failure;
+use super::{Failure, Level};
 use crate::backend::WarningKind;
 use crate::config::StatusFailure;
 use crate::stats::ErrorReason;
@@ -47,17 +47,6 @@ pub struct Consequence {
     pub hint: Option<&'static str>,
     /// For others in httpd.
     pub notes: Notes,
-}
-
-/// Who should read the log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// An administrator must act.
-    Error,
-    /// An administrator may want to know.
-    Warning,
-    /// The client's own doing.
-    Info,
 }
 
 /// What others in httpd are told of a failure.
@@ -90,11 +79,12 @@ impl Consequence {
         let (row, member) = (failure.row(), &facts.member);
         let may_go_elsewhere = failure.may_go_elsewhere && member.is_member;
         let reply = row.reply.given(facts.has_begun, may_go_elsewhere);
+        let probe = row.probe_result(failure.phase);
         let chosen = facts.is_chosen_by_client.then_some(WarningKind::ChosenBackend);
         Self {
             reply,
-            mark: row.mark(failure.phase, reply, member),
-            probe: row.probe_result(failure.phase),
+            mark: row.blame.mark(probe, reply, member),
+            probe,
             reason: row.reason,
             level: row.level,
             at_will: match row.level {

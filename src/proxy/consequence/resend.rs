@@ -1,23 +1,8 @@
 //! May a failed request be sent once more, and where to?
 
-use super::table::Row;
+use super::table::{ResendRule, Row};
 use crate::backend::AcquireFailure;
 use crate::proxy::{Failure, Phase};
-
-/// What the row of a failure says of sending the request again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ResendRule {
-    /// It is not: another attempt would meet with the same, or the backend is at work.
-    Never,
-    /// There was no connection: connecting is tried again (`retries`).
-    Connecting,
-    /// The backend closed the connection.
-    Broken,
-    /// The backend is silent.
-    Silent,
-    /// The backend has answered with a status that `failstatus` lists.
-    Listed,
-}
 
 /// What is still known of the request when it failed.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,11 @@
 //! The table: one row for each failure. A new reason is a variant of its error and a row here.
 
 use super::member::{Blame, ProbeResult};
-use super::resend::ResendRule;
-use super::{Level, Reply};
+use super::reply::Reply;
 use crate::backend::{AcquireFailure, WarningKind};
 use crate::config::StatusFailure;
 use crate::net::ConnectError;
-use crate::proxy::{ClientError, Phase, ProxyError};
+use crate::proxy::{ClientError, Level, Phase, ProxyError};
 use crate::stats::ErrorReason;
 
 /// What a failure means, whatever the request and the member.
@@ -36,6 +35,21 @@ pub(super) struct Row {
     pub error_note: Option<&'static str>,
     /// A client that gets 503 is told to come back soon (`Retry-After`).
     pub retry_soon: bool,
+}
+
+/// What the row of a failure says of sending the request again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResendRule {
+    /// It is not: another attempt would meet with the same, or the backend is at work.
+    Never,
+    /// There was no connection: connecting is tried again (`retries`).
+    Connecting,
+    /// The backend closed the connection.
+    Broken,
+    /// The backend is silent.
+    Silent,
+    /// The backend has answered with a status that `failstatus` lists.
+    Listed,
 }
 
 /// Who ended a connection that failed under a request.
@@ -161,6 +175,11 @@ impl Row {
                 Self::client(Status(500), Warning, Reason::Internal).at_will(WarningKind::Filter)
             }
         }
+    }
+
+    /// What a probe has found out: a member that has sent anything of a response has recovered.
+    pub(super) fn probe_result(&self, phase: Phase) -> ProbeResult {
+        if phase.is_answered() { ProbeResult::Recovered } else { self.probe }
     }
 
     /// A row whose other columns say what is always safe: logged each time, not sent again. A probe

@@ -1,0 +1,12 @@
+//! How loud a log line is.
+
+/// Who should read the log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// An administrator must act.
+    Error,
+    /// An administrator may want to know.
+    Warning,
+    /// The client's own doing.
+    Info,
+}
