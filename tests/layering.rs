@@ -21,9 +21,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exchange", &["protocol"]),
     ("pool", &[]),
     ("config", &["protocol", "balance"]),
+    ("balance", &[]),
     ("shared", &["balance"]),
     ("stats", &["shared", "pool"]),
-    ("balance", &[]),
     ("status", &["pool", "config", "shared", "stats", "balance"]),
     ("migrate", &["protocol", "config"]),
     ("net", &[]),
@@ -119,16 +119,6 @@ const CIRCLES: &[Exception] = &[
         folder: "backend",
         nodes: &[],
         why: "an error and the handshake name the types of the listener that raises them",
-    },
-    Exception {
-        folder: "balance",
-        nodes: &["activation", "worker_status"],
-        why: "each is converted to the other in its own file",
-    },
-    Exception {
-        folder: "shared",
-        nodes: &["layout", "member"],
-        why: "the table hands out members, and a member is found in the table",
     },
 ];
 

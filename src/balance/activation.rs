@@ -33,3 +33,46 @@ impl Activation {
         }
     }
 }
+
+impl WorkerStatus {
+    /// What it is to be used for: a member that is disabled takes no requests either.
+    #[must_use]
+    pub const fn activation(self) -> Activation {
+        if self.has(Self::STOPPED.with(Self::DISABLED)) {
+            Activation::Stopped
+        } else if self.has(Self::DRAIN) {
+            Activation::Draining
+        } else {
+            Activation::Active
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OK: WorkerStatus = WorkerStatus::INITIALIZED;
+
+    #[test]
+    fn a_stopped_or_disabled_member_takes_no_requests_whether_or_not_it_drains() {
+        assert_eq!(OK.activation(), Activation::Active);
+        assert_eq!(OK.with(WorkerStatus::DRAIN).activation(), Activation::Draining);
+        for flag in [WorkerStatus::STOPPED, WorkerStatus::DISABLED] {
+            let status = OK.with(WorkerStatus::DRAIN).with(flag);
+            assert_eq!(status.activation(), Activation::Stopped, "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn an_activation_sets_its_flag_and_takes_the_others_away() {
+        for (activation, before) in [
+            (Activation::Active, WorkerStatus::DRAIN.with(WorkerStatus::STOPPED)),
+            (Activation::Draining, WorkerStatus::DISABLED),
+            (Activation::Stopped, WorkerStatus::DRAIN),
+        ] {
+            let (set, clear) = activation.flags();
+            assert_eq!(OK.with(before).with(set).without(clear).activation(), activation);
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! The status word of a worker, by its meaning.
 
-use super::Activation;
-
 /// The flags of a worker, as mod_proxy keeps them in shared memory (`PROXY_WORKER_…` in mod_proxy.h,
 /// the same numbers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -138,18 +136,6 @@ impl WorkerStatus {
         }
     }
 
-    /// What it is to be used for: a member that is disabled takes no requests either.
-    #[must_use]
-    pub const fn activation(self) -> Activation {
-        if self.has(Self::STOPPED.with(Self::DISABLED)) {
-            Activation::Stopped
-        } else if self.has(Self::DRAIN) {
-            Activation::Draining
-        } else {
-            Activation::Active
-        }
-    }
-
     /// What Tomcat is told of it in `JK_LB_ACTIVATION`.
     #[must_use]
     pub const fn jk_activation(self) -> &'static str {
@@ -216,28 +202,6 @@ mod tests {
         assert_eq!(both.role(), Role::Standby);
         assert_eq!(WorkerStatus::HOT_SPARE.role(), Role::Spare);
         assert_eq!(OK.role(), Role::Regular);
-    }
-
-    #[test]
-    fn a_stopped_or_disabled_member_takes_no_requests_whether_or_not_it_drains() {
-        assert_eq!(OK.activation(), Activation::Active);
-        assert_eq!(OK.with(WorkerStatus::DRAIN).activation(), Activation::Draining);
-        for flag in [WorkerStatus::STOPPED, WorkerStatus::DISABLED] {
-            let status = OK.with(WorkerStatus::DRAIN).with(flag);
-            assert_eq!(status.activation(), Activation::Stopped, "{flag:?}");
-        }
-    }
-
-    #[test]
-    fn an_activation_sets_its_flag_and_takes_the_others_away() {
-        for (activation, before) in [
-            (Activation::Active, WorkerStatus::DRAIN.with(WorkerStatus::STOPPED)),
-            (Activation::Draining, WorkerStatus::DISABLED),
-            (Activation::Stopped, WorkerStatus::DRAIN),
-        ] {
-            let (set, clear) = activation.flags();
-            assert_eq!(OK.with(before).with(set).without(clear).activation(), activation);
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::member::MemberKey;
+use super::key::MemberKey;
 
 /// The places of a key in the order in which they are tried. None is ever given back, so a search ends
 /// at the first free one.

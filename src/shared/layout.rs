@@ -27,7 +27,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::member::{MemberKey, MemberState};
+use super::key::MemberKey;
 
 /// The layout above. Changes with it.
 pub const VERSION: u32 = 3;
@@ -98,8 +98,8 @@ impl Sizes {
         self.members
     }
 
-    /// Places for members: twice as many, since a search ([`Table::member`]) is short only while
-    /// half of the places are free.
+    /// Places for members: twice as many, since a search
+    /// ([`MemberState::find`](super::MemberState::find)) is short only while half of the places are free.
     pub fn slots(self) -> usize {
         2 * self.members
     }
@@ -213,29 +213,8 @@ impl<'m> Table<'m> {
         left
     }
 
-    /// The state of a member, which gets a slot if it has none. `None`: there is none left.
-    ///
-    /// # Race
-    /// Two children look for the same new member: both meet the same free slot first, one claims
-    /// it, and the other finds its key there. Slots are never given back, so a search ends at the
-    /// first free one.
-    pub fn member(&self, key: MemberKey, row: Row) -> Option<MemberState<'m>> {
-        let key = key.get();
-        let count = self.slots.len();
-        let first = usize::try_from(key % u64::try_from(count).ok()?).ok()?;
-        let at = (first..count).chain(0..first).find(|at| {
-            let place = &self.slots[*at].key;
-            let found = match place.load(Ordering::Acquire) {
-                0 => place.compare_exchange(0, key, Ordering::AcqRel, Ordering::Acquire),
-                other => Err(other),
-            };
-            found.is_ok() || found == Err(key)
-        })?;
-        Some(MemberState::new(*self, at, row))
-    }
-
-    pub(super) fn slot(&self, at: usize) -> &'m Slot {
-        &self.slots[at]
+    pub(super) fn slots(&self) -> &'m [Slot] {
+        self.slots
     }
 
     /// The requests of one child in flight on the member of a slot.
@@ -243,7 +222,7 @@ impl<'m> Table<'m> {
         &self.words_of(row)[1 + slot]
     }
 
-    /// The requests of one child that hold the member of a slot ([`MemberState::hold`]).
+    /// The requests of one child that hold the member of a slot ([`MemberState::hold`](super::MemberState::hold)).
     pub(super) fn holding(&self, row: Row, slot: usize) -> &'m AtomicU32 {
         &self.words_of(row)[1 + self.slots.len() + slot]
     }

@@ -3,6 +3,7 @@
 //! Knows atomics alone: neither who makes the memory (`ffi`), nor httpd, nor the clock.
 
 mod clock;
+mod key;
 pub mod key_slots;
 mod layout;
 mod member;
@@ -13,8 +14,9 @@ mod shares;
 mod tests;
 
 pub use clock::{Uptime, unix_ms};
+pub use key::MemberKey;
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
-pub use member::{AtLimit, Busy, MemberKey, MemberState, marks_in_error};
+pub use member::{AtLimit, Busy, MemberState, marks_in_error};
 pub use operator::{OPERATOR_VERSION, OperatorEntry, Operators};
 pub use probe::{Probe, in_error_for};
 pub use shares::{Account, SharedChoice};

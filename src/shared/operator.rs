@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::key::MemberKey;
 use super::key_slots::{claim, find};
-use super::member::MemberKey;
 
 /// The layout, and what the words mean. Changes with them.
 pub const OPERATOR_VERSION: u32 = 2;

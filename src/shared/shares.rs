@@ -134,7 +134,7 @@ mod tests {
 
         fn member(&self, number: usize) -> MemberState<'_> {
             let table = self.memory.table().unwrap();
-            table.member(MemberKey::of(&[&number.to_le_bytes()]), self.row).unwrap()
+            MemberState::find(table, MemberKey::of(&[&number.to_le_bytes()]), self.row).unwrap()
         }
 
         fn choose(&self, account: Account, method: Method) -> usize {

@@ -57,7 +57,7 @@ fn at_most_half_of_the_places_are_taken_and_so_a_search_is_short() {
         let (balancer, host) = (number / 20, number % 250);
         let name = format!("ajp://10.1.{balancer}.{host}:8009");
         let key = MemberKey::of(&[format!("balancer://app{balancer}").as_bytes(), name.as_bytes()]);
-        let at = table.member(key, row).unwrap().at;
+        let at = MemberState::find(table, key, row).unwrap().at;
         let first = usize::try_from(key.get() % sizes.slots() as u64).unwrap();
         (at + sizes.slots() - first) % sizes.slots() + 1
     };
@@ -84,9 +84,9 @@ fn two_children_count_one_member() {
     let memory = memory(4, 2);
     let table = memory.table().unwrap();
     let (one, two) = (table.child_begins(11).unwrap(), table.child_begins(12).unwrap());
-    let a = table.member(key("a"), one).unwrap();
-    let a_elsewhere = table.member(key("a"), two).unwrap();
-    let b = table.member(key("b"), two).unwrap();
+    let a = MemberState::find(table, key("a"), one).unwrap();
+    let a_elsewhere = MemberState::find(table, key("a"), two).unwrap();
+    let b = MemberState::find(table, key("b"), two).unwrap();
 
     let first = a.enter(None).unwrap();
     let second = a_elsewhere.enter(Some(2)).unwrap();
@@ -107,7 +107,7 @@ fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
     let table = memory.table().unwrap();
     let (dead, alive) = (table.child_begins(11).unwrap(), table.child_begins(12).unwrap());
     for (name, row, held, let_go) in [("a", dead, 3, 1), ("b", dead, 1, 1), ("a", alive, 1, 0)] {
-        let member = table.member(key(name), row).unwrap();
+        let member = MemberState::find(table, key(name), row).unwrap();
         (0..held).for_each(|_| member.hold());
         (0..let_go).for_each(|_| member.let_go());
     }
@@ -121,7 +121,7 @@ fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
     assert_eq!(told(11), []);
     assert_eq!(told(12), [(key("a"), 1)]);
     // Once more than it held does not make the count wrap.
-    table.member(key("a"), alive).unwrap().let_go();
+    MemberState::find(table, key("a"), alive).unwrap().let_go();
     assert_eq!(told(12), []);
 }
 
@@ -131,8 +131,8 @@ fn a_dead_childs_share_is_taken_back_and_its_row_is_free_again() {
     let table = memory.table().unwrap();
     let (dead, alive) = (table.child_begins(11).unwrap(), table.child_begins(12).unwrap());
     assert_eq!(table.child_begins(13), None);
-    let left_behind = table.member(key("a"), dead).unwrap().enter(None).unwrap();
-    let a = table.member(key("a"), alive).unwrap();
+    let left_behind = MemberState::find(table, key("a"), dead).unwrap().enter(None).unwrap();
+    let a = MemberState::find(table, key("a"), alive).unwrap();
     let _busy = a.enter(None).unwrap();
     assert_eq!(a.in_flight(), 2);
 
@@ -151,10 +151,10 @@ fn a_child_with_the_pid_of_a_dead_one_begins_at_zero() {
     let memory = memory(1, 3);
     let table = memory.table().unwrap();
     let old = table.child_begins(11).unwrap();
-    std::mem::forget(table.member(key("a"), old).unwrap().enter(None));
+    std::mem::forget(MemberState::find(table, key("a"), old).unwrap().enter(None));
     let new = table.child_begins(11).unwrap();
     assert_eq!(new, old);
-    assert_eq!(table.member(key("a"), new).unwrap().in_flight(), 0);
+    assert_eq!(MemberState::find(table, key("a"), new).unwrap().in_flight(), 0);
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn a_full_table_has_no_slot_for_a_new_member_and_keeps_those_it_has() {
     let table = memory.table().unwrap();
     let row = table.child_begins(11).unwrap();
     let names = ["a", "b", "c", "d"];
-    let _busy = names.map(|name| table.member(key(name), row).unwrap().enter(None));
-    assert!(table.member(key("e"), row).is_none());
+    let _busy = names.map(|name| MemberState::find(table, key(name), row).unwrap().enter(None));
+    assert!(MemberState::find(table, key("e"), row).is_none());
     for name in names {
-        assert_eq!(table.member(key(name), row).unwrap().in_flight(), 1, "{name}");
+        assert_eq!(MemberState::find(table, key(name), row).unwrap().in_flight(), 1, "{name}");
     }
 }
 
@@ -182,7 +182,7 @@ fn threads_never_exceed_the_limit_and_leave_nothing_behind() {
         for row in rows.into_iter().chain(rows) {
             let inside = &inside;
             scope.spawn(move || {
-                let a = table.member(key("a"), row).unwrap();
+                let a = MemberState::find(table, key("a"), row).unwrap();
                 for _ in 0..20_000 {
                     let Ok(_busy) = a.enter(Some(3)) else { continue };
                     assert!(inside.fetch_add(1, order) < 3);
@@ -192,7 +192,7 @@ fn threads_never_exceed_the_limit_and_leave_nothing_behind() {
         }
     });
     let row = table.child_begins(100).unwrap();
-    assert_eq!(table.member(key("a"), row).unwrap().in_flight(), 0);
+    assert_eq!(MemberState::find(table, key("a"), row).unwrap().in_flight(), 0);
 }
 
 #[test]
@@ -205,13 +205,17 @@ fn all_threads_find_the_same_slot_for_a_new_member() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for name in ["a", "b", "c", "d"] {
-                        table.member(key(name), row).unwrap().reply_timed_out(at(NOW));
+                        MemberState::find(table, key(name), row).unwrap().reply_timed_out(at(NOW));
                     }
                 });
             }
         });
         for name in ["a", "b", "c", "d"] {
-            assert_eq!(table.member(key(name), row).unwrap().reply_timeouts(at(NOW)), 4, "{name}");
+            assert_eq!(
+                MemberState::find(table, key(name), row).unwrap().reply_timeouts(at(NOW)),
+                4,
+                "{name}"
+            );
         }
     }
 }
@@ -220,7 +224,7 @@ fn all_threads_find_the_same_slot_for_a_new_member() {
 fn on_a_member(test: impl FnOnce(MemberState<'_>)) {
     let memory = memory(1, 1);
     let table = memory.table().unwrap();
-    test(table.member(key("a"), table.child_begins(11).unwrap()).unwrap());
+    test(MemberState::find(table, key("a"), table.child_begins(11).unwrap()).unwrap());
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Members {
         when_full: impl FnOnce(),
     ) -> Option<MemberState<'_>> {
         if let Some((memory, row)) = &self.shared {
-            let state = memory.table().and_then(|table| table.member(key, *row));
+            let state = memory.table().and_then(|table| MemberState::find(table, key, *row));
             if state.is_some() {
                 return state;
             }
@@ -180,7 +180,7 @@ impl Members {
                 when_full();
             }
         }
-        self.own.table()?.member(key, self.own_row?)
+        MemberState::find(self.own.table()?, key, self.own_row?)
     }
 }
 
