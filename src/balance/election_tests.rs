@@ -258,6 +258,35 @@ fn a_hot_standby_with_the_same_route_comes_last() {
     assert_eq!(elect(rules(), &["a"], &failed), Outcome::Taken(0));
 }
 
+#[test]
+fn with_sessionretry_a_member_is_tried_once_and_then_another_one() {
+    let retry = Rules { session_retry: true, decide_alone: true, ..rules() };
+    let members = vec![member("a", OK), member("b", ERROR).tried()];
+    assert_eq!(elect(retry, &["b"], &members), Outcome::ByLbMethod(0));
+}
+
+#[test]
+fn with_retry_0_each_request_of_the_session_tries_its_member() {
+    let every = |own: Member| vec![member("a", OK), Member { is_probed: false, ..own }];
+    assert_eq!(elect(rules(), &["b"], &every(member("b", ERROR).due())), Outcome::Taken(1));
+    assert_eq!(elect(rules(), &["b"], &every(member("b", ERROR))), Outcome::ByLbMethod(0));
+    assert_eq!(elect(rules(), &["b"], &every(member("b", STOPPED))), Outcome::ByLbMethod(0));
+}
+
+// "Members with activation=disabled or loadfactor=0", and `localonly`: both drain.
+
+#[test]
+fn a_draining_member_gets_its_own_sessions_and_no_others_though_all_others_fail() {
+    let members = vec![member("a", STOPPED), member("b", DRAIN)];
+    assert_eq!(elect(rules(), &["b"], &members), Outcome::Taken(1));
+    assert_eq!(elect(rules(), &["a"], &members), Outcome::Refused(Refusal::Drained));
+    let alone = Rules { decide_alone: true, ..rules() };
+    assert_eq!(elect(alone, &[], &members), Outcome::Refused(Refusal::Drained));
+    let local = Rules { local_only: true, ..rules() };
+    assert_eq!(elect(local, &["b"], &members), Outcome::Taken(1));
+    assert_eq!(elect(local, &["a"], &members), Outcome::Refused(Refusal::LocalOnly));
+}
+
 // "A member that comes back".
 
 #[test]

@@ -228,6 +228,28 @@ fn of_members_equal_in_share_and_turn_the_one_with_less_to_do_is_preferred() {
 }
 
 #[test]
+fn lbset_drain_hot_standbys_and_spares_come_before_any_share() {
+    use crate::balance::{WorkerStatus, preferred};
+    const OK: WorkerStatus = WorkerStatus::INITIALIZED;
+    let drain = OK.with(WorkerStatus::DRAIN);
+    let (spare, standby) = (OK.with(WorkerStatus::HOT_SPARE), OK.with(WorkerStatus::HOT_STANDBY));
+    for method in BOTH {
+        let taken = |members: &[(WorkerStatus, i32)]| {
+            let choice = Choice::new(method, 0, members.iter().map(|_| Some((Share::NONE, 0))));
+            let is_better = |at, best: Option<usize>| {
+                best.is_none_or(|best| choice.prefers(at, best, |_| Load::default()))
+            };
+            preferred(members.len(), |at| members[at].0, |at| members[at].1, is_better)
+        };
+        assert_eq!(taken(&[(OK, 1), (OK, 0)]), Some(1), "lbset");
+        assert_eq!(taken(&[(drain, 0), (OK, 1)]), Some(1), "drain");
+        assert_eq!(taken(&[(standby, 0), (OK, 0)]), Some(1), "standby");
+        assert_eq!(taken(&[(spare, 0), (OK, 0)]), Some(1), "spare");
+        assert_eq!(taken(&[(spare, 0), (drain, 0)]), Some(0), "spare for a draining one");
+    }
+}
+
+#[test]
 fn nothing_is_taken_where_no_member_is_electable_and_all_leave() {
     let balancer = Balancer::new(&[100, 100]);
     balancer.elect_many(2, Method::Next, NOW, &[0, 1]);

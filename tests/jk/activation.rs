@@ -37,7 +37,7 @@ fn newcomer(httpd: &Httpd) -> String {
     httpd.get("/app/x").expect(200).text()
 }
 
-// row 70
+// rows 70 and 74
 #[test]
 fn a_member_of_loadfactor_0_has_its_sessions_alone_as_a_disabled_one_has() {
     for word in ["loadfactor=0", "activation=disabled"] {
@@ -137,20 +137,6 @@ fn a_node_that_is_taken_out_serves_its_old_sessions_through_the_other_and_gets_n
     }
     let second = second.expect("never taken");
     assert_eq!(second.requests(), 1 + 4 + 4, "a newcomer before, and old sessions");
-}
-
-// row 74
-#[test]
-fn a_disabled_member_is_told_so_with_each_request_of_its_sessions() {
-    let (a, b) = (named("a"), named("b"));
-    let members = [(a.port(), "activation=disabled"), (b.port(), "")];
-    let httpd = balanced(two_children(), &members).start();
-    for _ in 0..10 {
-        assert_eq!(newcomer(&httpd), "b ACT");
-    }
-    assert_eq!(a.requests(), 0);
-    assert_eq!(at(&httpd, "a").expect(200).text(), "a DIS");
-    assert_eq!(at(&httpd, "b").expect(200).text(), "b ACT");
 }
 
 // row 77: a rule's own activation is a balancer of its own over the same backends.

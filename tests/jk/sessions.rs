@@ -5,13 +5,14 @@
 //!
 //! | row | file | test |
 //! |---|---|---|
+//! | 65 | `src/balance/session.rs` | a quoted cookie: `every_cookie_of_the_name_counts_in_its_order_and_no_other` |
 //! | 70-74, 77, 86, 87 | `jk/activation.rs` | marked `// row N`; 70, 72, 74 and 75 with two Tomcats in `tomcat/balanced.rs` |
 //! | 71-73 | `httpd/balancing/local_members.rs` | also the words `local` and `localonly` themselves |
-//! | 79 | `httpd/balancing/lbmethods.rs` | `requests_are_shared_out_by_load_factor_in_one_child`, `..._over_four_children` |
+//! | 79 | `httpd/balancing/lbmethods.rs` | `requests_are_shared_out_by_load_factor_over_four_children` |
 //! | 80 | `httpd/balancing/lbmethods.rs` | `by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many` |
 //! | 81 | `httpd/balancing/lbmethods.rs` | `new_sessions_are_shared_out_evenly_whatever_the_old_ones_do` |
 //! | 82 | `httpd/balancing/lbmethods.rs` | `by_traffic_the_member_with_the_small_answers_gets_far_more_requests` |
-//! | 83 | `httpd/balancing/lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/shared/shares_tests.rs` |
+//! | 83 | `httpd/balancing/lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/balance/lbmethod_tests.rs` |
 //! | 84 | `httpd/balancing/lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
 //! | 85 | `jk/recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
 //! | 107 | `httpd/reload/shared_state.rs` | marked `// row 107` |
@@ -123,16 +124,6 @@ fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
     let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..5 {
         assert_eq!(who(with_cookie(&httpd, "JSESSIONID=1.zz; JSESSIONID=2.b")), "b");
-    }
-}
-
-// row 65
-#[test]
-fn a_quoted_cookie_has_a_route() {
-    let (a, b) = pair();
-    let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
-    for _ in 0..5 {
-        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=\"x.b\"")), "b");
     }
 }
 

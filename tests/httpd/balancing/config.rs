@@ -189,20 +189,6 @@ fn activation_and_loadfactor_0_are_flags_that_balancer_manager_shows_and_restart
 }
 
 #[test]
-fn a_disabled_member_and_one_of_loadfactor_0_serve_their_own_sessions_alone() {
-    for word in ["activation=disabled", "loadfactor=0"] {
-        let (peers, _, lines) = members(&[&format!("route=a {word}"), "route=b"]);
-        let httpd = balancer(one_child(), &lines).start();
-        for _ in 0..6 {
-            httpd.get("/app/new").expect(200);
-        }
-        assert_eq!(peers[0].requests(), 0, "{word}");
-        httpd.request("GET", "/app/old", "Cookie: JSESSIONID=x.a\r\n").expect(200);
-        assert_eq!((peers[0].requests(), peers[1].requests()), (1, 6), "{word}");
-    }
-}
-
-#[test]
 fn a_stopped_worker_outside_a_balancer_refuses_and_the_other_words_mean_nothing_there() {
     let peer = ScriptedPeer::start(uris);
     let pass = |path: &str, words: &str| {

@@ -66,17 +66,6 @@ const OF_A: &str = "Cookie: JSESSIONID=x.a\r\n";
 // Case 79: load factors.
 
 #[test]
-fn requests_are_shared_out_by_load_factor_in_one_child() {
-    for method in ["byrequests", "sessions", "next"] {
-        let [a, b] = two();
-        let members = [(a.port(), "loadfactor=3"), (b.port(), "loadfactor=1")];
-        let httpd = balancer(one_child(), method, &members).start();
-        let [of_a, of_b] = counted([&a, &b], || ask(&httpd, 400));
-        assert!(of_a.abs_diff(300) <= 1 && of_b.abs_diff(100) <= 1, "{method}: {of_a}:{of_b}");
-    }
-}
-
-#[test]
 fn requests_are_shared_out_by_load_factor_over_four_children() {
     for method in ["byrequests", "sessions", "next"] {
         let [a, b] = two();

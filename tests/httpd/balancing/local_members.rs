@@ -19,22 +19,6 @@ fn remote_members_come_behind_local_ones_and_restarts_keep_it() {
 }
 
 #[test]
-fn a_remote_member_is_used_for_its_sessions_and_when_no_local_one_can_be() {
-    let (mut peers, _, lines) = members(&["route=a retry=600", "route=b retry=600 local=On"]);
-    let httpd = balancer(one_child(), &lines).start();
-    for _ in 0..4 {
-        httpd.get("/app/new").expect(200);
-    }
-    assert_eq!((peers[0].requests(), peers[1].requests()), (0, 4));
-    httpd.request("GET", "/app/old", "Cookie: JSESSIONID=x.a\r\n").expect(200);
-    assert_eq!(peers[0].requests(), 1);
-
-    drop(peers.pop());
-    httpd.get("/app/new").expect(200);
-    assert_eq!(peers[0].requests(), 2);
-}
-
-#[test]
 fn localonly_gives_a_remote_member_nothing_but_its_sessions() {
     for place in [
         "ProxySet balancer://members localonly=On",
@@ -55,15 +39,6 @@ fn localonly_gives_a_remote_member_nothing_but_its_sessions() {
         httpd.request("GET", "/app/old", "Cookie: JSESSIONID=x.a\r\n").expect(200);
         assert_eq!((peers[0].requests(), peers[1].requests()), (1, 0), "{place}");
     }
-}
-
-#[test]
-fn where_locals_have_an_lbset_remote_members_come_behind_the_farthest_of_them() {
-    let words = ["local=On lbset=2", "local=On distance=4", "", "local=off"];
-    let (_peers, ports, lines) = members(&words);
-    let httpd = balancer(one_child(), &lines).start();
-    let sets: Vec<_> = places_in(&httpd, &ports).into_iter().map(|(_, set)| set).collect();
-    assert_eq!(sets, ["2", "4", "5", "5"]);
 }
 
 #[test]

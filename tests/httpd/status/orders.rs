@@ -378,16 +378,6 @@ fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
 }
 
 #[test]
-fn a_member_that_failed_its_health_check_is_not_said_to_have_recovered() {
-    let peer = ScriptedPeer::start(test_support::ajp::echo::uris);
-    let member = format!("ajp://127.0.0.1:{} route=a status=+C", peer.port());
-    let httpd = with_status(balancer(prefork(1), &[member])).start();
-    let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
-    let answer = post(&mut httpd.client(), "", &form).expect(409).text();
-    assert!(answer.contains("it has failed its health check"), "{answer}");
-}
-
-#[test]
 fn what_is_written_in_the_configuration_since_an_order_counts_and_not_the_order() {
     let mut two = Two::start(prefork(3));
     order(&two.httpd, "drain", "b");
@@ -478,15 +468,6 @@ fn localonly_that_is_edited_counts_and_not_an_older_order() {
     order(&two.httpd, "activate", "a");
     graceful(&mut two);
     assert_eq!(two.activation(two.a.port()), "active");
-}
-
-#[test]
-fn other_letters_of_status_leave_an_order_in_force() {
-    let mut two = Two::start(prefork(3));
-    order(&two.httpd, "stop", "a");
-    edit(&mut two, &[("route=a\n", "route=a status=+H\n")]);
-    assert_eq!(two.activation(two.a.port()), "stopped");
-    assert!(!two.httpd.error_log().contains("is forgotten"));
 }
 
 #[test]
