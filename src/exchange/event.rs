@@ -1,10 +1,10 @@
-//! What a packet means to whoever drives the exchange.
+//! Events: what a packet means to the driver of an exchange.
 
 use bytes::Bytes;
 
 use crate::protocol::SendHeaders;
 
-/// One thing to do, in the order the container asked for it.
+/// One thing to do, in the order in which the container asked for it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     /// Status, reason and headers of the final response.
@@ -13,14 +13,14 @@ pub enum Event {
     Interim(SendHeaders),
     /// A piece of the response body: a slice of the receive buffer, never empty.
     Body(Bytes),
-    /// The container's flush: what has been said so far should reach the client now.
+    /// The container's flush: everything received so far should reach the client now.
     Flush,
     /// The container waits for one body packet with at most this many bytes of data.
     WantBody {
         /// Never 0, and never more than a packet holds, whatever the container asked for.
         at_most: usize,
     },
-    /// The response is complete, and as long as it said it would be.
+    /// The response is complete, and as long as its headers announced.
     End {
         /// The container keeps the connection open.
         reuse: bool,

@@ -1,9 +1,9 @@
-//! The response body, counted against what its headers said.
+//! Counts the response body against its Content-Length.
 
 use super::ExchangeError;
 use crate::protocol::{SendHeaders, digits};
 
-/// What the response may still send.
+/// The announced and the received length of a response body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Length {
     announced: Option<u64>,
@@ -15,8 +15,8 @@ impl Length {
         Self { announced: None, received: 0 }
     }
 
-    /// Reads Content-Length. The responses that have none of the body they announce (HEAD, 204,
-    /// 304: RFC 9110 8.6; 205, whose body Tomcat leaves out but announces) are not counted.
+    /// Reads Content-Length. Responses that announce a body without sending one are not counted: to HEAD,
+    /// 204 and 304 (RFC 9110 8.6), and 205, for which Tomcat announces a body that it leaves out.
     pub(super) fn of(head: &SendHeaders, is_head: bool) -> Result<Self, ExchangeError> {
         let mut announced = None;
         for (name, value) in &head.headers {
@@ -55,7 +55,7 @@ impl Length {
     }
 }
 
-/// Digits alone (RFC 9110 8.6): no sign, no list, no overflow.
+/// Reads digits (RFC 9110 8.6): no sign, no list, no overflow.
 fn parse(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     digits(text.as_bytes())

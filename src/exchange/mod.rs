@@ -156,7 +156,7 @@ impl Exchange {
         // An interim response (RFC 9110 15.2) comes before the final one.
         if head.status < 200 {
             self.interims += 1;
-            if self.interims > MOST_INTERIMS {
+            if self.interims > MAX_INTERIMS {
                 return Err(ExchangeError::TooManyInterims);
             }
             return Ok(Event::Interim(head));
@@ -205,5 +205,5 @@ impl Exchange {
     }
 }
 
-/// No application has this many; a backend that goes on for ever would hold its thread.
-const MOST_INTERIMS: u32 = 100;
+/// No application sends this many; a backend that sends them without end would hold its thread.
+const MAX_INTERIMS: u32 = 100;

@@ -1,4 +1,4 @@
-//! Where a backend listens.
+//! The address of a backend.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 pub enum Address {
     /// TCP over IPv4 or IPv6.
     Inet(SocketAddr),
-    /// A unix socket in the file system; at most 107 bytes of path (`sun_path`). Empty for a peer
-    /// that has no name.
+    /// A unix socket in the file system; the path has at most 107 bytes (`sun_path`). Empty for a peer
+    /// without a name.
     Unix(PathBuf),
 }
 

@@ -14,16 +14,16 @@ use rustix::net::{
 use super::io::limit_of_socket;
 use super::{Address, ConnectError, Deadline, NetError, wait_writable};
 
-/// How to connect: mod_proxy's worker parameters, resolved.
+/// Options for connecting: mod_proxy's worker parameters, resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectOptions {
     /// For one address: `connecttimeout`, `connectiontimeout`, `timeout`, whichever is set first.
     pub timeout: Duration,
     /// `keepalive`: probe the peer when the connection is quiet (SO_KEEPALIVE). TCP only.
     pub keepalive: bool,
-    /// `receivebuffersize` in bytes (SO_RCVBUF); `None`: what the system thinks right.
+    /// `receivebuffersize` in bytes (SO_RCVBUF); `None`: the system's default.
     pub receive_buffer: Option<usize>,
-    /// ProxySourceAddress; not used where it is of another family than the address.
+    /// ProxySourceAddress; not used if it is of another family than the address.
     pub source: Option<SocketAddr>,
 }
 
@@ -60,7 +60,7 @@ fn open_inet(address: SocketAddr, options: &ConnectOptions) -> Result<OwnedFd, C
     }
     match connect(&socket, &address) {
         Ok(()) => {}
-        // After a signal too the attempt goes on in the background (POSIX, connect).
+        // After a signal too, the attempt continues in the background (POSIX, connect).
         Err(Errno::INPROGRESS | Errno::INTR) => {
             let timed_out = ConnectError::TimedOut { after: options.timeout };
             match wait_writable(&socket, options.timeout) {
@@ -81,15 +81,15 @@ fn open_inet(address: SocketAddr, options: &ConnectOptions) -> Result<OwnedFd, C
 
 /// Refuses a socket that the kernel has connected to itself.
 ///
-/// On loopback, the source port the kernel picks may be the very port we connect to, if nobody
-/// listens there; TCP takes that for a simultaneous open. We would read our own request as the
-/// answer, and the port would stay taken when the backend comes back to bind it.
+/// On loopback, the source port that the kernel picks may be the port that we connect to, if no process
+/// listens there; TCP takes that for a simultaneous open. We would read our own request as the response,
+/// and the port would be taken when the backend comes back to bind it.
 fn refuse_self_connection(socket: &OwnedFd, port: u16) -> Result<(), ConnectError> {
     let own = SocketAddr::try_from(getsockname(socket)?)?;
     if own.port() != port {
         return Ok(());
     }
-    // Not the address asked for: 0.0.0.0 is another name of loopback.
+    // Compared with the peer and not with the address asked for: 0.0.0.0 is another name of loopback.
     let peer = getpeername(socket)?.and_then(|peer| SocketAddr::try_from(peer).ok());
     if peer.is_some_and(|peer| peer == own) {
         // Closed as usual it would leave a TIME_WAIT, and the port taken for another minute.
@@ -104,8 +104,8 @@ fn open_unix(path: &Path, options: &ConnectOptions) -> Result<OwnedFd, ConnectEr
     let socket = new_socket(AddressFamily::UNIX, options)?;
     match connect(&socket, &address) {
         Ok(()) => Ok(socket),
-        // The listener's backlog is full. No poll tells when there is room, so let a blocking
-        // connect wait for it: Linux bounds that by the send timeout (unix_stream_connect).
+        // The listener's backlog is full. No poll tells when there is room, so a blocking connect waits
+        // for it: Linux bounds that by the send timeout (unix_stream_connect).
         Err(Errno::AGAIN | Errno::INTR) => {
             ioctl_fionbio(&socket, false)?;
             connect_unix_blocking(&socket, &address, options.timeout)?;
@@ -132,7 +132,7 @@ fn connect_unix_blocking(
         sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, limit)?;
         match connect(socket, address) {
             Ok(()) => return Ok(()),
-            // Time up, or a signal came first: the deadline decides which.
+            // Timed out, or interrupted by a signal: the deadline tells which.
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }

@@ -1,8 +1,8 @@
-//! A point in time that a series of waits must not pass.
+//! A deadline for a series of waits.
 
 use std::time::{Duration, Instant};
 
-/// The end of a wait made of several steps; may be never.
+/// The end of a wait of several steps; may be never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
@@ -10,17 +10,17 @@ impl Deadline {
     /// A deadline that never comes.
     pub const NEVER: Deadline = Deadline(None);
 
-    /// `timeout` after `now`; never, if that is past what the clock can count.
+    /// Returns the deadline `timeout` after `now`; never, if the clock cannot count that far.
     pub fn after(now: Instant, timeout: Duration) -> Self {
         Self(now.checked_add(timeout))
     }
 
-    /// What is left at `now`: zero once it has passed, [`Duration::MAX`] if it never comes.
+    /// Returns the time left at `now`: zero once it has passed, [`Duration::MAX`] if it never comes.
     pub fn remaining(&self, now: Instant) -> Duration {
         self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(now))
     }
 
-    /// Whether nothing is left at `now`.
+    /// Whether no time is left at `now`.
     pub fn has_passed(&self, now: Instant) -> bool {
         self.remaining(now).is_zero()
     }

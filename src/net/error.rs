@@ -1,4 +1,4 @@
-//! What can go wrong on a socket, in fields.
+//! Errors of sockets.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub enum NetError {
         /// The timeout of the call.
         after: Duration,
     },
-    /// The peer does not read any more (EPIPE). The end of what it sends is no error but
+    /// The peer no longer reads (EPIPE). The end of what it sends is not an error, but
     /// [`Received::End`](super::Received::End).
     #[error("the peer has closed the connection")]
     Closed,
@@ -30,12 +30,12 @@ pub enum NetError {
 }
 
 impl NetError {
-    /// Whether the time was up.
+    /// Whether it timed out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, NetError::TimedOut { .. })
     }
 
-    /// Whether the peer ended the connection.
+    /// Whether the peer has closed the connection.
     pub fn is_peer_closed(&self) -> bool {
         matches!(self, NetError::Closed | NetError::Reset)
     }
@@ -55,9 +55,9 @@ impl From<Errno> for NetError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{source}, {written} bytes into the send")]
 pub struct SendError {
-    /// Bytes the kernel took over. How many of them the peer has seen is not known.
+    /// Bytes that the kernel accepted. How many of them the peer has received is unknown.
     pub written: usize,
-    /// What ended it.
+    /// The error that ended it.
     pub source: NetError,
 }
 
@@ -70,10 +70,10 @@ pub enum ConnectError {
         /// The timeout of the call.
         after: Duration,
     },
-    /// Nobody listens there (ECONNREFUSED; for a unix socket also ENOENT).
+    /// No process listens there (ECONNREFUSED; for a unix socket also ENOENT).
     #[error("connection refused")]
     Refused,
-    /// Nobody listens there, and the kernel connected the socket to itself.
+    /// No process listens there, and the kernel connected the socket to itself.
     #[error("connection refused (the socket had connected to itself)")]
     SelfConnection,
     /// Anything else: no route, no permission, no descriptor left.
@@ -82,12 +82,12 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the time was up.
+    /// Whether it timed out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, ConnectError::TimedOut { .. })
     }
 
-    /// Whether nobody listens there.
+    /// Whether no process listens there.
     pub fn is_refused(&self) -> bool {
         matches!(self, ConnectError::Refused | ConnectError::SelfConnection)
     }

@@ -12,22 +12,22 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg
 
 use super::{Deadline, NetError, SendError};
 
-/// Slices gathered into one system call. A request is three at most; Linux allows 1024.
+/// The most slices in one system call. A request has at most three; Linux allows 1024.
 const GATHER: usize = 16;
 
-/// Room made for a receive into a buffer that has none: the AJP packet size of stock.
+/// Bytes reserved in a full buffer before a receive: mod_proxy_ajp's default packet size.
 const ROOM: usize = 8192;
 
-/// What a receive brought.
+/// The result of a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// So many bytes, at least one, were appended.
+    /// This many bytes, at least one, were appended.
     Bytes(usize),
     /// The peer will send nothing more.
     End,
 }
 
-/// What there is to read on a connection that should have nothing.
+/// The state of a connection on which there should be nothing to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdleState {
     /// Open, and nothing to read.
@@ -36,11 +36,11 @@ pub enum IdleState {
     Unread,
     /// The peer has closed it.
     Closed,
-    /// An error was waiting, such as a reset.
+    /// An error is pending, such as a reset.
     Broken(Errno),
 }
 
-/// Says whether an idle connection is still good; never blocks, takes nothing from it.
+/// Returns the state of an idle connection; never blocks, and reads nothing from it.
 ///
 /// One system call: a `recv` of one byte with `MSG_PEEK`.
 pub fn idle_state(fd: impl AsFd) -> IdleState {
@@ -53,11 +53,11 @@ pub fn idle_state(fd: impl AsFd) -> IdleState {
     }
 }
 
-/// Says of each of these idle connections whether there is nothing to read on it, not even the end.
+/// Returns for each of these idle connections whether there is nothing to read on it, not even the end.
 ///
-/// What is not quiet, [`idle_state`] explains. One system call for all of them, which costs a
-/// fraction of asking each; none is quiet if the system cannot do it, as for more than a process
-/// may have open.
+/// [`idle_state`] tells more about those that are not quiet. One system call for all of them costs a
+/// fraction of one for each. None is quiet if the call fails, as it does for more descriptors than a
+/// process may have open.
 pub fn are_quiet<Fd: AsFd>(fds: &[Fd]) -> Vec<bool> {
     let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     match again(|| poll(&mut polled, Some(&Timespec::default()))) {
@@ -265,7 +265,7 @@ fn wait_for(polled: &mut [PollFd<'_>], timeout: Duration) -> Result<bool, NetErr
     }
 }
 
-/// The kernel's form of a duration; one longer than it can count is cut to what it can.
+/// Converts a duration to the kernel's form, cut to the longest that it can express.
 pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
@@ -273,14 +273,14 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-/// A wait as SO_RCVTIMEO and SO_SNDTIMEO say it; `None` is for ever.
+/// Converts a wait to a value of SO_RCVTIMEO and SO_SNDTIMEO; `None` is forever.
 pub(super) fn limit_of_socket(wait: Duration) -> Option<Duration> {
-    /// The longest the options take on every platform; beyond it is as good as for ever.
-    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
-    /// The shortest: zero would mean for ever.
-    const SHORTEST: Duration = Duration::from_micros(1);
+    /// The longest that the options accept on every platform; a longer one is as good as forever.
+    const MAX: Duration = Duration::from_secs(i32::MAX as u64);
+    /// The shortest: zero would mean forever.
+    const MIN: Duration = Duration::from_micros(1);
 
-    (wait < LONGEST).then(|| wait.max(SHORTEST))
+    (wait < MAX).then(|| wait.max(MIN))
 }
 
 fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
@@ -292,7 +292,7 @@ fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
 }
 
-/// Makes a system call until no signal interrupts it.
+/// Repeats a system call until no signal interrupts it.
 fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! A socket that peers connect to.
+//! A socket that peers connect to, and a way to wake the threads that wait for it.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,17 +15,17 @@ use super::{NetError, Stream};
 
 /// A listening TCP socket: close-on-exec and non-blocking; dropping it closes it.
 ///
-/// What it accepts has SO_KEEPALIVE from the beginning, also while it waits to be accepted: a peer
-/// that has vanished is noticed two minutes later.
+/// Its connections have SO_KEEPALIVE from the beginning, also while they wait to be accepted: a peer that
+/// disappears is noticed two minutes later.
 #[derive(Debug)]
 pub struct Listener(OwnedFd);
 
 impl Listener {
-    /// Listens on an address; `backlog` connections wait in the kernel at most (`somaxconn` is its
-    /// own limit).
+    /// Listens on an address; at most `backlog` connections wait in the kernel (which has its own limit,
+    /// `somaxconn`).
     ///
     /// # Errors
-    /// The system's: the address is in use, or not this machine's.
+    /// The address is in use, or is not one of this machine.
     pub fn bind(address: SocketAddr, backlog: u16) -> Result<Self, NetError> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -41,37 +41,37 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Takes over a socket that listens already.
+    /// Takes over a socket that is already listening.
     #[must_use]
     pub fn from_fd(socket: OwnedFd) -> Self {
         Self(socket)
     }
 
-    /// Sets the length of the queue of a socket that listens already.
+    /// Sets the length of the queue of a socket that is already listening.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of the operating system.
     pub fn listen(&self, backlog: u16) -> Result<(), NetError> {
         Ok(listen(&self.0, backlog.into())?)
     }
 
-    /// The longest-waiting connection, if there is one. Never blocks.
+    /// Accepts the connection that has waited longest, if there is one. Never blocks.
     ///
-    /// One that was broken off while it waited may come, and is found closed by who looks at it; one
-    /// that the kernel reports as an error is skipped.
+    /// A connection that was closed while it waited may be returned; a check finds it closed. One that
+    /// the kernel reports as an error is skipped.
     ///
     /// # Errors
-    /// No descriptor or memory left; the socket is no longer listening.
+    /// No descriptor or memory is left, or the socket is no longer listening.
     pub fn accept(&self) -> Result<Option<Stream>, NetError> {
         loop {
             match accept_with(&self.0, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => match Stream::from_fd(socket) {
                     Ok(stream) => return Ok(Some(stream)),
-                    // It has no peer any more.
+                    // It no longer has a peer.
                     Err(_) => continue,
                 },
                 Err(Errno::AGAIN) => return Ok(None),
-                // accept(2): errors of the connection are told here, and mean no harm to others.
+                // accept(2): these are errors of the connection, and do not affect others.
                 Err(
                     Errno::INTR
                     | Errno::CONNABORTED
@@ -88,7 +88,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens; `None` for what is no listening TCP socket, whoever has said so.
+    /// Returns the address it listens on; `None` if it is not a listening TCP socket after all.
     #[must_use]
     pub fn listens_at(&self) -> Option<SocketAddr> {
         let is_one = sockopt::socket_acceptconn(&self.0) == Ok(true);
@@ -100,10 +100,10 @@ impl Listener {
         let _ = shutdown(&self.0, Shutdown::Both);
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of the operating system.
     pub fn local_addr(&self) -> Result<SocketAddr, NetError> {
         Ok(SocketAddr::try_from(getsockname(&self.0)?)?)
     }
@@ -121,27 +121,27 @@ impl AsFd for Listener {
     }
 }
 
-/// Wakes threads that [wait](super::wait_any) for a connection to come in: each ring, one of them.
+/// Wakes threads that [wait](super::wait_any) for a connection, one for each call.
 #[derive(Debug)]
 pub struct Waker(OwnedFd);
 
 impl Waker {
-    /// A waker that has not rung.
+    /// Makes a waker.
     ///
     /// # Errors
-    /// No descriptor left.
+    /// No descriptor is left.
     pub fn new() -> Result<Self, NetError> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
         Ok(Self(eventfd(0, flags)?))
     }
 
-    /// Rings once. Never blocks.
+    /// Wakes one thread. Never blocks.
     pub fn wake(&self) {
-        // EAGAIN: it has rung 2^64 times unheard, which is enough.
+        // EAGAIN: 2^64 calls are pending, which is enough.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Takes one ring, if there is one.
+    /// Takes one pending wake-up; returns whether there was one.
     pub fn take_wake_up(&self) -> bool {
         rustix::io::read(&self.0, &mut [0_u8; 8]).is_ok()
     }
@@ -193,7 +193,7 @@ mod tests {
         waker.wake();
         wait_any(&[listener.as_fd(), waker.as_fd()], LONG).unwrap();
         assert!(waker.take_wake_up());
-        assert!(!waker.take_wake_up(), "a ring is for one");
+        assert!(!waker.take_wake_up(), "a wake-up is for one");
         wait_any(&[listener.as_fd(), waker.as_fd()], Duration::from_millis(1)).unwrap();
     }
 

@@ -5,14 +5,14 @@
 //!
 //! The work is done by free functions over [`AsFd`](std::os::fd::AsFd) that ask the kernel not to
 //! block call by call (`MSG_DONTWAIT`), so they hold their time limits on a blocking descriptor
-//! too: mod_proxy_hcheck hands us one that it owns. [`Stream`] is such a descriptor that is ours, and
+//! too, such as the one that mod_proxy_hcheck owns and hands us. A [`Stream`] owns its descriptor, and
 //! waits for bytes in the receive itself.
 //!
 //! # Time
 //!
-//! A `timeout` bounds each wait in which nothing moves, as httpd's socket timeout does, and not
-//! the call as a whole: a slow peer that makes progress is waited for. [`Duration::ZERO`] tries
-//! once, [`Duration::MAX`] waits for ever. A [`Deadline`] bounds the whole where that is wanted.
+//! A `timeout` bounds each wait in which nothing moves, as httpd's socket timeout does, and not the whole
+//! call: a slow peer that makes progress does not time out. [`Duration::ZERO`] tries once,
+//! [`Duration::MAX`] waits forever. A [`Deadline`] bounds a whole series of waits.
 //!
 //! [`Duration::ZERO`]: std::time::Duration::ZERO
 //! [`Duration::MAX`]: std::time::Duration::MAX

@@ -1,14 +1,14 @@
-//! Random numbers of the operating system's.
+//! Random numbers from the operating system.
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::NetError;
 
-/// So many random bytes, good enough for keys.
+/// Returns `N` random bytes, good enough for keys.
 ///
 /// # Errors
-/// The system has none to give.
+/// The operating system cannot provide them.
 pub fn random<const N: usize>() -> Result<[u8; N], NetError> {
     let mut bytes = [0; N];
     loop {

@@ -1,4 +1,4 @@
-//! From a backend's name to its addresses.
+//! Resolves a backend's name to its addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -14,10 +14,10 @@ pub enum ResolveError {
     Failed {
         /// The name as given.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: Arc<io::Error>,
     },
-    /// The resolver knows the name but gave no address.
+    /// The resolver knows the name but has no address for it.
     #[error("{host} has no address")]
     Empty {
         /// The name as given.
@@ -25,10 +25,10 @@ pub enum ResolveError {
     },
 }
 
-/// Gives all addresses of a host, each once, in the order the system prefers.
+/// Returns all addresses of a host, each once, in the order that the system prefers.
 ///
-/// An IP literal, IPv6 with or without brackets, is taken as it is. Any other name is asked for
-/// with `getaddrinfo`: that blocks, for as long as the system's resolver is configured to wait.
+/// An IP address, IPv6 with or without brackets, is returned as it is. Any other name is resolved with
+/// `getaddrinfo`, which blocks for as long as the system's resolver is configured to wait.
 ///
 /// # Errors
 /// [`ResolveError::Failed`] with the resolver's reason; [`ResolveError::Empty`] for none.

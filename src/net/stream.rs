@@ -1,4 +1,4 @@
-//! A connected socket that is ours.
+//! A connected socket.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -18,35 +18,34 @@ use super::{
 /// A connected stream socket, TCP or unix; dropping it closes it.
 ///
 /// Close-on-exec, and blocking: a receive waits for the peer and takes its bytes in one system call,
-/// within the socket's own time limit (SO_RCVTIMEO). Nothing else here waits in the kernel without
-/// a `poll`. See the [module](super) for what a timeout means.
+/// within the socket's own timeout (SO_RCVTIMEO). Nothing else here waits in the kernel without a `poll`.
+/// See the [module](super) for what a timeout means.
 #[derive(Debug)]
 pub struct Stream {
     socket: OwnedFd,
     peer: Address,
-    /// How long the kernel lets a receive wait, as it was last told; `MAX` is for ever.
-    patience: Duration,
+    /// The receive timeout that the kernel was last told; `MAX` is forever.
+    receive_timeout: Duration,
 }
 
 impl Stream {
     /// Connects to one address, within `options.timeout`.
     ///
-    /// TCP_NODELAY is set on TCP. A unix socket whose backlog is full is waited for as long.
+    /// TCP_NODELAY is set on TCP. If the backlog of a unix socket is full, this waits as long for room.
     ///
     /// # Errors
-    /// [`ConnectError::TimedOut`]; [`ConnectError::Refused`] where nobody listens;
-    /// [`ConnectError::SelfConnection`] where the kernel connected the socket to itself;
-    /// [`ConnectError::Io`] for the rest, an unusable source address among it.
+    /// [`ConnectError::TimedOut`]; [`ConnectError::Refused`] if no process listens;
+    /// [`ConnectError::SelfConnection`] if the kernel connected the socket to itself;
+    /// [`ConnectError::Io`] for anything else, such as an unusable source address.
     pub fn connect(address: &Address, options: &ConnectOptions) -> Result<Stream, ConnectError> {
         let socket = connect::open(address, options)?;
         ioctl_fionbio(&socket, false)?;
-        Ok(Stream { socket, peer: address.clone(), patience: Duration::MAX })
+        Ok(Stream { socket, peer: address.clone(), receive_timeout: Duration::MAX })
     }
 
     /// Takes over a connected socket, such as an accepted one.
     ///
-    /// Makes it close-on-exec and blocking, without a time limit of its own, and sets TCP_NODELAY on
-    /// TCP.
+    /// Makes it close-on-exec and blocking, without a timeout of its own, and sets TCP_NODELAY on TCP.
     ///
     /// # Errors
     /// [`NetError::Io`] if it is not a connected TCP or unix socket.
@@ -62,10 +61,10 @@ impl Stream {
         if matches!(peer, Address::Inet(_)) {
             sockopt::set_tcp_nodelay(&socket, true)?;
         }
-        Ok(Stream { socket, peer, patience: Duration::MAX })
+        Ok(Stream { socket, peer, receive_timeout: Duration::MAX })
     }
 
-    /// Says whether this connection, idle till now, is still good. See [`idle_state`](super::idle_state).
+    /// Returns the state of this idle connection. See [`idle_state`](super::idle_state).
     pub fn idle_state(&self) -> IdleState {
         io::idle_state(self)
     }
@@ -73,18 +72,18 @@ impl Stream {
     /// Sends all of these slices; `timeout` bounds each wait for the peer to make room.
     ///
     /// # Errors
-    /// [`SendError`] with the bytes that went out before; the connection is of no more use.
+    /// [`SendError`] with the bytes that were sent before; the connection cannot be used any more.
     pub fn send_all(&self, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
         io::send_all(self, slices, timeout)
     }
 
-    /// Waits for bytes and appends what is there, as much as the buffer has room for.
+    /// Waits for bytes and appends them to the buffer, as many as it has room for.
     ///
-    /// One `recv`, and no `poll` unless a signal comes first. Takes the buffer's spare capacity as it
-    /// is, and makes room for 8192 bytes only where there is none.
+    /// One `recv`, and no `poll` unless a signal interrupts it. Uses the buffer's spare capacity as it is,
+    /// and reserves 8192 bytes only if there is none.
     ///
     /// # Errors
-    /// [`NetError::TimedOut`] when nothing came; the end of the stream is [`Received::End`].
+    /// [`NetError::TimedOut`] if nothing was received; the end of the stream is [`Received::End`].
     pub fn receive(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -99,8 +98,8 @@ impl Stream {
         if let Some(received) = io::receive_blocking(&*self, buffer)? {
             return Ok(received);
         }
-        // A signal, or the time is up; the kernel counts it in ticks, of which the first may be
-        // all but over when it begins.
+        // Interrupted, or timed out. The kernel counts in ticks, and the first one may be nearly over
+        // when the wait begins.
         let left = deadline.remaining(Instant::now());
         io::receive(&*self, buffer, left).map_err(|error| match error {
             NetError::TimedOut { .. } => NetError::TimedOut { after: timeout },
@@ -108,17 +107,17 @@ impl Stream {
         })
     }
 
-    /// Tells the kernel how long a receive may wait, unless it knows.
+    /// Sets the receive timeout, unless the kernel knows it already.
     fn wait_at_most(&mut self, timeout: Duration) -> Result<(), NetError> {
-        if self.patience != timeout {
+        if self.receive_timeout != timeout {
             let limit = io::limit_of_socket(timeout);
             sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, limit)?;
-            self.patience = timeout;
+            self.receive_timeout = timeout;
         }
         Ok(())
     }
 
-    /// Appends what is there now; `None` if that is nothing. Never blocks.
+    /// Appends the bytes that are there now; `None` if there are none. Never blocks.
     ///
     /// # Errors
     /// [`NetError`], never a timeout.
@@ -126,7 +125,7 @@ impl Stream {
         io::receive_now(self, buffer)
     }
 
-    /// Waits until a receive would not block; `false` when the time is up.
+    /// Waits until a receive would not block; `false` if that timed out.
     ///
     /// # Errors
     /// [`NetError::Io`] if the system cannot poll.
@@ -136,20 +135,20 @@ impl Stream {
 
     /// Makes the close of this socket a reset (SO_LINGER 0), so that the peer's next write fails.
     ///
-    /// A socket that cannot be told so is closed as usual.
+    /// If that cannot be set, the socket is closed as usual.
     pub fn reset_when_closed(&self) {
         let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 
-    /// The other end: the address connected to, or where an accepted connection came from.
+    /// Returns the other end: the address connected to, or the peer of an accepted connection.
     pub fn peer(&self) -> &Address {
         &self.peer
     }
 
-    /// Our own end; `None` for a unix socket.
+    /// Returns our own end; `None` for a unix socket.
     ///
     /// # Errors
-    /// [`NetError::Io`] if the system does not know.
+    /// [`NetError::Io`] from the operating system.
     pub fn local_addr(&self) -> Result<Option<SocketAddr>, NetError> {
         Ok(SocketAddr::try_from(getsockname(&self.socket)?).ok())
     }

@@ -1,4 +1,4 @@
-//! Waiting for whichever of several descriptors is first.
+//! Waits for the first of several descriptors.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -10,43 +10,43 @@ use rustix::io::Errno;
 use super::io::timespec;
 use super::{Deadline, NetError};
 
-/// Descriptors that are watched together, each under a number: itself one to
-/// [wait for](wait_any), by any number of threads, while others are added and removed.
+/// A set of descriptors, each with a number. It is itself a descriptor to [wait for](wait_any), for any
+/// number of threads, while others are added and removed.
 #[derive(Debug)]
 pub struct Watch(OwnedFd);
 
 impl Watch {
-    /// Watches nothing yet.
+    /// Makes an empty set.
     ///
     /// # Errors
-    /// No descriptor left.
+    /// No descriptor is left.
     pub fn new() -> Result<Self, NetError> {
         Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
     }
 
-    /// From now on tells when there is something to read on it, its end and an error included. One
-    /// that is closed is watched no longer.
+    /// Adds a descriptor, to be reported while there is something to read on it, including its end and
+    /// errors. Closing the descriptor removes it.
     ///
     /// # Errors
-    /// The system's own limits.
+    /// A limit of the operating system is reached.
     pub fn add(&self, fd: impl AsFd, number: u64) -> Result<(), NetError> {
         let data = epoll::EventData::new_u64(number);
         Ok(epoll::add(&self.0, fd, data, epoll::EventFlags::IN)?)
     }
 
-    /// Watches it no longer.
+    /// Removes a descriptor.
     pub fn remove(&self, fd: impl AsFd) {
-        // It fails for one that is not watched, which is what is wanted.
+        // It fails for one that is not in the set, which is as good.
         let _ = epoll::delete(&self.0, fd);
     }
 
-    /// The numbers of those on which there is something to read now; not all of them, if they are many.
-    /// Never blocks.
+    /// Returns the numbers of the descriptors on which there is something to read now; if they are many,
+    /// not all of them. Never blocks.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of the operating system.
     pub fn readable(&self) -> Result<Vec<u64>, NetError> {
-        let mut events = Vec::with_capacity(EVENTS);
+        let mut events = Vec::with_capacity(MAX_EVENTS);
         match epoll::wait(&self.0, spare_capacity(&mut events), Some(&Timespec::default())) {
             Ok(_) => Ok(events.iter().map(|event: &epoll::Event| event.data.u64()).collect()),
             Err(Errno::INTR) => Ok(Vec::new()),
@@ -61,7 +61,7 @@ impl AsFd for Watch {
     }
 }
 
-/// Waits until there is something to read on one of these, up to `timeout`.
+/// Waits until there is something to read on one of these, for at most `timeout`.
 ///
 /// # Errors
 /// The system cannot poll.
@@ -79,7 +79,7 @@ pub fn wait_any(fds: &[BorrowedFd<'_>], timeout: Duration) -> Result<(), NetErro
     }
 }
 
-const EVENTS: usize = 64;
+const MAX_EVENTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
