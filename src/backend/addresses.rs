@@ -6,30 +6,30 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::net::{ResolveError, resolve};
+use crate::net::{self, ResolveError};
 
-/// Where the addresses of one backend are kept. Names are asked for outside the lock: several
-/// threads may ask at once, and the last answer stays.
+/// The addresses of one backend. Names are resolved outside the lock: several threads may do so at once,
+/// and the last answer is kept.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    known: Mutex<Option<Known>>,
+    resolved: Mutex<Option<Resolved>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Resolved {
     list: Arc<[SocketAddr]>,
-    asked: Instant,
+    at: Instant,
 }
 
-impl Known {
+impl Resolved {
     fn list(&self) -> Arc<[SocketAddr]> {
         Arc::clone(&self.list)
     }
 }
 
 impl Addresses {
-    /// All addresses of the name, in the resolver's order; asked again once `ttl` has passed
-    /// (`None`: never, as httpd's `addressttl=-1`).
+    /// Returns all addresses of the name, in the resolver's order; resolves it again once `ttl` has passed
+    /// (`None`: never, as with httpd's `addressttl=-1`).
     pub(super) fn get(
         &self,
         host: &str,
@@ -37,48 +37,49 @@ impl Addresses {
         ttl: Option<Duration>,
         now: Instant,
     ) -> Result<Arc<[SocketAddr]>, ResolveError> {
-        let is_good =
-            |known: &Known| ttl.is_none_or(|ttl| now.saturating_duration_since(known.asked) < ttl);
-        let known = self.known.lock().as_ref().filter(|known| is_good(known)).map(Known::list);
-        known.map_or_else(|| self.ask(host, port, now), Ok)
+        let is_current =
+            |known: &Resolved| ttl.is_none_or(|ttl| now.saturating_duration_since(known.at) < ttl);
+        let known =
+            self.resolved.lock().as_ref().filter(|known| is_current(known)).map(Resolved::list);
+        known.map_or_else(|| self.resolve(host, port, now), Ok)
     }
 
-    /// Asks again if `ttl` has passed since they were asked, by whomever; `true` if it did.
+    /// Resolves the name again if `ttl` has passed since the last time; returns whether it did.
     ///
-    /// A name that cannot be resolved now keeps the addresses it had, for another `ttl`: the
-    /// backend is more likely to be there than gone with the name server.
+    /// A name that cannot be resolved now keeps its addresses for another `ttl`: the name server is more
+    /// likely to be down than the backend is to be gone.
     pub(super) fn refresh(&self, host: &str, port: u16, ttl: Duration, now: Instant) -> bool {
-        let due = |known: &Known| now.saturating_duration_since(known.asked) >= ttl;
-        if !self.known.lock().as_ref().is_some_and(due) {
+        let is_due = |known: &Resolved| now.saturating_duration_since(known.at) >= ttl;
+        if !self.resolved.lock().as_ref().is_some_and(is_due) {
             return false;
         }
-        if self.ask(host, port, now).is_err() {
-            if let Some(known) = &mut *self.known.lock() {
-                known.asked = now;
+        if self.resolve(host, port, now).is_err() {
+            if let Some(known) = &mut *self.resolved.lock() {
+                known.at = now;
             }
         }
         true
     }
 
-    /// Does the name lead to this address, as far as is known? Yes, while it was never asked.
+    /// Whether this is one of the name's addresses; true as long as it has not been resolved.
     pub(super) fn include(&self, address: &SocketAddr) -> bool {
         self.known().is_none_or(|list| list.contains(address))
     }
 
-    /// What is known without asking; nothing while the name was never asked.
+    /// Returns the addresses that are remembered; `None` as long as the name has not been resolved.
     pub(super) fn known(&self) -> Option<Arc<[SocketAddr]>> {
-        self.known.lock().as_ref().map(|known| Arc::clone(&known.list))
+        self.resolved.lock().as_ref().map(|known| Arc::clone(&known.list))
     }
 
-    /// Asks again whatever is remembered: for when no address answered.
-    pub(super) fn ask(
+    /// Resolves the name whatever is remembered: for when no address answers.
+    pub(super) fn resolve(
         &self,
         host: &str,
         port: u16,
         now: Instant,
     ) -> Result<Arc<[SocketAddr]>, ResolveError> {
-        let list: Arc<[SocketAddr]> = resolve(host, port)?.into();
-        *self.known.lock() = Some(Known { list: Arc::clone(&list), asked: now });
+        let list: Arc<[SocketAddr]> = net::resolve(host, port)?.into();
+        *self.resolved.lock() = Some(Resolved { list: Arc::clone(&list), at: now });
         Ok(list)
     }
 }
@@ -92,7 +93,7 @@ mod tests {
         let addresses = Addresses::default();
         let start = Instant::now();
         let ttl = Some(Duration::from_secs(5));
-        let asked_at = |a: &Addresses| a.known.lock().as_ref().map(|k| k.asked);
+        let asked_at = |a: &Addresses| a.resolved.lock().as_ref().map(|k| k.at);
 
         addresses.get("127.0.0.1", 8009, ttl, start).unwrap();
         addresses.get("127.0.0.1", 8009, ttl, start + Duration::from_secs(4)).unwrap();
@@ -138,6 +139,6 @@ mod tests {
         let start = Instant::now();
         addresses.get("127.0.0.1", 8009, None, start).unwrap();
         addresses.get("127.0.0.1", 8009, None, start + Duration::from_secs(9_999_999)).unwrap();
-        assert_eq!(addresses.known.lock().as_ref().map(|k| k.asked), Some(start));
+        assert_eq!(addresses.resolved.lock().as_ref().map(|k| k.at), Some(start));
     }
 }

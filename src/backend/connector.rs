@@ -168,7 +168,7 @@ impl Backend {
             Err(failure) => failure,
         };
         // If the name cannot be resolved now, what the known addresses said stands.
-        let asked = self.addresses.ask(&self.key.host, self.key.port, Instant::now());
+        let asked = self.addresses.resolve(&self.key.host, self.key.port, Instant::now());
         let asked = asked.unwrap_or_else(|_| Arc::clone(&known));
         let moved: Vec<_> = asked.iter().filter(|a| !known.contains(a)).copied().collect();
         match connect_any(&moved, &settings.options) {

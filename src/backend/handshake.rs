@@ -1,8 +1,7 @@
-//! What a peer that has dialled in must show before its connection is used: httpd's side, without
-//! I/O.
+//! The proof that a peer must give before its reverse connection is used: httpd's side, without I/O.
 //!
-//! With a key that is the handshake; without one, CPONG where CPING is asked for. Nothing else has been
-//! read or sent afterwards: the connection is as good as new.
+//! With a key, that is the handshake; without one, it is CPONG if CPING is configured. Nothing else is read
+//! or sent, so the connection is as good as new afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use crate::net::NetError;
 use crate::protocol::handshake::{Expected, FrontEnd, HandshakeError, Hello, Key, Nonce, Proof};
 use crate::protocol::{Direction, split_packet};
 
-/// One peer's handshake.
+/// The handshake with one peer.
 #[derive(Debug)]
 pub(super) struct Handshake {
     due: Due,
@@ -23,19 +22,19 @@ pub(super) struct Handshake {
     began: Instant,
     /// When it was sent something that it must answer.
     asked: Option<Instant>,
-    time: Duration,
+    timeout: Duration,
 }
 
-/// What is due from the peer.
+/// The next packet due from the peer.
 #[derive(Debug)]
 enum Due {
-    /// At this port of ours.
+    /// The hello; `port` is the one at which the peer connected.
     Hello {
         key: Key,
         port: u16,
         node: Option<String>,
     },
-    /// `None`: it has come.
+    /// The proof; `expected` is `None` once it has been received.
     Proof {
         expected: Option<Expected>,
         hello: Hello,
@@ -44,37 +43,43 @@ enum Due {
     CPong,
 }
 
-/// What is to be done next.
+/// The next step for the caller.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Receive more.
     Receive,
     /// Send this, then receive more.
     Send(Vec<u8>),
-    /// Nothing: the peer has shown what it must.
+    /// Nothing: the peer has given its proof.
     Proven,
 }
 
 impl Handshake {
-    /// A handshake with `key`; the peer came in at `port`, and must be `node` where that is said.
+    /// Begins a handshake with `key`. The peer has connected to `port`, and must be `node` if that is set.
     pub(super) fn keyed(key: Key, port: u16, node: Option<String>, now: Instant) -> Self {
         let due = Due::Hello { key, port, node };
         let received = Vec::with_capacity(Hello::MAX_LEN);
-        Self { due, received, began: now, asked: None, time: LONGEST }
+        Self { due, received, began: now, asked: None, timeout: MAX_TIMEOUT }
     }
 
-    /// CPING has been sent, and CPONG may take `time`, [`LONGEST`] at most.
-    pub(super) fn pinged(time: Duration, now: Instant) -> Self {
+    /// Begins the wait for CPONG, after CPING has been sent; `timeout` is at most [`MAX_TIMEOUT`].
+    pub(super) fn pinged(timeout: Duration, now: Instant) -> Self {
         let received = Vec::with_capacity(ANSWER_ROOM);
-        Self { due: Due::CPong, received, began: now, asked: Some(now), time: time.min(LONGEST) }
+        Self {
+            due: Due::CPong,
+            received,
+            began: now,
+            asked: Some(now),
+            timeout: timeout.min(MAX_TIMEOUT),
+        }
     }
 
-    /// Where to put what is received: no more than its spare room.
+    /// Returns the buffer to receive into: no more than its spare capacity.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.received
     }
 
-    /// Looks at what has been received. `nonce` is asked for one that was never used.
+    /// Processes what has been received. `nonce` returns one that was never used.
     pub(super) fn advance(
         &mut self,
         nonce: impl FnOnce() -> Result<Nonce, NetError>,
@@ -86,7 +91,8 @@ impl Handshake {
                     return Ok(Step::Receive);
                 };
                 let hello = Hello::decode(&hello).map_err(HandshakeError::from)?;
-                let nonce = nonce().map_err(|error| RefusalReason::BrokenOff(Some(error)))?;
+                let nonce =
+                    nonce().map_err(|error| RefusalReason::HandshakeAborted(Some(error)))?;
                 let (challenge, expected) = FrontEnd::answer(key, *port, nonce, &hello);
                 self.due = Due::Proof { expected: Some(expected), hello, node: node.take() };
                 self.received = Vec::with_capacity(Proof::LEN);
@@ -118,17 +124,17 @@ impl Handshake {
         }
     }
 
-    /// The connection has ended or failed. `None`: before the peer has said anything, or could have
-    /// answered, so that there is nothing to be said of it.
-    pub(super) fn broken_off(&self, error: Option<NetError>) -> Option<RefusalReason> {
+    /// Returns the reason to log when the connection has ended or failed; `None` if that was before the
+    /// peer had sent anything, or could have answered.
+    pub(super) fn aborted(&self, error: Option<NetError>) -> Option<RefusalReason> {
         match self.due {
             Due::Hello { .. } if self.received.is_empty() => None,
             Due::CPong => Some(error.map_or(PingError::Closed, PingError::Net).into()),
-            _ => Some(RefusalReason::BrokenOff(error)),
+            _ => Some(RefusalReason::HandshakeAborted(error)),
         }
     }
 
-    /// There is more than was due.
+    /// Returns the reason to log when more has been received than was due.
     pub(super) fn too_much(&self) -> RefusalReason {
         match self.due {
             Due::CPong => PingError::NotCPong.into(),
@@ -136,16 +142,16 @@ impl Handshake {
         }
     }
 
-    /// Its time is over.
-    pub(super) fn silent(&self) -> RefusalReason {
-        let after = self.time;
+    /// Returns the reason to log when the handshake has timed out.
+    pub(super) fn timed_out(&self) -> RefusalReason {
+        let after = self.timeout;
         match self.due {
             Due::CPong => PingError::TimedOut { after }.into(),
             _ => RefusalReason::Silent { wanted: self.wanted(), after },
         }
     }
 
-    /// Another one gets its place.
+    /// Returns the reason to log when another handshake gets its place.
     pub(super) fn displaced(&self) -> RefusalReason {
         RefusalReason::Displaced { wanted: self.wanted() }
     }
@@ -158,35 +164,35 @@ impl Handshake {
         }
     }
 
-    /// Is CPONG what is due?
+    /// Whether CPONG is due.
     pub(super) fn is_ping(&self) -> bool {
         matches!(self.due, Due::CPong)
     }
 
-    /// When the peer was asked what only a container can answer.
+    /// Returns when the peer was asked what only a container can answer.
     pub(super) fn asked(&self) -> Option<Instant> {
         self.asked
     }
 
-    /// When its time is over.
+    /// Returns when it times out.
     pub(super) fn end(&self) -> Instant {
-        self.began + self.time
+        self.began + self.timeout
     }
 }
 
-/// The payload of the one packet that is due, of `most` bytes with its header; `None`: it is not
-/// complete yet.
-fn packet(received: &[u8], most: usize) -> Result<Option<Bytes>, RefusalReason> {
+/// Returns the payload of the one packet that is due, of at most `limit` bytes with its header; `None`: it
+/// is not complete yet.
+fn packet(received: &[u8], limit: usize) -> Result<Option<Bytes>, RefusalReason> {
     let mut bytes = Bytes::copy_from_slice(received);
     match split_packet(&mut bytes, Direction::FromContainer).map_err(HandshakeError::from)? {
         Some(_) if !bytes.is_empty() => Err(RefusalReason::TooMuch),
-        None if received.len() >= most => Err(RefusalReason::TooMuch),
+        None if received.len() >= limit => Err(RefusalReason::TooMuch),
         payload => Ok(payload),
     }
 }
 
-/// What a handshake may take: many round trips of the longest way.
-pub(super) const LONGEST: Duration = Duration::from_secs(5);
+/// The time that a handshake may take: many round trips over the longest distance.
+pub(super) const MAX_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -236,9 +242,9 @@ mod tests {
         for byte in &hello[..hello.len() - 1] {
             assert!(matches!(receive(&mut handshake, &[*byte], start), Ok(Step::Receive)));
         }
-        assert_eq!(handshake.asked(), None, "whoever says so little is nobody yet");
+        assert_eq!(handshake.asked(), None, "a peer that has sent so little may be anything");
         let challenge = challenge(&mut handshake, &hello[hello.len() - 1..], late);
-        assert_eq!((handshake.asked(), handshake.end()), (Some(late), start + LONGEST));
+        assert_eq!((handshake.asked(), handshake.end()), (Some(late), start + MAX_TIMEOUT));
         let proof = container.proof(&challenge[4..]).unwrap();
         for byte in &proof[..proof.len() - 1] {
             assert!(matches!(receive(&mut handshake, &[*byte], late), Ok(Step::Receive)));
@@ -259,7 +265,7 @@ mod tests {
         };
         assert_eq!(shaken(Some("node2"), |proof| proof), Ok(()));
         assert_eq!(shaken(None, |proof| proof), Ok(()));
-        let other = "it calls itself \"node2\", and node=node1 is wanted";
+        let other = "its node name is \"node2\", but node=node1 is configured";
         assert_eq!(shaken(Some("node1"), |proof| proof), Err(other.into()));
         let forged = |mut proof: Vec<u8>| {
             proof[20] ^= 1;
@@ -268,7 +274,7 @@ mod tests {
         let wrong = "the peer does not prove that it knows the key";
         assert_eq!(shaken(None, forged), Err(wrong.into()));
         let more = |proof: Vec<u8>| [&proof[..], b"A"].concat();
-        let too_much = "it sends more than the handshake has";
+        let too_much = "it sent more than the handshake allows";
         assert_eq!(shaken(None, more), Err(too_much.into()));
 
         let mut long = keyed(None, now);
@@ -285,17 +291,18 @@ mod tests {
         let late = start + Duration::from_secs(1);
         let said = |reason: Option<RefusalReason>| reason.map(|reason| reason.to_string());
         let mut handshake = keyed(None, start);
-        assert_eq!(said(handshake.broken_off(None)), None, "it died in the queue");
+        assert_eq!(said(handshake.aborted(None)), None, "it died in the queue");
         receive(&mut handshake, b"A", start).unwrap();
-        let off = Some("it broke the handshake off".to_owned());
-        assert_eq!(said(handshake.broken_off(None)), off);
-        let silent = "no hello within 5s; has its connector no keyFile?";
-        assert_eq!(handshake.silent().to_string(), silent);
+        let off = Some("it closed the connection during the handshake".to_owned());
+        assert_eq!(said(handshake.aborted(None)), off);
+        let silent = "no hello within 5s; is keyFile missing on its connector?";
+        assert_eq!(handshake.timed_out().to_string(), silent);
         challenge(&mut handshake, &container(&key(), b"").hello()[1..], late);
-        assert_eq!(said(handshake.broken_off(None)), off);
-        let silent = "no proof within 5s; has its connector no keyFile?";
-        assert_eq!(handshake.silent().to_string(), silent);
-        let others = "no proof yet, and others want its place; are there strangers in allow=?";
+        assert_eq!(said(handshake.aborted(None)), off);
+        let silent = "no proof within 5s; is keyFile missing on its connector?";
+        assert_eq!(handshake.timed_out().to_string(), silent);
+        let others =
+            "no proof yet, and its place went to another; does allow= include other machines?";
         assert_eq!(handshake.displaced().to_string(), others);
     }
 
@@ -306,9 +313,9 @@ mod tests {
         assert_eq!((ping.asked(), ping.end()), (Some(start), start + wait));
         assert!(matches!(receive(&mut ping, &CPONG[..3], start), Ok(Step::Receive)));
         assert!(matches!(receive(&mut ping, &CPONG[3..], start), Ok(Step::Proven)));
-        assert_eq!(ping.silent().to_string(), "no CPONG within 2s");
+        assert_eq!(ping.timed_out().to_string(), "no CPONG within 2s");
         assert!(receive(&mut ping, &CPONG, start).is_err(), "one is enough");
         assert!(receive(&mut Handshake::pinged(wait, start), b"HTTP", start).is_err());
-        assert_eq!(Handshake::pinged(Duration::from_secs(60), start).end(), start + LONGEST);
+        assert_eq!(Handshake::pinged(Duration::from_secs(60), start).end(), start + MAX_TIMEOUT);
     }
 }

@@ -1,28 +1,28 @@
-//! The handshakes of one port that are under way in this child: how many there may be, and whose
-//! place another one may take. Without I/O.
+//! The handshakes of one port that are in progress in this child: how many there may be, and which of them
+//! may lose its place to another. Without I/O.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::handshake::Handshake;
 
-/// The handshakes under way, oldest first.
+/// The handshakes in progress, oldest first.
 ///
-/// They go side by side, so that nobody waits behind a stranger's. Another connection is taken out of
-/// the queue, where all children find it, only if it is likely to be needed: a peer that has been
-/// [asked](Handshake::asked) something and may be about to answer is enough for one request. Those that
-/// have let some time go by are strangers or far away; as many again are tried beside them. Those
-/// that have not even said hello count for nothing.
+/// They proceed in parallel, so that no container waits behind a stranger. Another connection is taken out
+/// of the kernel's queue, which all children share, only if it is likely to be needed. One peer that has
+/// been [asked](Handshake::asked) something and may be about to answer is enough for one request. Peers
+/// that have not answered for some time are strangers or far away; as many again are tried beside them.
+/// Peers that have not even sent their hello do not count.
 #[derive(Debug)]
 pub(super) struct Handshakes<C> {
-    under_way: Vec<UnderWay<C>>,
+    in_progress: Vec<InProgress<C>>,
     numbers: u64,
 }
 
-/// One of them.
+/// A handshake in progress.
 #[derive(Debug)]
-pub(super) struct UnderWay<C> {
-    /// Never used twice.
+pub(super) struct InProgress<C> {
+    /// Identifies it; never used twice.
     pub(super) number: u64,
     pub(super) connection: C,
     pub(super) peer: IpAddr,
@@ -31,94 +31,94 @@ pub(super) struct UnderWay<C> {
 
 impl<C> Default for Handshakes<C> {
     fn default() -> Self {
-        Self { under_way: Vec::new(), numbers: 0 }
+        Self { in_progress: Vec::new(), numbers: 0 }
     }
 }
 
 impl<C> Handshakes<C> {
-    /// Is another connection to be taken out of the queue, while so many requests wait for one?
-    pub(super) fn want_another(&self, waiting: usize, now: Instant) -> bool {
-        let asked = self.under_way.iter().filter_map(|one| one.handshake.asked());
+    /// Whether another connection should be taken out of the queue, while so many requests wait for one.
+    pub(super) fn wants_another(&self, waiting: usize, now: Instant) -> bool {
+        let asked = self.in_progress.iter().filter_map(|one| one.handshake.asked());
         let (promising, late): (Vec<_>, Vec<_>) = asked.partition(|at| is_promising(*at, now));
         let wanted = waiting.max(1) + late.len();
         promising.len() < wanted && (!self.is_full() || self.least_promising(now).is_some())
     }
 
-    /// Takes one in, and out the one whose place it gets, if they were [`MOST`] already: the oldest of
-    /// those that have not said hello; else the oldest.
+    /// Adds a handshake. If there are [`MAX_HANDSHAKES`] already, removes the one whose place it gets: the
+    /// oldest of those without a hello, else the oldest.
     pub(super) fn insert(
         &mut self,
         connection: C,
         peer: IpAddr,
         handshake: Handshake,
         now: Instant,
-    ) -> (&UnderWay<C>, Option<UnderWay<C>>) {
+    ) -> (&InProgress<C>, Option<InProgress<C>>) {
         let displaced = match self.is_full() {
-            true => Some(self.under_way.remove(self.least_promising(now).unwrap_or(0))),
+            true => Some(self.in_progress.remove(self.least_promising(now).unwrap_or(0))),
             false => None,
         };
         let number = self.numbers;
         self.numbers += 1;
-        let at = self.under_way.len();
-        self.under_way.push(UnderWay { number, connection, peer, handshake });
-        (&self.under_way[at], displaced)
+        let at = self.in_progress.len();
+        self.in_progress.push(InProgress { number, connection, peer, handshake });
+        (&self.in_progress[at], displaced)
     }
 
-    /// The one with this number.
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut UnderWay<C>> {
-        self.under_way.iter_mut().find(|one| one.number == number)
+    /// Returns the one with this number.
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut InProgress<C>> {
+        self.in_progress.iter_mut().find(|one| one.number == number)
     }
 
-    /// Takes out the one with this number.
-    pub(super) fn remove(&mut self, number: u64) -> Option<UnderWay<C>> {
-        let at = self.under_way.iter().position(|one| one.number == number)?;
-        Some(self.under_way.remove(at))
+    /// Removes the one with this number.
+    pub(super) fn remove(&mut self, number: u64) -> Option<InProgress<C>> {
+        let at = self.in_progress.iter().position(|one| one.number == number)?;
+        Some(self.in_progress.remove(at))
     }
 
-    /// Takes out one whose time is over.
-    pub(super) fn remove_ended(&mut self, now: Instant) -> Option<UnderWay<C>> {
-        let at = self.under_way.iter().position(|one| one.handshake.end() <= now)?;
-        Some(self.under_way.remove(at))
+    /// Removes one that has timed out.
+    pub(super) fn remove_timed_out(&mut self, now: Instant) -> Option<InProgress<C>> {
+        let at = self.in_progress.iter().position(|one| one.handshake.end() <= now)?;
+        Some(self.in_progress.remove(at))
     }
 
-    /// Takes out all.
+    /// Removes all.
     pub(super) fn clear(&mut self) {
-        self.under_way.clear();
+        self.in_progress.clear();
     }
 
-    /// Are there none?
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+        self.in_progress.is_empty()
     }
 
-    /// Has any been asked something that it may still answer?
+    /// Whether any has been asked something that it may still answer.
     pub(super) fn is_any_asked(&self) -> bool {
-        self.under_way.iter().any(|one| one.handshake.asked().is_some())
+        self.in_progress.iter().any(|one| one.handshake.asked().is_some())
     }
 
-    /// When time alone changes something: one has ended, or another one is wanted.
+    /// Returns when time alone changes something: a handshake times out, or another one is wanted.
     pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
-        let asked = self.under_way.iter().filter_map(|one| one.handshake.asked());
+        let asked = self.in_progress.iter().filter_map(|one| one.handshake.asked());
         let late = asked.clone().map(|at| at + PROMISING);
-        let fair = asked.map(|at| at + FAIR).filter(|_| self.is_full());
-        let ends = self.under_way.iter().map(|one| one.handshake.end());
-        // An end that has passed is dealt with at once.
-        late.chain(fair).filter(|at| *at > now).chain(ends).min()
+        let replaceable = asked.map(|at| at + KEEPS_PLACE).filter(|_| self.is_full());
+        let ends = self.in_progress.iter().map(|one| one.handshake.end());
+        // A timeout that has passed is dealt with at once.
+        late.chain(replaceable).filter(|at| *at > now).chain(ends).min()
     }
 
     fn is_full(&self) -> bool {
-        self.under_way.len() >= MOST
+        self.in_progress.len() >= MAX_HANDSHAKES
     }
 
-    /// The one whose place may be given to another.
+    /// Returns the index of the one whose place may be given to another.
     fn least_promising(&self, now: Instant) -> Option<usize> {
-        let has_had_its_time = |one: &UnderWay<C>| {
-            one.handshake.asked().is_some_and(|at| now.saturating_duration_since(at) >= FAIR)
+        let has_had_time = |one: &InProgress<C>| {
+            one.handshake.asked().is_some_and(|at| now.saturating_duration_since(at) >= KEEPS_PLACE)
         };
-        self.under_way
+        self.in_progress
             .iter()
             .position(|one| one.handshake.asked().is_none())
-            .or_else(|| self.under_way.iter().position(has_had_its_time))
+            .or_else(|| self.in_progress.iter().position(has_had_time))
     }
 }
 
@@ -126,15 +126,15 @@ fn is_promising(asked: Instant, now: Instant) -> bool {
     now.saturating_duration_since(asked) < PROMISING
 }
 
-/// So many at once.
-const MOST: usize = 32;
+/// The most handshakes at once.
+const MAX_HANDSHAKES: usize = 32;
 
-/// A container nearby has answered by then.
+/// A container nearby has answered after this time.
 const PROMISING: Duration = Duration::from_millis(50);
 
-/// The longest way there and back, and some more: so long a peer that was asked keeps its place,
-/// however many strangers there are.
-const FAIR: Duration = Duration::from_millis(300);
+/// A peer that was asked keeps its place for this time, however many strangers there are: more than the
+/// longest round trip.
+const KEEPS_PLACE: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +178,7 @@ mod tests {
         /// Takes in what is wanted from a queue without end of peers that say hello; tells how many.
         fn fill(&mut self, now: Instant) -> usize {
             let mut count = 0;
-            while self.handshakes.want_another(1, now) {
+            while self.handshakes.wants_another(1, now) {
                 self.asked(now);
                 count += 1;
             }
@@ -195,13 +195,13 @@ mod tests {
     fn one_connection_is_taken_for_each_request_that_waits_while_the_peers_may_be_about_to_answer()
     {
         let (mut scene, at) = (Scene::default(), clock());
-        assert!(scene.handshakes.want_another(0, at(0)), "the housekeeper asks as well");
+        assert!(scene.handshakes.wants_another(0, at(0)), "the housekeeper asks as well");
         scene.asked(at(0));
-        assert!(!scene.handshakes.want_another(0, at(0)));
-        assert!(!scene.handshakes.want_another(1, at(49)), "the others are for other children");
-        assert!(scene.handshakes.want_another(2, at(0)), "another request waits as well");
+        assert!(!scene.handshakes.wants_another(0, at(0)));
+        assert!(!scene.handshakes.wants_another(1, at(49)), "the others are for other children");
+        assert!(scene.handshakes.wants_another(2, at(0)), "another request waits as well");
         scene.asked(at(10));
-        assert!(!scene.handshakes.want_another(2, at(10)));
+        assert!(!scene.handshakes.wants_another(2, at(10)));
     }
 
     #[test]
@@ -220,26 +220,26 @@ mod tests {
         let far = scene.asked(at(0));
         let strangers: Vec<u64> = (0..100)
             .map(|_| {
-                assert!(scene.handshakes.want_another(2, at(1)));
+                assert!(scene.handshakes.wants_another(2, at(1)));
                 scene.mute(at(1))
             })
             .collect();
-        assert_eq!(scene.displaced, strangers[..100 - (MOST - 1)], "the oldest first");
+        assert_eq!(scene.displaced, strangers[..100 - (MAX_HANDSHAKES - 1)], "the oldest first");
         assert!(scene.handshakes.get_mut(far).is_some(), "its answer is on its way");
     }
 
     #[test]
     fn of_peers_that_were_asked_the_oldest_loses_its_place_but_not_before_it_could_have_answered() {
         let (mut scene, at) = (Scene::default(), clock());
-        for number in 0..MOST {
+        for number in 0..MAX_HANDSHAKES {
             scene.asked(at(number as u64));
         }
-        assert!(!scene.handshakes.want_another(1, at(299)));
-        assert!(scene.handshakes.want_another(1, at(300)));
+        assert!(!scene.handshakes.wants_another(1, at(299)));
+        assert!(scene.handshakes.wants_another(1, at(300)));
         scene.asked(at(300));
         assert_eq!(scene.displaced, [0]);
-        assert!(!scene.handshakes.want_another(1, at(300)));
-        assert!(scene.handshakes.want_another(1, at(301)));
+        assert!(!scene.handshakes.wants_another(1, at(300)));
+        assert!(scene.handshakes.wants_another(1, at(301)));
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let (mut scene, at) = (Scene::default(), clock());
         let first = scene.mute(at(0));
         let second = scene.asked(at(100));
-        let mut ended = |now| scene.handshakes.remove_ended(now).map(|one| one.number);
+        let mut ended = |now| scene.handshakes.remove_timed_out(now).map(|one| one.number);
         assert_eq!(ended(at(0) + LONG - Duration::from_millis(1)), None);
         assert_eq!(ended(at(0) + LONG), Some(first));
         assert_eq!(ended(at(0) + LONG), None);
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(scene.handshakes.next_change(at(0)), None);
         scene.asked(at(0));
         assert_eq!(scene.handshakes.next_change(at(0)), Some(at(50)));
-        assert!(scene.handshakes.want_another(1, at(50)));
+        assert!(scene.handshakes.wants_another(1, at(50)));
         assert_eq!(scene.handshakes.next_change(at(50)), Some(at(0) + LONG));
         assert_eq!(scene.handshakes.next_change(at(9000)), Some(at(0) + LONG), "at once");
     }

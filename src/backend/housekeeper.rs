@@ -1,4 +1,4 @@
-//! The thread that looks after the backends of a child.
+//! The housekeeper: the thread that maintains the backends of a child.
 
 use std::io;
 use std::mem::ManuallyDrop;
@@ -8,26 +8,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// When the next pass is due.
+/// When the next round is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// At its time.
+    /// After the usual interval.
     Usual,
-    /// In a second, if that is earlier: something is under way.
+    /// In a second, if that is earlier, as something is unfinished.
     Soon,
 }
 
-/// A thread that runs a pass again and again, until [stopped](Self::stop).
+/// A thread that runs one round after the other until it is [stopped](Self::stop).
 ///
-/// It waits by parking and not on a condition variable: a prefork child of httpd ends inside a
-/// signal handler, which may have interrupted this very process in the allocator or in any lock.
-/// Unparking a thread is one atomic write and one system call, and harmless there.
+/// It waits by parking and not on a condition variable: a prefork child of httpd ends inside a signal
+/// handler, which may have interrupted this process in the allocator or while it held any lock.
+/// Unparking a thread is one atomic write and one system call, and safe there.
 ///
-/// Dropping this neither stops nor joins.
+/// Dropping this neither stops nor joins the thread.
 #[derive(Debug)]
 pub struct Housekeeper {
     stop: Arc<AtomicBool>,
-    // Never dropped: whoever has joined the thread by its id must not have it detached again.
+    // Never dropped: a thread that has been joined by its id must not be detached afterwards.
     thread: ManuallyDrop<JoinHandle<()>>,
 }
 
@@ -35,29 +35,29 @@ impl Housekeeper {
     /// The thread's name; Linux shows 15 characters.
     pub const THREAD: &str = "ajp-housekeeper";
 
-    /// Starts the thread: a pass at once, and then one `every` so often.
+    /// Starts the thread: it runs a round at once, and then one each `every`.
     ///
-    /// A panic ends the pass, not the thread; the next one comes after a minute, so that a fault
-    /// that stays does not fill the log.
+    /// A panic ends the round, not the thread; the next round comes after a minute, so that a permanent
+    /// fault does not fill the log.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     pub fn start(
         every: Duration,
-        mut pass: impl FnMut(Instant) -> Next + Send + 'static,
+        mut round: impl FnMut(Instant) -> Next + Send + 'static,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name(Self::THREAD.into()).spawn(move || {
-            let mut round = AssertUnwindSafe(|| pass(Instant::now()));
+            let mut round = AssertUnwindSafe(|| round(Instant::now()));
             while !stopped.load(Ordering::Acquire) {
                 let pause = match catch_unwind(AssertUnwindSafe(&mut *round)) {
                     Ok(Next::Usual) => every,
-                    Ok(Next::Soon) => every.min(SOON),
+                    Ok(Next::Soon) => every.min(SOON_INTERVAL),
                     Err(payload) => {
                         // Its destructor could panic again.
                         std::mem::forget(payload);
-                        every.max(AFTER_PANIC)
+                        every.max(MIN_PAUSE_AFTER_PANIC)
                     }
                 };
                 let from = Instant::now();
@@ -73,20 +73,20 @@ impl Housekeeper {
         Ok(Self { stop, thread: ManuallyDrop::new(thread) })
     }
 
-    /// Asks the thread to end after the pass it is in; does not wait. Takes no lock and no memory.
+    /// Tells the thread to end after its current round; does not wait. Takes no lock and no memory.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
     }
 
-    /// The thread, to be waited for.
+    /// Returns the thread, to be joined.
     pub fn thread(&self) -> &JoinHandle<()> {
         &self.thread
     }
 }
 
-const SOON: Duration = Duration::from_secs(1);
-const AFTER_PANIC: Duration = Duration::from_secs(60);
+const SOON_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_PAUSE_AFTER_PANIC: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_pass_is_at_once_and_a_stop_ends_the_longest_wait() {
+    fn the_first_round_is_at_once_and_a_stop_ends_the_longest_wait() {
         let (tell, told) = mpsc::channel();
         let keeper = Housekeeper::start(LONG, move |_| {
             tell.send(()).expect("the test listens");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_follow_each_other() {
+    fn rounds_follow_each_other() {
         let (tell, told) = mpsc::channel();
         let keeper = Housekeeper::start(Duration::from_millis(1), move |_| {
             let _ = tell.send(());

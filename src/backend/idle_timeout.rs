@@ -1,54 +1,55 @@
-//! How long the backend leaves idle connections open, as far as it has shown.
+//! The idle timeout of the backend, as far as its closed connections show it.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// The shortest idle time after which the backend was seen to close a connection.
+/// An estimate of the backend's idle timeout: the shortest idle time after which it was seen to close a
+/// connection.
 ///
-/// A connection that is about to be closed looks alive until the moment it is used. A request that
-/// may be sent again does not mind; one that may not (POST) is spared the risk: near the time at
-/// which this backend closes, it gets a new connection.
+/// A connection that is about to be closed looks alive until it is used. That does not matter to a
+/// request that may be sent again. One that may not (POST) gets a new connection instead of one whose
+/// idle time is near the timeout.
 #[derive(Debug, Default)]
 pub(super) struct IdleTimeoutEstimate {
-    shortest: Mutex<Option<Seen>>,
+    shortest: Mutex<Option<Observation>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct Observation {
     idle: Duration,
     at: Instant,
 }
 
 impl IdleTimeoutEstimate {
-    /// The backend has closed a connection that had been idle for this long.
+    /// Records that the backend has closed a connection that had been idle for this long.
     pub(super) fn record_close(&self, idle: Duration, now: Instant) {
         let mut shortest = self.shortest.lock();
-        let holds = shortest.is_some_and(|seen| seen.holds(now) && seen.idle <= idle);
-        if !holds {
-            *shortest = Some(Seen { idle, at: now });
+        let is_known = shortest.is_some_and(|seen| seen.is_current(now) && seen.idle <= idle);
+        if !is_known {
+            *shortest = Some(Observation { idle, at: now });
         }
     }
 
-    /// Might it be closing one that has been idle for this long?
+    /// Whether the backend may be closing a connection that has been idle for this long.
     pub(super) fn may_be_closing(&self, idle: Duration, now: Instant) -> bool {
         let shortest = *self.shortest.lock();
-        shortest.is_some_and(|seen| seen.holds(now) && idle + MARGIN >= seen.idle)
+        shortest.is_some_and(|seen| seen.is_current(now) && idle + MARGIN >= seen.idle)
     }
 }
 
-impl Seen {
-    fn holds(self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) < MEMORY
+impl Observation {
+    fn is_current(self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < MAX_AGE
     }
 }
 
-/// What is seen is up to a round of the housekeeper late, so the true time is that much shorter;
-/// and a busy machine sends late.
+/// A closed connection is found up to one round of the housekeeper late, so the true timeout is shorter
+/// by as much; and a busy machine sends late.
 const MARGIN: Duration = Duration::from_millis(1500);
 
-/// A restart closes connections of any age: that says nothing of the next minutes.
-const MEMORY: Duration = Duration::from_secs(60);
+/// A restart closes connections of any age, which says nothing about the minutes after it.
+const MAX_AGE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

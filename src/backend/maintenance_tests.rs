@@ -273,7 +273,7 @@ fn a_backend_that_has_moved_keeps_no_connection_to_its_old_address() {
 
     // As if the name server answered otherwise from now on.
     scene.backend.resolve(None).unwrap();
-    scene.backend.addresses.ask(&moved.host, moved.port, scene.at(0)).unwrap();
+    scene.backend.addresses.resolve(&moved.host, moved.port, scene.at(0)).unwrap();
 
     assert_eq!(scene.round(1).moved, 1);
     assert_eq!(scene.backend.keep(&leased), Keep::Close(CloseReason::Moved));

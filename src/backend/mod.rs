@@ -38,7 +38,7 @@ pub use packet_question::NotAdmitted;
 pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::Reverse;
-pub use warnings::{Unsaid, WarningKind, Warnings};
+pub use warnings::{Suppressed, WarningKind, Warnings};
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! The sockets of those who have dialled in and have yet to show who they are.
+//! Reverse connections that have been accepted, but not yet proved to be a container's.
 
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -11,47 +11,48 @@ use super::handshakes::Handshakes;
 use super::refusal::RefusalReason;
 use crate::net::{self, IdleState, NetError, Received, Stream, Watch};
 
-/// The handshakes of one port in this child, shared by the requests that wait there. Nothing here
-/// blocks.
+/// The handshakes of one port in this child, with their sockets; shared by the requests that wait there.
+/// Nothing here blocks.
 #[derive(Debug, Default)]
 pub(super) struct Reception {
     handshakes: Handshakes<Stream>,
-    /// What is under way; made for the first.
+    /// The sockets of the handshakes in progress; made with the first.
     watch: Option<Arc<Watch>>,
 }
 
-/// What one look has brought.
+/// The result of looking for a connection once.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// A connection that is alive, allowed and has shown all that was asked.
+    /// A connection that is alive, allowed and verified.
     pub(super) stream: Option<Stream>,
     /// CPINGs sent on new connections.
     pub(super) pings_sent: usize,
-    /// CPINGs that were not answered as they must be, now or sent earlier.
+    /// CPINGs that were not answered by CPONG, including those sent earlier.
     pub(super) pings_failed: usize,
-    /// Who was sent away.
+    /// Peers that were refused.
     pub(super) refused: Vec<(IpAddr, RefusalReason)>,
 }
 
-/// What a new connection must show.
+/// The proof that a new connection must give.
 #[derive(Debug)]
 pub(super) enum Due {
-    /// No more than that it is alive.
+    /// None: it need only be alive.
     Nothing,
+    /// This handshake.
     Handshake(Box<Handshake>),
     /// CPONG, within this time.
     CPong(Duration),
 }
 
 impl Reception {
-    /// Goes on with the handshakes for which something has come, up to the first that is proven, and
-    /// ends those whose time is over.
-    pub(super) fn go_on(&mut self, now: Instant, found: &mut Found) -> Result<(), NetError> {
+    /// Continues the handshakes whose peers have sent something, up to the first that is proven, and ends
+    /// those that have timed out.
+    pub(super) fn advance(&mut self, now: Instant, found: &mut Found) -> Result<(), NetError> {
         let Some(watch) = &self.watch else { return Ok(()) };
-        // What has come in time counts, however late this look is.
+        // What was sent in time counts, however late it is read.
         for number in watch.readable()? {
             let Some(one) = self.handshakes.get_mut(number) else { continue };
-            let progress = advance(&one.connection, &mut one.handshake, now);
+            let progress = progress(&one.connection, &mut one.handshake, now);
             if matches!(progress, Progress::Waiting) {
                 continue;
             }
@@ -62,13 +63,13 @@ impl Reception {
                 return Ok(());
             }
         }
-        while let Some(one) = self.handshakes.remove_ended(now) {
-            found.note_refused(one.peer, one.handshake.silent(), &one.handshake);
+        while let Some(one) = self.handshakes.remove_timed_out(now) {
+            found.note_refused(one.peer, one.handshake.timed_out(), &one.handshake);
         }
         Ok(())
     }
 
-    /// Takes one in that was just accepted.
+    /// Adds a connection that has just been accepted.
     pub(super) fn admit(
         &mut self,
         stream: Stream,
@@ -93,8 +94,8 @@ impl Reception {
                 Handshake::pinged(time, now)
             }
         };
-        // Its hello is here already, as a rule.
-        match advance(&stream, &mut handshake, now) {
+        // Usually its hello has already been received.
+        match progress(&stream, &mut handshake, now) {
             Progress::Waiting => {}
             progress => {
                 found.note(progress, stream, peer, &handshake);
@@ -117,43 +118,43 @@ impl Reception {
         watched
     }
 
-    /// Is another connection to be taken out of the queue?
-    pub(super) fn want_another(&self, waiting: usize, now: Instant) -> bool {
-        self.handshakes.want_another(waiting, now)
+    /// Whether another connection should be taken out of the queue.
+    pub(super) fn wants_another(&self, waiting: usize, now: Instant) -> bool {
+        self.handshakes.wants_another(waiting, now)
     }
 
-    /// When time alone changes something.
+    /// Returns when time alone changes something.
     pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
         self.handshakes.next_change(now)
     }
 
-    /// Has anybody been asked something that may still be answered?
+    /// Whether any peer has been asked something that it may still answer.
     pub(super) fn is_any_asked(&self) -> bool {
         self.handshakes.is_any_asked()
     }
 
-    /// Is nothing under way?
+    /// Whether no handshake is in progress.
     pub(super) fn is_empty(&self) -> bool {
         self.handshakes.is_empty()
     }
 
-    /// What to wait for.
+    /// Returns the sockets to wait for.
     pub(super) fn watch(&self) -> Option<Arc<Watch>> {
         self.watch.clone()
     }
 
-    /// Sends everybody away.
+    /// Closes all connections.
     pub(super) fn close(&mut self) {
         self.handshakes.clear();
     }
 }
 
-/// How far one has come.
+/// How far a handshake has come.
 #[derive(Debug)]
 enum Progress {
     Waiting,
     Proven,
-    /// It died, and there is nothing to be said of it.
+    /// The connection is dead, and there is nothing to log.
     Gone,
     Refused(RefusalReason),
 }
@@ -173,9 +174,9 @@ impl Found {
     }
 }
 
-/// Receives what is there, and answers it.
-fn advance(stream: &Stream, handshake: &mut Handshake, now: Instant) -> Progress {
-    let broken_off = |handshake: &Handshake, error| match handshake.broken_off(error) {
+/// Receives what has arrived, and answers it.
+fn progress(stream: &Stream, handshake: &mut Handshake, now: Instant) -> Progress {
+    let aborted = |handshake: &Handshake, error| match handshake.aborted(error) {
         Some(reason) => Progress::Refused(reason),
         None => Progress::Gone,
     };
@@ -183,19 +184,19 @@ fn advance(stream: &Stream, handshake: &mut Handshake, now: Instant) -> Progress
         match net::receive_now(stream.as_fd(), handshake.buffer()) {
             Ok(None) => return Progress::Waiting,
             Ok(Some(Received::Bytes(_))) => {}
-            Ok(Some(Received::End)) => return broken_off(handshake, None),
-            Err(error) => return broken_off(handshake, Some(error)),
+            Ok(Some(Received::End)) => return aborted(handshake, None),
+            Err(error) => return aborted(handshake, Some(error)),
         }
         match handshake.advance(net::random, now) {
             Ok(Step::Receive) => {}
             Ok(Step::Send(packet)) => {
-                // A container that has ended may have left its hello in the queue.
+                // The queue may hold the hello of a container that is gone.
                 if matches!(stream.idle_state(), IdleState::Closed | IdleState::Broken(_)) {
                     return Progress::Gone;
                 }
                 // A new socket has room for it.
                 if let Err(error) = stream.send_all(&[&packet], Duration::ZERO) {
-                    return broken_off(handshake, Some(error.source));
+                    return aborted(handshake, Some(error.source));
                 }
             }
             Ok(Step::Proven) => {

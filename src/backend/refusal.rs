@@ -1,4 +1,4 @@
-//! Peers that dialled in and were sent away.
+//! Refused reverse connections, and how often a refusal is logged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,17 +11,19 @@ use super::PingError;
 use crate::net::NetError;
 use crate::protocol::handshake::HandshakeError;
 
-/// Why a connection that somebody opened to us was closed instead of used.
+/// Why a connection that a peer opened was closed instead of used.
 #[derive(Debug, thiserror::Error)]
 pub enum RefusalReason {
     /// The address is in no network of `allow`.
     #[error("its address is not in allow=")]
     NotAllowed,
     /// It sent something before it was asked to.
-    #[error("it sends before it is asked; has its connector a keyFile, and no keyfile= here?")]
+    #[error(
+        "it sent data before it was asked to; is keyFile set on its connector, but not keyfile= here?"
+    )]
     SpeaksFirst,
-    /// The handshake did not go on.
-    #[error("no {wanted} within {after:?}; has its connector no keyFile?")]
+    /// The handshake timed out.
+    #[error("no {wanted} within {after:?}; is keyFile missing on its connector?")]
     Silent {
         /// The packet that was due.
         wanted: &'static str,
@@ -29,40 +31,40 @@ pub enum RefusalReason {
         after: Duration,
     },
     /// There were so many handshakes that another peer got its place.
-    #[error("no {wanted} yet, and others want its place; are there strangers in allow=?")]
+    #[error("no {wanted} yet, and its place went to another; does allow= include other machines?")]
     Displaced {
         /// What was due.
         wanted: &'static str,
     },
-    /// The connection ended, or failed, within the handshake.
-    #[error("it broke the handshake off{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
-    BrokenOff(Option<NetError>),
-    /// The packets are not those of the handshake, or the key is another one.
+    /// The connection ended, or failed, during the handshake.
+    #[error("it closed the connection during the handshake{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
+    HandshakeAborted(Option<NetError>),
+    /// The packets are not those of the handshake, or the key is wrong.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// It sent more than the packet that was due.
-    #[error("it sends more than the handshake has")]
+    #[error("it sent more than the handshake allows")]
     TooMuch,
-    /// It knows the key and calls itself otherwise.
-    #[error("it calls itself {name:?}, and node={wanted} is wanted")]
+    /// It has the right key, but another node name.
+    #[error("its node name is {name:?}, but node={wanted} is configured")]
     OtherNode {
         /// Its name.
         name: String,
-        /// Ours for it.
+        /// The name that is configured.
         wanted: String,
     },
-    /// There is no key, and it does not speak AJP.
+    /// There is no key, and it did not answer CPING.
     #[error(transparent)]
     Ping(#[from] PingError),
 }
 
 impl RefusalReason {
-    /// What is the same for the log.
+    /// Returns the kind of reason: each is logged on its own.
     fn kind(&self) -> u8 {
         match self {
             Self::NotAllowed => 0,
             Self::SpeaksFirst => 1,
-            Self::Silent { .. } | Self::Displaced { .. } | Self::BrokenOff(_) => 2,
+            Self::Silent { .. } | Self::Displaced { .. } | Self::HandshakeAborted(_) => 2,
             Self::Handshake(_) | Self::TooMuch => 3,
             Self::OtherNode { .. } => 4,
             Self::Ping(_) => 5,
@@ -70,73 +72,75 @@ impl RefusalReason {
     }
 }
 
-/// A refusal to be logged.
+/// A refusal that is to be logged.
 #[derive(Debug)]
 pub struct Refusal {
     peer: IpAddr,
     reason: RefusalReason,
-    /// How many of the kind there were since the last one that was logged.
-    unsaid: u64,
+    /// How many of this kind have not been logged since the last one that was.
+    suppressed: u64,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection from {} refused: {}", self.peer, self.reason)?;
-        if self.unsaid > 0 {
-            write!(f, " ({} more since the last such line)", self.unsaid)?;
+        if self.suppressed > 0 {
+            write!(f, " ({} more since the last such line)", self.suppressed)?;
         }
         Ok(())
     }
 }
 
-/// What is to be said of refusals: one line for each address and kind of reason, and again ten
-/// minutes later where it goes on, so that nobody can fill the log.
+/// The refusals that are to be logged: one line for each address and kind of reason, and another one
+/// every ten minutes while they continue, so that no peer can fill the log.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Book>);
+pub(super) struct Refusals(Mutex<RefusalLog>);
 
 #[derive(Debug, Default)]
-struct Book {
-    said: HashMap<(IpAddr, u8), Said>,
-    unsaid: Vec<Refusal>,
+struct RefusalLog {
+    logged: HashMap<(IpAddr, u8), LastLine>,
+    pending: Vec<Refusal>,
 }
 
+/// When a kind of refusal was last logged, and how many there have been since.
 #[derive(Debug)]
-struct Said {
-    last: Instant,
-    since: u64,
+struct LastLine {
+    at: Instant,
+    suppressed: u64,
 }
 
 impl Refusals {
+    /// Notes a refusal: it is to be logged, or counted for the next line.
     pub(super) fn note(&self, peer: IpAddr, reason: RefusalReason, now: Instant) {
-        let mut book = self.0.lock();
-        let is_old = |said: &Said| now.saturating_duration_since(said.last) >= SILENCE;
-        if book.said.len() >= PEERS {
-            book.said.retain(|_, said| !is_old(said));
+        let mut log = self.0.lock();
+        let is_old = |line: &LastLine| now.saturating_duration_since(line.at) >= LINE_INTERVAL;
+        if log.logged.len() >= MAX_PEERS {
+            log.logged.retain(|_, line| !is_old(line));
         }
-        let is_full = book.said.len() >= PEERS;
+        let is_full = log.logged.len() >= MAX_PEERS;
         let key = (peer, reason.kind());
-        let unsaid = match book.said.get_mut(&key) {
-            Some(said) if !is_old(said) => {
-                said.since += 1;
+        let suppressed = match log.logged.get_mut(&key) {
+            Some(line) if !is_old(line) => {
+                line.suppressed += 1;
                 return;
             }
-            Some(said) => said.since,
+            Some(line) => line.suppressed,
             // So many peers at once: this line would be one of thousands.
             None if is_full => return,
             None => 0,
         };
-        book.said.insert(key, Said { last: now, since: 0 });
-        book.unsaid.push(Refusal { peer, reason, unsaid });
+        log.logged.insert(key, LastLine { at: now, suppressed: 0 });
+        log.pending.push(Refusal { peer, reason, suppressed });
     }
 
-    /// What is to be logged, once.
+    /// Takes the refusals that are to be logged.
     pub(super) fn take(&self) -> Vec<Refusal> {
-        std::mem::take(&mut self.0.lock().unsaid)
+        std::mem::take(&mut self.0.lock().pending)
     }
 }
 
-const SILENCE: Duration = Duration::from_secs(600);
-const PEERS: usize = 256;
+const LINE_INTERVAL: Duration = Duration::from_secs(600);
+const MAX_PEERS: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -174,9 +178,9 @@ mod tests {
             let peer = IpAddr::from(number.to_be_bytes());
             refusals.note(peer, RefusalReason::NotAllowed, start);
         }
-        assert_eq!(refusals.take().len(), PEERS);
+        assert_eq!(refusals.take().len(), MAX_PEERS);
         let peer = IpAddr::from([10, 0, 0, 1]);
-        refusals.note(peer, RefusalReason::NotAllowed, start + SILENCE);
+        refusals.note(peer, RefusalReason::NotAllowed, start + LINE_INTERVAL);
         assert_eq!(refusals.take().len(), 1, "the old ones are forgotten");
     }
 }

@@ -1,4 +1,4 @@
-//! Where the containers of a worker dial in: one listening socket, and what comes in over it.
+//! The listener for the reverse connections of a worker, and the connections that it accepts.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,21 +19,21 @@ use crate::protocol::handshake::Key;
 
 /// The source of connections to a backend whose container opens them.
 ///
-/// All backends of the worker in this child share one. A connection is accepted when a request
-/// needs it and not before, so that what waits in the kernel is there for every child. Its handshake
-/// goes on beside others, whoever waits for it, and is not lost when nobody does.
+/// All backends of the worker in this child share one. A connection is accepted when a request needs it
+/// and not before, so that those waiting in the kernel are there for every child. Its handshake proceeds
+/// beside others, whichever request waits for it, and is not lost when none does.
 #[derive(Debug)]
 pub struct Reverse {
     settings: ReverseListener,
     key: Option<Key>,
-    /// Told of each socket that this child binds itself, before it is used.
+    /// Called with each socket that this child binds, before it is used.
     prepare: fn(BorrowedFd<'_>),
     listener: Mutex<Option<Arc<Listener>>>,
-    /// This child has given its port up and takes no other.
+    /// This child has given up its port and binds no other.
     is_ending: AtomicBool,
-    /// It has none, and that has been told.
-    is_without: AtomicBool,
-    /// `None`: somebody was there to be accepted, the last time.
+    /// This child has no port, and that has been reported.
+    has_failed: AtomicBool,
+    /// Since when the queue has been found empty; `None`: there was a connection the last time.
     empty: Mutex<Option<Empty>>,
     reception: Mutex<Reception>,
     waiting: AtomicUsize,
@@ -41,8 +41,8 @@ pub struct Reverse {
 }
 
 impl Reverse {
-    /// `listener` is the parent's socket; `None` for a range, of which each child
-    /// [binds](Self::listen) a port of its own, and has `prepare` look at it.
+    /// Makes the source. `listener` is the parent's socket; `None` for a range of ports, of which each
+    /// child [binds](Self::listen) one of its own, and calls `prepare` with it.
     #[must_use]
     pub fn new(
         settings: ReverseListener,
@@ -56,7 +56,7 @@ impl Reverse {
             prepare,
             listener: Mutex::new(listener.map(Arc::new)),
             is_ending: AtomicBool::default(),
-            is_without: AtomicBool::default(),
+            has_failed: AtomicBool::default(),
             empty: Mutex::default(),
             reception: Mutex::default(),
             waiting: AtomicUsize::default(),
@@ -64,19 +64,19 @@ impl Reverse {
         }
     }
 
-    /// What the configuration says of it.
+    /// Returns its configuration.
     #[must_use]
     pub fn settings(&self) -> &ReverseListener {
         &self.settings
     }
 
-    /// Binds the lowest free port of the range, if this child has none yet; tells which.
+    /// Binds the lowest free port of the range, if this child has none yet; returns its address.
     ///
-    /// A child that takes the place of another finds that one's port free, and its containers know it
+    /// A child that takes the place of another finds that child's port free, and the containers know it
     /// already.
     ///
     /// # Errors
-    /// None of them could be bound: what the last one said.
+    /// None of them could be bound: the error of the last one.
     pub fn listen(&self) -> Result<Option<SocketAddr>, NetError> {
         let mut listener = self.listener.lock();
         let has_one = listener.is_some() || self.settings.is_shared();
@@ -89,7 +89,7 @@ impl Reverse {
                 Ok(bound) => {
                     (self.prepare)(bound.as_fd());
                     *listener = Some(Arc::new(bound));
-                    self.is_without.store(false, Relaxed);
+                    self.has_failed.store(false, Relaxed);
                     return Ok(Some(address));
                 }
                 Err(error) => failure = error,
@@ -98,21 +98,20 @@ impl Reverse {
         Err(failure)
     }
 
-    /// Is this the first time that this child [finds no port](Self::listen), or the first since it had
-    /// one? Asking makes the next time another.
-    #[must_use]
-    pub fn is_news(&self) -> bool {
-        !self.is_without.swap(true, Relaxed)
+    /// Notes that this child [has no port](Self::listen); returns whether this is the first time since it
+    /// had one.
+    pub fn note_failure(&self) -> bool {
+        !self.has_failed.swap(true, Relaxed)
     }
 
-    /// The socket, if there is one at this moment.
+    /// Returns the socket, if there is one at this moment.
     #[must_use]
     pub fn listener(&self) -> Option<Arc<Listener>> {
         self.listener.lock().clone()
     }
 
-    /// The child ends: gives up a port of its own, so that its containers go looking for another
-    /// child. The parent's stays. Handshakes end that no request waits for.
+    /// Gives up the child's own port at its end, so that its containers turn to another child; the parent's
+    /// port stays. Ends the handshakes that no request waits for.
     pub fn give_up(&self) {
         if self.waiting.load(Relaxed) == 0 {
             self.reception.lock().close();
@@ -124,33 +123,33 @@ impl Reverse {
         }
     }
 
-    /// Refusals that have not been logged.
+    /// Takes the refusals that are to be logged.
     #[must_use]
     pub fn take_refusals(&self) -> Vec<Refusal> {
         self.refusals.take()
     }
 
-    /// Goes on with what is under way, where no request comes to do that; and keeps strangers and the
-    /// dead from filling the queue of which `waiting` places of `length` are taken.
+    /// Continues the handshakes in progress when no request does, and keeps strangers and dead connections
+    /// from filling the queue, of which `waiting` places of `length` are taken.
     ///
-    /// Only of a queue that is more than half full: takes them out from the front, up to the first
-    /// connection that may be good. One that is found is verified, and cannot be put back.
+    /// Takes connections out of a queue that is more than half full, from the front, up to the first that
+    /// may be good. One that is found is verified, and cannot be put back.
     pub fn tidy(&self, queue: Option<(u32, u32)>) -> Found {
         let found = self.look(None, queue.is_some_and(|(waiting, length)| waiting > length / 2));
         found.unwrap_or_default()
     }
 
-    /// Is a handshake under way?
+    /// Whether a handshake is in progress.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.reception.lock().is_empty()
     }
 
-    /// The next connection that is alive, allowed and verified, or none at this moment. Waits for
-    /// nothing. `ping`: where there is no key, CPING is to be answered within this time.
+    /// Returns the next connection that is alive, allowed and verified, or none at this moment. Never
+    /// blocks. `ping`: without a key, CPING must be answered within this time.
     ///
     /// # Errors
-    /// There can be none: no descriptor left, or no port.
+    /// None can be accepted: no descriptor is left, or there is no port.
     pub(super) fn accept(&self, ping: Option<Duration>) -> Result<Found, NoListener> {
         self.look(ping, true)
     }
@@ -176,17 +175,17 @@ impl Reverse {
     ) -> Result<(), NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
         let mut reception = self.reception.lock();
-        // Those that dial again as soon as they are sent away must not keep anybody here.
-        let end = Instant::now() + CHANCE;
+        // Peers that connect again as soon as they are refused must not keep a thread here.
+        let end = Instant::now() + MIN_TIME;
         loop {
             let now = Instant::now();
-            reception.go_on(now, found).map_err(NoListener::Accept)?;
+            reception.advance(now, found).map_err(NoListener::Accept)?;
             if now >= end || !takes_another || found.stream.is_some() {
                 return Ok(());
             }
-            for _ in 0..AT_ONCE {
+            for _ in 0..BATCH {
                 let now = Instant::now();
-                if !reception.want_another(self.waiting.load(Relaxed), now) {
+                if !reception.wants_another(self.waiting.load(Relaxed), now) {
                     return Ok(());
                 }
                 let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
@@ -201,7 +200,7 @@ impl Reverse {
         }
     }
 
-    /// Sees who has come in.
+    /// Takes in a connection that has been accepted.
     fn receive(
         &self,
         stream: Stream,
@@ -216,7 +215,7 @@ impl Reverse {
                 let admitted = reception.admit(stream, peer, due, now, found);
                 admitted.map_err(NoListener::Accept)?;
             }
-            // It died while it waited: nothing to be said.
+            // It died while it waited: there is nothing to log.
             Ok(None) => {}
             Err(reason) => found.refused.push((peer, reason)),
         }
@@ -225,7 +224,7 @@ impl Reverse {
 
     fn note_empty(&self, now: Instant) {
         let mut empty = self.empty.lock();
-        // What there was since this child looked the last time, nobody knows.
+        // After a long time without a look, what was there meanwhile is unknown.
         let since = match *empty {
             Some(Empty { since, last }) if now.saturating_duration_since(last) < GONE_AFTER => {
                 since
@@ -235,7 +234,7 @@ impl Reverse {
         *empty = Some(Empty { since, last: now });
     }
 
-    /// What is a new connection to show? `None`: it is dead.
+    /// Returns the proof that a new connection must give; `None`: it is dead.
     fn due(
         &self,
         stream: &Stream,
@@ -259,13 +258,12 @@ impl Reverse {
         Ok(Some(Due::Handshake(Box::new(handshake))))
     }
 
-    /// Is a CPING to be sent on a new connection, where the worker says so? The handshake has shown
-    /// more.
+    /// Whether there is a key. With one no CPING is sent on a new connection, as the handshake proves more.
     pub(super) fn has_key(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Waits until it may be worth another [look](Self::accept), or the other descriptor is readable.
+    /// Waits until another [`accept`](Self::accept) may succeed, or the other descriptor is readable.
     pub(super) fn wait(
         &self,
         other: Option<BorrowedFd<'_>>,
@@ -275,7 +273,7 @@ impl Reverse {
         let now = Instant::now();
         let (watch, next, wants_another) = {
             let reception = self.reception.lock();
-            let wants_another = reception.want_another(self.waiting.load(Relaxed), now);
+            let wants_another = reception.wants_another(self.waiting.load(Relaxed), now);
             (reception.watch(), reception.next_change(now), wants_another)
         };
         let next = next.map(|next| next.saturating_duration_since(now));
@@ -286,22 +284,22 @@ impl Reverse {
         wait_any(&fds, time).map_err(NoListener::Accept)
     }
 
-    /// What is left until `deadline`. A peer that has been asked something has a chance to answer in a
-    /// hurry too, until a moment after `since`.
+    /// Returns the time left until `deadline`. A peer that has been asked something has at least a moment
+    /// after `since` to answer.
     pub(super) fn time_left(&self, deadline: Instant, since: Instant) -> Duration {
         let now = Instant::now();
         match deadline.saturating_duration_since(now) {
             Duration::ZERO if self.reception.lock().is_any_asked() => {
-                (since + CHANCE).saturating_duration_since(now)
+                (since + MIN_TIME).saturating_duration_since(now)
             }
             left => left,
         }
     }
 
-    /// How long a request that has found nobody is to wait for somebody to dial in: `wait`, unless
-    /// this child has looked again and again for a while, nobody was there, and nothing is open. Then
-    /// one request of this child waits a moment, and the others not at all: each has looked, which is
-    /// how a container that comes back is noticed.
+    /// Returns how long a request that has found no connection waits for one: `wait`, unless this child has
+    /// found the queue empty again and again for a while, and no connection is open. Then one request of
+    /// this child waits a moment, and the others not at all. Each has looked into the queue, so a container
+    /// that comes back is noticed.
     pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
         let is_any_asked = self.reception.lock().is_any_asked();
         let is_gone = !has_open
@@ -312,7 +310,7 @@ impl Reverse {
         let already = self.waiting.fetch_add(1, Relaxed);
         let time = match is_gone {
             false => wait,
-            true if already == 0 => wait.min(MOMENT),
+            true if already == 0 => wait.min(SHORT_WAIT),
             true => Duration::ZERO,
         };
         Patience { time, is_gone, reverse: self }
@@ -325,7 +323,7 @@ impl fmt::Display for Reverse {
     }
 }
 
-/// Nobody was there in each of several looks, none of them long after the one before.
+/// The queue was empty each time it was looked into, never long after the time before.
 #[derive(Clone, Copy, Debug)]
 struct Empty {
     since: Instant,
@@ -345,14 +343,15 @@ impl Drop for Patience<'_> {
     }
 }
 
-/// Connections taken out of the queue before those under way have their turn again.
-const AT_ONCE: usize = 64;
-/// Time for a look, and for an answer, though a request has none to wait.
-const CHANCE: Duration = Duration::from_millis(100);
+/// The most connections taken out of the queue before the handshakes in progress are continued.
+const BATCH: usize = 64;
+/// The least time to look into the queue, and for an answer, even if a request may not wait.
+const MIN_TIME: Duration = Duration::from_millis(100);
 
-/// Nobody there for so long, and nothing open: the container is gone.
+/// After this time with an empty queue and no open connection, the container is considered gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);
-const MOMENT: Duration = Duration::from_millis(50);
+/// How long one request then waits.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 #[path = "reverse_tests.rs"]

@@ -1,33 +1,33 @@
-//! What a client can have said in the log as often as it likes is said once a minute.
+//! Warnings that clients can cause at will: each is logged at most once a minute.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// What is warned of. A client alone can bring each of them about, with as many lines as it sends
+/// The kind of a warning. A client alone can cause each of them, with as many lines as it sends
 /// requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarningKind {
-    /// 400 to a large request packet, of which its size may be the reason.
+    /// The status 400 for a large request packet, perhaps because of its size.
     LargePacket,
-    /// The request's headers are more than the container takes.
+    /// The request's headers are larger than the container accepts.
     RequestTooLarge,
     /// Every connection is in use, or `busylimit` is reached.
     Busy,
-    /// An answer that `failstatus` lists.
+    /// A response with a status that `failstatus` lists.
     FailStatus,
-    /// A filter of httpd's failed on the response.
+    /// An output filter of httpd failed on the response.
     Filter,
     /// Any failure of a backend whose name comes from the client's URL.
     ChosenBackend,
     /// A request for a worker that is disabled or stopped.
     Disabled,
-    /// A URL that names no backend, or has what must not be forwarded.
+    /// A URL that names no backend, or must not be forwarded.
     Url,
-    /// No member of a balancer is left that could take the request.
+    /// A balancer without a member that could take the request.
     NoMember,
-    /// An order to ajp-status under a host that is not the server's own.
+    /// An order to ajp-status with a Host header that does not name this server.
     Order,
 }
 
@@ -35,35 +35,37 @@ impl WarningKind {
     const COUNT: usize = Self::Order as usize + 1;
 }
 
-/// When each kind was last said of one backend, or worker, or balancer; in one child, so that as many
-/// lines may come in a minute as there are children.
+/// When each kind was last logged for one backend, worker or balancer. Each child keeps its own, so each
+/// child may log a line a minute.
 #[derive(Debug, Default)]
-pub struct Warnings(Mutex<[Said; WarningKind::COUNT]>);
+pub struct Warnings(Mutex<[LastLine; WarningKind::COUNT]>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    last: Option<Instant>,
-    unsaid: u64,
+struct LastLine {
+    at: Option<Instant>,
+    suppressed: u64,
 }
 
-/// How many of the kind were left unsaid since the last line. Displayed, what to append to the line.
+/// The number of warnings of a kind that were not logged since the last line. Displayed, it is the end of
+/// the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsaid(u64);
+pub struct Suppressed(u64);
 
 impl Warnings {
-    /// Takes the line of this minute. `None`: it has been taken, and this one is counted for the next.
-    pub fn claim(&self, kind: WarningKind, now: Instant) -> Option<Unsaid> {
-        let said = &mut self.0.lock()[kind as usize];
-        if said.last.is_some_and(|last| now.saturating_duration_since(last) < SILENCE) {
-            said.unsaid += 1;
+    /// Claims the line of this minute. `None`: it has been claimed, and this warning is counted for the
+    /// next line.
+    pub fn claim(&self, kind: WarningKind, now: Instant) -> Option<Suppressed> {
+        let line = &mut self.0.lock()[kind as usize];
+        if line.at.is_some_and(|at| now.saturating_duration_since(at) < LINE_INTERVAL) {
+            line.suppressed += 1;
             return None;
         }
-        said.last = Some(now);
-        Some(Unsaid(std::mem::take(&mut said.unsaid)))
+        line.at = Some(now);
+        Some(Suppressed(std::mem::take(&mut line.suppressed)))
     }
 }
 
-impl fmt::Display for Unsaid {
+impl fmt::Display for Suppressed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => Ok(()),
@@ -72,8 +74,8 @@ impl fmt::Display for Unsaid {
     }
 }
 
-/// Often enough for whoever looks at the log now, seldom enough for a log that nobody can fill.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Short enough for an administrator who watches the log, long enough that clients cannot fill it.
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -85,7 +87,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let claim = |seconds| {
             let claimed = warnings.claim(WarningKind::LargePacket, at(seconds));
-            claimed.map(|unsaid| unsaid.to_string())
+            claimed.map(|suppressed| suppressed.to_string())
         };
         assert_eq!(claim(0).as_deref(), Some(""));
         assert_eq!((claim(1), claim(30), claim(59)), (None, None, None));
@@ -114,7 +116,7 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });
         assert_eq!(said, 1);
-        let later = warnings.claim(WarningKind::Busy, now + SILENCE);
-        assert_eq!(later, Some(Unsaid(999)));
+        let later = warnings.claim(WarningKind::Busy, now + LINE_INTERVAL);
+        assert_eq!(later, Some(Suppressed(999)));
     }
 }

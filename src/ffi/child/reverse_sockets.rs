@@ -71,7 +71,7 @@ pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) 
             say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
         }
         Ok(None) => {}
-        Err(_) if !reverse.is_news() => {}
+        Err(_) if !reverse.note_failure() => {}
         Err(error) => say(
             LogLevel::Error,
             format_args!(
