@@ -1,4 +1,4 @@
-//! `ProxyAjpEnvVar` and `ProxyAjpCertChain`: what a request tells the container beyond the usual.
+//! `ProxyAjpEnvVar` and `ProxyAjpCertChain`: additional attributes of requests.
 
 use std::ffi::CString;
 
@@ -7,13 +7,13 @@ use super::ConfigError;
 /// `ProxyAjpEnvVar`: an attribute with the name and the value of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvVariable {
-    /// Of the variable, and of the attribute.
+    /// The name of the variable, and of the attribute.
     pub name: CString,
-    /// Sent where the variable is not set; `None`: nothing is.
+    /// The value if the variable is not set; `None`: there is no attribute then.
     pub default: Option<Box<[u8]>>,
 }
 
-/// What one server's lines say.
+/// The additional attributes that the lines of one server configure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestAttributes {
     variables: Vec<EnvVariable>,
@@ -21,13 +21,13 @@ pub struct RequestAttributes {
 }
 
 impl RequestAttributes {
-    /// Nothing.
+    /// Returns the defaults: no attributes.
     #[must_use]
     pub const fn new() -> Self {
         Self { variables: Vec::new(), certificate_chain: None }
     }
 
-    /// Takes a `ProxyAjpEnvVar`. Of two lines with one name, in capitals or not, the later counts.
+    /// Adds a `ProxyAjpEnvVar`. Of two lines with the same name, in any case, the later one counts.
     ///
     /// # Errors
     /// [`ConfigError`] for an empty name.
@@ -43,13 +43,13 @@ impl RequestAttributes {
         Ok(())
     }
 
-    /// Takes a `ProxyAjpCertChain`.
+    /// Sets `ProxyAjpCertChain`.
     pub fn set_certificate_chain(&mut self, on: bool) {
         self.certificate_chain = Some(on);
     }
 
-    /// These, and what `base` says where they say nothing (mod_jk's way: a virtual host's variables
-    /// are added to the main server's).
+    /// Returns these attributes with those of `base`, which these override. (As in mod_jk, a virtual host's
+    /// variables are added to the main server's.)
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let own = |name: &CString| self.variables.iter().any(|known| is_same(&known.name, name));
@@ -60,20 +60,20 @@ impl RequestAttributes {
         }
     }
 
-    /// The variables that become attributes.
+    /// Returns the variables that become attributes.
     #[must_use]
     pub fn variables(&self) -> &[EnvVariable] {
         &self.variables
     }
 
-    /// Those that stand behind the client's certificate are sent with it.
+    /// Whether the rest of the chain is sent with the client's certificate.
     #[must_use]
     pub fn sends_certificate_chain(&self) -> bool {
         self.certificate_chain.unwrap_or(false)
     }
 }
 
-/// Both name the same variable: httpd looks them up without regard to capitals.
+/// Whether both name the same variable: httpd looks up variables in any case.
 fn is_same(one: &CString, other: &CString) -> bool {
     one.as_bytes().eq_ignore_ascii_case(other.as_bytes())
 }

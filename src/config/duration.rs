@@ -1,15 +1,15 @@
-//! Times as httpd writes them: a whole number and a unit (`ap_timeout_parameter_parse`).
+//! Durations in httpd's notation: a whole number and a unit (`ap_timeout_parameter_parse`).
 
 use std::time::Duration;
 
-/// Reads `500`, `500ms`, `2s`, `1min` or `1h`; without a unit it is milliseconds.
+/// Parses `500`, `500ms`, `2s`, `1min` or `1h`; a number without a unit is milliseconds.
 ///
 /// `None` for anything else, and for a time that does not fit in 64 bits of milliseconds.
 pub(super) fn parse_ms(text: &str) -> Option<Duration> {
     parse(text, 1)
 }
 
-/// As [`parse_ms`], but without a unit it is seconds.
+/// Like [`parse_ms`], but a number without a unit is seconds.
 pub(super) fn parse_s(text: &str) -> Option<Duration> {
     parse(text, 1000)
 }

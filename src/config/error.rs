@@ -1,4 +1,4 @@
-//! A configuration word that cannot be taken.
+//! Errors in the configuration.
 
 /// A parameter with a value outside its range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,16 +8,16 @@ pub struct ConfigError {
     pub parameter: &'static str,
     /// The value as written.
     pub value: String,
-    /// What may stand there.
+    /// The values that are accepted.
     pub range: &'static str,
 }
 
-/// A value outside its range; the text says the range. Its parameter is added by who knows it.
+/// A value outside its range, which is the text. [`of`](Self::of) adds the parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ValueError(pub(super) &'static str);
 
 impl ValueError {
-    /// The error, with the parameter and the value.
+    /// Adds the parameter and the value.
     pub(super) fn of(self, parameter: &'static str, value: &str) -> ConfigError {
         ConfigError { parameter, value: value.into(), range: self.0 }
     }

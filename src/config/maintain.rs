@@ -1,23 +1,22 @@
-//! `ProxyAjpMaintain`: how often the housekeeper makes its round.
+//! `ProxyAjpMaintain`: the interval of the housekeeper's rounds.
 
 use std::time::Duration;
 
 use super::ConfigError;
 
-/// The time between two rounds, or none at all.
+/// The time between two rounds; there may be no rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Maintain(Option<Duration>);
 
 impl Default for Maintain {
-    /// Every second: a connection that the backend closes is closed on our side two seconds later
-    /// at the latest.
+    /// One round a second: a connection that the backend closes is closed on our side within two seconds.
     fn default() -> Self {
         Self(Some(Duration::from_secs(1)))
     }
 }
 
 impl Maintain {
-    /// Reads whole seconds, up to an hour; 0: no rounds.
+    /// Parses whole seconds, up to an hour; 0: no rounds.
     ///
     /// # Errors
     /// [`ConfigError`] for anything else.
@@ -33,7 +32,7 @@ impl Maintain {
         }
     }
 
-    /// How often; `None`: never.
+    /// Returns the interval; `None`: no rounds.
     #[must_use]
     pub fn every(self) -> Option<Duration> {
         self.0

@@ -1,4 +1,4 @@
-//! `ProxyAjpReverse`: where the containers of a worker dial in, and who may.
+//! `ProxyAjpReverse`: where httpd listens for the containers of a worker, and which may connect.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::words::Words;
 use super::{ConfigError, ValueError};
 
-/// A worker whose connections are opened by its container: httpd listens and accepts them.
+/// The listener of a worker whose container opens the connections.
 ///
 /// ```apache
 /// ProxyAjpReverse "ajp://10.0.0.5:9100" allow=10.1.2.0/24 keyfile=conf/node1.key node=node1
@@ -25,21 +25,21 @@ pub struct ReverseListener {
     pub address: IpAddr,
     /// The ports to listen on: one for all children, or a range with one for each.
     pub ports: RangeInclusive<u16>,
-    /// Networks whose connections are taken.
+    /// Networks whose connections are accepted.
     pub allow: Vec<IpNet>,
     /// The file with the key of the handshake; `None`: no handshake.
     pub key_file: Option<String>,
-    /// The name by which the container must announce itself; `None`: any.
+    /// The name that the container must announce; `None`: any.
     pub node: Option<String>,
-    /// Connections that may wait in the kernel to be accepted.
+    /// The number of connections that may wait in the kernel to be accepted.
     pub backlog: u16,
 }
 
 impl ReverseListener {
-    /// Reads the arguments of a `ProxyAjpReverse` line.
+    /// Parses the arguments of a `ProxyAjpReverse` line.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first word that cannot be taken, and for what is missing.
+    /// [`ConfigError`] for the first wrong word, and for a missing one.
     pub fn parse(arguments: &str) -> Result<Self, ConfigError> {
         let mut words = Words::of(arguments).map(|word| word.text);
         let url = words.next().unwrap_or_default();
@@ -61,7 +61,7 @@ impl ReverseListener {
                     key_file = Some(text().ok_or(ValueError("a file").of("keyfile", value))?);
                 }
                 "node" => {
-                    let name = text().filter(|name| name.len() <= LONGEST_NODE);
+                    let name = text().filter(|name| name.len() <= MAX_NODE);
                     node = Some(name.ok_or(NODE.of("node", value))?);
                 }
                 "backlog" => {
@@ -86,11 +86,11 @@ impl ReverseListener {
         Ok(Self { host, port, address, ports, allow, key_file, node, backlog })
     }
 
-    /// What `reversed=On` on a worker stands for: its own address, for peers on this machine, without
-    /// a key.
+    /// Returns the listener that `reversed=On` on a worker stands for: at the worker's own address, for
+    /// peers on this machine, without a key.
     ///
     /// # Errors
-    /// The address is not of this machine alone.
+    /// The address is not a loopback address.
     pub fn of_worker(host: &str, port: u16) -> Result<Self, ConfigError> {
         let address = address(host)
             .filter(IpAddr::is_loopback)
@@ -107,13 +107,13 @@ impl ReverseListener {
         })
     }
 
-    /// Is it for the worker whose URL has this host and port?
+    /// Whether it is for the worker whose URL has this host and port.
     #[must_use]
     pub fn is_for(&self, host: &[u8], port: u16) -> bool {
         self.host.as_bytes().eq_ignore_ascii_case(host) && self.port == port
     }
 
-    /// That worker's URL, as far as host and port; also the name of its pool.
+    /// Returns that worker's URL up to the port; it is also the name of its pool.
     #[must_use]
     pub fn url(&self) -> String {
         match self.host.contains(':') {
@@ -122,18 +122,18 @@ impl ReverseListener {
         }
     }
 
-    /// One port for all children, bound by the parent?
+    /// Whether all children share one port, bound by the parent.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.ports.start() == self.ports.end()
     }
 
-    /// The addresses to listen on, in the order in which children try them.
+    /// Iterates over the addresses to listen on, in the order in which children try them.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.ports.clone().map(|port| (self.address, port).into())
     }
 
-    /// May a peer with this address dial in?
+    /// Whether a peer with this address may connect.
     #[must_use]
     pub fn allows(&self, peer: IpAddr) -> bool {
         // On a socket of both families, an IPv4 peer has an IPv6 address.
@@ -141,7 +141,7 @@ impl ReverseListener {
         self.allow.iter().any(|network| network.contains(&peer))
     }
 
-    /// Would the two listen at the same place?
+    /// Whether the two would listen on the same address and port.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.covers(other.address, *other.ports.start())
@@ -149,9 +149,9 @@ impl ReverseListener {
             || other.covers(self.address, *self.ports.start())
     }
 
-    /// Does a URL with this host and port lead to it, or to the worker it is for? A name is not looked
-    /// up; a socket at all addresses is known by the loopback ones alone, since which others are this
-    /// machine's it does not say.
+    /// Whether a URL with this host and port leads to it, or to the worker that it is for. A name is not
+    /// resolved. Of a socket on all addresses only the loopback ones are recognized, since it is not known
+    /// which others belong to this machine.
     #[must_use]
     pub fn is_reached_by(&self, host: &str, port: u16) -> bool {
         let is_at =
@@ -160,7 +160,7 @@ impl ReverseListener {
             || (self.ports.contains(&port) && address(host).is_some_and(is_at))
     }
 
-    /// Does it listen where a socket bound to this address would?
+    /// Whether it listens where a socket bound to this address would.
     #[must_use]
     pub fn covers(&self, address: IpAddr, port: u16) -> bool {
         let same =
@@ -179,7 +179,7 @@ impl fmt::Display for ReverseListener {
     }
 }
 
-/// Host and port of a worker's URL; what comes behind them is mod_proxy's.
+/// Returns host and port of a worker's URL; the rest is for mod_proxy.
 fn worker_url(url: &str) -> Option<(String, u16)> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split('/').next()?;
@@ -199,7 +199,7 @@ fn worker_url(url: &str) -> Option<(String, u16)> {
     is_ajp.then(|| (host.to_ascii_lowercase(), port))
 }
 
-/// A local address as a worker's URL may have it.
+/// Parses a local address as a worker's URL may have it.
 fn address(host: &str) -> Option<IpAddr> {
     if host.eq_ignore_ascii_case("localhost") {
         return Some(Ipv4Addr::LOCALHOST.into());
@@ -207,7 +207,7 @@ fn address(host: &str) -> Option<IpAddr> {
     host.parse().ok()
 }
 
-/// `address:port` or `address:first-last`.
+/// Parses `address:port` or `address:first-last`.
 fn listen_at(value: &str) -> Result<(IpAddr, RangeInclusive<u16>), ValueError> {
     let parsed = value.rsplit_once(':').and_then(|(host, ports)| {
         let address = match host.strip_prefix('[') {
@@ -223,14 +223,14 @@ fn listen_at(value: &str) -> Result<(IpAddr, RangeInclusive<u16>), ValueError> {
     ))
 }
 
-/// Networks and addresses, with commas.
+/// Parses networks and addresses, separated by commas.
 fn networks(value: &str) -> Result<Vec<IpNet>, ValueError> {
     let network = |word: &str| {
         let word = word.trim();
         word.parse::<IpNet>().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
     };
     let all: Option<Vec<IpNet>> = value.split(',').map(network).collect();
-    all.ok_or(ValueError("addresses or networks, with commas: 10.1.2.0/24,10.1.3.7"))
+    all.ok_or(ValueError("addresses or networks, separated by commas: 10.1.2.0/24,10.1.3.7"))
 }
 
 fn loopback() -> Vec<IpNet> {
@@ -246,20 +246,20 @@ const DEFAULT_PORT: u16 = 8009;
 const BACKLOG: u16 = 256;
 const BACKLOGS: RangeInclusive<u16> = 8..=u16::MAX;
 const BACKLOG_RANGE: ValueError = ValueError("a number from 8 to 65535");
-const LONGEST_NODE: usize = 255;
+const MAX_NODE: usize = 255;
 const NODE: ValueError = ValueError("a name of 1 to 255 bytes");
 const KEYS: ValueError = ValueError("listen=, allow=, keyfile=, node= or backlog=");
 const LISTEN: ValueError =
     ValueError("a URL with an address of this machine, or there must be listen=address:port");
 const ALLOW: ValueError = ValueError(
-    "followed by allow=network, unless it listens on a loopback address: whoever dials in gets \
+    "followed by allow=network, unless it listens on a loopback address: a host that may connect gets \
      users' requests",
 );
 const NODE_WITHOUT_KEY: ValueError =
-    ValueError("followed by keyfile= where there is node=: without a key anybody can say a name");
+    ValueError("followed by keyfile= if there is node=: without a key, any host can claim a name");
 const LOOPBACK: ValueError = ValueError(
-    "Off, or the worker have a loopback address: for any other, ProxyAjpReverse says who may dial \
-     in",
+    "Off, unless the worker has a loopback address: for any other, ProxyAjpReverse says which hosts may \
+     connect",
 );
 
 #[cfg(test)]

@@ -1,68 +1,68 @@
-//! Words that mod_proxy refuses before it asks us: taken off the line, or put in words that it
-//! passes on.
+//! Words that mod_proxy refuses before it asks us: they are removed from the line, or replaced by words
+//! that it passes on.
 //!
-//! Our handlers of the same directives are called before mod_proxy's and may edit the line.
-//! mod_proxy takes no `acquire=0` ("look once") and no `loadfactor=0`, does not tell whether an
-//! `lbset` of 0 was written, and knows all there is to say of a balancer: see
-//! [`BalancerKeys`]. (Other words of a worker that it does not know, it asks us about.)
+//! Our handlers of the same directives are called before mod_proxy's and may edit the line. mod_proxy
+//! accepts neither `acquire=0` ("look once") nor `loadfactor=0`, does not tell whether an `lbset` of 0 was
+//! written, and refuses parameters of a balancer that it does not know: see [`BalancerKeys`]. (It asks us
+//! about parameters of a worker that it does not know.)
 
 use std::borrow::Cow;
 
 use super::words::{Word, Words};
 use super::{BalancerKeys, ConfigError};
 
-/// A line of one of mod_proxy's directives.
+/// A line with one of mod_proxy's directives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Line<'a> {
     /// `ProxyPass`, `<Proxy` and so on.
     pub directive: &'a str,
-    /// What follows, with the `>` that ends a section's line.
+    /// The text after it, with the `>` that ends the line of a section.
     pub arguments: &'a str,
-    /// The arguments of the `<Proxy>` around it; empty: there is none.
+    /// The arguments of the `<Proxy>` section around it; empty: there is none.
     pub section: &'a str,
-    /// A section around it (`<Location>`) says the path.
+    /// Whether a section around it (`<Location>`) gives the path.
     pub has_path: bool,
 }
 
-/// What comes of a line.
+/// The result of editing a line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Edited {
-    /// What mod_proxy is to read; `None`: the arguments as they are.
+    /// The arguments for mod_proxy; `None`: they are unchanged.
     pub arguments: Option<String>,
-    /// What was said about a balancer, and its name as mod_proxy has it.
+    /// The parameters of ours for a balancer, with its name in mod_proxy's form.
     pub balancer: Option<(String, BalancerKeys)>,
 }
 
 impl Line<'_> {
-    /// Takes our words out. A line without any stays as it was written, byte for byte; of one with
-    /// some, everything else does.
+    /// Removes or replaces our words. Everything else in the line stays as it was written, byte for byte.
     ///
     /// # Errors
     /// [`ConfigError`] for a wrong value of a balancer's parameter.
     pub fn edit(&self) -> Result<Edited, ConfigError> {
         match self.balancer() {
-            Some((name, behind)) => self.without_balancer_keys(name, behind),
+            Some((name, params_at)) => self.without_balancer_keys(name, params_at),
             None if mentions_ajp(self.arguments) || mentions_ajp(self.section) => {
-                Ok(Edited { arguments: self.with_our_words(), balancer: None })
+                Ok(Edited { arguments: self.with_replacements(), balancer: None })
             }
             None => Ok(Edited::default()),
         }
     }
 
-    /// The balancer that the line is about, and how many words come before its parameters.
+    /// Returns the name of the balancer that the line is about, and how many words precede its
+    /// parameters.
     fn balancer(&self) -> Option<(String, usize)> {
         let is = |name: &str| self.directive.eq_ignore_ascii_case(name);
         let mut words = Words::of(self.body()).map(|word| word.text);
         if is("ProxyPass") || is("ProxyPassMatch") {
-            let mut behind = 1;
+            let mut params_at = 1;
             if !self.has_path {
-                behind += 1;
+                params_at += 1;
                 if words.next()? == "~" {
-                    behind += 1;
+                    params_at += 1;
                     words.next()?;
                 }
             }
-            return Some((balancer_name(&words.next()?)?, behind));
+            return Some((balancer_name(&words.next()?)?, params_at));
         }
         if is("ProxySet") && self.section.is_empty() {
             return Some((balancer_name(&words.next()?)?, 1));
@@ -73,19 +73,19 @@ impl Line<'_> {
         }
         if is("<Proxy") {
             let url = words.next()?;
-            // mod_proxy has no parameters for a pattern, and says so.
+            // mod_proxy reports that a pattern cannot have parameters.
             let name = url.strip_prefix("proxy:").unwrap_or(&url);
             return Some((balancer_name(name).filter(|name| !name.contains(PATTERN))?, 1));
         }
         None
     }
 
-    fn without_balancer_keys(&self, name: String, behind: usize) -> Result<Edited, ConfigError> {
+    fn without_balancer_keys(&self, name: String, params_at: usize) -> Result<Edited, ConfigError> {
         let mut keys = BalancerKeys::default();
         let mut kept = String::with_capacity(self.arguments.len());
         let mut words = Words::of(self.body());
         for (number, word) in words.by_ref().enumerate() {
-            let parameter = word.parameter().filter(|_| number >= behind);
+            let parameter = word.parameter().filter(|_| number >= params_at);
             if parameter.map_or(Ok(false), |(key, value)| keys.set(key, value))? {
                 continue;
             }
@@ -102,13 +102,13 @@ impl Line<'_> {
         Ok(Edited { arguments: Some(kept), balancer: Some((name, keys)) })
     }
 
-    fn with_our_words(&self) -> Option<String> {
+    fn with_replacements(&self) -> Option<String> {
         let mut rewritten = String::with_capacity(self.arguments.len() + 24);
         let mut changed = false;
         let mut words = Words::of(self.body());
         for word in words.by_ref() {
             rewritten.push_str(word.space);
-            let ours = in_our_words(&word);
+            let ours = replacement(&word);
             changed |= ours.is_some();
             rewritten.push_str(&ours.unwrap_or(word.raw.into()));
         }
@@ -117,12 +117,13 @@ impl Line<'_> {
         changed.then_some(rewritten)
     }
 
-    /// The arguments without the `>` that ends a section's line, which may be glued to a word.
+    /// Returns the arguments without the `>` that ends the line of a section; it may follow a word
+    /// immediately.
     fn body(&self) -> &str {
         &self.arguments[..self.arguments.len() - self.end().len()]
     }
 
-    /// From the last `>` on, for a section.
+    /// Returns the end of the line of a section, from its last `>`.
     fn end(&self) -> &str {
         let at = self.arguments.rfind('>').filter(|_| self.directive.starts_with('<'));
         at.map_or("", |at| &self.arguments[at..])
@@ -132,10 +133,11 @@ impl Line<'_> {
 /// The parameter that `acquire=0` becomes.
 pub(super) const LOOK_ONCE: &str = "acquireonce";
 
-/// The parameter that `loadfactor=0` becomes, beside a `loadfactor` that mod_proxy takes.
+/// The parameter that `loadfactor=0` becomes, beside a `loadfactor` that mod_proxy accepts.
 pub(super) const SESSIONS_ONLY: &str = "sessionsonly";
 
-fn in_our_words(word: &Word<'_>) -> Option<Cow<'static, str>> {
+/// Returns the words that replace a word which mod_proxy would refuse.
+fn replacement(word: &Word<'_>) -> Option<Cow<'static, str>> {
     let (key, value) = word.parameter()?;
     let value = value.trim_matches('"');
     if key.eq_ignore_ascii_case("acquire") {
@@ -150,7 +152,7 @@ fn in_our_words(word: &Word<'_>) -> Option<Cow<'static, str>> {
     (key.eq_ignore_ascii_case("lbset") && is_zero(value, 0)).then_some("distance=0".into())
 }
 
-/// A number of noughts, with so many points at most.
+/// Whether a number is spelled with zeros and at most `points` dots.
 fn is_zero(value: &str, points: usize) -> bool {
     let count = |digit| value.matches(digit).count();
     count('0') > 0 && count('.') <= points && count('0') + count('.') == value.len()
@@ -160,7 +162,7 @@ fn mentions_ajp(text: &str) -> bool {
     text.to_ascii_lowercase().contains("ajp://")
 }
 
-/// The name that mod_proxy gives the balancer with this URL: without a path, in lower case.
+/// Returns the name that mod_proxy gives the balancer with this URL: without a path, in lower case.
 fn balancer_name(url: &str) -> Option<String> {
     let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
     let name = url[scheme.len()..].split('/').next().filter(|name| !name.is_empty())?;

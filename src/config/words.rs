@@ -1,40 +1,40 @@
-//! The words of a configuration line, as httpd itself takes them apart.
+//! The words of a configuration line, split as httpd splits them.
 
 use std::borrow::Cow;
 
-/// A word of a line. What a line consists of: words, each with the white space before it, and white
-/// space at the end.
+/// A word of a line. A line consists of words, each with the white space before it, and of the white space
+/// at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<'a> {
     /// The white space before it.
     pub space: &'a str,
-    /// As it is written, with its quotes.
+    /// The word as it is written, with its quotes.
     pub raw: &'a str,
-    /// What it says.
+    /// The word without quotes and backslashes.
     pub text: Cow<'a, str>,
 }
 
 impl Word<'_> {
-    /// `key=value`, cut at the first `=` as mod_proxy cuts it.
+    /// Splits `key=value` at the first `=`, as mod_proxy does.
     #[must_use]
     pub fn parameter(&self) -> Option<(&str, &str)> {
         self.text.split_once('=')
     }
 }
 
-/// Takes a line apart, as `ap_getword_conf` does: a quote counts at the beginning of a word alone,
-/// and within quotes a backslash hides a quote and another backslash.
+/// Splits a line as `ap_getword_conf` does: a quote counts only at the beginning of a word, and within
+/// quotes a backslash escapes a quote and another backslash.
 #[derive(Clone, Debug)]
 pub struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
-    /// The words of a line.
+    /// Iterates over the words of a line.
     #[must_use]
     pub fn of(line: &'a str) -> Self {
         Self(line)
     }
 
-    /// What has not been taken: behind the last word, white space.
+    /// Returns the rest of the line: after the last word, white space.
     #[must_use]
     pub fn rest(&self) -> &'a str {
         self.0
@@ -60,7 +60,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// The word in quotes that `line` begins with; without a closing quote, all of it.
+/// Returns the quoted word at the beginning of `line`, with and without its quotes; without a closing quote,
+/// all of the line.
 fn quoted(line: &str, quote: char) -> (&str, Cow<'_, str>) {
     let inner = &line[1..];
     let mut text = Cow::Borrowed("");

@@ -5,8 +5,8 @@ use super::packet::{Direction, HEADER_LEN};
 /// The packet that asks: `12 34 00 01 0A`.
 pub const CPING: [u8; 5] = [0x12, 0x34, 0x00, 0x01, 0x0A];
 
-/// CPING padded with zeros to `size` bytes in all, its header of four included; at least a plain one,
-/// at most as long as a packet can be.
+/// Makes a CPING padded with zeros to `size` bytes in all, including its header of four; at least a plain
+/// CPING, at most as long as a packet can be.
 ///
 /// A container that reads the type byte alone takes it for CPING; one whose packets are smaller refuses
 /// it (Tomcat `AjpMessage.processHeader`).

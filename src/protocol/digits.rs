@@ -1,7 +1,7 @@
-//! Numbers as HTTP and URLs have them.
+//! Numbers in HTTP and URLs.
 
-/// The number that is written in digits alone, as in a Content-Length (RFC 9110, 8.6): no sign, no white
-/// space, no list. `None` also for one that a u64 cannot hold.
+/// Parses a number that is written only in digits, as in a Content-Length (RFC 9110, 8.6): no sign, no
+/// white space, no list. `None` also for one that does not fit in a u64.
 pub fn digits(text: &[u8]) -> Option<u64> {
     // `parse` would take a sign.
     let text =

@@ -23,7 +23,7 @@ impl EndResponse {
         Ok(EndResponse { reuse })
     }
 
-    /// Does one begin among these packets from a container, the last of which need not be whole?
+    /// Whether an END_RESPONSE is among these packets from a container; the last may be incomplete.
     #[must_use]
     pub fn is_among(mut packets: &[u8]) -> bool {
         while let Ok(Some(length)) = packet_len(packets, Direction::FromContainer) {

@@ -1,10 +1,10 @@
-//! What can be wrong with bytes: which rule, in which field, with which number.
+//! Errors of the codec: which rule is broken, in which field, with which number.
 
 use std::fmt;
 
 /// A packet that breaks a rule of AJP/1.3, or of HTTP where it carries HTTP.
 ///
-/// After any of these the position in the byte stream is not to be trusted: close the connection.
+/// After any of these the position in the byte stream is unreliable: close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// A packet starts with other bytes than its direction asks for. `found` as the first byte of
@@ -35,7 +35,7 @@ pub enum CodecError {
         /// First byte of the payload.
         code: u8,
     },
-    /// A packet of the handshake that is not the one due.
+    /// A packet of the handshake out of order.
     #[error("step {found} of the handshake where step {expected} is due")]
     HandshakeStep {
         /// 1 hello, 2 challenge, 3 proof.
@@ -61,7 +61,7 @@ pub enum CodecError {
         /// How many bytes follow it.
         left: usize,
     },
-    /// The byte after a string is not `00`, so its length is a lie.
+    /// The byte after a string is not `00`, so its length is wrong.
     #[error("{field} is followed by {found:#04x}, not by NUL")]
     MissingNul {
         /// The string.
@@ -69,7 +69,7 @@ pub enum CodecError {
         /// The byte in the place of the NUL.
         found: u8,
     },
-    /// A null string (`FF FF`) where a value must be.
+    /// A null string (`FF FF`) where a value is required.
     #[error("{field} is the null string")]
     NullString {
         /// The string.
@@ -123,7 +123,7 @@ pub enum CodecError {
         /// The code.
         code: u8,
     },
-    /// Method code `FF` without the attribute `0D` that should name the method.
+    /// Method code `FF` without the attribute `0D`, which names the method.
     #[error("method code 0xff without a stored method")]
     NoStoredMethod,
     /// A request attribute code that AJP/1.3 does not define; its length is unknown too.
@@ -134,13 +134,13 @@ pub enum CodecError {
     },
 }
 
-/// Something that cannot be said in AJP/1.3, or not in a packet of this size.
+/// A request that AJP/1.3 cannot express, or not in a packet of this size.
 ///
-/// Nothing has been sent: no connection and no member is to blame.
+/// Nothing has been sent, so no connection and no member is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The request needs a larger packet. The three parts are bytes as they count in the packet,
-    /// lengths and terminators included; what is missing to `total` is fixed or short.
+    /// lengths and terminators included; the rest of `total` is fixed or short.
     #[error(
         "the request needs a packet of {total} bytes (path and query {path}, headers {headers}, attributes {attributes}), the limit is {limit}"
     )]
@@ -170,8 +170,8 @@ pub enum EncodeError {
         /// How many.
         count: usize,
     },
-    /// A NUL within a string. Containers take strings by length, others up to the NUL: two
-    /// readings of one request are one too many.
+    /// A NUL within a string. Containers read strings by their length, other readers up to the NUL: a
+    /// request must not have two meanings.
     #[error("NUL byte in {field}")]
     NulInString {
         /// The string.

@@ -145,8 +145,8 @@ impl ForwardRequest<'_> {
         encode_stored(packet)
     }
 
-    /// As many bytes as it can take at most, with every header name spelled out: a quick answer to
-    /// whether it fits, which is nearly always yes.
+    /// Returns the most bytes that it can take, with every header name spelled out: a quick test for
+    /// whether it fits, which it nearly always does.
     fn room(&self) -> usize {
         let string = |value: &[u8]| value.len() + STRING_OVERHEAD;
         let headers: usize =
@@ -273,7 +273,7 @@ impl ReceivedRequest<'_> {
     }
 }
 
-/// What the parts take in the packet, in bytes.
+/// The sizes of the parts in the packet, in bytes.
 struct Size {
     path: usize,
     headers: usize,

@@ -12,7 +12,7 @@ pub struct GetBodyChunk {
 }
 
 impl GetBodyChunk {
-    /// The container's packet size in bytes, as this request gives it away: what it asks for, and
+    /// Returns the container's packet size in bytes as this packet implies it: the requested length plus
     /// six bytes of framing. Tomcat always asks for `packetSize - 6`.
     ///
     /// A number from the peer, so it may be outside what

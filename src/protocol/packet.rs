@@ -36,8 +36,8 @@ impl PacketSize {
         Ok(PacketSize(bytes))
     }
 
-    /// Takes any number and makes of it what mod_proxy_ajp makes of `iobuffersize`: into
-    /// `8192..=65536`, then up to the next multiple of 1024.
+    /// Takes any number, as mod_proxy_ajp takes `iobuffersize`: clamps it to `8192..=65536`, then rounds up
+    /// to the next multiple of 1024.
     pub fn clamped(bytes: usize) -> PacketSize {
         PacketSize(bytes.clamp(PacketSize::MIN.0, PacketSize::MAX.0).next_multiple_of(1024))
     }
@@ -80,8 +80,8 @@ impl Direction {
 
 /// Tells how long the packet at the front of `buf` is, header included: `4..=65539` bytes.
 ///
-/// `Ok(None)` while fewer than four bytes are there. No configured packet size is looked at: what
-/// was received may as well be read, and 64 KiB is the most it can be.
+/// `Ok(None)` while there are fewer than four bytes. The configured packet size does not matter: a packet
+/// that has been received may be read, and cannot be longer than 64 KiB.
 ///
 /// # Errors
 /// [`CodecError::BadMagic`] at the first wrong byte, even if it is the only one so far;

@@ -1,6 +1,6 @@
-//! Looks for bytes that must not be in a text, many at once.
+//! Searches a text for forbidden bytes, many at once.
 
-/// Whether one of the bytes is bad. Without an early end: what comes here is nearly always good.
+/// Whether one of the bytes is bad. Does not stop early, as texts are nearly always good.
 ///
 /// `is_bad` must be plain arithmetic, without branches: the compiler then makes it one wide
 /// instruction for each step, on 16 or 8 bytes.
@@ -12,7 +12,7 @@ pub(super) fn has_any(text: &[u8], is_bad: impl Fn(u8) -> bool + Copy) -> bool {
     }
 }
 
-/// For `N` bytes at least. The last block ends where the text does, and may overlap the one before.
+/// For at least `N` bytes. The last block ends with the text, and may overlap the one before.
 fn in_blocks<const N: usize>(text: &[u8], is_bad: impl Fn(u8) -> bool + Copy) -> bool {
     let mut blocks = text.chunks_exact(N);
     let in_whole = blocks.by_ref().fold(false, |found, block| found | any_of_n::<N>(block, is_bad));

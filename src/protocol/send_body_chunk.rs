@@ -24,7 +24,7 @@ impl SendBodyChunk {
     /// Reads what follows the type byte; `reader` is at that place of `payload`.
     ///
     /// The length must be exactly what the packet leaves for data, as in mod_proxy_ajp: a shorter
-    /// one would hide bytes, a longer one read beyond (CVE-2026-34059). Like there, the value of
+    /// one would hide bytes, a longer one would read past the end (CVE-2026-34059). As there, the value of
     /// the last byte does not matter.
     pub(super) fn decode(
         mut reader: Reader<'_>,

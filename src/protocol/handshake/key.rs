@@ -19,7 +19,7 @@ pub struct KeyError {
 }
 
 impl Key {
-    /// Whoever has seen one handshake can try keys at leisure; a shorter one could be found.
+    /// An eavesdropper can try keys on a recorded handshake, and would find a shorter one.
     pub const MIN_LEN: usize = 16;
 
     /// Takes any bytes, 16 at least.
@@ -35,8 +35,8 @@ impl Key {
         HandshakeMac::new_from_slice(bytes).map(Key).map_err(|_| unfit)
     }
 
-    /// Takes the content of a key file: all bytes but the CR and LF at the end, which editors and
-    /// `echo` put there.
+    /// Takes the content of a key file: all bytes except CR and LF at the end, which editors and `echo`
+    /// add.
     ///
     /// # Errors
     /// As [`Key::new`].

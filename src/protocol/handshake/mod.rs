@@ -13,7 +13,7 @@
 //! nothing. What follows the handshake is neither encrypted nor signed.
 //!
 //! Packets have no more than [`Hello::MAX_LEN`], [`Challenge::LEN`] and [`Proof::LEN`] bytes.
-//! Read no more from a peer that has proved nothing yet.
+//! Read no more from a peer that has not proved itself.
 
 mod key;
 mod packets;
@@ -42,7 +42,7 @@ pub enum HandshakeError {
     /// The packet is not the one that is due.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The peer has another key, or no key, or speaks with somebody else's packets.
+    /// The peer has another key or none, or passes on another peer's packets.
     #[error("the peer does not prove that it knows the key")]
     WrongKey,
 }
@@ -68,7 +68,7 @@ pub struct FrontEnd;
 impl FrontEnd {
     /// Answers a hello that came in at `port`, the port this side listens at.
     ///
-    /// Whether the node is a welcome one is the caller's to ask; it has proved nothing yet.
+    /// The caller decides whether the node is accepted; it has proved nothing yet.
     pub fn answer(key: &Key, port: u16, nonce: Nonce, hello: &Hello) -> (Challenge, Expected) {
         let session = Session { key, port, container: hello.nonce(), front: nonce };
         let challenge = Challenge::new(nonce, session.mac(HTTPD, hello.node()));
@@ -76,7 +76,7 @@ impl FrontEnd {
     }
 }
 
-/// What httpd waits for, once: the proof that answers one challenge.
+/// The proof that answers one challenge, to be verified once.
 #[derive(Debug)]
 pub struct Expected(HandshakeMac);
 
@@ -112,7 +112,7 @@ impl Container {
     ///
     /// # Errors
     /// [`HandshakeError::Codec`] for another packet; [`HandshakeError::WrongKey`] if this challenge
-    /// was not made for this hello and this port by one who knows the key.
+    /// was not made for this hello and this port with this key.
     pub fn proof(&self, challenge: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         let challenge = Challenge::decode(challenge)?;
         let (container, front) = (self.hello.nonce(), challenge.nonce());
@@ -125,7 +125,7 @@ impl Container {
     }
 }
 
-/// Who speaks is in the HMAC, so that a peer cannot be sent its own.
+/// The sender's role is in the HMAC, so that a peer's own packet cannot be sent back to it.
 const HTTPD: &[u8] = b"httpd";
 const TOMCAT: &[u8] = b"tomcat";
 

@@ -58,8 +58,8 @@ impl Hello {
         self.nonce
     }
 
-    /// The name by which the container calls itself: any bytes at all, until it has proved that it
-    /// knows the key.
+    /// Returns the name that the container announces. It may be any bytes until the container has proved
+    /// that it knows the key.
     pub fn node(&self) -> &[u8] {
         &self.node
     }
