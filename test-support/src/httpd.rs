@@ -139,6 +139,13 @@ impl Setup {
         self
     }
 
+    /// Loads mod_jk.
+    pub fn mod_jk(self) -> Self {
+        let library = modules_directory().join("mod_jk.so");
+        assert!(library.exists(), "libapache2-mod-jk is installed (ci/test)");
+        self.conf(&format!("LoadModule jk_module {}", library.display()))
+    }
+
     /// Listens on this port instead of a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;

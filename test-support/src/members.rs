@@ -67,6 +67,24 @@ where
     ScriptedPeer::start(move |conn| serve(conn, &answer))
 }
 
+/// Starts a container that answers CPINGs, and every request with this name.
+pub fn named(name: &'static str) -> ScriptedPeer {
+    backend(move |conn, _| respond(conn, name).map(|()| true))
+}
+
+/// Starts a container that answers CPINGs, and every request with this name and the URI.
+pub fn named_with_uri(name: &'static str) -> ScriptedPeer {
+    backend(move |conn, request| respond(conn, &format!("{name} {}", request.uri)).map(|()| true))
+}
+
+/// Starts a container that answers CPINGs, and every request with this name and `JK_LB_ACTIVATION`.
+pub fn named_with_activation(name: &'static str) -> ScriptedPeer {
+    backend(move |conn, request| {
+        let activation = request.attribute("JK_LB_ACTIVATION").unwrap_or("none");
+        respond(conn, &format!("{name} {activation}")).map(|()| true)
+    })
+}
+
 /// Runs the script of [`backend`].
 pub fn serve<A>(conn: &mut PeerConnection, answer: &A) -> io::Result<()>
 where

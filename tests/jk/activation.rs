@@ -2,20 +2,10 @@
 //! mod_jk's users know (see `jk/sessions.rs`), over two children. With real Tomcats:
 //! `tomcat/balanced.rs`.
 
-use test_support::ajp::ScriptedPeer;
-use test_support::ajp::echo::respond;
 use test_support::http::Response;
 use test_support::httpd::{Httpd, Setup};
-use test_support::members::{backend, balancer, is_in_error, two_children};
+use test_support::members::{balancer, is_in_error, named_with_activation, two_children};
 use test_support::process::free_port;
-
-/// Answers with its own name, and what it was told of its activation.
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, request| {
-        let activation = request.attribute("JK_LB_ACTIVATION").unwrap_or("none");
-        respond(conn, &format!("{name} {activation}")).map(|()| true)
-    })
-}
 
 /// A balancer at `/app` of these members, the first with route `a`, and so on.
 fn balanced(setup: Setup, members: &[(u16, &str)]) -> Setup {
@@ -37,11 +27,11 @@ fn newcomer(httpd: &Httpd) -> String {
     httpd.get("/app/x").expect(200).text()
 }
 
-// rows 70 and 74
+// row 70
 #[test]
 fn a_member_of_loadfactor_0_has_its_sessions_alone_as_a_disabled_one_has() {
     for word in ["loadfactor=0", "activation=disabled"] {
-        let (a, b) = (named("a"), named("b"));
+        let (a, b) = (named_with_activation("a"), named_with_activation("b"));
         let httpd = balanced(two_children(), &[(a.port(), word), (b.port(), "")]).start();
         for _ in 0..20 {
             assert_eq!(newcomer(&httpd), "b ACT", "{word}");
@@ -56,7 +46,7 @@ fn a_member_of_loadfactor_0_has_its_sessions_alone_as_a_disabled_one_has() {
 // row 70
 #[test]
 fn a_member_of_loadfactor_0_gets_no_newcomer_when_the_others_fail_either() {
-    let a = named("a");
+    let a = named_with_activation("a");
     let members = [(a.port(), "loadfactor=0"), (free_port(), "")];
     let httpd = balanced(two_children(), &members).start();
     for _ in 0..4 {
@@ -69,7 +59,7 @@ fn a_member_of_loadfactor_0_gets_no_newcomer_when_the_others_fail_either() {
 // row 71
 #[test]
 fn newcomers_go_to_the_local_member_and_to_the_other_one_when_that_is_down() {
-    let (remote, local) = (named("remote"), named("local"));
+    let (remote, local) = (named_with_activation("remote"), named_with_activation("local"));
     let members = [(remote.port(), ""), (local.port(), "local=On")];
     let httpd = balanced(two_children(), &members).start();
     for _ in 0..10 {
@@ -89,7 +79,7 @@ fn newcomers_go_to_the_local_member_and_to_the_other_one_when_that_is_down() {
 // row 72
 #[test]
 fn with_localonly_newcomers_get_503_when_the_local_member_is_down_and_the_other_is_not_asked() {
-    let b = named("b");
+    let b = named_with_activation("b");
     let members = [(free_port(), "local=On"), (b.port(), "")];
     let setup = balanced(two_children(), &members);
     let httpd = setup.conf("ProxySet balancer://members localonly=On").start();
@@ -109,7 +99,7 @@ fn with_localonly_newcomers_get_503_when_the_local_member_is_down_and_the_other_
 // node is on.
 #[test]
 fn a_node_that_is_taken_out_serves_its_old_sessions_through_the_other_and_gets_no_new_ones() {
-    let [mut first, second] = ["first", "second"].map(|name| Some(named(name)));
+    let [mut first, second] = ["first", "second"].map(|name| Some(named_with_activation(name)));
     let ports = [&first, &second].map(|peer| peer.as_ref().expect("just started").port());
     let node = |local: usize| {
         let words: [&str; 2] = if local == 0 { ["local=On", ""] } else { ["", "local=On"] };
@@ -142,7 +132,7 @@ fn a_node_that_is_taken_out_serves_its_old_sessions_through_the_other_and_gets_n
 // row 77: a rule's own activation is a balancer of its own over the same backends.
 #[test]
 fn a_second_balancer_keeps_some_urls_off_a_member_that_the_others_use() {
-    let (a, b) = (named("a"), named("b"));
+    let (a, b) = (named_with_activation("a"), named_with_activation("b"));
     let (a_port, b_port) = (a.port(), b.port());
     let httpd = balanced(two_children(), &[(a_port, ""), (b_port, "")])
         .conf(&format!(
@@ -168,7 +158,7 @@ fn a_second_balancer_keeps_some_urls_off_a_member_that_the_others_use() {
 // row 86
 #[test]
 fn the_only_member_disabled_serves_its_sessions_and_nobody_else() {
-    let a = named("a");
+    let a = named_with_activation("a");
     let httpd = balanced(two_children(), &[(a.port(), "activation=disabled")]).start();
     for _ in 0..4 {
         httpd.get("/app/x").expect(503);
@@ -181,7 +171,7 @@ fn the_only_member_disabled_serves_its_sessions_and_nobody_else() {
 // row 87
 #[test]
 fn a_route_cookie_is_set_when_the_member_is_not_that_of_the_session_and_only_then() {
-    let (a, b) = (named("a"), named("b"));
+    let (a, b) = (named_with_activation("a"), named_with_activation("b"));
     let members = [(a.port(), ""), (b.port(), "lbset=1"), (free_port(), "lbset=2")];
     let cookie = "ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/; HttpOnly; SameSite=Lax";
     let httpd = balanced(two_children(), &members)

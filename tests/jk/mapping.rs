@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
 use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use test_support::httpd::{Httpd, Setup};
-use test_support::members::backend;
+use test_support::members::{backend, named};
 
 /// mod_jk's files, in memory.
 struct Memory {
@@ -52,16 +52,6 @@ fn migrated(setup: Setup, [a, b]: [&ScriptedPeer; 2], map: &'static str) -> Http
     let done = convert(&input, &Memory { workers, map }, &|_| None).expect("it is in memory");
     assert!(done.messages.is_empty(), "{:?}", done.messages);
     setup.conf(&done.files[0].text).start()
-}
-
-/// Answers with its name.
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, _| {
-        conn.send(headers(200))?;
-        conn.send(chunk(name))?;
-        conn.send(end_response())?;
-        Ok(true)
-    })
 }
 
 // row 92

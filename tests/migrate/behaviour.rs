@@ -10,20 +10,15 @@ use std::sync::{Mutex, OnceLock};
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
 use test_support::ajp::ScriptedPeer;
-use test_support::ajp::echo::respond;
 use test_support::http::Client;
-use test_support::httpd::{Httpd, Setup, modules_directory};
-use test_support::members::backend;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::named_with_uri;
 use test_support::process::free_port;
 
 /// Members `a`, `b`, `c`, `d`: each answers with its own name and the URI it was asked for.
 fn peers() -> &'static [ScriptedPeer; 4] {
     static PEERS: OnceLock<[ScriptedPeer; 4]> = OnceLock::new();
-    PEERS.get_or_init(|| ["a", "b", "c", "d"].map(named))
-}
-
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, request| respond(conn, &format!("{name} {}", request.uri)).map(|()| true))
+    PEERS.get_or_init(|| ["a", "b", "c", "d"].map(named_with_uri))
 }
 
 /// What every configuration is asked: sixty targets, some with headers.
@@ -188,11 +183,9 @@ fn setup(name: &str, port: u16) -> Setup {
 /// mod_jk with the fixture as it is.
 fn with_mod_jk(name: &str) -> Httpd {
     let port = free_port();
-    let library = modules_directory().join("mod_jk.so");
-    assert!(library.exists(), "libapache2-mod-jk is installed (ci/test)");
     let conf = fixture(name).join("httpd.conf");
     setup(name, port)
-        .conf(&format!("LoadModule jk_module {}", library.display()))
+        .mod_jk()
         .conf("JkShmFile jk-shm\nJkLogFile jk.log\nJkLogLevel info")
         .conf(&format!("Include \"{}\"", conf.display()))
         .start()

@@ -8,11 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
-use test_support::ajp::ScriptedPeer;
-use test_support::ajp::echo::respond;
 use test_support::http::Client;
-use test_support::httpd::{Httpd, Setup, modules_directory};
-use test_support::members::backend;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::named_with_uri;
 use test_support::process::free_port;
 use test_support::random::Random;
 use test_support::tomcat::Tomcat;
@@ -240,8 +238,6 @@ fn setup(port: u16) -> Setup {
 }
 
 fn with_mod_jk(hosts: &[Host], workers: &str, directory: &Path) -> Httpd {
-    let library = modules_directory().join("mod_jk.so");
-    assert!(library.exists(), "libapache2-mod-jk is installed (ci/test)");
     let port = free_port();
     fs::write(directory.join("workers"), workers).expect("our own directory");
     for (number, host) in hosts.iter().enumerate() {
@@ -249,7 +245,7 @@ fn with_mod_jk(hosts: &[Host], workers: &str, directory: &Path) -> Httpd {
     }
     let in_directory = |lines: &str| lines.replace("map", &format!("{}/map", directory.display()));
     setup(port)
-        .conf(&format!("LoadModule jk_module {}", library.display()))
+        .mod_jk()
         .conf("JkShmFile jk-shm\nJkLogFile jk.log\nJkLogLevel error")
         .conf(&format!("JkWorkersFile {}/workers", directory.display()))
         .conf(&virtual_hosts(hosts, port, |_, host| in_directory(&host.jk_lines)))
@@ -298,10 +294,6 @@ fn who(client: &mut Client, httpd: &Httpd, host: usize, target: &str) -> &'stati
     }
 }
 
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, request| respond(conn, &format!("{name} {}", request.uri)).map(|()| true))
-}
-
 fn number_from(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
@@ -325,7 +317,7 @@ fn no_url_reaches_a_worker_that_mod_jk_keeps_from_it() {
     let mut random = Random::new(number_from("JK2AJP_SEED", 14) as u64);
     let count = (pairs / 25).clamp(60, 250);
     let hosts: Vec<Host> = (0..count).map(|number| host(&mut random, number)).collect();
-    let peers = ["a", "b", "c", "d"].map(named);
+    let peers = ["a", "b", "c", "d"].map(named_with_uri);
     let mut workers = "worker.list=a,b,lb,s\nworker.s.type=status\nworker.lb.type=lb\n\
         worker.lb.balance_workers=c,d\n"
         .to_owned();

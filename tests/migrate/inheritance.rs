@@ -11,7 +11,7 @@ use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
 use test_support::ajp::echo::respond;
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, cpong};
-use test_support::httpd::{Httpd, Setup, modules_directory};
+use test_support::httpd::{Httpd, Setup};
 use test_support::process::free_port;
 
 /// Answers with its name, whether the connection was used before, the URI, and the attributes that
@@ -95,9 +95,8 @@ fn setup() -> Setup {
 }
 
 fn with_mod_jk(written: &Written) -> Httpd {
-    let library = modules_directory().join("mod_jk.so");
     setup()
-        .conf(&format!("LoadModule jk_module {}", library.display()))
+        .mod_jk()
         .conf("JkShmFile jk-shm\nJkLogFile jk.log")
         .conf(&format!("Include \"{}\"", written.conf()))
         .start()
@@ -371,8 +370,6 @@ fn forwarduri_is_inherited_and_another_one_replaces_it() {
 
 #[test]
 fn what_may_stand_in_the_main_server_alone_is_refused_in_a_host_as_mod_jk_does() {
-    let library = modules_directory().join("mod_jk.so");
-    let load = format!("LoadModule jk_module {}", library.display());
     for (line, is_taken) in [
         ("JkWorkersFile /dev/null", false),
         ("JkWorkerProperty worker.list=a", false),
@@ -396,7 +393,7 @@ fn what_may_stand_in_the_main_server_alone_is_refused_in_a_host_as_mod_jk_does()
         let conf = directory.path().join("jk.conf");
         fs::write(&conf, format!("<VirtualHost *:1>\n{line}\n</VirtualHost>\n")).expect("ours");
         let include = format!("Include \"{}\"", conf.display());
-        let (taken, said) = setup().conf(&load).conf("JkShmFile s").conf(&include).configtest();
+        let (taken, said) = setup().mod_jk().conf("JkShmFile s").conf(&include).configtest();
         assert_eq!(taken, is_taken, "mod_jk: {line}: {said}");
         let input = Input { httpd_conf: Some(conf.display().to_string()), ..Input::default() };
         let done = convert(&input, &Disk, &|_| None).expect("the file is there");

@@ -6,16 +6,8 @@ use test_support::ajp::echo::respond;
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
 use test_support::manager::{NONCE, manage_over, member, said};
-use test_support::members::{backend, balancer, prefork};
+use test_support::members::{backend, balancer, named_with_activation, prefork};
 use test_support::process::{free_port, wait_for};
-
-/// Answers with its own name and what it was told of its activation.
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, request| {
-        let activation = request.attribute("JK_LB_ACTIVATION").unwrap_or("none");
-        respond(conn, &format!("{name} {activation}")).map(|()| true)
-    })
-}
 
 /// A balancer of `a` and `b` at `/app`, and a client in each of its two children.
 struct Two {
@@ -33,7 +25,7 @@ impl Two {
     }
 
     fn start_in(setup: Setup, words: [&str; 2], balancer_words: &str) -> Self {
-        let (a, b) = (named("a"), named("b"));
+        let (a, b) = (named_with_activation("a"), named_with_activation("b"));
         let lines = [(a.port(), "a", words[0]), (b.port(), "b", words[1])]
             .map(|(port, route, words)| format!("ajp://127.0.0.1:{port} route={route} {words}"));
         let httpd = balancer(setup, &lines)
@@ -169,7 +161,7 @@ fn a_route_and_a_redirect_set_in_balancer_manager_count_in_every_child() {
 #[test]
 fn a_member_added_in_balancer_manager_serves_sessions_and_newcomers_in_every_child() {
     let mut two = Two::start("growth=2 sessionretry=On");
-    let c = named("c");
+    let c = named_with_activation("c");
     two.manage(None, &format!("b_wyes=1&b_nwrkr=ajp://127.0.0.1:{}", c.port()));
     two.manage(Some(c.port()), "w_wr=c&w_status_D=0");
     // Each child takes it in when a request comes.
