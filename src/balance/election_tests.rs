@@ -1,3 +1,4 @@
+// Over 500 lines: the tables of docs/balancing.md, row by row.
 use proptest::prelude::*;
 
 use super::*;
