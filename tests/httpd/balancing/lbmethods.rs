@@ -14,10 +14,6 @@ use test_support::process::{free_port, signal, wait_for};
 
 const OURS: [&str; 2] = ["sessions", "next"];
 
-fn one_child() -> Setup {
-    Httpd::setup().conf(ONE_CHILD)
-}
-
 /// Two children of 16 threads, from the start to the end.
 fn two_children() -> Setup {
     Httpd::setup().conf(
