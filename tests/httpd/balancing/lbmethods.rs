@@ -9,7 +9,7 @@ use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::manager::{NONCE, manage, member, said};
-use test_support::members::{ONE_CHILD, backend, children, hold, holding, is_in_error};
+use test_support::members::{backend, children, hold, holding, is_in_error};
 use test_support::process::{free_port, signal, wait_for};
 
 const OURS: [&str; 2] = ["sessions", "next"];
