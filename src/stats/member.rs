@@ -22,37 +22,37 @@ counters! {
     /// The figures of a member.
     const MEMBER_FIGURES;
 
-    /// Requests it was given.
+    /// Requests given to the member.
     requests: Count, shown("requests").auto("Requests");
-    /// Requests that failed, but for those that failed by the client.
+    /// Requests that failed, other than by the client's fault.
     // mod_proxy says `Err` on mod_status's page for a member in error, and people look for that.
     failed = |figures| Value::Count(figures.failures()), NOWHERE.auto("Failed").prop("errors");
-    /// Times a request was sent to it, each attempt for itself.
+    /// Attempts: times a request was sent to the member.
     sent: Count, shown("sent");
     /// Attempts after the first of a request, on a new connection.
-    retries: Count, shown("retries").auto("Retries").page("Sent again", "to it");
-    /// Requests that another member was given after it.
-    failovers: Count, shown("failovers").auto("Failovers").page("Sent again", "to another");
-    /// Requests that failed by the client.
+    retries: Count, shown("retries").auto("Retries").page("Retried", "on this member");
+    /// Requests given to another member after this one.
+    failovers: Count, shown("failovers").auto("Failovers").page("Retried", "on another");
+    /// Requests that failed by the client's fault.
     client_errors = |figures| figures.value_of(ErrorReason::Client), NOWHERE.prop("client_errors");
-    /// Requests that failed since no packet came in time.
+    /// Requests that failed because no packet came in time.
     reply_timeouts = |figures| figures.value_of(ErrorReason::ReplyTimeout),
         json("reply_timeouts").prop("reply_timeouts");
-    /// Whole responses, by status.
+    /// Complete responses, by class of the status.
     answers: [Count; CLASSES.len()] = |figures| figures.answers(), json("answers").metric("responses");
     /// Requests that failed, by reason.
     errors: [Count; ErrorReason::ALL.len()] = |figures| figures.by_reason(), shown("errors");
-    /// Request bodies sent to it.
+    /// Request bodies sent to the member.
     uploaded: Count,
-        json("bytes_sent").metric("request_body").prop("transferred").page("Bodies", "sent").in_bytes();
-    /// Response bodies received from it.
+        json("bytes_sent").metric("request_body").prop("transferred").page("Bytes", "sent").in_bytes();
+    /// Response bodies received from the member.
     downloaded: Count,
-        json("bytes_received").metric("response_body").prop("read").page("Bodies", "received").in_bytes();
-    /// Time that requests waited for a connection to it.
+        json("bytes_received").metric("response_body").prop("read").page("Bytes", "received").in_bytes();
+    /// Time that requests waited for a connection to the member.
     waited_us: Count, json("waited").metric("connection_wait").in_microseconds();
-    /// From the request to the end of its response, of requests that were sent.
+    /// Time from the request to the end of its response, for requests that were sent.
     duration: Histogram, json("duration").metric("request_duration").auto("DurationUs");
-    /// From the request to the headers of its response.
+    /// Time from the request to the headers of its response.
     first_byte: Histogram, shown("first_byte");
 }
 

@@ -32,7 +32,7 @@ counters! {
     /// CPINGs sent.
     pings: Count, shown("cpings").page("CPING", "sent");
     /// CPINGs without a proper answer.
-    ping_failures: Count, shown("cping_failures").page("CPING", "not answered");
+    ping_failures: Count, shown("cping_failures").page("CPING", "failed");
 }
 
 fn closed(figures: &PoolFigures) -> Value<'static> {

@@ -127,9 +127,9 @@ pub struct Done {
 pub fn words(remark: Remark) -> &'static str {
     match remark {
         Remark::NoBalancer => "it is in no balancer",
-        Remark::HealthCheck => "it has failed its health check, which alone takes it back",
-        Remark::SessionsOnly => "it takes requests of its own sessions alone, as loadfactor=0 says",
-        Remark::LocalOnly => "it takes requests without a session too, which localonly kept off it",
+        Remark::HealthCheck => "it failed its health check, and only a passed one takes it back",
+        Remark::SessionsOnly => "it serves only its own sessions, because of loadfactor=0",
+        Remark::LocalOnly => "it now takes requests without a session too, despite localonly",
     }
 }
 
@@ -234,8 +234,8 @@ mod tests {
         assert_eq!(
             report(&[done, refused, noted]),
             "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it is in no balancer\n\
-             recover balancer://app ajp://a: done, but it has failed its health check, which alone \
-             takes it back\n"
+             recover balancer://app ajp://a: done, but it failed its health check, and only \
+             a passed one takes it back\n"
         );
     }
 }

@@ -15,17 +15,17 @@ pub fn is_own<'n>(host: &[u8], mut names: impl Iterator<Item = &'n [u8]>) -> boo
     is("localhost") || is_address(name) || names.any(own)
 }
 
-/// For who came under another one: which would do.
+/// Says which names would do, to a sender who used another one.
 pub fn ours<'n>(host: &[u8], names: impl Iterator<Item = &'n [u8]>) -> String {
     let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     let mut known: Vec<String> = names.map(text).filter(|name| !name.is_empty()).collect();
-    known.extend(["localhost".to_owned(), "an address".to_owned()]);
+    known.extend(["localhost".to_owned(), "an IP address".to_owned()]);
     let came = match host {
-        b"" => "this one has none".to_owned(),
-        host => format!("this one came under {}", text(host)),
+        b"" => "this request has none".to_owned(),
+        host => format!("this request has {}", text(host)),
     };
     format!(
-        "an order must come under a Host that is the server's own (ServerName, ServerAlias): {}; {came}",
+        "an order needs a Host that is one of the server's own names (ServerName, ServerAlias): {}; {came}",
         known.join(", ")
     )
 }
@@ -117,8 +117,11 @@ mod tests {
     #[test]
     fn who_came_under_another_one_is_told_which_would_do() {
         let text = ours(b"evil.example:80", NAMES.into_iter());
-        assert!(text.contains(": www.example, Admin.example, localhost, an address; "), "{text}");
-        assert!(text.ends_with("this one came under evil.example:80"), "{text}");
-        assert!(ours(b"", NAMES.into_iter()).ends_with("this one has none"));
+        assert!(
+            text.contains(": www.example, Admin.example, localhost, an IP address; "),
+            "{text}"
+        );
+        assert!(text.ends_with("this request has evil.example:80"), "{text}");
+        assert!(ours(b"", NAMES.into_iter()).ends_with("this request has none"));
     }
 }

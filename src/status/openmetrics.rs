@@ -54,11 +54,11 @@ impl Out<'_> {
             .encode_info(&version)?;
         self.gauge(
             "children",
-            "Processes of httpd that serve",
+            "Child processes of httpd",
             [(Vec::new(), snapshot.children as i64)],
         )?;
         let since = snapshot.since_ms as f64 / 1000.0;
-        let help = "Since when it is counted: the last start or restart of httpd";
+        let help = "Start of counting: the last start or restart of httpd";
         let mut metric = self.0.encode_descriptor(
             "counting_start_time",
             help,
@@ -72,7 +72,11 @@ impl Out<'_> {
         let now = |value: fn(&Member) -> i64| {
             members.iter().map(move |member| (labels(member), value(member)))
         };
-        self.gauge("worker_usable", "1: it may be given requests", now(|m| m.is_usable().into()))?;
+        self.gauge(
+            "worker_usable",
+            "1 if the member takes requests",
+            now(|m| m.is_usable().into()),
+        )?;
         let activations = members.iter().flat_map(|member| {
             Activation::ALL.map(|one| {
                 (with(member, ("activation", one.name())), i64::from(member.activation == one))
@@ -80,17 +84,17 @@ impl Out<'_> {
         });
         self.gauge(
             "worker_activation",
-            "What it is to be used for: 1 for one of them",
+            "What the member is used for: 1 for the present value",
             activations,
         )?;
         let states = members.iter().flat_map(|member| {
             State::ALL
                 .map(|one| (with(member, ("state", one.name())), i64::from(member.state == one)))
         });
-        self.gauge("worker_state", "How it is: 1 for one of them", states)?;
+        self.gauge("worker_state", "State of the member: 1 for the present value", states)?;
         self.gauge("worker_busy", "Requests in flight", now(|m| m.busy.into()))?;
         let elected = members.iter().map(|member| (labels(member), member.elected));
-        self.counter("elected", "Times a balancer has chosen it", None, elected)?;
+        self.counter("elected", "Times a balancer chose the member", None, elected)?;
         let sums = members.iter().map(|member| (labels(member), &member.figures));
         self.figures("", MEMBER_FIGURES, &sums.collect::<Vec<_>>())
     }
@@ -114,7 +118,7 @@ impl Out<'_> {
             let (waiting, _) = pool.dials_in.as_ref()?.queue?;
             Some((named(pool), i64::from(waiting)))
         });
-        let help = "Connections that containers have opened and no request has taken";
+        let help = "Connections opened by containers that no request uses yet";
         self.gauge("pool_dialled_in", help, queued)?;
         let sums: Vec<_> = pools.iter().map(|pool| (named(pool), &pool.figures)).collect();
         self.figures("pool_", POOL_FIGURES, &sums)?;
@@ -124,7 +128,7 @@ impl Out<'_> {
             labels.push(("source", known.source.name().to_owned()));
             (labels, i64::try_from(known.bytes).unwrap_or(i64::MAX))
         });
-        let help = "Largest request packet that the backend is known to take";
+        let help = "Largest request packet that the backend is known to accept";
         self.gauge("pool_packet_size_bytes", help, sizes)
     }
 

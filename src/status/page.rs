@@ -121,7 +121,8 @@ struct Card<'s> {
     busy: String,
     requests: String,
     errors: u64,
-    reasons: Vec<(&'static str, u64)>,
+    /// The word, what it means, and how many.
+    reasons: Vec<(&'static str, &'static str, u64)>,
     answers: String,
     retries: u64,
     failovers: u64,
@@ -162,7 +163,7 @@ struct PoolCard<'s> {
     lines: Vec<Line>,
     packet_size: usize,
     packet_size_source: &'static str,
-    closed: Vec<(&'static str, u64)>,
+    closed: Vec<(&'static str, &'static str, u64)>,
 }
 
 fn group<'s>(balancer: &'s Balancer, snapshot: &Snapshot) -> Group<'s> {
@@ -176,7 +177,7 @@ fn group<'s>(balancer: &'s Balancer, snapshot: &Snapshot) -> Group<'s> {
 
 fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
     let figures = &member.figures;
-    let (colour, words) = standing(member);
+    let (colour, words) = state_of(member);
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
     let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
     let bars = bars(&figures.duration);
@@ -197,9 +198,9 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
         reasons: figures
             .errors()
             .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.name(), count))
+            .map(|(reason, count)| (reason.name(), reason.help(), count))
             .collect(),
-        answers: if answers.is_empty() { "none yet".into() } else { answers.join(", ") },
+        answers: if answers.is_empty() { "none".into() } else { answers.join(", ") },
         retries: figures.retries,
         failovers: figures.failovers,
         lines: lines(MEMBER_FIGURES, figures),
@@ -237,15 +238,15 @@ fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
     facts
 }
 
-fn standing(member: &Member) -> (&'static str, String) {
+fn state_of(member: &Member) -> (&'static str, String) {
     let state = match member.state {
         State::Ok => None,
         State::Error => Some(match member.recovers_in_ms {
-            Some(0) | None => "in error, the next request asks it".to_owned(),
-            Some(ms) => format!("in error, asked again in {}", age(ms)),
+            Some(0) | None => "in error, retried by the next request".to_owned(),
+            Some(ms) => format!("in error, next retry in {}", age(ms)),
         }),
-        State::HealthCheckFailed => Some("failed its health check".to_owned()),
-        State::Unknown => Some("not ready in this process".to_owned()),
+        State::HealthCheckFailed => Some("health check failed".to_owned()),
+        State::Unknown => Some("not set up in this process".to_owned()),
     };
     let activation = match member.activation {
         Activation::Active => None,
@@ -268,10 +269,10 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
     PoolCard {
         name: &pool.name,
         dials_in: pool.dials_in.as_ref().map(|dials_in| match dials_in.queue {
-            Some((waiting, most)) => {
-                format!("at {}: {waiting} wait to be taken, of {most}", dials_in.at)
+            Some((waiting, backlog)) => {
+                format!("{}, {waiting} of {backlog} waiting to be accepted", dials_in.at)
             }
-            None => format!("at {}", dials_in.at),
+            None => dials_in.at.clone(),
         }),
         open: now.open(),
         idle: now.idle,
@@ -282,7 +283,7 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
         reused: figures.reused,
         share: match served {
             0 => String::new(),
-            served => format!(" ({}\u{a0}%)", figures.reused * 100 / served),
+            served => format!("{}\u{a0}%", figures.reused * 100 / served),
         },
         timed_out: figures.timed_out,
         lines: lines(POOL_FIGURES, figures),
@@ -292,7 +293,7 @@ fn pool_card(pool: &Pool) -> PoolCard<'_> {
             .into_iter()
             .zip(figures.closed)
             .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.name(), count))
+            .map(|(reason, count)| (reason.name(), reason.help(), count))
             .collect(),
     }
 }
@@ -325,8 +326,8 @@ fn bars(figures: &HistogramFigures) -> Vec<Bar> {
     }
     let last = figures.buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
     let bound = |at: usize| match BOUNDS_MS.get(at) {
-        Some(ms) => format!("within {}", bound(*ms)),
-        None => "longer".to_owned(),
+        Some(ms) => format!("≤\u{a0}{}", bound(*ms)),
+        None => format!(">\u{a0}{}", bound(BOUNDS_MS[BOUNDS_MS.len() - 1])),
     };
     let bar = |(at, count): (usize, &u64)| Bar {
         // At least a line, where there is one at all.

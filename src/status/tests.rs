@@ -92,7 +92,7 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
     let without = page(&snapshot(), None, b"done=<script>&refresh=x").unwrap();
     for page in [&with, &without] {
         assert!(page.contains("node&#60;1&#62;&#34;") && !page.contains("node<1>"), "{page}");
-        assert!(page.contains("draining, no new sessions; in error, asked again in 5 s"));
+        assert!(page.contains("draining, no new sessions; in error, next retry in 5 s"));
         assert!(page.contains("1 of 3") || page.contains(">2</b> of 3 usable"));
         assert!(
             !page.contains("<script") && !page.contains("http://") && !page.contains("https://")
@@ -107,7 +107,7 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
     );
     let query = b"done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
     let noted = page(&snapshot(), Some(&nonce), query).unwrap();
-    let text = "done for 1 (but it has failed its health check, which alone takes it back), \
+    let text = "done for 1 (but it failed its health check, and only a passed one takes it back), \
                 refused for 1 (it is in no balancer).";
     assert!(noted.contains(text), "{noted}");
     assert!(with.len() < 40_000, "{}", with.len());

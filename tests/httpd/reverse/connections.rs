@@ -196,7 +196,7 @@ fn the_status_page_tells_how_many_have_dialled_in() {
     let wanted = serde_json::json!({"at": at(port).to_string(), "waiting": 3, "backlog": 16});
     assert_eq!(report["pools"][0]["dials_in"], wanted, "{report}");
     let page = httpd.get("/ajp-status").expect(200).text();
-    assert!(page.contains("3 wait to be taken, of 16"), "{page}");
+    assert!(page.contains("3 of 16 waiting to be accepted"), "{page}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn an_order_under_a_name_that_is_not_the_server_s_own_is_refused() {
     ];
     for host in foreign {
         let answer = order(&httpd, "/ajp-status", host, &form).expect(403).text();
-        for name in ["www.example", "Admin.example", "localhost", "an address"] {
+        for name in ["www.example", "Admin.example", "localhost", "an IP address"] {
             assert!(answer.contains(name), "{name} for {host}: {answer}");
         }
         assert!(!answer.contains("*."), "{answer}");

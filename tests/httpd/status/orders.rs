@@ -521,11 +521,14 @@ fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() 
     assert!(is_in_error(&httpd, peer.port()));
     let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
     let text = post(&mut httpd.client(), "", &form).text();
-    assert!(text.contains("it has failed its health check, which alone takes it back"), "{text}");
+    assert!(
+        text.contains("it failed its health check, and only a passed one takes it back"),
+        "{text}"
+    );
     assert!(!is_in_error(&httpd, peer.port()));
     assert_eq!(state(), ("health_check_failed".into(), true));
     let log = httpd.error_log();
-    assert!(log.contains("was health_check_failed, but it has failed its health check"), "{log}");
+    assert!(log.contains("was health_check_failed, but it failed its health check"), "{log}");
     post(&mut httpd.client(), "", &form).expect(409);
 }
 
@@ -542,11 +545,11 @@ fn activate_says_what_it_did_to_a_member_that_localonly_or_loadfactor_0_drains()
     };
     assert_eq!(activation(a.port()).as_deref(), Some("draining"));
     let done = order(&httpd, "activate", "a");
-    let text = "done, but it takes requests without a session too, which localonly kept off it\n";
+    let text = "done, but it now takes requests without a session too, despite localonly\n";
     assert!(done.ends_with(text), "{done}");
     assert_eq!(activation(a.port()).as_deref(), Some("active"));
     let log = httpd.error_log();
-    assert!(log.contains("was draining, is active, but it takes requests without"), "{log}");
+    assert!(log.contains("was draining, is active, but it now takes requests without"), "{log}");
     assert!(order(&httpd, "activate", "b").ends_with(": done\n"));
     assert!(order(&httpd, "drain", "a").ends_with(": done\n"));
 
@@ -554,12 +557,12 @@ fn activate_says_what_it_did_to_a_member_that_localonly_or_loadfactor_0_drains()
     let answer = post(&mut httpd.client(), "", &form).expect(303);
     let target = answer.header("Location").and_then(|target| target.split_once('?'));
     let page = httpd.get(&format!("/ajp-status?{}", target.expect("a query").1)).expect(200).text();
-    assert!(page.contains("done for 1 (but it takes requests without a session too"), "{page}");
+    assert!(page.contains("done for 1 (but it now takes requests without a session too"), "{page}");
 
     let members = [format!("ajp://127.0.0.1:{} route=a loadfactor=0", a.port())];
     let httpd = with_status(balancer(prefork(2), &members)).start();
     let done = order(&httpd, "activate", "a");
-    let text = "done, but it takes requests of its own sessions alone, as loadfactor=0 says\n";
+    let text = "done, but it serves only its own sessions, because of loadfactor=0\n";
     assert!(done.ends_with(text), "{done}");
 }
 
