@@ -17,6 +17,7 @@ use super::text::message::{Message, Severity};
 use super::text::property::Property;
 use super::text::report::{Disposition, Report};
 use super::text::source::{SourceFile, Sources};
+use super::text::span::Span;
 use super::translate::context::Context;
 use super::translate::listed_workers;
 use super::write::files::{self, OutputFile};
@@ -142,7 +143,8 @@ pub fn convert(
     let mut context = Context::new(&definitions, &mut report, &mut messages, input.is_old);
     let mut plan = listed_workers::workers(&mut context);
     let files = files::files(&mut context, &mut plan, &conf, &sources);
-    finish(&mut report, &definitions, &macros, input.is_old);
+    let in_use = std::mem::take(&mut context.lines_in_use);
+    finish(&mut report, &definitions, &macros, &in_use, input.is_old);
     // A template is read for each worker that has it.
     let mut said: HashSet<Message> = HashSet::new();
     messages.retain(|message| said.insert(message.clone()));
@@ -159,7 +161,13 @@ fn first_line(file: &SourceFile) -> &str {
 }
 
 /// Says of the remaining lines why nothing has been said of them.
-fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], is_old: bool) {
+fn finish(
+    report: &mut Report,
+    definitions: &Definitions,
+    macros: &[Property],
+    in_use: &HashSet<Span>,
+    is_old: bool,
+) {
     for line in &definitions.replaced {
         report.record_dropped(*line, "a later line defines it anew", "");
     }
@@ -181,11 +189,12 @@ fn finish(report: &mut Report, definitions: &Definitions, macros: &[Property], i
     report.finish();
     let unreported: Vec<_> = report.unreported().collect();
     for at in unreported {
-        report.record_dropped(
-            at,
-            "no worker that is listed, or a member of one that is, makes use of it",
-            "",
-        );
+        let why = if in_use.contains(&at) {
+            "jk2ajp has no translation of it for a worker of this type"
+        } else {
+            "no worker that is listed, or a member of one that is, makes use of it"
+        };
+        report.record_dropped(at, why, "");
     }
     if is_old {
         report.defaults.push(

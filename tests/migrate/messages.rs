@@ -123,3 +123,16 @@ fn a_slip_in_a_reference_finds_the_template() {
         ["workers:8: there is no template `worker.comon` (did you mean `worker.common`?)"]
     );
 }
+
+#[test]
+fn a_property_without_a_translation_is_not_reported_as_one_of_a_worker_out_of_use() {
+    let workers = format!("{WORKERS}worker.worker1.css=x\nworker.worker9.css=x\n");
+    let done = converted("JkMount /a lb\n", &workers);
+    let report = done.report.render(&done.sources);
+    let reason = |worker: &str| {
+        let line = format!("worker.{worker}.css=x\n");
+        report.split(&line).nth(1).unwrap().lines().next().unwrap().trim().to_owned()
+    };
+    assert!(reason("worker1").contains("for a worker of this type"), "{report}");
+    assert!(reason("worker9").contains("no worker that is listed"), "{report}");
+}

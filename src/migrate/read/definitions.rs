@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::macros::{Environment, substitute};
-use super::property_names::{closest, known};
+use super::property_table::{closest, known};
 use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::closest_name::did_you_mean;
 use crate::migrate::text::count::Count;
@@ -123,7 +123,7 @@ impl Definitions {
             messages.push(unknown(&property));
             return true;
         }
-        if let Some(known) = known.filter(|known| known.deprecated) {
+        if let Some(known) = known.filter(|known| known.is_deprecated) {
             let text = format!("`{}` is an old name or of no use any more", known.name);
             messages.push(
                 Message::warning(property.name_at, text).help(

@@ -11,7 +11,7 @@ pub mod jk_options;
 pub mod macros;
 pub mod pattern;
 pub mod properties;
-pub mod property_names;
+pub mod property_table;
 pub mod rule_extensions;
 pub mod rules;
 pub mod sections;

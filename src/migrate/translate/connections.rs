@@ -1,59 +1,37 @@
-//! How long a worker's connections are waited for, and how many there are.
+//! Connections of a worker: how long they are waited for, and what may be sent over them.
 
 use super::ajp_worker::AjpWorker;
-use super::context::Context;
+use super::context::{Context, DEFAULT};
 use crate::migrate::text::message::Message;
 
-/// A day: mod_jk waits without end where no timeout is set, and httpd must have one.
+/// A day. mod_jk waits forever if no timeout is set, and httpd must have one.
 const NO_TIMEOUT: &str = "86400";
 
-/// 24 days, in milliseconds: as long as this module waits for anything.
-pub const MAX_MS: i64 = 24 * 86_400_000;
+/// Warns that connections are reused, which mod_jk 1.2.6 did only with a cache size.
+pub fn warn_of_reuse(context: &mut Context<'_>, made: &AjpWorker) {
+    let size = context.number(&made.name, &["connection_pool_size", "cachesize"]);
+    if let Some(at) = made.lines.first().filter(|_| context.is_old && size.is_none()) {
+        let text = format!(
+            "`{}` has no cachesize: mod_jk 1.2.6 opened a connection for each request",
+            made.name
+        );
+        context.messages.push(
+            Message::warning(*at, text)
+                .help("connections are used again here; forceclose=On brings the other back"),
+        );
+    }
+}
 
-pub fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
+/// Adds `acquire`.
+pub fn acquire_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
-    let size = context.number(&name, &["connection_pool_size", "cachesize"]);
-    if let Some((number, property)) = size.filter(|(number, _)| *number > 0) {
-        let words = made.set("max", number);
-        context.record_kept(property, words);
-    } else if let Some((_, property)) = size {
-        context.record_kept(property, "nothing: it is so anyway");
-    } else if context.is_old {
-        if let Some(at) = made.lines.first() {
-            let text = format!(
-                "`{name}` has no cachesize: mod_jk 1.2.6 opened a connection for each request"
-            );
-            context.messages.push(
-                Message::warning(*at, text)
-                    .help("connections are used again here; forceclose=On brings the other back"),
-            );
-        }
-    }
-    if let Some((number, property)) = context.number(&name, &["connection_pool_minsize"]) {
-        let words = made.set("min", number.max(0));
-        let meaning =
-            "So many connections are also opened ahead of requests; mod_jk only kept them.";
-        context.record_changed(property, words, meaning);
-    }
-    let timeout = context.number(&name, &["connection_pool_timeout", "cache_timeout"]);
-    if let Some((seconds, property)) = timeout {
-        if seconds > 0 {
-            let words = made.set("ttl", seconds);
-            context.record_kept(property, words);
-        } else {
-            context.record_kept(property, "nothing: it is so anyway");
-        }
-    }
     if let Some((wait, property)) = context.number(&name, &["connection_acquire_timeout"]) {
         let words = made.set("acquire", wait.max(0));
         if wait > 0 {
             context.record_kept(property, words);
         } else {
-            context.record_changed(
-                property,
-                words,
-                "It looks for a connection once; in mod_jk it never found one.",
-            );
+            let meaning = "It looks for a connection once; in mod_jk it never found one.";
+            context.record_changed(property, words, meaning);
         }
     } else if made.has("max") {
         // mod_jk waits for as long as it would retry.
@@ -62,15 +40,12 @@ pub fn pool(context: &mut Context<'_>, made: &mut AjpWorker) {
             context.number(&name, &["retry_interval"]).map_or(100, |(number, _)| number.max(0));
         made.set("acquire", times.saturating_mul(pause).min(3_600_000));
     }
-    if let Some(property) = context.find(&name, &["recycle_timeout"]) {
-        context.record_dropped(property, "mod_jk passes it over, too", "");
-    }
 }
 
-pub fn timeouts(context: &mut Context<'_>, made: &mut AjpWorker) {
+/// Adds `timeout`, and `idlemax` as mod_jk 1.2.6 meant it.
+pub fn socket_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
-    let socket = context.number(&name, &["socket_timeout"]);
-    match socket {
+    match context.number(&name, &["socket_timeout"]) {
         Some((seconds, property)) if context.is_old && seconds > 0 => {
             let words = made.set("idlemax", seconds.min(24 * 86_400 - 1) * 1000);
             let meaning = "As mod_jk 1.2.6 took it: how long a connection may have been idle. Later ones take it for the timeout of reading and writing.";
@@ -81,27 +56,35 @@ pub fn timeouts(context: &mut Context<'_>, made: &mut AjpWorker) {
             context.record_kept(property, words);
         }
         Some((_, property)) => {
-            context.record_kept(property, "timeout=86400: without end, as httpd can say it")
+            context.record_kept(property, "timeout=86400: without end, as httpd can say it");
         }
         None => {}
     }
     if !made.has("timeout") {
         made.set("timeout", NO_TIMEOUT);
     }
-    if let Some((wait, property)) = context.number(&name, &["socket_connect_timeout"]) {
-        if wait > 0 {
-            let words = made.set("connecttimeout", wait.min(MAX_MS));
-            context.record_kept(property, words);
-        } else {
-            context.record_kept(property, "nothing: it is so anyway");
-        }
+}
+
+/// Adds `iobuffersize`.
+pub fn packet_size(context: &mut Context<'_>, made: &mut AjpWorker) {
+    let name = made.name.clone();
+    if let Some((size, property)) = context.number(&name, &["max_packet_size"]) {
+        let size = ((size + 1023) / 1024 * 1024).clamp(8192, 65_536);
+        let words = made.set("iobuffersize", size);
+        let meaning = "Requests may be as large; the backend is not asked. Packets of any size are accepted from it.";
+        context.record_changed(property, words, meaning);
     }
-    if let Some((wait, property)) = context.number(&name, &["reply_timeout"]) {
-        if wait > 0 {
-            let words = made.set("replytimeout", wait.min(MAX_MS));
-            context.record_kept(property, words);
+}
+
+/// Adds nothing: all addresses of a host are tried.
+pub fn prefer_ipv6(context: &mut Context<'_>, made: &AjpWorker) {
+    if let Some((on, property)) = context.switch(&made.name, &["prefer_ipv6"]) {
+        if on {
+            let why = "all addresses of a host are tried, in the system's order";
+            let advice = "Name the IPv6 address as the host if it must be that one.";
+            context.record_dropped(property, why, advice);
         } else {
-            context.record_kept(property, "nothing: it is so anyway");
+            context.record_kept(property, DEFAULT);
         }
     }
 }

@@ -27,9 +27,14 @@ pub struct Context<'c> {
     pub rules: Count,
     /// Bytes that may still be written.
     pub room: usize,
+    /// Lines of the workers that have been translated.
+    pub lines_in_use: HashSet<Span>,
     /// Workers that were found undefined so far.
     undefined: usize,
 }
+
+/// Said of a property that leaves httpd's default in force.
+pub const DEFAULT: &str = "nothing: it is so anyway";
 
 /// For so many a name is looked for that was meant.
 const MAX_SUGGESTIONS: usize = 20;
@@ -52,6 +57,7 @@ impl<'c> Context<'c> {
             workers,
             rules,
             room: MAX_BYTES_WRITTEN,
+            lines_in_use: HashSet::new(),
             undefined: 0,
         }
     }
@@ -162,7 +168,14 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// The lines that say anything of this worker.
+    /// Returns the lines of a worker that is translated now.
+    pub fn use_lines(&mut self, worker: &str) -> Vec<Span> {
+        let lines = self.lines_of(worker);
+        self.lines_in_use.extend(&lines);
+        lines
+    }
+
+    /// Returns the lines with properties of a worker.
     #[must_use]
     pub fn lines_of(&self, worker: &str) -> Vec<Span> {
         let start = format!("worker.{worker}.");

@@ -8,7 +8,7 @@ use crate::migrate::text::message::Message;
 
 /// Translates a balancer. Members that cannot be are left out; `is_ajp` says which can.
 pub fn translate(context: &mut Context<'_>, name: &str, is_ajp: &dyn Fn(&str) -> bool) -> Balancer {
-    let lines = context.lines_of(name);
+    let lines = context.use_lines(name);
     if let Some(kind) = context.find(name, &["type"]) {
         context.record_kept(kind, "balancer://");
     }

@@ -138,7 +138,7 @@ fn status(context: &mut Context<'_>, name: &str) -> bool {
         let meaning = "The page looks different, orders are POST requests with a nonce (docs/operations.md has mod_jk's words for scripts), and only this machine is let in (Require local).";
         context.record_changed(kind, "SetHandler ajp-status", meaning);
     }
-    for line in context.lines_of(name) {
+    for line in context.use_lines(name) {
         let disposition = Disposition::Dropped {
             why: "ajp-status has no such setting".into(),
             advice: "Who may see it and give orders is said in its <Location>: Require user, Require ip.".into(),

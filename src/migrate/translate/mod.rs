@@ -9,6 +9,7 @@ pub mod listed_workers;
 pub mod member;
 pub mod members;
 pub mod mounts;
+pub mod one_to_one;
 pub mod pings;
 pub mod plan;
 pub mod resending;

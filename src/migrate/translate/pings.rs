@@ -1,8 +1,8 @@
 //! `ping_mode` and the times beside it.
 
 use super::ajp_worker::AjpWorker;
-use super::connections::MAX_MS;
 use super::context::Context;
+use crate::migrate::read::property_table::MAX_MS;
 use crate::migrate::text::message::Message;
 
 /// mod_jk's `ping_timeout`, in milliseconds.

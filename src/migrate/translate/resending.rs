@@ -4,17 +4,19 @@ use super::ajp_worker::AjpWorker;
 use super::context::{Context, list};
 use crate::migrate::text::report::Disposition;
 
-pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
+/// Adds `retries`.
+pub fn retries(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     if let Some((times, property)) = context.number(&name, &["retries"]) {
         let words = made.set("retries", (times.max(1) - 1).min(100));
         let meaning = "It counts what comes after the first attempt; of a request that may have been executed, over all members of the balancer together, of which one other gets it with retries=0, too. Nothing is tried again after a timeout or a failed status.";
         context.record_changed(property, words, meaning);
     }
-    if let Some((pause, property)) = context.number(&name, &["retry_interval"]) {
-        let words = made.set("retryinterval", pause.clamp(0, 60_000));
-        context.record_kept(property, words);
-    }
+}
+
+/// Adds `recovery`.
+pub fn recovery(context: &mut Context<'_>, made: &mut AjpWorker) {
+    let name = made.name.clone();
     if let Some((bits, property)) = context.number(&name, &["recovery_options"]) {
         let words = made.set("recovery", bits & 31);
         if bits & 2 == 0 {
@@ -24,6 +26,11 @@ pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: boo
             context.record_kept(property, words);
         }
     }
+}
+
+/// Adds `failstatus`.
+pub fn failed_status(context: &mut Context<'_>, made: &mut AjpWorker, is_member: bool) {
+    let name = made.name.clone();
     if let Some(property) = context.find(&name, &["fail_on_status"]) {
         let words = fail_status(&property.value);
         match words.filter(|_| is_member) {
@@ -44,14 +51,6 @@ pub fn resending(context: &mut Context<'_>, made: &mut AjpWorker, is_member: boo
                     context.report.add_fallback(*line, disposition);
                 }
             }
-        }
-    }
-    if let Some((limit, property)) = context.number(&name, &["busy_limit"]) {
-        if limit > 0 {
-            let words = made.set("busylimit", limit.min(1_000_000));
-            context.record_kept(property, words);
-        } else {
-            context.record_kept(property, "nothing: it is so anyway");
         }
     }
 }

@@ -1,11 +1,15 @@
 //! A worker of type ajp13, as a worker of httpd's.
 
 use super::ajp_worker::AjpWorker;
-use super::connections::{pool, timeouts};
+use super::connections::{
+    acquire_timeout, packet_size, prefer_ipv6, socket_timeout, warn_of_reuse,
+};
 use super::context::Context;
 use super::member::{MAX_WORD, member, report_member_properties};
+use super::one_to_one;
 use super::pings::pings;
-use super::resending::resending;
+use super::resending::{failed_status, recovery, retries};
+use crate::migrate::read::property_table::{PROPERTIES, Step, Translation};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::span::Span;
 
@@ -34,7 +38,7 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         route: name.into(),
         factor: 1,
         distance: 0,
-        lines: context.lines_of(name),
+        lines: context.use_lines(name),
     };
     if let Some(kind) = context.find(name, &["type"]) {
         context.record_kept(kind, "ajp://");
@@ -53,12 +57,32 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         }
     }
     secret(context, &mut made, role);
-    pool(context, &mut made);
-    timeouts(context, &mut made);
-    pings(context, &mut made);
-    resending(context, &mut made, matches!(role, Role::Member { .. }));
-    sockets(context, &mut made);
+    warn_of_reuse(context, &made);
+    let mut step_before = None;
+    for row in PROPERTIES {
+        match row.translation {
+            Translation::Step(step) if step_before.replace(step) != Some(step) => {
+                run(step, context, &mut made, role);
+            }
+            Translation::Step(_) => {}
+            _ => one_to_one::translate(context, &mut made, row),
+        }
+    }
     made
+}
+
+/// Translates what needs code.
+fn run(step: Step, context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
+    match step {
+        Step::AcquireTimeout => acquire_timeout(context, made),
+        Step::SocketTimeout => socket_timeout(context, made),
+        Step::Pings => pings(context, made),
+        Step::Retries => retries(context, made),
+        Step::Recovery => recovery(context, made),
+        Step::FailStatus => failed_status(context, made, matches!(role, Role::Member { .. })),
+        Step::PacketSize => packet_size(context, made),
+        Step::PreferIpv6 => prefer_ipv6(context, made),
+    }
 }
 
 /// `true`: port 0, a place for a member yet to come.
@@ -120,54 +144,5 @@ fn secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
     }
     if let Some(secret) = own.map(|property| property.value.as_str()).or(inherited) {
         made.set("secret", secret);
-    }
-}
-
-fn sockets(context: &mut Context<'_>, made: &mut AjpWorker) {
-    let name = made.name.clone();
-    if let Some((on, property)) = context.switch(&name, &["socket_keepalive"]) {
-        let words =
-            if on { made.set("keepalive", "On") } else { "nothing: it is so anyway".into() };
-        context.record_kept(property, words);
-    }
-    if let Some((size, property)) = context.number(&name, &["socket_buffer"]) {
-        if size > 0 {
-            let words = made.set("receivebuffersize", size.clamp(8192, 1 << 26));
-            context.record_changed(
-                property,
-                words,
-                "It is about receiving alone; the kernel sizes the other one.",
-            );
-        } else {
-            context.record_kept(property, "nothing: it is so anyway");
-        }
-    }
-    if let Some((size, property)) = context.number(&name, &["max_packet_size"]) {
-        let size = ((size + 1023) / 1024 * 1024).clamp(8192, 65_536);
-        let words = made.set("iobuffersize", size);
-        let meaning = "Requests may be as large; the backend is not asked. Packets of any size are accepted from it.";
-        context.record_changed(property, words, meaning);
-    }
-    if let Some(property) = context.find(&name, &["source"]) {
-        context.record_dropped(
-            property,
-            "the address to connect from is one for a whole server in httpd",
-            "ProxySourceAddress, if it is the same for all workers.",
-        );
-    }
-    if let Some((on, property)) = context.switch(&name, &["prefer_ipv6"]) {
-        if on {
-            let advice = "Name the IPv6 address as the host if it must be that one.";
-            context.record_dropped(
-                property,
-                "all addresses of a host are tried, in the system's order",
-                advice,
-            );
-        } else {
-            context.record_kept(property, "nothing: it is so anyway");
-        }
-    }
-    if let Some(property) = context.find(&name, &["secretkey"]) {
-        context.record_dropped(property, "it is ajp14's login", "secret= is what Tomcat has.");
     }
 }
