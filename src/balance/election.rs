@@ -292,7 +292,7 @@ impl<'a, M: Members> Election<'a, M> {
         search.candidates.extend(standbys.into_iter().rev().chain(others.into_iter().rev()));
     }
 
-    /// The session's own member is not to be had: one of its domain, or nobody where `nofailover` says
+    /// The session's own member cannot have it: one of its domain, or none where `nofailover` says
     /// so and there is such a member.
     fn without_session_member(&mut self) -> Option<Step> {
         let members = self.members;

@@ -1,6 +1,6 @@
-//! Where the members of a balancer stand that has local ones (`local=On`; mod_jk's `local_worker`).
+//! The `lbset` of members in a balancer that has local ones (`local=On`; mod_jk's `local_worker`).
 
-/// What the lines of a member say of its place.
+/// The place of a member, as its lines have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// `local=On`.
@@ -11,12 +11,12 @@ pub struct Place {
     pub lbset: i32,
 }
 
-/// What becomes of a member.
+/// What a member gets for its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// The `lbset` that it gets; `None`: it keeps its own.
     pub lbset: Option<i32>,
-    /// It drains: it gets requests of its own sessions alone.
+    /// It drains: it gets only requests of its own sessions.
     pub drains: bool,
 }
 

@@ -54,8 +54,8 @@ pub struct Configured {
     pub by_local_only: bool,
 }
 
-/// What is known of a member when an order comes. Virtual hosts may each have a worker of its name,
-/// and say different things of it; an order is about all of them.
+/// The facts of a member that an order depends on. Virtual hosts may each have a worker of its name,
+/// configured differently; an order is about all of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
     /// It belongs to a balancer. Flags of other workers are each child's own.
@@ -66,7 +66,7 @@ pub struct Facts<'a> {
     pub configured: &'a [Configured],
 }
 
-/// What is to be done.
+/// The effect of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// To set its activation, and to note that for the next restart.
@@ -111,7 +111,7 @@ impl Action {
         if wanted != Activation::Active {
             return Ok((Effect::Activate(wanted), None));
         }
-        // `loadfactor=0`: to take requests of its own sessions alone is what it is for.
+        // `loadfactor=0`: such a member is active when it drains.
         if member.configured.iter().any(|configured| configured.sessions_only) {
             return Ok((Effect::Activate(Activation::Draining), Some(Remark::SessionsOnly)));
         }

@@ -24,7 +24,7 @@ impl Load {
 /// lowest `lbset` that has one (`ap_proxy_balancer_get_best_worker`).
 ///
 /// Within an `lbset`, as many spares join in as regular members are unusable or drain; standbys are
-/// used where there is nobody else. `is_better` says whether a member is to be preferred to the best
+/// used where there is no other. `is_better` says whether a member is to be preferred to the best
 /// one so far, which is none at first; where it says no to all, the next `lbset` is looked at.
 pub fn preferred(
     count: usize,

@@ -7,7 +7,7 @@ use std::ops::Deref;
 ///
 /// Members are added, and their routes changed, at run time, in other processes too. So what is found
 /// here is a guess that is checked against the member itself; `stamp` and the number of members tell
-/// when the whole is to be built anew.
+/// when the whole is to be built again.
 #[derive(Debug, Default)]
 pub struct Routes {
     stamp: i64,

@@ -22,7 +22,7 @@ impl WorkerStatus {
     pub const INITIALIZED: Self = Self(0x0001);
     /// `I`: never marked as in error.
     pub const IGNORE_ERRORS: Self = Self(0x0002);
-    /// `N`: requests of its own sessions alone.
+    /// `N`: only requests of its own sessions.
     pub const DRAIN: Self = Self(0x0004);
     /// `G`: it stands for URLs that no other worker is for, with `disablereuse`.
     pub const GENERIC: Self = Self(0x0008);
@@ -99,7 +99,7 @@ impl WorkerStatus {
         self.is_in_error() && !self.has(Self::NOT_USABLE.without(Self::IN_ERROR))
     }
 
-    /// Whether it is for requests of its own sessions alone.
+    /// Whether it gets only requests of its own sessions.
     #[must_use]
     pub const fn is_draining(self) -> bool {
         self.has(Self::DRAIN)

@@ -1,12 +1,12 @@
-//! The clock of what children keep for each other.
+//! The clock of shared memory.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A time on the clock that all processes of a machine have in common and nobody sets: milliseconds since
-/// it was started (`CLOCK_MONOTONIC`).
+/// A time on the clock that all processes of a machine share and that is never set: milliseconds since the
+/// machine started (`CLOCK_MONOTONIC`).
 ///
-/// What is kept in shared memory is compared with this one alone. The wall clock ([`unix_ms`]) may be set
-/// back by a day at any time; it is for what people read.
+/// Shared memory has times of this clock only. The wall clock ([`unix_ms`]) may be set back by a day at any
+/// time; it is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uptime(u64);
 
@@ -33,7 +33,7 @@ impl Uptime {
         (self.0 / 60_000) as u16
     }
 
-    /// How long ago `then` was; no time where another process has read the clock after this one.
+    /// The time since `then`; zero where another process has read the clock after this one.
     pub(super) fn since(self, then: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(then.0))
     }

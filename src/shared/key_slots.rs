@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::key::MemberKey;
 
-/// The places of a key in the order in which they are tried. None is ever given back, so a search ends
+/// The slots for a key, in the order in which they are tried. None is ever given back, so a search ends
 /// at the first free one.
 fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T> {
     let count = slots.len().max(1);
@@ -12,7 +12,7 @@ fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T
     (first..slots.len()).chain(0..first.min(slots.len()))
 }
 
-/// The place of a key, which gets one if it has none; `None`: there is none left.
+/// Finds the slot of a key, which gets one if it has none. `None`: none is left.
 ///
 /// # Race
 /// Two that look for the same new key meet the same free place first: one claims it, the other finds
@@ -28,7 +28,7 @@ pub fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) ->
     })
 }
 
-/// The place of a key; `None`: it has none.
+/// Finds the slot of a key. `None`: it has none.
 pub fn find<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
     let at = places(slots, key)
         .find(|at| matches!(word(&slots[*at]).load(Ordering::Acquire), found if found == 0 || found == key.get()))?;

@@ -20,7 +20,7 @@
 //!
 //! # Why a row per child
 //! A child that is killed never takes its requests off a common counter, and the member would be
-//! busier for ever. With a row per child, what it leaves behind is known and goes with its pid
+//! busier forever. With a row per child, what it leaves behind is known and goes with its pid
 //! ([`Table::child_ended`]). A row also has its cache lines for itself: counting a request touches
 //! no memory of other children. The sum over the rows is read only where it is asked for.
 
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::key::MemberKey;
 
-/// The layout above. Changes with it.
+/// The version of this layout; to be changed with it.
 pub const VERSION: u32 = 3;
 
 /// The head of the memory.
@@ -39,29 +39,29 @@ pub struct Header {
     version: AtomicU32,
     slots: AtomicU32,
     rows: AtomicU32,
-    /// Rows from here on were never claimed.
+    /// The rows from this one on were never claimed.
     rows_used: AtomicU32,
     reserved: [AtomicU32; 12],
 }
 
-/// What is kept of a member beside its requests in flight.
+/// The state of a member, apart from its requests in flight. Times are
+/// [`Uptime`](super::Uptime).
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct Slot {
     /// [`MemberKey`]; 0: free. Set once.
     pub(super) key: AtomicU64,
-    /// When its present row of failures began, in ms since 1970; 0: the last request succeeded.
+    /// The first of its present failures in a row, in ms; 0: the last request succeeded.
     pub(super) first_failure: AtomicU64,
-    /// In seconds since 1970.
+    /// The last success, in seconds; 0: none.
     pub(super) last_success: AtomicU64,
-    /// The seconds since 1970 when they were last halved (upper half), and how many (lower half).
+    /// The second of the last halving (upper half), and the number (lower half).
     pub(super) reply_timeouts: AtomicU64,
-    /// Until when a request is finding out whether the member is back, in ms since 1970;
-    /// 0: none is.
+    /// The end of the present probe, in ms; 0: there is none.
     pub(super) probe: AtomicU64,
     /// Its shares for the lbmethods `sessions` and `next`, by [`Account`](super::Account).
     pub(super) shares: [AtomicU64; 2],
-    /// When these last chose it, as a number that grows from election to election.
+    /// Its last turn, as a number that grows from choice to choice.
     pub(super) turn: AtomicU64,
 }
 
@@ -93,39 +93,39 @@ impl Sizes {
         Self { members: members.clamp(1, MOST / 2), rows: children.clamp(1, MOST) }
     }
 
-    /// Members that are expected.
+    /// The number of members that are expected.
     pub fn members(self) -> usize {
         self.members
     }
 
-    /// Places for members: twice as many, since a search
+    /// The number of slots: twice as many as members, since a search
     /// ([`MemberState::find`](super::MemberState::find)) is short only while half of the places are free.
     pub fn slots(self) -> usize {
         2 * self.members
     }
 
-    /// Children.
+    /// The number of children.
     pub fn rows(self) -> usize {
         self.rows
     }
 
-    /// Where the slots begin.
+    /// The offset of the slots.
     pub fn slots_at(self) -> usize {
         size_of::<Header>()
     }
 
-    /// Where the rows begin.
+    /// The offset of the rows.
     pub fn rows_at(self) -> usize {
         self.slots_at() + self.slots() * size_of::<Slot>()
     }
 
-    /// The words of all rows.
+    /// The number of words of all rows.
     pub fn row_words(self) -> usize {
         self.rows * self.row_len()
     }
 
-    /// The bytes of the whole, all multiples of 64: at most 2^20 × 2^22, no overflow in 64 bits.
-    /// `None` where they are more than an address space of 32 bits has.
+    /// The size in bytes, a multiple of 64: at most 2^20 × 2^22, no overflow in 64 bits. `None`: more
+    /// than a 32-bit address space has.
     pub fn bytes(self) -> Option<usize> {
         let row_words = self.rows.checked_mul(self.row_len())?;
         row_words.checked_mul(WORD)?.checked_add(self.rows_at())
@@ -141,7 +141,7 @@ impl Sizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row(usize);
 
-/// A view of the memory, as cheap as the references it is made of.
+/// A view of the memory: a handful of references.
 #[derive(Clone, Copy)]
 pub struct Table<'m> {
     header: &'m Header,
@@ -151,8 +151,8 @@ pub struct Table<'m> {
 }
 
 impl<'m> Table<'m> {
-    /// A view of memory that was all zeros before the first call. `None` where the parts have
-    /// other sizes, or the memory says so.
+    /// Makes a view of memory that was all zeros before the first call. `None`: the parts are not of
+    /// these sizes, or the memory was laid out for others.
     pub fn new(
         header: &'m Header,
         slots: &'m [Slot],
@@ -174,9 +174,9 @@ impl<'m> Table<'m> {
         (fits && agrees).then_some(Self { header, slots, rows, sizes })
     }
 
-    /// Gives a child its row, all zeros. `None`: there is none left.
+    /// Gives a child its row, all zeros. `None`: none is left.
     ///
-    /// Call it before the child serves, and once.
+    /// To be called once, before the child serves.
     pub fn child_begins(&self, pid: u32) -> Option<Row> {
         // Left by a dead one, whose number has come round.
         self.child_ended(pid, |_, _| {});
@@ -190,9 +190,8 @@ impl<'m> Table<'m> {
         Some(row)
     }
 
-    /// Takes back what a child left behind, whatever way it ended, and says how many requests
-    /// were in flight; calls `held` with each member that its requests held, and how many did.
-    /// Only for one that has ended.
+    /// Clears the row of a child that has ended, in whatever way, and returns its requests in flight.
+    /// Calls `held` with each member that its requests held, and how many of them did.
     pub fn child_ended(&self, pid: u32, mut held: impl FnMut(MemberKey, u32)) -> u32 {
         let mut left = 0_u32;
         for row in self.rows_used() {
@@ -206,7 +205,7 @@ impl<'m> Table<'m> {
                         held(key, holding);
                     }
                 }
-                // Last: who claims the row finds it clean.
+                // Last: the next owner of the row finds it clean.
                 self.pid_of(row).store(0, Ordering::Release);
             }
         }
@@ -252,7 +251,7 @@ impl fmt::Debug for Table<'_> {
     }
 }
 
-/// A table of this process alone, for what found no room in the shared one.
+/// A table in the memory of one process, for members that found no room in the shared one.
 #[derive(Debug)]
 pub struct PrivateTable {
     header: Header,
@@ -262,7 +261,7 @@ pub struct PrivateTable {
 }
 
 impl PrivateTable {
-    /// An empty one.
+    /// Makes an empty table.
     pub fn new(sizes: Sizes) -> Self {
         Self {
             header: Header::default(),
@@ -277,7 +276,7 @@ impl PrivateTable {
         (&self.header, &self.slots, &self.rows)
     }
 
-    /// The view of it.
+    /// Returns the view of it.
     pub fn table(&self) -> Option<Table<'_>> {
         Table::new(&self.header, &self.slots, &self.rows, self.sizes)
     }

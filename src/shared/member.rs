@@ -1,4 +1,4 @@
-//! One member's state over all children: requests in flight, reply timeouts, failures in a row.
+//! The state of one member over all children: requests in flight, reply timeouts, failures in a row.
 //!
 //! Times are [`Uptime`]: the wall clock may be set back.
 
@@ -21,7 +21,7 @@ pub struct MemberState<'m> {
     holding: &'m AtomicU32,
 }
 
-/// The member has as many requests in flight as it may.
+/// The member has as many requests in flight as `busylimit` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{limit} requests are in flight over all children, as many as busylimit allows")]
 pub struct AtLimit {
@@ -30,7 +30,7 @@ pub struct AtLimit {
 }
 
 impl<'m> MemberState<'m> {
-    /// Finds the state of a member, which gets a slot if it has none. `None`: there is none left.
+    /// Finds the state of a member, which gets a slot if it has none. `None`: none is left.
     ///
     /// `row` is the child's own.
     pub fn find(table: Table<'m>, key: MemberKey, row: Row) -> Option<Self> {
@@ -64,14 +64,14 @@ impl<'m> MemberState<'m> {
         }
     }
 
-    /// Notes that a request of this child holds the member, in whatever way others count it, until
-    /// [`let_go`](Self::let_go).
+    /// Notes that a request of this child holds the member (mod_proxy counts it as busy), until
+    /// [`release`](Self::release).
     pub fn hold(&self) {
         self.holding.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The request is done.
-    pub fn let_go(&self) {
+    /// Notes that a request of this child no longer holds the member.
+    pub fn release(&self) {
         let less = |count: u32| count.checked_sub(1);
         let _ = self.holding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
@@ -84,14 +84,14 @@ impl<'m> MemberState<'m> {
         each.fold(0, u32::saturating_add)
     }
 
-    /// Would [`enter`](Self::enter) refuse?
+    /// Whether [`enter`](Self::enter) would refuse.
     pub fn is_at_limit(&self, limit: u32) -> bool {
         self.in_flight() >= limit
     }
 
-    /// A reply did not come in time. Gives how many have not, this one included, halved for each
-    /// whole minute that passed (counted from the first of them).
-    pub fn reply_timed_out(&self, now: Uptime) -> u32 {
+    /// Counts a reply timeout. Returns how many there are with this one, halved for each whole minute
+    /// since the first of them.
+    pub fn count_reply_timeout(&self, now: Uptime) -> u32 {
         let mut after = Timeouts::default();
         let added = |packed| {
             after = Timeouts::unpack(packed).at(now.seconds());
@@ -103,22 +103,22 @@ impl<'m> MemberState<'m> {
         after.count
     }
 
-    /// What [`reply_timed_out`](Self::reply_timed_out) would add to.
+    /// The reply timeouts so far, halved as above.
     pub fn reply_timeouts(&self, now: Uptime) -> u32 {
         let packed = self.slot.reply_timeouts.load(Ordering::Acquire);
         Timeouts::unpack(packed).at(now.seconds()).count
     }
 
-    /// The member begins anew: it was in error, and its retry time has come.
+    /// Forgets the reply timeouts: the member was in error, and its retry time has come.
     pub fn forget_reply_timeouts(&self) {
         if self.slot.reply_timeouts.load(Ordering::Relaxed) != 0 {
             self.slot.reply_timeouts.store(0, Ordering::Release);
         }
     }
 
-    /// A request failed for the member's fault. Gives how long ago the first one did since the
-    /// last success: zero for the first.
-    pub fn failed(&self, now: Uptime) -> Duration {
+    /// Notes a failure that is the member's fault. Returns the time since the first such failure after
+    /// the last success: zero for the first.
+    pub fn note_failure(&self, now: Uptime) -> Duration {
         let word = now.millis().max(1);
         let first = &self.slot.first_failure;
         match first.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire) {
@@ -127,8 +127,9 @@ impl<'m> MemberState<'m> {
         }
     }
 
-    /// A request succeeded: failures begin anew. Writes once a second at most, and after a failure.
-    pub fn succeeded(&self, now: Uptime) {
+    /// Notes a success, which ends the failures in a row. Writes at most once a second, and after a
+    /// failure.
+    pub fn note_success(&self, now: Uptime) {
         if self.slot.first_failure.load(Ordering::Relaxed) != 0 {
             self.slot.first_failure.store(0, Ordering::Release);
         }
@@ -138,7 +139,7 @@ impl<'m> MemberState<'m> {
         }
     }
 
-    /// Did a request succeed in this second or the one before?
+    /// Whether a request succeeded in this second or the one before.
     pub fn has_just_succeeded(&self, now: Uptime) -> bool {
         let last = self.slot.last_success.load(Ordering::Relaxed);
         // 0: never. httpd does not serve in the first second of its machine.
@@ -154,28 +155,28 @@ impl fmt::Debug for MemberState<'_> {
     }
 }
 
-/// A request in flight; counted out when this is dropped.
+/// The guard of a request in flight, which counts it out when dropped.
 #[derive(Debug)]
 pub struct Busy<'m> {
     state: MemberState<'m>,
 }
 
 impl<'m> Busy<'m> {
-    /// The member's.
+    /// The state of the member.
     pub fn state(&self) -> MemberState<'m> {
         self.state
     }
 
-    /// Other requests in flight on the member, over all children.
+    /// The other requests in flight on the member, over all children.
     pub fn others_busy(&self) -> u32 {
         self.state.in_flight().saturating_sub(1)
     }
 
-    /// The request failed for the member's fault: notes it, and says whether the member is in
-    /// error now ([`marks_in_error`]).
-    pub fn failed(&self, escalation: Option<Duration>, now: Uptime) -> bool {
-        let since_first = self.state.failed(now);
-        // Not asked for: then the rows of other children are left alone.
+    /// Notes that the request failed and that it is the member's fault. Returns whether the member is to
+    /// be marked as in error ([`marks_in_error`]).
+    pub fn note_failure(&self, escalation: Option<Duration>, now: Uptime) -> bool {
+        let since_first = self.state.note_failure(now);
+        // Without escalation the rows of other children are not read.
         let others =
             escalation.is_some() && (self.others_busy() > 0 || self.state.has_just_succeeded(now));
         marks_in_error(escalation, others, since_first)
@@ -190,11 +191,11 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Does a failure of its own (no connection, no CPONG) put a member in error?
+/// Whether a failure of its own (no connection, no CPONG) puts a member in error.
 ///
-/// Yes, but for `escalation`: as long as others use the member (requests are in flight on it, or
-/// one has just succeeded) and its first failure in a row is younger than that, only the request
-/// that met the failure goes elsewhere. mod_jk's `error_escalation_time`.
+/// It does, except within `escalation` (mod_jk's `error_escalation_time`): as long as others use the
+/// member (requests are in flight on it, or one has just succeeded) and its first failure in a row is
+/// younger than that, only the failed request goes to another member.
 pub fn marks_in_error(
     escalation: Option<Duration>,
     others_use_it: bool,
@@ -220,7 +221,7 @@ impl Timeouts {
         u64::from(self.halved) << 32 | u64::from(self.count)
     }
 
-    /// The same, some time later.
+    /// The same at a later time.
     fn at(self, now: u32) -> Self {
         const MINUTE: u32 = 60;
         // 0: another process has read the clock after this one.

@@ -1,6 +1,6 @@
 //! State of members (workers of a balancer, and plain ones) that all children share.
 //!
-//! Knows atomics alone: neither who makes the memory (`ffi`), nor httpd, nor the clock.
+//! It works on atomics, and knows neither httpd, nor the clock, nor how the memory is made (`ffi`).
 
 mod clock;
 mod key;

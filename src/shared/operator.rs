@@ -1,4 +1,4 @@
-//! What an operator has said of members, kept over graceful restarts.
+//! The orders of operators, kept over graceful restarts.
 //!
 //! A table of pairs of words in shared memory, made once and never cleared. Nothing but atomics, for
 //! the reasons given for the table of members.
@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::key::MemberKey;
 use super::key_slots::{claim, find};
 
-/// The layout, and what the words mean. Changes with them.
+/// The version of the layout and of the words' meaning (`KeptOrder`); to be changed with them.
 pub const OPERATOR_VERSION: u32 = 2;
 
-/// What was said of one member.
+/// The order for one member.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct OperatorEntry {
     /// [`MemberKey`]; 0: free. Set once.
     key: AtomicU64,
-    /// A word of the caller's; 0: nothing.
+    /// A word of the caller's; 0: none.
     word: AtomicU64,
 }
 
@@ -28,14 +28,14 @@ const _: () = assert!(size_of::<OperatorEntry>() == 16);
 pub struct Operators<'m>(pub &'m [OperatorEntry]);
 
 impl Operators<'_> {
-    /// Notes a word of a member. `false`: there is no room left.
+    /// Notes a word for a member. `false`: there is no room left.
     pub fn set(&self, key: MemberKey, word: u64) -> bool {
         let Some(at) = claim(self.0, |entry| &entry.key, key) else { return false };
         self.0[at].word.store(word, Ordering::Release);
         true
     }
 
-    /// What was noted last; `None`: nothing.
+    /// The word that was noted last, if there is one.
     pub fn get(&self, key: MemberKey) -> Option<u64> {
         let at = find(self.0, |entry| &entry.key, key)?;
         Some(self.0[at].word.load(Ordering::Acquire)).filter(|word| *word != 0)

@@ -1,4 +1,4 @@
-//! Who finds out whether a member in error is back: one request at a time, over all children.
+//! The probe of a member in error: one request at a time, over all children.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,52 +8,52 @@ use super::member::MemberState;
 
 /// The right to be the one request that is given to a member in error.
 ///
-/// To be given back with [`MemberState::end_probe`]; a child that is killed cannot, so it ends by
-/// itself after [`Probe::LONGEST`].
+/// It is returned with [`MemberState::end_probe`]. A child that is killed cannot do that, so it expires
+/// after [`Probe::TIMEOUT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "who has it must give it back"]
+#[must_use = "it has to be returned with end_probe"]
 pub struct Probe {
     until_ms: u64,
 }
 
 impl Probe {
-    /// A request that takes longer than this is no probe any more: another one may be sent.
-    pub const LONGEST: Duration = Duration::from_secs(60);
+    /// After this time another request may be the probe.
+    pub const TIMEOUT: Duration = Duration::from_secs(60);
 }
 
 impl MemberState<'_> {
-    /// Claims the right to be the probe; `None`: another request is, of this child or another one.
+    /// Claims the right to be the probe. `None`: another request is, in this child or another one.
     pub fn begin_probe(&self, now: Uptime) -> Option<Probe> {
         claim(&self.slot().probe, now)
     }
 
-    /// For how many milliseconds more a probe that is out counts; `None`: none is.
+    /// The milliseconds until the present probe expires. `None`: there is none.
     pub fn probe_left(&self, now: Uptime) -> Option<u64> {
         left(self.slot().probe.load(Ordering::Acquire), now)
     }
 
-    /// The probe has come back, whatever it found. `false`: another one has been sent in its place.
+    /// Ends the probe, whatever it found. `false`: it had expired, and another one is under way.
     pub fn end_probe(&self, probe: Probe) -> bool {
         let word = &self.slot().probe;
         word.compare_exchange(probe.until_ms, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
-/// For how long a member is to count as in error already for those who find, after `retry`, that a probe
-/// is out which counts for `left` more: as if from now on, but no longer than the probe counts.
-/// (Milliseconds.)
+/// For how long the member is to count as in error already, in milliseconds, where a request finds after
+/// `retry` that a probe is under way which expires in `left`: as if marked now, but not beyond the end of
+/// the probe.
 pub fn in_error_for(left: u64, retry: u64) -> u64 {
     retry.saturating_sub(left)
 }
 
-/// Farther in the future than any claim: none that this clock has seen.
+/// `None` too where the end is farther in the future than any claim on this clock.
 fn left(word: u64, now: Uptime) -> Option<u64> {
     let left = word.checked_sub(now.millis())?;
-    (1..=longest_ms()).contains(&left).then_some(left)
+    (1..=timeout_ms()).contains(&left).then_some(left)
 }
 
-fn longest_ms() -> u64 {
-    u64::try_from(Probe::LONGEST.as_millis()).unwrap_or(u64::MAX)
+fn timeout_ms() -> u64 {
+    u64::try_from(Probe::TIMEOUT.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn claim(word: &AtomicU64, now: Uptime) -> Option<Probe> {
@@ -61,7 +61,7 @@ fn claim(word: &AtomicU64, now: Uptime) -> Option<Probe> {
     if left(known, now).is_some() {
         return None;
     }
-    let until_ms = now.millis().saturating_add(longest_ms());
+    let until_ms = now.millis().saturating_add(timeout_ms());
     word.compare_exchange(known, until_ms, Ordering::AcqRel, Ordering::Relaxed).ok()?;
     Some(Probe { until_ms })
 }

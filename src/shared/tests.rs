@@ -109,7 +109,7 @@ fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
     for (name, row, held, let_go) in [("a", dead, 3, 1), ("b", dead, 1, 1), ("a", alive, 1, 0)] {
         let member = MemberState::find(table, key(name), row).unwrap();
         (0..held).for_each(|_| member.hold());
-        (0..let_go).for_each(|_| member.let_go());
+        (0..let_go).for_each(|_| member.release());
     }
     let told = |pid| {
         let mut told = Vec::new();
@@ -121,7 +121,7 @@ fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
     assert_eq!(told(11), []);
     assert_eq!(told(12), [(key("a"), 1)]);
     // Once more than it held does not make the count wrap.
-    MemberState::find(table, key("a"), alive).unwrap().let_go();
+    MemberState::find(table, key("a"), alive).unwrap().release();
     assert_eq!(told(12), []);
 }
 
@@ -205,7 +205,9 @@ fn all_threads_find_the_same_slot_for_a_new_member() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for name in ["a", "b", "c", "d"] {
-                        MemberState::find(table, key(name), row).unwrap().reply_timed_out(at(NOW));
+                        MemberState::find(table, key(name), row)
+                            .unwrap()
+                            .count_reply_timeout(at(NOW));
                     }
                 });
             }
@@ -231,17 +233,17 @@ fn on_a_member(test: impl FnOnce(MemberState<'_>)) {
 fn reply_timeouts_are_halved_for_each_whole_minute() {
     on_a_member(|a| {
         for expected in 1..=9 {
-            assert_eq!(a.reply_timed_out(at(NOW)), expected);
+            assert_eq!(a.count_reply_timeout(at(NOW)), expected);
         }
         assert_eq!(a.reply_timeouts(at(NOW + MINUTE - 1)), 9);
-        assert_eq!(a.reply_timed_out(at(NOW + MINUTE)), 5);
+        assert_eq!(a.count_reply_timeout(at(NOW + MINUTE)), 5);
         // Not a minute since the last halving.
-        assert_eq!(a.reply_timed_out(at(NOW + 2 * MINUTE - SECOND)), 6);
-        assert_eq!(a.reply_timed_out(at(NOW + 2 * MINUTE)), 4);
+        assert_eq!(a.count_reply_timeout(at(NOW + 2 * MINUTE - SECOND)), 6);
+        assert_eq!(a.count_reply_timeout(at(NOW + 2 * MINUTE)), 4);
         assert_eq!(a.reply_timeouts(at(NOW + 3 * MINUTE + 59 * SECOND)), 2);
-        assert_eq!(a.reply_timed_out(at(NOW + 5 * MINUTE)), 1);
+        assert_eq!(a.count_reply_timeout(at(NOW + 5 * MINUTE)), 1);
         assert_eq!(a.reply_timeouts(at(NOW + 1_000_000 * MINUTE)), 0);
-        assert_eq!(a.reply_timed_out(at(NOW + 1_000_000 * MINUTE)), 1);
+        assert_eq!(a.count_reply_timeout(at(NOW + 1_000_000 * MINUTE)), 1);
     });
 }
 
@@ -250,18 +252,18 @@ fn reply_timeouts_are_halved_for_each_whole_minute() {
 fn slow_requests_two_minutes_apart_never_add_up() {
     on_a_member(|a| {
         for number in 0..20 {
-            assert_eq!(a.reply_timed_out(at(NOW + number * 2 * MINUTE)), 1);
+            assert_eq!(a.count_reply_timeout(at(NOW + number * 2 * MINUTE)), 1);
         }
     });
 }
 
 #[test]
-fn reply_timeouts_are_forgotten_when_a_member_begins_anew() {
+fn reply_timeouts_are_forgotten_when_a_member_starts_again() {
     on_a_member(|a| {
-        a.reply_timed_out(at(NOW));
+        a.count_reply_timeout(at(NOW));
         a.forget_reply_timeouts();
         assert_eq!(a.reply_timeouts(at(NOW)), 0);
-        assert_eq!(a.reply_timed_out(at(NOW)), 1);
+        assert_eq!(a.count_reply_timeout(at(NOW)), 1);
     });
 }
 
@@ -269,23 +271,23 @@ fn reply_timeouts_are_forgotten_when_a_member_begins_anew() {
 fn a_clock_set_back_halves_again_from_its_new_time_on() {
     on_a_member(|a| {
         for _ in 0..4 {
-            a.reply_timed_out(at(NOW));
+            a.count_reply_timeout(at(NOW));
         }
-        assert_eq!(a.reply_timed_out(at(NOW - 600 * MINUTE)), 5);
+        assert_eq!(a.count_reply_timeout(at(NOW - 600 * MINUTE)), 5);
         assert_eq!(a.reply_timeouts(at(NOW - 599 * MINUTE)), 2);
-        a.failed(at(NOW));
-        assert_eq!(a.failed(at(NOW - MINUTE)), Duration::ZERO);
+        a.note_failure(at(NOW));
+        assert_eq!(a.note_failure(at(NOW - MINUTE)), Duration::ZERO);
     });
 }
 
 #[test]
 fn failures_in_a_row_are_measured_from_the_first_until_a_success() {
     on_a_member(|a| {
-        assert_eq!(a.failed(at(NOW)), Duration::ZERO);
-        assert_eq!(a.failed(at(NOW + 1500)), Duration::from_millis(1500));
-        a.succeeded(at(NOW + 2000));
-        assert_eq!(a.failed(at(NOW + 3000)), Duration::ZERO);
-        assert_eq!(a.failed(at(NOW + 3007)), Duration::from_millis(7));
+        assert_eq!(a.note_failure(at(NOW)), Duration::ZERO);
+        assert_eq!(a.note_failure(at(NOW + 1500)), Duration::from_millis(1500));
+        a.note_success(at(NOW + 2000));
+        assert_eq!(a.note_failure(at(NOW + 3000)), Duration::ZERO);
+        assert_eq!(a.note_failure(at(NOW + 3007)), Duration::from_millis(7));
     });
 }
 
@@ -293,7 +295,7 @@ fn failures_in_a_row_are_measured_from_the_first_until_a_success() {
 fn a_success_is_recent_for_a_second_or_two() {
     on_a_member(|a| {
         assert!(!a.has_just_succeeded(at(NOW)));
-        a.succeeded(at(NOW + 999));
+        a.note_success(at(NOW + 999));
         assert!(a.has_just_succeeded(at(NOW + 1999)));
         assert!(!a.has_just_succeeded(at(NOW + 2000)));
     });
@@ -322,15 +324,15 @@ fn a_failing_request_sees_others_in_flight_but_not_itself() {
     on_a_member(|a| {
         let escalation = Some(Duration::from_secs(30));
         let busy = a.enter(None).unwrap();
-        assert!(busy.failed(escalation, at(NOW)), "idle: in error at once");
-        a.succeeded(at(NOW));
-        assert!(!busy.failed(escalation, at(NOW + SECOND)), "it has just answered");
-        assert!(busy.failed(escalation, at(NOW + 3 * SECOND)));
+        assert!(busy.note_failure(escalation, at(NOW)), "idle: in error at once");
+        a.note_success(at(NOW));
+        assert!(!busy.note_failure(escalation, at(NOW + SECOND)), "it has just answered");
+        assert!(busy.note_failure(escalation, at(NOW + 3 * SECOND)));
         let other = a.enter(None).unwrap();
-        assert!(!busy.failed(escalation, at(NOW + 30 * SECOND)));
-        assert!(busy.failed(escalation, at(NOW + 31 * SECOND)), "30 s since the first");
-        assert!(busy.failed(None, at(NOW)));
+        assert!(!busy.note_failure(escalation, at(NOW + 30 * SECOND)));
+        assert!(busy.note_failure(escalation, at(NOW + 31 * SECOND)), "30 s since the first");
+        assert!(busy.note_failure(None, at(NOW)));
         drop(other);
-        assert!(busy.failed(escalation, at(NOW + 4 * SECOND)));
+        assert!(busy.note_failure(escalation, at(NOW + 4 * SECOND)));
     });
 }

@@ -1,19 +1,19 @@
-//! How long things took, in buckets.
+//! Durations, counted in buckets.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The upper bounds of the buckets, in milliseconds; a last bucket has what took longer.
+/// The upper bounds of the buckets, in milliseconds; what took longer is in one more bucket.
 ///
-/// From what a page out of a cache takes to what nobody waits for; each about twice the one before, so
-/// that a quantile read from them is off by less than that.
+/// They range from a page out of a cache to the longest wait of a user; each is about twice the one
+/// before, which is how far off a quantile may be that is read from them.
 pub const BOUNDS_MS: [u64; 15] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000];
 
-/// Buckets, with the last one.
+/// The number of buckets, including the last one.
 pub const BUCKETS: usize = BOUNDS_MS.len() + 1;
 
-/// Counts in shared memory.
+/// A histogram in shared memory.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Histogram {
@@ -22,7 +22,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one that took so long.
+    /// Counts something that took so long.
     pub fn observe(&self, took: Duration) {
         let micros = micros(took);
         let at = BOUNDS_MS.iter().position(|bound| micros <= bound * 1000);
@@ -42,7 +42,7 @@ impl Histogram {
     }
 }
 
-/// Whole microseconds; those of `Duration` take 128 bits.
+/// The time in whole microseconds (those of `Duration` have 128 bits).
 pub(super) fn micros(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into())
 }
@@ -50,20 +50,20 @@ pub(super) fn micros(time: Duration) -> u64 {
 /// A histogram at one moment, summed over stripes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistogramFigures {
-    /// How many fell into each bucket, not those below it.
+    /// How many are in each bucket, without those of the lower ones.
     pub buckets: [u64; BUCKETS],
-    /// Microseconds, all together.
+    /// The sum of all times, in microseconds.
     pub sum_us: u64,
 }
 
 impl HistogramFigures {
-    /// How many there are.
+    /// The number of all.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// The time within which `part` (0 to 1) of them were done: a guess, as if they lay evenly in
-    /// their bucket. For those in the last one, its lower bound. `None` where there are none.
+    /// Estimates the quantile `part` (0 to 1), as if times were spread evenly over their bucket; in the
+    /// last bucket it is the lower bound. `None`: nothing has been counted.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let count = self.count();
         if count == 0 {

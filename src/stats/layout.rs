@@ -1,4 +1,4 @@
-//! The shared memory of the counters: places, and how they are found.
+//! The shared memory of the statistics: its layout, and how a member's or pool's part is found.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -74,7 +74,7 @@ laid_out! {
 }
 
 laid_out! {
-    /// Whose counters those of this number are.
+    /// The owner of the counters with this number.
     #[repr(C, align(64))]
     #[derive(Debug, Default)]
     pub struct MemberSlot {
@@ -90,7 +90,7 @@ laid_out! {
 const NAME_BYTES: usize = 28 * 8;
 
 laid_out! {
-    /// The same for a pool, with its name: a child may have pools that others have never heard of.
+    /// The same for a pool, with its name: a child may have pools that no other child has.
     #[repr(C, align(64))]
     #[derive(Debug, Default)]
     pub struct PoolSlot {
@@ -99,7 +99,7 @@ laid_out! {
         reset_ms: AtomicU64,
         /// Bytes of the name, plus one; 0: not written yet.
         length: AtomicU64,
-        /// A [`KnownPacketSize`], as the child wrote it that learnt last; 0: nothing is known.
+        /// A [`KnownPacketSize`], written by the child that learnt last; 0: nothing is known.
         packet_size: AtomicU64,
         name: [AtomicU64; NAME_BYTES / 8],
     }
@@ -113,7 +113,7 @@ const _: () = assert!(size_of::<MemberCounters>() % 64 == 0 && size_of::<PoolCou
 const _: () = assert!(size_of::<PoolGauges>() == 16);
 
 impl PoolSlot {
-    /// Writes the name, unless it is there. Who else does writes the same.
+    /// Writes the name unless it is there. Another child that does so at the same time writes the same.
     fn set_name(&self, name: &str) {
         if self.length.load(Ordering::Acquire) != 0 {
             return;
@@ -130,7 +130,7 @@ impl PoolSlot {
         self.length.store(end as u64 + 1, Ordering::Release);
     }
 
-    /// Notes what a child has learnt.
+    /// Notes the packet size that a child has learnt.
     pub(super) fn set_packet_size(&self, known: KnownPacketSize) {
         self.packet_size.store(known.to_word(), Ordering::Relaxed);
     }
@@ -143,7 +143,7 @@ impl PoolSlot {
     }
 }
 
-/// How much there is room for.
+/// How many members, pools and children the memory has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatsSizes {
     slots: usize,
@@ -152,39 +152,39 @@ pub struct StatsSizes {
 }
 
 impl StatsSizes {
-    /// As many children as add without meeting at all. More would hardly ever meet either: that takes
-    /// two processors that count in the same moment.
+    /// So many children never share a stripe. With more of them, two hardly ever meet: that takes two
+    /// processors that count at the same moment.
     const MOST_STRIPES: usize = 16;
 
-    /// Room for so many members, as many pools, and so many children, at least one of each.
+    /// Makes room for so many members, as many pools, and so many children; at least one of each.
     pub fn new(members: usize, children: usize) -> Self {
         let members = crate::shared::Sizes::new(members, children);
         let (slots, rows) = (members.slots(), members.rows());
         Self { slots, rows, stripes: rows.min(Self::MOST_STRIPES) }
     }
 
-    /// Places for members, and for pools.
+    /// The number of slots for members, and of those for pools.
     pub fn slots(self) -> usize {
         self.slots
     }
 
-    /// Sets of counters.
+    /// The number of counter records of members, and of those of pools.
     pub fn counters(self) -> usize {
         self.slots * self.stripes
     }
 
-    /// Children.
+    /// The number of children.
     pub fn rows(self) -> usize {
         self.rows
     }
 
-    /// Gauges of all pools of all children.
+    /// The number of gauge records: one for each pool and child.
     pub fn gauges(self) -> usize {
         self.rows * self.slots
     }
 
-    /// Where the parts begin, in the order of the [module](super)'s text; at last where they end.
-    /// `None` where that is more than can be addressed.
+    /// The offsets of the parts, in the order of the [module](super)'s table, and of their end.
+    /// `None`: more than can be addressed.
     pub fn offsets(self) -> Option<[usize; 8]> {
         let lengths = [
             Some(size_of::<StatsHeader>()),
@@ -203,7 +203,7 @@ impl StatsSizes {
     }
 }
 
-/// A view of the memory, as cheap as the references it is made of.
+/// A view of the memory: a handful of references.
 #[derive(Clone, Copy)]
 pub struct StatsTable<'m> {
     /// The head.
@@ -216,16 +216,16 @@ pub struct StatsTable<'m> {
     pub member_counters: &'m [MemberCounters],
     /// [`StatsSizes::counters`] of them.
     pub pool_counters: &'m [PoolCounters],
-    /// The processes that have a row of gauges: [`StatsSizes::rows`] of them.
+    /// The ids of the processes that have a row of gauges: [`StatsSizes::rows`] of them.
     pub pids: &'m [AtomicU32],
-    /// [`StatsSizes::gauges`] of them, those of one child after the other's.
+    /// [`StatsSizes::gauges`] of them, child by child.
     pub gauges: &'m [PoolGauges],
-    /// Of this memory.
+    /// The sizes of this memory.
     pub sizes: StatsSizes,
 }
 
 impl<'m> StatsTable<'m> {
-    /// Puts the version and the sizes into new memory, all zeros. `false`: it was not.
+    /// Writes version and sizes into new memory. `false`: it was not all zeros.
     pub fn begin(&self) -> bool {
         let sizes = self.sizes;
         let numbers = [sizes.slots, sizes.stripes, sizes.rows].map(u32::try_from);
@@ -237,7 +237,7 @@ impl<'m> StatsTable<'m> {
         fresh
     }
 
-    /// Gives a child a row for its gauges; `None`: there is none left.
+    /// Gives a child a row for its gauges. `None`: none is left.
     pub fn child_begins(&self, pid: u32) -> Option<usize> {
         self.child_ended(pid);
         let row = (0..self.sizes.rows).find(|row| {
@@ -260,24 +260,24 @@ impl<'m> StatsTable<'m> {
         }
     }
 
-    /// How many children have a row.
+    /// The number of children that have a row.
     pub fn children(&self) -> usize {
         self.used().iter().filter(|pid| pid.load(Ordering::Relaxed) != 0).count()
     }
 
-    /// The place of a member, which gets one if it has none; `None`: there is none left.
+    /// Finds the slot of a member, which gets one if it has none. `None`: none is left.
     pub(super) fn claim_member(&self, key: MemberKey) -> Option<usize> {
         claim(self.members, |slot| &slot.key, key)
     }
 
-    /// The place of a pool, likewise.
+    /// Finds the slot of a pool, likewise.
     pub(super) fn claim_pool(&self, name: &str) -> Option<usize> {
         let at = claim(self.pools, |slot| &slot.key, pool_key(name))?;
         self.pools[at].set_name(name);
         Some(at)
     }
 
-    /// What has been counted of a member: nothing, where it is not known.
+    /// Sums up the counters of a member: all 0 if it is unknown.
     pub fn member_figures(&self, key: MemberKey) -> MemberFigures {
         let mut sum = MemberFigures::default();
         if let Some(at) = find(self.members, |slot| &slot.key, key) {
@@ -286,18 +286,18 @@ impl<'m> StatsTable<'m> {
         sum
     }
 
-    /// What there is of a pool: nothing, where it is not known.
+    /// Sums up the counters and gauges of a pool: all 0 if it is unknown.
     pub fn pool_figures(&self, name: &str) -> PoolFigures {
         let at = find(self.pools, |slot| &slot.key, pool_key(name));
         at.map(|at| self.pool_at(at)).unwrap_or_default()
     }
 
-    /// The names of all pools that there have been.
+    /// The names of all pools since counting began.
     pub fn pool_names(&self) -> Vec<String> {
         self.pools.iter().filter_map(PoolSlot::name).collect()
     }
 
-    /// Counting begins anew for a member.
+    /// Resets the counters of a member.
     pub fn reset_member(&self, key: MemberKey, now_ms: u64) {
         if let Some(at) = find(self.members, |slot| &slot.key, key) {
             self.member_stripes(at).for_each(MemberCounters::clear);
@@ -305,7 +305,7 @@ impl<'m> StatsTable<'m> {
         }
     }
 
-    /// The same for a pool; its connections stay as they are.
+    /// Resets the counters of a pool; its connections stay as they are.
     pub fn reset_pool(&self, name: &str, now_ms: u64) {
         if let Some(at) = find(self.pools, |slot| &slot.key, pool_key(name)) {
             self.pool_stripes(at).for_each(PoolCounters::clear);
@@ -313,7 +313,7 @@ impl<'m> StatsTable<'m> {
         }
     }
 
-    /// When a member's counters were last reset, in ms since 1970.
+    /// The time of the last reset of a member's counters, in ms since 1970.
     pub fn member_reset_ms(&self, key: MemberKey) -> Option<u64> {
         let at = find(self.members, |slot| &slot.key, key)?;
         Some(self.members[at].reset_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
@@ -340,7 +340,7 @@ impl<'m> StatsTable<'m> {
         &self.gauges[row * self.sizes.slots..][..self.sizes.slots]
     }
 
-    /// The pids of the rows that were ever claimed; 0 where the child has gone.
+    /// The pids of the rows that were ever claimed; 0 where the child has ended.
     fn used(&self) -> &'m [AtomicU32] {
         let used = usize::try_from(self.header.rows_used.load(Ordering::Acquire)).unwrap_or(0);
         &self.pids[..used.min(self.pids.len())]

@@ -6,17 +6,17 @@ use super::figure::{Count, NOWHERE, Value, json, shown};
 use super::histogram::{Histogram, micros};
 use super::reason::ErrorReason;
 
-/// Answers by the first digit of their status, 1 to 5; anything else is with the fives.
+/// Responses by the first digit of their status, 1 to 5; any other status counts as 5.
 pub type Answers = [u64; 5];
 
 /// The words of [`Answers`].
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 counters! {
-    /// One stripe of what is counted of a member.
+    /// One stripe of the counters of a member.
     struct MemberCounters;
 
-    /// The sums of a member, over all children that have been.
+    /// The sums of a member over all children, also those that have ended.
     struct MemberFigures {}
 
     /// The figures of a member.
@@ -56,27 +56,27 @@ counters! {
     first_byte: Histogram, shown("first_byte");
 }
 
-/// One request on a member, over.
+/// One request to a member, after its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// How often it was sent.
+    /// The number of attempts.
     pub sent: u32,
-    /// Body bytes to the backend.
+    /// Body bytes sent to the backend.
     pub uploaded: u64,
-    /// Body bytes from it.
+    /// Body bytes received from the backend.
     pub downloaded: u64,
-    /// How long it waited for connections.
+    /// The time that it waited for connections.
     pub waited: Duration,
-    /// From the beginning, waiting included, to the end of the response or the failure.
+    /// The time from its beginning, waiting included, to the end of the response or the failure.
     pub took: Duration,
-    /// To the response's status and headers, if they came.
+    /// The time to the response's status and headers, if they came.
     pub first_byte: Option<Duration>,
-    /// The status of the response, or why there was none.
+    /// The status of the response, or the reason why there was none.
     pub result: Result<u16, ErrorReason>,
 }
 
 impl MemberCounters {
-    /// Counts a request. Some relaxed additions: for the hot path.
+    /// Counts a request, by some relaxed additions: it is on the fast path.
     pub fn count(&self, request: &Request) {
         self.requests.add(1);
         self.sent.add(request.sent.into());
@@ -108,7 +108,7 @@ impl MemberCounters {
 }
 
 impl MemberFigures {
-    /// Failures by this reason.
+    /// The failures with this reason.
     pub fn errors_of(&self, reason: ErrorReason) -> u64 {
         self.errors[reason as usize]
     }
@@ -118,7 +118,7 @@ impl MemberFigures {
         ErrorReason::ALL.into_iter().map(|reason| (reason, self.errors_of(reason)))
     }
 
-    /// Failures but for the clients' own.
+    /// The failures that are not the clients' fault.
     pub fn failures(&self) -> u64 {
         self.errors().filter(|(reason, _)| !reason.is_the_clients()).map(|(_, count)| count).sum()
     }

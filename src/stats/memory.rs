@@ -1,4 +1,4 @@
-//! A child's way to its counters.
+//! How a child reaches its counters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use super::packet_size::KnownPacketSize;
 use super::pool::{Gauges, PoolCounters, PoolGauges};
 use crate::shared::MemberKey;
 
-/// Memory with counters in it, there as long as somebody holds it.
+/// Memory that holds counters.
 pub trait StatsMemory: fmt::Debug + Send + Sync {
-    /// The view of it.
+    /// Returns the view of it.
     fn table(&self) -> StatsTable<'_>;
 
     /// One of [`StatsTable::member_counters`], for the hot path.
@@ -25,7 +25,7 @@ pub trait StatsMemory: fmt::Debug + Send + Sync {
     fn gauges(&self, at: usize) -> &PoolGauges;
 }
 
-/// What one child counts with.
+/// One child's access to the counters.
 #[derive(Clone, Debug)]
 pub struct Counting {
     memory: Arc<dyn StatsMemory>,
@@ -34,8 +34,7 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Takes a row for the child with this pid. Without one left, it counts all the same, but its
-    /// gauges are missing.
+    /// Takes a row for the child with this pid. If none is left, the child counts, but without gauges.
     pub fn begin(memory: Arc<dyn StatsMemory>, pid: u32) -> Self {
         let table = memory.table();
         let row = table.child_begins(pid);
@@ -44,7 +43,7 @@ impl Counting {
         Self { memory, stripe, row }
     }
 
-    /// The counters of a member; `None`: there is no room for it.
+    /// The counters of a member. `None`: there is no room for it.
     pub fn member(&self, key: MemberKey) -> Option<MemberStats> {
         let table = self.memory.table();
         let slot = table.claim_member(key)?;
@@ -52,7 +51,7 @@ impl Counting {
         Some(MemberStats { memory: Arc::clone(&self.memory), at })
     }
 
-    /// The counters of a pool by its name, likewise. Pools of one name are counted together.
+    /// The counters of a pool, likewise. Pools of one name are counted together.
     pub fn pool(&self, name: &str) -> Option<PoolStats> {
         let table = self.memory.table();
         let slot = table.claim_pool(name)?;
@@ -61,7 +60,7 @@ impl Counting {
         Some(PoolStats { memory: Arc::clone(&self.memory), slot, at, gauges })
     }
 
-    /// All there is.
+    /// The view of the whole memory.
     pub fn table(&self) -> StatsTable<'_> {
         self.memory.table()
     }
@@ -75,7 +74,7 @@ pub struct MemberStats {
 }
 
 impl MemberStats {
-    /// Where to count.
+    /// The counters to add to.
     pub fn counters(&self) -> &MemberCounters {
         self.memory.member(self.at)
     }
@@ -91,12 +90,12 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
-    /// Where to count.
+    /// The counters to add to.
     pub fn counters(&self) -> &PoolCounters {
         self.memory.pool(self.at)
     }
 
-    /// What is known of the backend's packet size has changed.
+    /// Publishes the packet size that the backend is known to take.
     pub fn set_packet_size(&self, known: KnownPacketSize) {
         if let Some(slot) = self.memory.table().pools.get(self.slot) {
             slot.set_packet_size(known);
@@ -111,7 +110,7 @@ impl PoolStats {
     }
 }
 
-/// Counters of this process alone.
+/// Counters in the memory of one process.
 #[derive(Debug)]
 pub struct PrivateStats {
     header: StatsHeader,
@@ -125,7 +124,7 @@ pub struct PrivateStats {
 }
 
 impl PrivateStats {
-    /// Nothing counted yet.
+    /// Makes counters that are all 0.
     pub fn new(sizes: StatsSizes) -> Self {
         fn many<T: Default>(count: usize) -> Box<[T]> {
             (0..count).map(|_| T::default()).collect()

@@ -1,4 +1,4 @@
-//! What has happened, in numbers: counters and histograms per member and per pool, gauges per child.
+//! Statistics: counters and histograms of each member and pool, and gauges of each child.
 //!
 //! ```text
 //! StatsHeader      64 bytes    version, sizes, since when
@@ -10,14 +10,14 @@
 //! PoolGauges       16 bytes    × slots × children
 //! ```
 //!
-//! Nothing but atomics, as in the table of members, and for the reasons that are given there.
+//! It consists of atomics alone, as the table of members does and for the reasons given there. Records are
+//! filled up to whole cache lines, and nothing reads or writes these bytes.
 //!
 //! # Why stripes, and rows
-//! Counters only grow, so a child that is killed takes nothing back: what it had counted stays. They
-//! need no owner either. A stripe is there so that two processors do not pass one cache line to and
-//! fro: a child adds to the stripe of its row's number, several children to one where there are more
-//! children than stripes. Gauges go down again, so those of each child are its own and are cleared when
-//! it is gone.
+//! Counters only grow, so nothing has to be taken back when a child is killed, and they need no owner.
+//! Stripes keep processors from passing one cache line to and fro: a child adds to the stripe with the
+//! number of its row, and children share a stripe where there are more children than stripes. Gauges
+//! also fall, so each child has its own, which are cleared when it has ended.
 
 // First, for their macros.
 #[macro_use]

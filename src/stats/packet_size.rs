@@ -1,7 +1,7 @@
-//! How large a packet a backend takes, and how that is known.
+//! The largest packet that a backend is known to take, and how it is known.
 
 words! {
-    /// How a packet size came to be known.
+    /// How a packet size is known.
     pub enum PacketSizeSource default Default {
         /// Every container takes it.
         Default = "default",
@@ -31,12 +31,12 @@ impl Default for KnownPacketSize {
 }
 
 impl KnownPacketSize {
-    /// In one word of shared memory; never 0.
+    /// As a word of shared memory; never 0.
     pub(super) fn to_word(self) -> u64 {
         (self.bytes as u64) << SOURCE_BITS | self.source as u64
     }
 
-    /// From such a word; the default from any other.
+    /// From a word of shared memory; the default if it is no such word.
     pub(super) fn from_word(word: u64) -> Self {
         let source = PacketSizeSource::ALL.into_iter().find(|source| *source as u64 == word & 0xff);
         match (usize::try_from(word >> SOURCE_BITS), source) {

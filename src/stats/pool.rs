@@ -7,14 +7,14 @@ use super::packet_size::KnownPacketSize;
 use crate::pool::CloseReason;
 
 counters! {
-    /// One stripe of what is counted of a pool.
+    /// One stripe of the counters of a pool.
     struct PoolCounters;
 
-    /// The sums of a pool, over all children that have been; and what it has now.
+    /// The sums of a pool over all children, also those that have ended; and its gauges.
     struct PoolFigures {
-        /// Gauges of all children that run.
+        /// The gauges, over all children that run.
         now: Gauges,
-        /// How large a packet the backend takes.
+        /// The largest packet that the backend is known to take.
         packet_size: KnownPacketSize,
     }
 

@@ -1,38 +1,38 @@
-//! What an operator asks for.
+//! An operator's order: the form that names it, and the report of what was done.
 
 use super::{Member, Pattern};
 use crate::balance::orders::{Action, Remark};
 
-/// What the body of a POST asks for.
+/// An order, as the body of a POST has it.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What is to be done.
+    /// The action.
     pub action: Action,
-    /// Balancers of these names (without `balancer://`); workers in none where this matches nothing.
+    /// The names of balancers (without `balancer://`); that of a worker outside a balancer is empty.
     balancer: Option<Pattern>,
     /// Members with this route or URL.
     member: Pattern,
-    /// The nonce that came along.
+    /// The nonce of the form.
     pub nonce: String,
-    /// It came from the page, where its sender wants to be again.
+    /// The form is the page's: its sender is to return there.
     pub from_page: bool,
-    /// mod_jk's words were used, and its answer is wanted.
+    /// The answer is to be mod_jk's properties.
     pub as_prop: bool,
 }
 
-/// What is wrong with an order. For its sender.
+/// An error in an order, for its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadOrder {
-    /// No action, or none there is.
+    /// The action is missing or unknown.
     #[error("action must be activate, drain, stop, recover or reset")]
     Action,
-    /// Nothing says which members.
+    /// No member is named.
     #[error("member is missing: a route or URL, * and ? allowed")]
     Member,
 }
 
 impl Order {
-    /// From `application/x-www-form-urlencoded`.
+    /// Parses `application/x-www-form-urlencoded`.
     ///
     /// `action`, `member`, `balancer` (any, where it is missing), `nonce`; or mod_jk's `cmd` (update,
     /// with `vwa`; recover; reset), `w`, `sw`.
@@ -82,13 +82,13 @@ impl Order {
         })
     }
 
-    /// Does whoever sent this body read mod_jk's properties, whatever else is in it?
+    /// Whether the sender of this body reads mod_jk's properties, whatever else is in it.
     pub fn is_for_prop(body: &[u8]) -> bool {
         let mime = form_urlencoded::parse(body).filter(|(key, _)| key == "mime").last();
         mime.is_some_and(|(_, value)| value == "prop")
     }
 
-    /// Is this one of those it is about?
+    /// Whether it is about this member.
     pub fn is_about(&self, member: &Member) -> bool {
         let balancer = self.balancer.as_ref();
         let fits = |name: &str| balancer.is_none_or(|pattern| pattern.matches(name));
@@ -107,18 +107,18 @@ struct Words {
     from_page: bool,
 }
 
-/// What became of a member.
+/// The outcome of an order for one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
     /// Its balancer's name.
     pub balancer: Option<String>,
     /// Its URL.
     pub url: String,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// `Some`: nothing, for this reason.
+    /// The reason why nothing was done.
     pub refused: Option<Remark>,
-    /// It was done, and this is to be said of it.
+    /// What the sender is to know although it was done.
     pub note: Option<Remark>,
 }
 
@@ -134,7 +134,7 @@ pub fn words(remark: Remark) -> &'static str {
 }
 
 impl Done {
-    /// What became of it: `done`, or more than that.
+    /// The outcome in words: `done`, or more than that.
     pub fn words(&self) -> String {
         match (self.refused, self.note) {
             (Some(reason), _) => format!("refused, {}", words(reason)),
@@ -152,7 +152,7 @@ impl Done {
     }
 }
 
-/// One line for each member, for who has sent the order.
+/// Writes a line for each member, for the sender of the order.
 pub fn report(done: &[Done]) -> String {
     let line =
         |done: &Done| format!("{} {}: {}\n", done.action.name(), done.member(), done.words());

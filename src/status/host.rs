@@ -1,12 +1,12 @@
-//! Under which names of the server an order is taken.
+//! The names of the server under which an order is accepted.
 //!
-//! A name that somebody else owns may lead here as well: a page of that name, in the browser of whoever
-//! may send orders, reads the nonce and sends one, and no other word of the request tells it from the
-//! page of ajp-status (DNS rebinding). It cannot have a name that is the server's own.
+//! The owner of another name can let it lead to this server (DNS rebinding). A page under that name, in the
+//! browser of someone who may send orders, can then read the nonce and send one, and nothing but the name
+//! tells it from the page of ajp-status. It cannot have a name that is the server's own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Is the host of a request (`Host` or `:authority`, with or without port) the server's own? That is one
+/// Whether the host of a request (`Host` or `:authority`, with or without port) is the server's own: one
 /// of `names` (ServerName, each ServerAlias without wildcard), an address, or `localhost`.
 pub fn is_own<'n>(host: &[u8], mut names: impl Iterator<Item = &'n [u8]>) -> bool {
     let Some(name) = std::str::from_utf8(host).ok().and_then(name_of) else { return false };
@@ -30,7 +30,8 @@ pub fn ours<'n>(host: &[u8], names: impl Iterator<Item = &'n [u8]>) -> String {
     )
 }
 
-/// Without the port, and without the dot at the end of a full name; an IPv6 address without its brackets.
+/// The name without the port, and without the dot at the end of a full name; an IPv6 address without its
+/// brackets.
 fn name_of(host: &str) -> Option<&str> {
     if let Some(rest) = host.strip_prefix('[') {
         let (address, port) = rest.split_once(']')?;

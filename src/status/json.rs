@@ -1,4 +1,4 @@
-//! For scripts. The fields are documented in docs/operations.md, and stay: new ones may come.
+//! JSON, for scripts. The fields are documented in docs/operations.md and do not change; new ones may come.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};

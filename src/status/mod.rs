@@ -1,8 +1,7 @@
-//! What there is to see, and to steer: one picture of all members and pools, written out for people,
-//! for scripts and for Prometheus; and what an operator may ask for.
+//! ajp-status: a snapshot of all members and pools, written out for people, scripts and Prometheus; and the
+//! orders of operators.
 //!
-//! Knows nothing of httpd: `ffi` takes the picture ([`Snapshot`]), and does what is asked for
-//! ([`Order`]).
+//! It knows nothing of httpd: `ffi` takes the [`Snapshot`] and carries out the [`Order`].
 
 mod action;
 mod host;

@@ -1,13 +1,13 @@
-//! What a change must bring along, so that no other site's page can have a browser ask for it.
+//! The nonce of an order, without which another site's page could make a browser send one.
 
 use std::fmt;
 
-/// A word that is different after each start of httpd, and known to who may read the page.
+/// A word that is another one after each start of httpd; whoever may read the page can see it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nonce(String);
 
 impl Nonce {
-    /// From 16 bytes that nobody can guess.
+    /// Makes it of 16 random bytes.
     pub fn new(random: [u8; 16]) -> Self {
         Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
     }
@@ -17,7 +17,7 @@ impl Nonce {
         &self.0
     }
 
-    /// Is it this word? Takes the same time wherever they differ.
+    /// Whether it is this word. Takes the same time wherever they differ.
     pub fn is(&self, word: &str) -> bool {
         let (own, word) = (self.0.as_bytes(), word.as_bytes());
         let differences = own.iter().zip(word).fold(0, |all, (a, b)| all | (a ^ b));

@@ -1,4 +1,4 @@
-//! For Prometheus. The names are documented in docs/operations.md, and stay.
+//! OpenMetrics, for Prometheus. The names are documented in docs/operations.md and do not change.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::stats::{
 /// The media type of [`openmetrics`].
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The picture as OpenMetrics text.
+/// Writes the snapshot as OpenMetrics text.
 ///
 /// # Errors
 /// None that this could meet: a `String` takes all.
 pub fn openmetrics(snapshot: Arc<Snapshot>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("ajp");
-    registry.register_collector(Box::new(Picture(snapshot)));
+    registry.register_collector(Box::new(SnapshotCollector(snapshot)));
     let mut out = String::new();
     text::encode(&mut out, &registry)?;
     Ok(out)
 }
 
 #[derive(Debug)]
-struct Picture(Arc<Snapshot>);
+struct SnapshotCollector(Arc<Snapshot>);
 
-impl Collector for Picture {
+impl Collector for SnapshotCollector {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let snapshot = &*self.0;
         let mut out = Out(encoder);
@@ -132,7 +132,7 @@ impl Out<'_> {
         self.gauge("pool_packet_size_bytes", help, sizes)
     }
 
-    /// Writes the figures that have a name here, of each of these.
+    /// Writes the figures that have a name in OpenMetrics, each for all of `sums`.
     fn figures<F: Default>(
         &mut self,
         prefix: &str,

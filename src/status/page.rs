@@ -1,4 +1,4 @@
-//! For people: one page, with nothing from anywhere else, readable on a phone.
+//! The HTML page: it loads nothing else, and can be read on a phone.
 
 use askama::Template;
 
@@ -10,8 +10,8 @@ use crate::stats::{
     BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit, Value,
 };
 
-/// The page. `nonce`: with buttons; `query`: of the URL (`refresh`, `done` and what goes with
-/// it).
+/// Writes the page: with buttons if there is a `nonce`; `query` is that of the URL (`refresh`, and `done`
+/// with its companions).
 ///
 /// # Errors
 /// None that this could meet: a `String` takes all.
@@ -42,7 +42,7 @@ pub fn page(
     .render()
 }
 
-/// What mod_status's page has of it.
+/// Writes the part of mod_status's page.
 pub(super) fn summary(snapshot: &Snapshot) -> Result<String, askama::Error> {
     Summary {
         members: snapshot.members().map(|member| card(member, snapshot)).collect(),
@@ -77,12 +77,12 @@ struct Summary<'s> {
     pools: Vec<PoolCard<'s>>,
 }
 
-/// What the last POST has done.
+/// The outcome of the last POST.
 struct Notice {
     action: &'static str,
     count: u32,
     refused: u32,
-    /// Of those that were done, and of those that were not.
+    /// A remark on those that were done, and one on those that were not.
     note: Option<&'static str>,
     reason: Option<&'static str>,
 }
@@ -131,11 +131,11 @@ struct Card<'s> {
     quantiles: Option<[String; 3]>,
     first_byte: Option<[String; 3]>,
     bars: Vec<Bar>,
-    /// What the last bar stands for.
+    /// The bound of the last bar.
     slowest: String,
 }
 
-/// A line of figures: what it is about, and each with its words.
+/// A line of figures, each with its words.
 struct Line {
     head: &'static str,
     text: String,
@@ -215,7 +215,7 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
     }
 }
 
-/// What is said of a member below its name, as far as it is not as usual.
+/// The facts below a member's name: those that are not the default.
 fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(route) = member.route.as_deref().filter(|route| *route != member.short_name()) {
@@ -318,7 +318,7 @@ fn lines<F>(list: &[Figure<F>], sums: &F) -> Vec<Line> {
     lines
 }
 
-/// A bar for each bucket up to the last with something in it.
+/// Makes a bar for each bucket up to the last one that is not empty.
 fn bars(figures: &HistogramFigures) -> Vec<Bar> {
     let most = figures.buckets.iter().copied().max().unwrap_or(0);
     if most == 0 {
@@ -344,7 +344,7 @@ fn quantiles(figures: &HistogramFigures) -> Option<[String; 3]> {
     Some([of(0.5)?, of(0.95)?, of(0.99)?])
 }
 
-/// The first value of a key.
+/// The first value of a key in a query.
 fn value(query: &[u8], key: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query);
     pairs.find(|(found, _)| found == key).map(|(_, value)| value.into_owned())
@@ -386,7 +386,7 @@ fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
-/// With a thin space between thousands.
+/// A number with a thin space between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -5,12 +5,12 @@
 pub struct Pattern(Vec<char>);
 
 impl Pattern {
-    /// From its text.
+    /// Parses the text.
     pub fn new(text: &str) -> Self {
         Self(text.chars().flat_map(char::to_lowercase).collect())
     }
 
-    /// Is it the whole of `name`? Takes no more steps than the lengths multiplied.
+    /// Whether it matches the whole of `name`. Takes at most as many steps as the product of the lengths.
     pub fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
         let (pattern, mut at, mut from) = (&self.0, 0, 0);

@@ -1,7 +1,7 @@
-//! For the scripts that read mod_jk's status worker with `mime=prop`.
+//! The properties of mod_jk's status worker (`mime=prop`), for scripts that read them.
 //!
 //! One `worker.NAME.key=value` a line, with the names and words of mod_jk; members come under their
-//! route. What there is nothing of here is left out, so that nobody takes a made-up number for one.
+//! route. A value that this module does not have is left out rather than made up.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -10,7 +10,7 @@ use super::{Balancer, Member, Pool, Snapshot, State};
 use crate::balance::Activation;
 use crate::stats::{MEMBER_FIGURES, Value};
 
-/// The picture as properties.
+/// Writes the snapshot as properties.
 pub fn prop(snapshot: &Snapshot) -> String {
     let mut out = Properties::default();
     out.server(snapshot);
@@ -33,14 +33,14 @@ pub fn prop(snapshot: &Snapshot) -> String {
     out.0 + &result(Ok("Action finished"))
 }
 
-/// What `cmd=version` gives.
+/// Writes the answer to `cmd=version`.
 pub fn version(snapshot: &Snapshot) -> String {
     let mut out = Properties::default();
     out.server(snapshot);
     out.0 + &result(Ok("Action finished"))
 }
 
-/// How it went, as the last two lines.
+/// Writes the result, which is the last two lines.
 pub fn result(result: Result<&str, &str>) -> String {
     let (word, text) = match result {
         Ok(text) => ("OK", text),
@@ -163,7 +163,7 @@ fn yes(is: bool) -> &'static str {
     if is { "True" } else { "False" }
 }
 
-/// A name that a property may have.
+/// The name with characters that a property's name may have.
 fn word(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()

@@ -1,4 +1,4 @@
-//! All there is to see at one moment.
+//! The snapshot that all outputs are made from.
 
 use crate::balance::{Activation, Role};
 use crate::stats::{MemberFigures, PoolFigures};
@@ -8,24 +8,24 @@ use crate::stats::{MemberFigures, PoolFigures};
 pub struct Snapshot {
     /// Its ServerName.
     pub server: String,
-    /// When the picture was taken, in ms since 1970.
+    /// The time of the snapshot, in ms since 1970.
     pub now_ms: u64,
-    /// Since when it is counted: the last start or restart.
+    /// The start of counting, which is the last start or restart, in ms since 1970.
     pub since_ms: u64,
-    /// Its children.
+    /// The number of its children.
     pub children: usize,
     /// Each balancer that has an ajp member.
     pub balancers: Vec<Balancer>,
-    /// Workers in no balancer.
+    /// The workers outside a balancer.
     pub workers: Vec<Member>,
-    /// The connections.
+    /// The connection pools.
     pub pools: Vec<Pool>,
 }
 
 /// A balancer.
 #[derive(Clone, Debug, Default)]
 pub struct Balancer {
-    /// Without `balancer://`.
+    /// Its name, without `balancer://`.
     pub name: String,
     /// `lbmethod`.
     pub method: String,
@@ -35,15 +35,14 @@ pub struct Balancer {
     pub members: Vec<Member>,
 }
 
-/// A worker: a balancer's member, or one for itself.
+/// A worker: a member of a balancer, or one outside.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
-    /// The balancer's name; `None`: it has none.
+    /// The balancer's name; `None`: it is in none.
     pub balancer: Option<String>,
-    /// As it stands in the configuration, `unix:PATH|ajp://localhost/` for one that is reached over a unix
-    /// socket.
+    /// Its URL as in the configuration; over a unix socket, `unix:PATH|ajp://localhost/`.
     pub url: String,
-    /// Where it leads.
+    /// The address of its container.
     pub endpoint: Endpoint,
     /// `route`.
     pub route: Option<String>,
@@ -53,9 +52,9 @@ pub struct Member {
     pub domain: Option<String>,
     /// The name of the pool with its connections.
     pub pool: String,
-    /// What it is to be used for.
+    /// The requests that it is used for.
     pub activation: Activation,
-    /// How it is.
+    /// Its state.
     pub state: State,
     /// When it stands in for others.
     pub role: Role,
@@ -63,23 +62,23 @@ pub struct Member {
     pub lbset: i32,
     /// `loadfactor`, in hundredths.
     pub lbfactor: i32,
-    /// How often a balancer has chosen it, as mod_proxy counts.
+    /// How often a balancer has chosen it, counted by mod_proxy.
     pub elected: u64,
     /// Requests in flight, over all children.
     pub busy: u32,
-    /// In error: how long until it is asked again, in ms.
+    /// If it is in error: the time until it is due again, in ms.
     pub recovers_in_ms: Option<u64>,
-    /// When it was last put in error, in ms since 1970.
+    /// The time of its last error mark, in ms since 1970.
     pub error_ms: Option<u64>,
     /// `busylimit`.
     pub busy_limit: Option<u32>,
-    /// When its counters were last reset, in ms since 1970.
+    /// The time of the last reset of its counters, in ms since 1970.
     pub reset_ms: Option<u64>,
-    /// What has been counted.
+    /// The sums of its counters.
     pub figures: MemberFigures,
 }
 
-/// Where a worker leads.
+/// The address of a container.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     /// Host name or address, without brackets.
@@ -90,24 +89,24 @@ pub struct Endpoint {
     pub socket: Option<String>,
 }
 
-/// A pool: connections of all children to one backend.
+/// A pool: the connections of all children to one backend.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
-    /// The backend, as the log names it.
+    /// The backend's name in the log.
     pub name: String,
-    /// Where its container dials in, if it does.
+    /// The listening socket, where the container opens the connections.
     pub dials_in: Option<DialsIn>,
-    /// What has been counted, and what there is now.
+    /// The sums of its counters, and its gauges.
     pub figures: PoolFigures,
 }
 
-/// Where a container opens the connections.
+/// A listening socket for connections that a container opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialsIn {
-    /// Address and port, or ports.
+    /// Its address with the port, or the range of ports.
     pub at: String,
-    /// Connections that wait to be taken by a request, and how many may; `None` where the system does
-    /// not say. Of a range: those of the child that was asked.
+    /// The connections that no request has taken yet, and how many there may be; `None`: the system does
+    /// not say. With a range of ports, those of the child that answers.
     pub queue: Option<(u32, u32)>,
 }
 
@@ -120,18 +119,18 @@ words! {
         Error = "error",
         /// A health check found it at fault.
         HealthCheckFailed = "health_check_failed",
-        /// It is not ready in this child.
+        /// It is not set up in this child.
         Unknown = "unknown",
     }
 }
 
 impl Member {
-    /// May it be given a request?
+    /// Whether it may be given a request.
     pub fn is_usable(&self) -> bool {
         self.state == State::Ok && self.activation != Activation::Stopped
     }
 
-    /// A short name: its route, else its unix socket, else its URL without the scheme.
+    /// Its short name: the route, else the unix socket, else the URL without the scheme.
     pub fn short_name(&self) -> &str {
         let url = || self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
         let route = self.route.as_deref().or(self.endpoint.socket.as_deref());
@@ -146,7 +145,7 @@ impl Snapshot {
     }
 }
 
-/// What a reader of the page asks for.
+/// The output that a request to ajp-status asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// HTML.
@@ -155,26 +154,26 @@ pub enum Wanted {
     Json,
     /// `format=openmetrics`
     OpenMetrics,
-    /// `format=nonce`: what changes must bring along, as plain text.
+    /// `format=nonce`: the nonce that orders need, as plain text.
     Nonce,
     /// `mime=prop`: mod_jk's names.
     Prop,
     /// `mime=prop&cmd=version`
     PropVersion,
-    /// A `cmd` that there is not.
+    /// An unknown `cmd`.
     BadCommand {
-        /// Whoever sent it reads mod_jk's properties.
+        /// The sender reads mod_jk's properties.
         as_prop: bool,
     },
     /// `action=`, or one of mod_jk's commands that change something: an order, which is a POST.
     Order {
-        /// Whoever sent it reads mod_jk's properties.
+        /// The sender reads mod_jk's properties.
         as_prop: bool,
     },
 }
 
 impl Wanted {
-    /// From the query of the URL. `None`: an unknown format.
+    /// Parses the query of the URL. `None`: an unknown format.
     pub fn of(query: &[u8]) -> Option<Self> {
         let mut wanted = Self::Page;
         let (mut is_version, mut is_order, mut is_bad) = (false, false, false);

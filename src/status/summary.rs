@@ -1,4 +1,4 @@
-//! What mod_status shows of it.
+//! The part of mod_status's page (`ProxyStatus On`).
 
 use std::fmt::{Display, Write};
 
@@ -53,7 +53,7 @@ impl Lines {
     }
 }
 
-/// As a piece of mod_status's page.
+/// Writes the part of mod_status's HTML page.
 ///
 /// # Errors
 /// None that this could meet.

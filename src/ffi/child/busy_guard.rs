@@ -36,7 +36,7 @@ impl BusyGuard {
 impl Drop for BusyGuard {
     fn drop(&mut self) {
         if let Some(state) = self.child.member_state(self.key) {
-            state.let_go();
+            state.release();
         }
     }
 }

@@ -284,7 +284,7 @@ mod tests {
         // The parent sees the death of the second child.
         assert_eq!((here.child_ended(12, |_, _| {}), a.in_flight()), (1, 0));
         let now = crate::shared::Uptime::from_millis(1000);
-        assert_eq!(a.reply_timed_out(now) + a_there.reply_timed_out(now), 3);
+        assert_eq!(a.count_reply_timeout(now) + a_there.count_reply_timeout(now), 3);
 
         let inside = AtomicU32::new(0);
         std::thread::scope(|scope| {

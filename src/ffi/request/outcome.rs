@@ -31,7 +31,7 @@ impl Call<'_> {
         busy: Option<&Busy<'_>>,
     ) -> HandlerStatus {
         if let Some(busy) = busy {
-            busy.state().succeeded(clock::uptime());
+            busy.state().note_success(clock::uptime());
         }
         match Consequence::of_answer(finished.failed_status) {
             Mark::Error => member_marks::mark_error(self.worker, self.child),
@@ -181,11 +181,11 @@ pub(crate) struct SharedHistory<'m> {
 
 impl MemberHistory for SharedHistory<'_> {
     fn count_unreachable(&self, escalation: Option<Duration>) -> bool {
-        self.busy.failed(escalation, self.now)
+        self.busy.note_failure(escalation, self.now)
     }
 
     fn count_reply_timeout(&self) -> u32 {
-        self.busy.state().reply_timed_out(self.now)
+        self.busy.state().count_reply_timeout(self.now)
     }
 
     fn forget_reply_timeouts(&self) {
