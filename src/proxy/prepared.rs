@@ -125,6 +125,36 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_does_not_fit_is_refused_for_what_takes_most_of_it() {
+        let status = |path, headers, attributes| {
+            let (total, limit) = (path + headers + attributes, 8192);
+            let error = EncodeError::TooLarge { total, limit, path, headers, attributes };
+            RequestError::from(error).status()
+        };
+        assert_eq!(status(9000, 100, 100), 414);
+        assert_eq!(status(100, 9000, 100), 431);
+        assert_eq!(status(100, 100, 9000), 400);
+        let many = EncodeError::TooManyHeaders { count: 70_000 };
+        assert_eq!(RequestError::from(many).status(), 431);
+        assert_eq!(RequestError::from(BodyError::Both).status(), 400);
+    }
+
+    #[test]
+    fn a_packet_that_the_backend_does_not_take_is_refused_for_its_path_or_its_headers() {
+        let prepared = |path_len, packet| Prepared {
+            packet: vec![0; packet],
+            facts: RequestFacts { body: RequestBody::None, is_head: false },
+            is_idempotent: true,
+            length: None,
+            first_piece: None,
+            path_len,
+        };
+        assert_eq!(prepared(8200, 20_000).too_large_status(8192), 414, "it alone is too large");
+        assert_eq!(prepared(6000, 9000).too_large_status(8192), 414, "it is most of it");
+        assert_eq!(prepared(100, 9000).too_large_status(8192), 431);
+    }
+
+    #[test]
     fn what_two_servers_could_read_differently_is_refused() {
         assert_eq!(body_of(Some(b"chunked"), Some(b"3"), false), Err(BodyError::Both));
         for coding in [&b"gzip, chunked"[..], b"chunked ", b"chunked, chunked", b"identity", b""] {

@@ -13,8 +13,6 @@ mod member;
 mod reply;
 pub(super) mod resend;
 mod table;
-#[cfg(test)]
-mod tests;
 
 pub use line::FailureLine;
 pub use member::{Mark, MemberFacts, MemberHistory, ProbeResult};
@@ -127,3 +125,6 @@ impl Failure {
         Row::of(&self.error, self.phase)
     }
 }
+
+#[cfg(test)]
+mod tests;

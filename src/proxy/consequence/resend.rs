@@ -116,7 +116,9 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::config::StatusFailure;
-    use crate::proxy::ProxyError;
+    use crate::exchange::ExchangeError;
+    use crate::pool::AcquireError;
+    use crate::proxy::{ClientError, ProxyError};
     use std::time::Duration;
 
     const KEPT: Replay = Replay {
@@ -227,6 +229,25 @@ mod tests {
         let post = Replay { retries_left: 0, ..POST };
         assert!(same_backend(&died(Phase::Request, true), post));
         assert!(!same_backend(&died(Phase::Request, false), post));
+    }
+
+    #[test]
+    fn connecting_is_tried_again_but_where_all_connections_are_in_use() {
+        let refused = AcquireFailure::NoAddress { host: "node1".into() };
+        assert!(may_connect_again(&refused));
+        let waited = Duration::from_secs(1);
+        let busy = AcquireFailure::Busy(AcquireError::Busy { max: 1, waited });
+        assert!(!may_connect_again(&busy));
+    }
+
+    #[test]
+    fn what_the_client_has_done_or_is_not_ajp_is_sent_nowhere_else() {
+        let open = Replay { after_send: Some(true), ..KEPT };
+        for error in [ClientError::Gone.into(), ExchangeError::HeadersTwice.into()] {
+            let failure = failed(error, Phase::Headers, true);
+            assert!(!same_backend(&failure, open), "{failure:?}");
+            assert!(!other_backend(&failure, open), "{failure:?}");
+        }
     }
 
     #[test]

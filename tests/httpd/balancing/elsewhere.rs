@@ -68,26 +68,6 @@ fn is_well(httpd: &Httpd) -> bool {
 }
 
 #[test]
-fn failstatus_gives_the_other_member_s_answer_and_puts_the_first_in_error() {
-    let two = Two::start();
-    let httpd = two.balanced("failstatus=500,-503").start();
-
-    assert_eq!(httpd.get("/app/500").expect(200).text(), "second");
-    assert!(!is_well(&httpd));
-    assert_eq!(two.first.requests(), 1, "asked once");
-}
-
-#[test]
-fn a_soft_failstatus_leaves_the_member_as_it_was() {
-    let two = Two::start();
-    let httpd = two.balanced("failstatus=500,-503").start();
-
-    assert_eq!(httpd.get("/app/503").expect(200).text(), "second");
-    assert!(is_well(&httpd));
-    assert_eq!(httpd.get("/app/x").expect(200).text(), "first");
-}
-
-#[test]
 fn a_post_keeps_its_answer_unless_recovery_says_otherwise() {
     let two = Two::start();
     let httpd = two.balanced("failstatus=-503").start();
@@ -107,15 +87,6 @@ fn without_another_member_the_client_gets_the_failure_s_own_status() {
     assert_eq!(httpd.get("/app/silent").status, 504);
     assert_eq!((two.first.requests(), two.second.requests()), (1, 1), "each member once");
     assert!(is_well(&httpd));
-}
-
-#[test]
-fn without_recovery_a_request_that_timed_out_is_asked_nowhere_else() {
-    let two = Two::start();
-    let httpd = two.balanced("replytimeout=100 maxreplytimeouts=99").start();
-
-    assert_eq!(httpd.get("/app/silent").status, 504);
-    assert_eq!((two.first.requests(), two.second.requests()), (1, 0));
 }
 
 #[test]

@@ -120,6 +120,16 @@ fn the_line_says_which_backend_what_happened_on_which_connection_and_what_is_nex
 }
 
 #[test]
+fn the_line_of_a_request_that_is_at_fault_itself_names_no_backend() {
+    let failure = request(BodyError::TransferEncoding.into());
+    assert_eq!(
+        line(&failure, &of_member(&failure)),
+        "request refused with 400, nothing was sent: the request has a Transfer-Encoding other than \
+         \"chunked\""
+    );
+}
+
+#[test]
 fn the_line_says_what_is_done_next() {
     let next = |failure: &Failure, consequence: Consequence| {
         let line = line(failure, &consequence);
