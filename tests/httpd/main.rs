@@ -13,9 +13,7 @@ mod balancing {
     mod resending;
 }
 
-mod pool {
-    mod housekeeper;
-}
+mod pool;
 
 mod reload {
     mod restarts;
@@ -46,8 +44,4 @@ mod startup {
     mod versions;
 }
 
-mod status {
-    mod figures;
-    mod hosts;
-    mod orders;
-}
+mod status;

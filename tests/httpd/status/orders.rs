@@ -1,60 +1,15 @@
-//! What an operator asks ajp-status for: in force in every child at the next request, kept over a
-//! graceful restart, in the log with who it was; and only for who brings the nonce along.
+//! Orders on ajp-status: in force in every child at the next request, in the log with the user, and refused
+//! without the nonce.
 
 use std::fs;
 
 use test_support::ajp::ScriptedPeer;
-use test_support::ajp::echo::respond;
-use test_support::http::Client;
-use test_support::httpd::{Httpd, Setup};
-use test_support::manager::{NONCE, manage};
-use test_support::members::{backend, balancer, is_in_error, prefork};
-use test_support::process::{free_port, wait_for};
+use test_support::httpd::Httpd;
+use test_support::members::{balancer, is_in_error, named, prefork};
+use test_support::process::free_port;
 use test_support::status::{member, nonce, number, order, post, report, with_status};
 
-fn named(name: &'static str) -> ScriptedPeer {
-    backend(move |conn, _| respond(conn, name).map(|()| true))
-}
-
-fn client(httpd: &Httpd) -> Client {
-    let mut client = httpd.client();
-    client.get("/").expect(404);
-    client
-}
-
-/// A balancer of `a` and `b` with two children, a client in each, and a third child for the page.
-struct Two {
-    a: ScriptedPeer,
-    b: ScriptedPeer,
-    clients: Vec<Client>,
-    httpd: Httpd,
-}
-
-impl Two {
-    fn start(setup: Setup) -> Self {
-        let (a, b) = (named("a"), named("b"));
-        let lines = [(a.port(), "a"), (b.port(), "b")]
-            .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
-        let httpd = with_status(balancer(setup, &lines))
-            .conf(&format!("ProxySet balancer://members nonce={NONCE}"))
-            .start();
-        let clients = (0..2).map(|_| client(&httpd)).collect();
-        Self { a, b, clients, httpd }
-    }
-
-    /// Who answers a request with this session in each of the children.
-    fn answers(&mut self, session: Option<&str>) -> Vec<String> {
-        let cookie = session.map_or(String::new(), |id| format!("Cookie: JSESSIONID={id}\r\n"));
-        let ask =
-            |client: &mut Client| client.request("GET", "/app/x", &cookie, b"").expect(200).text();
-        self.clients.iter_mut().map(ask).collect()
-    }
-
-    fn activation(&self, port: u16) -> String {
-        let report = report(&self.httpd);
-        member(&report, &format!(":{port}"))["activation"].as_str().expect("a word").to_owned()
-    }
-}
+use super::Two;
 
 #[test]
 fn a_drained_member_keeps_its_sessions_and_a_stopped_one_nothing_in_every_child_at_once() {
@@ -309,48 +264,6 @@ fn members_of_one_name_in_several_virtual_hosts_are_one_and_do_what_it_is_told()
     assert_eq!((ask("one"), ask("two")), ("b".into(), "b".into()));
 }
 
-/// Its children are those of the new configuration then.
-fn graceful(two: &mut Two) {
-    two.clients.clear();
-    let before = two.httpd.children();
-    two.httpd.graceful();
-    wait_for("the old children are gone", || {
-        let now = two.httpd.children();
-        (now.len() >= 2 && now.iter().all(|child| !before.contains(child))).then_some(())
-    });
-    two.clients = (0..2).map(|_| client(&two.httpd)).collect();
-}
-
-#[test]
-fn what_was_ordered_is_in_force_after_graceful_restarts_with_and_without_balancerpersist() {
-    for persist in ["Off", "On"] {
-        let mut two = Two::start(prefork(3).conf(&format!("BalancerPersist {persist}")));
-        order(&two.httpd, "drain", "a");
-        for _ in 0..2 {
-            graceful(&mut two);
-            assert_eq!(two.answers(None), ["b", "b"], "{persist}");
-            assert_eq!(two.answers(Some("x.a")), ["a", "a"], "{persist}");
-        }
-        order(&two.httpd, "activate", "a");
-        order(&two.httpd, "stop", "b");
-        graceful(&mut two);
-        assert_eq!(two.answers(Some("x.b")), ["a", "a"], "{persist}");
-        assert_eq!(two.activation(two.b.port()), "stopped", "{persist}");
-        two.clients.clear();
-        two.httpd.restart();
-        assert_eq!(two.activation(two.b.port()), "stopped", "{persist}");
-    }
-}
-
-#[test]
-fn who_changes_a_member_in_balancer_manager_afterwards_has_the_last_word() {
-    let mut two = Two::start(prefork(3).conf("BalancerPersist On"));
-    order(&two.httpd, "drain", "a");
-    manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
-    graceful(&mut two);
-    assert_eq!(two.activation(two.a.port()), "active");
-}
-
 #[test]
 fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
     let two = Two::start(prefork(4));
@@ -378,24 +291,6 @@ fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
 }
 
 #[test]
-fn what_is_written_in_the_configuration_since_an_order_counts_and_not_the_order() {
-    let mut two = Two::start(prefork(3));
-    order(&two.httpd, "drain", "b");
-    order(&two.httpd, "activate", "b");
-    order(&two.httpd, "stop", "a");
-    graceful(&mut two);
-    assert_eq!(two.activation(two.a.port()), "stopped");
-
-    let file = two.httpd.root().join("httpd.conf");
-    let conf = fs::read_to_string(&file).expect("it is there");
-    let edited = conf.replace("route=b", "route=b activation=stopped");
-    fs::write(&file, edited.replace("route=a", "route=a activation=active")).expect("it is ours");
-    graceful(&mut two);
-    assert_eq!(two.activation(two.b.port()), "stopped");
-    assert_eq!(two.activation(two.a.port()), "active");
-}
-
-#[test]
 fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
     let (a, b) = (named("a"), named("b"));
     let members = [(a.port(), "a loadfactor=0"), (b.port(), "b")]
@@ -409,102 +304,6 @@ fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
     }
     let of_a = httpd.request("GET", "/app/x", "Cookie: JSESSIONID=x.a\r\n");
     assert_eq!(of_a.expect(200).text(), "a");
-}
-
-/// Begins anew with the configuration edited so.
-fn edit(two: &mut Two, edits: &[(&str, &str)]) {
-    let file = two.httpd.root().join("httpd.conf");
-    let mut conf = fs::read_to_string(&file).expect("it is there");
-    for (old, new) in edits {
-        assert!(conf.contains(old), "{old} in {conf}");
-        conf = conf.replace(old, new);
-    }
-    fs::write(&file, conf).expect("it is ours");
-    graceful(two);
-}
-
-#[test]
-fn status_that_is_edited_counts_and_not_an_older_order_which_is_logged_as_forgotten() {
-    for (written, was, order_first, edited, is) in [
-        ("", "active", "activate", "status=+S", "stopped"),
-        ("", "active", "activate", "status=+D", "stopped"),
-        ("", "active", "activate", "status=+N", "draining"),
-        ("status=+S", "stopped", "activate", "status=+N", "draining"),
-        ("status=+N", "draining", "stop", "", "active"),
-        ("status=+D", "stopped", "drain", "status=-D", "active"),
-    ] {
-        let mut two = Two::start(prefork(3));
-        let line = |words: &str| format!("route=a {words}\n");
-        edit(&mut two, &[("route=a\n", &line(written))]);
-        assert_eq!(two.activation(two.a.port()), was, "{written}");
-        order(&two.httpd, order_first, "a");
-        let ordered = two.activation(two.a.port());
-        graceful(&mut two);
-        assert_eq!(two.activation(two.a.port()), ordered, "{written}: nothing was edited");
-        assert!(!two.httpd.error_log().contains("is forgotten"));
-
-        edit(&mut two, &[(&line(written), &line(edited))]);
-        assert_eq!(two.activation(two.a.port()), is, "{written} then {edited}");
-        let text = format!(
-            "ajp-status: balancer://members ajp://127.0.0.1:{}: that it is {ordered} is forgotten",
-            two.a.port()
-        );
-        let log = two.httpd.error_log();
-        let lines = log.lines().filter(|line| line.contains(&text));
-        assert_eq!(lines.filter(|line| line.contains(":warn]")).count(), 1, "{text} in {log}");
-    }
-}
-
-#[test]
-fn localonly_that_is_edited_counts_and_not_an_older_order() {
-    let mut two = Two::start(prefork(3));
-    order(&two.httpd, "activate", "a");
-    let nonce = format!("nonce={NONCE}\n");
-    let only = format!("nonce={NONCE} localonly=On\n");
-    edit(&mut two, &[("route=b\n", "route=b local=On\n"), (&nonce, &only)]);
-    assert_eq!(two.activation(two.a.port()), "draining");
-    assert!(two.httpd.error_log().contains("that it is active is forgotten"));
-    // And an order that comes after it counts again.
-    order(&two.httpd, "activate", "a");
-    graceful(&mut two);
-    assert_eq!(two.activation(two.a.port()), "active");
-}
-
-#[test]
-fn an_order_that_balancer_manager_has_undone_is_logged_as_forgotten() {
-    let mut two = Two::start(prefork(3));
-    order(&two.httpd, "drain", "a");
-    manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
-    graceful(&mut two);
-    let log = two.httpd.error_log();
-    assert_eq!(log.matches("that it is draining is forgotten").count(), 1, "{log}");
-}
-
-#[test]
-fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
-    let (a, b) = (named("a"), named("b"));
-    let host = |name: &str, words: &str| {
-        format!(
-            "<VirtualHost *:*>\nServerName {name}\n<Proxy balancer://members>\n\
-             BalancerMember ajp://127.0.0.1:{} route=a {words}\n\
-             BalancerMember ajp://127.0.0.1:{} route=b\n</Proxy>\n\
-             ProxyPass /app balancer://members/app\n</VirtualHost>",
-            a.port(),
-            b.port()
-        )
-    };
-    let setup = with_status(prefork(3).conf("ServerName main"));
-    let httpd = setup.conf(&host("one", "activation=active")).conf(&host("two", "")).start();
-    order(&httpd, "stop", "a");
-    // Forgotten at the first, it would not be in force after the second.
-    httpd.graceful();
-    httpd.graceful();
-    let activation = || {
-        let report = report(&httpd);
-        member(&report, &format!(":{}", a.port()))["activation"].as_str().map(str::to_owned)
-    };
-    assert_eq!(activation().as_deref(), Some("stopped"));
-    assert!(!httpd.error_log().contains("is forgotten"));
 }
 
 #[test]
