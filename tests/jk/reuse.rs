@@ -14,7 +14,7 @@
 //! | 8, 9 | `tomcat/idle.rs` | also `what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm` |
 //! | 17, 18 | `jk/dropped_flows.rs` | the three others there |
 //! | 20 | `proxy/isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
-//! | 27 | `proxy/retry.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
+//! | 27 | `proxy/pings.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
 //! | 32 | `tomcat/backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
 //! | 34 | `proxy/isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
 //! | 37 | `src/shared/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |

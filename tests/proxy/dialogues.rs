@@ -2,6 +2,7 @@
 //! packets, passes, flushes, reuse.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::pool::CloseReason;
@@ -255,4 +256,20 @@ fn a_ping_is_answered_before_every_request() {
 
     assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (1, 2, 2));
     front.settled(&peer, 1);
+}
+
+#[test]
+fn a_panic_closes_the_connection_and_frees_its_place() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send([headers(200).into_bytes(), chunk("half")].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).max(1, Duration::ZERO);
+
+    let panicking = get("/").by(|client| client.pass_panics = Some(1));
+    let result = catch_unwind(AssertUnwindSafe(|| front.ask(panicking)));
+
+    assert!(result.is_err());
+    front.settled(&peer, 0);
 }

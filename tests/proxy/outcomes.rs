@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
@@ -486,16 +485,4 @@ fn a_client_that_goes_away_with_the_last_piece_leaves_a_clean_connection() {
     assert_eq!(gone.consequence().reply, Reply::Nothing);
     front.ask(get("/")).is(200, "next");
     front.settled(&peer, 1);
-}
-
-#[test]
-fn a_panic_closes_the_connection_and_frees_its_place() {
-    let peer = answering([headers(200).into_bytes(), chunk("half")].concat());
-    let front = Front::to(&peer).max(1, Duration::ZERO);
-
-    let panicking = get("/").by(|client| client.pass_panics = Some(1));
-    let result = catch_unwind(AssertUnwindSafe(|| front.ask(panicking)));
-
-    assert!(result.is_err());
-    front.settled(&peer, 0);
 }

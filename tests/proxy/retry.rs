@@ -11,9 +11,7 @@ use mod_proxy_ajp_rs::config::FailStatus;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Mark, Phase, Reply};
 use test_support::ajp::echo::respond;
-use test_support::ajp::{
-    Packet, PeerConnection, ScriptedPeer, chunk, cpong, end_response, get_body_chunk, headers,
-};
+use test_support::ajp::{Packet, PeerConnection, ScriptedPeer, chunk, get_body_chunk, headers};
 use test_support::front::ask::ask;
 use test_support::front::{Front, LONG, SHORT, Signal, get, post, put};
 
@@ -200,7 +198,7 @@ fn two_that_die() -> ScriptedPeer {
 }
 
 /// Makes two requests at once, so that two connections are idle.
-fn warm_two(front: &Front) {
+pub fn warm_two(front: &Front) {
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| front.ask(get("/first")).is(200, "first"));
@@ -428,77 +426,6 @@ fn a_body_that_has_been_read_on_is_not_sent_again() {
     front.ask(put("/again", "0123456789").chunked()).fails_with(502);
 
     assert_eq!((peer.connections(), peer.requests()), (1, 2));
-}
-
-// CPING on a connection out of the pool.
-
-#[test]
-fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
-    let both = Signal::new();
-    let peer = ScriptedPeer::start(move |conn| {
-        conn.expect_cping()?;
-        conn.send(cpong())?;
-        conn.expect_forward_request()?;
-        if conn.index() < 2 {
-            both.meet(2);
-            respond(conn, "first")?;
-            // Whatever comes is not answered.
-            while conn.read_packet()?.is_some() {}
-            return Ok(());
-        }
-        respond(conn, "again")?;
-        conn.expect_close()
-    });
-    let mut front = Front::to(&peer).ping(LONG);
-    warm_two(&front);
-    // The new one, which answers, has all the time it needs.
-    front.settings.connect.pings.prepost = Some(SHORT);
-
-    let finished = front.ask(post("/again", "")).is(200, "again");
-
-    assert_eq!((finished.attempts, finished.reused), (1, false));
-    assert_eq!((peer.connections(), peer.requests(), peer.cpings()), (3, 3, 4));
-    let closed = (front.closed(CloseReason::Broken), front.closed(CloseReason::Suspect));
-    assert_eq!(closed, (1, 1));
-    front.settled(&peer, 1);
-}
-
-#[test]
-fn an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection() {
-    let stale = || [headers(200).into_bytes(), end_response().into_bytes()].concat();
-    let answers = [
-        stale(),
-        [cpong(), stale()].concat(),
-        [cpong(), vec![0x41]].concat(),
-        [cpong(), cpong()].concat(),
-        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-        vec![0x41, 0x42, 0x00, 0x00],
-        vec![0x41, 0x42, 0xFF, 0xFF, 0x09],
-        Vec::new(),
-    ];
-    for answer in answers {
-        let sent = answer.clone();
-        let peer = ScriptedPeer::start(move |conn| {
-            conn.expect_cping()?;
-            conn.send(cpong())?;
-            conn.expect_forward_request()?;
-            respond(conn, "ok")?;
-            if conn.read_packet()?.is_some() {
-                conn.send(&sent)?;
-                conn.shutdown_write()?;
-                conn.expect_close()?;
-            }
-            Ok(())
-        });
-        let front = Front::to(&peer).ping(LONG);
-        front.ask(get("/")).is(200, "ok");
-
-        let finished = front.ask(get("/")).is(200, "ok");
-
-        assert!(!finished.reused, "{answer:02x?}");
-        assert_eq!(peer.requests(), 2);
-        front.settled(&peer, 1);
-    }
 }
 
 #[test]
