@@ -29,7 +29,7 @@
 //!
 //! *The Apache Tomcat Connectors – AJP Protocol Reference* (AJPv13) for the tables and layouts;
 //! `org.apache.coyote.ajp` of Tomcat for what is sent and accepted today; `mod_proxy_ajp` of httpd
-//! 2.4.68 for the order of fields and attributes. The packets in `tests/golden/` were captured from
+//! 2.4.68 for the order of fields and attributes. The packets in `tests/codec/golden/` were captured from
 //! Tomcat 10.1.60 and mod_proxy_ajp 2.4.71.
 
 #![forbid(unsafe_code)]

@@ -262,7 +262,7 @@ fn install(base: &Path) {
         \"${catalina.home}/lib/*.jar\"\n\
         server.loader=\nshared.loader=\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n";
     fs::write(base.join("conf/catalina.properties"), properties).expect("it is ours");
-    let sources = root().join("tests/webapp");
+    let sources = root().join("test-support/webapp");
     let application = base.join("webapps/app");
     copy_tree(&sources.join("web"), &application);
     copy_tree(&compiled(&sources.join("src")), &application.join("WEB-INF/classes"));
@@ -271,7 +271,7 @@ fn install(base: &Path) {
 /// Returns the directory of the compiled servlets. They are compiled once for each state of the sources.
 fn compiled(sources: &Path) -> PathBuf {
     let mut files: Vec<_> = fs::read_dir(sources)
-        .expect("tests/webapp/src is part of the crate")
+        .expect("test-support/webapp/src is part of the crate")
         .map(|entry| entry.expect("readable").path())
         .collect();
     files.sort();

@@ -1,4 +1,4 @@
-//! Packets of real peers, in `tests/golden/`: they mean to us what they mean to their senders, and
+//! Packets of real peers, in `tests/codec/golden/`: they mean to us what they mean to their senders, and
 //! what we build is what mod_proxy_ajp builds, to the byte.
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Reads `tests/golden/*.hex`.
+//! Reads `tests/codec/golden/*.hex`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub fn golden(name: &str) -> Golden {
 
 /// Reads all files, in the order of their names.
 pub fn all_golden() -> Vec<Golden> {
-    let entries = fs::read_dir(folder()).expect("tests/golden is there");
+    let entries = fs::read_dir(folder()).expect("tests/codec/golden is there");
     let paths = entries.map(|entry| entry.expect("readable").path());
     let mut paths: Vec<_> =
         paths.filter(|path| path.extension().is_some_and(|extension| extension == "hex")).collect();
@@ -31,7 +31,7 @@ pub fn all_golden() -> Vec<Golden> {
 }
 
 fn folder() -> PathBuf {
-    root().join("tests/golden")
+    root().join("tests/codec/golden")
 }
 
 fn read(path: &Path) -> Golden {
