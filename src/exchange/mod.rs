@@ -11,9 +11,11 @@
 mod error;
 mod event;
 mod length;
+mod phase;
 
 pub use error::ExchangeError;
 pub use event::{Event, Reusable};
+pub use phase::Phase;
 
 use bytes::Bytes;
 
@@ -47,19 +49,16 @@ pub struct RequestFacts {
 pub struct Exchange {
     facts: RequestFacts,
     phase: Phase,
+    /// END_RESPONSE has come, with this reuse flag.
+    end: Option<bool>,
     upload: Upload,
+    /// Bytes of the request body in the packets sent so far.
+    uploaded: u64,
     length: Length,
     /// Something came, or was sent, that should not have: there will be no [`Reusable`].
     is_broken: bool,
     /// 1xx responses so far.
     interims: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    AwaitHeaders,
-    Body,
-    Ended { reuse: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +79,43 @@ impl Exchange {
             RequestBody::Announced => Upload::Due,
             RequestBody::None | RequestBody::OnRequest => Upload::Settled,
         };
-        let (phase, length) = (Phase::AwaitHeaders, Length::unknown());
-        Self { facts, phase, upload, length, is_broken: false, interims: 0 }
+        Self {
+            facts,
+            phase: Phase::Request,
+            end: None,
+            upload,
+            uploaded: 0,
+            length: Length::unknown(),
+            is_broken: false,
+            interims: 0,
+        }
+    }
+
+    /// The progress so far, never [`Phase::Connect`].
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Bytes of the request body in the packets sent so far, without framing.
+    #[must_use]
+    pub fn uploaded(&self) -> u64 {
+        self.uploaded
+    }
+
+    /// Notes that FORWARD_REQUEST has been written to its end.
+    pub fn request_sent(&mut self) {
+        self.phase = self.phase.max(Phase::FirstByte);
+    }
+
+    /// Notes that bytes have come from the container.
+    pub fn heard(&mut self) {
+        self.phase = self.phase.max(Phase::Headers);
+    }
+
+    /// Notes that the client has been told of the response.
+    pub fn client_told(&mut self) {
+        self.phase = Phase::Body;
     }
 
     /// Notes that a body packet with `len` bytes of data has been sent; 0 ends the body.
@@ -95,6 +129,7 @@ impl Exchange {
             return Err(ExchangeError::BodyNotAskedFor { length: len });
         }
         self.upload = if len == 0 { Upload::Ended } else { Upload::Settled };
+        self.uploaded += len as u64;
         Ok(())
     }
 
@@ -120,7 +155,7 @@ impl Exchange {
     /// Has SEND_HEADERS been seen?
     #[must_use]
     pub fn has_headers(&self) -> bool {
-        self.phase != Phase::AwaitHeaders
+        self.phase >= Phase::HeadersOnly
     }
 
     /// Says whether the connection may serve another request: END_RESPONSE with reuse = 1 seen, no
@@ -128,7 +163,7 @@ impl Exchange {
     /// behind END_RESPONSE).
     #[must_use]
     pub fn finish(&self, unread: usize) -> Option<Reusable> {
-        let clean = self.phase == (Phase::Ended { reuse: true })
+        let clean = self.end == Some(true)
             && self.upload != Upload::Due
             && !self.is_broken
             && unread == 0;
@@ -137,7 +172,7 @@ impl Exchange {
 
     fn event(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
         let response = Response::decode(payload)?;
-        if let Phase::Ended { .. } = self.phase {
+        if self.end.is_some() {
             return Err(ExchangeError::AfterEnd);
         }
         match response {
@@ -150,7 +185,7 @@ impl Exchange {
     }
 
     fn headers(&mut self, head: SendHeaders) -> Result<Event, ExchangeError> {
-        if self.phase != Phase::AwaitHeaders {
+        if self.has_headers() {
             return Err(ExchangeError::HeadersTwice);
         }
         // An interim response (RFC 9110 15.2) comes before the final one.
@@ -162,12 +197,12 @@ impl Exchange {
             return Ok(Event::Interim(head));
         }
         self.length = Length::of(&head, self.facts.is_head)?;
-        self.phase = Phase::Body;
+        self.phase = Phase::HeadersOnly;
         Ok(Event::Headers(head))
     }
 
     fn chunk(&mut self, chunk: SendBodyChunk) -> Result<Event, ExchangeError> {
-        if self.phase == Phase::AwaitHeaders {
+        if !self.has_headers() {
             // A flush can do no harm; data would belong to no response.
             return if chunk.data.is_empty() {
                 Ok(Event::Flush)
@@ -196,11 +231,11 @@ impl Exchange {
     }
 
     fn end(&mut self, end: EndResponse) -> Result<Event, ExchangeError> {
-        if self.phase == Phase::AwaitHeaders {
+        if !self.has_headers() {
             return Err(ExchangeError::EndWithoutHeaders);
         }
         self.length.complete()?;
-        self.phase = Phase::Ended { reuse: end.reuse };
+        self.end = Some(end.reuse);
         Ok(Event::End { reuse: end.reuse })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ClientError, RequestError};
 use crate::backend::{AcquireFailure, Usage};
 use crate::config::StatusFailure;
-use crate::exchange::ExchangeError;
+use crate::exchange::{ExchangeError, Phase};
 use crate::net::NetError;
 use crate::shared::AtLimit;
 
@@ -76,56 +76,6 @@ pub enum ProxyError {
 
 fn cause(error: Option<&NetError>) -> String {
     error.map(|e| format!(": {e}")).unwrap_or_default()
-}
-
-/// How far a request had come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// No connection yet.
-    Connect,
-    /// FORWARD_REQUEST was not completely written: the backend cannot have acted on it.
-    Request,
-    /// FORWARD_REQUEST was written, nothing of a response has come.
-    FirstByte,
-    /// Something of the response has come, SEND_HEADERS not yet.
-    Headers,
-    /// SEND_HEADERS has come, and nothing of a body: the client has not been told of either.
-    HeadersOnly,
-    /// The client has been told of the response.
-    Body,
-}
-
-impl Phase {
-    /// Whether something of a response has come.
-    #[must_use]
-    pub fn is_answered(self) -> bool {
-        match self {
-            Self::Connect | Self::Request | Self::FirstByte => false,
-            Self::Headers | Self::HeadersOnly | Self::Body => true,
-        }
-    }
-
-    /// Whether the request has been sent, and the headers of a response are still to come.
-    #[must_use]
-    pub fn awaits_headers(self) -> bool {
-        match self {
-            Self::FirstByte | Self::Headers => true,
-            Self::Connect | Self::Request | Self::HeadersOnly | Self::Body => false,
-        }
-    }
-
-    /// The phase in the words of a log line.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Connect => "connecting",
-            Self::Request => "sending the request",
-            Self::FirstByte => "waiting for the response",
-            Self::Headers => "reading the response headers",
-            Self::HeadersOnly => "waiting for the response body",
-            Self::Body => "reading the response body",
-        }
-    }
 }
 
 /// An error with what is needed to decide about it.

@@ -19,7 +19,8 @@ pub use consequence::{
     Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, Notes, ProbeResult, Reply,
 };
 pub use drive::serve;
-pub use error::{Failure, Phase, ProxyError};
+pub use crate::exchange::Phase;
+pub use error::{Failure, ProxyError};
 pub use headers::{
     AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent, is_sent,
     request_method, says_no_length, stays_in_response,
