@@ -24,6 +24,9 @@ pub enum AcquireError {
     },
 }
 
+/// A waiter, shared with the queue that it is in.
+pub(super) type QueuedWaiter<C> = Arc<Waiter<Handover<C>>>;
+
 impl<C: Pooled> Pool<C> {
     /// Leases the most recently used connection that is still good, or gives the right to open one.
     ///
@@ -76,41 +79,57 @@ impl<C: Pooled> Pool<C> {
         limits: &Limits,
         wants: Wants,
     ) -> Result<Handover<C>, AcquireError> {
+        let look_once = limits.wait == Wait::For(Duration::ZERO);
+        let waiter = match self.claim_or_queue(now, limits, wants, || {
+            (!look_once).then(|| Arc::new(Waiter::new(wants)))
+        }) {
+            Ok(found) => return Ok(found),
+            Err(waiter) => waiter,
+        };
         let deadline = match limits.wait {
             Wait::Forever => None,
             Wait::For(wait) => now.checked_add(wait),
         };
-        let look_once = limits.wait == Wait::For(Duration::ZERO);
+        let found =
+            waiter.and_then(|waiter| waiter.wait(deadline).or_else(|| self.withdraw(&waiter)));
+        found.ok_or_else(|| self.busy(limits))
+    }
 
+    /// Takes a place that is free, or enters the queue with this waiter, if there is one.
+    pub(super) fn claim_or_queue(
+        self: &Arc<Self>,
+        now: Instant,
+        limits: &Limits,
+        wants: Wants,
+        waiter: impl FnOnce() -> Option<QueuedWaiter<C>>,
+    ) -> Result<Handover<C>, Option<QueuedWaiter<C>>> {
         let mut state = self.state.lock();
         state.limits = *limits;
         let expired = state.take_expired(now);
         let admitted = self.admit_waiters(&mut state);
-        let found = self.claim_now(&mut state, wants);
-        let waiter = (found.is_none() && !look_once).then(|| {
-            let waiter = Arc::new(Waiter::new(wants));
-            state.waiters.push_back(Arc::clone(&waiter));
+        let found = self.claim_now(&mut state, wants).ok_or_else(|| {
+            let waiter = waiter();
+            state.waiters.extend(waiter.clone());
             waiter
         });
         drop(state);
 
         admitted.iter().for_each(|waiter| waiter.wake());
         close_all(expired, CloseReason::Expired);
+        found
+    }
 
-        let found = found.or_else(|| {
-            let waiter = waiter?;
-            waiter.wait(deadline).or_else(|| self.withdraw(&waiter))
-        });
-        found.ok_or_else(|| {
-            self.counters.count_timed_out();
-            AcquireError::Busy {
-                max: limits.max.map_or(usize::MAX, |max| max.get()),
-                waited: match limits.wait {
-                    Wait::Forever => Duration::MAX,
-                    Wait::For(wait) => wait,
-                },
-            }
-        })
+    /// Counts that no place came free in time.
+    #[cold]
+    pub(super) fn busy(&self, limits: &Limits) -> AcquireError {
+        self.counters.count_timed_out();
+        AcquireError::Busy {
+            max: limits.max.map_or(usize::MAX, |max| max.get()),
+            waited: match limits.wait {
+                Wait::Forever => Duration::MAX,
+                Wait::For(wait) => wait,
+            },
+        }
     }
 
     /// Takes a place that is free right now.

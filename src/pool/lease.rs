@@ -90,6 +90,12 @@ impl<C: Pooled> Lease<C> {
         self.mark.map(|mark| mark.order)
     }
 
+    /// Closes every idle connection of the pool that was last used before this one was; see
+    /// [`Pool::drop_idle_older_than`]. Returns how many; none for a new connection.
+    pub fn drop_older_idle(&self) -> usize {
+        self.mark.map_or(0, |mark| self.place.pool.drop_idle_older_than(mark.order))
+    }
+
     /// Checks the connection; returns why it has to be closed, if it has to.
     pub(super) fn check(&mut self) -> Option<CloseReason> {
         self.entry.connection.check().close_reason()

@@ -32,7 +32,7 @@
 //! From the bottom up, each using only those before it: `close_reason`, `pooled` (the trait),
 //! `observe`, `stats`, `limits`; `waiter` (a slot and a thread), `state` (what the lock guards),
 //! `lock`, `places` ([`Pool`] itself, and the places in it), `lease`; then what is done with them:
-//! `acquire`, `pending`, `borrowed`, `sweep`.
+//! `acquire`, `ticket`, `pending`, `borrowed`, `sweep`.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +49,7 @@ mod pooled;
 mod state;
 mod stats;
 mod sweep;
+mod ticket;
 mod waiter;
 
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use self::state::ReleaseOrder;
 pub(crate) use self::state::bytes_when_idle;
 pub use self::stats::Stats;
 pub use self::sweep::Sweep;
+pub use self::ticket::QueueTicket;

@@ -9,6 +9,7 @@ mod pending;
 mod race;
 mod release;
 mod sweep;
+mod ticket;
 mod waiting;
 
 use std::num::NonZeroUsize;
