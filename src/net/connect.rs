@@ -48,6 +48,25 @@ pub(super) fn open(address: &Address, options: &ConnectOptions) -> Result<OwnedF
 }
 
 fn open_inet(address: SocketAddr, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    let (socket, is_connected) = start_inet(address, options)?;
+    if !is_connected {
+        match wait_writable(&socket, options.timeout) {
+            Ok(true) => {}
+            Ok(false) => return Err(ConnectError::TimedOut { after: options.timeout }),
+            Err(NetError::Io(errno)) => return Err(errno.into()),
+            Err(_) => return Err(ConnectError::Io(Errno::IO)),
+        }
+        finish_inet(&socket, options.timeout)?;
+    }
+    refuse_self_connection(&socket, address.port())?;
+    Ok(socket)
+}
+
+/// Begins to connect; `true`: that was all.
+fn start_inet(
+    address: SocketAddr,
+    options: &ConnectOptions,
+) -> Result<(OwnedFd, bool), ConnectError> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = new_socket(family, options)?;
     // AJP packets are whole messages: waiting for more to send only delays them.
@@ -59,24 +78,45 @@ fn open_inet(address: SocketAddr, options: &ConnectOptions) -> Result<OwnedFd, C
         bind(&socket, &source)?;
     }
     match connect(&socket, &address) {
-        Ok(()) => {}
+        Ok(()) => Ok((socket, true)),
         // After a signal too, the attempt continues in the background (POSIX, connect).
-        Err(Errno::INPROGRESS | Errno::INTR) => {
-            let timed_out = ConnectError::TimedOut { after: options.timeout };
-            match wait_writable(&socket, options.timeout) {
-                Ok(true) => sockopt::socket_error(&socket)?.map_err(|errno| match errno {
-                    Errno::TIMEDOUT => timed_out,
-                    other => other.into(),
-                })?,
-                Ok(false) => return Err(timed_out),
-                Err(NetError::Io(errno)) => return Err(errno.into()),
-                Err(_) => return Err(ConnectError::Io(Errno::IO)),
-            }
-        }
-        Err(errno) => return Err(errno.into()),
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
+        Err(errno) => Err(errno.into()),
     }
-    refuse_self_connection(&socket, address.port())?;
-    Ok(socket)
+}
+
+/// Says how connecting has ended, once the socket is writable.
+fn finish_inet(socket: &OwnedFd, timeout: Duration) -> Result<(), ConnectError> {
+    sockopt::socket_error(socket)?.map_err(|errno| match errno {
+        Errno::TIMEDOUT => ConnectError::TimedOut { after: timeout },
+        other => other.into(),
+    })
+}
+
+/// Begins to connect to any address; see [`PendingStream::start`](super::PendingStream::start).
+pub(super) fn start(address: &Address, options: &ConnectOptions) -> Result<OwnedFd, ConnectError> {
+    match address {
+        Address::Inet(address) => Ok(start_inet(*address, options)?.0),
+        Address::Unix(path) => {
+            let address = SocketAddrUnix::new(&**path)?;
+            let socket = new_socket(AddressFamily::UNIX, options)?;
+            connect(&socket, &address)?;
+            Ok(socket)
+        }
+    }
+}
+
+/// Says how connecting to this address has ended, once the socket is writable.
+pub(super) fn finish(
+    socket: &OwnedFd,
+    address: &Address,
+    timeout: Duration,
+) -> Result<(), ConnectError> {
+    if let Address::Inet(address) = address {
+        finish_inet(socket, timeout)?;
+        refuse_self_connection(socket, address.port())?;
+    }
+    Ok(())
 }
 
 /// Refuses a socket that the kernel has connected to itself.

@@ -25,6 +25,7 @@ mod deadline;
 mod error;
 mod io;
 mod listener;
+mod pending_stream;
 mod random;
 mod resolve;
 mod stream;
@@ -42,6 +43,7 @@ pub use io::{
     send_listening, wait_any_readable, wait_readable, wait_writable,
 };
 pub use listener::{Listener, Waker};
+pub use pending_stream::PendingStream;
 pub use random::random;
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;

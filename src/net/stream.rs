@@ -39,8 +39,13 @@ impl Stream {
     /// [`ConnectError::Io`] for anything else, such as an unusable source address.
     pub fn connect(address: &Address, options: &ConnectOptions) -> Result<Stream, ConnectError> {
         let socket = connect::open(address, options)?;
+        Ok(Self::connected(socket, address.clone())?)
+    }
+
+    /// Takes over a socket that has been connected to this address.
+    pub(super) fn connected(socket: OwnedFd, peer: Address) -> Result<Stream, Errno> {
         ioctl_fionbio(&socket, false)?;
-        Ok(Stream { socket, peer: address.clone(), receive_timeout: Duration::MAX })
+        Ok(Stream { socket, peer, receive_timeout: Duration::MAX })
     }
 
     /// Takes over a connected socket, such as an accepted one.

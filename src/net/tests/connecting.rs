@@ -220,3 +220,34 @@ fn what_is_not_a_connected_socket_becomes_no_stream() {
     assert_eq!(not_connected, NetError::Io(Errno::NOTCONN));
     assert_eq!(not_a_socket, NetError::Io(Errno::NOTSOCK));
 }
+
+// Without waiting.
+
+#[test]
+fn a_connect_that_is_not_waited_for_is_finished_once_the_socket_is_writable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().into();
+
+    let pending = PendingStream::start(&address, &options()).unwrap();
+
+    assert!(wait_writable(&pending, LONG).unwrap());
+    let stream = pending.finish().unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    assert_eq!(stream.peer(), &address);
+    peer.write_all(b"x").unwrap();
+    assert!(stream.wait_readable(LONG).unwrap());
+}
+
+#[test]
+fn a_connect_that_is_refused_says_so_when_it_is_finished() {
+    let address = vacant_address(33).into();
+
+    let refused = PendingStream::start(&address, &options()).and_then(|pending| {
+        assert!(wait_writable(&pending, LONG).unwrap());
+        pending.finish()
+    });
+
+    assert_eq!(refused.unwrap_err(), ConnectError::Refused);
+    let nowhere = Address::Unix("/nowhere/ajp.sock".into());
+    assert_eq!(PendingStream::start(&nowhere, &options()).unwrap_err(), ConnectError::Refused);
+}
