@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, Connection};
+use mod_proxy_ajp_rs::backend::{AjpConnection, Backend, BackendKey, Bounds, Connection};
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, RequestBody, RequestFacts};
 use mod_proxy_ajp_rs::net::Stream;
 use mod_proxy_ajp_rs::protocol::{

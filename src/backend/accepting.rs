@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::proving::{Asked, Silent, first_half, rest};
+use super::acquisition::{first_half, rest};
+use super::proving::{Asked, Silent};
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, Reverse};
 use crate::config::Pings;
 use crate::net::{Stream, Waker};
@@ -89,7 +90,7 @@ impl Backend {
         }
     }
 
-    /// As [`open`](Self::open): only a connection that dials in, not one that comes back.
+    /// Gives a connection that dials in, and never one that comes back to the pool.
     pub(super) fn accept_new(
         &self,
         reverse: &Reverse,

@@ -1,17 +1,17 @@
 //! One AJP connection: what the pool keeps.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::ajp_connection::{AjpConnection, Usage};
 use super::buffers::Buffers;
 use super::cping::{self, Ping};
 use super::error::PingError;
 use super::incoming::{Incoming, RetiredBuffer};
 use crate::exchange::Reusable;
-use crate::net::{Address, IdleState, NetError, SendError, Stream, are_quiet, send_listening};
+use crate::net::{Address, IdleState, NetError, Ready, Stream, are_quiet, send_now, wait_for_room};
 use crate::pool::{Liveness, Pooled};
 use crate::protocol::CodecError;
 
@@ -24,19 +24,6 @@ pub struct Connection {
     pinged: Option<Instant>,
 }
 
-/// What the log says of a connection when something happens to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Usage {
-    /// When it was opened.
-    pub opened: Instant,
-    /// Requests sent over it.
-    pub requests: u64,
-    /// Bytes sent for the present request.
-    pub sent: u64,
-    /// Bytes received for the present request.
-    pub received: u64,
-}
-
 impl Connection {
     /// Wraps a socket that has just been opened.
     pub(super) fn new(stream: Stream, now: Instant, buffers: Arc<Buffers>) -> Self {
@@ -44,55 +31,18 @@ impl Connection {
         Self { stream, incoming: Incoming::new(buffers), usage, pinged: None }
     }
 
-    /// Starts a request: counters of bytes begin anew.
-    pub fn begin_request(&mut self) {
-        self.usage.requests += 1;
-        self.usage.sent = 0;
-        self.usage.received = 0;
-    }
-
-    /// What it has been through.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        self.usage
-    }
-
-    /// Sends all slices, in one system call where the socket takes them.
+    /// Sends of these slices what the socket has room for; returns how many bytes that was.
     ///
     /// # Errors
-    /// Says how much had been taken; `timeout` bounds each wait without progress.
-    /// [`NetError::Answered`]: END_RESPONSE came while the peer did not take the rest.
-    pub fn send(&mut self, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
-        let (incoming, stream, mut heard) = (&mut self.incoming, &self.stream, 0);
-        let mut listen = || match incoming.receive_now(stream) {
-            Ok(_) if incoming.holds_end() => ControlFlow::Break(()),
-            Ok(Some(count)) => {
-                heard += count;
-                ControlFlow::Continue(count > 0 && incoming.unread() < MOST_HEARD)
-            }
-            // The kernel thought better of it.
-            Ok(None) => ControlFlow::Continue(true),
-            // The send will fail, too, or the next receive.
-            Err(_) => ControlFlow::Continue(false),
-        };
-        let result = send_listening(stream, slices, timeout, &mut Some(&mut listen));
-        self.usage.received += heard as u64;
-        self.usage.sent += match &result {
-            Ok(()) => slices.iter().map(|slice| slice.len() as u64).sum(),
-            Err(error) => error.written as u64,
-        };
-        result
+    /// As [`send_now`].
+    pub fn send(&mut self, slices: &[&[u8]]) -> Result<usize, NetError> {
+        let sent = send_now(&self.stream, slices)?;
+        self.usage.sent += sent as u64;
+        Ok(sent)
     }
 
-    /// The payload of the next packet, if a whole one has been received.
-    ///
-    /// # Errors
-    /// What is there cannot be the start of an AJP packet.
-    pub fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
-        self.incoming.next_packet()
-    }
-
-    /// Waits up to `timeout` for bytes and takes as many as are there; 0: the peer closed.
+    /// Waits up to `timeout` for bytes and takes as many as are there; 0: the peer closed. Without
+    /// a timeout it does not wait.
     ///
     /// # Errors
     /// Timeouts, resets.
@@ -100,17 +50,6 @@ impl Connection {
         let count = self.incoming.receive(&mut self.stream, timeout)?;
         self.usage.received += count as u64;
         Ok(count)
-    }
-
-    /// Whether END_RESPONSE is among what has been received and not read as packets; with `look`, also
-    /// among what has come since, without waiting for it.
-    pub fn has_ended(&mut self, look: bool) -> bool {
-        if look && !self.incoming.holds_end() {
-            // What goes wrong here goes wrong again at the next receive.
-            let count = self.incoming.receive_now(&self.stream).ok().flatten();
-            self.usage.received += count.unwrap_or(0) as u64;
-        }
-        self.incoming.holds_end()
     }
 
     /// Waits up to `timeout` for something to receive.
@@ -121,10 +60,12 @@ impl Connection {
         self.stream.wait_readable(timeout)
     }
 
-    /// Bytes received that belong to no packet read so far.
-    #[must_use]
-    pub fn unread(&self) -> usize {
-        self.incoming.unread()
+    /// Waits up to `timeout` for room to send; with `readable`, also for something to receive.
+    ///
+    /// # Errors
+    /// As poll().
+    pub fn wait_for_room(&self, readable: bool, timeout: Duration) -> Result<Ready, NetError> {
+        wait_for_room(&self.stream, readable, timeout)
     }
 
     /// Sends CPING and waits for CPONG, both within `timeout`.
@@ -133,19 +74,6 @@ impl Connection {
     /// Anything but a CPONG and nothing behind it.
     pub fn cping(&self, timeout: Duration) -> Result<(), PingError> {
         cping::cping(&self.stream, timeout)
-    }
-
-    /// The same with this packet in place of the plain CPING.
-    ///
-    /// # Errors
-    /// As [`cping`](Self::cping).
-    pub(super) fn cping_with(&self, packet: &[u8], timeout: Duration) -> Result<(), PingError> {
-        cping::cping_with(&self.stream, packet, timeout)
-    }
-
-    /// Makes the close a reset: whatever the container still sends fails at once.
-    pub fn reset_when_closed(&self) {
-        self.stream.reset_when_closed();
     }
 
     /// Its socket, to wait for.
@@ -190,21 +118,7 @@ impl Connection {
     pub(super) fn last_ping(&self) -> Option<Instant> {
         self.pinged
     }
-
-    /// The address it leads to.
-    pub(super) fn peer(&self) -> &Address {
-        self.stream.peer()
-    }
-
-    /// Parts with the memory an idle connection does not need. Keep the result until what was
-    /// received has been handed on.
-    pub fn retire(&mut self) -> RetiredBuffer {
-        self.incoming.retire()
-    }
 }
-
-/// A peer that talks and talks, and does not take what is sent to it, is not listened to any more.
-const MOST_HEARD: usize = 128 * 1024;
 
 impl Pooled for Connection {
     type Proof = Reusable;
@@ -222,6 +136,42 @@ impl Pooled for Connection {
         let streams: Vec<&Stream> =
             connections.iter().map(|connection| &connection.stream).collect();
         are_quiet(&streams)
+    }
+}
+
+impl AjpConnection for Connection {
+    fn begin_request(&mut self) {
+        self.usage.requests += 1;
+        self.usage.sent = 0;
+        self.usage.received = 0;
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
+        self.incoming.next_packet()
+    }
+
+    fn unread(&self) -> usize {
+        self.incoming.unread()
+    }
+
+    fn holds_end(&self) -> bool {
+        self.incoming.holds_end()
+    }
+
+    fn retire(&mut self) -> RetiredBuffer {
+        self.incoming.retire()
+    }
+
+    fn reset_when_closed(&self) {
+        self.stream.reset_when_closed();
+    }
+
+    fn peer(&self) -> &Address {
+        self.stream.peer()
     }
 }
 

@@ -24,18 +24,9 @@ pub fn cping_descriptor(descriptor: BorrowedFd<'_>, timeout: Duration) -> Result
 /// [`PingError::NotCPong`] for any other answer or for bytes behind it: such a connection is out
 /// of step and of no use.
 pub(super) fn cping(socket: impl AsFd, timeout: Duration) -> Result<(), PingError> {
-    cping_with(socket, &CPING, timeout)
-}
-
-/// The same with this packet in place of the plain CPING.
-pub(super) fn cping_with(
-    socket: impl AsFd,
-    packet: &[u8],
-    timeout: Duration,
-) -> Result<(), PingError> {
     let start = Instant::now();
     let deadline = Deadline::after(start, timeout);
-    net::send_all(&socket, &[packet], timeout).map_err(|error| PingError::Net(error.source))?;
+    net::send_all(&socket, &[&CPING], timeout).map_err(|error| PingError::Net(error.source))?;
     let mut answer = Vec::with_capacity(ANSWER_ROOM);
     loop {
         let left = deadline.remaining(Instant::now());

@@ -28,7 +28,7 @@ pub(super) struct Incoming {
 
 /// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
 /// their way to the client. Dropped after them, the buffer is used again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RetiredBuffer {
     buffers: Arc<Buffers>,
     buffer: Option<Bytes>,
@@ -63,12 +63,6 @@ impl Incoming {
         EndResponse::is_among(&self.unread)
     }
 
-    /// Takes what is there, without waiting. `Ok(None)`: nothing; `Ok(Some(0))`: the peer closed.
-    pub(super) fn receive_now(&mut self, stream: &Stream) -> Result<Option<usize>, NetError> {
-        self.fill(|space| stream.receive_now(space).map(|received| received.is_some()))
-            .map(|(count, is_answer)| is_answer.then_some(count))
-    }
-
     /// Waits up to `timeout` for bytes and takes as many as are there. `Ok(0)`: the peer closed.
     ///
     /// One recv.
@@ -77,14 +71,14 @@ impl Incoming {
         stream: &mut Stream,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        self.fill(|space| stream.receive(space, timeout)).map(|(count, _)| count)
+        self.fill(|space| stream.receive(space, timeout).map(drop))
     }
 
-    /// How many bytes `receive` has appended to the buffer, and what it says of that.
-    fn fill<T>(
+    /// Has `receive` append to the buffer; returns how many bytes it has appended.
+    pub(super) fn fill<E>(
         &mut self,
-        receive: impl FnOnce(&mut Vec<u8>) -> Result<T, NetError>,
-    ) -> Result<(usize, T), NetError> {
+        receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<usize, E> {
         let mut space = self.space();
         let before = space.len();
         let received = receive(&mut space);
@@ -96,7 +90,7 @@ impl Incoming {
         let whole = Bytes::from(space);
         self.unread = whole.clone();
         self.buffer = Some(whole);
-        received.map(|received| (count, received))
+        received.map(|()| count)
     }
 
     /// Gives the memory back: an idle connection keeps none.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::maintenance_settings::{Awaited, MaintenanceState};
-use super::{AcquireFailure, Backend, ConnectSettings, Connection, MaintenanceSettings};
+use super::{AcquireFailure, AjpConnection, Backend, MaintenanceSettings};
 use crate::net::{Address, Deadline};
-use crate::pool::{CloseReason, Keep, Liveness, Pooled, Sweep};
+use crate::pool::{CloseReason, Keep, Lease, Liveness, Pooled, Sweep};
 
 /// What a round did to one backend.
 #[derive(Debug, Default)]
@@ -68,14 +68,13 @@ impl Backend {
 
     /// Returns whether a clean connection is kept: not if the backend has moved.
     #[must_use]
-    pub fn keep(&self, connection: &Connection) -> Keep {
-        if self.leads_here(connection) { Keep::Pool } else { Keep::Close(CloseReason::Moved) }
+    pub fn keep<L: AjpConnection>(&self, connection: &Lease<L>) -> Keep {
+        if self.leads_here(&**connection) { Keep::Pool } else { Keep::Close(CloseReason::Moved) }
     }
 
-    fn leads_here(&self, connection: &Connection) -> bool {
+    fn leads_here(&self, connection: &impl AjpConnection) -> bool {
         match connection.peer() {
-            Address::Inet(_) if self.is_reversed() => true,
-            Address::Inet(address) => self.addresses.include(address),
+            Address::Inet(address) => self.source.leads_here(self, address),
             Address::Unix(_) => true,
         }
     }
@@ -86,14 +85,9 @@ impl Backend {
         now: Instant,
         report: &mut MaintenanceReport,
     ) {
-        if self.key.socket_path.is_some() || self.is_reversed() {
-            return;
-        }
-        if let Some(ttl) = maintenance.connect.address_ttl {
-            self.addresses.refresh(&self.key.host, self.key.port, ttl, now);
-        }
+        let ttl = maintenance.connect.address_ttl;
         // Until the name has been resolved, any address may be the backend's.
-        let Some(known) = self.addresses.known() else { return };
+        let Some(known) = self.source.current_addresses(self, ttl, now) else { return };
         report.moved = self.pool.close_idle(CloseReason::Moved, |connection, _| {
             matches!(connection.peer(), Address::Inet(address) if !known.contains(address))
         });
@@ -183,7 +177,7 @@ impl Backend {
             return;
         }
         while let Some(vacancy) = self.pool.vacancy_below(maintenance.min) {
-            match self.open_soon(&maintenance.connect) {
+            match self.source.open_spare(self, &maintenance.connect) {
                 Ok(None) => return,
                 Ok(Some(connection)) => {
                     state.pause = None;
@@ -202,30 +196,10 @@ impl Backend {
             }
         }
     }
-
-    /// Opens a connection, or fails within about a second, as other backends wait meanwhile. `None`:
-    /// the container opens the connections, and none is waiting.
-    fn open_soon(&self, settings: &ConnectSettings) -> Result<Option<Connection>, AcquireFailure> {
-        if let Some(reverse) = self.reverse() {
-            return self.accept_now(reverse, settings);
-        }
-        let mut settings = settings.clone();
-        settings.options.timeout = settings.options.timeout.min(OPEN_TIMEOUT);
-        let connection = self.connect(&settings)?;
-        if let Some(wait) = settings.pings.connect {
-            let answered = connection.cping(wait.min(OPEN_TIMEOUT));
-            self.count_ping(answered.is_ok());
-            answered.map_err(AcquireFailure::Ping)?;
-        }
-        Ok(Some(connection))
-    }
 }
 
 /// How long a round waits for the answers to its CPINGs: many times what a live backend takes.
 const ANSWER_TIME: Duration = Duration::from_millis(50);
-
-/// The time to open a connection for `min`. One that takes longer would not help a request either.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause after a first failure to connect; it doubles with each further one...
 const MIN_PAUSE: Duration = Duration::from_secs(1);

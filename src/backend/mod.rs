@@ -3,13 +3,19 @@
 //! Opens and tests connections; which request goes over them is the business of the layer above.
 
 mod accepting;
+mod acceptor;
+pub mod acquisition;
 mod addresses;
+mod ajp_connection;
 mod buffers;
+mod connect_settings;
 mod connection;
 mod connector;
 mod counted;
 mod cping;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod handshake;
 mod handshakes;
 mod housekeeper;
@@ -23,10 +29,14 @@ mod proving;
 mod reception;
 mod refusal;
 mod reverse;
+mod size_question;
+mod source;
 mod warnings;
 
-pub use connection::{Connection, Usage};
-pub use connector::ConnectSettings;
+pub use acquisition::{Acquisition, Connections, Surroundings, Task};
+pub use ajp_connection::{AjpConnection, Usage};
+pub use connect_settings::ConnectSettings;
+pub use connection::Connection;
 pub use cping::cping_descriptor;
 pub use error::{AcquireFailure, NoListener, PingError};
 pub use housekeeper::{Housekeeper, Next};
@@ -38,24 +48,29 @@ pub use packet_question::NotAdmitted;
 pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::Reverse;
+pub use size_question::SizeQuestion;
 pub use warnings::{Suppressed, WarningKind, Warnings};
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::pool::{Pool, Stats};
+use crate::net::ResolveError;
+use crate::pool::{Lease, Pool, Stats};
 use crate::protocol::PacketSize;
 use crate::stats::PoolStats;
+use acceptor::Acceptor;
 use addresses::Addresses;
 use buffers::Buffers;
+use connector::Connector;
 use idle_timeout::IdleTimeoutEstimate;
 use maintenance_settings::MaintenanceState;
 use packet_question::Questions;
+use source::ConnectionSource;
 
 /// Two workers with equal keys share one pool, whichever virtual host defines them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,25 +114,16 @@ impl fmt::Display for BackendKey {
     }
 }
 
-/// Who opens the connections.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// We do.
-    Connect,
-    /// The container does; we never do.
-    Accept(Arc<Reverse>),
-}
-
 /// A container behind this child: pool, address cache, packet size.
 #[derive(Debug)]
 pub struct Backend {
     key: BackendKey,
-    source: Source,
+    source: Box<dyn ConnectionSource>,
     pool: Arc<Pool<Connection>>,
     buffers: Arc<Buffers>,
     addresses: Addresses,
     packet_limit: PacketLimit,
-    questions: Questions,
+    questions: Arc<Questions>,
     idle_timeout: IdleTimeoutEstimate,
     maintenance: Mutex<Option<Arc<MaintenanceSettings>>>,
     maintenance_state: Mutex<MaintenanceState>,
@@ -129,16 +135,16 @@ impl Backend {
     /// A backend without connections.
     #[must_use]
     pub fn new(key: BackendKey) -> Self {
-        Self::with(key, Source::Connect)
+        Self::with(key, Box::new(Connector))
     }
 
     /// A backend that is never connected to: its container dials in.
     #[must_use]
     pub fn reversed(key: BackendKey, reverse: Arc<Reverse>) -> Self {
-        Self::with(key, Source::Accept(reverse))
+        Self::with(key, Box::new(Acceptor(reverse)))
     }
 
-    fn with(key: BackendKey, source: Source) -> Self {
+    fn with(key: BackendKey, source: Box<dyn ConnectionSource>) -> Self {
         let packet_limit = PacketLimit::new(key.packet_size);
         Self {
             key,
@@ -147,7 +153,7 @@ impl Backend {
             buffers: Arc::default(),
             addresses: Addresses::default(),
             packet_limit,
-            questions: Questions::default(),
+            questions: Arc::default(),
             idle_timeout: IdleTimeoutEstimate::default(),
             maintenance: Mutex::default(),
             maintenance_state: Mutex::default(),
@@ -184,10 +190,7 @@ impl Backend {
     /// Where its container dials in, if it does.
     #[must_use]
     pub fn reverse(&self) -> Option<&Arc<Reverse>> {
-        match &self.source {
-            Source::Accept(reverse) => Some(reverse),
-            Source::Connect => None,
-        }
+        self.source.reverse()
     }
 
     /// Does its container open the connections?
@@ -196,9 +199,30 @@ impl Backend {
         self.reverse().is_some()
     }
 
+    /// All addresses of the backend; none for a unix socket, and where the container dials in.
+    ///
+    /// # Errors
+    /// The name cannot be resolved.
+    pub fn resolve(&self, ttl: Option<Duration>) -> Result<Arc<[SocketAddr]>, ResolveError> {
+        self.source.addresses(self, ttl)
+    }
+
+    /// Whether the backend may be closing this idle connection at this moment, by what it has shown.
+    /// (Where CPING is sent first, that is answer enough.)
+    fn is_doubtful<L: AjpConnection>(
+        &self,
+        lease: &Lease<L>,
+        settings: &ConnectSettings,
+        now: Instant,
+    ) -> bool {
+        let is_doubtful =
+            |since| self.idle_timeout.may_be_closing(now.saturating_duration_since(since), now);
+        settings.pings.prepost.is_none() && lease.idle_since().is_some_and(is_doubtful)
+    }
+
     /// How it is to be kept from now on; the housekeeper [asks](Self::maintenance) in its next pass.
     pub fn set_maintenance(&self, maintenance: MaintenanceSettings) {
-        let maintenance = if self.is_reversed() { maintenance.reversed() } else { maintenance };
+        let maintenance = self.source.maintenance(maintenance);
         let mut known = self.maintenance.lock();
         if known.as_deref() != Some(&maintenance) {
             *known = Some(Arc::new(maintenance));
@@ -220,5 +244,19 @@ impl Backend {
     /// The child ends: idle connections close now, the others after their request.
     pub fn close(&self) {
         self.pool.close();
+    }
+}
+
+/// A backend of which only this matters.
+#[cfg(test)]
+pub(crate) fn key_of(host: &str, port: u16) -> BackendKey {
+    BackendKey {
+        host: host.into(),
+        port,
+        socket_path: None,
+        source: None,
+        secret: String::new(),
+        packet_size: None,
+        bounds: Bounds::default(),
     }
 }

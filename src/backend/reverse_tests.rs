@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use std::{sync::Arc, thread};
 
 use super::super::{
-    AcquireFailure, Backend, BackendKey, Bounds, ConnectSettings, Connection, MaintenanceSettings,
-    Refusal,
+    AcquireFailure, AjpConnection, Backend, BackendKey, Bounds, ConnectSettings, Connection,
+    MaintenanceSettings, Refusal,
 };
 use super::Reverse;
 use crate::config::{Pings, ReverseListener};

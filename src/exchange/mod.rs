@@ -163,10 +163,8 @@ impl Exchange {
     /// behind END_RESPONSE).
     #[must_use]
     pub fn finish(&self, unread: usize) -> Option<Reusable> {
-        let clean = self.end == Some(true)
-            && self.upload != Upload::Due
-            && !self.is_broken
-            && unread == 0;
+        let clean =
+            self.end == Some(true) && self.upload != Upload::Due && !self.is_broken && unread == 0;
         clean.then(Reusable::new)
     }
 

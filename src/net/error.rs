@@ -21,7 +21,7 @@ pub enum NetError {
     /// The peer, or the network on its behalf, cut the connection (ECONNRESET, ECONNABORTED).
     #[error("the peer has reset the connection")]
     Reset,
-    /// A send stopped halfway because of what the peer has said: whoever listened wanted it so.
+    /// The peer has answered before it had all, so the rest was not sent.
     #[error("the peer has answered before it had all")]
     Answered,
     /// Anything else.

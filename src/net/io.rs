@@ -1,7 +1,6 @@
 //! Moves bytes over any descriptor, blocking or not, within a time limit.
 
 use std::io::IoSlice;
-use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -73,22 +72,6 @@ pub fn are_quiet<Fd: AsFd>(fds: &[Fd]) -> Vec<bool> {
 /// # Errors
 /// [`SendError`] with the bytes that went out before; the connection is of no more use.
 pub fn send_all(fd: impl AsFd, slices: &[&[u8]], timeout: Duration) -> Result<(), SendError> {
-    send_listening(fd, slices, timeout, &mut None)
-}
-
-/// Takes in what the peer says. Break: the rest need not be sent. Continue: whether to go on listening.
-pub type Listen<'a> = &'a mut dyn FnMut() -> ControlFlow<(), bool>;
-
-/// As [`send_all`], and calls `listen` when the peer says something while it makes no room.
-///
-/// # Errors
-/// As [`send_all`]; [`NetError::Answered`] where `listen` breaks it off.
-pub fn send_listening(
-    fd: impl AsFd,
-    slices: &[&[u8]],
-    timeout: Duration,
-    listen: &mut Option<Listen<'_>>,
-) -> Result<(), SendError> {
     let fd = fd.as_fd();
     let mut rest = slices;
     let mut offset = 0; // into the first slice of `rest`
@@ -102,50 +85,58 @@ pub fn send_listening(
             rest = others;
         }
         let [first, others @ ..] = rest else { return Ok(()) };
-
-        let mut gathered = [IoSlice::new(&[]); GATHER];
-        gathered[0] = IoSlice::new(&first[offset..]);
-        for (slot, slice) in gathered[1..].iter_mut().zip(others) {
-            *slot = IoSlice::new(slice);
-        }
-        let count = rest.len().min(GATHER);
-        match send_some(fd, &gathered[..count]) {
-            // A stream socket takes at least one byte or says why not.
-            Ok(0) => return Err(SendError { written, source: NetError::Io(Errno::IO) }),
+        match send_gathered(fd, &first[offset..], others) {
+            Ok(0) => match wait(fd, PollFlags::OUT, timeout) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let source = NetError::TimedOut { after: timeout };
+                    return Err(SendError { written, source });
+                }
+                Err(source) => return Err(SendError { written, source }),
+            },
             Ok(sent) => {
                 written += sent;
                 offset += sent;
             }
-            Err(Errno::AGAIN) => wait_for_room(fd, timeout, listen)
-                .map_err(|source| SendError { written, source })?,
-            Err(errno) => return Err(SendError { written, source: errno.into() }),
+            Err(source) => return Err(SendError { written, source }),
         }
     }
 }
 
-/// Waits until the peer has made room, however much it says meanwhile.
-#[cold]
-fn wait_for_room(
-    fd: impl AsFd,
-    timeout: Duration,
-    listen: &mut Option<Listen<'_>>,
-) -> Result<(), NetError> {
-    let deadline = Deadline::after(Instant::now(), timeout);
-    let mut left = timeout;
-    loop {
-        let events = if listen.is_some() { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
-        let ready = wait_events(&fd, events, left)?;
-        if ready.is_empty() {
-            return Err(NetError::TimedOut { after: timeout });
+/// Sends of these slices, in order, what the socket has room for now; returns how many bytes that
+/// was, 0 if there is no room. Never blocks: one `send` or `sendmsg`.
+///
+/// Takes the first sixteen slices at most, so a caller asks again until it has sent all.
+///
+/// # Errors
+/// [`NetError`], never a timeout.
+pub fn send_now(fd: impl AsFd, slices: &[&[u8]]) -> Result<usize, NetError> {
+    match slices {
+        [] => Ok(0),
+        [first, others @ ..] => send_gathered(fd, first, others),
+    }
+}
+
+fn send_gathered(fd: impl AsFd, first: &[u8], others: &[&[u8]]) -> Result<usize, NetError> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let sent = if others.is_empty() {
+        // One slice needs no list of slices, which the kernel would have to copy first.
+        again(|| send(&fd, first, flags))
+    } else {
+        let mut gathered = [IoSlice::new(&[]); GATHER];
+        gathered[0] = IoSlice::new(first);
+        for (slot, slice) in gathered[1..].iter_mut().zip(others) {
+            *slot = IoSlice::new(slice);
         }
-        // An error is for the send to find.
-        let Some(hear) = listen.as_mut().filter(|_| ready == PollFlags::IN) else { return Ok(()) };
-        match hear() {
-            ControlFlow::Break(()) => return Err(NetError::Answered),
-            ControlFlow::Continue(true) => {}
-            ControlFlow::Continue(false) => *listen = None,
-        }
-        left = deadline.remaining(Instant::now());
+        let slices = &gathered[..(others.len() + 1).min(GATHER)];
+        again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
+    };
+    match sent {
+        // A stream socket takes at least one byte or says why not.
+        Ok(0) => Err(NetError::Io(Errno::IO)),
+        Ok(sent) => Ok(sent),
+        Err(Errno::AGAIN) => Ok(0),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -241,15 +232,40 @@ pub fn wait_writable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError>
     wait(fd, PollFlags::OUT, timeout)
 }
 
-fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {
-    wait_for(&mut [PollFd::new(&fd, events)], timeout)
+/// What a descriptor can do without waiting; nothing, if a wait has ended with its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// There are bytes to receive, or the end of the stream.
+    pub readable: bool,
+    /// There is room to send, or an error that the next send finds.
+    pub writable: bool,
 }
 
-/// What has become ready; nothing when the time is up.
-fn wait_events(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<PollFlags, NetError> {
-    let mut polled = [PollFd::new(&fd, events)];
+impl Ready {
+    /// Whether a wait has ended without anything.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Waits until a send would not block, or, with `readable`, a receive.
+///
+/// # Errors
+/// As [`wait_readable`].
+pub fn wait_for_room(fd: impl AsFd, readable: bool, timeout: Duration) -> Result<Ready, NetError> {
+    let input = if readable { PollFlags::IN } else { PollFlags::empty() };
+    let mut polled = [PollFd::new(&fd, PollFlags::OUT | input)];
     wait_for(&mut polled, timeout)?;
-    Ok(polled[0].revents())
+    let found = polled[0].revents();
+    Ok(Ready {
+        readable: found.contains(PollFlags::IN),
+        writable: !(found - PollFlags::IN).is_empty(),
+    })
+}
+
+fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {
+    wait_for(&mut [PollFd::new(&fd, events)], timeout)
 }
 
 fn wait_for(polled: &mut [PollFd<'_>], timeout: Duration) -> Result<bool, NetError> {
@@ -281,15 +297,6 @@ pub(super) fn limit_of_socket(wait: Duration) -> Option<Duration> {
     const MIN: Duration = Duration::from_micros(1);
 
     (wait < MAX).then(|| wait.max(MIN))
-}
-
-fn send_some(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    // One slice needs no list of slices, which the kernel would have to copy first.
-    if let [slice] = slices {
-        return again(|| send(&fd, slice, flags));
-    }
-    again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
 }
 
 /// Repeats a system call until no signal interrupts it.

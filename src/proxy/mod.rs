@@ -3,10 +3,10 @@
 //! What httpd contributes (reading the client's body, writing to the client) comes in through
 //! [`Client`], so that a test can stand in for it.
 
+mod blocking;
 mod client;
 mod consequence;
-mod dialogue;
-mod drive;
+pub mod conversation;
 mod error;
 mod headers;
 mod level;
@@ -14,12 +14,12 @@ mod prepared;
 mod report;
 mod settings;
 
+pub use crate::exchange::Phase;
+pub use blocking::serve;
 pub use client::{BodyPiece, Client, ClientError};
 pub use consequence::{
     Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, Notes, ProbeResult, Reply,
 };
-pub use drive::serve;
-pub use crate::exchange::Phase;
 pub use error::{Failure, ProxyError};
 pub use headers::{
     AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent, is_sent,

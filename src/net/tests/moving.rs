@@ -1,6 +1,5 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
@@ -130,33 +129,29 @@ fn a_send_that_times_out_says_how_much_went_out() {
 }
 
 #[test]
-fn a_send_that_waits_for_room_hears_what_the_peer_says_and_may_be_broken_off_for_it() {
+fn a_send_that_does_not_wait_takes_what_there_is_room_for() {
     let (stream, mut peer) = unix_pair();
     let bytes = vec![7; 4 << 20];
+
+    let sent = send_now(&stream, &[&bytes[..10], &bytes[10..]]).unwrap();
+
+    assert!(sent > 0 && sent < bytes.len());
+    while send_now(&stream, &[&bytes]).unwrap() > 0 {}
+    assert!(wait_for_room(&stream, true, SHORT).unwrap().is_nothing());
     peer.write_all(b"enough").unwrap();
-
-    let mut enough = || ControlFlow::Break(());
-    let error = send_listening(&stream, &[&bytes], LONG, &mut Some(&mut enough)).unwrap_err();
-
-    assert_eq!(error.source, NetError::Answered);
-    assert!(error.written > 0 && error.written < bytes.len());
+    let ready = wait_for_room(&stream, true, LONG).unwrap();
+    assert_eq!(ready, Ready { readable: true, writable: false });
+    assert!(wait_for_room(&stream, false, SHORT).unwrap().is_nothing(), "it does not listen");
 }
 
 #[test]
-fn a_send_that_does_not_listen_any_more_waits_on_for_room_alone() {
-    let (stream, mut peer) = unix_pair();
-    let bytes = vec![7; 4 << 20];
-    peer.write_all(b"never taken").unwrap();
-    let mut calls = 0;
-    let mut deaf = || {
-        calls += 1;
-        ControlFlow::Continue(calls < 3)
-    };
+fn a_peer_that_is_gone_ends_the_wait_for_room() {
+    let (stream, peer) = unix_pair();
+    while send_now(&stream, &[&[7; 4096]]).unwrap() > 0 {}
+    drop(peer);
 
-    let error = send_listening(&stream, &[&bytes], SHORT, &mut Some(&mut deaf)).unwrap_err();
-
-    assert_eq!(error.source, NetError::TimedOut { after: SHORT });
-    assert_eq!(calls, 3);
+    assert!(wait_for_room(&stream, false, LONG).unwrap().writable);
+    assert!(send_now(&stream, &[b"anyone?"]).unwrap_err().is_peer_closed());
 }
 
 #[test]

@@ -1,0 +1,227 @@
+//! One attempt of one request over one connection, packet by packet.
+
+use std::time::{Duration, Instant};
+
+use super::error::{Error, client_failed, not_ajp};
+use super::outgoing::{Outgoing, Piece};
+use super::step::{Context, Do};
+use crate::backend::AjpConnection;
+use crate::config::StatusFailure;
+use crate::exchange::{Exchange, RequestBody};
+use crate::net::NetError;
+use crate::pool::Lease;
+use crate::protocol::SendHeaders;
+use crate::proxy::{BodyPiece, Client, ClientError, Traffic};
+
+/// One attempt over one connection.
+#[derive(Debug)]
+pub(super) struct Attempt<L: AjpConnection> {
+    pub(super) lease: Lease<L>,
+    pub(super) exchange: Exchange,
+    pub(super) state: State,
+    pub(super) outgoing: Outgoing,
+    /// When the request began, with its first attempt.
+    pub(super) start: Instant,
+    /// Kept back until something of the response follows: until then it can still be another's.
+    pub(super) head: Option<SendHeaders>,
+    /// Pieces of the request body read from the client, the prepared one included.
+    pub(super) pieces: u32,
+    /// What the container asked for last.
+    pub(super) asked: usize,
+    /// What is still to be sent of the prepared piece.
+    pub(super) first_piece: Option<Piece>,
+    /// Something has been appended since the last pass.
+    pub(super) pending: bool,
+    pub(super) failed_status: Option<StatusFailure>,
+}
+
+/// What the driver has been asked for, and what it is for. Looked at in every step, so the tag is a byte of
+/// its own.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(super) enum State {
+    /// What is left of `outgoing` is to be sent.
+    Send,
+    /// The socket has no room; what the container says meanwhile is heard, if `listens`.
+    Room { since: Instant, left: Duration, listens: bool },
+    /// The container has said something while the socket had no room.
+    Hear { since: Instant },
+    /// A body packet could not be sent: the answer may be there all the same.
+    LastLook(NetError),
+    /// A body packet was asked for; what has been appended is handed over first.
+    PassBeforePiece { at_most: usize },
+    /// A piece is read from the client.
+    Piece { at_most: usize, has_passed: bool },
+    /// END_RESPONSE may have come while this piece was waited for.
+    EndLook { piece: Piece },
+    /// The next piece is fetched while the container reads this one.
+    ReadAhead { at_most: usize },
+    /// Whether more is on its way (`flushpackets=auto`).
+    MoreComing(Duration),
+    /// What has come goes on to the client before the container is waited for.
+    Pass { flush: bool },
+    /// The next packet, or the rest of one.
+    Receive { wait: Duration, has_begun: bool },
+    /// END_RESPONSE has been seen.
+    Ended,
+}
+
+impl<L: AjpConnection> Attempt<L> {
+    /// Stands where FORWARD_REQUEST is about to be sent.
+    pub(super) fn new<C>(mut lease: Lease<L>, start: Instant, context: &Context<'_, C>) -> Self {
+        lease.begin_request();
+        let request = context.request;
+        Self {
+            lease,
+            exchange: Exchange::new(request.facts),
+            state: State::Send,
+            outgoing: Outgoing::request(request),
+            start,
+            head: None,
+            pieces: u32::from(request.first_piece.is_some()),
+            asked: 0,
+            first_piece: request.first_piece.map(|end| Piece { start: 0, end }),
+            pending: false,
+            failed_status: None,
+        }
+    }
+
+    /// Has the first piece of an announced body leave with FORWARD_REQUEST, in one system call.
+    pub(super) fn begin<C>(&mut self, context: &Context<'_, C>) -> Result<(), Error> {
+        if context.request.facts.body == RequestBody::Announced {
+            if let Some(piece) = self.first_piece.take() {
+                self.exchange.body_sent(piece.len()).map_err(not_ajp)?;
+                self.outgoing = Outgoing::request_with(context.request, piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn next(&self) -> Do {
+        match self.state {
+            State::Send => Do::Send,
+            State::Room { left, listens, .. } => {
+                Do::Wait { readable: listens, writable: true, time: left }
+            }
+            State::Hear { .. } | State::LastLook(_) | State::EndLook { .. } => {
+                Do::Receive(Duration::ZERO)
+            }
+            State::PassBeforePiece { .. } => Do::Pass { flush: false },
+            State::Piece { at_most, .. } => Do::Piece { at_most },
+            State::ReadAhead { at_most } => Do::ReadAhead { at_most },
+            State::MoreComing(time) => Do::Wait { readable: true, writable: false, time },
+            State::Pass { flush } => Do::Pass { flush },
+            State::Receive { wait, .. } => Do::Receive(wait),
+            State::Ended => Do::Done,
+        }
+    }
+
+    /// Lends the connection, and what is to be sent on it.
+    pub(super) fn send<C: Client, T>(
+        &mut self,
+        context: &Context<'_, C>,
+        send: impl FnOnce(&mut L, &[&[u8]]) -> T,
+    ) -> T {
+        let lease = &mut *self.lease;
+        self.outgoing.with_slices(context.request, context.client, |slices| send(lease, slices))
+    }
+
+    /// Takes what a receive brought. Here and below: `true`: END_RESPONSE has been seen; anything that is
+    /// no answer to [`next`](Self::next) changes nothing.
+    pub(super) fn received<C: Client>(
+        &mut self,
+        received: Result<usize, NetError>,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        match (&self.state, received) {
+            (State::Receive { .. }, Ok(count)) if count > 0 => {
+                self.exchange.heard();
+                self.take_packets(context, traffic)
+            }
+            (State::EndLook { piece }, _) => {
+                let piece = *piece;
+                self.send_piece(piece, context, traffic)
+            }
+            (_, received) => self.looked(received, context, traffic),
+        }
+    }
+
+    /// Takes how much the socket took.
+    pub(super) fn sent<C: Client>(
+        &mut self,
+        sent: Result<usize, NetError>,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        match (&self.state, sent) {
+            (State::Send, Ok(count)) if count > 0 => {
+                let is_all = self.outgoing.advance(count);
+                if self.outgoing.has_sent_request() {
+                    self.exchange.request_sent();
+                }
+                if is_all { self.all_sent(context, traffic) } else { Ok(false) }
+            }
+            (_, sent) => self.not_taken(sent, context, traffic),
+        }
+    }
+
+    /// Takes a piece of the request body.
+    pub(super) fn read<C: Client>(
+        &mut self,
+        piece: Result<BodyPiece, ClientError>,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        let State::Piece { at_most, has_passed } = self.state else { return Ok(false) };
+        let piece = piece.map_err(client_failed)?;
+        let range = Piece { start: 0, end: piece.len };
+        self.piece(at_most, range, has_passed || piece.was_awaited, context, traffic)
+    }
+
+    /// Takes that what there is of the next piece has been taken in.
+    pub(super) fn read_ahead<C: Client>(
+        &mut self,
+        ahead: Result<(), ClientError>,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        let State::ReadAhead { .. } = self.state else { return Ok(false) };
+        ahead.map_err(client_failed)?;
+        self.go_on(context, traffic)
+    }
+
+    /// Takes that the client is gone.
+    #[cold]
+    pub(super) fn client_gone(&self) -> Error {
+        client_failed(ClientError::Gone)
+    }
+
+    /// Takes that what has been appended has been handed over.
+    pub(super) fn passed<C: Client>(
+        &mut self,
+        passed: Result<(), ClientError>,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        match self.state {
+            State::Pass { .. } => {
+                passed.map_err(client_failed)?;
+                self.pending = false;
+                self.receive(context);
+                Ok(false)
+            }
+            State::PassBeforePiece { at_most } => {
+                passed.map_err(client_failed)?;
+                self.pending = false;
+                self.next_piece(at_most, true, context, traffic)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Every byte of the body that was read is still in memory.
+    pub(super) fn body_is_kept<C>(&self, context: &Context<'_, C>) -> bool {
+        self.pieces <= u32::from(context.request.first_piece.is_some())
+    }
+}

@@ -1,0 +1,137 @@
+//! The packets of an attempt, and what of them goes to the client.
+
+use super::attempt::{Attempt, State};
+use super::error::{Error, client_failed, not_ajp};
+use super::step::Context;
+use crate::backend::AjpConnection;
+use crate::exchange::Event;
+use crate::protocol::SendHeaders;
+use crate::proxy::{Client, Flush, ProxyError, Traffic};
+
+impl<L: AjpConnection> Attempt<L> {
+    /// Acts on what has come already, if anything has; else waits for it.
+    pub(super) fn go_on<C: Client>(
+        &mut self,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        if self.lease.unread() > 0 {
+            return self.take_packets(context, traffic);
+        }
+        self.hand_over(context);
+        Ok(false)
+    }
+
+    /// Acts on the packets that are there, up to one that takes more than that.
+    pub(super) fn take_packets<C: Client>(
+        &mut self,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        loop {
+            let payload = match self.lease.next_packet() {
+                Ok(Some(payload)) => payload,
+                Ok(None) => break,
+                Err(error) => return Err(not_ajp(error)),
+            };
+            let event = match self.exchange.receive(payload) {
+                Ok(event) => event,
+                Err(error) => return Err(not_ajp(error)),
+            };
+            // The client's member is there.
+            context.client.heard();
+            match event {
+                Event::Headers(head) => self.headers(head, context, traffic)?,
+                Event::Interim(_) => {}
+                Event::Body(data) => {
+                    self.tell_client(context)?;
+                    traffic.downloaded += data.len() as u64;
+                    context.client.append(data);
+                    self.pending = true;
+                }
+                Event::Flush => {
+                    if self.exchange.has_headers() {
+                        self.tell_client(context)?;
+                        context.client.append_flush();
+                        self.pending = true;
+                    }
+                }
+                Event::WantBody { at_most } => return self.want_body(at_most, context, traffic),
+                Event::End { reuse } => {
+                    context.note_packet_size(reuse, traffic.status);
+                    self.tell_client(context)?;
+                    context.client.append_end();
+                    self.state = State::Ended;
+                    return Ok(true);
+                }
+            }
+        }
+        self.hand_over(context);
+        Ok(false)
+    }
+
+    pub(super) fn headers<C: Client>(
+        &mut self,
+        head: SendHeaders,
+        context: &Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<(), Error> {
+        if head.status < 400 {
+            context.backend.request_answered(context.request.packet.len());
+        }
+        traffic.status = Some(head.status);
+        traffic.first_byte = Some((context.now)().saturating_duration_since(self.start));
+        self.judge_status(head.status, context)?;
+        self.head = Some(head);
+        Ok(())
+    }
+
+    /// Tells the client of the headers, once.
+    pub(super) fn tell_client<C: Client>(
+        &mut self,
+        context: &mut Context<'_, C>,
+    ) -> Result<(), Error> {
+        if let Some(head) = self.head.take() {
+            self.exchange.client_told();
+            context.client.begin(&head).map_err(client_failed)?;
+        }
+        Ok(())
+    }
+
+    /// Before the container is waited for, what has come goes on to the client.
+    pub(super) fn hand_over<C>(&mut self, context: &Context<'_, C>) {
+        if !self.pending {
+            return self.receive(context);
+        }
+        self.state = match context.settings.flush {
+            Flush::Off => State::Pass { flush: false },
+            Flush::On => State::Pass { flush: true },
+            Flush::Auto(wait) => State::MoreComing(wait),
+        };
+    }
+
+    /// Waits for the next packet, or for the rest of one that has begun.
+    pub(super) fn receive<C>(&mut self, context: &Context<'_, C>) {
+        let has_begun = self.lease.unread() > 0;
+        let settings = context.settings;
+        let wait = if has_begun { settings.timeout } else { settings.reply_timeout };
+        self.state = State::Receive { wait, has_begun };
+    }
+
+    /// `failstatus`: an answer that counts as a failure of the backend is another's to give, if the
+    /// request may be sent to another; else the client gets it, and the member bears the rest.
+    pub(super) fn judge_status<C>(
+        &mut self,
+        status: u16,
+        context: &Context<'_, C>,
+    ) -> Result<(), Error> {
+        let listed = context.settings.fail_status.as_ref().and_then(|list| list.of(status));
+        let Some(failure) = listed else { return Ok(()) };
+        let is_safe = context.settings.resend.after_send.unwrap_or(context.request.is_idempotent);
+        if is_safe && self.body_is_kept(context) {
+            return Err(Box::new(ProxyError::FailStatus { status, failure }));
+        }
+        self.failed_status = Some(failure);
+        Ok(())
+    }
+}

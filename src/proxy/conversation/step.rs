@@ -1,0 +1,103 @@
+//! What the machine asks of its driver, and what the driver tells it.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::acquisition::{Got, Need};
+use crate::backend::{AjpConnection, Backend, Surroundings};
+use crate::net::{NetError, Ready};
+use crate::proxy::{BodyPiece, ClientError, Prepared, Settings};
+
+/// The next thing to do. Each names the answer that the machine expects; a wait ends with its time at the
+/// latest, which counts from the moment at which it was first asked for.
+///
+/// A driver that does not wait in place may watch the client meanwhile, and answer any of them with
+/// [`What::ClientGone`].
+#[derive(Debug)]
+pub enum Do {
+    /// Do this on the way to a connection, with
+    /// [`connections`](super::Conversation::connections). [`What::Connection`].
+    Connection(Need),
+    /// Send what the socket takes now, by [`send`](super::Conversation::send). [`What::Sent`].
+    Send,
+    /// Wait until the connection is ready for one of these, or the time is over. [`What::Ready`].
+    Wait {
+        /// Ready to receive from.
+        readable: bool,
+        /// Ready to send to.
+        writable: bool,
+        /// The longest wait.
+        time: Duration,
+    },
+    /// Wait so long for bytes, and receive what is there; a zero wait only looks.
+    /// [`What::Received`].
+    Receive(Duration),
+    /// Read the next piece of the request body, waiting for the client. [`What::Piece`].
+    Piece {
+        /// The longest piece.
+        at_most: usize,
+    },
+    /// Take in what there is of the request body, without waiting. [`What::Ahead`].
+    ReadAhead {
+        /// The longest piece.
+        at_most: usize,
+    },
+    /// Hand over to the client what has been appended. [`What::Passed`].
+    Pass {
+        /// With a flush behind it.
+        flush: bool,
+    },
+    /// Let this time pass. [`What::Paused`].
+    Pause(Duration),
+    /// Nothing: [`take_end`](super::Conversation::take_end) says how it ended.
+    Done,
+}
+
+/// What came of a [`Do`].
+#[derive(Debug)]
+pub enum What<L: AjpConnection> {
+    /// On the way to a connection.
+    Connection(Got<L>),
+    /// How many bytes the socket took; 0 if it has no room.
+    Sent(Result<usize, NetError>),
+    /// What the connection is ready for; nothing, if the time is over.
+    Ready(Result<Ready, NetError>),
+    /// How many bytes came; 0 if the peer has closed the connection.
+    Received(Result<usize, NetError>),
+    /// A piece of the request body, which the client keeps; empty at its end.
+    Piece(Result<BodyPiece, ClientError>),
+    /// What there was of the body is there.
+    Ahead(Result<(), ClientError>),
+    /// What was appended has been handed over.
+    Passed(Result<(), ClientError>),
+    /// The time has passed.
+    Paused,
+    /// The client has closed its connection.
+    ClientGone,
+}
+
+/// What the machine looks at in a step, and does not keep.
+pub struct Context<'a, C> {
+    /// The backend, for what is known of it; nothing blocks.
+    pub backend: &'a Backend,
+    /// The worker's settings for this request.
+    pub settings: &'a Settings,
+    /// The request; the same in every step.
+    pub request: &'a Prepared,
+    /// The client, to append to; nothing blocks.
+    pub client: &'a mut C,
+    /// The clock.
+    pub now: &'a dyn Fn() -> Instant,
+}
+
+impl<C> Context<'_, C> {
+    /// The part of it that the way to a connection needs.
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { backend: self.backend, settings: &self.settings.connect, now: self.now }
+    }
+}
+
+impl<C> std::fmt::Debug for Context<'_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("backend", self.backend.key()).finish_non_exhaustive()
+    }
+}

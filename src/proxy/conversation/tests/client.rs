@@ -1,0 +1,81 @@
+//! A client that keeps what it is given.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::protocol::SendHeaders;
+use crate::proxy::{BodyPiece, Client, ClientError, Level};
+
+/// Has a request body, and writes down what it gets: `H` for headers, `F` for a flush, `E` for the end,
+/// `|` for each pass.
+#[derive(Debug, Default)]
+pub(super) struct TestClient {
+    pub(super) body: Vec<u8>,
+    at: usize,
+    piece: std::ops::Range<usize>,
+    pub(super) got: String,
+    pub(super) has_got: bool,
+    pub(super) notes: std::cell::Cell<usize>,
+}
+
+impl TestClient {
+    /// Has the next piece read, of this length at most.
+    pub(super) fn read(&mut self, at_most: usize) -> BodyPiece {
+        self.piece = self.at..self.body.len().min(self.at + at_most);
+        self.at = self.piece.end;
+        BodyPiece { len: self.piece.len(), was_awaited: false }
+    }
+
+    /// What the last [`pass`](Client::pass) of it is: the driver's own.
+    pub(super) fn hand_over(&mut self, flush: bool) {
+        self.got.push_str(if flush { "F|" } else { "|" });
+        self.has_got = true;
+    }
+}
+
+impl Client for TestClient {
+    fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
+        Ok(self.read(at_most))
+    }
+
+    fn read_ahead(&mut self, _: usize) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    fn body(&self) -> Vec<&[u8]> {
+        let (one, other) = self.body[self.piece.clone()].split_at(self.piece.len() / 3);
+        vec![one, other]
+    }
+
+    fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
+        assert!(!self.got.contains('H'), "headers twice: {}", self.got);
+        self.got.push_str(&format!("{}H", head.status));
+        Ok(())
+    }
+
+    fn append(&mut self, data: Bytes) {
+        assert!(self.got.contains('H'), "body before headers");
+        self.got.push_str(&String::from_utf8_lossy(&data));
+    }
+
+    fn append_flush(&mut self) {
+        self.got.push('F');
+    }
+
+    fn append_end(&mut self) {
+        self.got.push('E');
+    }
+
+    fn pass(&mut self) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_got
+    }
+
+    fn note(&self, _: Level, _: fmt::Arguments<'_>) {
+        self.notes.set(self.notes.get() + 1);
+    }
+}

@@ -1,0 +1,415 @@
+//! Dialogues as tables.
+
+use std::time::Duration;
+
+use super::scene::World::{Client, Closes, Gone, Hears, Late, No, Readable, Takes, Yes};
+use super::scene::{World, ask_for, chunk, end, head, pong};
+use super::*;
+use crate::config::Pings;
+use crate::exchange::{Phase, RequestBody};
+use crate::proxy::{ClientError, Flush, ProxyError, Resend};
+
+type Script = Vec<(&'static str, World)>;
+
+/// A whole answer in one piece.
+fn whole(text: &str) -> World {
+    Hears([head(200), chunk(text), end(true)].concat())
+}
+
+fn hears(parts: &[Vec<u8>]) -> World {
+    Hears(parts.concat())
+}
+
+const REPLY: &str = "receive 30s";
+
+/// On an idle connection, up to where the response is waited for.
+fn sent() -> Script {
+    vec![("place", Yes), ("send", Yes)]
+}
+
+fn then(mut script: Script, more: &[(&'static str, World)]) -> Script {
+    script.extend_from_slice(more);
+    script
+}
+
+// An answer.
+
+#[test]
+fn a_get_on_an_idle_connection_takes_four_steps() {
+    let mut scene = Scene::get().warm();
+    let (result, traffic) = scene.goes(&then(sent(), &[(REPLY, whole("hi")), ("pass", Yes)]));
+
+    let finished = result.expect("an answer");
+    assert!(finished.reused);
+    assert_eq!((traffic.attempts, traffic.status, traffic.downloaded), (1, Some(200), 2));
+    assert_eq!(scene.client.got, "200HhiE|");
+    assert_eq!(scene.left(), (1, 0));
+}
+
+#[test]
+fn the_connection_is_given_back_before_the_last_of_the_response_is_handed_over() {
+    let mut scene = Scene::get().warm();
+    let mut conversation = scene.begin();
+    for world in [Yes, Yes, whole("hi")] {
+        scene.step(&mut conversation, world);
+    }
+    assert_eq!(scene.left(), (1, 0), "a slow client must not keep it");
+    assert_eq!(scene.step(&mut conversation, Client(ClientError::Gone)), "pass");
+    let failure = conversation.take_end().0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::Client(ClientError::Gone)));
+    assert_eq!((failure.phase, scene.left()), (Phase::Body, (1, 0)));
+}
+
+#[test]
+fn what_has_come_is_handed_over_before_more_is_waited_for() {
+    for (flush, pass) in [(Flush::Off, "pass"), (Flush::On, "pass flush")] {
+        let mut scene = Scene::get().warm();
+        scene.settings.flush = flush;
+        let pieces = [
+            (REPLY, hears(&[head(200), chunk("a")])),
+            (pass, Yes),
+            (REPLY, hears(&[chunk("b"), end(true)])),
+            ("pass", Yes),
+        ];
+        scene.goes(&then(sent(), &pieces)).0.expect("an answer");
+    }
+    for (more, pass) in [(Readable, "pass"), (No, "pass flush")] {
+        let mut scene = Scene::get().warm();
+        scene.settings.flush = Flush::Auto(Duration::from_millis(20));
+        let pieces = [
+            (REPLY, hears(&[head(200), chunk("a")])),
+            ("wait r 20ms", more),
+            (pass, Yes),
+            (REPLY, hears(&[chunk("b"), end(true)])),
+            ("pass", Yes),
+        ];
+        scene.goes(&then(sent(), &pieces)).0.expect("an answer");
+    }
+}
+
+#[test]
+fn headers_alone_wait_for_what_follows_and_the_rest_of_a_packet_has_the_shorter_time() {
+    let mut scene = Scene::get().warm();
+    let answer = [head(200), chunk("hello"), end(true)].concat();
+    let (first, rest) = answer.split_at(head(200).len());
+    let (second, rest) = rest.split_at(6);
+    let pieces = [
+        (REPLY, Hears(first.to_vec())),
+        (REPLY, Hears(second.to_vec())),
+        ("receive 60s", Hears(rest.to_vec())),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &pieces)).0.expect("an answer");
+    assert_eq!(scene.client.got, "200HhelloE|");
+}
+
+#[test]
+fn a_connection_is_kept_only_if_the_end_says_so_and_nothing_follows_it() {
+    for (answer, idle) in [
+        (hears(&[head(200), end(true)]), 1),
+        (hears(&[head(200), end(false)]), 0),
+        (hears(&[head(200), end(true), vec![0x41]]), 0),
+    ] {
+        let mut scene = Scene::get().warm();
+        scene.goes(&then(sent(), &[(REPLY, answer), ("pass", Yes)])).0.expect("an answer");
+        assert_eq!(scene.left(), (idle, 0));
+    }
+}
+
+// Sending.
+
+#[test]
+fn what_the_socket_does_not_take_at_once_is_sent_to_its_end() {
+    let mut scene = Scene::get().warm();
+    let script = [
+        ("place", Yes),
+        ("send", Takes(3)),
+        ("send", No),
+        ("wait rw 60s", Yes),
+        ("send", Takes(1)),
+        ("send", Yes),
+        (REPLY, whole("")),
+    ];
+    // An empty piece of body is a flush.
+    scene.goes(&then(script.to_vec(), &[("pass", Yes)])).0.expect("an answer");
+    assert_eq!(scene.left(), (1, 0));
+}
+
+#[test]
+fn what_the_container_says_while_it_takes_nothing_is_heard() {
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
+    let script = [
+        (REPLY, Hears(ask_for(10))),
+        ("piece 10", Yes),
+        ("send", Takes(7)),
+        ("send", No),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Hears(head(200))),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Hears([chunk("no more"), end(true)].concat())),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!(scene.client.got, "200Hno moreE|");
+    assert_eq!(scene.left(), (0, 0), "a packet partly sent would be read as the next request");
+}
+
+#[test]
+fn a_container_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() {
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
+    let script = [
+        (REPLY, Hears(ask_for(10))),
+        ("piece 10", Yes),
+        ("send", No),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Closes),
+        ("wait w 60s", No),
+        ("receive 0ns", No),
+    ];
+    let (result, _) = scene.goes(&then(sent(), &script));
+    let failure = result.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::SendTimedOut { .. }), "{}", failure.error);
+    assert_eq!(failure.phase, Phase::Headers);
+}
+
+#[test]
+fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() {
+    let asked = [(REPLY, Hears(ask_for(10))), ("piece 10", Yes), ("send", Closes)];
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
+    let answer = [("receive 0ns", whole("no more")), ("pass", Yes)];
+    scene.goes(&then(then(sent(), &asked), &answer)).0.expect("an answer");
+    assert_eq!(scene.left(), (0, 0));
+
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
+    let half = [("receive 0ns", Hears(head(200)))];
+    let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::Died(Some(_))));
+}
+
+// The request body.
+
+#[test]
+fn an_announced_body_leaves_with_the_request_and_goes_on_as_it_is_asked_for() {
+    let mut scene = Scene::new(RequestBody::Announced, b"0123456789", Some(4)).warm();
+    let script = [
+        (REPLY, Hears(ask_for(3))),
+        ("piece 3", Yes),
+        ("send", Yes),
+        ("ahead 3", Yes),
+        (REPLY, Hears(ask_for(8186))),
+        ("piece 8186", Yes),
+        ("send", Yes),
+        (REPLY, Hears([ask_for(8186), head(200), end(true)].concat())),
+    ];
+    // Asked for once more and ended in one breath: the packet that is due is not sent.
+    let script = then(then(sent(), &script), &[("piece 8186", Yes), ("pass", Yes)]);
+    let (result, traffic) = scene.goes(&script);
+    result.expect("an answer");
+    assert_eq!(traffic.uploaded, 10);
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn the_body_packets_are_as_the_protocol_wants_them() {
+    let mut scene = Scene::new(RequestBody::Announced, b"0123456789", Some(4)).warm();
+    let mut conversation = scene.begin();
+    for world in [Yes, Yes, Hears(ask_for(9)), Yes, Yes, Hears(ask_for(9)), Yes, Takes(3), Yes] {
+        scene.step(&mut conversation, world);
+    }
+    let sent = &conversation.connection().expect("an attempt").sent;
+    let packets = [
+        &b"\x12\x34\x00\x04\x02req"[..],
+        b"\x12\x34\x00\x06\x00\x040123",
+        b"\x12\x34\x00\x08\x00\x06456789",
+        b"\x12\x34\x00\x02\x00\x00",
+    ];
+    assert_eq!(*sent, packets.concat());
+}
+
+#[test]
+fn the_end_is_looked_for_after_a_wait_for_the_client() {
+    let asked = || Hears(ask_for(4));
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123", None).warm();
+    let late = [(REPLY, asked()), ("piece 4", Late), ("receive 0ns", whole("x")), ("pass", Yes)];
+    scene.goes(&then(sent(), &late)).0.expect("an answer");
+    assert_eq!(scene.left(), (0, 0));
+
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123", None).warm();
+    let passed = [
+        (REPLY, hears(&[head(200), chunk("so far"), ask_for(4)])),
+        ("pass", Yes),
+        ("piece 4", Yes),
+        ("receive 0ns", No),
+        ("send", Yes),
+        ("ahead 4", Yes),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &passed)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|E|", (1, 0)));
+}
+
+#[test]
+fn a_client_that_fails_ends_the_request_and_the_connection() {
+    let error = ClientError::BodyTooShort { missing: 3 };
+    let mut scene = Scene::new(RequestBody::OnRequest, b"0123", None).warm();
+    let script = [(REPLY, Hears(ask_for(4))), ("piece 4", Client(error))];
+    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::Client(_)));
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn a_client_that_is_gone_ends_every_wait() {
+    let steps: [Script; 5] = [
+        vec![("place", Gone)],
+        vec![("place", Yes), ("connect", Gone)],
+        then(vec![("place", Yes), ("connect", Yes)], &[("send", Gone)]),
+        vec![("place", Yes), ("connect", Yes), ("send", Yes), (REPLY, Gone)],
+        vec![
+            ("place", Yes),
+            ("connect", Yes),
+            ("send", Yes),
+            (REPLY, hears(&[head(200), chunk("a")])),
+            ("pass", Gone),
+        ],
+    ];
+    for script in steps {
+        let mut scene = Scene::get();
+        let failure = scene.goes(&script).0.unwrap_err();
+        assert!(matches!(failure.error, ProxyError::Client(ClientError::Gone)), "{script:?}");
+        assert_eq!(scene.left(), (0, 0));
+    }
+}
+
+// Again.
+
+#[test]
+fn an_idempotent_request_whose_connection_dies_is_sent_again_on_a_fresh_one() {
+    let mut scene = Scene::get().warm();
+    let again = [(REPLY, Closes), ("connect", Yes), ("send", Yes), (REPLY, whole("again"))];
+    let (result, traffic) = scene.goes(&then(then(sent(), &again), &[("pass", Yes)]));
+    assert!(!result.expect("an answer").reused);
+    assert_eq!((traffic.attempts, traffic.repeats, scene.client.notes.get()), (2, 1, 1));
+    assert_eq!(scene.left(), (1, 0));
+
+    let mut scene = Scene::get().warm();
+    let twice = [(REPLY, Closes), ("connect", Yes), ("send", Yes), (REPLY, Closes)];
+    let failure = scene.goes(&then(sent(), &twice)).0.unwrap_err();
+    assert_eq!((failure.phase, scene.left()), (Phase::FirstByte, (0, 0)));
+}
+
+#[test]
+fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
+    let mut scene = Scene::new(RequestBody::Announced, b"pay", Some(8186)).warm();
+    let script = [
+        ("place", Yes),
+        ("send", Takes(5)),
+        ("send", Closes),
+        ("connect", Yes),
+        ("send", Yes),
+        (REPLY, whole("paid")),
+        ("pass", Yes),
+    ];
+    let (result, traffic) = scene.goes(&script);
+    result.expect("an answer");
+    assert_eq!((traffic.attempts, traffic.repeats), (2, 0));
+}
+
+#[test]
+fn a_request_that_was_written_to_its_end_and_must_not_be_sent_twice_is_not() {
+    let mut scene = Scene::new(RequestBody::Announced, b"pay", Some(8186)).warm();
+    // The packet of the request is out, its body is not: the look finds nothing.
+    let script = [("place", Yes), ("send", Takes(9)), ("send", Closes), ("receive 0ns", No)];
+    let failure = scene.goes(&script).0.unwrap_err();
+    assert_eq!(failure.phase, Phase::FirstByte);
+}
+
+#[test]
+fn there_is_a_pause_before_connecting_or_sending_again() {
+    let interval = Duration::from_millis(100);
+    let resend = Resend { connect_retries: 2, interval, ..Resend::default() };
+    let mut scene = Scene::get();
+    scene.settings.resend = resend;
+    let script = [
+        ("place", Yes),
+        ("connect", No),
+        ("pause 100ms", Yes),
+        ("place", Yes),
+        ("connect", Yes),
+        ("send", Yes),
+        (REPLY, Closes),
+        ("pause 100ms", Yes),
+        ("connect", No),
+        ("pause 100ms", Yes),
+        ("fresh place", Yes),
+        ("connect", No),
+        ("pause 100ms", Yes),
+        ("fresh place", Yes),
+        ("connect", No),
+        ("pause 100ms", Yes),
+        ("fresh place", Yes),
+        ("connect", No),
+    ];
+    let (result, traffic) = scene.goes(&script);
+    assert_eq!(result.unwrap_err().phase, Phase::Connect);
+    assert_eq!((traffic.attempts, traffic.took, scene.left()), (1, interval * 5, (0, 0)));
+}
+
+#[test]
+fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_again() {
+    let resend = Resend { is_alone: false, ..Resend::default() };
+    let dies = [(REPLY, Closes), ("connect", Yes), ("ping", Yes)];
+    let members = |ping: World| {
+        let mut scene = Scene::get().warm();
+        scene.settings.resend = resend;
+        scene.settings.fail_status = Some(crate::config::FailStatus::default());
+        let script = then(then(sent(), &dies), &[("pong", ping.clone())]);
+        let more = match ping {
+            Hears(_) => vec![("send", Yes), (REPLY, whole("again")), ("pass", Yes)],
+            _ => vec![],
+        };
+        scene.goes(&then(script, &more)).0
+    };
+    members(Hears(pong())).expect("an answer");
+    let failure = members(Closes).unwrap_err();
+    assert!(failure.may_go_elsewhere);
+    assert!(matches!(failure.error, ProxyError::Died(None)), "the first failure is told");
+}
+
+#[test]
+fn a_ping_comes_first_where_that_is_asked_for() {
+    let mut scene = Scene::get().warm();
+    scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
+    let script = [
+        ("place", Yes),
+        ("ping", Yes),
+        ("pong", Hears(pong())),
+        ("send", Yes),
+        (REPLY, whole("hi")),
+        ("pass", Yes),
+    ];
+    scene.goes(&script).0.expect("an answer");
+}
+
+#[test]
+fn a_large_request_asks_first_and_is_refused_where_the_container_does_not_take_it() {
+    let large = || {
+        let mut scene = Scene::get();
+        scene.request.packet = vec![0; 20_000];
+        scene
+    };
+    let pinged = [("ping", Yes), ("pong", Hears(pong()))];
+    let asks = then(vec![("connect", Yes)], &pinged);
+    let taken = then(then(asks.clone(), &pinged), &pinged);
+    let sends = [("place", Yes), ("connect", Yes), ("send", Yes), (REPLY, whole("large"))];
+    let mut scene = large();
+    scene.goes(&then(then(taken.clone(), &sends), &[("pass", Yes)])).0.expect("an answer");
+
+    let mut scene = large();
+    let refused = then(asks, &[("ping", Yes), ("pong", Closes)]);
+    let (result, traffic) = scene.goes(&then(refused, &taken));
+    let failure = result.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::RequestTooLarge { status: 431, .. }));
+    assert_eq!((traffic.attempts, scene.left()), (0, (0, 0)));
+}

@@ -1,0 +1,10 @@
+//! Requests without a socket: what is asked for, what the container and the client do, how it ends.
+
+mod client;
+mod dialogues;
+mod random;
+mod scene;
+
+use super::{Context, Conversation, Do, What};
+use client::TestClient;
+use scene::Scene;

@@ -1,0 +1,223 @@
+//! Whatever happens in whatever order, the promises hold.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::scene::{World, ask_for, chunk, end, head, pong};
+use super::*;
+use crate::backend::AjpConnection;
+use crate::backend::fake::FakeConnection;
+use crate::config::{Pings, WorkerSettings};
+use crate::exchange::RequestBody;
+use crate::proxy::{ClientError, Flush, Resend};
+
+/// What comes of one thing: a number for each, of which the first chooses the kind.
+type Dice = (u8, u8);
+
+/// More steps than any request of this test takes whose container says so much.
+const STEPS: usize = 2_000;
+
+/// What the world does for this throw; the container mostly says what it may say.
+fn world((kind, more): Dice) -> World {
+    match kind % 16 {
+        0..=3 => World::Yes,
+        4 => World::No,
+        5 => World::Takes(usize::from(more) % 12),
+        6 => World::Closes,
+        7 => World::Readable,
+        8 => World::Late,
+        9 if more < 16 => World::Gone,
+        10 if more < 32 => World::Client(ClientError::BodyTooShort { missing: 1 }),
+        _ => World::Hears(said(more)),
+    }
+}
+
+fn said(more: u8) -> Vec<u8> {
+    match more % 12 {
+        0 => head(200),
+        1 => head(if more < 128 { 404 } else { 503 }),
+        2 => chunk("some of it"),
+        3 => ask_for(u16::from(more)),
+        4 => end(true),
+        5 => end(more < 200),
+        6 => pong(),
+        7 => [head(200), chunk("all of it"), end(true)].concat(),
+        8 => [ask_for(4), head(200), end(true)].concat(),
+        9 => chunk(""),
+        10 => head(200)[..5].to_vec(),
+        _ => vec![more; usize::from(more) % 9 + 1],
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Setup {
+    body: u8,
+    length: usize,
+    warm: bool,
+    pings: bool,
+    large: bool,
+    fail_status: bool,
+    flush: u8,
+    retries: u32,
+    repeats: u32,
+    connect_retries: u32,
+    after_send: Option<bool>,
+    is_alone: bool,
+    pause: bool,
+}
+
+prop_compose! {
+    fn setups()(
+        (body, length, flush) in (0_u8..3, 0_usize..40, 0_u8..3),
+        (warm, pings, large, fail_status) in any::<(bool, bool, bool, bool)>(),
+        (retries, repeats, connect_retries) in (0_u32..4, 0_u32..4, 0_u32..3),
+        (after_send, is_alone, pause) in any::<(Option<bool>, bool, bool)>(),
+    ) -> Setup {
+        Setup {
+            body, length, warm, pings, large, fail_status, flush, retries, repeats,
+            connect_retries, after_send, is_alone, pause,
+        }
+    }
+}
+
+fn scene(setup: &Setup) -> Scene {
+    let data = vec![b'd'; setup.length];
+    let mut scene = match setup.body {
+        0 => Scene::get(),
+        1 if setup.length > 0 => Scene::new(RequestBody::Announced, &data, Some(8)),
+        _ => Scene::new(RequestBody::OnRequest, &data, None),
+    };
+    if setup.warm {
+        scene = scene.warm();
+    }
+    if setup.large {
+        scene.request.packet = vec![0; 10_000];
+    }
+    if setup.pings {
+        scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
+    }
+    let mut worker = WorkerSettings::default();
+    worker.set("failstatus", "503").expect("a code");
+    scene.settings.fail_status = setup.fail_status.then_some(worker.fail_status);
+    scene.settings.flush = match setup.flush {
+        0 => Flush::Off,
+        1 => Flush::On,
+        _ => Flush::Auto(Duration::from_millis(1)),
+    };
+    scene.settings.resend = Resend {
+        retries: setup.retries,
+        repeats: setup.repeats,
+        is_alone: setup.is_alone,
+        connect_retries: setup.connect_retries,
+        interval: Duration::from_millis(u64::from(setup.pause)),
+        after_send: setup.after_send,
+    };
+    scene
+}
+
+/// The payloads of these packets, and what is left behind the last whole one.
+fn split(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut payloads = Vec::new();
+    while let [_, _, high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if rest.len() < length {
+            break;
+        }
+        payloads.push(&rest[..length]);
+        bytes = &rest[length..];
+    }
+    (payloads, bytes)
+}
+
+/// Is this connection clean: asked everything, answered everything, and said to be kept?
+fn assert_clean(connection: &FakeConnection, packet: &[u8], announced: bool) {
+    let (said, rest) = split(&connection.received);
+    assert!(rest.is_empty(), "{rest:?} is unread");
+    assert_eq!(said.last(), Some(&&[5, 1][..]), "the end, and that it is kept");
+    let asked = said.iter().filter(|payload| payload[0] == 6).count() + usize::from(announced);
+    let body = connection.sent.strip_prefix(packet).expect("the request is out");
+    let (pieces, rest) = split(body);
+    assert!(rest.is_empty(), "a packet partly sent");
+    assert_eq!(pieces.len(), asked, "each packet was asked for, and none is due");
+}
+
+/// What the attempts of one request have done.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Connections on which the request was written to its end.
+    written: BTreeSet<usize>,
+    /// The one that it was on when the client had something of the response.
+    answering: Option<usize>,
+}
+
+impl Seen {
+    fn look(&mut self, conversation: &mut Conversation<FakeConnection>, scene: &Scene) {
+        let Some(connection) = conversation.connection() else { return };
+        if connection.sent.starts_with(&scene.request.packet) {
+            self.written.insert(connection.number);
+        }
+        if scene.client.has_got {
+            let before = *self.answering.get_or_insert(connection.number);
+            assert_eq!(before, connection.number, "sent again after a byte reached the client");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_promises_hold_whatever_comes(
+        setup in setups(),
+        dice in prop::collection::vec(any::<Dice>(), 0..80),
+    ) {
+        let mut scene = scene(&setup);
+        let mut conversation = scene.begin();
+        let (mut dice, mut seen, mut steps) = (dice.into_iter(), Seen::default(), 0);
+        loop {
+            let asked = scene.with(|context| scene::text(&conversation.next(context)));
+            if asked == "done" {
+                break;
+            }
+            steps += 1;
+            prop_assert!(steps < STEPS, "no end: {asked}");
+            if asked != "nothing" && !asked.starts_with("pause") {
+                scene.with(|context| conversation.got(What::Paused, context));
+                let again = scene.with(|context| scene::text(&conversation.next(context)));
+                prop_assert_eq!(&asked, &again, "that was no answer");
+            }
+            let world = dice.next().map_or(World::Closes, world);
+            scene.step(&mut conversation, world);
+            seen.look(&mut conversation, &scene);
+        }
+        prop_assert_eq!(scene.step(&mut conversation, World::Hears(head(200))), "done");
+        let (result, traffic) = conversation.take_end();
+
+        let resend = scene.settings.resend;
+        prop_assert!(traffic.repeats <= resend.repeats);
+        let again = resend.retries.min(resend.repeats) as usize;
+        prop_assert!(seen.written.len() <= 1 + again, "{:?}", seen);
+        prop_assert!(traffic.attempts <= 1 + resend.retries.min(resend.repeats) + resend.retries.max(1));
+        let ends = scene.client.got.matches('E').count();
+        prop_assert!(ends <= 1);
+        if result.is_ok() {
+            prop_assert_eq!(ends, 1, "{}", &scene.client.got);
+        }
+        if let Err(failure) = &result {
+            prop_assert!(!(failure.may_go_elsewhere && scene.client.has_got));
+        }
+
+        prop_assert_eq!(scene.left().1, 0, "a place is still taken");
+        let announced = scene.request.facts.body == RequestBody::Announced;
+        while scene.left().0 > 0 {
+            let found = scene.pool.acquire(scene.start, &crate::pool::Limits::default());
+            let Ok(crate::pool::Acquired::Reused(lease)) = found else { continue };
+            if lease.usage().requests > 0 {
+                prop_assert!(result.is_ok() || scene.client.got.contains('E'));
+                assert_clean(&lease, &scene.request.packet, announced);
+            }
+        }
+    }
+}
