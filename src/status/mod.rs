@@ -7,6 +7,7 @@ mod action;
 mod host;
 mod json;
 mod nonce;
+mod numbers;
 mod openmetrics;
 mod page;
 mod pattern;
