@@ -134,8 +134,8 @@ unsafe fn find(
     let account =
         if has_session(request, view) { Account::OrphanedSessions } else { Account::NewSessions };
     let choice = SharedChoice::new(method, account, clock::uptime(), states);
-    // SAFETY: nothing in this call changes the list.
-    let tried = unsafe { RequestState::tried(request) };
+    let tried = RequestState::existing(request).map(|state| state.tried.borrow());
+    let tried = tried.as_deref().map_or(&[][..], Vec::as_slice);
     let mut candidates = Candidates { members, choice, tried, at: 0, best: None };
     // SAFETY: balancer and request are live, the lock is held; the callback is given the
     // candidates only during the call, and nobody else uses them meanwhile.

@@ -64,8 +64,8 @@ pub(crate) unsafe fn pre_request(
     }
     let ignores_session = ignores_session(request);
     let session = session(request, balancer, child, url, ignores_session);
-    // SAFETY: nothing changes the list before it has been copied.
-    let tried = unsafe { RequestState::tried(request) }.to_vec();
+    let tried = RequestState::existing(request).map(|state| state.tried.borrow().clone());
+    let tried = tried.unwrap_or_default();
     let is_ours = session.is_some() || ignores_session || !tried.is_empty();
     if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
         return sys::DECLINED;

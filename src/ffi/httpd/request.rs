@@ -417,7 +417,10 @@ impl<'r> Request<'r> {
     }
 
     /// Keeps a pointer with the request.
-    pub(crate) fn keep(self, value: *mut c_void) {
+    ///
+    /// # Safety
+    /// `value` is what the users of [`kept`](Self::kept) take it for, and lives as long as the request.
+    pub(crate) unsafe fn keep(self, value: *mut c_void) {
         // SAFETY: as in `kept`.
         unsafe {
             sys::ap_set_module_config(

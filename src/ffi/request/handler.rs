@@ -115,11 +115,9 @@ unsafe fn handle(
 impl<'r> Call<'r> {
     fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> HandlerStatus {
         let request = self.request;
-        // SAFETY: `member` uses its references to it for a moment each, and not during this
-        // function but at its very end, when this one is not used any more.
-        let kept = unsafe { RequestState::of(request) };
+        let kept = RequestState::of(request);
         if self.worker.is_member() {
-            kept.holds.push(BusyGuard::new(self.worker, self.child));
+            kept.holds.borrow_mut().push(BusyGuard::new(self.worker, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
         // No ProxyRemote leads to a container that dials in.
@@ -127,22 +125,23 @@ impl<'r> Call<'r> {
             let host = String::from_utf8_lossy(self.uri.host);
             self.child.reverse(&host, self.uri.port).is_none()
         });
-        if kept.sent_to_remote_proxy && !is_by_remote_proxy {
+        if kept.sent_to_remote_proxy.get() && !is_by_remote_proxy {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int);
         }
-        if kept.had_it.contains(&self.worker) {
+        if kept.had_it.borrow().contains(&self.worker) {
             // Whatever made mod_proxy come back to it: once is enough.
-            kept.last_failure.transient_mark.set(self.worker, self.child);
+            kept.last_failure.transient_mark.borrow_mut().set(self.worker, self.child);
             return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
-        if self.worker.is_member() && !kept.tried.contains(&self.worker) {
-            if let Some(before) = kept.tried.last() {
+        let mut tried = kept.tried.borrow_mut();
+        if self.worker.is_member() && !tried.contains(&self.worker) {
+            if let Some(before) = tried.last() {
                 self.child.count_failover(before.key());
             }
-            kept.tried.push(self.worker);
+            tried.push(self.worker);
         }
-        kept.last_failure.instead_of_503 = None;
+        kept.last_failure.instead_of_503.set(None);
         request.notes().unset(c"proxy_timedout");
         let unset = WorkerSettings::default();
         let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
@@ -151,27 +150,31 @@ impl<'r> Call<'r> {
             unsafe { EffectiveSettings::new(self.worker, self.conf, request.server(), ours) };
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
-        let has_others = self.worker.has_usable_siblings(&kept.tried);
+        let has_others = self.worker.has_usable_siblings(&tried);
         // Where it is the only one, whatever may be sent again is its own to have again.
-        let is_alone = !has_others && kept.tried.len() <= 1;
+        let is_alone = !has_others && tried.len() <= 1;
+        drop(tried);
         // One other member at least, also with `retries=0`, which is about the same one.
-        let repeats = *kept.repeats_left.get_or_insert_with(|| retries(ours).max(1));
+        let repeats = kept.repeats_left.get().unwrap_or_else(|| retries(ours).max(1));
+        kept.repeats_left.set(Some(repeats));
         let mut settings = self.settings(configured, ours, has_others);
         settings.resend = Resend { repeats, is_alone, ..settings.resend };
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
         if let Err(status) = proxy_block::check(request, self.conf, self.uri.host, resolved) {
             return HandlerStatus(status);
         }
-        let prepared = match self.prepare(backend, &mut kept.upload) {
+        let mut upload = kept.upload.borrow_mut();
+        let mut asking = kept.asking.borrow_mut();
+        let prepared = match self.prepare(backend, &mut upload) {
             Ok(prepared) => prepared,
             Err(failure) => {
-                let is_probe = probe_guard::is_probe(kept.asking.as_ref(), self.worker);
+                let is_probe = probe_guard::is_probe(asking.as_ref(), self.worker);
                 let facts = self.facts(false, is_probe, ours, None);
-                return self.failed(backend, &failure, &facts, None, &mut kept.last_failure);
+                return self.failed(backend, &failure, &facts, None, &kept.last_failure);
             }
         };
-        let Some(upload) = &mut kept.upload else { return HandlerStatus(500) };
-        let mut client = HttpdClient::new(request, &mut upload.body, &mut kept.asking, self.worker);
+        let Some(upload) = &mut *upload else { return HandlerStatus(500) };
+        let mut client = HttpdClient::new(request, &mut upload.body, &mut asking, self.worker);
         let shared = self.child.member_state(known.member);
         let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
         let busy = entered.as_ref().ok().and_then(Option::as_ref);
@@ -183,12 +186,12 @@ impl<'r> Call<'r> {
         if let Some(stats) = &known.stats {
             stats.counters().count(&traffic.counted(&result));
         }
-        kept.attempts += traffic.attempts;
-        kept.repeats_left = Some(repeats.saturating_sub(traffic.repeats));
+        kept.attempts.set(kept.attempts.get() + traffic.attempts);
+        kept.repeats_left.set(Some(repeats.saturating_sub(traffic.repeats)));
         if traffic.attempts > 0 && self.worker.is_member() {
-            kept.had_it.push(self.worker);
+            kept.had_it.borrow_mut().push(self.worker);
         }
-        self.note(kept.attempts, &traffic);
+        self.note(kept.attempts.get(), &traffic);
         if let Some(reverse) = backend.reverse() {
             // SAFETY: the request's server is live.
             unsafe { reverse_sockets::report(request.server(), reverse) };
@@ -199,11 +202,11 @@ impl<'r> Call<'r> {
                 self.answered(&client, finished, busy)
             }
             Err(failure) => {
-                kept.sent_to_remote_proxy = is_by_remote_proxy;
+                kept.sent_to_remote_proxy.set(is_by_remote_proxy);
                 let history = busy.map(|busy| SharedHistory { busy, now: clock::uptime() });
                 let history = history.as_ref().map(|history| history as &dyn MemberHistory);
                 let facts = self.facts(client.has_begun(), client.is_probe(), ours, history);
-                self.failed(backend, &failure, &facts, Some(client), &mut kept.last_failure)
+                self.failed(backend, &failure, &facts, Some(client), &kept.last_failure)
             }
         }
     }

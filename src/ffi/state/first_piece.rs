@@ -17,18 +17,17 @@ use crate::proxy::ClientError;
 
 /// Need nobody wait for the client to send the first of its body? It has sent that, or there is none.
 pub(crate) fn is_here(request: Request<'_>) -> bool {
-    // SAFETY: the reference is used in this function alone.
-    let kept = unsafe { RequestState::of(request) };
-    if kept.has_first_piece {
+    let state = RequestState::of(request);
+    if state.has_first_piece.get() {
         return true;
     }
-    if kept.upload.is_none() {
+    let mut upload = state.upload.borrow_mut();
+    if upload.is_none() {
         // As the client has announced it: a filter that changes the body takes its length away.
-        kept.upload = Upload::of(request).ok();
+        *upload = Upload::of(request).ok();
     }
     // What is announced wrongly is refused before anything of it is read.
-    let upload = kept.upload.as_ref();
-    upload.is_none_or(|upload| upload.kind == RequestBody::None || upload.body.has_begun())
+    upload.as_ref().is_none_or(|upload| upload.kind == RequestBody::None || upload.body.has_begun())
 }
 
 /// Waits for the client to send the first of its body.
@@ -49,19 +48,16 @@ pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
             patience.wait(request)?;
         }
     }
-    // SAFETY: the reference is used for this one assignment.
-    unsafe { RequestState::of(request) }.has_first_piece = true;
+    RequestState::of(request).has_first_piece.set(true);
     Ok(())
 }
 
 /// The request goes to another module's member: what was read of the body for one of ours, which did
 /// not take it, is put back for that.
 pub(crate) fn hand_over(request: Request<'_>) {
-    if !request.kept().is_null() {
-        // SAFETY: the reference is used for this one call.
-        if let Some(upload) = &mut unsafe { RequestState::of(request) }.upload {
-            upload.body.put_back(request);
-        }
+    let Some(state) = RequestState::existing(request) else { return };
+    if let Some(upload) = &mut *state.upload.borrow_mut() {
+        upload.body.put_back(request);
     }
 }
 

@@ -15,8 +15,7 @@ pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker) {
     // SAFETY: the request's server is live.
     let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
     let (Some(child), true) = (child, worker.is_member()) else { return };
-    // SAFETY: the reference is used for this one call.
-    unsafe { RequestState::of(request) }.last_failure.transient_mark.set(worker, child);
+    RequestState::of(request).last_failure.transient_mark.borrow_mut().set(worker, child);
 }
 
 /// Puts a member in error for a fault of its own, whatever status mod_proxy is told.
@@ -27,9 +26,8 @@ pub(crate) fn mark_error(worker: Worker, child: &Child) {
 
 /// The next member is to be chosen, or the request has failed.
 pub(crate) fn settle(request: Request<'_>) {
-    if !request.kept().is_null() {
-        // SAFETY: the reference is used for this one call.
-        unsafe { RequestState::of(request) }.last_failure.transient_mark.unmark();
+    if let Some(state) = RequestState::existing(request) {
+        state.last_failure.transient_mark.borrow_mut().unmark();
     }
 }
 
@@ -38,15 +36,16 @@ pub(crate) fn settle(request: Request<'_>) {
 pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
     // Where no member was left, post_request has not been run.
     settle(request);
-    if *status == sys::HTTP_SERVICE_UNAVAILABLE as c_int && !request.kept().is_null() {
-        // SAFETY: the reference is used for these two reads.
-        let last = unsafe { &RequestState::of(request).last_failure };
-        match last.instead_of_503 {
-            Some(instead) => *status = instead.into(),
-            None if last.retry_soon => {
-                request.err_headers_out().set(c"Retry-After", c"1".as_ptr());
-            }
-            None => {}
+    if *status != sys::HTTP_SERVICE_UNAVAILABLE as c_int {
+        return;
+    }
+    let Some(state) = RequestState::existing(request) else { return };
+    let last = &state.last_failure;
+    match last.instead_of_503.get() {
+        Some(instead) => *status = instead.into(),
+        None if last.retry_soon.get() => {
+            request.err_headers_out().set(c"Retry-After", c"1".as_ptr());
         }
+        None => {}
     }
 }

@@ -47,17 +47,15 @@ pub(crate) fn begin(
     // Nobody else finds that its time has come while this one is out, nor right after it.
     member.note_error_time();
     let asking = ProbeGuard::new(member, key, probe, child);
-    // SAFETY: the reference is used for this one assignment.
-    unsafe { RequestState::of(request) }.asking = Some(asking);
+    RequestState::of(request).asking.replace(Some(asking));
     Ok(true)
 }
 
 /// The member's turn is over. If it has not been asked, since the request was refused before, another
 /// request may ask at once.
 pub(crate) fn give_up(request: Request<'_>, member: Worker) {
-    if !request.kept().is_null() {
-        // SAFETY: the reference is used for this one call.
-        let asking = &mut unsafe { RequestState::of(request) }.asking;
-        probe_guard::end(asking, member, ProbeResult::Inconclusive);
+    if let Some(state) = RequestState::existing(request) {
+        let mut asking = state.asking.borrow_mut();
+        probe_guard::end(&mut asking, member, ProbeResult::Inconclusive);
     }
 }

@@ -1,6 +1,8 @@
 //! What this module keeps with a request of httpd's, from one call of the scheme handler to the
 //! next: mod_proxy calls it once for each balancer member it tries.
 
+use std::cell::{Cell, RefCell};
+
 use crate::exchange::RequestBody;
 use crate::ffi::child::busy_guard::BusyGuard;
 use crate::ffi::child::probe_guard::ProbeGuard;
@@ -10,42 +12,43 @@ use crate::ffi::httpd::request_body::Body;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::proxy::{RequestError, body_of};
 
-/// Lives in the request's pool, from the first call on.
+/// Lives in the request's pool, from the first call on. Its fields are cells, since hooks that run one
+/// within the other have it at once; each is borrowed for as long as its value is used.
 #[derive(Default)]
 pub(crate) struct RequestState {
     /// The client's body: what has been read of it for one member is sent to the next.
-    pub(crate) upload: Option<Upload>,
+    pub(crate) upload: RefCell<Option<Upload>>,
     /// The first of the body has been read, or that there is none, before a member was chosen: it
     /// lies in front of the input filters.
-    pub(crate) has_first_piece: bool,
+    pub(crate) has_first_piece: Cell<bool>,
     /// It is the one that asks a member in error whether it is back.
-    pub(crate) asking: Option<ProbeGuard>,
+    pub(crate) asking: RefCell<Option<ProbeGuard>>,
     /// How often the request has been sent, over all members.
-    pub(crate) attempts: u32,
+    pub(crate) attempts: Cell<u32>,
     /// How often it may still be sent again where a member may have acted on it, over all of them, as
     /// the first one's `retries` says; `None`: it has not been given to one.
-    pub(crate) repeats_left: Option<u32>,
+    pub(crate) repeats_left: Cell<Option<u32>>,
     /// The members it has been given to: none is chosen a second time.
-    pub(crate) tried: Vec<Worker>,
+    pub(crate) tried: RefCell<Vec<Worker>>,
     /// On the members on which mod_proxy counts it.
-    pub(crate) holds: Vec<BusyGuard>,
+    pub(crate) holds: RefCell<Vec<BusyGuard>>,
     /// Those of them it has been sent to: none gets it a second time, however it was chosen.
-    pub(crate) had_it: Vec<Worker>,
+    pub(crate) had_it: RefCell<Vec<Worker>>,
     pub(crate) last_failure: LastFailure,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
-    pub(crate) sent_to_remote_proxy: bool,
+    pub(crate) sent_to_remote_proxy: Cell<bool>,
 }
 
 /// What the last failure leaves to be done: when the next member is chosen, or at the request's end.
 #[derive(Default)]
 pub(crate) struct LastFailure {
     /// The member that has just not taken the request, for no fault of its own.
-    pub(crate) transient_mark: TransientMark,
+    pub(crate) transient_mark: RefCell<TransientMark>,
     /// The client's status if no other member takes the request.
-    pub(crate) instead_of_503: Option<u16>,
+    pub(crate) instead_of_503: Cell<Option<u16>>,
     /// A client that gets 503 is told to come back soon.
-    pub(crate) retry_soon: bool,
+    pub(crate) retry_soon: Cell<bool>,
 }
 
 /// A request body and how it is announced.
@@ -78,33 +81,23 @@ impl Upload {
 }
 
 impl RequestState {
-    /// What is kept with this request; made on the first call.
-    ///
-    /// # Safety
-    /// The reference of an earlier call is not used any more.
-    pub(crate) unsafe fn of<'r>(request: Request<'r>) -> &'r mut Self {
-        let mut kept = request.kept().cast::<Self>();
-        if kept.is_null() {
-            kept = request.pool().own(Self::default());
-            request.keep(kept.cast());
-        }
-        // SAFETY: made above, or in an earlier call for this request; the request's pool owns it
-        // and outlives 'r; only this thread serves the request, and the caller promises that no
-        // other reference is in use.
-        unsafe { &mut *kept }
+    /// The state of this request; made on the first call.
+    pub(crate) fn of<'r>(request: Request<'r>) -> &'r Self {
+        Self::existing(request).unwrap_or_else(|| {
+            let state = request.pool().own(Self::default());
+            // SAFETY: a RequestState, which the request's pool owns from here on.
+            unsafe { request.keep(state.cast()) };
+            // SAFETY: made above; the request's pool owns it and outlives 'r, and there is never a
+            // `&mut` to it.
+            unsafe { &*state }
+        })
     }
 
-    /// The members that a request has been given to.
-    ///
-    /// # Safety
-    /// The list is not changed while the result is in use.
-    pub(crate) unsafe fn tried<'r>(request: Request<'r>) -> &'r [Worker] {
-        let kept = request.kept().cast::<Self>();
-        if kept.is_null() {
-            return &[];
-        }
-        // SAFETY: made by `of`; the request's pool owns it and outlives 'r, and only this thread
-        // serves the request. The reference is to the list alone: nothing is said of the rest.
-        unsafe { &(*kept).tried }
+    /// The state of this request, if it has one.
+    pub(crate) fn existing<'r>(request: Request<'r>) -> Option<&'r Self> {
+        // SAFETY: null, or made by `of` for this request: nothing else is kept with one. The
+        // request's pool owns it and outlives 'r, only this thread serves the request, and there is
+        // never a `&mut` to it.
+        unsafe { request.kept().cast::<Self>().as_ref() }
     }
 }
