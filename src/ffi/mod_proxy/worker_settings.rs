@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::backend::{BackendKey, Bounds, ConnectSettings, MaintenanceSettings};
+use crate::backend::{BackendKey, Bounds, ConnectSettings, HostName, KeyRef, MaintenanceSettings};
 use crate::balance::Activation;
 use crate::config::WorkerSettings;
 use crate::ffi::apr::address;
@@ -38,20 +38,10 @@ impl<'a> EffectiveSettings<'a> {
     /// The backend behind a host and port. `socket_path`: of a unix socket that the request names,
     /// where the worker has none.
     pub(crate) fn key(self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
-        let worker = self.worker;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        BackendKey {
-            host: text(host).to_ascii_lowercase(),
-            port,
-            socket_path: worker.socket_path().as_deref().or(socket_path).map(text),
-            source: self.source(),
-            secret: worker.secret().as_deref().map(text).unwrap_or_default(),
-            packet_size: worker.packet_size(self.conf),
-            bounds: self.bounds(),
-        }
+        self.with_key(host, port, socket_path, |key| key.to_key())
     }
 
-    /// Is that what [`key`](Self::key) would give? Allocates nothing.
+    /// Whether [`key`](Self::key) would return this key. Allocates nothing.
     pub(crate) fn leads_to(
         self,
         key: &BackendKey,
@@ -59,15 +49,26 @@ impl<'a> EffectiveSettings<'a> {
         port: u16,
         socket_path: Option<&[u8]>,
     ) -> bool {
+        self.with_key(host, port, socket_path, |this| this == key.borrowed())
+    }
+
+    fn with_key<T>(
+        self,
+        host: &[u8],
+        port: u16,
+        socket_path: Option<&[u8]>,
+        read: impl FnOnce(KeyRef<'_>) -> T,
+    ) -> T {
         let worker = self.worker;
-        key.port == port
-            && key.host.as_bytes().eq_ignore_ascii_case(host)
-            && key.socket_path.as_deref().map(str::as_bytes)
-                == worker.socket_path().as_deref().or(socket_path)
-            && key.source == self.source()
-            && key.secret.as_bytes() == worker.secret().as_deref().unwrap_or_default()
-            && key.packet_size == worker.packet_size(self.conf)
-            && key.bounds == self.bounds()
+        read(KeyRef {
+            host: HostName(host),
+            port,
+            socket_path: worker.socket_path().as_deref().or(socket_path),
+            source: self.source(),
+            secret: worker.secret().as_deref().unwrap_or_default(),
+            packet_size: worker.packet_size(self.conf),
+            bounds: self.bounds(),
+        })
     }
 
     fn bounds(self) -> Bounds {
