@@ -1,29 +1,33 @@
 //! APR's pools.
 
 use std::ffi::{c_char, c_void};
+use std::marker::PhantomData;
 
 use crate::ffi::guard::guard;
 use crate::ffi::sys;
 
 /// A pool of httpd's, for allocations that end with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pool(*mut sys::apr_pool_t);
+pub(crate) struct Pool<'p> {
+    raw: *mut sys::apr_pool_t,
+    life: PhantomData<&'p ()>,
+}
 
-impl Pool {
+impl Pool<'_> {
     /// # Safety
-    /// `raw` is a live pool that no other thread uses while this copy is in use.
+    /// `raw` is a pool that is live during the lifetime and that no other thread uses meanwhile.
     pub(crate) unsafe fn from_ptr(raw: *mut sys::apr_pool_t) -> Self {
-        Self(raw)
+        Self { raw, life: PhantomData }
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::apr_pool_t {
-        self.0
+        self.raw
     }
 
     /// Copies text into the pool, with a NUL behind it. Text with a NUL inside ends there.
     pub(crate) fn copy(self, text: &[u8]) -> *mut c_char {
         // SAFETY: the pool is live and ours on this thread (from_ptr); the source is a slice.
-        unsafe { sys::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
+        unsafe { sys::apr_pstrmemdup(self.raw, text.as_ptr().cast(), text.len()) }
     }
 
     /// Copies these texts into the pool, one behind the other, with a NUL at the end.
@@ -32,7 +36,7 @@ impl Pool {
         // SAFETY: the pool is live and ours on this thread (from_ptr). One byte more than any number
         // of slices that are all in memory cannot overflow; httpd ends the process where there is
         // no memory.
-        let start = unsafe { sys::apr_palloc(self.0, len + 1) }.cast::<u8>();
+        let start = unsafe { sys::apr_palloc(self.raw, len + 1) }.cast::<u8>();
         let mut end = start;
         for text in texts {
             // SAFETY: the texts and the NUL fit in what has just been allocated, which nobody else
@@ -54,18 +58,18 @@ impl Pool {
 
     /// Gives a Rust value to the pool, which drops it when it is cleared or destroyed. The pointer
     /// is good until then.
-    pub(crate) fn own<T>(self, value: T) -> *mut T {
+    pub(crate) fn own<T: 'static>(self, value: T) -> *mut T {
         const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes (APR_ALIGN_DEFAULT)") };
         // SAFETY: the pool is live and ours on this thread (from_ptr); httpd ends the process where
         // there is no memory.
-        let raw = unsafe { sys::apr_palloc(self.0, size_of::<T>()) }.cast::<T>();
+        let raw = unsafe { sys::apr_palloc(self.raw, size_of::<T>()) }.cast::<T>();
         // SAFETY: `raw` has just been allocated, for a T, and aligned for one. From here on it belongs
         // to the pool's cleanup alone; drop_owned is the same T. The child cleanup, which APR calls
         // before exec in a forked process, does nothing.
         unsafe {
             raw.write(value);
             sys::apr_pool_cleanup_register(
-                self.0,
+                self.raw,
                 raw.cast::<c_void>().cast_const(),
                 Some(drop_owned::<T>),
                 Some(sys::apr_pool_cleanup_null),

@@ -1,6 +1,7 @@
 //! APR's tables.
 
 use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
 
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text::bytes;
@@ -8,54 +9,58 @@ use crate::ffi::sys;
 
 /// A table of httpd's. Reads and writes are for the thread that serves the request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Table(*mut sys::apr_table_t);
+pub(crate) struct Table<'p> {
+    raw: *mut sys::apr_table_t,
+    life: PhantomData<&'p ()>,
+}
 
-impl Table {
+impl<'p> Table<'p> {
     /// # Safety
-    /// `raw` is a live table, used by this thread alone, as long as the copy is used.
+    /// `raw` is a table that is live during `'p`, as its texts are, and used by this thread alone.
     pub(crate) unsafe fn from_ptr(raw: *mut sys::apr_table_t) -> Self {
-        Self(raw)
+        Self { raw, life: PhantomData }
     }
 
-    pub(crate) fn new(pool: Pool, entries: usize) -> Self {
+    /// An empty table in a pool.
+    pub(crate) fn new(pool: Pool<'p>, entries: usize) -> Self {
         let entries = i32::try_from(entries).unwrap_or(16);
-        // SAFETY: the pool is live (Pool's invariant).
-        Self(unsafe { sys::apr_table_make(pool.as_ptr(), entries) })
+        // SAFETY: the pool is live during 'p, and the table as long as its pool.
+        unsafe { Self::from_ptr(sys::apr_table_make(pool.as_ptr(), entries)) }
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::apr_table_t {
-        self.0
+        self.raw
     }
 
-    /// The value of a key, in any case; the bytes are good while the entry is not changed.
-    pub(crate) fn get<'a>(self, key: &CStr) -> Option<&'a [u8]> {
+    /// The value of a key, in any case.
+    pub(crate) fn get(self, key: &CStr) -> Option<&'p [u8]> {
         // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
         // nobody writes to (a change of the table replaces the pointer).
-        unsafe { bytes(sys::apr_table_get(self.0, key.as_ptr())) }
+        unsafe { bytes(sys::apr_table_get(self.raw, key.as_ptr())) }
     }
 
     /// Sets a key to text that lives as long as the table: static, or copied into its pool.
     pub(crate) fn set(self, key: &'static CStr, value: *const c_char) {
         // SAFETY: the table is live; key is static, value is as the caller of this crate-private
         // function made it: from Pool::copy of the same request, or static.
-        unsafe { sys::apr_table_setn(self.0, key.as_ptr(), value) }
+        unsafe { sys::apr_table_setn(self.raw, key.as_ptr(), value) }
     }
 
     /// Adds an entry beside those of the same key; texts as for [`set`](Self::set).
     pub(crate) fn add(self, key: *const c_char, value: *const c_char) {
         // SAFETY: as in `set`.
-        unsafe { sys::apr_table_addn(self.0, key, value) }
+        unsafe { sys::apr_table_addn(self.raw, key, value) }
     }
 
     pub(crate) fn unset(self, key: &CStr) {
         // SAFETY: the table is live.
-        unsafe { sys::apr_table_unset(self.0, key.as_ptr()) }
+        unsafe { sys::apr_table_unset(self.raw, key.as_ptr()) }
     }
 
     /// All entries in their order.
-    pub(crate) fn entries<'a>(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub(crate) fn entries(self) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
         // SAFETY: the table is live; apr_table_elts returns its own array header.
-        let array = unsafe { sys::apr_table_elts(self.0) };
+        let array = unsafe { sys::apr_table_elts(self.raw) };
         // SAFETY: as above; both fields are plain values.
         let (first, count) =
             unsafe { ((*array).elts.cast::<sys::apr_table_entry_t>(), (*array).nelts) };

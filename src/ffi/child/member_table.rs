@@ -53,7 +53,7 @@ impl SharedMemory {
     /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool; this is
     /// httpd's main thread.
     pub(crate) unsafe fn for_server(
-        pconf: Pool,
+        pconf: Pool<'_>,
         main: *mut sys::server_rec,
     ) -> Result<Self, NoMemory> {
         // SAFETY: as the caller promises.
@@ -61,7 +61,7 @@ impl SharedMemory {
         Self::create(pconf, sizes)
     }
 
-    fn create(pconf: Pool, sizes: Sizes) -> Result<Self, NoMemory> {
+    fn create(pconf: Pool<'_>, sizes: Sizes) -> Result<Self, NoMemory> {
         // APR starts with a number of its own, so a cache line may begin up to 63 bytes later.
         let bytes = sizes.bytes().and_then(|bytes| bytes.checked_add(align_of::<Header>()));
         let fail = |reason: String| NoMemory {

@@ -40,7 +40,7 @@ impl<'r> Request<'r> {
         self.raw.as_ptr()
     }
 
-    pub(crate) fn pool(self) -> Pool {
+    pub(crate) fn pool(self) -> Pool<'r> {
         // SAFETY: the request's own pool, used by this thread alone.
         unsafe { Pool::from_ptr((*self.as_ptr()).pool) }
     }
@@ -320,32 +320,32 @@ impl<'r> Request<'r> {
         })
     }
 
-    pub(crate) fn headers_in(self) -> Table {
+    pub(crate) fn headers_in(self) -> Table<'r> {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).headers_in) }
     }
 
-    pub(crate) fn headers_out(self) -> Table {
+    pub(crate) fn headers_out(self) -> Table<'r> {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).headers_out) }
     }
 
-    pub(crate) fn set_headers_out(self, table: Table) {
+    pub(crate) fn set_headers_out(self, table: Table<'r>) {
         // SAFETY: the handler owns the response; the table is in the request's pool.
         unsafe { (*self.as_ptr()).headers_out = table.as_ptr() }
     }
 
-    pub(crate) fn err_headers_out(self) -> Table {
+    pub(crate) fn err_headers_out(self) -> Table<'r> {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).err_headers_out) }
     }
 
-    pub(crate) fn notes(self) -> Table {
+    pub(crate) fn notes(self) -> Table<'r> {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).notes) }
     }
 
-    pub(crate) fn environment(self) -> Table {
+    pub(crate) fn environment(self) -> Table<'r> {
         // SAFETY: a table of the request, never null.
         unsafe { Table::from_ptr((*self.as_ptr()).subprocess_env) }
     }

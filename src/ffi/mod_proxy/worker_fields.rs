@@ -214,7 +214,7 @@ impl Worker {
     }
 
     /// Counts a request on it (`busy`) until the request's pool is cleared.
-    pub(crate) fn count_busy(self, pool: Pool) {
+    pub(crate) fn count_busy(self, pool: Pool<'_>) {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
         unsafe { (*s).busy = (*s).busy.wrapping_add(1) };

@@ -29,7 +29,7 @@ pub(crate) struct HttpdClient<'r> {
     held: Vec<Bytes>,
     /// Buckets own their bytes: see [`append`](Client::append).
     gives_away: bool,
-    before: Before,
+    before: Before<'r>,
     /// SEND_HEADERS has been put into the response.
     has_headers: bool,
     /// ProxyErrorOverride: the backend's body goes nowhere.

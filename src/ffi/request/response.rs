@@ -14,14 +14,14 @@ use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_
 /// What the request's response looked like before the backend's headers were put in, to go back to
 /// when the backend fails before anything has been sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Before {
+pub(crate) struct Before<'r> {
     status: c_int,
     line: *const c_char,
-    headers: Table,
+    headers: Table<'r>,
 }
 
-impl Before {
-    pub(crate) fn of(request: Request<'_>) -> Self {
+impl<'r> Before<'r> {
+    pub(crate) fn of(request: Request<'r>) -> Self {
         Self {
             status: request.status(),
             line: request.status_line(),
@@ -30,7 +30,7 @@ impl Before {
     }
 
     /// Takes the backend's status and headers out again.
-    pub(crate) fn restore(self, request: Request<'_>) {
+    pub(crate) fn restore(self, request: Request<'r>) {
         request.set_status(self.status, self.line);
         request.set_headers_out(self.headers);
     }
@@ -38,7 +38,7 @@ impl Before {
 
 /// Puts the backend's status and headers into the response. `true`: its body is not wanted, since
 /// ProxyErrorOverride gives httpd's own error page.
-pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
+pub(crate) fn begin<'r>(request: Request<'r>, head: &SendHeaders, before: Before<'r>) -> bool {
     let pool = request.pool();
     let conf = request.proxy_dir_conf();
     let headers = Table::new(pool, head.headers.len() + 2);
@@ -109,7 +109,7 @@ pub(crate) fn keep_whole(request: Request<'_>) {
 
 const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
 
-fn plain_number(pool: Pool, value: &[u8]) -> *const c_char {
+fn plain_number(pool: Pool<'_>, value: &[u8]) -> *const c_char {
     content_length(value)
         .map_or_else(|| pool.copy(value.trim_ascii()), |number| pool.copy_number(number))
 }
@@ -125,7 +125,7 @@ fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
 }
 
 /// A 401 needs its challenges, also with httpd's own page.
-fn keep_challenges(request: Request<'_>, headers: Table) {
+fn keep_challenges(request: Request<'_>, headers: Table<'_>) {
     let challenges = headers.entries().filter(|(n, _)| n.eq_ignore_ascii_case(b"www-authenticate"));
     let (pool, out) = (request.pool(), request.err_headers_out());
     let mut count = 0;

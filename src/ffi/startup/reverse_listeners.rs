@@ -32,7 +32,7 @@ use crate::protocol::handshake::Key;
 ///
 /// # Safety
 /// `main` is httpd's main server, whose configuration has been read; this is its main thread.
-pub(crate) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
+pub(crate) unsafe fn check(pool: Pool<'_>, main: *mut sys::server_rec) -> bool {
     // SAFETY: as the caller promises.
     let asked = unsafe { asked_for(main) };
     let mut good = true;
@@ -95,7 +95,7 @@ pub(crate) unsafe fn check(pool: Pool, main: *mut sys::server_rec) -> bool {
 /// # Safety
 /// As [`check`], which has said `true`; `plog` is httpd's pool for logs, in post_config.
 pub(crate) unsafe fn listen(
-    pool: Pool,
+    pool: Pool<'_>,
     plog: *mut sys::apr_pool_t,
     main: *mut sys::server_rec,
     before: &TakenOver,
@@ -247,7 +247,7 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
 ///
 /// # Safety
 /// As [`check`].
-unsafe fn warn(main: *mut sys::server_rec, pool: Pool, listener: &ReverseListener) {
+unsafe fn warn(main: *mut sys::server_rec, pool: Pool<'_>, listener: &ReverseListener) {
     let url = listener.url();
     // SAFETY: the main server is live.
     let say = |text: std::fmt::Arguments<'_>| unsafe {
@@ -290,14 +290,14 @@ fn length(listener: &ReverseListener) -> u16 {
     (listener.ports.end() - listener.ports.start()).saturating_add(1)
 }
 
-fn read_key(pool: Pool, file: &str) -> Result<Key, String> {
+fn read_key(pool: Pool<'_>, file: &str) -> Result<Key, String> {
     let path = in_server_root(pool, file);
     let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Key::from_file_bytes(&content).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// A relative name is one below ServerRoot.
-fn in_server_root(pool: Pool, file: &str) -> PathBuf {
+fn in_server_root(pool: Pool<'_>, file: &str) -> PathBuf {
     let name = pool.copy(file.as_bytes());
     // SAFETY: a live pool of the configuration's, and a string in it.
     let full = unsafe { text::bytes(sys::ap_server_root_relative(pool.as_ptr(), name)) };
