@@ -56,7 +56,7 @@ impl Call<'_> {
         failure: &Failure,
         facts: &Facts<'_>,
         mut client: Option<HttpdClient<'_>>,
-        last_failure: &mut LastFailure,
+        last_failure: &LastFailure,
     ) -> HandlerStatus {
         let consequence = Consequence::of(failure, facts);
         let reply = consequence.reply;
@@ -65,11 +65,13 @@ impl Call<'_> {
             // Nobody has been asked: the guard of the probe says so at the end.
             None => self.child.count_refused(self.worker.key(), consequence.reason),
         }
-        last_failure.instead_of_503 = reply.instead_of_503();
-        last_failure.retry_soon = consequence.notes.retry_soon;
+        last_failure.instead_of_503.set(reply.instead_of_503());
+        last_failure.retry_soon.set(consequence.notes.retry_soon);
         match consequence.mark {
             Mark::Nothing => {}
-            Mark::Transient => last_failure.transient_mark.set(self.worker, self.child),
+            Mark::Transient => {
+                last_failure.transient_mark.borrow_mut().set(self.worker, self.child)
+            }
             // mod_proxy is about to mark it.
             Mark::Error if reply.status() == Some(503) => {
                 self.child.passes.found_at_fault(self.worker);
