@@ -4,11 +4,14 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 
+use crate::ffi::apr::pool::Pool;
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::lbmethod;
 use crate::ffi::balancing::pre_request;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server::Server;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::canon;
 use crate::ffi::request::handler;
@@ -18,7 +21,7 @@ use crate::ffi::startup::child_end;
 use crate::ffi::startup::directives::{self, Directive, Setter};
 use crate::ffi::startup::lifecycle;
 use crate::ffi::state::member_marks;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::status_page;
 use crate::ffi::sys;
 
@@ -174,7 +177,7 @@ unsafe extern "C" fn create_server_config(
     _server: *mut sys::server_rec,
 ) -> *mut c_void {
     // SAFETY: httpd passes its configuration pool, on its main thread.
-    guard(std::ptr::null_mut(), || unsafe { ServerConfig::create(pool) }.cast())
+    guard(std::ptr::null_mut(), || unsafe { ServerState::create(Pool::from_ptr(pool)) }.cast())
 }
 
 unsafe extern "C" fn pre_config(
@@ -195,7 +198,7 @@ unsafe extern "C" fn check_config(
 ) -> c_int {
     // SAFETY: httpd passes its pools and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        lifecycle::check_config(pconf, plog, server)
+        lifecycle::check_config(Pool::from_ptr(pconf), plog, Server::from_ptr(server))
     })
 }
 
@@ -207,7 +210,7 @@ unsafe extern "C" fn before_balancer(
 ) -> c_int {
     // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        balancer_settings::settle(pconf, server);
+        balancer_settings::settle(Pool::from_ptr(pconf), Server::from_ptr(server));
         sys::OK as c_int
     })
 }
@@ -220,13 +223,14 @@ unsafe extern "C" fn post_config(
 ) -> c_int {
     // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        lifecycle::post_config(pconf, plog, server)
+        lifecycle::post_config(Pool::from_ptr(pconf), plog, Server::from_ptr(server))
     })
 }
 
 unsafe extern "C" fn child_init(pchild: *mut sys::apr_pool_t, server: *mut sys::server_rec) {
-    // SAFETY: httpd passes the child's pool and its main server, before other threads exist.
-    guard((), || unsafe { lifecycle::child_init(pchild, server) })
+    // SAFETY: httpd passes the child's pool and its main server, which lives as long as the child,
+    // before other threads exist.
+    guard((), || unsafe { lifecycle::child_init(pchild, Server::from_ptr(server)) })
 }
 
 unsafe extern "C" fn child_stopping(_pchild: *mut sys::apr_pool_t, graceful: c_int) {
@@ -240,9 +244,9 @@ unsafe extern "C" fn child_status(
     _slot: c_int,
     status: sys::mpm_child_status,
 ) {
-    if status == sys::mpm_child_status_MPM_CHILD_EXITED {
+    if status == sys::mpm_child_status_MPM_CHILD_EXITED && !server.is_null() {
         // SAFETY: httpd passes its main server, in the parent.
-        guard((), || unsafe { child_end::child_ended(server, pid) })
+        guard((), || child_end::child_ended(unsafe { Server::from_ptr(server) }, pid))
     }
 }
 
@@ -262,14 +266,9 @@ unsafe extern "C" fn scheme(
     // SAFETY: mod_proxy passes the request it serves on this thread, a worker and configuration
     // that outlive it, and strings of the request's pool.
     unsafe {
-        handler::guarded(
-            Request::from_ptr(r),
-            Worker::from_ptr(worker),
-            conf,
-            url,
-            proxyname,
-            proxyport,
-        )
+        let request = Request::from_ptr(r);
+        let conf = ProxyConf::from_ptr(conf, request.server());
+        handler::guarded(request, Worker::from_ptr(worker), conf, url, proxyname, proxyport)
     }
 }
 
@@ -283,7 +282,9 @@ unsafe extern "C" fn pre_request(
     // SAFETY: mod_proxy passes the request it serves on this thread, its configuration, and places
     // of its own.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        pre_request::pre_request(Request::from_ptr(r), conf, &HookArgs { worker, balancer, url })
+        let request = Request::from_ptr(r);
+        let conf = ProxyConf::from_ptr(conf, request.server());
+        pre_request::pre_request(request, conf, &HookArgs { worker, balancer, url })
     })
 }
 
@@ -377,13 +378,12 @@ unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
         if request.handler() != Some(b"ajp-status") {
             return sys::DECLINED;
         }
-        // SAFETY: as above.
-        unsafe { status_page::handler::handle(request) }
+        status_page::handler::handle(request)
     })
 }
 
 unsafe extern "C" fn status_summary(r: *mut sys::request_rec, flags: c_int) -> c_int {
     // SAFETY: mod_status passes the request it serves on this thread.
-    guard((), || unsafe { status_page::handler::summary(Request::from_ptr(r), flags) });
+    guard((), || status_page::handler::summary(unsafe { Request::from_ptr(r) }, flags));
     sys::OK as c_int
 }

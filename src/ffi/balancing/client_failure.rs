@@ -12,7 +12,7 @@ use crate::proxy::{ClientError, Consequence, Facts, Failure};
 pub(crate) fn client_failed_before_election(
     request: Request<'_>,
     child: &Child,
-    member: Worker,
+    member: Worker<'_>,
     error: ClientError,
 ) -> HandlerStatus {
     let failure = Failure::before_connection(error);

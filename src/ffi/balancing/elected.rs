@@ -16,8 +16,8 @@ use crate::ffi::sys;
 /// `places` are mod_proxy's for this request.
 pub(crate) unsafe fn install(
     request: Request<'_>,
-    balancer: Balancer,
-    member: Worker,
+    balancer: Balancer<'_>,
+    member: Worker<'_>,
     session: Option<Session>,
     url: &[u8],
     places: &HookArgs,

@@ -9,14 +9,14 @@ use std::ptr::NonNull;
 
 use crate::balance::lbmethod::Method;
 use crate::ffi::balancing::session::{forced_route, ignores_session, is_known, with_query};
-use crate::ffi::child::child_state::Child;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::balancer::Balancer;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::ffi::state::request_state::RequestState;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::{Account, SharedChoice};
 
@@ -127,9 +127,8 @@ unsafe fn find(
     // SAFETY: as the caller promises, for the length of this call.
     let (request, view) = unsafe { (Request::from_ptr(r), Balancer::from_ptr(balancer)) };
     let Some(view) = view else { return std::ptr::null_mut() };
-    // SAFETY: the request's server is live.
-    let child = unsafe { child_of(request.server()) };
-    let members: Vec<Worker> = view.members().collect();
+    let child = ServerState::child_of(request.server());
+    let members: Vec<Worker<'_>> = view.members().collect();
     let states = members.iter().map(|member| child?.member_state(member.key()));
     let account =
         if has_session(request, view) { Account::OrphanedSessions } else { Account::NewSessions };
@@ -149,21 +148,14 @@ unsafe fn find(
     found
 }
 
-/// # Safety
-/// `server` is live.
-unsafe fn child_of<'s>(server: *const sys::server_rec) -> Option<&'s Child> {
-    // SAFETY: as the caller promises.
-    unsafe { ServerConfig::of(server) }?.child.get().map(AsRef::as_ref)
-}
-
 /// Begins anew: another lbmethod was chosen in balancer-manager, or members were enabled.
 ///
 /// # Safety
 /// As [`find`]; `server` is live.
 unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_rec) {
     // SAFETY: as the caller promises, for the length of this call.
-    let (child, balancer) = unsafe { (child_of(server), Balancer::from_ptr(balancer)) };
-    let (Some(child), Some(balancer)) = (child, balancer) else { return };
+    let (server, balancer) = unsafe { (Server::from_ptr(server), Balancer::from_ptr(balancer)) };
+    let (Some(child), Some(balancer)) = (ServerState::child_of(server), balancer) else { return };
     for state in balancer.members().filter_map(|member| child.member_state(member.key())) {
         state.forget_shares();
     }
@@ -171,7 +163,7 @@ unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_re
 
 /// Does the request name the route of a member? One that no member has is of a session elsewhere,
 /// or of one that is no more: here it begins a new one.
-fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
+fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
     if let Some(route) = forced_route(request) {
         return is_known(balancer, route);
     }
@@ -187,10 +179,10 @@ fn has_session(request: Request<'_>, balancer: Balancer) -> bool {
 
 /// The members of a balancer while mod_proxy asks about them one by one.
 struct Candidates<'c> {
-    members: Vec<Worker>,
+    members: Vec<Worker<'c>>,
     choice: SharedChoice<'c>,
     /// None gets the request twice.
-    tried: &'c [Worker],
+    tried: &'c [NotedWorker],
     /// The place of the one asked about last, and of the best so far.
     at: usize,
     best: Option<usize>,
@@ -198,12 +190,12 @@ struct Candidates<'c> {
 
 impl Candidates<'_> {
     /// Is it better than the best so far, which is the last one of which that was said?
-    fn is_better(&mut self, current: Worker, best: Option<Worker>) -> bool {
+    fn is_better(&mut self, current: Worker<'_>, best: Option<Worker<'_>>) -> bool {
         // One that another thread has added since: the next election has it.
         let Some(place) = self.place(current) else { return false };
         self.at = place;
         self.choice.mark_electable(place);
-        if self.tried.contains(&current) {
+        if self.tried.iter().any(|noted| *noted == current) {
             return false;
         }
         let load = |at: usize| self.members[at].load();
@@ -217,16 +209,16 @@ impl Candidates<'_> {
         is_better
     }
 
-    fn commit(self, chosen: Option<Worker>) {
+    fn commit(self, chosen: Option<Worker<'_>>) {
         let place = chosen.and_then(|member| Some((self.place(member)?, member.load_factor())));
         self.choice.commit(place);
     }
 
     /// mod_proxy goes through its members in their order, but for spares and standbys: the search
     /// goes round from the last one.
-    fn place(&self, member: Worker) -> Option<usize> {
+    fn place(&self, member: Worker<'_>) -> Option<usize> {
         let (before, from_here) = self.members.split_at(self.at);
-        let is_it = |other: &Worker| *other == member;
+        let is_it = |other: &Worker<'_>| *other == member;
         let here = from_here.iter().position(is_it).map(|at| at + self.at);
         here.or_else(|| before.iter().position(is_it))
     }

@@ -26,22 +26,23 @@ use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::ffi::state::first_piece;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe::{self, BodyIsMissing};
 use crate::ffi::state::request_state::RequestState;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
 /// Chooses a member; declines where mod_proxy_balancer is to.
 ///
 /// # Safety
-/// `places` are mod_proxy's for this request, `conf` its configuration of the request's server.
+/// `places` are mod_proxy's for this request.
 pub(crate) unsafe fn pre_request(
     request: Request<'_>,
-    conf: *mut sys::proxy_server_conf,
+    conf: ProxyConf<'_>,
     places: &HookArgs,
 ) -> c_int {
     member_marks::settle(request);
@@ -51,14 +52,13 @@ pub(crate) unsafe fn pre_request(
     let balancer = unsafe {
         if (*places.balancer).is_null() && is_balancer(url) {
             let pool = request.pool().as_ptr();
-            *places.balancer = sys::ap_proxy_get_balancer(pool, conf, *places.url, 1);
+            *places.balancer = sys::ap_proxy_get_balancer(pool, conf.as_ptr(), *places.url, 1);
         }
         Balancer::from_ptr(*places.balancer)
     };
-    // SAFETY: the request's server is live.
-    let config = unsafe { ServerConfig::of(request.server()) };
-    let (Some(balancer), Some(config)) = (balancer, config) else { return sys::DECLINED };
-    let Some(child) = config.child.get() else { return sys::DECLINED };
+    let state = ServerState::of(request.server());
+    let (Some(balancer), Some(state)) = (balancer, state) else { return sys::DECLINED };
+    let Some(child) = state.child.get() else { return sys::DECLINED };
     if !balancer.members().any(Worker::is_ajp) {
         return sys::DECLINED;
     }
@@ -70,7 +70,7 @@ pub(crate) unsafe fn pre_request(
     if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
         return sys::DECLINED;
     }
-    let settings = config.balancer_with_keys(&balancer.name()).unwrap_or_default();
+    let settings = state.balancer_with_keys(&balancer.name()).unwrap_or_default();
     let rules = Rules {
         session_retry: settings.session_retry,
         session_redirect: settings.session_redirect,
@@ -84,7 +84,7 @@ pub(crate) unsafe fn pre_request(
     let elected = loop {
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
-        unsafe { locked.sync(request, conf) };
+        unsafe { locked.sync(request.server(), conf.as_ptr()) };
         let candidates = Candidates { balancer, count: balancer.count(), tried: &tried, child };
         let election = Election::new(rules, routes, &candidates);
         let elected = elect(request, child, &locked, &candidates, election);
@@ -136,16 +136,16 @@ pub(crate) unsafe fn pre_request(
 
 /// The members of a balancer, as an election asks about them.
 struct Candidates<'r> {
-    balancer: Balancer,
+    balancer: Balancer<'r>,
     /// As it was when the election began: members are added at the end alone.
     count: usize,
-    tried: &'r [Worker],
+    tried: &'r [NotedWorker],
     child: &'r Child,
 }
 
-impl Candidates<'_> {
+impl<'r> Candidates<'r> {
     /// Something of a member; the default of one that is just being added, which is not usable.
-    fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker) -> T) -> T {
+    fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker<'r>) -> T) -> T {
         self.balancer.member(member).map(fact).unwrap_or_default()
     }
 }
@@ -182,7 +182,7 @@ impl Members for Candidates<'_> {
     }
 
     fn was_tried(&self, member: usize) -> bool {
-        self.of(member, |worker| self.tried.contains(&worker))
+        self.of(member, |worker| self.tried.iter().any(|noted| *noted == worker))
     }
 
     fn of_route(&self, route: &[u8]) -> Vec<usize> {
@@ -206,8 +206,8 @@ impl Members for Candidates<'_> {
 }
 
 /// What an election has come to.
-enum Elected {
-    Member(Worker),
+enum Elected<'r> {
+    Member(Worker<'r>),
     Nobody,
     LeftToBalancer,
 }
@@ -216,13 +216,13 @@ enum Elected {
 ///
 /// # Errors
 /// [`BodyIsMissing`]: nothing has been counted, and the election is to be held again.
-fn elect(
+fn elect<'r>(
     request: Request<'_>,
     child: &Arc<Child>,
-    locked: &Locked,
-    candidates: &Candidates<'_>,
-    mut election: Election<'_, Candidates<'_>>,
-) -> Result<Elected, BodyIsMissing> {
+    locked: &Locked<'r>,
+    candidates: &Candidates<'r>,
+    mut election: Election<'_, Candidates<'r>>,
+) -> Result<Elected<'r>, BodyIsMissing<'r>> {
     let mut answer = Answer::Begin;
     loop {
         let step = election.next(answer);
@@ -242,7 +242,7 @@ fn elect(
                 None => false,
             }),
             Step::Retry(place) => {
-                let is_usable = |member: Worker| member.is_usable(request.server());
+                let is_usable = |member: Worker<'_>| member.is_usable(request.server());
                 Answer::Granted(member(place).is_some_and(is_usable))
             }
             Step::Recover(untried) => {
@@ -265,7 +265,7 @@ fn elect(
 }
 
 /// Before mod_proxy looks which members' time has come.
-fn settle_error_times(balancer: Balancer) {
+fn settle_error_times(balancer: Balancer<'_>) {
     let in_error = balancer.members().filter(|member| member.status().is_in_error());
     in_error.for_each(Worker::settle_error_time);
 }

@@ -34,7 +34,7 @@ pub(crate) struct Session {
 /// The session of a request, as its balancer knows sessions; `None`: it has none.
 pub(crate) fn session(
     request: Request<'_>,
-    balancer: Balancer,
+    balancer: Balancer<'_>,
     child: &Child,
     url: &[u8],
     ignored: bool,
@@ -77,7 +77,7 @@ pub(crate) fn with_query<'u>(url: &'u [u8], request: Request<'_>) -> Cow<'u, [u8
 }
 
 /// Is it the route of a member, usable or not?
-pub(crate) fn is_known(balancer: Balancer, route: &[u8]) -> bool {
+pub(crate) fn is_known(balancer: Balancer<'_>, route: &[u8]) -> bool {
     balancer.members().any(|member| member.has_route(route))
 }
 

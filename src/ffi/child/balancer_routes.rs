@@ -16,9 +16,10 @@ pub(crate) struct BalancerRoutes(RwLock<HashMap<usize, Arc<Routes>, ByAddress>>)
 
 impl BalancerRoutes {
     /// The places of the members with this route, each checked against the member itself.
-    pub(crate) fn of(&self, balancer: Balancer, route: &[u8]) -> Vec<usize> {
+    pub(crate) fn of(&self, balancer: Balancer<'_>, route: &[u8]) -> Vec<usize> {
         let (stamp, count) = (balancer.changed(), balancer.count());
-        let has_route = |place| balancer.member(place).is_some_and(|m: Worker| m.has_route(route));
+        let has_route =
+            |place| balancer.member(place).is_some_and(|m: Worker<'_>| m.has_route(route));
         let address = balancer.as_ptr() as usize;
         let known = self.0.read().get(&address).cloned();
         if let Some(found) = known.as_ref().and_then(|k| k.of(route, stamp, count, has_route)) {

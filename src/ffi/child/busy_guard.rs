@@ -24,7 +24,7 @@ pub(crate) struct BusyGuard {
 }
 
 impl BusyGuard {
-    pub(crate) fn new(member: Worker, child: &Arc<Child>) -> Self {
+    pub(crate) fn new(member: Worker<'_>, child: &Arc<Child>) -> Self {
         let key = member.key();
         if let Some(state) = child.member_state(key) {
             state.hold();

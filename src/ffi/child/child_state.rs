@@ -185,17 +185,15 @@ impl Child {
 }
 
 fn say_members_are_full() {
-    let Some(main) = server::main() else { return };
-    // SAFETY: live as long as the child.
-    unsafe {
-        log::server(
-            main.as_ptr(),
-            LogLevel::Warning,
-            format_args!(
-                "more workers were added at run time than there is shared memory for: busylimit, \
-                 maxreplytimeouts, escalation and the lbmethods sessions and next count the \
-                 requests of this child alone for the others, until httpd is restarted"
-            ),
-        );
-    }
+    // SAFETY: this is a child.
+    let Some(main) = (unsafe { server::main() }) else { return };
+    log::server(
+        main,
+        LogLevel::Warning,
+        format_args!(
+            "more workers were added at run time than there is shared memory for: busylimit, \
+             maxreplytimeouts, escalation and the lbmethods sessions and next count the \
+             requests of this child alone for the others, until httpd is restarted"
+        ),
+    );
 }

@@ -23,7 +23,8 @@ use crate::ffi::child::threads;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::httpd::server::Server;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
@@ -31,9 +32,8 @@ use crate::ffi::sys;
 
 /// One worker as one server uses it.
 struct WatchedWorker {
-    worker: Worker,
-    conf: *const sys::proxy_server_conf,
-    server: *const sys::server_rec,
+    worker: Worker<'static>,
+    conf: ProxyConf<'static>,
     ours: WorkerSettings,
     /// What it said when it was last read.
     said: Option<(BackendKey, MaintenanceSettings)>,
@@ -43,9 +43,7 @@ impl WatchedWorker {
     /// Reads which backend it names at this moment, and how that is to be kept. `true`: something
     /// else than the last time. Allocates nothing otherwise, since there may be thousands.
     fn read(&mut self) -> bool {
-        // SAFETY: configuration, which outlives the child's threads.
-        let configured =
-            unsafe { EffectiveSettings::new(self.worker, self.conf, self.server, &self.ours) };
+        let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours);
         let (host, port) = (self.worker.host(), self.worker.port());
         let maintenance = configured.maintenance();
         let is_as_said = |(key, said): &(BackendKey, MaintenanceSettings)| {
@@ -71,31 +69,22 @@ pub(crate) struct WatchList {
     maintenance_of: HashMap<BackendKey, MaintenanceSettings>,
 }
 
-// SAFETY: the pointers lead to httpd's configuration and to memory shared with other processes,
-// both live as long as the child and read one field at a time, as worker threads do.
+// SAFETY: the views lead to httpd's configuration and to memory shared with other processes, which
+// are read one field at a time, as worker threads do. That they are views without an end is what
+// `add` asks for.
 unsafe impl Send for WatchList {}
 
 impl WatchList {
-    /// Takes in all ajp workers of a server, balancer members among them, that have one address.
-    ///
-    /// # Safety
-    /// `server` is live as long as the child; no other thread runs yet.
-    pub(crate) unsafe fn add(
+    /// Takes in all ajp workers of a server, balancer members among them, that have one address. The
+    /// server lives as long as the child; its workers, as of now, do too.
+    pub(crate) fn add(
         &mut self,
-        server: *mut sys::server_rec,
+        conf: ProxyConf<'static>,
         settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
     ) {
-        // SAFETY: as the caller promises.
-        let Some(conf) = (unsafe { server_conf::proxy_conf(server) }) else { return };
-        // SAFETY: as above; mod_proxy's lists are complete by now.
-        for raw in unsafe { server_conf::workers(conf) } {
-            // SAFETY: a worker of mod_proxy's, which outlives the child's threads; its shared part
-            // is there once it is defined.
-            let worker = unsafe { Worker::from_ptr(raw) };
-            if worker.scheme().eq_ignore_ascii_case(b"ajp") && worker.has_fixed_address() {
-                let ours = settings(worker.id()).unwrap_or_default();
-                self.workers.push(WatchedWorker { worker, conf, server, ours, said: None });
-            }
+        for worker in conf.workers().filter(|w| w.is_ajp() && w.has_fixed_address()) {
+            let ours = settings(worker.id()).unwrap_or_default();
+            self.workers.push(WatchedWorker { worker, conf, ours, said: None });
         }
     }
 
@@ -153,7 +142,7 @@ impl WatchList {
 }
 
 /// The main server, for log lines of the thread.
-struct MainServer(*const sys::server_rec);
+struct MainServer(Server<'static>);
 
 // SAFETY: only httpd's logging uses it, which is meant for any thread; it outlives the child.
 unsafe impl Send for MainServer {}
@@ -161,13 +150,13 @@ unsafe impl Send for MainServer {}
 /// Starts the thread, and has it end before the child does.
 ///
 /// # Safety
-/// `main` is httpd's main server and `pchild` the child's pool; no other thread runs yet. The
-/// library stays loaded until `pchild` is gone.
+/// `pchild` is the child's pool; no other thread runs yet. The library stays loaded, and `main` live,
+/// until `pchild` is gone.
 pub(crate) unsafe fn start(
     child: &Arc<Child>,
     mut roster: WatchList,
     every: Duration,
-    main: *mut sys::server_rec,
+    main: Server<'static>,
     pchild: *mut sys::apr_pool_t,
 ) {
     let kept = Arc::clone(child);
@@ -177,14 +166,8 @@ pub(crate) unsafe fn start(
     let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
         Err(error) => {
-            // SAFETY: the main server is live.
-            unsafe {
-                log::server(
-                    main,
-                    LogLevel::Error,
-                    format_args!("no thread for the housekeeper: {error}"),
-                );
-            }
+            let text = format_args!("no thread for the housekeeper: {error}");
+            log::server(main, LogLevel::Error, text);
             return;
         }
     };
@@ -252,8 +235,7 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
 /// request waits for; a queue that is not full of strangers and the dead; a log line for who was sent
 /// away.
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
-    // SAFETY: the main server lives as long as the child.
-    unsafe { reverse_sockets::find_port(*server, reverse) };
+    reverse_sockets::find_port(*server, reverse);
     let queue =
         reverse.listener().and_then(|listener| listening_sockets::accept_queue(listener.as_fd()));
     let is_its = |backend: &&Arc<Backend>| {
@@ -264,17 +246,13 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
     if let Some(backend) = child.backends().iter().find(is_its) {
         backend.take_in(found);
     }
-    // SAFETY: as above.
-    unsafe { reverse_sockets::report(*server, reverse) };
+    reverse_sockets::report(*server, reverse);
 }
 
 fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceReport) {
     let swept = &pass.sweep;
     let dead = swept.closed_by_peer + swept.unread + swept.broken;
-    // SAFETY: the main server lives as long as the child.
-    let line = |text: std::fmt::Arguments<'_>| unsafe {
-        log::server(*server, LogLevel::Debug, text);
-    };
+    let line = |text: std::fmt::Arguments<'_>| log::server(*server, LogLevel::Debug, text);
     if swept.expired + dead + pass.moved + pass.unanswered + pass.opened > 0 {
         line(format_args!(
             "{key}: closed {} idle connections past ttl, {} closed by the backend, {} with unread \

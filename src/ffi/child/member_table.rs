@@ -11,13 +11,12 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::ffi::apr::array;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text;
-use crate::ffi::httpd::server;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
-use crate::ffi::mod_proxy::server_conf;
-use crate::ffi::mod_proxy::worker::{Worker, balancer_name};
+use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
+use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
 
@@ -49,16 +48,9 @@ pub(crate) struct NoMemory {
 impl SharedMemory {
     /// Makes it, for all workers of all servers, those to be added at run time, and all children.
     ///
-    /// # Safety
-    /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool; this is
-    /// httpd's main thread.
-    pub(crate) unsafe fn for_server(
-        pconf: Pool<'_>,
-        main: *mut sys::server_rec,
-    ) -> Result<Self, NoMemory> {
-        // SAFETY: as the caller promises.
-        let sizes = unsafe { Sizes::new(count_workers(main) + SPARE, most_children()) };
-        Self::create(pconf, sizes)
+    /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool.
+    pub(crate) fn for_server(pconf: Pool<'_>, main: Server<'_>) -> Result<Self, NoMemory> {
+        Self::create(pconf, Sizes::new(count_workers(main) + SPARE, most_children()))
     }
 
     fn create(pconf: Pool<'_>, sizes: Sizes) -> Result<Self, NoMemory> {
@@ -188,52 +180,17 @@ impl Members {
 const SPARE: usize = 64;
 
 /// The workers that serve ajp, each counted once over all servers, and the room of their balancers.
-///
-/// # Safety
-/// `server` is null or live, as are those after it; their configuration has been read.
-unsafe fn count_workers(server: *mut sys::server_rec) -> usize {
-    let mut workers = HashSet::new();
+fn count_workers(main: Server<'_>) -> usize {
+    let is_ajp = |worker: &Worker<'_>| is_ajp(&worker.name());
+    let workers: HashSet<MemberKey> =
+        server_conf::all_workers(main).filter(is_ajp).map(Worker::key).collect();
     let mut growth = HashMap::new();
-    // SAFETY: as the caller promises.
-    for conf in unsafe { server::servers(server) }
-        // SAFETY: a live server.
-        .filter_map(|server| unsafe { server_conf::proxy_conf(server) })
-    {
-        // SAFETY: mod_proxy's configuration of a server; its arrays hold what is said here.
-        let (plain, balancers) = unsafe {
-            (
-                array::elements::<sys::proxy_worker>((*conf).workers),
-                array::elements::<sys::proxy_balancer>((*conf).balancers),
-            )
-        };
-        // SAFETY: an element is a live worker.
-        workers.extend(plain.filter_map(|worker| unsafe { ajp_key(worker) }));
-        for balancer in balancers {
-            // SAFETY: a live balancer, whose array holds pointers to its live members.
-            let (members, most, name) = unsafe {
-                let members = array::elements::<*mut sys::proxy_worker>((*balancer).workers);
-                (members, (*balancer).max_workers, balancer_name(balancer))
-            };
-            let most = usize::try_from(most).unwrap_or(0);
-            let room = most.saturating_sub(members.len());
-            let known = growth.entry(name.to_vec()).or_insert(0);
-            *known = room.max(*known);
-            // SAFETY: as above.
-            workers.extend(members.filter_map(|member| unsafe { ajp_key(*member) }));
-        }
+    for balancer in server_conf::all(main).flat_map(ProxyConf::balancers) {
+        let room = balancer.max_members().saturating_sub(balancer.count());
+        let known = growth.entry(balancer.name().to_vec()).or_insert(0);
+        *known = room.max(*known);
     }
     workers.len() + growth.values().sum::<usize>()
-}
-
-/// # Safety
-/// `worker` is null or live, as is its balancer.
-unsafe fn ajp_key(worker: *mut sys::proxy_worker) -> Option<MemberKey> {
-    if worker.is_null() {
-        return None;
-    }
-    // SAFETY: as the caller promises; the view ends here.
-    let worker = unsafe { Worker::from_ptr(worker) };
-    is_ajp(&worker.name()).then(|| worker.key())
 }
 
 /// How many children there may be at once. Twice what the MPM starts: one that ends may still have

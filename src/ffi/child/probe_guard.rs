@@ -8,14 +8,14 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::proxy::ProbeResult;
 use crate::shared::{MemberKey, Probe};
 
 /// The right to ask a member in error; given back when it is dropped, at the latest with the
 /// request's pool.
 pub(crate) struct ProbeGuard {
-    member: Worker,
+    member: NotedWorker,
     key: MemberKey,
     probe: Probe,
     child: Arc<Child>,
@@ -28,9 +28,9 @@ impl Drop for ProbeGuard {
         // Not if it took so long that another request was sent in its place.
         let is_the_one = state.is_some_and(|state| state.end_probe(self.probe));
         match self.result {
-            ProbeResult::Recovered => self.member.mark_recovered(),
-            ProbeResult::StillDown if is_the_one => self.member.note_error_time(),
-            ProbeResult::Inconclusive if is_the_one => self.member.forget_error_time(),
+            ProbeResult::Recovered => self.member.view().mark_recovered(),
+            ProbeResult::StillDown if is_the_one => self.member.view().note_error_time(),
+            ProbeResult::Inconclusive if is_the_one => self.member.view().forget_error_time(),
             ProbeResult::StillDown | ProbeResult::Inconclusive => {}
         }
     }
@@ -38,19 +38,26 @@ impl Drop for ProbeGuard {
 
 impl ProbeGuard {
     /// The request that has `probe` asks `member`, whose key this is.
-    pub(crate) fn new(member: Worker, key: MemberKey, probe: Probe, child: &Arc<Child>) -> Self {
+    pub(crate) fn new(
+        member: Worker<'_>,
+        key: MemberKey,
+        probe: Probe,
+        child: &Arc<Child>,
+    ) -> Self {
+        // SAFETY: a member outlives the requests that it is given to, which this ends with.
+        let member = unsafe { NotedWorker::new(member) };
         Self { member, key, probe, child: Arc::clone(child), result: ProbeResult::Inconclusive }
     }
 }
 
 /// Ends the probe of `member` with this result, if it is this request's and has not ended before.
-pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker, result: ProbeResult) {
+pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker<'_>, result: ProbeResult) {
     if let Some(mut asking) = asking.take_if(|asking| asking.member == member) {
         asking.result = result;
     }
 }
 
 /// Whether this request is the probe of `member`, and nothing has been found out yet.
-pub(crate) fn is_probe(asking: Option<&ProbeGuard>, member: Worker) -> bool {
+pub(crate) fn is_probe(asking: Option<&ProbeGuard>, member: Worker<'_>) -> bool {
     asking.is_some_and(|asking| asking.member == member)
 }

@@ -8,7 +8,7 @@ use crate::backend::Reverse;
 use crate::config::ReverseListener;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::sys;
+use crate::ffi::httpd::server::Server;
 use crate::net::Listener;
 use crate::protocol::handshake::Key;
 
@@ -25,11 +25,8 @@ pub(crate) struct Listening {
 /// What a child has of it.
 ///
 /// # Safety
-/// This is a child, before other threads exist; `main` is its main server.
-pub(crate) unsafe fn open(
-    main: *mut sys::server_rec,
-    listening: &[Listening],
-) -> Vec<Arc<Reverse>> {
+/// This is a child, before other threads exist.
+pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<Reverse>> {
     let mut all = Vec::new();
     for Listening { settings, key, socket } in listening {
         let listener = socket.and_then(|raw| {
@@ -37,14 +34,8 @@ pub(crate) unsafe fn open(
             match unsafe { listening_sockets::copy(raw) } {
                 Ok(copy) => Some(Listener::from_fd(copy)),
                 Err(error) => {
-                    // SAFETY: the main server is live.
-                    unsafe {
-                        log::server(
-                            main,
-                            LogLevel::Error,
-                            format_args!("{settings}: no descriptor: {error}"),
-                        );
-                    }
+                    let text = format_args!("{settings}: no descriptor: {error}");
+                    log::server(main, LogLevel::Error, text);
                     None
                 }
             }
@@ -52,20 +43,15 @@ pub(crate) unsafe fn open(
         let prepare = if key.is_some() { defer } else { leave };
         let reverse = Reverse::new(settings.clone(), key.clone(), listener, prepare);
         let reverse = Arc::new(reverse);
-        // SAFETY: the main server is live.
-        unsafe { find_port(main, &reverse) };
+        find_port(main, &reverse);
         all.push(reverse);
     }
     all
 }
 
 /// Has a child that needs a port of a range get one; says so once, and that there is none.
-///
-/// # Safety
-/// `main` is httpd's main server.
-pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) {
-    // SAFETY: as the caller promises.
-    let say = |level, text: std::fmt::Arguments<'_>| unsafe { log::server(main, level, text) };
+pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
+    let say = |level, text: std::fmt::Arguments<'_>| log::server(main, level, text);
     match reverse.listen() {
         Ok(Some(address)) => {
             say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
@@ -83,13 +69,9 @@ pub(crate) unsafe fn find_port(main: *const sys::server_rec, reverse: &Reverse) 
 }
 
 /// Logs whom a worker's listener has sent away.
-///
-/// # Safety
-/// `main` is httpd's main server.
-pub(crate) unsafe fn report(main: *const sys::server_rec, reverse: &Reverse) {
+pub(crate) fn report(main: Server<'_>, reverse: &Reverse) {
     for refusal in reverse.take_refusals() {
-        // SAFETY: as the caller promises.
-        unsafe { log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}")) };
+        log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}"));
     }
 }
 

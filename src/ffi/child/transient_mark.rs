@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 
 /// The member that has just not taken a request, for no fault of its own.
 #[derive(Default)]
-pub(crate) struct TransientMark(Option<(Worker, Arc<Child>)>);
+pub(crate) struct TransientMark(Option<(NotedWorker, Arc<Child>)>);
 
 impl TransientMark {
-    pub(crate) fn set(&mut self, worker: Worker, child: &Arc<Child>) {
+    pub(crate) fn set(&mut self, worker: Worker<'_>, child: &Arc<Child>) {
         self.unmark();
         child.passes.begin(worker);
         worker.note_error_time();
-        self.0 = Some((worker, Arc::clone(child)));
+        // SAFETY: a worker outlives the requests that it is given to, which this ends with.
+        self.0 = Some((unsafe { NotedWorker::new(worker) }, Arc::clone(child)));
     }
 
     /// Takes its mark away.
     pub(crate) fn unmark(&mut self) {
         if let Some((member, child)) = self.0.take() {
-            child.passes.end(member);
+            child.passes.end(member.view());
         }
     }
 }

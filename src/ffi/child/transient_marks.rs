@@ -39,13 +39,13 @@ struct Pass {
 }
 
 impl TransientMarks {
-    pub(crate) fn begin(&self, member: Worker) {
+    pub(crate) fn begin(&self, member: Worker<'_>) {
         let mut passes = self.0.lock();
         // A mark that is there already may be another child's passing one: it tells nothing.
         passes.entry(address(member)).or_default().requests += 1;
     }
 
-    pub(crate) fn end(&self, member: Worker) {
+    pub(crate) fn end(&self, member: Worker<'_>) {
         // A prefork child destroys its requests in a signal handler, which may have interrupted a
         // holder of this lock. It ends then: a mark that stays has its `retry` time.
         let Some(mut passes) = self.0.try_lock_for(LOCK_LIMIT) else { return };
@@ -60,14 +60,14 @@ impl TransientMarks {
     }
 
     /// The member is being marked for a fault of its own.
-    pub(crate) fn found_at_fault(&self, member: Worker) {
+    pub(crate) fn found_at_fault(&self, member: Worker<'_>) {
         if let Some(pass) = self.0.lock().get_mut(&address(member)) {
             pass.stays = true;
         }
     }
 }
 
-fn address(member: Worker) -> usize {
+fn address(member: Worker<'_>) -> usize {
     member.as_ptr() as usize
 }
 

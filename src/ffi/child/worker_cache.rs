@@ -7,8 +7,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::backend::Backend;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::sys;
 use crate::shared::MemberKey;
 use crate::stats::MemberStats;
 
@@ -34,8 +34,8 @@ impl WorkerCache {
     /// What is known of a worker, if `holds` says that it still holds.
     pub(crate) fn get(
         &self,
-        worker: Worker,
-        conf: *const sys::proxy_server_conf,
+        worker: Worker<'_>,
+        conf: ProxyConf<'_>,
         holds: impl FnOnce(&CachedWorker) -> bool,
     ) -> Option<Arc<CachedWorker>> {
         let workers = self.0.read();
@@ -44,8 +44,8 @@ impl WorkerCache {
 
     pub(crate) fn set(
         &self,
-        worker: Worker,
-        conf: *const sys::proxy_server_conf,
+        worker: Worker<'_>,
+        conf: ProxyConf<'_>,
         known: CachedWorker,
     ) -> Arc<CachedWorker> {
         let known = Arc::new(known);
@@ -54,8 +54,8 @@ impl WorkerCache {
     }
 }
 
-fn place(worker: Worker, conf: *const sys::proxy_server_conf) -> (usize, usize) {
-    (worker.as_ptr() as usize, conf as usize)
+fn place(worker: Worker<'_>, conf: ProxyConf<'_>) -> (usize, usize) {
+    (worker.as_ptr() as usize, conf.as_ptr() as usize)
 }
 
 /// Hashes addresses, which no client can choose.

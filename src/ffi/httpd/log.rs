@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::backend::{WarningKind, Warnings};
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::sys;
 use crate::proxy::Level;
 
@@ -68,17 +69,10 @@ pub(crate) fn at_will(
 }
 
 /// Logs a line for a server.
-///
-/// # Safety
-/// `server` is a live server_rec.
-pub(crate) unsafe fn server(
-    server: *const sys::server_rec,
-    level: LogLevel,
-    text: fmt::Arguments<'_>,
-) {
+pub(crate) fn server(server: Server<'_>, level: LogLevel, text: fmt::Arguments<'_>) {
     let text = c_text(text);
-    // SAFETY: the server is live as the caller promises; the text is only read during the call.
-    unsafe { sys::ajp_shim_log_server(server, level.number(), text.as_ptr()) }
+    // SAFETY: the server is live (Server's invariant); the text is only read during the call.
+    unsafe { sys::ajp_shim_log_server(server.as_ptr(), level.number(), text.as_ptr()) }
 }
 
 /// Text for C: what comes from a peer may hold a NUL, which becomes a space.

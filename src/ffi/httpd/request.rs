@@ -10,6 +10,7 @@ use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::table::Table;
 use crate::ffi::apr::text;
 use crate::ffi::httpd::module_record;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::sys;
 
 /// The request of one hook call: reads a field at a time, never holds a reference to the record.
@@ -46,9 +47,9 @@ impl<'r> Request<'r> {
     }
 
     /// The server (main or virtual host) that serves it.
-    pub(crate) fn server(self) -> *mut sys::server_rec {
-        // SAFETY: a plain field of a live record.
-        unsafe { (*self.as_ptr()).server }
+    pub(crate) fn server(self) -> Server<'r> {
+        // SAFETY: a plain field of a live record; its server outlives the request.
+        unsafe { Server::from_ptr((*self.as_ptr()).server) }
     }
 
     pub(crate) fn connection(self) -> *mut sys::conn_rec {
@@ -67,7 +68,7 @@ impl<'r> Request<'r> {
         // SAFETY: the server is live, and its names are strings of the configuration, which outlives the
         // request; the array does not change while httpd serves.
         unsafe {
-            let server = self.server();
+            let server = self.server().as_ptr();
             let aliases = array::elements::<*const c_char>((*server).names);
             let own: *const c_char = (*server).server_hostname;
             std::iter::once(own)
@@ -89,9 +90,7 @@ impl<'r> Request<'r> {
 
     /// `Timeout`.
     pub(crate) fn timeout(self) -> Duration {
-        // SAFETY: a plain field of a live record.
-        let microseconds = unsafe { (*self.server()).timeout };
-        Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
+        Duration::from_micros(u64::try_from(self.server().timeout_us()).unwrap_or(0))
     }
 
     /// The path of its URL, as the client asked for it.

@@ -5,7 +5,7 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;
 
 /// Sets the flags of a member as `activation` on its line does; those of other things stay.
-pub(crate) fn set_activation(worker: Worker, wanted: Activation) {
+pub(crate) fn set_activation(worker: Worker<'_>, wanted: Activation) {
     let was_usable = worker.status().is_usable();
     let (set, clear) = wanted.flags();
     // What is taken away last: in between it takes fewer requests, not more.
@@ -17,7 +17,7 @@ pub(crate) fn set_activation(worker: Worker, wanted: Activation) {
 }
 
 /// A member that has become usable starts with a fair share: the lbmethod begins again.
-pub(crate) fn reset_lbmethod_if_usable(worker: Worker, was_usable: bool) {
+pub(crate) fn reset_lbmethod_if_usable(worker: Worker<'_>, was_usable: bool) {
     let balancer = Balancer::of(worker).filter(|_| !was_usable && worker.status().is_usable());
     if let Some(balancer) = balancer {
         balancer.begin_anew();

@@ -2,12 +2,14 @@
 //!
 //! As with a [`Worker`], the shared parts are read raw, one field at a time.
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::balance::Sticky;
 use crate::ffi::apr::array;
 use crate::ffi::apr::shared_text::Text;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 
@@ -17,23 +19,26 @@ const METHOD: usize = sys::PROXY_MAX_PROVIDER_NAME_SIZE as usize;
 
 /// A balancer, for the length of a hook.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Balancer(NonNull<sys::proxy_balancer>);
+pub(crate) struct Balancer<'s> {
+    raw: NonNull<sys::proxy_balancer>,
+    hook: PhantomData<&'s ()>,
+}
 
-impl Balancer {
+impl<'s> Balancer<'s> {
     /// # Safety
-    /// `raw` is a balancer of mod_proxy's that outlives the use of this view.
+    /// `raw` is null or a balancer of mod_proxy's that is live during `'s`.
     pub(crate) unsafe fn from_ptr(raw: *mut sys::proxy_balancer) -> Option<Self> {
-        NonNull::new(raw).map(Self)
+        NonNull::new(raw).map(|raw| Self { raw, hook: PhantomData })
     }
 
     /// The balancer that a worker is a member of.
-    pub(crate) fn of(worker: Worker) -> Option<Self> {
+    pub(crate) fn of(worker: Worker<'s>) -> Option<Self> {
         // SAFETY: null, or a balancer that lives as long as its member.
         unsafe { Self::from_ptr((*worker.as_ptr()).balancer) }
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::proxy_balancer {
-        self.0.as_ptr()
+        self.raw.as_ptr()
     }
 
     fn shared(self) -> *mut sys::proxy_balancer_shared {
@@ -48,7 +53,7 @@ impl Balancer {
     }
 
     /// Its members, in the order of the configuration.
-    pub(crate) fn members(self) -> impl Iterator<Item = Worker> {
+    pub(crate) fn members(self) -> impl Iterator<Item = Worker<'s>> {
         // SAFETY: the array is live; members are added at its end alone, to memory that stays.
         let members =
             unsafe { array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers) };
@@ -62,8 +67,14 @@ impl Balancer {
         unsafe { array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
     }
 
+    /// How many members there may be (`growth`); for the parent, which makes room for them.
+    pub(crate) fn max_members(self) -> usize {
+        // SAFETY: a plain field of a live record.
+        usize::try_from(unsafe { (*self.as_ptr()).max_workers }).unwrap_or(0)
+    }
+
     /// The member at this place; `None` while it is being added.
-    pub(crate) fn member(self, place: usize) -> Option<Worker> {
+    pub(crate) fn member(self, place: usize) -> Option<Worker<'s>> {
         // SAFETY: as in `members`.
         unsafe {
             let mut all = array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers);
@@ -78,7 +89,7 @@ impl Balancer {
     }
 
     /// Keeps the other threads of this child out; `None`: it cannot be locked.
-    pub(crate) fn lock(self) -> Option<Locked> {
+    pub(crate) fn lock(self) -> Option<Locked<'s>> {
         // SAFETY: the balancer is live.
         let locked = unsafe { sys::ajp_shim_lock_balancer(self.as_ptr()) } == 0;
         locked.then_some(Locked(self))
@@ -142,38 +153,26 @@ impl Balancer {
 
 /// A balancer that this thread has locked; dropping it unlocks.
 #[derive(Debug)]
-pub(crate) struct Locked(Balancer);
+pub(crate) struct Locked<'s>(Balancer<'s>);
 
-impl Locked {
+impl<'s> Locked<'s> {
     /// The balancer that is locked.
-    pub(crate) fn balancer(&self) -> Balancer {
+    pub(crate) fn balancer(&self) -> Balancer<'s> {
         self.0
     }
 
-    /// Takes in members that another child has added.
+    /// Takes in members that another child has added. The server is that of the request, or one that
+    /// has the balancer.
     ///
     /// # Safety
-    /// `conf` is mod_proxy's configuration of this request's server.
-    pub(crate) unsafe fn sync(&self, request: Request<'_>, conf: *mut sys::proxy_server_conf) {
+    /// `conf` is mod_proxy's configuration of `server`.
+    pub(crate) unsafe fn sync(&self, server: Server<'_>, conf: *mut sys::proxy_server_conf) {
         // SAFETY: all live, as the caller promises; the lock is held.
-        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), request.server(), conf) };
-    }
-
-    /// The same outside a request for it.
-    ///
-    /// # Safety
-    /// `server` is live, and `conf` mod_proxy's configuration of it.
-    pub(crate) unsafe fn sync_in(
-        &self,
-        server: *mut sys::server_rec,
-        conf: *mut sys::proxy_server_conf,
-    ) {
-        // SAFETY: as the caller promises; the lock is held.
-        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), server, conf) };
+        unsafe { sys::ap_proxy_sync_balancer(self.0.as_ptr(), server.as_ptr(), conf) };
     }
 
     /// The member that the lbmethod elects.
-    pub(crate) fn find(&self, request: Request<'_>) -> Option<Worker> {
+    pub(crate) fn find(&self, request: Request<'_>) -> Option<Worker<'s>> {
         let finder = self.0.lbmethod()?.finder?;
         // SAFETY: balancer and request are live, the lock is held.
         let found = unsafe { finder(self.0.as_ptr(), request.as_ptr()) };
@@ -183,10 +182,10 @@ impl Locked {
 
     /// Tells the lbmethod of a member that a session has chosen, as mod_proxy_balancer does for a
     /// member that it finds by a session's route.
-    pub(crate) fn elected_for_session(&self, member: Worker, request: Request<'_>) {
+    pub(crate) fn elected_for_session(&self, member: Worker<'_>, request: Request<'_>) {
         if let Some(update) = self.0.lbmethod().and_then(|method| method.updatelbstatus) {
             // SAFETY: balancer, member and server are live, the lock is held.
-            unsafe { update(self.0.as_ptr(), member.as_ptr(), request.server()) };
+            unsafe { update(self.0.as_ptr(), member.as_ptr(), request.server().as_ptr()) };
             return;
         }
         let mut total = 0_i32;
@@ -197,7 +196,7 @@ impl Locked {
     }
 }
 
-impl Drop for Locked {
+impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // SAFETY: locked by this thread in `lock`, unlocked once.
         unsafe { sys::ajp_shim_unlock_balancer(self.0.as_ptr()) };

@@ -4,6 +4,7 @@
 //! request (balancer-manager and mod_proxy_cluster change it at any time), and any value is taken
 //! as it comes. Texts are copied out of it, to the stack: see [`Text`].
 
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -36,21 +37,48 @@ pub(crate) struct WorkerCounters {
 
 /// A worker, for the length of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Worker(NonNull<sys::proxy_worker>);
+pub(crate) struct Worker<'s> {
+    raw: NonNull<sys::proxy_worker>,
+    hook: PhantomData<&'s ()>,
+}
 
-impl Worker {
+/// A worker that a request, or the like, notes for longer than a hook.
+#[derive(Clone, Debug)]
+pub(crate) struct NotedWorker(NonNull<sys::proxy_worker>);
+
+impl NotedWorker {
     /// # Safety
-    /// `raw` is a worker of mod_proxy's that outlives the use of this view.
+    /// The worker lives for longer than the result. All that mod_proxy has defined do, as long as it
+    /// ends with a request or before the child's configuration.
+    pub(crate) unsafe fn new(worker: Worker<'_>) -> Self {
+        Self(worker.raw)
+    }
+
+    /// The view of it, for as long as it is noted.
+    pub(crate) fn view(&self) -> Worker<'_> {
+        Worker { raw: self.0, hook: PhantomData }
+    }
+}
+
+impl PartialEq<Worker<'_>> for NotedWorker {
+    fn eq(&self, worker: &Worker<'_>) -> bool {
+        self.0 == worker.raw
+    }
+}
+
+impl Worker<'_> {
+    /// # Safety
+    /// `raw` is a worker of mod_proxy's that is live during the lifetime.
     pub(crate) unsafe fn from_ptr(raw: *mut sys::proxy_worker) -> Self {
         // SAFETY: mod_proxy passes no null worker.
-        Self(unsafe { NonNull::new_unchecked(raw) })
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, hook: PhantomData }
     }
 
     /// A member in its balancer's array; `None` while `ap_proxy_sync_balancer` adds it, on another
     /// thread: it has a place first, then a record, and at last its shared part.
     ///
     /// # Safety
-    /// `raw` is null or a worker of mod_proxy's that outlives the use of this view.
+    /// `raw` is null or a worker of mod_proxy's that is live during the lifetime.
     pub(crate) unsafe fn added(raw: *mut sys::proxy_worker) -> Option<Self> {
         // SAFETY: as the caller promises; a plain word, which another thread may be setting.
         let is_there =
@@ -60,7 +88,7 @@ impl Worker {
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::proxy_worker {
-        self.0.as_ptr()
+        self.raw.as_ptr()
     }
 
     pub(crate) fn shared(self) -> *mut sys::proxy_worker_shared {
@@ -203,38 +231,20 @@ impl Worker {
         unsafe { Text::read(&raw const (*self.shared()).uds_path) }.non_empty()
     }
 
-    /// `iobuffersize`, also as ProxyIOBufferSize gives it.
-    pub(crate) fn packet_size(self, conf: *const sys::proxy_server_conf) -> Option<PacketSize> {
+    /// `iobuffersize`.
+    pub(crate) fn packet_size(self) -> Option<PacketSize> {
         let s = self.shared();
-        // SAFETY: plain fields of live records.
+        // SAFETY: plain fields of a live record.
         unsafe {
-            if (*s).io_buffer_size_set() != 0 {
-                Some(PacketSize::clamped((*s).io_buffer_size))
-            } else if (*conf).io_buffer_size_set() != 0 {
-                Some(PacketSize::clamped((*conf).io_buffer_size))
-            } else {
-                None
-            }
+            ((*s).io_buffer_size_set() != 0).then(|| PacketSize::clamped((*s).io_buffer_size))
         }
     }
 
-    /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
-    pub(crate) fn timeout(
-        self,
-        conf: *const sys::proxy_server_conf,
-        server: *const sys::server_rec,
-    ) -> Duration {
+    /// `timeout`: the longest wait for one read or write.
+    pub(crate) fn timeout(self) -> Option<Duration> {
         let s = self.shared();
-        // SAFETY: plain fields of live records.
-        microseconds(unsafe {
-            if (*s).timeout_set() != 0 {
-                (*s).timeout
-            } else if (*conf).timeout_set() != 0 {
-                (*conf).timeout
-            } else {
-                (*server).timeout
-            }
-        })
+        // SAFETY: plain fields of a live record.
+        unsafe { ((*s).timeout_set() != 0).then(|| microseconds((*s).timeout)) }
     }
 
     /// `connectiontimeout`.
@@ -324,7 +334,7 @@ impl Worker {
 }
 
 /// httpd's times are microseconds; one of 0 or less would never wait, so it is the least wait.
-fn microseconds(time: i64) -> Duration {
+pub(crate) fn microseconds(time: i64) -> Duration {
     Duration::from_micros(u64::try_from(time).unwrap_or(0)).max(Duration::from_millis(1))
 }
 

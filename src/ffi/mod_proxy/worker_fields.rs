@@ -6,7 +6,8 @@ use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
 use crate::ffi::apr::array;
 use crate::ffi::apr::pool::Pool;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::httpd::server::Server;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::ffi::sys;
 use crate::shared::in_error_for;
 
@@ -26,14 +27,14 @@ const _: () = {
     assert!(WorkerStatus::NOT_USABLE.bits() == PROXY_WORKER_NOT_USABLE_BITMAP);
 };
 
-impl Worker {
+impl Worker<'_> {
     pub(crate) fn is_member(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { !(*self.as_ptr()).balancer.is_null() }
     }
 
     /// Is there another member of its balancer that could take a request, beside those in `but`?
-    pub(crate) fn has_usable_siblings(self, but: &[Self]) -> bool {
+    pub(crate) fn has_usable_siblings(self, but: &[NotedWorker]) -> bool {
         if !self.is_member() {
             return false;
         }
@@ -46,7 +47,9 @@ impl Worker {
         siblings.any(|sibling| {
             // SAFETY: below the number of elements when it was read.
             let Some(other) = (unsafe { Self::added(*sibling) }) else { return false };
-            other != self && !but.contains(&other) && !other.status().has(WorkerStatus::NOT_USABLE)
+            other != self
+                && !but.iter().any(|noted| *noted == other)
+                && !other.status().has(WorkerStatus::NOT_USABLE)
         })
     }
 
@@ -122,7 +125,7 @@ impl Worker {
     }
 
     /// Usable, or usable again now that its `retry` time has come.
-    pub(crate) fn is_usable(self, server: *mut sys::server_rec) -> bool {
+    pub(crate) fn is_usable(self, server: Server<'_>) -> bool {
         if self.status().is_usable() {
             return true;
         }
@@ -134,7 +137,7 @@ impl Worker {
         };
         if let Some(retry) = retry {
             // SAFETY: a static text; worker and server are live.
-            unsafe { retry(c"AJP".as_ptr(), self.as_ptr(), server) };
+            unsafe { retry(c"AJP".as_ptr(), self.as_ptr(), server.as_ptr()) };
         }
         self.status().is_usable()
     }
@@ -218,7 +221,8 @@ impl Worker {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
         unsafe { (*s).busy = (*s).busy.wrapping_add(1) };
-        pool.own(CountedBusy(self));
+        // SAFETY: a worker outlives the requests that it is given to.
+        pool.own(CountedBusy(unsafe { NotedWorker::new(self) }));
     }
 
     /// `loadfactor`, which balancer-manager may change at any time.
@@ -270,11 +274,11 @@ impl Worker {
     }
 }
 
-/// A request that is counted as busy on a worker, which outlives the request.
-struct CountedBusy(Worker);
+/// A request that is counted as busy on a worker.
+struct CountedBusy(NotedWorker);
 
 impl Drop for CountedBusy {
     fn drop(&mut self) {
-        self.0.take_off_busy(1);
+        self.0.view().take_off_busy(1);
     }
 }

@@ -1,38 +1,33 @@
 //! What a worker comes to, with its server's configuration and our own parameters: which backend it
 //! is, how connections to it are opened, how it is kept.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::backend::{BackendKey, Bounds, ConnectSettings, HostName, KeyRef, MaintenanceSettings};
 use crate::balance::Activation;
 use crate::config::WorkerSettings;
-use crate::ffi::apr::address;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::sys;
 use crate::net::ConnectOptions;
 use crate::pool::{Limits, Wait};
 
 /// A worker as one server of httpd's uses it, with what is needed to read its settings: mod_proxy's
-/// configuration of that server, the server, and our own parameters.
+/// configuration of that server, and our own parameters.
 #[derive(Clone, Copy)]
 pub(crate) struct EffectiveSettings<'a> {
-    worker: Worker,
-    conf: *const sys::proxy_server_conf,
-    server: *const sys::server_rec,
+    worker: Worker<'a>,
+    conf: ProxyConf<'a>,
     ours: &'a WorkerSettings,
 }
 
 impl<'a> EffectiveSettings<'a> {
-    /// # Safety
-    /// `conf` and `server` outlive the use of this value.
-    pub(crate) unsafe fn new(
-        worker: Worker,
-        conf: *const sys::proxy_server_conf,
-        server: *const sys::server_rec,
-        ours: &'a WorkerSettings,
-    ) -> Self {
-        Self { worker, conf, server, ours }
+    pub(crate) fn new(worker: Worker<'a>, conf: ProxyConf<'a>, ours: &'a WorkerSettings) -> Self {
+        Self { worker, conf, ours }
+    }
+
+    /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
+    pub(crate) fn timeout(self) -> Duration {
+        self.worker.timeout().unwrap_or_else(|| self.conf.timeout())
     }
 
     /// The backend behind a host and port. `socket_path`: of a unix socket that the request names,
@@ -64,9 +59,9 @@ impl<'a> EffectiveSettings<'a> {
             host: HostName(host),
             port,
             socket_path: worker.socket_path().as_deref().or(socket_path),
-            source: self.source(),
+            source: self.conf.source_address(),
             secret: worker.secret().as_deref().unwrap_or_default(),
-            packet_size: worker.packet_size(self.conf),
+            packet_size: worker.packet_size().or_else(|| self.conf.packet_size()),
             bounds: self.bounds(),
         })
     }
@@ -81,10 +76,10 @@ impl<'a> EffectiveSettings<'a> {
         let timeout = ours.connect_timeout.or_else(|| worker.connection_timeout());
         ConnectSettings {
             options: ConnectOptions {
-                timeout: timeout.unwrap_or_else(|| worker.timeout(self.conf, self.server)),
+                timeout: timeout.unwrap_or_else(|| self.timeout()),
                 keepalive: worker.keepalive(),
                 receive_buffer: worker.receive_buffer(),
-                source: self.source().map(|ip| (ip, 0).into()),
+                source: self.conf.source_address().map(|ip| (ip, 0).into()),
             },
             address_ttl: worker.address_ttl(),
             pings: ours.pings(worker.ping()),
@@ -115,16 +110,5 @@ impl<'a> EffectiveSettings<'a> {
         }
         limits.ttl = [limits.ttl, self.ours.idle_max].into_iter().flatten().min();
         limits
-    }
-
-    /// ProxySourceAddress.
-    fn source(self) -> Option<IpAddr> {
-        // SAFETY: mod_proxy's configuration is live; the address is null or in its pool.
-        unsafe {
-            if (*self.conf).source_address_set() == 0 {
-                return None;
-            }
-            address::ip((*self.conf).source_address)
-        }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::sys;
 
 /// One call of the scheme handler.
 pub(crate) struct Call<'r> {
     pub(crate) request: Request<'r>,
-    pub(crate) worker: Worker,
-    pub(crate) conf: *mut sys::proxy_server_conf,
+    pub(crate) worker: Worker<'r>,
+    pub(crate) conf: ProxyConf<'r>,
     pub(crate) child: &'r Arc<Child>,
     pub(crate) uri: Uri<'r>,
 }

@@ -8,7 +8,7 @@ use crate::ffi::apr::text;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, SCHEME, is_ajp};
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
@@ -117,9 +117,7 @@ fn forbidden(request: Request<'_>, what: &str) -> c_int {
 
 /// No backend is known yet, and a client may choose what stands there: once a minute for all.
 fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
-    // SAFETY: the request's server is live.
-    let config = unsafe { ServerConfig::of(request.server()) };
-    let Some(child) = config.and_then(|config| config.child.get()) else { return };
+    let Some(child) = ServerState::child_of(request.server()) else { return };
     let warnings = child.warnings(MemberKey::of(&[SCHEME]));
     log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);
 }

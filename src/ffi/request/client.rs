@@ -23,7 +23,7 @@ pub(crate) struct HttpdClient<'r> {
     body: &'r mut Body,
     /// This request finds out whether the worker is back.
     asking: &'r mut Option<ProbeGuard>,
-    worker: Worker,
+    worker: Worker<'r>,
     out: *mut sys::apr_bucket_brigade,
     /// What the buckets in `out` point to, until they have been passed on.
     held: Vec<Bytes>,
@@ -42,7 +42,7 @@ impl<'r> HttpdClient<'r> {
         request: Request<'r>,
         body: &'r mut Body,
         asking: &'r mut Option<ProbeGuard>,
-        worker: Worker,
+        worker: Worker<'r>,
     ) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
         let out = unsafe {

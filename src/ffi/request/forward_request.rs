@@ -3,7 +3,7 @@
 use crate::config::RequestAttributes;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::protocol::{EncodeError, ForwardRequest, PacketSize};
 use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
 
@@ -23,7 +23,7 @@ pub(crate) struct Target<'a> {
 /// It does not fit into `limit`, or a string cannot be carried by AJP.
 pub(crate) fn forward_request(
     request: Request<'_>,
-    worker: Worker,
+    worker: Worker<'_>,
     target: Target<'_>,
     limit: PacketSize,
 ) -> Result<Vec<u8>, EncodeError> {
@@ -34,7 +34,7 @@ pub(crate) fn forward_request(
     let mut remote_port = itoa::Buffer::new();
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
-    let sent = ServerConfig::attributes(request);
+    let sent = ServerState::attributes(request);
     // Looking for one may add variables to the environment: before that is gone through.
     let variables: Vec<_> = sent
         .variables()

@@ -18,6 +18,7 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::request::call::Call;
@@ -27,7 +28,7 @@ use crate::ffi::request::proxy_block;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe;
 use crate::ffi::state::request_state::RequestState;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::proxy::{Client, Failure, MemberHistory, ProbeResult, Resend, Settings, Traffic, serve};
 
@@ -37,16 +38,14 @@ use crate::proxy::{Client, Failure, MemberHistory, ProbeResult, Resend, Settings
 /// As [`handle`].
 pub(crate) unsafe fn guarded(
     request: Request<'_>,
-    worker: Worker,
-    conf: *mut sys::proxy_server_conf,
+    worker: Worker<'_>,
+    conf: ProxyConf<'_>,
     url: *const c_char,
     proxy_name: *const c_char,
     proxy_port: u16,
 ) -> c_int {
     let internal_error = || {
-        // SAFETY: the request's server is live.
-        let config = unsafe { ServerConfig::of(request.server()) };
-        let child = config.and_then(|config| config.child.get());
+        let child = ServerState::child_of(request.server());
         outcome::internal_error(request, worker, child.map(|child| &**child))
     };
     let HandlerStatus(status) = guard_or(internal_error, || {
@@ -60,12 +59,11 @@ pub(crate) unsafe fn guarded(
 /// Serves `url` through `worker`; declines schemes other than ajp.
 ///
 /// # Safety
-/// `conf` is mod_proxy's configuration of this request's server; `url` and `proxy_name` (which may
-/// be null) are strings that live as long as the request.
+/// `url` and `proxy_name` (which may be null) are strings that live as long as the request.
 unsafe fn handle(
     request: Request<'_>,
-    worker: Worker,
-    conf: *mut sys::proxy_server_conf,
+    worker: Worker<'_>,
+    conf: ProxyConf<'_>,
     url: *const c_char,
     proxy_name: *const c_char,
     proxy_port: u16,
@@ -77,9 +75,7 @@ unsafe fn handle(
         return HandlerStatus(sys::DECLINED);
     }
     member_marks::settle(request);
-    // SAFETY: the request's server is live.
-    let Some(child) = (unsafe { ServerConfig::of(request.server()) }).and_then(|c| c.child.get())
-    else {
+    let Some(child) = ServerState::child_of(request.server()) else {
         log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
         return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
     };
@@ -129,27 +125,24 @@ impl<'r> Call<'r> {
             // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
             return HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int);
         }
-        if kept.had_it.borrow().contains(&self.worker) {
+        if kept.was_sent_to(self.worker) {
             // Whatever made mod_proxy come back to it: once is enough.
             kept.last_failure.transient_mark.borrow_mut().set(self.worker, self.child);
             return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
-        let mut tried = kept.tried.borrow_mut();
-        if self.worker.is_member() && !tried.contains(&self.worker) {
-            if let Some(before) = tried.last() {
-                self.child.count_failover(before.key());
+        if self.worker.is_member() {
+            if let Some(before) = kept.note_tried(self.worker) {
+                self.child.count_failover(before.view().key());
             }
-            tried.push(self.worker);
         }
         kept.last_failure.instead_of_503.set(None);
         request.notes().unset(c"proxy_timedout");
         let unset = WorkerSettings::default();
         let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
-        // SAFETY: both outlive the request.
-        let configured =
-            unsafe { EffectiveSettings::new(self.worker, self.conf, request.server(), ours) };
+        let configured = EffectiveSettings::new(self.worker, self.conf, ours);
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
+        let tried = kept.tried.borrow();
         let has_others = self.worker.has_usable_siblings(&tried);
         // Where it is the only one, whatever may be sent again is its own to have again.
         let is_alone = !has_others && tried.len() <= 1;
@@ -189,12 +182,11 @@ impl<'r> Call<'r> {
         kept.attempts.set(kept.attempts.get() + traffic.attempts);
         kept.repeats_left.set(Some(repeats.saturating_sub(traffic.repeats)));
         if traffic.attempts > 0 && self.worker.is_member() {
-            kept.had_it.borrow_mut().push(self.worker);
+            kept.note_sent(self.worker);
         }
         self.note(kept.attempts.get(), &traffic);
         if let Some(reverse) = backend.reverse() {
-            // SAFETY: the request's server is live.
-            unsafe { reverse_sockets::report(request.server(), reverse) };
+            reverse_sockets::report(request.server(), reverse);
         }
         match result {
             Ok(finished) => {
@@ -260,7 +252,7 @@ impl<'r> Call<'r> {
         has_others: bool,
     ) -> Settings {
         let worker = self.worker;
-        let timeout = worker.timeout(self.conf, self.request.server());
+        let timeout = configured.timeout();
         let no_keepalive = self.request.environment().get(c"proxy-nokeepalive").is_some();
         Settings {
             connect: configured.connect(),

@@ -4,6 +4,7 @@ use std::ffi::{CString, c_int};
 
 use crate::backend::{Backend, ConnectSettings};
 use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::sys;
 
 /// Lets mod_proxy compare the backend's name and addresses with ProxyBlock; the name alone where a
@@ -13,10 +14,11 @@ use crate::ffi::sys;
 /// 403, with mod_proxy's own page, for a blocked host.
 pub(crate) fn check(
     request: Request<'_>,
-    conf: *mut sys::proxy_server_conf,
+    conf: ProxyConf<'_>,
     host: &[u8],
     resolved: Option<(&Backend, &ConnectSettings)>,
 ) -> Result<(), c_int> {
+    let conf = conf.as_ptr();
     // SAFETY: mod_proxy's configuration is live and constant; the list is never null.
     if unsafe { (*(*conf).noproxies).nelts } == 0 {
         return Ok(());

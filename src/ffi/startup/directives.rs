@@ -9,9 +9,11 @@ use crate::ffi::apr::error_text::error_text;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text;
 use crate::ffi::guard::guard_or;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_config::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 
 /// The directives of this module: one row is all that httpd needs to know of a directive. What it
@@ -40,13 +42,13 @@ const OURS: &[Directive] = &[
     Directive::new(
         c"ProxyAjpEnvVar",
         c"an environment variable that is sent as an attribute, and a value if it is not set",
-        Setter::OneOrTwo(|config, name, value| Ok(config.sent.own_mut().add(name, value)?)),
+        Setter::OneOrTwo(|config, name, value| Ok(config.attributes.add(name, value)?)),
     ),
     Directive::new(
         c"ProxyAjpCertChain",
         c"On: the certificates behind the client's own are sent with it",
         Setter::OnOff(|config, on| {
-            config.sent.own_mut().set_certificate_chain(on);
+            config.attributes.set_certificate_chain(on);
             Ok(())
         }),
     ),
@@ -169,7 +171,7 @@ unsafe fn take(
     let [first, second] = arguments.map(|argument| unsafe { text::bytes(argument) });
     let value = first.unwrap_or_default();
     // SAFETY: as the caller promises; no reference from `of` is in use.
-    let config = unsafe { ServerConfig::of_or_new(server, pool) };
+    let config = unsafe { config_of(server, pool) };
     let taken = match directive.set {
         Setter::One(set) | Setter::Whole(set) => set(config, value),
         Setter::OneOrTwo(set) => set(config, value, second),
@@ -210,7 +212,7 @@ unsafe fn edit(cmd: *mut sys::cmd_parms, arguments: *const c_char) -> *const c_c
     };
     if let Some((name, keys)) = ours.balancer {
         // SAFETY: as the caller promises; no reference from `of` is in use.
-        let config = unsafe { ServerConfig::of_or_new(server, pool) };
+        let config = unsafe { config_of(server, pool) };
         config.add_balancer_keys(name.into_bytes().into(), keys);
     }
     if let Some(arguments) = ours.arguments {
@@ -240,6 +242,18 @@ unsafe fn section<'c>(line: *const sys::ap_directive_t) -> Option<&'c [u8]> {
         let is_proxy = name.get(..6).is_some_and(|name| name.eq_ignore_ascii_case(b"<Proxy"));
         Some(text::bytes((*around).args).filter(|_| is_proxy).unwrap_or_default())
     }
+}
+
+/// The configuration of a server, to be changed.
+///
+/// # Safety
+/// As [`ServerState::config_mut`]; both are live.
+unsafe fn config_of<'s>(
+    server: *mut sys::server_rec,
+    pool: *mut sys::apr_pool_t,
+) -> &'s mut ServerConfig {
+    // SAFETY: as the caller promises.
+    unsafe { ServerState::config_mut(Server::from_ptr(server), Pool::from_ptr(pool)) }
 }
 
 /// The function for parameters of a worker that was registered before ours.
@@ -314,7 +328,7 @@ unsafe fn own_worker_param(
     }
     // SAFETY: the server is live; this is httpd's main thread, reading its configuration, and no
     // reference from `of` is in use.
-    let config = unsafe { ServerConfig::of_or_new(server, pool) };
+    let config = unsafe { config_of(server, pool) };
     // SAFETY: mod_proxy passes a live worker.
     let id = unsafe { WorkerId::of(worker) };
     let before = config.worker(id).cloned().unwrap_or_default();
@@ -333,7 +347,7 @@ unsafe fn own_worker_param(
 
 /// What mod_proxy itself can do of our words, it does: `status` and `lbset`, where balancer-manager
 /// shows and changes them.
-fn tell_mod_proxy(worker: Worker, before: &WorkerSettings, after: &WorkerSettings) {
+fn tell_mod_proxy(worker: Worker<'_>, before: &WorkerSettings, after: &WorkerSettings) {
     let flags = |settings: &WorkerSettings| {
         let (activation, _) = settings.activation.unwrap_or_default().flags();
         if settings.sessions_only { activation.with(WorkerStatus::DRAIN) } else { activation }

@@ -15,10 +15,12 @@ use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::guard::panic_text;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::httpd::server;
+use crate::ffi::httpd::server::{self, Server};
+use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::startup::operator_orders;
 use crate::ffi::startup::reverse_listeners;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::{ParentState, ServerState};
 use crate::ffi::sys;
 use crate::net::random;
 use crate::shared::unix_ms;
@@ -33,12 +35,12 @@ use crate::status::Nonce;
 /// `apachectl configtest`.
 ///
 /// # Safety
-/// `pconf` is httpd's configuration pool, `plog` that for logs and `server` its main server; this is
+/// `pconf` is httpd's configuration pool, `plog` that for logs and `main` its main server; this is
 /// its main thread.
 pub(crate) unsafe fn check_config(
-    pconf: *mut sys::apr_pool_t,
+    pconf: Pool<'_>,
     plog: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
+    main: Server<'_>,
 ) -> c_int {
     let built = sys::MODULE_MAGIC_NUMBER_MINOR as c_int;
     // SAFETY: exported data of httpd and mod_proxy, constant once they are loaded.
@@ -46,30 +48,25 @@ pub(crate) unsafe fn check_config(
         unsafe { (sys::core_module.minor_version, sys::proxy_module.minor_version) };
     if core >= built && proxy >= built {
         // SAFETY: as the caller promises; the configuration has been read.
-        if !unsafe { reverse_listeners::check(Pool::from_ptr(pconf), server) } {
+        if !unsafe { reverse_listeners::check(pconf, main) } {
             return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
         }
-        // SAFETY: the server is live; as the caller promises.
-        unsafe {
-            if let Some(config) = ServerConfig::of(server) {
-                config.taken_over.fill(plog);
-            }
+        if let Some(state) = ServerState::of(main) {
+            // SAFETY: as the caller promises.
+            unsafe { state.parent.taken_over.fill(plog) };
         }
         return sys::OK as c_int;
     }
-    // SAFETY: the server is live.
-    unsafe {
-        log::server(
-            server,
-            LogLevel::Error,
-            format_args!(
-                "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
-                 {major}:{built}, this server has {major}:{core} and its mod_proxy \
-                 {major}:{proxy}. Build the module on this server, or update the server.",
-                major = sys::MODULE_MAGIC_NUMBER_MAJOR,
-            ),
-        );
-    }
+    log::server(
+        main,
+        LogLevel::Error,
+        format_args!(
+            "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
+             {major}:{built}, this server has {major}:{core} and its mod_proxy \
+             {major}:{proxy}. Build the module on this server, or update the server.",
+            major = sys::MODULE_MAGIC_NUMBER_MAJOR,
+        ),
+    );
     sys::HTTP_INTERNAL_SERVER_ERROR as c_int
 }
 
@@ -77,210 +74,165 @@ pub(crate) unsafe fn check_config(
 /// that the children will share.
 ///
 /// # Safety
-/// `pconf` is httpd's configuration pool, `plog` that for logs and `server` its main server; this is
+/// `pconf` is httpd's configuration pool, `plog` that for logs and `main` its main server; this is
 /// its main thread.
 pub(crate) unsafe fn post_config(
-    pconf: *mut sys::apr_pool_t,
+    pconf: Pool<'_>,
     plog: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
+    main: Server<'_>,
 ) -> c_int {
     if server::is_first_reading() {
         return sys::OK as c_int;
     }
-    // SAFETY: httpd's main server, with its whole configuration, on its main thread.
-    unsafe { ServerConfig::note_min(server) };
-    // SAFETY: the server is live.
-    unsafe {
-        log::server(
-            server,
-            LogLevel::Info,
-            format_args!(
-                "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
-                env!("CARGO_PKG_VERSION"),
-                sys::MODULE_MAGIC_NUMBER_MAJOR,
-                sys::MODULE_MAGIC_NUMBER_MINOR,
-            ),
-        );
-    }
-    // SAFETY: the server is live.
-    if let Some(config) = unsafe { ServerConfig::of(server) } {
-        // SAFETY: as the caller promises; the configuration has been read, and checked.
-        match unsafe {
-            reverse_listeners::listen(Pool::from_ptr(pconf), plog, server, &config.taken_over)
-        } {
-            Ok(listening) => {
-                let _ = config.listening.set(listening);
-            }
-            Err(text) => {
-                // SAFETY: the server is live.
-                unsafe { log::server(server, LogLevel::Error, format_args!("{text}")) };
-                return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
-            }
-        }
-    }
-    // SAFETY: as the caller promises; the configuration has been read.
-    let made = unsafe { SharedMemory::for_server(Pool::from_ptr(pconf), server) };
-    // SAFETY: the server is live.
-    let config = unsafe { ServerConfig::of(server) };
-    let (level, text, status) = match (made, config) {
-        (Ok(memory), Some(config)) => {
-            let text = memory.to_string();
-            // SAFETY: httpd's configuration pool and main server, on its main thread.
-            unsafe { prepare_status(pconf, server, config, &memory) };
-            let _ = config.shared.set(memory);
-            (LogLevel::Debug, text, sys::OK)
-        }
-        (Err(error), _) => (LogLevel::Error, error.to_string(), sys::HTTP_INTERNAL_SERVER_ERROR),
-        (Ok(_), None) => (
-            LogLevel::Error,
-            "the main server has no configuration of this module".into(),
-            sys::HTTP_INTERNAL_SERVER_ERROR,
-        ),
+    let fail = |text: std::fmt::Arguments<'_>| {
+        log::server(main, LogLevel::Error, text);
+        sys::HTTP_INTERNAL_SERVER_ERROR as c_int
     };
-    // SAFETY: the server is live.
-    unsafe { log::server(server, level, format_args!("mod_proxy_ajp_rs: {text}")) };
-    status as c_int
+    log::server(
+        main,
+        LogLevel::Info,
+        format_args!(
+            "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
+            env!("CARGO_PKG_VERSION"),
+            sys::MODULE_MAGIC_NUMBER_MAJOR,
+            sys::MODULE_MAGIC_NUMBER_MINOR,
+        ),
+    );
+    let Some(state) = ServerState::of(main) else {
+        return fail(format_args!(
+            "mod_proxy_ajp_rs: the main server has no configuration of this module"
+        ));
+    };
+    let _ = state.parent.min.set(min_of_workers(main));
+    // SAFETY: as the caller promises; the configuration has been read, and checked.
+    match unsafe { reverse_listeners::listen(pconf, plog, main, &state.parent.taken_over) } {
+        Ok(listening) => {
+            let _ = state.parent.listening.set(listening);
+        }
+        Err(text) => return fail(format_args!("{text}")),
+    }
+    let memory = match SharedMemory::for_server(pconf, main) {
+        Ok(memory) => memory,
+        Err(error) => return fail(format_args!("mod_proxy_ajp_rs: {error}")),
+    };
+    prepare_status(pconf, main, &state.parent, &memory);
+    log::server(main, LogLevel::Debug, format_args!("mod_proxy_ajp_rs: {memory}"));
+    let _ = state.parent.shared.set(memory);
+    sys::OK as c_int
+}
+
+/// The `min` of each worker that has one.
+fn min_of_workers(main: Server<'_>) -> Vec<(WorkerId, usize)> {
+    let all = server_conf::all_workers(main).map(|worker| (worker.id(), worker.min()));
+    all.filter(|(_, min)| *min > 0).collect()
 }
 
 /// Makes what ajp-status needs: the memory of the counters, without which httpd serves all the same and
 /// counts nothing; the nonce; and gives members what operators have said of them.
-///
-/// # Safety
-/// `pconf` is httpd's configuration pool and `server` its main server; this is its main thread.
-unsafe fn prepare_status(
-    pconf: *mut sys::apr_pool_t,
-    server: *mut sys::server_rec,
-    config: &ServerConfig,
-    members: &SharedMemory,
-) {
-    let _ = config.since_ms.set(unix_ms(SystemTime::now()));
-    let _ = config.parent.set(std::process::id());
+fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, members: &SharedMemory) {
+    let _ = parent.since_ms.set(unix_ms(SystemTime::now()));
+    let _ = parent.process.set(std::process::id());
     if let Ok(nonce) = random().map(Nonce::new) {
-        let _ = config.nonce.set(nonce);
+        let _ = parent.nonce.set(nonce);
     }
     if let Some((memory, is_lost)) = OperatorMemory::retained() {
-        let _ = config.operators.set(memory);
+        let _ = parent.operators.set(memory);
         if is_lost {
             let text = "ajp-status: what operators have said of members is forgotten, for the module \
                         is of another version now";
-            // SAFETY: as the caller promises.
-            unsafe { log::server(server, LogLevel::Warning, format_args!("{text}")) };
+            log::server(main, LogLevel::Warning, format_args!("{text}"));
         }
-        // SAFETY: as the caller promises; mod_proxy_balancer has had its turn.
-        unsafe { operator_orders::reapply(pconf, server, memory) };
+        operator_orders::reapply(pconf, main, memory);
     }
     let sizes = members.sizes();
     match StatsMapping::new(StatsSizes::new(sizes.members(), sizes.rows())) {
         Ok(memory) => {
-            let _ = config.stats.set(Arc::new(memory));
+            let _ = parent.stats.set(Arc::new(memory));
         }
-        // SAFETY: as the caller promises.
-        Err(error) => unsafe {
-            log::server(
-                server,
-                LogLevel::Error,
-                format_args!("nothing is counted for ajp-status: {error}"),
-            );
-        },
+        Err(error) => {
+            let text = format_args!("nothing is counted for ajp-status: {error}");
+            log::server(main, LogLevel::Error, text);
+        }
     }
 }
 
 /// Makes the child's state, ties it to every server, and starts its housekeeper.
 ///
 /// # Safety
-/// `main` is httpd's main server and `pchild` the child's pool; no other thread runs yet.
-pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: *mut sys::server_rec) {
+/// `main` is httpd's main server, as long as the child lives, and `pchild` the child's pool; no other
+/// thread runs yet.
+pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'static>) {
     log_panics_through(main);
+    let Some(main_state) = ServerState::of(main) else { return };
+    let parent = &main_state.parent;
+    let states: Vec<&ServerState> = main.and_hosts().filter_map(ServerState::of).collect();
     let mut settings = HashMap::new();
-    let mut configs = Vec::new();
-    let mut roster = WatchList::default();
-    // SAFETY: httpd's list of servers, all live; nothing changes their configuration any more.
-    for server in unsafe { server::servers(main) } {
-        // SAFETY: as above.
-        if let Some(config) = unsafe { ServerConfig::of(server) } {
-            settings.extend(config.workers().iter().cloned());
-            configs.push(config);
-        }
+    for state in &states {
+        settings.extend(state.config.workers().iter().cloned());
     }
-    // SAFETY: the main server is live.
-    for (worker, min) in unsafe { ServerConfig::of(main) }.into_iter().flat_map(ServerConfig::min) {
+    for (worker, min) in parent.min.get().into_iter().flatten() {
         settings.entry(*worker).or_default().min = *min;
     }
-    // SAFETY: the main server is live.
-    let shared = unsafe { ServerConfig::of(main) }.and_then(|config| config.shared.get());
-    let members = Members::new(shared.copied(), std::process::id());
+    let members = Members::new(parent.shared.get().copied(), std::process::id());
     if !members.are_shared() {
-        // SAFETY: the main server is live.
-        unsafe {
-            log::server(
-                main,
-                LogLevel::Warning,
-                format_args!(
-                    "no room for this child in the memory that children share: busylimit, \
-                     maxreplytimeouts, escalation and the lbmethods sessions and next count its \
-                     own requests alone"
-                ),
-            );
-        }
+        log::server(
+            main,
+            LogLevel::Warning,
+            format_args!(
+                "no room for this child in the memory that children share: busylimit, \
+                 maxreplytimeouts, escalation and the lbmethods sessions and next count its \
+                 own requests alone"
+            ),
+        );
     }
-    // SAFETY: as above. By now mod_proxy and mod_proxy_balancer have set their workers up.
-    for server in unsafe { server::servers(main) } {
-        // SAFETY: as above.
-        unsafe { roster.add(server, |id| settings.get(&id).cloned()) };
+    // By now mod_proxy and mod_proxy_balancer have set their workers up.
+    let mut roster = WatchList::default();
+    for conf in server_conf::all(main) {
+        roster.add(conf, |id| settings.get(&id).cloned());
     }
     roster.settle();
-    // SAFETY: the main server is live; this is a child, on its only thread.
-    let reverses = unsafe {
-        let config = ServerConfig::of(main);
-        let listening = config.and_then(|config| config.listening.get());
-        reverse_sockets::open(main, listening.map_or(&[], Vec::as_slice))
-    };
-    // SAFETY: the main server is live.
-    let stats = unsafe { ServerConfig::of(main) }.and_then(|config| config.stats.get());
+    let listening = parent.listening.get().map_or(&[][..], Vec::as_slice);
+    // SAFETY: this is a child, on its only thread.
+    let reverses = unsafe { reverse_sockets::open(main, listening) };
+    let stats = parent.stats.get();
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let child = Arc::new(Child::new(settings, members, counting, roster.ids(), reverses));
-    for config in configs {
+    for state in states {
         // A second child_init in one process is httpd -X after a restart, whose configuration and
         // OnceLock are new as well.
-        let _ = config.child.set(Arc::clone(&child));
+        let _ = state.child.set(Arc::clone(&child));
     }
-    // SAFETY: the main server's configuration is not being changed any more.
-    let maintain = unsafe { ServerConfig::of(main) }.map_or_else(Default::default, |c| c.maintain);
-    if let Some(every) = maintain.every() {
+    if let Some(every) = main_state.config.maintain.every() {
         // SAFETY: as the caller promises; a library is unloaded with pconf, after pchild.
         unsafe { housekeeping::start(&child, roster, every, main, pchild) };
     }
 }
 
 /// A panic is one line in the error log, with pid and time.
-fn log_panics_through(server: *mut sys::server_rec) {
-    struct Server(*const sys::server_rec);
-    // SAFETY: only httpd's logging uses the pointer, which is meant for any thread, and a server
-    // outlives the child's threads.
-    unsafe impl Send for Server {}
+fn log_panics_through(main: Server<'static>) {
+    struct Log(Server<'static>);
+    // SAFETY: only httpd's logging uses the server, which is meant for any thread.
+    unsafe impl Send for Log {}
     // SAFETY: as above.
-    unsafe impl Sync for Server {}
-    let server = Server(server);
+    unsafe impl Sync for Log {}
+    let log = Log(main);
     std::panic::set_hook(Box::new(move |info| {
-        let Server(server) = &server;
+        let Log(main) = &log;
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
         let next = if std::thread::current().name() == Some(Housekeeper::THREAD) {
             "the housekeeper goes on in a minute"
         } else {
             "this request fails, the child goes on"
         };
-        // SAFETY: the main server lives as long as the child.
-        unsafe {
-            log::server(
-                *server,
-                LogLevel::Error,
-                format_args!(
-                    "internal error at {}: {}; {next}",
-                    place.as_deref().unwrap_or("an unknown place"),
-                    panic_text(info.payload()),
-                ),
-            );
-        }
+        log::server(
+            *main,
+            LogLevel::Error,
+            format_args!(
+                "internal error at {}: {}; {next}",
+                place.as_deref().unwrap_or("an unknown place"),
+                panic_text(info.payload()),
+            ),
+        );
     }));
 }
 
@@ -293,9 +245,9 @@ pub(crate) fn child_stopping(graceful: bool) {
     if !graceful {
         return;
     }
-    // SAFETY: live as long as the child.
-    let config = server::main().and_then(|main| unsafe { ServerConfig::of(main.as_ptr()) });
-    if let Some(child) = config.and_then(|config| config.child.get()) {
+    // SAFETY: this is a child, whose main server outlives it.
+    let main = unsafe { server::main() };
+    if let Some(child) = main.and_then(ServerState::child_of) {
         child.close();
     }
 }

@@ -5,44 +5,37 @@ use std::ffi::{c_int, c_void};
 
 use crate::balance::Activation;
 use crate::balance::orders::{AfterRestart, KeptOrder};
+use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::httpd::server;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::activation::set_activation;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
 /// In the parent, once mod_proxy_balancer has set its members up: gives them what was said of them, and
 /// sees to it that it is compared once more when the next restart begins.
 ///
-/// # Safety
 /// `pconf` is httpd's configuration pool and `main` its main server; this is its main thread.
-pub(crate) unsafe fn reapply(
-    pconf: *mut sys::apr_pool_t,
-    main: *mut sys::server_rec,
-    memory: OperatorMemory,
-) {
+pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory) {
     let table = memory.table();
-    // SAFETY: as the caller promises.
-    let configured = unsafe { ServerConfig::of(main) }.and_then(|config| config.configured.get());
-    let line = |worker: &Worker| {
+    let configured = ServerState::of(main).and_then(|state| state.parent.configured.get());
+    let line = |worker: &Worker<'_>| {
         configured.and_then(|all| all.get(&worker.id())).copied().unwrap_or_default()
     };
-    // SAFETY: as the caller promises.
-    for (key, workers) in unsafe { members(main) } {
+    for (key, workers) in members(main) {
         let Some(order) = table.get(key).and_then(KeptOrder::from_bits) else { continue };
         let lines: Vec<_> = workers.iter().map(line).collect();
         let wanted = match order.after_restart(&lines) {
             AfterRestart::Apply(wanted) => wanted,
             AfterRestart::Forget(said) => {
                 table.set(key, 0);
-                // SAFETY: as the caller promises.
-                unsafe { forgotten(main, &workers, said, "what is configured was edited since") };
+                forgotten(main, &workers, said, "what is configured was edited since");
                 continue;
             }
         };
@@ -51,40 +44,26 @@ pub(crate) unsafe fn reapply(
         if changed > 0 {
             let name = name(&workers);
             let wanted = wanted.name();
-            // SAFETY: the main server is live.
-            unsafe {
-                log::server(
-                    main,
-                    LogLevel::Info,
-                    format_args!("{name}: {wanted}, as an operator has said before the restart"),
-                );
-            }
+            let text = format_args!("{name}: {wanted}, as an operator has said before the restart");
+            log::server(main, LogLevel::Info, text);
         }
     }
     // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
     unsafe {
-        sys::apr_pool_pre_cleanup_register(pconf, main.cast::<c_void>(), Some(compare));
+        let data = main.as_ptr().cast::<c_void>();
+        sys::apr_pool_pre_cleanup_register(pconf.as_ptr(), data, Some(compare));
     }
 }
 
 /// Says that what an operator has said of a member counts no longer.
-///
-/// # Safety
-/// `main` is httpd's main server.
-unsafe fn forgotten(main: *const sys::server_rec, workers: &[Worker], said: Activation, why: &str) {
+fn forgotten(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
     let (name, said) = (name(workers), said.name());
-    // SAFETY: as the caller promises.
-    unsafe {
-        log::server(
-            main,
-            LogLevel::Warning,
-            format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}"),
-        );
-    }
+    let text = format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}");
+    log::server(main, LogLevel::Warning, text);
 }
 
 /// `balancer://app ajp://10.0.0.1:8009`.
-fn name(workers: &[Worker]) -> String {
+fn name(workers: &[Worker<'_>]) -> String {
     let Some(worker) = workers.first() else { return String::new() };
     let balancer = Balancer::of(*worker).map(|balancer| balancer.name());
     let balancer = balancer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
@@ -94,23 +73,20 @@ fn name(workers: &[Worker]) -> String {
 /// A restart begins, or the end.
 unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
-        let main = main.cast::<sys::server_rec>();
-        // SAFETY: what `reapply` registered, live as said there.
-        let Some(config) = (unsafe { ServerConfig::of(main) }) else { return 0 as c_int };
+        // SAFETY: what `reapply` registered, live as said there: nothing of the configuration has been
+        // destroyed yet, and the log is closed later.
+        let main = unsafe { Server::from_ptr(main.cast::<sys::server_rec>()) };
+        let Some(state) = ServerState::of(main) else { return 0 as c_int };
         // A child that ends destroys its copy of the pool too.
-        let is_parent = config.parent.get() == Some(&std::process::id());
-        let Some(memory) = config.operators.get().filter(|_| is_parent) else { return 0 };
+        let is_parent = state.parent.process.get() == Some(&std::process::id());
+        let Some(memory) = state.parent.operators.get().filter(|_| is_parent) else { return 0 };
         let table = memory.table();
-        // SAFETY: as above; nothing of the configuration has been destroyed yet.
-        for (key, workers) in unsafe { members(main) } {
+        for (key, workers) in members(main) {
             let Some(order) = table.get(key).and_then(KeptOrder::from_bits) else { continue };
             if order.is_undone(workers.iter().map(|worker| worker.status())) {
                 table.set(key, 0);
                 let said = order.activation();
-                // SAFETY: as above; the log is closed later.
-                unsafe {
-                    forgotten(main, &workers, said, "it was changed in balancer-manager since")
-                };
+                forgotten(main, &workers, said, "it was changed in balancer-manager since");
             }
         }
         0
@@ -118,20 +94,12 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
 }
 
 /// The ajp members of all balancers, with all that go by one name.
-///
-/// # Safety
-/// `main` is httpd's main server, on its main thread.
-unsafe fn members(main: *mut sys::server_rec) -> Vec<(MemberKey, Vec<Worker>)> {
-    let mut found: Vec<(MemberKey, Vec<Worker>)> = Vec::new();
+fn members<'m>(main: Server<'m>) -> Vec<(MemberKey, Vec<Worker<'m>>)> {
+    let mut found: Vec<(MemberKey, Vec<Worker<'m>>)> = Vec::new();
     let mut places = HashMap::new();
-    // SAFETY: as the caller promises; the parent changes none of these lists while it serves.
-    let workers = unsafe {
-        server::servers(main)
-            .filter_map(|server| server_conf::proxy_conf(server))
-            .flat_map(|conf| server_conf::workers(conf))
-            .map(|raw| Worker::from_ptr(raw))
-    };
-    for worker in workers.filter(|worker| worker.is_member() && worker.is_ajp()) {
+    for worker in
+        server_conf::all_workers(main).filter(|worker| worker.is_member() && worker.is_ajp())
+    {
         let key = worker.key();
         let at = *places.entry(key).or_insert(found.len());
         match found.get_mut(at) {

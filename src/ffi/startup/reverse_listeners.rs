@@ -18,11 +18,11 @@ use crate::ffi::child::reverse_sockets::{Listening, SILENT_FOR};
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::listening_sockets::TakenOver;
 use crate::ffi::httpd::log::{self, LogLevel};
-use crate::ffi::httpd::server;
+use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::net::{Errno, Listener, NetError};
 use crate::protocol::handshake::Key;
@@ -32,14 +32,12 @@ use crate::protocol::handshake::Key;
 ///
 /// # Safety
 /// `main` is httpd's main server, whose configuration has been read; this is its main thread.
-pub(crate) unsafe fn check(pool: Pool<'_>, main: *mut sys::server_rec) -> bool {
-    // SAFETY: as the caller promises.
-    let asked = unsafe { asked_for(main) };
+pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
+    let asked = asked_for(main);
     let mut good = true;
     let mut refuse = |text: std::fmt::Arguments<'_>| {
         good = false;
-        // SAFETY: the main server is live.
-        unsafe { log::server(main, LogLevel::Error, text) };
+        log::server(main, LogLevel::Error, text);
     };
     let listeners = match asked {
         Ok(listeners) => listeners,
@@ -48,8 +46,7 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: *mut sys::server_rec) -> bool {
             return false;
         }
     };
-    // SAFETY: as the caller promises.
-    let workers = unsafe { workers(main) };
+    let workers: Vec<_> = tcp_workers(main).collect();
     for (at, listener) in listeners.iter().enumerate() {
         let url = listener.url();
         let mut named = workers.iter().filter(|worker| is_of(**worker, listener)).peekable();
@@ -97,11 +94,10 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: *mut sys::server_rec) -> bool {
 pub(crate) unsafe fn listen(
     pool: Pool<'_>,
     plog: *mut sys::apr_pool_t,
-    main: *mut sys::server_rec,
+    main: Server<'_>,
     before: &TakenOver,
 ) -> Result<Vec<Listening>, String> {
-    // SAFETY: as the caller promises.
-    let asked = unsafe { asked_for(main) }?;
+    let asked = asked_for(main)?;
     let shared: Vec<_> = asked
         .iter()
         .map(|settings| settings.addresses().next().filter(|_| settings.is_shared()))
@@ -111,8 +107,7 @@ pub(crate) unsafe fn listen(
     before.end();
     let mut listening = Vec::new();
     for (settings, shared) in asked.into_iter().zip(shared) {
-        // SAFETY: as the caller promises.
-        unsafe { warn(main, pool, &settings) };
+        warn(main, pool, &settings);
         let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
         let key = key.map_err(|error| format!("{}: keyfile {error}", settings.url()))?;
         let opened = match shared {
@@ -121,8 +116,7 @@ pub(crate) unsafe fn listen(
                 set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
                 Some(kept)
             }
-            // SAFETY: the main server is live.
-            Some((address, None)) => unsafe { open(main, address, &settings) }?,
+            Some((address, None)) => open(main, address, &settings)?,
             None => None,
         };
         // SAFETY: as the caller promises.
@@ -136,11 +130,8 @@ pub(crate) unsafe fn listen(
 
 /// A new socket of the parent's. `None`: somebody has the port, in a restart. Those may be children of
 /// before it, of which the parent knows nothing any more: it passes, and httpd is not to end for it.
-///
-/// # Safety
-/// `main` is httpd's main server, on its main thread.
-unsafe fn open(
-    main: *const sys::server_rec,
+fn open(
+    main: Server<'_>,
     address: SocketAddr,
     settings: &ReverseListener,
 ) -> Result<Option<Listener>, String> {
@@ -154,8 +145,7 @@ unsafe fn open(
     }
     let note = "if children of before the restart have it, restart gracefully once they have ended; \
                 until then requests for its worker get 503";
-    // SAFETY: as the caller promises.
-    unsafe { log::server(main, LogLevel::Error, format_args!("{text}; {note}")) };
+    log::server(main, LogLevel::Error, format_args!("{text}; {note}"));
     Ok(None)
 }
 
@@ -173,26 +163,21 @@ unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) ->
 }
 
 /// Every listener the configuration asks for, by directive and by worker.
-///
-/// # Safety
-/// As [`check`].
-unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, String> {
+fn asked_for(main: Server<'_>) -> Result<Vec<ReverseListener>, String> {
     let mut seen = Vec::new();
     let mut listeners = Vec::<ReverseListener>::new();
     let mut reversed = HashMap::<WorkerId, bool>::new();
-    // SAFETY: httpd's servers, and their configurations, which nothing changes any more.
-    let configs = unsafe { server::servers(main).filter_map(|server| ServerConfig::of(server)) };
-    for config in configs {
+    for state in main.and_hosts().filter_map(ServerState::of) {
         // A server without a line of ours has the main server's.
-        if seen.contains(&std::ptr::from_ref(config)) {
+        if seen.contains(&std::ptr::from_ref(state)) {
             continue;
         }
-        seen.push(std::ptr::from_ref(config));
+        seen.push(std::ptr::from_ref(state));
+        let config = &state.config;
         listeners.extend(config.reverse.iter().cloned());
         reversed.extend(config.workers().iter().map(|(id, settings)| (*id, settings.reversed)));
     }
-    // SAFETY: as the caller promises.
-    for worker in unsafe { ajp_workers(main) } {
+    for worker in server_conf::all_workers(main).filter(|worker| worker.is_ajp()) {
         let is_reversed = reversed.get(&worker.id()).copied().unwrap_or(false);
         if let Some(path) = worker.socket_path().filter(|_| is_reversed) {
             let path = String::from_utf8_lossy(&path);
@@ -208,28 +193,12 @@ unsafe fn asked_for(main: *mut sys::server_rec) -> Result<Vec<ReverseListener>, 
 }
 
 /// All ajp workers over TCP.
-///
-/// # Safety
-/// As [`check`].
-unsafe fn workers(main: *mut sys::server_rec) -> Vec<Worker> {
-    // SAFETY: as the caller promises.
-    unsafe { ajp_workers(main) }.filter(|worker| worker.socket_path().is_none()).collect()
+fn tcp_workers<'m>(main: Server<'m>) -> impl Iterator<Item = Worker<'m>> {
+    let is_it = |worker: &Worker<'_>| worker.is_ajp() && worker.socket_path().is_none();
+    server_conf::all_workers(main).filter(is_it)
 }
 
-/// # Safety
-/// As [`check`].
-unsafe fn ajp_workers(main: *mut sys::server_rec) -> impl Iterator<Item = Worker> {
-    // SAFETY: as the caller promises; the workers are mod_proxy's and live.
-    let all = unsafe {
-        server::servers(main)
-            .filter_map(|server| server_conf::proxy_conf(server))
-            .flat_map(|conf| server_conf::workers(conf))
-            .map(|raw| Worker::from_ptr(raw))
-    };
-    all.filter(|worker| worker.is_ajp())
-}
-
-fn is_of(worker: Worker, listener: &ReverseListener) -> bool {
+fn is_of(worker: Worker<'_>, listener: &ReverseListener) -> bool {
     listener.is_for(&worker.host(), worker.port())
 }
 
@@ -244,15 +213,9 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
 }
 
 /// What is not wrong, but not as it may seem.
-///
-/// # Safety
-/// As [`check`].
-unsafe fn warn(main: *mut sys::server_rec, pool: Pool<'_>, listener: &ReverseListener) {
+fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
     let url = listener.url();
-    // SAFETY: the main server is live.
-    let say = |text: std::fmt::Arguments<'_>| unsafe {
-        log::server(main, LogLevel::Warning, text);
-    };
+    let say = |text: std::fmt::Arguments<'_>| log::server(main, LogLevel::Warning, text);
     let mut limit: c_int = 0;
     // SAFETY: httpd fills in a place of ours.
     let known =
@@ -264,8 +227,7 @@ unsafe fn warn(main: *mut sys::server_rec, pool: Pool<'_>, listener: &ReverseLis
             length(listener),
         ));
     }
-    // SAFETY: as the caller promises.
-    for worker in unsafe { workers(main) }.into_iter().filter(|worker| is_of(*worker, listener)) {
+    for worker in tcp_workers(main).filter(|worker| is_of(*worker, listener)) {
         let unused = [
             ("connectiontimeout", worker.connection_timeout().is_some()),
             ("addressttl", worker.address_ttl().is_some()),

@@ -7,13 +7,12 @@ use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::request_state::RequestState;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 
 /// Call just before a 503 or 500 that is no fault of the member.
-pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker) {
-    // SAFETY: the request's server is live.
-    let child = unsafe { ServerConfig::of(request.server()) }.and_then(|c| c.child.get());
+pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker<'_>) {
+    let child = ServerState::child_of(request.server());
     let (Some(child), true) = (child, worker.is_member()) else { return };
     RequestState::of(request).last_failure.transient_mark.borrow_mut().set(worker, child);
 }

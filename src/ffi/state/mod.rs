@@ -1,8 +1,8 @@
 //! What this module keeps with a server and with a request of httpd's.
 
-pub(crate) mod attribute_config;
 pub(crate) mod first_piece;
 pub(crate) mod member_marks;
 pub(crate) mod probe;
 pub(crate) mod request_state;
+pub(crate) mod server_config;
 pub(crate) mod server_state;

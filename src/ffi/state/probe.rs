@@ -13,7 +13,7 @@ use crate::proxy::ProbeResult;
 
 /// This request could ask the member, but its client has sent nothing of the body that it announces.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyIsMissing(pub(crate) Worker);
+pub(crate) struct BodyIsMissing<'m>(pub(crate) Worker<'m>);
 
 /// Lets this request be the one that is given to a member in error. `false`: another one is.
 ///
@@ -24,11 +24,11 @@ pub(crate) struct BodyIsMissing(pub(crate) Worker);
 /// Children that claim in the same instant: one has the probe, and the others may, before it has set
 /// the member's time anew, let mod_proxy find that the time has come. The member has more than one
 /// request then.
-pub(crate) fn begin(
+pub(crate) fn begin<'m>(
     request: Request<'_>,
-    member: Worker,
+    member: Worker<'m>,
     child: &Arc<Child>,
-) -> Result<bool, BodyIsMissing> {
+) -> Result<bool, BodyIsMissing<'m>> {
     let key = member.key();
     let now = clock::uptime();
     // Without a place for its state mod_proxy's own way is left.
@@ -53,7 +53,7 @@ pub(crate) fn begin(
 
 /// The member's turn is over. If it has not been asked, since the request was refused before, another
 /// request may ask at once.
-pub(crate) fn give_up(request: Request<'_>, member: Worker) {
+pub(crate) fn give_up(request: Request<'_>, member: Worker<'_>) {
     if let Some(state) = RequestState::existing(request) {
         let mut asking = state.asking.borrow_mut();
         probe_guard::end(&mut asking, member, ProbeResult::Inconclusive);

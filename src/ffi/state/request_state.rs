@@ -9,7 +9,7 @@ use crate::ffi::child::probe_guard::ProbeGuard;
 use crate::ffi::child::transient_mark::TransientMark;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::request_body::Body;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::proxy::{RequestError, body_of};
 
 /// Lives in the request's pool, from the first call on. Its fields are cells, since hooks that run one
@@ -29,11 +29,11 @@ pub(crate) struct RequestState {
     /// the first one's `retries` says; `None`: it has not been given to one.
     pub(crate) repeats_left: Cell<Option<u32>>,
     /// The members it has been given to: none is chosen a second time.
-    pub(crate) tried: RefCell<Vec<Worker>>,
+    pub(crate) tried: RefCell<Vec<NotedWorker>>,
     /// On the members on which mod_proxy counts it.
     pub(crate) holds: RefCell<Vec<BusyGuard>>,
     /// Those of them it has been sent to: none gets it a second time, however it was chosen.
-    pub(crate) had_it: RefCell<Vec<Worker>>,
+    pub(crate) had_it: RefCell<Vec<NotedWorker>>,
     pub(crate) last_failure: LastFailure,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
@@ -91,6 +91,29 @@ impl RequestState {
             // `&mut` to it.
             unsafe { &*state }
         })
+    }
+
+    /// Notes that the request is given to this member, and returns the one before, if it is another.
+    pub(crate) fn note_tried(&self, member: Worker<'_>) -> Option<NotedWorker> {
+        let mut tried = self.tried.borrow_mut();
+        if tried.iter().any(|known| *known == member) {
+            return None;
+        }
+        let before = tried.last().cloned();
+        // SAFETY: a member outlives the requests that it is given to.
+        tried.push(unsafe { NotedWorker::new(member) });
+        before
+    }
+
+    /// Notes that the request has been sent to this member.
+    pub(crate) fn note_sent(&self, member: Worker<'_>) {
+        // SAFETY: a member outlives the requests that it is given to.
+        self.had_it.borrow_mut().push(unsafe { NotedWorker::new(member) });
+    }
+
+    /// Whether the request has been sent to this member.
+    pub(crate) fn was_sent_to(&self, member: Worker<'_>) -> bool {
+        self.had_it.borrow().iter().any(|known| *known == member)
     }
 
     /// The state of this request, if it has one.

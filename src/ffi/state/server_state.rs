@@ -1,12 +1,10 @@
-//! What the configuration says, kept per server in pconf, and the way from a server to its child.
+//! What this module keeps with a server, in pconf, and the way from a server to its child.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::balance::orders::Configured;
-use crate::config::{
-    BalancerKeys, BalancerSettings, Maintain, RequestAttributes, ReverseListener, WorkerSettings,
-};
+use crate::config::{BalancerSettings, RequestAttributes};
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::member_table::SharedMemory;
@@ -16,204 +14,138 @@ use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::httpd::listening_sockets::TakenOver;
 use crate::ffi::httpd::module_record;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::httpd::server;
-use crate::ffi::mod_proxy::server_conf;
-use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::state::attribute_config::AttributeConfig;
+use crate::ffi::state::server_config::{Inherited, ServerConfig};
 use crate::ffi::sys;
 use crate::status::Nonce;
 
-/// The module's configuration of one server (main or virtual host). Changed only while httpd reads
-/// its configuration, on its main thread; constant afterwards but for what is set once.
+/// What is kept with one server (main or virtual host). Constant once httpd has read its
+/// configuration, but for what is set once. A virtual host without a line of ours has the main
+/// server's itself.
 #[derive(Default)]
-pub(crate) struct ServerConfig {
-    workers: Vec<(WorkerId, WorkerSettings)>,
-    min: Vec<(WorkerId, usize)>,
-    /// What this server's own lines say of balancers, by their names as mod_proxy has them.
-    balancer_keys: HashMap<Box<[u8]>, BalancerKeys>,
-    /// The same with what is inherited; filled in when the whole configuration has been read.
-    balancers: OnceLock<HashMap<Box<[u8]>, BalancerSettings>>,
-    /// `ProxyAjpReverse`, this server's own lines.
-    pub(crate) reverse: Vec<ReverseListener>,
-    /// `ProxyAjpEnvVar` and `ProxyAjpCertChain`.
-    pub(crate) sent: AttributeConfig,
-    /// `ProxyAjpMaintain`; the main server's counts.
-    pub(crate) maintain: Maintain,
+pub(crate) struct ServerState {
+    /// Its own lines.
+    pub(crate) config: ServerConfig,
+    /// What holds; filled in when the whole configuration has been read.
+    inherited: OnceLock<Inherited>,
+    /// In the main server alone.
+    pub(crate) parent: ParentState,
     /// Filled in by child_init, in the child's own copy of this memory.
     pub(crate) child: OnceLock<Arc<Child>>,
-    /// What all children share; in the main server alone, filled in by post_config.
-    pub(crate) shared: OnceLock<SharedMemory>,
-    /// Sockets of before a restart, which post_config takes up; in the main server alone.
-    pub(crate) taken_over: TakenOver,
-    /// Where containers dial in; likewise.
-    pub(crate) listening: OnceLock<Vec<Listening>>,
-    /// The memory of the counters; likewise.
-    pub(crate) stats: OnceLock<Arc<StatsMapping>>,
-    /// What a POST to ajp-status must bring along; likewise.
-    pub(crate) nonce: OnceLock<Nonce>,
-    /// When that was, in ms since 1970; likewise.
-    pub(crate) since_ms: OnceLock<u64>,
-    /// What the configuration itself makes of each member; likewise, but before mod_proxy_balancer's turn.
-    pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
-    /// What operators have said; likewise.
-    pub(crate) operators: OnceLock<OperatorMemory>,
-    /// The parent's process id; likewise.
-    pub(crate) parent: OnceLock<u32>,
 }
 
-impl ServerConfig {
-    /// # Safety
-    /// `pool` is a live pool of httpd's configuration, used by this thread alone.
-    pub(crate) unsafe fn create(pool: *mut sys::apr_pool_t) -> *mut Self {
-        // SAFETY: as the caller promises.
-        unsafe { Pool::from_ptr(pool) }.own(Self::default())
+/// What the parent finds out and makes, for itself and for the children, which have a copy.
+#[derive(Default)]
+pub(crate) struct ParentState {
+    /// Sockets of before a restart, from check_config to post_config.
+    pub(crate) taken_over: TakenOver,
+    /// What the configuration itself makes of each member, before mod_proxy_balancer has set its members
+    /// up.
+    pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
+    /// The `min` of each worker that has one, before mod_proxy forgets it under prefork. Here and below:
+    /// filled in by post_config.
+    pub(crate) min: OnceLock<Vec<(WorkerId, usize)>>,
+    /// What all children share.
+    pub(crate) shared: OnceLock<SharedMemory>,
+    /// Where containers dial in.
+    pub(crate) listening: OnceLock<Vec<Listening>>,
+    /// The memory of the counters.
+    pub(crate) stats: OnceLock<Arc<StatsMapping>>,
+    /// What a POST to ajp-status must bring along.
+    pub(crate) nonce: OnceLock<Nonce>,
+    /// Since when it is counted, in ms since 1970.
+    pub(crate) since_ms: OnceLock<u64>,
+    /// What operators have said.
+    pub(crate) operators: OnceLock<OperatorMemory>,
+    /// The parent's process id.
+    pub(crate) process: OnceLock<u32>,
+}
+
+impl ServerState {
+    /// An empty state, in a pool of httpd's configuration.
+    pub(crate) fn create(pool: Pool<'_>) -> *mut Self {
+        pool.own(Self::default())
     }
 
-    /// The configuration of a server.
-    ///
-    /// # Safety
-    /// `server` is a live server; the result is used only while it is, and not across a call that
-    /// changes it (`worker_param`).
-    pub(crate) unsafe fn of<'s>(server: *const sys::server_rec) -> Option<&'s Self> {
-        // SAFETY: the server is live; httpd keeps what create_server_config returned.
-        let config =
-            unsafe { sys::ap_get_module_config((*server).module_config, module_record::record()) };
-        // SAFETY: null or from ServerConfig::create, in pconf, which outlives the server.
-        unsafe { config.cast::<Self>().as_ref() }
+    /// The state of a server.
+    pub(crate) fn of<'s>(server: Server<'s>) -> Option<&'s Self> {
+        // SAFETY: our own module.
+        let state = unsafe { server.config_of(module_record::record()) };
+        // SAFETY: null or from ServerState::create, in pconf, which outlives the server. `&mut`s to
+        // its configuration end before there is another reference: see config_mut.
+        unsafe { state.cast::<Self>().as_ref() }
+    }
+
+    /// The child that this process is; `None` in the parent.
+    pub(crate) fn child_of<'s>(server: Server<'s>) -> Option<&'s Arc<Child>> {
+        Self::of(server)?.child.get()
     }
 
     /// The attributes that the server of this request sends beyond the usual.
     pub(crate) fn attributes<'r>(request: Request<'r>) -> &'r RequestAttributes {
         static NOTHING: RequestAttributes = RequestAttributes::new();
-        // SAFETY: the request's server is live, and its configuration stays as long as it is.
-        let config: Option<&'r Self> = unsafe { Self::of(request.server()) };
-        config.and_then(|config| config.sent.settled()).unwrap_or(&NOTHING)
+        let inherited = Self::of(request.server()).and_then(|state| state.inherited.get());
+        inherited.map_or(&NOTHING, Inherited::attributes)
     }
 
     /// The configuration of a server, to be changed. A virtual host gets its own here: httpd asks
     /// create_server_config for one only where it meets a directive of this module.
     ///
     /// # Safety
-    /// `server` is live and `pool` its configuration's; httpd is reading its configuration, on this
-    /// thread; no other reference to the configuration is in use.
-    pub(crate) unsafe fn of_or_new<'s>(
-        server: *mut sys::server_rec,
-        pool: *mut sys::apr_pool_t,
-    ) -> &'s mut Self {
+    /// httpd is reading its configuration, whose pool this is, on this thread; no reference from
+    /// [`of`](Self::of) or an earlier call is in use.
+    pub(crate) unsafe fn config_mut<'s>(
+        server: Server<'s>,
+        pool: Pool<'_>,
+    ) -> &'s mut ServerConfig {
         // SAFETY: as the caller promises; a null entry is filled in before it is used.
         unsafe {
-            let vector = (*server).module_config;
-            let mut config =
-                sys::ap_get_module_config(vector, module_record::record()).cast::<Self>();
-            if config.is_null() {
-                config = Self::create(pool);
-                sys::ap_set_module_config(vector, module_record::record(), config.cast());
+            let mut state = server.config_of(module_record::record()).cast::<Self>();
+            if state.is_null() {
+                state = Self::renew(server, pool);
             }
-            &mut *config
+            &mut (*state).config
         }
     }
 
-    /// Gives a server an empty configuration of its own.
+    /// Gives a server an empty state of its own.
     ///
     /// # Safety
-    /// `server` is live and `pool` its configuration's, on httpd's main thread, before any request.
-    pub(crate) unsafe fn renew(server: *mut sys::server_rec, pool: *mut sys::apr_pool_t) {
-        // SAFETY: as the caller promises; the vector has a place for this module.
+    /// `pool` is the configuration's, on httpd's main thread, before any request; no reference to the
+    /// state of this server is in use.
+    pub(crate) unsafe fn renew(server: Server<'_>, pool: Pool<'_>) -> *mut Self {
+        let state = Self::create(pool);
+        // SAFETY: the server is live, and its vector has a place for this module.
         unsafe {
-            let config = Self::create(pool);
-            sys::ap_set_module_config(
-                (*server).module_config,
-                module_record::record(),
-                config.cast(),
-            );
+            let vector = (*server.as_ptr()).module_config;
+            sys::ap_set_module_config(vector, module_record::record(), state.cast());
         }
+        state
     }
 
-    /// Notes the `min` of every worker, before mod_proxy forgets it under prefork.
-    ///
-    /// # Safety
-    /// `main` is httpd's main server; its configuration has been read, on this thread, and no
-    /// reference to a configuration is in use.
-    pub(crate) unsafe fn note_min(main: *mut sys::server_rec) {
-        // SAFETY: as the caller promises; the workers are mod_proxy's and live.
-        unsafe {
-            let Some(config) =
-                sys::ap_get_module_config((*main).module_config, module_record::record())
-                    .cast::<Self>()
-                    .as_mut()
-            else {
-                return;
-            };
-            config.min = server::servers(main)
-                .filter_map(|server| server_conf::proxy_conf(server))
-                .flat_map(|conf| server_conf::workers(conf))
-                .map(|worker| (WorkerId::of(worker), Worker::from_ptr(worker).min()))
-                .filter(|(_, min)| *min > 0)
-                .collect();
-        }
-    }
-
-    /// The `min` of each worker that has one; in the main server's configuration.
-    pub(crate) fn min(&self) -> &[(WorkerId, usize)] {
-        &self.min
-    }
-
-    /// Works out what its balancers go by: what its own lines say, and what those of `base` say
-    /// where they say nothing. The first call counts.
-    pub(crate) fn settle_balancers(&self, base: Option<&Self>) {
-        self.balancers.get_or_init(|| {
-            let names = base.into_iter().flat_map(|base| base.balancer_keys.keys());
-            let keys = |of: &Self, name| of.balancer_keys.get(name).copied().unwrap_or_default();
-            let settled = names.chain(self.balancer_keys.keys()).map(|name| {
-                let inherited = base.map(|base| keys(base, name)).unwrap_or_default();
-                (name.clone(), keys(self, name).over(inherited).settings())
-            });
-            settled.collect()
-        });
-    }
-
-    /// What the balancer of this name (`balancer://name`, in lower case, as mod_proxy has it) goes
-    /// by in this server. `None` where no line has a key of ours for it. Allocates nothing.
-    pub(crate) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
-        self.balancers.get()?.get(name).copied()
+    /// Works out what holds in this server; the first call counts. As [`Inherited::new`].
+    pub(crate) fn inherit(&self, base: Option<&ServerConfig>, has_balancers: bool) {
+        self.inherited.get_or_init(|| Inherited::new(&self.config, base, has_balancers));
     }
 
     /// Since when it is counted, in ms since 1970.
     pub(crate) fn since_ms(&self) -> u64 {
-        self.since_ms.get().copied().unwrap_or(0)
+        self.parent.since_ms.get().copied().unwrap_or(0)
     }
 
-    /// Takes in one more line with keys of ours for the balancer of this name.
-    pub(crate) fn add_balancer_keys(&mut self, name: Box<[u8]>, keys: BalancerKeys) {
-        let known = self.balancer_keys.entry(name).or_default();
-        *known = keys.over(*known);
-    }
-
-    /// The settings of a worker defined in this server.
-    pub(crate) fn worker(&self, id: WorkerId) -> Option<&WorkerSettings> {
-        self.workers.iter().find(|(known, _)| *known == id).map(|(_, settings)| settings)
-    }
-
-    /// Sets the settings of a worker defined in this server.
-    pub(crate) fn set_worker(&mut self, id: WorkerId, settings: WorkerSettings) {
-        match self.workers.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, known)) => *known = settings,
-            None => self.workers.push((id, settings)),
-        }
-    }
-
-    /// The settings of all workers defined in this server.
-    pub(crate) fn workers(&self) -> &[(WorkerId, WorkerSettings)] {
-        &self.workers
+    /// As [`Inherited::balancer`].
+    pub(crate) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
+        self.inherited.get()?.balancer(name)
     }
 }
 
-/// The main server, its configuration, and this child; `None` outside a child.
-pub(crate) fn in_this_child()
--> Option<(*mut sys::server_rec, &'static ServerConfig, &'static Arc<Child>)> {
-    let main = server::main()?.as_ptr();
-    // SAFETY: live as long as the child.
-    let config = unsafe { ServerConfig::of(main) }?;
-    Some((main, config, config.child.get()?))
+/// The main server, its state, and this child, for a request that it serves.
+pub(crate) fn in_this_child<'r>(
+    _request: Request<'r>,
+) -> Option<(Server<'r>, &'r ServerState, &'r Arc<Child>)> {
+    // SAFETY: a request is served by a child, and ends before it.
+    let main = unsafe { server::main::<'r>() }?;
+    let state = ServerState::of(main)?;
+    Some((main, state, state.child.get()?))
 }

@@ -11,7 +11,7 @@ use crate::backend::WarningKind;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::state::server_state::in_this_child;
 use crate::ffi::status_page::orders;
 use crate::ffi::status_page::snapshot::SnapshotBuilder;
@@ -25,14 +25,11 @@ const LONGEST: usize = 8192;
 const TEXT: &CStr = c"text/plain; charset=utf-8";
 
 /// Serves the page, or does what a POST asks for.
-///
-/// # Safety
-/// The request is this thread's.
-pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
-    let Some((main, config, child)) = in_this_child() else {
+pub(crate) fn handle(request: Request<'_>) -> c_int {
+    let Some((main, state, child)) = in_this_child(request) else {
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
-    let (Some(nonce), since_ms) = (config.nonce.get(), config.since_ms()) else {
+    let (Some(nonce), since_ms) = (state.parent.nonce.get(), state.since_ms()) else {
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     };
     match request.method() {
@@ -62,9 +59,8 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
                     "the nonce is missing, or of before a restart: load the page again",
                 );
             }
-            // SAFETY: httpd's main server; a thread of a child that serves a request.
-            let picture = unsafe { SnapshotBuilder::take(main, child) };
-            let done = orders::carry_out(request, config, child, &picture, &order);
+            let picture = SnapshotBuilder::take(main, child);
+            let done = orders::carry_out(request, state, child, &picture, &order);
             return report(request, &order, &done);
         }
         _ => {
@@ -93,8 +89,7 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
     if wanted == Wanted::Nonce {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
-    // SAFETY: as above.
-    let snapshot = unsafe { SnapshotBuilder::take(main, child) }.snapshot(request, child, since_ms);
+    let snapshot = SnapshotBuilder::take(main, child).snapshot(request, child, since_ms);
     let (kind, text) = match wanted {
         Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
         Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
@@ -112,21 +107,13 @@ pub(crate) unsafe fn handle(request: Request<'_>) -> c_int {
 }
 
 /// Our part of mod_status's page, where `ProxyStatus` lets mod_proxy show its own.
-///
-/// # Safety
-/// The request is this thread's.
-pub(crate) unsafe fn summary(request: Request<'_>, flags: c_int) {
-    let Some((main, config, child)) = in_this_child() else { return };
-    // SAFETY: the request's server is live; a plain field.
-    let shown = unsafe {
-        server_conf::proxy_conf(request.server()).is_some_and(|conf| (*conf).proxy_status != 0)
-    };
-    if !shown {
+pub(crate) fn summary(request: Request<'_>, flags: c_int) {
+    let Some((main, state, child)) = in_this_child(request) else { return };
+    if !ProxyConf::of(request.server()).is_some_and(ProxyConf::shows_status) {
         return;
     }
-    let since_ms = config.since_ms();
-    // SAFETY: httpd's main server; a thread of a child that serves a request.
-    let snapshot = unsafe { SnapshotBuilder::take(main, child) }.snapshot(request, child, since_ms);
+    let since_ms = state.since_ms();
+    let snapshot = SnapshotBuilder::take(main, child).snapshot(request, child, since_ms);
     if snapshot.members().next().is_none() {
         return;
     }

@@ -6,21 +6,21 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::activation::{reset_lbmethod_if_usable, set_activation};
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::state::server_state::ServerConfig;
+use crate::ffi::state::server_state::ServerState;
 use crate::ffi::status_page::snapshot::{SnapshotBuilder, WorkerEntry};
 use crate::status::{Done, Order, words};
 
 /// Carries the order out for each worker that it is about, with an audit line each.
 pub(crate) fn carry_out(
     request: Request<'_>,
-    config: &ServerConfig,
+    state: &ServerState,
     child: &Child,
-    picture: &SnapshotBuilder,
+    picture: &SnapshotBuilder<'_>,
     order: &Order,
 ) -> Vec<Done> {
     let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
     let done = about.map(|seen| {
-        let result = one(request, config, child, seen, order.action, picture.now_ms);
+        let result = one(request, state, child, seen, order.action, picture.now_ms);
         let done = Done {
             balancer: seen.member.balancer.clone(),
             url: seen.member.url.clone(),
@@ -37,15 +37,15 @@ pub(crate) fn carry_out(
 /// What is to be said of it. `Err`: nothing was done, for this reason.
 fn one(
     request: Request<'_>,
-    config: &ServerConfig,
+    state: &ServerState,
     child: &Child,
-    seen: &WorkerEntry,
+    seen: &WorkerEntry<'_>,
     action: Action,
     now_ms: u64,
 ) -> Result<Option<Remark>, Remark> {
     let status: Vec<_> = seen.workers.iter().map(|worker| worker.status()).collect();
-    let line = |worker: &Worker| {
-        let all = config.configured.get();
+    let line = |worker: &Worker<'_>| {
+        let all = state.parent.configured.get();
         all.and_then(|all| all.get(&worker.id())).copied().unwrap_or_default()
     };
     let configured: Vec<_> = seen.workers.iter().map(line).collect();
@@ -56,7 +56,7 @@ fn one(
         Effect::Activate(wanted) => {
             seen.workers.iter().for_each(|worker| set_activation(*worker, wanted));
             let order = KeptOrder::new(wanted, &configured);
-            let operators = config.operators.get().map(|memory| memory.table());
+            let operators = state.parent.operators.get().map(|memory| memory.table());
             if operators.is_some_and(|table| !table.set(seen.key, order.bits())) {
                 let text = format_args!("ajp-status: no room to keep the next line over a restart");
                 log::request(request, LogLevel::Warning, text);
@@ -83,7 +83,7 @@ fn one(
 }
 
 /// At a level that is in the log unless somebody has turned it down.
-fn audit(request: Request<'_>, seen: &WorkerEntry, done: &Done) {
+fn audit(request: Request<'_>, seen: &WorkerEntry<'_>, done: &Done) {
     let user = request.user().map_or_else(|| "nobody".into(), String::from_utf8_lossy);
     let address = String::from_utf8_lossy(request.client().ip);
     let was = match seen.workers.first() {

@@ -6,59 +6,45 @@ use std::time::SystemTime;
 
 use crate::backend::Backend;
 use crate::balance::WorkerStatus;
-use crate::ffi::apr::array;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::httpd::server;
+use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::balancer::Balancer;
-use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
-use crate::ffi::sys;
 use crate::shared::{MemberKey, unix_ms};
 use crate::stats::StatsTable;
 use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
 /// the same.
-pub(crate) struct WorkerEntry {
+pub(crate) struct WorkerEntry<'r> {
     pub(crate) key: MemberKey,
     pub(crate) member: Member,
-    pub(crate) workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker<'r>>,
 }
 
 /// All ajp workers, each once.
-pub(crate) struct SnapshotBuilder {
-    pub(crate) seen: Vec<WorkerEntry>,
+pub(crate) struct SnapshotBuilder<'r> {
+    pub(crate) seen: Vec<WorkerEntry<'r>>,
     balancers: Vec<crate::status::Balancer>,
     pub(crate) now_ms: u64,
 }
 
-impl SnapshotBuilder {
+impl<'r> SnapshotBuilder<'r> {
     /// Looks at every worker of every server, those that another child has added included.
-    ///
-    /// # Safety
-    /// `main` is httpd's main server, and this a thread of a child that serves a request.
-    pub(crate) unsafe fn take(main: *mut sys::server_rec, child: &Child) -> Self {
+    pub(crate) fn take(main: Server<'r>, child: &Child) -> Self {
         let now_ms = unix_ms(SystemTime::now());
         let mut picture = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
         let mut places = HashMap::new();
-        // SAFETY: as the caller promises; servers and their configurations outlive the child's
-        // threads.
-        let servers = unsafe {
-            server::servers(main)
-                .filter_map(|server| Some((server, server_conf::proxy_conf(server)?)))
-        };
-        for (server, conf) in servers {
-            let view = View { server, conf, child, now_ms };
-            // SAFETY: mod_proxy's array of balancers, which does not change while it serves.
-            let balancers = unsafe { array::elements::<sys::proxy_balancer>((*conf).balancers) };
-            // SAFETY: an element is a live balancer.
-            for balancer in balancers.filter_map(|raw| unsafe { Balancer::from_ptr(raw) }) {
+        for conf in server_conf::all(main) {
+            let view = View { conf, child, now_ms };
+            for balancer in conf.balancers() {
                 if let Some(locked) = balancer.lock() {
-                    // SAFETY: a live server and its configuration.
-                    unsafe { locked.sync_in(server, conf) };
+                    // SAFETY: a server and its configuration.
+                    unsafe { locked.sync(conf.server(), conf.as_ptr()) };
                 }
                 let members: Vec<_> = balancer.members().filter(|m| m.is_ajp()).collect();
                 if members.is_empty() {
@@ -69,20 +55,15 @@ impl SnapshotBuilder {
                     picture.add(&mut places, &view, member, Some(&name));
                 }
             }
-            // SAFETY: mod_proxy's array of workers, which does not change while it serves.
-            let plain = unsafe { array::elements::<sys::proxy_worker>((*conf).workers) };
-            // SAFETY: an element is a live worker.
-            for worker in plain.filter_map(|raw| unsafe { Worker::added(raw) }) {
-                if worker.is_ajp() {
-                    picture.add(&mut places, &view, worker, None);
-                }
+            for worker in conf.plain_workers().filter(|worker| worker.is_ajp()) {
+                picture.add(&mut places, &view, worker, None);
             }
         }
         picture
     }
 
     /// Takes a balancer in, unless one of its name is there; gives the name without the scheme.
-    fn note(&mut self, balancer: Balancer) -> String {
+    fn note(&mut self, balancer: Balancer<'_>) -> String {
         let name = text(&balancer.name());
         let name = name.strip_prefix("balancer://").unwrap_or(&name).to_owned();
         if !self.balancers.iter().any(|known| known.name == name) {
@@ -100,7 +81,7 @@ impl SnapshotBuilder {
         &mut self,
         places: &mut HashMap<MemberKey, usize>,
         view: &View<'_>,
-        worker: Worker,
+        worker: Worker<'r>,
         balancer: Option<&str>,
     ) {
         let key = worker.key();
@@ -163,22 +144,19 @@ impl SnapshotBuilder {
 
 /// Whose workers are looked at.
 struct View<'c> {
-    server: *mut sys::server_rec,
-    conf: *mut sys::proxy_server_conf,
+    conf: ProxyConf<'c>,
     child: &'c Child,
     now_ms: u64,
 }
 
 impl View<'_> {
-    fn member(&self, worker: Worker, key: MemberKey, balancer: Option<&str>) -> Member {
+    fn member(&self, worker: Worker<'_>, key: MemberKey, balancer: Option<&str>) -> Member {
         let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
         let counters = worker.counters();
         let (name, host) = (text(&worker.name()), text(&worker.host()));
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
-        // SAFETY: configuration of a live server; the view ends here.
-        let configured =
-            unsafe { EffectiveSettings::new(worker, self.conf, self.server, &settings) };
+        let configured = EffectiveSettings::new(worker, self.conf, &settings);
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
