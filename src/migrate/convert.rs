@@ -1,16 +1,13 @@
-//! From the files to the files.
+//! Runs a conversion.
 
 use std::collections::{HashMap, HashSet};
 
 use super::read::definitions::Definitions;
 use super::read::files::Files;
-use super::read::httpd_conf;
-use super::read::jk_conf::JkConf;
-use super::read::jk_conf::Server;
+use super::read::jk_conf::{JkConf, Server};
 use super::read::jk_directives::collect;
 use super::read::macros::Environment;
-use super::read::properties;
-use super::read::rules;
+use super::read::{httpd_conf, properties, rules};
 use super::text::count::Count;
 use super::text::limits::{MAX_PROPERTY_LINES, MAX_RULES};
 use super::text::message::{Message, Severity};
@@ -23,53 +20,53 @@ use super::translate::listed_workers;
 use super::write::files::{self, OutputFile};
 use crate::migrate::text::count;
 
-/// What is to be read.
+/// The input of a conversion.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
-    /// httpd's configuration: its Jk lines, and the files they name.
+    /// httpd's configuration, with the files that its Jk directives name.
     pub httpd_conf: Option<String>,
-    /// workers.properties, in the place of JkWorkersFile's.
+    /// workers.properties, instead of the file that JkWorkersFile names.
     pub workers: Option<String>,
-    /// uriworkermap.properties of the main server, in the place of JkMountFile's.
+    /// uriworkermap.properties of the main server, instead of the file that JkMountFile names.
     pub map: Option<String>,
-    /// ServerRoot, where httpd's configuration does not say it.
+    /// ServerRoot, if httpd's configuration does not set it.
     pub server_root: Option<String>,
-    /// What `-D` and Define say, for `${…}` and `<IfDefine>`.
+    /// Variables, as set by `-D`, for `${…}` and `<IfDefine>`.
     pub variables: HashMap<String, String>,
-    /// Read workers.properties as mod_jk 1.2.6 did.
+    /// Whether workers.properties is read as mod_jk 1.2.6 did.
     pub is_old: bool,
 }
 
-/// What came of it.
+/// The result of a conversion.
 #[derive(Debug)]
 pub struct Conversion {
     /// All files that were read.
     pub sources: Sources,
-    /// What is wrong, in the order in which it was found.
+    /// All messages, in the order in which they were found.
     pub messages: Vec<Message>,
-    /// What has become of each line.
+    /// What becomes of each line.
     pub report: Report,
-    /// What to write; nothing where a message is an error.
+    /// The files to write; none if a message is an error.
     pub files: Vec<OutputFile>,
-    /// How often mod_jk would look for another uriworkermap.properties, in seconds; the shortest of
-    /// all JkMountFileReload that say more than 0, which is never.
+    /// The interval in seconds at which mod_jk would check uriworkermap.properties: the shortest
+    /// JkMountFileReload above 0 (0 means never).
     pub map_reload: Option<u64>,
-    /// How many properties there were, with those that templates gave.
+    /// The number of properties, including those copied from templates.
     pub properties: usize,
 }
 
 impl Conversion {
-    /// Something is wrong that nothing can be written with.
+    /// Returns whether an error prevents any output.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.messages.iter().any(|message| message.severity == Severity::Error)
     }
 }
 
-/// Converts. Whatever the files say, it ends with files or with a located message.
+/// Converts the input. Whatever the files contain, the result is files, or a message with a place.
 ///
 /// # Errors
-/// A file that was named in `input` cannot be read: which, and why.
+/// A file that `input` names cannot be read: which, and why.
 pub fn convert(
     input: &Input,
     files: &dyn Files,
@@ -145,7 +142,7 @@ pub fn convert(
     let files = files::files(&mut context, &mut plan, &conf, &sources);
     let in_use = std::mem::take(&mut context.lines_in_use);
     finish(&mut report, &definitions, &macros, &in_use, input.is_old);
-    // A template is read for each worker that has it.
+    // A template is evaluated for each worker that uses it.
     let mut said: HashSet<Message> = HashSet::new();
     messages.retain(|message| said.insert(message.clone()));
     let (map_reload, properties) = (conf.map_reload, definitions.properties.so_far());
@@ -160,7 +157,7 @@ fn first_line(file: &SourceFile) -> &str {
     file.text().split('\n').next().unwrap_or("")
 }
 
-/// Says of the remaining lines why nothing has been said of them.
+/// Reports the lines without a disposition.
 fn finish(
     report: &mut Report,
     definitions: &Definitions,
@@ -169,12 +166,12 @@ fn finish(
     is_old: bool,
 ) {
     for line in &definitions.replaced {
-        report.record_dropped(*line, "a later line defines it anew", "");
+        report.record_dropped(*line, "a later line overrides it", "");
     }
     for line in macros {
         report.add_if_none(
             line.at(),
-            Disposition::Kept { as_: "its value, where $(…) names it".into() },
+            Disposition::Kept { as_: "its value, wherever $(…) names it".into() },
         );
     }
     for name in ["worker.maintain"] {
@@ -182,7 +179,7 @@ fn finish(
             report.record_changed(
                 *line,
                 "ProxyAjpMaintain",
-                "The housekeeper goes round every second, and counts are halved every minute.",
+                "The housekeeper runs every second, and the counts are halved every minute.",
             );
         }
     }
@@ -192,27 +189,27 @@ fn finish(
         let why = if in_use.contains(&at) {
             "jk2ajp has no translation of it for a worker of this type"
         } else {
-            "no worker that is listed, or a member of one that is, makes use of it"
+            "no worker that is listed, or a member of one, uses it"
         };
         report.record_dropped(at, why, "");
     }
     if is_old {
         report.defaults.push(
-            "cachesize unset: mod_jk 1.2.6 kept no connections then; here they are used again, as many as a child has threads (forceclose=On on a worker brings the other back).".into(),
+            "cachesize unset: mod_jk 1.2.6 kept no connections; here they are reused, as many as a child has threads (for the old behavior: forceclose=On on a worker).".into(),
         );
     }
     report.defaults.extend(DEFAULTS.iter().map(|text| (*text).to_owned()));
 }
 
-/// What mod_jk does where nothing is said, and is done otherwise.
+/// Defaults of mod_jk's that are different here.
 const DEFAULTS: &[&str] = &[
-    "recovery_options unset: mod_jk sends any request again, also a POST that the backend may have acted on; here only what is safe is sent again (recovery=0 brings the other back, up to the first byte of the answer).",
-    "retries unset: mod_jk tries a worker twice, 100 ms apart, also after a timeout; here a backend that refuses connections is not tried again (retries=1 retryinterval=100 does), and nothing after a timeout.",
-    "lb_retries unset: mod_jk tries two members, pauses, and tries two more; here each usable one is tried once; what may have been executed is sent again once over all of them (retries= of the members says how often).",
-    "socket_timeout unset: mod_jk waits for an answer without end, here for a day (timeout=86400). A reply_timeout is better.",
-    "connection_pool_minsize unset: mod_jk keeps half of its pool when connection_pool_timeout closes idle connections; here all that are idle are closed (min= keeps some).",
-    "A path with parameters on . or .. (/app/..;x/) is not mapped here.",
-    "The status worker's page is ajp-status, for this machine alone.",
+    "recovery_options unset: mod_jk sends any request again, even a POST that the backend may have executed; here, a request is sent again only if that is safe (for the old behavior, up to the first byte of the response: recovery=0).",
+    "retries unset: mod_jk tries a worker twice, 100 ms apart, even after a timeout; here, a backend that refuses connections is not retried (to retry it: retries=1 retryinterval=100), and nothing is retried after a timeout.",
+    "lb_retries unset: mod_jk tries two members, pauses, and tries two more; here, each usable member is tried once, and a request that may have been executed is sent again once over all members (retries= of the members sets how often).",
+    "socket_timeout unset: mod_jk waits for a response forever; here, for a day (timeout=86400). Prefer a reply_timeout.",
+    "connection_pool_minsize unset: mod_jk keeps half of its pool when connection_pool_timeout closes idle connections; here, all idle connections are closed (to keep some: min=).",
+    "A path with parameters after . or .. (/app/..;x/) is not mapped here.",
+    "The page of the status worker is ajp-status, and only this machine has access.",
 ];
 
 #[cfg(test)]
@@ -231,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_jkmountfilereload_that_is_not_never_counts() {
+    fn the_shortest_jkmountfilereload_above_zero_takes_effect() {
         let input = Input { httpd_conf: Some("m".into()), ..Input::default() };
         for (conf, wanted) in [
             ("", None),

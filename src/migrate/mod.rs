@@ -1,16 +1,17 @@
-//! From mod_jk: its configuration read, this module's written. What `jk2ajp` does.
+//! Converts mod_jk's configuration to this module's, for the program `jk2ajp`.
 //!
 //! ```text
 //! convert     runs a conversion
-//! write       the configuration for httpd, as text
-//! translate   mod_jk's workers, as workers and balancers of httpd's
-//! read        mod_jk's files and httpd's, read as mod_jk reads them
-//! text        places in files, messages, the report
-//! watch       beside them: when to read the files again, and whether one has changed
+//! write       writes the configuration for httpd
+//! translate   mod_jk's workers -> workers and balancers of httpd's
+//! read        parses httpd's configuration and mod_jk's files, with mod_jk's semantics
+//! text        places in files, messages, the report, limits
+//! watch       above text and read: when to check the files again, and whether one has changed
 //! ```
 //!
-//! Nothing here touches the machine: files come through [`Files`], the environment through a
-//! function, the time as an argument. Whatever the files say, [`convert`] gives files, or a message with file, line and column.
+//! The layer does not access the machine: it gets files through [`Files`], the environment through a
+//! function, and the time as an argument. Whatever the files contain, [`convert`] returns files, or a
+//! message with file, line and column.
 
 mod convert;
 mod read;

@@ -90,7 +90,7 @@ fn a_line_that_variables_double_is_refused() {
     httpd += &repeated(60, |n| format!("Define V{} ${{V{n}}}${{V{n}}}", n + 1));
     refused(
         &Memory { httpd, workers: WORKERS.into(), ..Memory::default() },
-        "more than 65536 bytes in a line",
+        "more than 65536 bytes added to a line",
     );
 }
 
@@ -100,7 +100,7 @@ fn lines_that_variables_make_long_are_counted_as_read() {
     httpd += &repeated(1_000, |_| "Alias /${V} /x".into());
     refused(
         &Memory { httpd, workers: WORKERS.into(), ..Memory::default() },
-        "more than 16777216 bytes to be read",
+        "more than 16777216 bytes of input",
     );
 }
 
@@ -113,7 +113,7 @@ fn a_file_that_is_included_again_and_again_is_counted_each_time() {
     );
     refused(
         &Memory { httpd, workers: WORKERS.into(), ..Memory::default() },
-        "more than 16777216 bytes to be read",
+        "more than 16777216 bytes of input",
     );
 }
 
@@ -122,7 +122,7 @@ fn sections_within_sections_are_counted() {
     let httpd = repeated(10_000, |_| "<IfModule mod_x.c>".into());
     refused(
         &Memory { httpd, workers: WORKERS.into(), ..Memory::default() },
-        "more than 128 sections",
+        "more than 128 nested sections",
     );
 }
 
@@ -164,7 +164,7 @@ fn exclusions_before_each_mount_of_their_worker_are_refused_where_they_are_too_m
     httpd += &repeated(2_000, |n| format!("JkMount /*/m{n}/* lb\nJkUnMount /*/x{n}/* lb"));
     refused(
         &Memory { httpd, workers: WORKERS.into(), ..Memory::default() },
-        "more than 16777216 bytes to be written",
+        "more than 16777216 bytes of output",
     );
 }
 

@@ -144,9 +144,9 @@ fn the_report_says_of_each_line_whether_it_is_kept_and_as_what() {
     let said = text(&done.stdout);
     for part in [
         "worker.a.host=127.0.0.1\n      kept: ajp://127.0.0.1",
-        "worker.a.connect_timeout=500\n      kept with another meaning: pingconnect=500\n      connect_timeout is a ping",
+        "worker.a.connect_timeout=500\n      kept with a different meaning: pingconnect=500\n      In mod_jk too, connect_timeout is the timeout of a ping",
         "worker.a.secret=(not shown)",
-        "JkMount /status status\n      kept with another meaning: ajp-status",
+        "JkMount /status status\n      kept with a different meaning: ajp-status",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }

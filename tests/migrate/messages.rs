@@ -1,4 +1,4 @@
-//! What `jk2ajp` says of slips: the name that is not there, its place, and the one that was meant.
+//! Messages of `jk2ajp` about misspelled names: the name, its place, and a suggestion.
 
 use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
 
@@ -41,24 +41,24 @@ const WORKERS: &str = "worker.list=lb,status\n\
     worker.worker2.host=h2\n";
 
 #[test]
-fn names_that_are_there_are_not_spoken_of() {
+fn names_that_exist_are_not_reported() {
     assert_eq!(said(&converted("JkMount /a lb;stopped=worker1\n", WORKERS)), [""; 0]);
-    // mod_jk's own default needs no lines.
+    // mod_jk's default worker needs no properties.
     assert_eq!(said(&converted("JkMount /a ajp13\n", "worker.list=ajp13\n")), [""; 0]);
     assert_eq!(said(&converted("JkMount /a ajp13\n", "")), [""; 0]);
 }
 
 #[test]
-fn a_slip_in_balance_workers_is_an_undefined_worker_with_the_nearest_name() {
+fn a_misspelled_name_in_balance_workers_is_an_undefined_worker_with_a_suggestion() {
     let workers = WORKERS.replace("=worker1,", "=myworker1,");
     assert_eq!(
         said(&converted("JkMount /a lb\n", &workers)),
         [
-            "workers:3: `myworker1` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
+            "workers:3: worker `myworker1` is undefined: mod_jk assumes type ajp13 at localhost:8009 \
           (did you mean `worker1`?)"
         ]
     );
-    // Neither one that is in the list already, nor the balancer itself.
+    // Suggestions are neither in the list already nor the balancer itself.
     let workers = WORKERS.replace("=worker1,", "=worker3,worker1,l,");
     assert_eq!(
         said(&converted("JkMount /a lb\n", &workers))
@@ -66,34 +66,32 @@ fn a_slip_in_balance_workers_is_an_undefined_worker_with_the_nearest_name() {
             .filter(|text| text.contains("undefined"))
             .collect::<Vec<_>>(),
         [
-            "workers:3: `worker3` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
-             (say where it is: worker.worker3.host=)",
-            "workers:3: `l` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
-             (say where it is: worker.l.host=)"
+            "workers:3: worker `worker3` is undefined: mod_jk assumes type ajp13 at localhost:8009 \
+             (define its address: worker.worker3.host=)",
+            "workers:3: worker `l` is undefined: mod_jk assumes type ajp13 at localhost:8009 \
+             (define its address: worker.l.host=)"
         ]
     );
 }
 
 #[test]
-fn a_slip_in_worker_list_is_an_undefined_worker_too() {
+fn a_misspelled_name_in_worker_list_is_an_undefined_worker_too() {
     let workers = WORKERS.replace("lb,status", "lb,statos");
     assert_eq!(
         said(&converted("JkMount /a lb\n", &workers)),
-        [
-            "workers:1: `statos` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009 \
-          (did you mean `status`?)"
-        ]
+        ["workers:1: worker `statos` is undefined: mod_jk assumes type ajp13 at localhost:8009 \
+          (did you mean `status`?)"]
     );
 }
 
 #[test]
-fn a_slip_in_a_mount_s_worker_finds_the_listed_one() {
-    let help = "mod_jk answers such requests with 500; here they get 503";
+fn a_misspelled_worker_in_a_mount_gets_a_listed_one_as_suggestion() {
+    let help = "mod_jk answers such requests with 500, httpd with 503";
     assert_eq!(
         said(&converted("JkMount /a lbb\n", WORKERS)),
         [format!("httpd:1: no worker `lbb` in worker.list (did you mean `lb`? {help})")]
     );
-    // It is there, and only not in the list.
+    // It exists, but is not in the list.
     assert_eq!(
         said(&converted("JkMount /a worker1\n", WORKERS)),
         [format!("httpd:1: no worker `worker1` in worker.list ({help})")]
@@ -101,10 +99,10 @@ fn a_slip_in_a_mount_s_worker_finds_the_listed_one() {
 }
 
 #[test]
-fn a_slip_in_a_rule_s_members_or_in_a_redirect_is_told() {
+fn a_misspelled_member_in_a_rule_or_a_redirect_is_reported() {
     assert_eq!(
         said(&converted("JkMount /a lb;stopped=worker1,wroker2\n", WORKERS)),
-        ["httpd:1: `wroker2` is no member of `lb` (did you mean `worker2`?)"]
+        ["httpd:1: `wroker2` is not a member of `lb` (did you mean `worker2`?)"]
     );
     let workers = format!("{WORKERS}worker.worker1.redirect=worker3\n");
     assert_eq!(
@@ -116,7 +114,7 @@ fn a_slip_in_a_rule_s_members_or_in_a_redirect_is_told() {
 }
 
 #[test]
-fn a_slip_in_a_reference_finds_the_template() {
+fn a_misspelled_reference_gets_the_template_as_suggestion() {
     let workers = format!("{WORKERS}worker.common.port=1\nworker.worker1.reference=worker.comon\n");
     assert_eq!(
         said(&converted("", &workers)),

@@ -1,5 +1,5 @@
-//! What stands in `<IfModule mod_jk.c>` and is not mod_jk's: without mod_jk httpd passes it over, so
-//! it is copied. What stands in `<IfModule !mod_jk.c>` comes into force, and is told.
+//! Lines of other modules in `<IfModule mod_jk.c>`. Without mod_jk httpd ignores them, so they are
+//! copied. Lines in `<IfModule !mod_jk.c>` take effect without mod_jk, which is reported.
 
 use std::sync::Arc;
 
@@ -11,38 +11,38 @@ use crate::migrate::text::span::Span;
 /// A section around a line: `<Location /x>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnclosingSection {
-    /// No other section has it.
+    /// A number that identifies the section.
     pub id: usize,
-    /// Its first line.
+    /// The line that opens it.
     pub opening: String,
-    /// Its name: `Location`.
+    /// Its name, such as `Location`.
     pub name: String,
 }
 
 /// A line that is copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopiedLine {
-    /// Which server it is for: 0 is the main one.
+    /// The index of the server; 0 is the main server.
     pub server: usize,
     /// The line.
     pub at: Span,
-    /// As it is written, its variables too; one line.
+    /// The text on one line, with variables as they are written.
     pub text: String,
-    /// The sections around it, from the server to the line, but for those about mod_jk.
+    /// The sections around it within its server, except those about mod_jk.
     pub around: Vec<Arc<EnclosingSection>>,
 }
 
-/// What `<IfModule>` says of mod_jk.
+/// The condition of an `<IfModule>` about mod_jk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModJkCondition {
-    /// It is loaded.
+    /// mod_jk is loaded.
     Loaded,
-    /// It is not.
+    /// mod_jk is not loaded.
     NotLoaded,
 }
 
 impl ModJkCondition {
-    /// Reads the argument of `<IfModule>`. `None`: it is about another module.
+    /// Parses the argument of `<IfModule>`. Returns `None` if it is about another module.
     #[must_use]
     pub fn of(argument: &str) -> Option<Self> {
         let (not, name) = argument.strip_prefix('!').map_or((false, argument), |name| (true, name));
@@ -51,44 +51,46 @@ impl ModJkCondition {
     }
 }
 
-/// As it is copied: tabs between words become blanks.
+/// Returns a line as it is copied, with tabs between words replaced by spaces.
 ///
 /// # Errors
-/// Why it cannot be.
+/// The reason why it cannot be copied.
 pub fn one_line(text: &str) -> Result<String, &'static str> {
     let has_tab = Words::of(text).any(|word| word.text.contains('\t'));
     if has_tab || control_character(text).is_some() {
-        return Err("it has a control character");
+        return Err("it contains a control character");
     }
-    // httpd would take the next line into it.
+    // httpd would append the next line to it.
     if text.ends_with('\\') {
         return Err("it ends with a backslash");
     }
     Ok(text.replace('\t', " "))
 }
 
-/// Directives that count for the lines behind them: where they are copied to, that is too late.
-const OF_THEIR_PLACE: [&str; 7] =
+/// Directives that affect the lines below them, and would come too late where they are copied to.
+const ORDER_DEPENDENT: [&str; 7] =
     ["define", "undefine", "loadmodule", "loadfile", "use", "undefmacro", "serverroot"];
 
-/// Whether a directive would do something else in another place of the configuration.
+/// Returns whether a directive has a different effect in another place of the configuration.
 #[must_use]
-pub fn is_of_its_place(name: &str) -> bool {
-    OF_THEIR_PLACE.iter().any(|known| name.eq_ignore_ascii_case(known))
+pub fn depends_on_order(name: &str) -> bool {
+    ORDER_DEPENDENT.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Said of a line that is lost with mod_jk.
+/// Returns the warning about a line that is lost with mod_jk.
 #[must_use]
 pub fn lost(at: Span, what: &str, why: &str) -> Message {
-    let text = format!("{what} is lost with mod_jk: it is in <IfModule mod_jk.c>, and not copied");
-    Message::warning(at, text).help(format!("{why}; write it outside of that section"))
+    let text = format!(
+        "{what} is lost without mod_jk: it is in <IfModule mod_jk.c>, and cannot be copied"
+    );
+    Message::warning(at, text).help(format!("{why}; move it out of that section"))
 }
 
-/// Said of a line that there was not with mod_jk.
+/// Returns the warning about a line that takes effect without mod_jk.
 #[must_use]
 pub fn comes_into_force(at: Span, what: &str) -> Message {
-    let text = format!("{what} comes into force without mod_jk: it is in <IfModule !mod_jk.c>");
-    Message::warning(at, text).help("take it out if it is for a server that has no Tomcat at all")
+    let text = format!("{what} takes effect without mod_jk: it is in <IfModule !mod_jk.c>");
+    Message::warning(at, text).help("remove it if it is meant for a server without Tomcat")
 }
 
 #[cfg(test)]
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_stay_one_line_of_words_is_not_copied() {
+    fn a_line_that_would_not_stay_one_line_of_words_is_not_copied() {
         assert_eq!(one_line("SetEnv\tA  b").as_deref(), Ok("SetEnv A  b"));
         assert_eq!(one_line(r#"SetEnv A "b \" c""#).as_deref(), Ok(r#"SetEnv A "b \" c""#));
         for text in ["SetEnv A \"b\tc\"", "SetEnv A b\u{85}c", "SetEnv A \\"] {

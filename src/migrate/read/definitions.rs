@@ -1,4 +1,4 @@
-//! What workers.properties comes to: macros put in, duplicates settled, templates copied.
+//! workers.properties after macros, duplicates and templates.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,48 +12,48 @@ use crate::migrate::text::message::Message;
 use crate::migrate::text::property::Property;
 use crate::migrate::text::span::Span;
 
-/// A name with the value that counts.
+/// A property with its final value.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// The whole name, `worker.a.port`.
+    /// The full name, such as `worker.a.port`.
     pub name: String,
-    /// Macros are put in.
+    /// The value with macros expanded.
     pub value: String,
-    /// The lines it comes from: several, where a list was continued.
+    /// The lines it comes from; several for a list.
     pub lines: Vec<Span>,
-    /// Where the value is.
+    /// The place of the value.
     pub at: Span,
 }
 
-/// All of them.
+/// All properties.
 #[derive(Debug)]
 pub struct Definitions {
     entries: Vec<Definition>,
     by_name: BTreeMap<String, usize>,
-    /// Names that stand before a property.
+    /// The workers and templates that have properties.
     workers: BTreeSet<String>,
-    /// Lines that a later one has replaced.
+    /// Lines that a later line overrides.
     pub replaced: Vec<Span>,
-    /// How many there are, inherited ones included.
+    /// The number of properties, inherited ones included.
     pub properties: Count,
-    /// Bytes of all names and values.
+    /// The size of all names and values.
     pub bytes: Count,
 }
 
-/// As deep as mod_jk follows templates of templates.
-const DEEPEST: usize = 20;
+/// The depth to which mod_jk follows templates of templates.
+const MAX_DEPTH: usize = 20;
 
-/// How far a template has been copied.
+/// The state of a template while references are resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TemplateState {
-    /// Its own template is, at the moment.
+    /// The templates that it refers to are being copied.
     InProgress,
-    /// All of it.
+    /// It has been copied.
     Copied,
 }
 
 impl Definitions {
-    /// Takes the lines in their order.
+    /// Evaluates the lines in their order.
     pub fn read(
         properties: Vec<Property>,
         environment: &Environment<'_>,
@@ -64,9 +64,12 @@ impl Definitions {
             by_name: BTreeMap::new(),
             workers: BTreeSet::new(),
             replaced: Vec::new(),
-            properties: Count::new("properties, with what templates give", MAX_PROPERTIES),
+            properties: Count::new(
+                "properties, including those copied from templates",
+                MAX_PROPERTIES,
+            ),
             bytes: Count::new(
-                "bytes of names and values, with what macros and templates give",
+                "bytes of names and values, with macros and templates expanded",
                 MAX_PROPERTY_BYTES,
             ),
         };
@@ -80,13 +83,14 @@ impl Definitions {
         all
     }
 
-    /// The definition with this whole name.
+    /// Returns the definition with this full name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Definition> {
         self.by_name.get(name).map(|at| &self.entries[*at])
     }
 
-    /// Those whose names begin so, in the order of their first lines; inherited ones follow.
+    /// Returns the definitions whose names begin with `with`, in the order of their first lines, followed
+    /// by inherited ones.
     pub fn beginning(&self, with: &str) -> impl Iterator<Item = &Definition> {
         self.places(with).into_iter().map(|at| &self.entries[at])
     }
@@ -99,18 +103,18 @@ impl Definitions {
         places
     }
 
-    /// Some line says something of this worker.
+    /// Returns whether a line defines a property of this worker.
     #[must_use]
     pub fn has_worker(&self, name: &str) -> bool {
         self.workers.contains(name)
     }
 
-    /// The workers, and what is used as a template.
+    /// Returns the names of all workers and templates.
     pub fn workers(&self) -> impl Iterator<Item = &str> {
         self.workers.iter().map(String::as_str)
     }
 
-    /// `false`: there are too many.
+    /// Adds a line. Returns false if there are too many.
     fn add(
         &mut self,
         property: Property,
@@ -124,33 +128,31 @@ impl Definitions {
             return true;
         }
         if let Some(known) = known.filter(|known| known.is_deprecated) {
-            let text = format!("`{}` is an old name or of no use any more", known.name);
+            let text = format!("`{}` is deprecated", known.name);
             messages.push(
-                Message::warning(property.name_at, text).help(
-                    "it is read as mod_jk reads it; jk2ajp --report says what has become of it",
-                ),
+                Message::warning(property.name_at, text)
+                    .help("it is converted as mod_jk reads it; see jk2ajp --report"),
             );
         }
         let defined = |name: &str| self.named(name).map(|known| known.value.clone());
         let (value, unknown) = substitute(&property.value, defined, environment);
         for name in unknown {
             let text =
-                format!("$({name}) is defined neither before this line nor in the environment");
-            messages
-                .push(Message::warning(property.value_at, text).help("it stays as it is written"));
+                format!("$({name}) is defined neither above this line nor in the environment");
+            messages.push(Message::warning(property.value_at, text).help("it stays as written"));
         }
         if value.contains(char::is_control) {
             messages.push(
                 Message::error(property.value_at, CONTROL_CHARACTER)
-                    .help("a macro puts it in, from the environment"),
+                    .help("it comes from a macro of the environment"),
             );
             return true;
         }
         if value.contains("${") {
-            let text = "httpd takes ${NAME} for a variable of its own where NAME is defined";
+            let text = "httpd expands ${NAME} if NAME is a defined variable";
             let message = Message::warning(property.value_at, text);
             messages.push(
-                message.help("see that no Define and no variable of its environment has that name"),
+                message.help("make sure that no Define and no environment variable has that name"),
             );
         }
         let Some(at) = self.by_name.get(&property.name).copied() else {
@@ -167,7 +169,7 @@ impl Definitions {
             before.value.push(joint);
             before.value.push_str(&value);
         } else {
-            let text = format!("`{}` was defined before; this line counts", property.name);
+            let text = format!("`{}` is defined twice; this line takes effect", property.name);
             messages.push(Message::warning(property.name_at, text));
             self.replaced.append(&mut before.lines);
             before.value = value;
@@ -177,7 +179,7 @@ impl Definitions {
         true
     }
 
-    /// `false`: there are too many.
+    /// Adds a definition. Returns false if there are too many.
     fn push(&mut self, new: Definition, for_: Span, messages: &mut Vec<Message>) -> bool {
         let size = new.name.len() + new.value.len();
         let fits = self.properties.take(1, for_, messages) && self.bytes.take(size, for_, messages);
@@ -188,7 +190,7 @@ impl Definitions {
         fits
     }
 
-    /// Gives every name what it lacks of its template.
+    /// Copies into each worker the properties of its template that it does not define itself.
     fn resolve_references(&mut self, messages: &mut Vec<Message>) {
         let mut copied = HashMap::new();
         let mut at = 0;
@@ -215,7 +217,7 @@ impl Definitions {
                 return true;
             }
             Some(TemplateState::InProgress) => {
-                let text = format!("the template `{template}` refers to itself, in a circle");
+                let text = format!("the template `{template}` refers to itself in a cycle");
                 messages.push(Message::error(reference.at, text));
                 return false;
             }
@@ -223,12 +225,13 @@ impl Definitions {
         }
         let name = reference.name.strip_suffix(REFERENCE).unwrap_or(&reference.name);
         if name.strip_prefix(&**template).is_some_and(|rest| rest.starts_with('.')) {
-            let text = format!("the template `{template}` contains itself: `{name}` is part of it");
+            let text =
+                format!("the template `{template}` contains itself: `{name}` is a part of it");
             messages.push(Message::error(reference.at, text));
             return false;
         }
-        if depth > DEEPEST {
-            let text = "templates refer to templates more than 20 deep";
+        if depth > MAX_DEPTH {
+            let text = "templates are nested more than 20 deep";
             messages.push(Message::error(reference.at, text));
             return false;
         }
@@ -258,17 +261,18 @@ impl Definitions {
 
     fn no_template(&self, reference: &Definition) -> Message {
         let template = &*reference.value;
-        let usual = "a template is the name before the last part: worker.common for worker.common.port=8009";
+        let syntax =
+            "a template is a name without its last part: worker.common for worker.common.port=8009";
         let own = reference.name.strip_suffix(REFERENCE);
         let names = self.entries.iter().filter_map(|entry| Some(entry.name.rsplit_once('.')?.0));
         let names: BTreeSet<&str> = names.filter(|name| Some(*name) != own).collect();
-        // The `worker.` before it is easily forgotten.
+        // A common mistake: the prefix `worker.` is missing.
         let like =
             names.iter().copied().find(|name| name.strip_prefix("worker.") == Some(template));
         let like = like.map(|like| format!("did you mean `{like}`?"));
         let like = like.or_else(|| did_you_mean(template, names.into_iter()));
         Message::error(reference.at, format!("there is no template `{template}`"))
-            .help(like.unwrap_or_else(|| usual.into()))
+            .help(like.unwrap_or_else(|| syntax.into()))
     }
 }
 
@@ -278,7 +282,7 @@ fn is_reference(name: &str) -> bool {
     name.starts_with("worker.") && name.ends_with(REFERENCE)
 }
 
-/// `a` of `worker.a.port`.
+/// Returns `a` of `worker.a.port`.
 fn worker_of(name: &str) -> Option<&str> {
     Some(name.strip_prefix("worker.")?.rsplit_once('.')?.0)
 }
@@ -287,7 +291,7 @@ fn unknown(property: &Property) -> Message {
     let last = property.name.rsplit('.').next().unwrap_or("");
     let message = Message::error(
         property.name_at,
-        format!("mod_jk knows no property `{last}`, and would read nothing behind this line"),
+        format!("mod_jk has no property `{last}`, and stops reading the file here"),
     );
     match closest(last) {
         Some(like) => message.help(format!("did you mean `{like}`?")),

@@ -1,4 +1,4 @@
-//! Macros, duplicates, templates; and how many may come of them.
+//! Macros, duplicates, templates, and their limits.
 
 use super::super::properties::parse;
 use super::*;
@@ -18,7 +18,7 @@ fn value<'a>(all: &'a Definitions, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn macros_are_what_stands_above_or_in_the_environment() {
+fn a_macro_is_defined_above_or_in_the_environment() {
     let (all, messages) = read(
         "H=node\nworker.a.host=$(H).example.org\nworker.a.source=$(HOME)\nworker.a.route=$(no)",
     );
@@ -30,7 +30,7 @@ fn macros_are_what_stands_above_or_in_the_environment() {
 }
 
 #[test]
-fn lists_go_on_and_of_the_rest_the_last_one_counts() {
+fn repeated_lists_are_joined_and_of_other_properties_the_last_takes_effect() {
     let (all, messages) = read("worker.list=a\nworker.list=b\nworker.a.port=1\nworker.a.port=2");
     assert_eq!(value(&all, "worker.list"), Some("a,b"));
     assert_eq!(all.named("worker.list").unwrap().lines.len(), 2);
@@ -39,7 +39,7 @@ fn lists_go_on_and_of_the_rest_the_last_one_counts() {
 }
 
 #[test]
-fn a_template_gives_what_is_lacking_also_of_its_own_template() {
+fn a_template_provides_missing_properties_also_from_its_own_template() {
     let (all, messages) = read(
         "worker.base.port=1\nworker.base.host=h\nworker.mid.reference=worker.base\nworker.mid.port=2\n\
          worker.a.reference=worker.mid\nworker.a.lbfactor=3",
@@ -50,7 +50,7 @@ fn a_template_gives_what_is_lacking_also_of_its_own_template() {
 }
 
 #[test]
-fn a_template_that_is_not_there_or_goes_in_a_circle_is_an_error() {
+fn a_missing_template_and_a_cycle_of_templates_are_errors() {
     for text in [
         "worker.a.reference=worker.none",
         "worker.a.reference=worker.b\nworker.b.reference=worker.a",
@@ -61,7 +61,7 @@ fn a_template_that_is_not_there_or_goes_in_a_circle_is_an_error() {
     }
 }
 
-/// What is said, and how many properties there are by then.
+/// Returns the error, and the number of properties by then.
 fn refused(text: &str) -> (String, usize) {
     let (all, messages) = read(text);
     let errors: Vec<_> =
@@ -71,7 +71,7 @@ fn refused(text: &str) -> (String, usize) {
 }
 
 #[test]
-fn a_template_of_everything_ends() {
+fn a_template_that_contains_all_workers_ends() {
     let lines: String = (0..40).map(|n| format!("worker.w{n}.reference=worker\n")).collect();
     let (said, properties) = refused(&lines);
     assert!(said.contains("contains itself"), "{said}");
@@ -95,20 +95,20 @@ fn a_template_that_contains_itself_is_found_before_anything_is_copied() {
 }
 
 #[test]
-fn templates_that_refer_to_one_another_in_a_circle_are_found_as_such() {
+fn templates_that_refer_to_each_other_in_a_cycle_are_reported_as_such() {
     for text in [
         "worker.a.reference=worker.a",
         "worker.a.reference=worker.b\nworker.b.reference=worker.a",
         "worker.a.reference=worker.b\nworker.b.reference=worker.c\nworker.c.reference=worker.b\nworker.c.port=1",
     ] {
         let (said, properties) = refused(text);
-        assert!(said.contains("in a circle"), "{text}: {said}");
+        assert!(said.contains("in a cycle"), "{text}: {said}");
         assert_eq!(properties, text.lines().count(), "{text}");
     }
 }
 
 #[test]
-fn templates_that_double_and_macros_that_double_are_refused_at_the_bound() {
+fn templates_and_macros_that_double_are_refused_at_the_limit() {
     let mut text = String::from("worker.t0.a.port=1\nworker.t0.b.port=1\n");
     for n in 1..40 {
         let part = |half| format!("worker.t{n}.{half}.reference=worker.t{}\n", n - 1);
@@ -144,7 +144,7 @@ fn twice_the_lines_are_at_most_twice_the_properties() {
 }
 
 #[test]
-fn a_template_with_a_slip_in_its_name_finds_what_was_meant() {
+fn a_misspelled_template_gets_a_suggestion() {
     for (text, meant) in [
         ("worker.common.port=1\nworker.a.reference=worker.comon", "worker.common"),
         ("worker.common.port=1\nworker.a.reference=common", "worker.common"),
@@ -156,7 +156,7 @@ fn a_template_with_a_slip_in_its_name_finds_what_was_meant() {
 }
 
 #[test]
-fn an_unknown_property_is_an_error_that_says_what_was_meant() {
+fn an_unknown_property_is_an_error_with_a_suggestion() {
     let (_, messages) = read("worker.a.lbfaktor=1");
     assert_eq!(messages[0].severity, Severity::Error);
     assert_eq!(messages[0].help.as_deref(), Some("did you mean `lbfactor`?"));

@@ -1,4 +1,4 @@
-//! A directive of httpd's configuration, and where it stands.
+//! Directives of httpd's configuration, and the sections that they are in.
 
 use crate::migrate::text::source::SourceFile;
 use crate::migrate::text::span::Span;
@@ -6,46 +6,46 @@ use crate::migrate::text::span::Span;
 /// mod_jk's handler.
 pub const JK_HANDLER: &str = "jakarta-servlet";
 
-/// A directive of mod_jk's, or one that matters to them.
+/// A directive of mod_jk's, or one that affects them.
 #[derive(Clone, Debug)]
 pub struct Directive {
-    /// As it was written.
+    /// The name as it is written.
     pub name: String,
-    /// Its words. Each is a slice of `file`, but for escaped quotes.
+    /// The words of the arguments, without quotes.
     pub words: Vec<String>,
-    /// All that follows the name.
+    /// The arguments as they are written.
     pub arguments: String,
     /// The line.
     pub at: Span,
-    /// Where the line is; for one that was continued or had variables, its text alone.
+    /// The file of the line. For a line that was continued or has variables, a file with only its text.
     pub file: SourceFile,
-    /// Which server it is for: 0 is the main one.
+    /// The index of the server; 0 is the main server.
     pub server: usize,
-    /// The innermost `<Location>`.
+    /// The innermost `<Location>` around the line.
     pub location: Option<Location>,
 }
 
 impl Directive {
-    /// The name, to be compared.
+    /// Returns whether the directive has this name.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 }
 
-/// What a `<Location>` says.
+/// The argument of a `<Location>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// A path, or an expression.
+    /// A path, or a regular expression.
     pub path: String,
-    /// `<LocationMatch>` or `~`.
+    /// Whether it is an expression (`<LocationMatch>` or `~`).
     pub is_expression: bool,
 }
 
-/// A virtual host, or the main server.
+/// The main server or a virtual host.
 #[derive(Clone, Debug)]
 pub struct ServerSection {
-    /// What `<VirtualHost>` says; empty for the main server.
+    /// The arguments of `<VirtualHost>`; empty for the main server.
     pub addresses: String,
     /// ServerName.
     pub name: Option<String>,

@@ -1,19 +1,19 @@
-//! Where files come from.
+//! Access to files.
 
-/// The files of the machine, or what stands for them.
+/// The files to convert: those of the machine, or of a test.
 pub trait Files {
-    /// All of a file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// The reason why the file cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
-    /// The files that an Include names: one, those of a directory, or those a pattern matches, in
-    /// their order.
+    /// Returns the files that an Include names, in httpd's order: one file, those of a directory, or
+    /// those that match a pattern.
     fn find(&self, pattern: &str) -> Vec<String>;
 }
 
-/// A path as httpd takes it: below ServerRoot, unless it begins at the root.
+/// Returns a path as httpd resolves it: relative to ServerRoot, unless it is absolute.
 #[must_use]
 pub fn resolve_path(root: Option<&str>, path: &str) -> String {
     match root {

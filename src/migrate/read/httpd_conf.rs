@@ -1,52 +1,49 @@
-//! httpd's configuration files, as far as mod_jk's directives need them: sections, Include, Define.
+//! Reads httpd's configuration as far as Jk directives depend on it: sections, Include, Define.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::copied_lines::{self, CopiedLine, EnclosingSection, ModJkCondition, one_line};
-use super::directive::Directive;
-use super::directive::JK_HANDLER;
-use super::directive::Location;
-use super::directive::ServerSection;
-use super::files::Files;
-use super::files::resolve_path;
+use super::directive::{Directive, JK_HANDLER, Location, ServerSection};
+use super::files::{Files, resolve_path};
 use super::macros::{Environment, expand};
 use super::sections::{Section, Sections};
 use crate::config::Words;
-use crate::migrate::text::characters::CONTROL_CHARACTER;
-use crate::migrate::text::characters::control_character;
-use crate::migrate::text::characters::trim;
+use crate::migrate::text::characters::{CONTROL_CHARACTER, control_character, trim};
 use crate::migrate::text::count;
 use crate::migrate::text::limits::{MAX_DIRECTIVES, MAX_EXPANSION, MAX_SECTION_DEPTH};
-use crate::migrate::text::marks::is_ours;
+use crate::migrate::text::marks::is_output;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::source::{SourceFile, Sources};
 use crate::migrate::text::span::Span;
 
-/// What was read.
+/// The relevant content of httpd's configuration.
 #[derive(Debug)]
 pub struct HttpdConf {
-    /// All directives that begin with Jk, SetHandler, and logs of what mod_jk notes.
+    /// All directives that begin with Jk, SetHandler, and logs with mod_jk's notes.
     pub directives: Vec<Directive>,
     /// The main server, and the virtual hosts in their order.
     pub servers: Vec<ServerSection>,
     /// ServerRoot.
     pub server_root: Option<String>,
-    /// The first of mod_rewrite's lines in the main server.
+    /// The first directive of mod_rewrite in the main server.
     pub rewrites: Option<Span>,
-    /// What is lost with mod_jk, and is not mod_jk's.
+    /// Lines of other modules that are in force only if mod_jk is loaded.
     pub copied: Vec<CopiedLine>,
 }
 
-/// As deep as httpd follows Include.
-const DEEPEST: usize = 128;
+/// The depth to which httpd follows Include.
+const MAX_DEPTH: usize = 128;
 
-/// More files than any configuration has: one that includes itself twice would go on for ever.
+/// More files than any configuration has. Without a limit, a file that includes itself twice would never end.
 const MAX_FILES: usize = 2_000;
 
-/// Reads a file and what it includes. `variables` are those of `-D`; Define adds to them.
+/// Reads a file and all files that it includes. `variables` are those of `-D`; Define adds to them.
 ///
-/// Without `server_root` and a ServerRoot, paths begin in the directory of the file, as Debian's do.
+/// Without `server_root` and a ServerRoot, paths are relative to the directory of the file, as on Debian.
+///
+/// # Errors
+/// The file cannot be read: which, and why.
 pub fn read(
     path: &str,
     server_root: Option<&str>,
@@ -73,8 +70,8 @@ pub fn read(
         variables,
         conf,
         sections: Sections::default(),
-        read: 0,
-        guesses_root: server_root.is_none(),
+        included: 0,
+        assumes_root: server_root.is_none(),
         is_stopped: false,
         opened: 0,
         unexpanded: String::new(),
@@ -92,14 +89,15 @@ struct Reader<'r> {
     variables: HashMap<String, String>,
     conf: HttpdConf,
     sections: Sections,
-    read: usize,
-    /// Nobody has said ServerRoot yet.
-    guesses_root: bool,
-    /// There is too much of it.
+    /// The number of included files so far.
+    included: usize,
+    /// Whether ServerRoot is still only assumed.
+    assumes_root: bool,
+    /// Whether a limit was exceeded, so that nothing more is read.
     is_stopped: bool,
-    /// Sections so far.
+    /// The number of sections so far.
     opened: usize,
-    /// The line that is read, its variables as they are written.
+    /// The current line with its variables as they are written.
     unexpanded: String,
     environment: &'r Environment<'r>,
 }
@@ -135,7 +133,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Nothing more is read.
+    /// Stops reading, with this message the first time.
     fn stop(&mut self, why: Message) {
         if !std::mem::replace(&mut self.is_stopped, true) {
             self.messages.push(why);
@@ -149,7 +147,7 @@ impl Reader<'_> {
         let known = |name: &str| self.variables.get(name).cloned();
         let known = |name: &str| known(name).or_else(|| (self.environment)(name));
         let Some(expanded) = expand(joined, known) else {
-            let what = "bytes in a line once its variables are put in";
+            let what = "bytes added to a line by its variables";
             self.stop(count::refusal(file.span(whole), what, MAX_EXPANSION));
             return;
         };
@@ -158,7 +156,7 @@ impl Reader<'_> {
             self.directive(file, whole, file.span(whole), depth);
             return;
         }
-        // Its words are not in the file as they are: they get a text of their own.
+        // The expanded words are not in the file, so they get a text of their own.
         let first = whole.lines().next().unwrap_or("").trim_end_matches('\\');
         let shown = self.sources.add_line(file.span(first), &expanded);
         if self.sources.exceed_limit() {
@@ -187,11 +185,14 @@ impl Reader<'_> {
         if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
             let (what, help) = if section.is_skipped {
                 (
-                    "not read: it is in a <Macro>",
-                    "write down what `Use` makes of it: `apachectl -t -D DUMP_CONFIG` shows it",
+                    "ignored: it is in a <Macro>",
+                    "replace `Use` by its expansion, which `apachectl -t -D DUMP_CONFIG` shows",
                 )
             } else {
-                ("taken as if its <IfVersion> held", "if it does not, take it out")
+                (
+                    "converted as if the condition of its <IfVersion> were true",
+                    "remove it if it is false",
+                )
             };
             self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
         }
@@ -203,7 +204,7 @@ impl Reader<'_> {
         }
         let words: Vec<String> = Words::of(arguments).map(|word| word.text.into_owned()).collect();
         if is_jk {
-            // Between words a tab is as good as a blank.
+            // A tab between words is harmless.
             let with_tab = words.iter().any(|word| word.contains('\t')).then_some(line);
             if let Some(bad) = control_character(line).or(with_tab) {
                 self.messages.push(Message::error(file.span(bad), CONTROL_CHARACTER));
@@ -213,11 +214,11 @@ impl Reader<'_> {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
             let help = if is("SetEnv") {
-                "it is set after mod_proxy has decided: write `SetEnvIf Request_URI ... no-jk`"
+                "it takes effect after mod_proxy has mapped the request: use `SetEnvIf Request_URI ... no-jk`"
             } else {
-                "write E=no-proxy:1 beside it"
+                "add E=no-proxy:1"
             };
-            let text = format!("no-jk has no effect where {name} sets it");
+            let text = format!("no-jk has no effect if {name} sets it");
             self.messages.push(Message::warning(at, text).help(help));
         }
         let server = self.sections.server();
@@ -231,8 +232,8 @@ impl Reader<'_> {
             Some(pattern) if is("Include") || is("IncludeOptional") => {
                 self.include(pattern, is("IncludeOptional"), at, depth);
             }
-            Some(root) if is("ServerRoot") && self.guesses_root => {
-                self.guesses_root = false;
+            Some(root) if is("ServerRoot") && self.assumes_root => {
+                self.assumes_root = false;
                 self.conf.server_root = Some(root.clone());
             }
             Some(server_name) if is("ServerName") => {
@@ -268,12 +269,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The line is lost with mod_jk: it is copied, or told.
+    /// Copies a line that would be lost with mod_jk, or reports it.
     fn copy(&mut self, name: &str, at: Span) {
         let text = match one_line(&self.unexpanded) {
-            Ok(_) if copied_lines::is_of_its_place(name) => {
-                Err("it counts for the lines behind it")
-            }
+            Ok(_) if copied_lines::depends_on_order(name) => Err("it affects the lines below it"),
             text => text,
         };
         match (text, self.sections.around()) {
@@ -287,7 +286,7 @@ impl Reader<'_> {
 
     fn open(&mut self, name: &str, arguments: &str, at: Span) {
         if self.sections.len() >= MAX_SECTION_DEPTH {
-            self.stop(count::refusal(at, "sections within one another", MAX_SECTION_DEPTH));
+            self.stop(count::refusal(at, "nested sections", MAX_SECTION_DEPTH));
             return;
         }
         if self.conf.servers.len() > MAX_DIRECTIVES {
@@ -300,13 +299,13 @@ impl Reader<'_> {
             self.messages.push(copied_lines::comes_into_force(at, &format!("<{name}>")));
         }
         if is("VirtualHost") && !self.sections.is_skipped() && self.sections.require_mod_jk() {
-            let why = "it is converted as if it stood outside";
+            let why = "it is converted as if it were outside";
             self.messages.push(copied_lines::lost(at, "this virtual host", why));
         }
-        let needs = if is("IfModule") { ModJkCondition::of(arguments) } else { None };
+        let condition = if is("IfModule") { ModJkCondition::of(arguments) } else { None };
         self.opened += 1;
         let around = match one_line(&self.unexpanded) {
-            Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section before it"),
+            Ok(_) if is("Else") || is("ElseIf") => Err("it depends on the section above it"),
             Ok(opening) => {
                 Ok(Arc::new(EnclosingSection { id: self.opened, opening, name: name.into() }))
             }
@@ -331,7 +330,7 @@ impl Reader<'_> {
             let (not, name) = negated(arguments);
             is_skipped = self.variables.contains_key(name) == not;
         } else if is("IfModule") {
-            is_skipped = needs == Some(ModJkCondition::NotLoaded);
+            is_skipped = condition == Some(ModJkCondition::NotLoaded);
         } else if is("IfFile") {
             let (not, name) = negated(arguments);
             let path = resolve_path(self.conf.server_root.as_deref(), name.trim_matches('"'));
@@ -341,7 +340,7 @@ impl Reader<'_> {
             is_skipped = true;
         }
         let name = name.into();
-        let section = Section { name, server, location, is_skipped, is_unknown, needs, around };
+        let section = Section { name, server, location, is_skipped, is_unknown, condition, around };
         self.sections.push(section);
     }
 
@@ -349,7 +348,7 @@ impl Reader<'_> {
         match self.sections.pop() {
             Some(open) if open.name.eq_ignore_ascii_case(name) => {}
             Some(open) => {
-                let text = format!("</{name}> where </{}> was to be expected", open.name);
+                let text = format!("</{name}> instead of </{}>", open.name);
                 self.messages.push(Message::error(at, text));
             }
             None => {
@@ -360,31 +359,31 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, pattern: &str, is_optional: bool, at: Span, depth: usize) {
-        if depth >= DEEPEST {
-            self.messages.push(Message::error(at, "files include one another more than 128 deep"));
+        if depth >= MAX_DEPTH {
+            self.messages.push(Message::error(at, "files are included more than 128 deep"));
             return;
         }
         let pattern = resolve_path(self.conf.server_root.as_deref(), pattern);
         let found = self.files.find(&pattern);
         if found.is_empty() && !is_optional && !pattern.contains(['*', '?', '[']) {
-            let text = format!("{pattern} cannot be found");
+            let text = format!("{pattern} not found");
             self.messages
-                .push(Message::warning(at, text).help("what it says of mod_jk is not converted"));
+                .push(Message::warning(at, text).help("its Jk directives are not converted"));
         }
         for path in found {
             if self.is_stopped {
                 return;
             }
-            self.read += 1;
-            if self.read > MAX_FILES {
+            self.included += 1;
+            if self.included > MAX_FILES {
                 self.stop(Message::error(at, "more than 2000 files are included"));
                 return;
             }
             match self.files.read(&path) {
-                // Its `<VirtualHost _default_:*>` would be one host more to write a file for.
-                Ok(bytes) if is_ours(&bytes) => {
+                // Its `<VirtualHost _default_:*>` would be converted as one more virtual host.
+                Ok(bytes) if is_output(&bytes) => {
                     if self.sections.require_mod_jk() {
-                        let why = "it is what jk2ajp wrote";
+                        let why = "it is the output of jk2ajp";
                         self.messages.push(copied_lines::lost(at, &path, why));
                     }
                 }

@@ -1,4 +1,4 @@
-//! What of httpd's configuration is read, and what is told.
+//! Which lines of httpd's configuration are read and copied, and which are reported.
 
 use super::super::directive::Location;
 use super::super::files::Files;
@@ -27,7 +27,7 @@ fn conf(files: Vec<(&'static str, &'static str)>) -> (HttpdConf, Vec<Message>, S
 }
 
 #[test]
-fn directives_know_their_server_their_location_and_their_line() {
+fn directives_have_their_server_their_location_and_their_line() {
     let (conf, messages, sources) = conf(vec![(
         "m",
         "JkMount /a w\n<VirtualHost *:80>\n  ServerName x.org\n  <Location \"/p\">\n    JkMount w\n  </Location>\n</VirtualHost>\n",
@@ -50,11 +50,11 @@ fn includes_are_followed_below_the_server_root() {
     ]);
     assert_eq!(conf.directives.len(), 1);
     assert_eq!(sources.line(conf.directives[0].at), "/r/sites/one.conf:1");
-    assert_eq!(messages.len(), 1, "none.conf is missed");
+    assert_eq!(messages.len(), 1, "none.conf does not exist");
 }
 
 #[test]
-fn what_may_not_hold_is_told_and_a_file_that_is_not_there_is_looked_for() {
+fn macros_and_ifversion_are_reported_and_iffile_checks_the_file() {
     let (conf, messages, _) = conf(vec![
         (
             "m",
@@ -70,13 +70,16 @@ fn what_may_not_hold_is_told_and_a_file_that_is_not_there_is_looked_for() {
     let said: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
     assert_eq!(
         said,
-        ["JkMount is not read: it is in a <Macro>", "JkMount is taken as if its <IfVersion> held"]
+        [
+            "JkMount is ignored: it is in a <Macro>",
+            "JkMount is converted as if the condition of its <IfVersion> were true"
+        ]
     );
     assert_eq!(conf.rewrites, None);
 }
 
 #[test]
-fn no_jk_that_is_set_too_late_is_told() {
+fn no_jk_that_is_set_too_late_is_reported() {
     let text = "SetEnvIf Request_URI ^/s no-jk\nRewriteRule ^/t - [E=no-jk:1]\nSetEnv no-jk 1\n";
     let (_, messages, sources) = conf(vec![("m", text)]);
     let lines = messages.iter().map(|message| sources.place(message.at).line);
@@ -84,7 +87,7 @@ fn no_jk_that_is_set_too_late_is_told() {
 }
 
 #[test]
-fn what_was_written_from_the_others_is_no_part_of_them() {
+fn the_output_of_jk2ajp_is_not_read_again() {
     let (conf, messages, _) = conf(vec![
         ("m", "JkMount /a w\nInclude /o/jk2ajp.conf\n"),
         ("/o/jk2ajp.conf", "# Written by jk2ajp for x.\n<VirtualHost _default_:*>\nJkBad\n"),
@@ -112,12 +115,12 @@ fn continued_lines_and_variables_are_read_as_httpd_reads_them() {
 }
 
 #[test]
-fn a_section_closed_by_another_s_name_is_an_error() {
+fn a_section_closed_under_another_name_is_an_error() {
     let (_, messages, _) = conf(vec![("m", "<Location /a>\n</VirtualHost>\n</X>\n")]);
     assert_eq!(messages.len(), 2);
 }
 
-/// What is copied, with the sections around it, and what is said, with its line.
+/// Returns the copied lines with the sections around them, and the messages with their lines.
 fn beside(files: Vec<(&'static str, &'static str)>) -> (Vec<String>, Vec<(usize, String)>) {
     let (conf, messages, sources) = conf(files);
     let copied = conf.copied.iter().map(|line| {
@@ -132,7 +135,7 @@ fn beside(files: Vec<(&'static str, &'static str)>) -> (Vec<String>, Vec<(usize,
 }
 
 #[test]
-fn what_stands_in_ifmodule_mod_jk_beside_jk_lines_is_copied_with_the_sections_around_it() {
+fn lines_beside_jk_lines_in_ifmodule_mod_jk_are_copied_with_their_sections() {
     let (copied, said) = beside(vec![
         (
             "m",
@@ -160,16 +163,16 @@ fn what_stands_in_ifmodule_mod_jk_beside_jk_lines_is_copied_with_the_sections_ar
 }
 
 #[test]
-fn what_is_not_in_force_with_mod_jk_either_is_neither_copied_nor_told() {
+fn lines_that_mod_jk_does_not_enable_are_neither_copied_nor_reported() {
     let text = "<IfModule mod_jk.c>\n<IfDefine X>\nAlias /a /b\n</IfDefine>\n<IfModule !mod_jk.c>\nAlias /c /d\n</IfModule>\n</IfModule>\n\
                 <IfModule !mod_jk.c>\n<IfModule mod_jk.c>\n</IfModule>\n</IfModule>\n";
     let (copied, said) = beside(vec![("m", text)]);
     assert_eq!(copied, [""; 0]);
-    assert_eq!(said, [(10, "<IfModule> comes into force without mod_jk".into())]);
+    assert_eq!(said, [(10, "<IfModule> takes effect without mod_jk".into())]);
 }
 
 #[test]
-fn what_cannot_be_copied_is_told_with_its_line() {
+fn lines_that_cannot_be_copied_are_reported() {
     let (copied, said) = beside(vec![
         (
             "m",
@@ -189,7 +192,7 @@ fn what_cannot_be_copied_is_told_with_its_line() {
         ("/o", "# Written by jk2ajp for x.\nJkBad\n"),
     ]);
     assert_eq!(copied, ["0: <If true> SetEnv A 1"]);
-    let lost = |line, what: &str| (line, format!("{what} is lost with mod_jk"));
+    let lost = |line, what: &str| (line, format!("{what} is lost without mod_jk"));
     assert_eq!(
         said,
         [
@@ -198,7 +201,7 @@ fn what_cannot_be_copied_is_told_with_its_line() {
             lost(9, "SetEnv"),
             lost(11, "SetEnv"),
             lost(13, "this virtual host"),
-            (18, "SetEnv is not read".into()),
+            (18, "SetEnv is ignored".into()),
             lost(20, "Use"),
             lost(21, "/o"),
         ]
@@ -206,10 +209,10 @@ fn what_cannot_be_copied_is_told_with_its_line() {
 }
 
 #[test]
-fn what_comes_into_force_without_mod_jk_is_told_once_for_each_line_or_section() {
+fn lines_and_sections_that_take_effect_without_mod_jk_are_reported_once() {
     let text = "<IfModule !mod_jk.c>\nAlias /a /b\n<Location /x>\nRequire all granted\n</Location>\nJkMount /a w\n</IfModule>\n";
     let (copied, said) = beside(vec![("m", text)]);
     assert_eq!(copied, [""; 0]);
-    let told = |line, what: &str| (line, format!("{what} comes into force without mod_jk"));
+    let told = |line, what: &str| (line, format!("{what} takes effect without mod_jk"));
     assert_eq!(said, [told(2, "Alias"), told(3, "<Location>"), told(6, "JkMount")]);
 }

@@ -1,4 +1,4 @@
-//! Everything that httpd's configuration says of mod_jk, by server.
+//! The Jk directives of httpd's configuration, grouped by server.
 
 use super::copied_lines::CopiedLine;
 use super::jk_options::JkOptions;
@@ -9,20 +9,20 @@ use crate::migrate::text::span::Span;
 /// JkMountCopy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MountCopy {
-    /// Virtual hosts have their own mounts alone.
+    /// Virtual hosts have only their own mounts.
     Off,
-    /// This virtual host has the main server's, too.
+    /// This virtual host also has the main server's mounts.
     On,
-    /// All have.
+    /// All virtual hosts have them.
     All,
 }
 
 /// JkEnvVar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvVar {
-    /// The variable, and the attribute.
+    /// The name of the variable and of the attribute.
     pub name: String,
-    /// What is sent where it is not set; `None`: nothing.
+    /// The value to send if the variable is not set; `None`: no attribute is sent.
     pub default: Option<String>,
     /// The line.
     pub at: Span,
@@ -31,16 +31,16 @@ pub struct EnvVar {
 /// JkStripSession.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StripSession {
-    /// The parameter that is taken off; `None`: Off.
+    /// The parameter that is removed; `None`: Off.
     pub parameter: Option<String>,
     /// The line.
     pub at: Span,
 }
 
-/// What one server's lines say.
+/// The Jk directives of one server.
 #[derive(Clone, Debug, Default)]
 pub struct Server {
-    /// What `<VirtualHost>` says; empty for the main server.
+    /// The arguments of `<VirtualHost>`; empty for the main server.
     pub addresses: String,
     /// ServerName.
     pub name: Option<String>,
@@ -48,7 +48,7 @@ pub struct Server {
     pub at: Option<Span>,
     /// JkMount and JkUnMount.
     pub mounts: Vec<Rule>,
-    /// JkMountFile, read.
+    /// The rules of JkMountFile.
     pub map: Option<Vec<Rule>>,
     /// JkMountCopy.
     pub copy: Option<MountCopy>,
@@ -58,16 +58,16 @@ pub struct Server {
     pub env_vars: Vec<EnvVar>,
     /// JkStripSession.
     pub strip_session: Option<StripSession>,
-    /// JkLogLevel, as LogLevel has it.
+    /// JkLogLevel, as a level of LogLevel.
     pub log_level: Option<(&'static str, Span)>,
-    /// A mount or a JkMountFile stands here: mod_jk has a map of this server's own.
+    /// The server has a mount or a JkMountFile, so mod_jk has a separate map for it.
     pub has_map: bool,
-    /// Something of mod_jk's stands here.
+    /// The server has at least one Jk directive.
     pub is_concerned: bool,
 }
 
 impl Server {
-    /// The place of one of its rules.
+    /// Returns the place of one of its rules.
     #[must_use]
     pub fn some_rule(&self) -> Option<Span> {
         let mut rules = self.mounts.iter().chain(self.map.iter().flatten());
@@ -75,21 +75,21 @@ impl Server {
     }
 }
 
-/// Everything that the configuration says of mod_jk.
+/// All Jk directives.
 #[derive(Debug, Default)]
 pub struct JkConf {
     /// The main server, and the virtual hosts.
     pub servers: Vec<Server>,
-    /// JkWorkersFile, and where it is named.
+    /// JkWorkersFile, and the place of the directive.
     pub workers_file: Option<(String, Span)>,
     /// JkWorkerProperty.
     pub worker_properties: Vec<Property>,
-    /// The first of mod_rewrite's lines in the main server.
+    /// The first directive of mod_rewrite in the main server.
     pub rewrites: Option<Span>,
-    /// What is lost with mod_jk, and is not mod_jk's.
+    /// Lines of other modules that are in force only if mod_jk is loaded.
     pub copied: Vec<CopiedLine>,
-    /// JkWatchdogInterval is set.
+    /// JkWatchdogInterval, if it is set.
     pub watchdog: Option<Span>,
-    /// JkMountFileReload, in seconds: the shortest of those that say more than 0.
+    /// The shortest JkMountFileReload above 0, in seconds.
     pub map_reload: Option<u64>,
 }

@@ -1,17 +1,15 @@
-//! The Jk* directives, gathered by the server they are for.
+//! Collects the Jk directives of each server.
 
 use std::collections::HashMap;
 
-use super::directive::Directive;
-use super::directive::JK_HANDLER;
-use super::files::Files;
-use super::files::resolve_path;
+use super::directive::{Directive, JK_HANDLER};
+use super::files::{Files, resolve_path};
 use super::httpd_conf::HttpdConf;
 use super::jk_conf::{EnvVar, JkConf, MountCopy, Server, StripSession};
 use super::pattern::Pattern;
 use super::properties;
 use super::rules::{self, Origin, RuleKey};
-use super::unsupported_directives::OTHERS;
+use super::unsupported_directives::UNSUPPORTED;
 use crate::migrate::text::characters::CONTROL_CHARACTER;
 use crate::migrate::text::count;
 use crate::migrate::text::count::Count;
@@ -21,7 +19,7 @@ use crate::migrate::text::report::Report;
 use crate::migrate::text::source::Sources;
 use crate::migrate::text::span::Span;
 
-/// Reads them. JkMountFile's files are read, too.
+/// Collects the Jk directives of each server. Also reads the files of JkMountFile.
 pub fn collect(
     conf: &HttpdConf,
     files: &dyn Files,
@@ -48,10 +46,10 @@ pub fn collect(
         collector.directive(directive);
     }
     for line in &conf.copied {
-        // Its arguments may be a password.
+        // The arguments may contain a password.
         let name = line.text.split(' ').next().unwrap_or("");
         collector.report.add_line(line.at, format!("{name} ..."));
-        collector.report.record_kept(line.at, "copied as it is");
+        collector.report.record_kept(line.at, "copied unchanged");
         if let Some(server) = collector.all.servers.get_mut(line.server) {
             server.is_concerned = true;
         }
@@ -59,14 +57,14 @@ pub fn collect(
     collector.all
 }
 
-/// Directives that may stand in the main server alone.
+/// Directives that are allowed in the main server only.
 const GLOBAL: [&str; 5] =
     ["jkworkersfile", "jkworkerproperty", "jkwatchdoginterval", "jkshmfile", "jkshmsize"];
 
-const DOES_NOT_START: &str = "httpd does not start with this line in mod_jk either";
+const DOES_NOT_START: &str = "with mod_jk, httpd does not start with this line either";
 
 fn not_in_a_host(at: Span, what: &str) -> Message {
-    Message::error(at, format!("{what} may not stand in <VirtualHost>")).help(DOES_NOT_START)
+    Message::error(at, format!("{what} is not allowed in <VirtualHost>")).help(DOES_NOT_START)
 }
 
 struct Collector<'g> {
@@ -77,7 +75,7 @@ struct Collector<'g> {
     report: &'g mut Report,
     messages: &'g mut Vec<Message>,
     rules: Count,
-    /// Where a server has the mount or exclusion of a pattern.
+    /// The index of each mount and exclusion in its server, by server and pattern.
     mounted: HashMap<(usize, Pattern, bool), usize>,
 }
 
@@ -88,8 +86,8 @@ impl Collector<'_> {
                 self.read(line);
                 self.report.record_dropped(
                     line.at,
-                    "the worker is named in the environment (JK_WORKER_NAME), request by request",
-                    "write SetHandler \"proxy:balancer://NAME\" where it is always the same worker",
+                    "the worker is chosen for each request by the variable JK_WORKER_NAME",
+                    "If it is always the same worker, use SetHandler \"proxy:balancer://NAME\".",
                 );
             }
             return;
@@ -98,8 +96,8 @@ impl Collector<'_> {
             self.read(line);
             self.report.record_dropped(
                 line.at,
-                "nothing is noted under mod_jk's names",
-                "%{ajp-worker}n, %{ajp-route}n, %{ajp-attempts}n, %{ajp-connection}n, %{ajp-wait-us}n and %D say it.",
+                "mod_jk's notes do not exist",
+                "Use %{ajp-worker}n, %{ajp-route}n, %{ajp-attempts}n, %{ajp-connection}n, %{ajp-wait-us}n and %D.",
             );
             return;
         }
@@ -108,7 +106,7 @@ impl Collector<'_> {
         self.read(line);
         let name = line.name.to_ascii_lowercase();
         let Some(first) = line.words.first() else {
-            self.messages.push(Message::error(line.at, format!("{} without a value", line.name)));
+            self.messages.push(Message::error(line.at, format!("{} has no value", line.name)));
             return;
         };
         if line.server > 0 && GLOBAL.contains(&&*name) {
@@ -116,25 +114,26 @@ impl Collector<'_> {
             return;
         }
         if line.location.is_some() && !matches!(&*name, "jkmount" | "jkunmount") {
-            let text = format!("{} may not stand in <Location>", line.name);
+            let text = format!("{} is not allowed in <Location>", line.name);
             self.messages.push(Message::error(line.at, text).help(DOES_NOT_START));
             return;
         }
         match name.as_str() {
             "jkworkersfile" => {
                 if self.all.workers_file.is_some() {
-                    self.messages.push(Message::error(line.at, "JkWorkersFile may stand once"));
+                    self.messages
+                        .push(Message::error(line.at, "JkWorkersFile is allowed only once"));
                     return;
                 }
                 self.all.workers_file = Some((resolve_path(self.root.as_deref(), first), line.at));
-                self.report.record_kept(line.at, "its workers are in this configuration");
+                self.report.record_kept(line.at, "the workers of the file");
             }
             "jkworkerproperty" => {
                 let text = line.file.slice(line.at).split_once(char::is_whitespace);
                 let text = text.map_or("", |(_, text)| text.trim());
                 let property = properties::parse_line(&line.file, text, self.messages);
                 self.all.worker_properties.extend(property);
-                self.report.record_kept(line.at, "as a line of workers.properties");
+                self.report.record_kept(line.at, "like a line of workers.properties");
             }
             "jkmount" | "jkunmount" => self.mount(line, name == "jkunmount"),
             "jkmountfile" => self.mount_file(line, first),
@@ -146,7 +145,7 @@ impl Collector<'_> {
                     "off" => MountCopy::Off,
                     _ => {
                         self.messages
-                            .push(Message::error(line.at, "JkMountCopy is On, Off or All"));
+                            .push(Message::error(line.at, "JkMountCopy must be On, Off or All"));
                         return;
                     }
                 };
@@ -154,11 +153,10 @@ impl Collector<'_> {
                     self.messages.push(not_in_a_host(line.at, "JkMountCopy All"));
                     return;
                 }
-                // In mod_jk, All is a switch of its own, which no other word takes back.
+                // In mod_jk, All is a separate switch that no later line resets.
                 let known = &mut self.server(line).copy;
                 *known = known.filter(|known| *known == MountCopy::All).or(Some(copy));
-                self.report
-                    .record_kept(line.at, "each virtual host's file has all rules that hold in it");
+                self.report.record_kept(line.at, "all rules of a virtual host, in its file");
             }
             "jkoptions" => {
                 let server = &mut self.all.servers[line.server];
@@ -172,8 +170,8 @@ impl Collector<'_> {
                 };
                 let variable = EnvVar { name: first.clone(), default, at: line.at };
                 let variables = &mut self.server(line).env_vars;
-                // httpd's names of variables are the same in capitals and not; mod_jk sends the
-                // first one's letters with the last one's default.
+                // httpd ignores case in names of variables. mod_jk sends the first spelling with the
+                // last default.
                 let same = |known: &&mut EnvVar| known.name.eq_ignore_ascii_case(&variable.name);
                 match variables.iter_mut().find(same) {
                     Some(known) => *known = EnvVar { name: known.name.clone(), ..variable },
@@ -190,10 +188,10 @@ impl Collector<'_> {
                 self.report.record_changed(
                     line.at,
                     "the housekeeper (ProxyAjpMaintain)",
-                    "It goes round every second in each child, whether or not this is set.",
+                    "In each child, it runs every second, whether or not this is set.",
                 );
             }
-            _ => self.other(line, &name),
+            _ => self.unsupported(line, &name),
         }
     }
 
@@ -210,17 +208,17 @@ impl Collector<'_> {
             ([worker], Some(location)) => (location.path.clone(), worker),
             ([pattern, worker], None) => (pattern.clone(), worker),
             ([_], None) => {
-                let text = format!("{} needs a path where no <Location> has one", line.name);
+                let text = format!("{} needs a path outside of <Location>", line.name);
                 self.messages.push(Message::error(line.at, text));
                 return;
             }
             ([_, _], Some(_)) => {
-                let text = format!("{} takes no path where <Location> has one", line.name);
+                let text = format!("{} takes no path inside <Location>", line.name);
                 self.messages.push(Message::error(line.at, text));
                 return;
             }
             _ => {
-                let text = format!("{} takes a path and a worker", line.name);
+                let text = format!("{} needs a path and a worker", line.name);
                 self.messages.push(Message::error(line.at, text));
                 return;
             }
@@ -231,13 +229,13 @@ impl Collector<'_> {
         }
         if line.location.as_ref().is_some_and(|location| location.is_expression) {
             self.messages.push(
-                Message::warning(line.at, "mod_jk takes the expression of this section for a path")
+                Message::warning(line.at, "mod_jk treats the regular expression of this section as a plain path")
                     .help(
-                        "so it is converted; write JkMount with a pattern, outside of the section",
+                        "it is converted that way; use JkMount with a pattern outside of the section instead",
                     ),
             );
         }
-        // As a slice of the file, so that what is said of its extensions has its place.
+        // A slice of the file, so that messages about its extensions have a place.
         let whole = line.file.slice(line.at);
         let worker = whole.rfind(&**worker).map_or(&**worker, |at| &whole[at..at + worker.len()]);
         let left = RuleKey { pattern: &pattern, excludes, at: line.at };
@@ -248,12 +246,12 @@ impl Collector<'_> {
         }
         let mounts = &mut self.all.servers[line.server].mounts;
         for rule in found {
-            // mod_jk keeps them by their pattern.
+            // mod_jk stores rules by their pattern.
             let key = (line.server, rule.pattern.clone(), rule.is_exclusion);
             let known = self.mounted.get(&key).and_then(|at| mounts.get_mut(*at));
             if let Some(known) = known {
                 let text =
-                    format!("`{}` was mounted before; this line counts", rule.pattern.as_str());
+                    format!("`{}` is mounted twice; this line takes effect", rule.pattern.as_str());
                 self.messages.push(Message::warning(line.at, text));
                 self.report.record_dropped(known.at, "a later line has the same pattern", "");
                 *known = rule;
@@ -284,8 +282,8 @@ impl Collector<'_> {
                 (server.map, server.has_map) = (Some(rules), true);
                 self.report.record_changed(
                     line.at,
-                    "its rules are in this configuration",
-                    "httpd does not read it again when it changes; jk2ajp --watch does.",
+                    "the rules of the file",
+                    "httpd does not notice changes to the file; jk2ajp --watch does.",
                 );
             }
             Err(why) => {
@@ -296,9 +294,9 @@ impl Collector<'_> {
     }
 
     fn mount_file_reload(&mut self, line: &Directive, seconds: &str) {
-        // mod_jk never looks again where it is 0, or less, or no number.
+        // With 0, a negative number or no number, mod_jk never checks the file again.
         let Some(seconds) = seconds.trim().parse().ok().filter(|seconds| *seconds > 0) else {
-            self.report.record_kept(line.at, "nothing: without --watch it is so anyway");
+            self.report.record_kept(line.at, "nothing (this is the default without --watch)");
             return;
         };
         let shortest = self.all.map_reload.map_or(seconds, |known| known.min(seconds));
@@ -306,7 +304,7 @@ impl Collector<'_> {
         self.report.record_changed(
             line.at,
             "jk2ajp --watch",
-            "httpd itself does not look: let jk2ajp run beside it, with --output DIRECTORY --watch.",
+            "httpd itself does not check the file: run jk2ajp with --output DIRECTORY --watch beside it.",
         );
     }
 
@@ -317,11 +315,11 @@ impl Collector<'_> {
                 Some(parameter.trim_start_matches(';').to_owned())
             }
             "off" => {
-                self.report.record_kept(line.at, "no RewriteRule");
+                self.report.record_kept(line.at, "nothing (no RewriteRule)");
                 None
             }
             _ => {
-                let text = "JkStripSession is On or Off";
+                let text = "JkStripSession must be On or Off";
                 self.messages.push(Message::error(line.at, text));
                 return;
             }
@@ -338,7 +336,7 @@ impl Collector<'_> {
             "error" => "error",
             "emerg" => "emerg",
             _ => {
-                self.messages.push(Message::warning(line.at, "mod_jk knows no such level"));
+                self.messages.push(Message::warning(line.at, "mod_jk has no such log level"));
                 return;
             }
         };
@@ -346,23 +344,23 @@ impl Collector<'_> {
         self.report.record_changed(
             line.at,
             format!("LogLevel proxy_ajp:{level}"),
-            "It is about httpd's ErrorLog; there is no log file of its own.",
+            "It applies to httpd's ErrorLog; there is no separate log file.",
         );
     }
 
-    /// What is read for the report alone.
-    fn other(&mut self, line: &Directive, name: &str) {
-        let found = OTHERS.iter().find(|(known, ..)| *known == name);
-        let Some((_, usual, why, advice)) = found else {
+    /// Reports a directive that has no translation.
+    fn unsupported(&mut self, line: &Directive, name: &str) {
+        let found = UNSUPPORTED.iter().find(|(known, ..)| *known == name);
+        let Some((_, default, why, advice)) = found else {
             self.messages.push(
-                Message::error(line.at, format!("mod_jk knows no directive {}", line.name))
+                Message::error(line.at, format!("mod_jk has no directive {}", line.name))
                     .help("httpd does not start with this line"),
             );
             return;
         };
-        let is_usual = line.words.first().is_some_and(|word| word.eq_ignore_ascii_case(usual));
-        if is_usual && !usual.is_empty() {
-            self.report.record_kept(line.at, "nothing: it is so anyway");
+        let is_default = line.words.first().is_some_and(|word| word.eq_ignore_ascii_case(default));
+        if is_default && !default.is_empty() {
+            self.report.record_kept(line.at, "nothing (this is the default)");
         } else {
             self.report.record_dropped(line.at, *why, *advice);
         }

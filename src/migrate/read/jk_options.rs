@@ -4,10 +4,10 @@ use super::directive::Directive;
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
 
-/// What RejectUnsafeURI forbids, in an expression behind `^`. mod_jk does not look into parameters.
+/// The expression, without its `^`, for paths that RejectUnsafeURI rejects. mod_jk ignores path parameters.
 pub const UNSAFE: &str = r"(?:[^;%\x5C]++|;[^/]*+)*+[%\x5C]";
 
-/// An option that something comes of.
+/// An option with a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JkOption {
     /// ForwardURICompatUnparsed: `nocanon`.
@@ -20,27 +20,27 @@ pub enum JkOption {
     DisableReuse,
     /// ForwardSSLCertChain: `ProxyAjpCertChain On`.
     CertChain,
-    /// RejectUnsafeURI: such paths are not mapped.
+    /// RejectUnsafeURI: an exclusion of such paths.
     RejectUnsafe,
 }
 
-/// What one server's lines say of them.
+/// The options of one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JkOptions {
     on: Vec<JkOption>,
     off: Vec<JkOption>,
-    /// One of ForwardURI… was chosen here.
+    /// Whether the server chooses one of the ForwardURI… options.
     says_uri: bool,
 }
 
 impl JkOptions {
-    /// It is on.
+    /// Returns whether an option is on.
     #[must_use]
     pub fn has(&self, choice: JkOption) -> bool {
         self.on.contains(&choice)
     }
 
-    /// These, but for one choice that is made elsewhere.
+    /// Returns the options with one of them set or cleared.
     #[must_use]
     pub fn with(mut self, choice: JkOption, on: bool) -> Self {
         self.on.retain(|known| *known != choice);
@@ -50,7 +50,7 @@ impl JkOptions {
         self
     }
 
-    /// These, and what `base` says where they say nothing.
+    /// Returns the options, with those of `base` that they do not set.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let mut merged = self.clone();
@@ -63,7 +63,7 @@ impl JkOptions {
         merged
     }
 
-    /// Takes a line.
+    /// Adds a JkOptions line.
     pub fn add(&mut self, line: &Directive, report: &mut Report, messages: &mut Vec<Message>) {
         for word in &line.words {
             let (minus, name) = match word.strip_prefix(['+', '-']) {
@@ -73,11 +73,11 @@ impl JkOptions {
             let lower = name.to_ascii_lowercase();
             let is_uri = lower.starts_with("forwarduri");
             if is_uri && minus {
-                let text = format!("{word}: this option cannot be switched off");
+                let text = format!("{word}: this option cannot be disabled");
                 messages.push(Message::error(line.at, text));
                 continue;
             }
-            let said = if minus { "nothing: it is so anyway" } else { "" };
+            let said = if minus { "nothing (this is the default)" } else { "" };
             let mut kept =
                 |words: &str| report.record_kept(line.at, if minus { said } else { words });
             let choice = match lower.as_str() {
@@ -102,7 +102,7 @@ impl JkOptions {
                     JkOption::RejectUnsafe
                 }
                 "flushheader" => {
-                    let meaning = "Whatever the backend has sent goes out when no more comes for 10 ms, the headers too.";
+                    let meaning = "The response so far, headers included, is flushed when the backend has sent nothing for 10 ms.";
                     report.record_changed(line.at, "flushpackets=auto", meaning);
                     JkOption::FlushHeader
                 }
@@ -111,13 +111,13 @@ impl JkOptions {
                     if is_uri {
                         self.on.retain(|choice| *choice != JkOption::Unparsed);
                     }
-                    Self::rest(&lower, word, line, report, messages);
+                    Self::add_untranslated(&lower, word, line, report, messages);
                     continue;
                 }
             };
             self.says_uri |= is_uri;
             self.on.retain(|known| *known != choice);
-            // In one server a minus counts, whether it stands before or behind the plus.
+            // Within a server, minus takes precedence over plus, regardless of their order.
             if minus {
                 self.off.push(choice);
             } else if !self.off.contains(&choice) {
@@ -126,7 +126,7 @@ impl JkOptions {
         }
     }
 
-    fn rest(
+    fn add_untranslated(
         name: &str,
         word: &str,
         line: &Directive,
@@ -136,32 +136,32 @@ impl JkOptions {
         let is_off = word.starts_with('-');
         match name {
             "forwarddirectories" | "forwardlocaladdress" | "forwardphysicaladdress" if is_off => {
-                report.record_kept(line.at, "nothing: it is so anyway");
+                report.record_kept(line.at, "nothing (this is the default)");
             }
             "forwardkeysize" if is_off => {
-                report.record_dropped(line.at, "the key's size is always sent with TLS", "Nothing to do.");
+                report.record_dropped(line.at, "the key size is always sent with TLS", "Nothing to do.");
             }
-            "forwarduriproxy" | "forwardkeysize" => report.record_kept(line.at, "nothing: it is so anyway"),
+            "forwarduriproxy" | "forwardkeysize" => report.record_kept(line.at, "nothing (this is the default)"),
             "forwarduricompat" | "forwarduriescaped" => report.record_changed(
                 line.at,
                 "nothing",
-                "The path is encoded anew after httpd has decoded it (ForwardURIProxy), which is the safe way.",
+                "The path is encoded again after httpd has decoded it (ForwardURIProxy), which is safe.",
             ),
             "collapseslashesall" | "collapseslashesnone" | "collapseslashesunmount" => {
-                report.record_dropped(line.at, "mod_jk takes it, and does nothing", "MergeSlashes is httpd's own.");
+                report.record_dropped(line.at, "mod_jk accepts and ignores it", "See httpd's MergeSlashes.");
             }
             "forwarddirectories" => report.record_dropped(
                 line.at,
-                "a directory without an index file is not handed on",
-                "Mount the directories themselves, or write RewriteRule lines with [P].",
+                "a directory without an index file is not forwarded",
+                "Mount the directories, or use RewriteRule with [P].",
             ),
             "forwardlocaladdress" | "forwardphysicaladdress" => report.record_dropped(
                 line.at,
-                "the client's address is what httpd takes for it",
-                "mod_remoteip changes what that is.",
+                "the client address is the one that httpd uses",
+                "Use mod_remoteip to change it.",
             ),
             _ => messages.push(
-                Message::error(line.at, format!("mod_jk knows no option {word}"))
+                Message::error(line.at, format!("mod_jk has no option {word}"))
                     .help("httpd does not start with this line"),
             ),
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_host_has_its_own_and_the_main_server_s_it_does_not_switch_off() {
+    fn a_virtual_host_has_its_own_options_and_the_main_server_s_that_it_does_not_disable() {
         let main = options("+FlushPackets DisableReuse +ForwardURICompatUnparsed").0;
         let host = options("-FlushPackets +RejectUnsafeURI ForwardURIProxy").0.over(&main);
         assert!(host.has(JkOption::DisableReuse) && host.has(JkOption::RejectUnsafe));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn minus_counts_in_its_own_server_in_whichever_order_and_is_not_inherited() {
+    fn minus_takes_precedence_in_its_own_server_in_any_order_and_is_not_inherited() {
         let off = ["+FlushPackets -FlushPackets", "-FlushPackets +FlushPackets"];
         for words in off {
             assert!(!options(words).0.has(JkOption::FlushPackets), "{words}");

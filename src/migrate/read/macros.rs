@@ -1,17 +1,17 @@
-//! `$(name)` in a value of mod_jk's, `${NAME}` in a line of httpd's: what was defined before, else the
-//! process environment.
+//! Expands `$(name)` in mod_jk's values and `${NAME}` in httpd's lines: by an earlier definition, else by
+//! the process environment.
 
 use crate::migrate::text::limits::MAX_EXPANSION;
 
-/// What looks a name up that no line has defined.
+/// Looks up a name in the process environment.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
-/// How often one line is substituted at most (mod_jk's limit).
-const MOST: usize = 20;
+/// The number of macros that are expanded in one value (mod_jk's limit).
+const MAX_MACROS: usize = 20;
 
-/// The value with its macros put in, and the names that nobody knows, which stay as they are.
+/// Returns the value with its macros expanded, and the names that are undefined, which stay as written.
 ///
-/// What was put in is not looked at again.
+/// Macros in an expansion are not expanded.
 pub fn substitute(
     value: &str,
     defined: impl Fn(&str) -> Option<String>,
@@ -20,7 +20,7 @@ pub fn substitute(
     let mut text = String::with_capacity(value.len());
     let mut unknown = Vec::new();
     let mut rest = value;
-    for _ in 0..MOST {
+    for _ in 0..MAX_MACROS {
         let Some((before, behind)) = rest.split_once("$(") else { break };
         let Some((name, after)) = behind.split_once(')') else { break };
         text.push_str(before);
@@ -36,11 +36,11 @@ pub fn substitute(
     (text, unknown)
 }
 
-/// As long as the name of a variable of httpd's may be.
+/// The longest name of a variable of httpd's.
 const MAX_NAME: usize = 4_096;
 
-/// A line of httpd's configuration with its `${NAME}` put in, where they are known; the rest stays.
-/// `None`: it becomes too long.
+/// Returns a line of httpd's configuration with each known `${NAME}` expanded; others stay as written.
+/// Returns `None` if the line becomes too long.
 pub fn expand(line: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
@@ -76,17 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_defined_comes_first_and_is_not_looked_at_again() {
+    fn a_definition_comes_first_and_is_not_expanded_again() {
         assert_eq!(with("a$(H)b$(E)"), ("a$(deep)hostbenv".into(), vec![]));
     }
 
     #[test]
-    fn an_unknown_name_stays_as_it_is_and_is_told() {
+    fn an_undefined_name_stays_as_written_and_is_returned() {
         assert_eq!(with("$(nobody)-$(H"), ("$(nobody)-$(H".into(), vec!["nobody".into()]));
     }
 
     #[test]
-    fn a_variable_of_httpd_s_is_put_in_where_it_is_known() {
+    fn a_known_variable_of_httpd_s_is_expanded() {
         let known = |name: &str| (name == "V").then(|| "v${V}".to_owned());
         for (line, wanted) in
             [("a ${V}b${V}", "a v${V}bv${V}"), ("${no} ${V", "${no} ${V"), ("${${V}", "${v${V}")]
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_are_substituted_in_one_line() {
+    fn twenty_macros_are_expanded_in_one_value() {
         let (text, _) = with(&"$(E)".repeat(21));
         assert_eq!(text, format!("{}$(E)", "env".repeat(20)));
     }

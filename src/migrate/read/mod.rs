@@ -1,4 +1,4 @@
-//! mod_jk's files and httpd's, read as mod_jk reads them.
+//! Parsers of httpd's configuration and mod_jk's files, with mod_jk's semantics.
 
 pub mod copied_lines;
 pub mod definitions;

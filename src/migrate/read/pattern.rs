@@ -1,14 +1,14 @@
-//! Patterns of mounts: `*` any characters, `?` one; and the regular expressions they become.
+//! Patterns of mounts, where `*` matches any characters and `?` one, and their regular expressions.
 //!
 //! mod_jk compares a pattern with the path as Tomcat sees it: without the parameters of its segments,
-//! and with `//` folded afterwards (`/app;v=1/;x//y` is `/app/y`). ProxyPassMatch sees all of it. So
-//! a `/` of a pattern is any number of empty segments in the expression, `;…` may stand before each
-//! `/` and at the end, and nothing matches within parameters.
+//! and with each `//` replaced by `/` after that (`/app;v=1/;x//y` is `/app/y`). ProxyPassMatch sees the
+//! unchanged path. So in the expression a `/` matches any number of empty segments, `;…` may precede
+//! each `/` and the end, and nothing matches inside parameters.
 //!
-//! PCRE gives up after so many steps, and httpd takes that for "no match". So no expression may
-//! need more than a multiple of the path's length, nor memory that grows with it: whatever can stand for several lengths
-//! is possessive or atomic, and ends where what follows it in the pattern is first found. That
-//! place is as good as any later one, since another `*` or the end of the path comes next.
+//! PCRE gives up after a number of steps, and httpd treats that as "no match". So the steps of an
+//! expression must be proportional to the path's length, and its memory constant: each group of
+//! variable length is possessive or atomic, and ends where the next part of the pattern is found
+//! first. No later place can match better, since another `*` or the end of the path follows.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern(String);
 
-/// What a pattern begins with, or never matches.
+/// The reason why a pattern is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternError {
     /// It does not begin with `/`.
@@ -26,10 +26,10 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Reads one.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// It cannot match.
+    /// The pattern cannot match any path.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if !text.starts_with('/') {
             return Err(PatternError::NoSlash);
@@ -40,24 +40,24 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
-    /// As it was written.
+    /// Returns the pattern as it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// mod_jk's order: more slashes first, then the longer.
+    /// Returns the key of mod_jk's order: more slashes first, then the longer pattern.
     #[must_use]
     pub fn specificity(&self) -> (Reverse<usize>, Reverse<usize>) {
         (Reverse(self.0.matches('/').count()), Reverse(self.0.len()))
     }
 
-    /// What stands before the first wildcard.
+    /// Returns the part before the first wildcard.
     fn literal(&self) -> &str {
         self.0.split(['*', '?']).next().unwrap_or("")
     }
 
-    /// Surely no path matches both.
+    /// Returns true only if no path matches both.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
         if !self.0.contains(['*', '?']) {
@@ -70,7 +70,7 @@ impl Pattern {
         !one.starts_with(two) && !two.starts_with(one)
     }
 
-    /// Surely every path that matches `other` matches this one.
+    /// Returns true only if every path that matches `other` matches this one.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         let is_prefix = self.0.strip_suffix('*') == Some(self.literal());
@@ -80,19 +80,19 @@ impl Pattern {
             || (is_prefix && other.literal().starts_with(self.literal()))
     }
 
-    /// Whether a path (without parameters) matches.
+    /// Returns whether a path (without parameters) matches.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         glob(self.0.as_bytes(), path.as_bytes())
     }
 
-    /// The expression for ProxyPassMatch and LocationMatch.
+    /// Returns the expression for ProxyPassMatch and LocationMatch.
     #[must_use]
     pub fn regex(&self) -> String {
         format!("^{}", self.body())
     }
 
-    /// The expression for what matches both.
+    /// Returns the expression for paths that match both.
     #[must_use]
     pub fn regex_with(&self, other: &Self) -> String {
         if self.contains(other) {
@@ -101,8 +101,8 @@ impl Pattern {
         format!("^(?={}){}", self.body(), other.body())
     }
 
-    /// The expression for what matches this one, none of the others, and none of the guards, which are
-    /// expressions without their `^`.
+    /// Returns the expression for paths that match this pattern, none of the others, and none of the
+    /// guards, which are expressions without their `^`.
     #[must_use]
     pub fn regex_without<'o>(
         &self,
@@ -113,7 +113,7 @@ impl Pattern {
         for other in others.into_iter().filter(|other| !self.excludes(other)) {
             regex.push_str(&format!("(?!{})", other.body()));
         }
-        // Without wildcards there is no room for it.
+        // Without a wildcard, no path that a guard matches can match.
         if self.0.contains(['*', '?', '%', '\\']) {
             guards.iter().for_each(|guard| regex.push_str(&format!("(?!{guard})")));
         }
@@ -148,32 +148,32 @@ impl Pattern {
     }
 }
 
-/// What comes behind a piece of a pattern that has no `*`.
+/// What follows a piece of a pattern without `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// A `*`, and more behind it.
+    /// A `*`, and another piece.
     Wildcard,
-    /// Whatever it is.
+    /// Anything.
     Open,
-    /// Nothing.
+    /// The end of the path.
     OfPath,
 }
 
-/// Parameters of a segment, as a whole or not at all.
+/// The parameters of a segment, all or none.
 const PARAMETERS: &str = "(?:;[^/]*+)?";
-/// A slash, with all empty segments behind it.
+/// A slash, with all empty segments that follow.
 const SLASH: &str = "(?:(?:;[^/]*+)?/)++";
-/// One character of the path as it is compared.
+/// One character of the path that mod_jk compares.
 const CHARACTER: &str = "(?:[^;/]|(?:(?:;[^/]*+)?/)++)";
 
-/// The expression for a piece without `*` that begins here.
+/// Returns the expression for a piece without `*` that begins at the current place.
 fn fixed(piece: &str, end: End) -> String {
     let mut regex = String::new();
     let mut chars = piece.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '/' if end == End::Open && chars.peek().is_none() => {
-                // A path has none before its first.
+                // Nothing precedes the first slash of a path.
                 if !regex.is_empty() {
                     regex.push_str(PARAMETERS);
                 }
@@ -181,7 +181,7 @@ fn fixed(piece: &str, end: End) -> String {
             }
             '/' => regex.push_str(SLASH),
             '?' => regex.push_str(CHARACTER),
-            // By their codes, since every reader of quotes has its own way with these.
+            // As codes, since not all parsers of quoted words treat these characters alike.
             '"' => regex.push_str(r"\x22"),
             '\\' => regex.push_str(r"\x5C"),
             c => {
@@ -199,10 +199,10 @@ fn fixed(piece: &str, end: End) -> String {
     regex
 }
 
-/// The expression for a piece that begins here or later: behind a `*`.
+/// Returns the expression for a piece after `*`, which begins at the current place or later.
 fn found(piece: &str, end: End) -> String {
     if let Some(rest) = piece.strip_prefix('/') {
-        // So many segments.
+        // Any number of segments.
         return format!("(?>(?:[^;/]*+{SLASH})+?{})", fixed(rest, end));
     }
     let here = fixed(piece, end);
@@ -213,7 +213,7 @@ fn found(piece: &str, end: End) -> String {
     format!("(?:(?!{here}){CHARACTER})*+{here}")
 }
 
-/// Does the pattern match the whole text? In time that grows with their lengths multiplied.
+/// Returns whether the pattern matches the whole text. Takes time proportional to the product of their lengths.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn more_slashes_come_first_and_then_the_longer() {
+    fn more_slashes_come_first_and_then_the_longer_pattern() {
         let mut all =
             ["/*", "/*.jsp", "/app/*", "/app/static/*", "/", "/application/*"].map(pattern);
         all.sort_by_key(Pattern::specificity);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contains_and_what_excludes_another_is_known_where_it_is_sure() {
+    fn contains_and_excludes_are_true_only_if_it_is_certain() {
         let (app, part, jsp) = (pattern("/app/*"), pattern("/app/static/*.png"), pattern("/*.jsp"));
         assert!(app.contains(&part) && !part.contains(&app) && !app.contains(&jsp));
         assert!(pattern("/b/*").excludes(&app) && !app.excludes(&jsp) && !app.excludes(&part));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_matches_is_told() {
+    fn a_pattern_that_never_matches_is_an_error() {
         assert_eq!(Pattern::parse("*.jsp"), Err(PatternError::NoSlash));
         assert_eq!(Pattern::parse("/a;b"), Err(PatternError::NeverMatches));
         assert_eq!(Pattern::parse("/a//b"), Err(PatternError::NeverMatches));

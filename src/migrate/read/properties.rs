@@ -1,25 +1,24 @@
-//! The syntax of workers.properties and uriworkermap.properties: one `name=value` a line.
+//! The syntax of workers.properties and uriworkermap.properties: one `name=value` per line.
 //!
-//! `#` begins a comment wherever it stands, blanks around name and value do not count, the first
-//! `=` splits, and there are no continued lines (mod_jk's `jk_map_read_properties`).
+//! `#` begins a comment anywhere in a line, white space around name and value is ignored, the first
+//! `=` separates them, and lines cannot be continued (mod_jk's `jk_map_read_properties`).
 
-use crate::migrate::text::characters::CONTROL_CHARACTER;
-use crate::migrate::text::characters::trim;
+use crate::migrate::text::characters::{CONTROL_CHARACTER, trim};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::property::Property;
 use crate::migrate::text::source::SourceFile;
 
-/// The longest line mod_jk reads as one.
-const LONGEST: usize = 8190;
+/// The longest line that mod_jk reads as one.
+const MAX_LINE: usize = 8190;
 
-/// All lines of a file that say something. Those that mod_jk passes over are told.
+/// Parses a file. Lines that mod_jk ignores are reported.
 pub fn parse(file: &SourceFile, messages: &mut Vec<Message>) -> Vec<Property> {
     let mut found = Vec::new();
     for whole in file.text().split('\n') {
-        if whole.len() > LONGEST {
+        if whole.len() > MAX_LINE {
             messages.push(
                 Message::error(file.span(whole), "a line of more than 8190 bytes")
-                    .help("mod_jk reads such a line as two; make it shorter"),
+                    .help("mod_jk reads such a line as two; shorten it"),
             );
             continue;
         }
@@ -29,8 +28,8 @@ pub fn parse(file: &SourceFile, messages: &mut Vec<Message>) -> Vec<Property> {
     found
 }
 
-/// One line (a slice of the file's text), or the argument of JkWorkerProperty. `None`: it says
-/// nothing.
+/// Parses one line (a slice of the file's text), or the argument of JkWorkerProperty. Returns `None` if
+/// it contains no property.
 pub fn parse_line(file: &SourceFile, line: &str, messages: &mut Vec<Message>) -> Option<Property> {
     let line = trim(line);
     if line.is_empty() {
@@ -38,15 +37,15 @@ pub fn parse_line(file: &SourceFile, line: &str, messages: &mut Vec<Message>) ->
     }
     let Some((name, value)) = line.split_once('=') else {
         messages.push(
-            Message::warning(file.span(line), "a line without `=`: mod_jk passes it over")
-                .help("write name=value, or put a # before it"),
+            Message::warning(file.span(line), "a line without `=`: mod_jk ignores it")
+                .help("write name=value, or make it a comment with #"),
         );
         return None;
     };
     let (name, value) = (trim(name), trim(value));
     if name.is_empty() || value.is_empty() {
         let what = if name.is_empty() { "name" } else { "value" };
-        let text = format!("a line without a {what}: mod_jk passes it over");
+        let text = format!("a line without a {what}: mod_jk ignores it");
         messages.push(Message::warning(file.span(line), text));
         return None;
     }
@@ -76,14 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_equals_sign_splits_and_blanks_and_comments_do_not_count() {
+    fn the_first_equals_sign_separates_and_white_space_and_comments_are_ignored() {
         let (pairs, said) = read("  a = b=c  # d=e\r\n#x=1\n\n\tf=g#h");
         assert_eq!(pairs, [("a".into(), "b=c".into()), ("f".into(), "g".into())]);
         assert!(said.is_empty());
     }
 
     #[test]
-    fn what_mod_jk_passes_over_is_told() {
+    fn lines_that_mod_jk_ignores_are_reported() {
         let (pairs, said) = read("alone\n=v\nn=\nn=#v\n");
         assert!(pairs.is_empty());
         assert_eq!(said.len(), 4, "{said:?}");
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn name_and_value_know_their_places() {
+    fn name_and_value_have_their_places() {
         let mut sources = Sources::default();
         let file = sources.add("f", b"\n  name =  value \n");
         let found = parse(&file, &mut Vec::new());

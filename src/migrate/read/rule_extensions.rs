@@ -1,17 +1,17 @@
-//! What a rule says behind its worker: `lb;reply_timeout=5000;stopped=a`.
+//! The extensions of a rule, which follow the worker: `lb;reply_timeout=5000;stopped=a`.
 
 use crate::migrate::text::message::Message;
 use crate::migrate::text::source::SourceFile;
 use crate::migrate::text::span::Span;
 
-/// What is different for the requests of one rule.
+/// Settings for the requests of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RuleExtensions {
-    /// Milliseconds; 0: none. `None`: the worker's.
+    /// The timeout in milliseconds; 0: none. `None`: the worker's.
     pub reply_timeout: Option<u64>,
-    /// The session is not looked at.
+    /// The session is ignored.
     pub sticky_ignore: bool,
-    /// The requests make no sessions.
+    /// The requests create no sessions.
     pub stateless: bool,
     /// Members that are active for these requests.
     pub active: Vec<String>,
@@ -19,13 +19,13 @@ pub struct RuleExtensions {
     pub disabled: Vec<String>,
     /// Members that are stopped for these requests.
     pub stopped: Vec<String>,
-    /// In the place of the worker's list.
+    /// The list, instead of the worker's.
     pub fail_on_status: Option<String>,
-    /// From this status on, httpd's own page is sent.
+    /// The lowest status for which httpd's own page is sent.
     pub use_server_errors: Option<u16>,
-    /// In the place of the worker's.
+    /// The name of the cookie, instead of the worker's.
     pub session_cookie: Option<String>,
-    /// In the place of the worker's.
+    /// The name of the parameter, instead of the worker's.
     pub session_path: Option<String>,
     /// The balancer sets the cookie itself.
     pub set_session_cookie: bool,
@@ -34,7 +34,7 @@ pub struct RuleExtensions {
 }
 
 impl RuleExtensions {
-    /// Reads what follows the worker's name (a slice of the file's text, without the first `;`).
+    /// Parses the text after the worker's name (a slice of the file's text, without the first `;`).
     pub fn parse(file: &SourceFile, text: &str, messages: &mut Vec<Message>) -> Self {
         let mut all = Self::default();
         let mut seen: Vec<&str> = Vec::new();
@@ -49,7 +49,7 @@ impl RuleExtensions {
             if seen.contains(&name) {
                 messages.push(Message::warning(
                     at,
-                    format!("`{name}` is there twice; the first one counts"),
+                    format!("`{name}` is given twice; the first one takes effect"),
                 ));
                 continue;
             }
@@ -71,7 +71,7 @@ impl RuleExtensions {
         match name {
             "reply_timeout" => match value.trim().parse::<i64>() {
                 Ok(number) => self.reply_timeout = u64::try_from(number).ok(),
-                Err(_) => messages.push(Message::warning(at, "not a number of milliseconds: passed over")),
+                Err(_) => messages.push(Message::warning(at, "not a number of milliseconds; ignored")),
             },
             "sticky_ignore" => self.sticky_ignore = on,
             "stateless" => self.stateless = on,
@@ -82,26 +82,26 @@ impl RuleExtensions {
             "use_server_errors" => match value.trim().parse() {
                 Ok(0) => {}
                 Ok(status) => self.use_server_errors = Some(status),
-                Err(_) => messages.push(Message::warning(at, "not a status code: passed over")),
+                Err(_) => messages.push(Message::warning(at, "not a status code; ignored")),
             },
             "session_cookie" => self.session_cookie = text(),
             "session_path" => self.session_path = text(),
             "set_session_cookie" => self.set_session_cookie = on,
             "session_cookie_path" => self.session_cookie_path = text(),
             _ => messages.push(
-                Message::warning(at, format!("mod_jk knows no rule extension `{name}`, and passes it over"))
-                    .help("one of reply_timeout, sticky_ignore, stateless, active, disabled, stopped, fail_on_status, use_server_errors, session_cookie, session_path, set_session_cookie, session_cookie_path"),
+                Message::warning(at, format!("mod_jk has no rule extension `{name}`, and ignores it"))
+                    .help("expected one of reply_timeout, sticky_ignore, stateless, active, disabled, stopped, fail_on_status, use_server_errors, session_cookie, session_path, set_session_cookie, session_cookie_path"),
             ),
         }
     }
 
-    /// They say something of the balancer's members or sessions: it takes a balancer of their own.
+    /// Returns whether they affect the balancer's members or sessions, so that the rule needs its own balancer.
     #[must_use]
     pub fn affect_balancer(&self) -> bool {
         self.balancer_part() != Self::default()
     }
 
-    /// What of them is said of the balancer.
+    /// Returns the extensions that affect the balancer.
     #[must_use]
     pub fn balancer_part(&self) -> Self {
         let without = Self { reply_timeout: None, sticky_ignore: false, ..self.clone() };
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_one_or_a_second_one_is_told() {
+    fn an_unknown_extension_and_a_repeated_one_are_reported() {
         let (all, said) = read("reply_timeout=1;reply_timeout=2;colour=red");
         assert_eq!(all.reply_timeout, Some(1));
         assert_eq!(said.len(), 2);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn minus_one_is_as_if_nothing_were_said() {
+    fn minus_one_is_the_same_as_no_timeout() {
         assert_eq!(read("reply_timeout=-1").0, RuleExtensions::default());
         assert_eq!(read("reply_timeout=0").0.reply_timeout, Some(0));
         assert!(!read("reply_timeout=5;sticky_ignore=1").0.affect_balancer());

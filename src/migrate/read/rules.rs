@@ -9,7 +9,7 @@ use crate::migrate::text::report::Report;
 use crate::migrate::text::source::SourceFile;
 use crate::migrate::text::span::Span;
 
-/// Where a rule was written. Of two that are equally specific, the later one here comes first.
+/// The origin of a rule. Of two rules that are equally specific, the one with the greater origin comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// `worker.x.mount`.
@@ -20,37 +20,37 @@ pub enum Origin {
     Map,
 }
 
-/// One rule, its `|` taken apart.
+/// One rule, without `|`.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// What it matches.
+    /// The pattern of its paths.
     pub pattern: Pattern,
-    /// The worker's name; `*` in an exclusion: all.
+    /// The name of the worker; in an exclusion, `*` means all workers.
     pub worker: String,
-    /// Where the worker's name is.
+    /// The place of the worker's name.
     pub worker_at: Span,
-    /// `!`: what it matches is not the worker's.
+    /// Whether it is an exclusion (`!`): the worker does not get the paths.
     pub is_exclusion: bool,
-    /// `-`: it is passed over.
+    /// Whether it is disabled (`-`).
     pub is_disabled: bool,
-    /// Where it was written.
+    /// Its origin.
     pub origin: Origin,
-    /// What is different for its requests.
+    /// The settings of its requests.
     pub extensions: RuleExtensions,
-    /// The same, as it is written, with its first `;`.
+    /// The extensions as they are written, with the first `;`.
     pub tail: String,
     /// The line.
     pub at: Span,
 }
 
 impl Rule {
-    /// It is in force, and gives requests to its worker.
+    /// Returns whether it is in force and gives requests to its worker.
     #[must_use]
     pub fn is_mount(&self) -> bool {
         !self.is_exclusion && !self.is_disabled
     }
 
-    /// As mod_jk would print it.
+    /// Returns the rule as mod_jk prints it.
     #[must_use]
     pub fn text(&self) -> String {
         let minus = if self.is_disabled { "-" } else { "" };
@@ -59,18 +59,18 @@ impl Rule {
     }
 }
 
-/// What stands left of a rule's worker, and how that is known to others: mod_jk keeps rules by it.
+/// The part of a rule before the worker, by which mod_jk stores rules.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleKey<'t> {
-    /// With its `-` and `!`. A slice of the file's text, but for what `prefix` says.
+    /// The pattern with its `-` and `!`.
     pub pattern: &'t str,
-    /// JkUnMount: a `!` before it.
+    /// Whether the rule is an exclusion without `!`: JkUnMount.
     pub excludes: bool,
-    /// Where it is.
+    /// The place.
     pub at: Span,
 }
 
-/// Reads one rule; two, where there is a `|` in it. `worker` is a slice of the file's text.
+/// Parses a rule, which becomes two if it contains `|`. `worker` is a slice of the file's text.
 pub fn parse(
     file: &SourceFile,
     left: RuleKey<'_>,
@@ -117,28 +117,28 @@ fn refusal(error: PatternError, pattern: &str, origin: Origin, at: Span) -> Mess
     match (error, origin) {
         (PatternError::NoSlash, Origin::Directive) => {
             Message::error(at, format!("a mount must begin with `/`: `{pattern}`"))
-                .help("httpd does not start with this line in mod_jk either")
+                .help("with mod_jk, httpd does not start with this line either")
         }
         (PatternError::NoSlash, _) => {
             Message::warning(at, format!("a pattern must begin with `/`: `{pattern}`"))
-                .help("mod_jk logs an error and passes the rule over; so it is not converted")
+                .help("mod_jk logs an error and ignores the rule, so it is not converted")
         }
         (PatternError::NeverMatches, _) => Message::warning(
             at,
-            format!("no path matches `{pattern}`: mod_jk compares paths without `;…` and `//`"),
+            format!("no path matches `{pattern}`: mod_jk removes `;…` and `//` from paths before it compares them"),
         )
-        .help("the rule is left out"),
+        .help("the rule is not converted"),
     }
 }
 
-/// All rules of a uriworkermap.properties. Of two with the same pattern the later one counts.
+/// Parses a uriworkermap.properties. Of two rules with the same pattern, the later one takes effect.
 pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Message>) -> Vec<Rule> {
     let mut lines: Vec<Property> = Vec::new();
     for line in properties::parse(file, messages) {
         report.add_line(line.at(), file.slice(line.at()));
         match lines.iter_mut().find(|known| known.name == line.name) {
             Some(known) => {
-                let text = format!("`{}` was mapped before; this line counts", line.name);
+                let text = format!("`{}` is mapped twice; this line takes effect", line.name);
                 messages.push(Message::warning(line.name_at, text));
                 report.record_dropped(known.at(), "a later line has the same pattern", "");
                 *known = line;
@@ -148,19 +148,19 @@ pub fn read_map(file: &SourceFile, report: &mut Report, messages: &mut Vec<Messa
     }
     let mut rules = Vec::new();
     for line in &lines {
-        // The value has a place in the file, which the extensions' messages need.
+        // A slice of the file, so that messages about the extensions have a place.
         let value = file.slice(line.value_at);
         let left = RuleKey { pattern: &line.name, excludes: false, at: line.name_at };
         let found = parse(file, left, value, Origin::Map, messages);
         if found.is_empty() {
-            report.record_dropped(line.at(), "no path matches it", "mod_jk passes it over, too.");
+            report.record_dropped(line.at(), "no path matches it", "mod_jk ignores it, too.");
         }
         rules.extend(found);
     }
     rules
 }
 
-/// As many rules may be in a uriworkermap.properties.
+/// Returns an upper bound for the number of rules in a uriworkermap.properties.
 #[must_use]
 pub fn rules_in(map: &str) -> usize {
     map.split('\n').filter(|line| line.split('#').next().unwrap_or("").contains('=')).count()
@@ -184,7 +184,7 @@ mod tests {
 
     // row 89
     #[test]
-    fn a_bar_makes_two_rules_and_only_the_first_counts() {
+    fn a_bar_makes_two_rules_and_further_bars_are_literal() {
         let (rules, _) = read("/app|/*=w\n-!/a|/b|/c=v\n");
         assert_eq!(texts(&rules), ["/app=w", "/app/*=w", "-!/a=v", "-!/a/b|/c=v"]);
         assert!(rules[2].is_disabled && rules[2].is_exclusion);
@@ -200,14 +200,14 @@ mod tests {
 
     // row 93
     #[test]
-    fn a_broken_line_is_told_and_the_others_count() {
+    fn an_invalid_line_is_reported_and_the_others_take_effect() {
         let (rules, messages) = read("/good=w\n*.jsp=w\nnonsense\n/a//b=w\n/also=w\n");
         assert_eq!(texts(&rules), ["/good=w", "/also=w"]);
         assert_eq!(messages.len(), 3);
     }
 
     #[test]
-    fn of_two_lines_with_one_pattern_the_later_counts() {
+    fn of_two_lines_with_one_pattern_the_later_takes_effect() {
         let (rules, messages) = read("/a=v\n/b=v\n/a=w\n!/a=w");
         assert_eq!(texts(&rules), ["/a=w", "/b=v", "!/a=w"]);
         assert_eq!(messages.len(), 1);

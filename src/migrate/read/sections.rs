@@ -1,26 +1,26 @@
-//! The sections that are open where a line of httpd's configuration stands.
+//! The sections that enclose a line of httpd's configuration.
 
 use std::sync::Arc;
 
 use super::copied_lines::{EnclosingSection, ModJkCondition};
 use super::directive::Location;
 
-/// One of them.
+/// An open section.
 #[derive(Debug)]
 pub struct Section {
-    /// As it is written.
+    /// The name as it is written.
     pub name: String,
-    /// Which server its lines are for: 0 is the main one.
+    /// The index of the server that its lines are for; 0 is the main server.
     pub server: usize,
-    /// What a `<Location>` says.
+    /// The argument, if it is a `<Location>`.
     pub location: Option<Location>,
-    /// Its lines are not in force.
+    /// Whether its lines are not in force.
     pub is_skipped: bool,
-    /// Nobody knows here whether, or as what, its lines are in force.
+    /// Whether it is unknown here if its lines are in force, or in which form.
     pub is_unknown: bool,
-    /// `<IfModule>` about mod_jk.
-    pub needs: Option<ModJkCondition>,
-    /// As it is copied; else why it cannot be.
+    /// The condition, if it is an `<IfModule>` about mod_jk.
+    pub condition: Option<ModJkCondition>,
+    /// The section as it is copied, or the reason why it cannot be copied.
     pub around: Result<Arc<EnclosingSection>, &'static str>,
 }
 
@@ -30,79 +30,79 @@ impl Section {
     }
 }
 
-/// All of them, the outermost first.
+/// All open sections, the outermost first.
 #[derive(Debug, Default)]
 pub struct Sections(Vec<Section>);
 
 impl Sections {
-    /// One more, within the others.
+    /// Opens a section inside the others.
     pub fn push(&mut self, section: Section) {
         self.0.push(section);
     }
 
-    /// The innermost one ends.
+    /// Closes the innermost section.
     pub fn pop(&mut self) -> Option<Section> {
         self.0.pop()
     }
 
-    /// How many there are.
+    /// Returns the nesting depth.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Which server a line is for.
+    /// Returns the index of the server that a line is for.
     #[must_use]
     pub fn server(&self) -> usize {
         self.0.last().map_or(0, |section| section.server)
     }
 
-    /// The innermost `<Location>`.
+    /// Returns the innermost `<Location>`.
     #[must_use]
     pub fn location(&self) -> Option<Location> {
         self.0.iter().rev().find_map(|section| section.location.clone())
     }
 
-    /// A line is not in force.
+    /// Returns whether a line is not in force.
     #[must_use]
     pub fn is_skipped(&self) -> bool {
         self.0.iter().any(|section| section.is_skipped)
     }
 
-    /// The first section of which nobody knows what it does with its lines; with `is_skipped`, one
-    /// whose lines are not read.
+    /// Returns the first section whose effect on its lines is unknown; with `is_skipped`, only one
+    /// whose lines are ignored.
     #[must_use]
     pub fn unknown(&self, is_skipped: bool) -> Option<&Section> {
         self.0.iter().find(|section| section.is_unknown && (section.is_skipped || !is_skipped))
     }
 
-    /// A line is in force with mod_jk alone. One in a virtual host that stands in `<IfModule
-    /// mod_jk.c>` as a whole is not meant: that is told of the host.
+    /// Returns whether a line is in force only if mod_jk is loaded. If the whole virtual host is in
+    /// `<IfModule mod_jk.c>`, its lines do not count: that is reported for the host.
     #[must_use]
     pub fn require_mod_jk(&self) -> bool {
         let of_server = self.0.iter().rev().take_while(|section| !section.is_host());
-        let mut needs = of_server.filter_map(|section| section.needs);
-        needs.any(|needs| needs == ModJkCondition::Loaded)
+        let mut conditions = of_server.filter_map(|section| section.condition);
+        conditions.any(|condition| condition == ModJkCondition::Loaded)
     }
 
-    /// A line stands in `<IfModule !mod_jk.c>` itself, and nothing else keeps it out of force.
+    /// Returns whether a line is directly in `<IfModule !mod_jk.c>`, and no other section disables it.
     #[must_use]
     pub fn exclude_mod_jk(&self) -> bool {
         let is_direct =
-            self.0.last().is_some_and(|last| last.needs == Some(ModJkCondition::NotLoaded));
+            self.0.last().is_some_and(|last| last.condition == Some(ModJkCondition::NotLoaded));
         let mut skipped = self.0.iter().filter(|section| section.is_skipped);
         is_direct
-            && skipped.all(|section| section.needs == Some(ModJkCondition::NotLoaded))
-            && !self.0.iter().any(|section| section.needs == Some(ModJkCondition::Loaded))
+            && skipped.all(|section| section.condition == Some(ModJkCondition::NotLoaded))
+            && !self.0.iter().any(|section| section.condition == Some(ModJkCondition::Loaded))
     }
 
-    /// What is copied around a line of its server: all but what is about mod_jk.
+    /// Returns the sections to copy around a line: all within its server, except those about mod_jk.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// The reason why a section cannot be copied.
     pub fn around(&self) -> Result<Vec<Arc<EnclosingSection>>, &'static str> {
         let from = self.0.iter().rposition(Section::is_host).map_or(0, |host| host + 1);
-        let around = self.0[from..].iter().filter(|section| section.needs.is_none());
+        let around = self.0[from..].iter().filter(|section| section.condition.is_none());
         around.map(|section| section.around.clone()).collect()
     }
 }

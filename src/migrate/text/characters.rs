@@ -1,14 +1,14 @@
 //! Blanks and control characters.
 
-/// Takes C's white space off both ends.
+/// Removes white space, as C defines it, from both ends.
 pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n', '\x0B', '\x0C'])
 }
 
-/// What is said of one, where nothing can be written with it.
+/// The text of the error for a line with a control character, which cannot be written.
 pub const CONTROL_CHARACTER: &str = "a control character";
 
-/// The first control character (also of U+0080 to U+009F) that is no tab, as a slice of the text.
+/// Returns the first control character other than a tab (U+0080 to U+009F included), as a slice of the text.
 #[must_use]
 pub fn control_character(text: &str) -> Option<&str> {
     let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t')?;

@@ -1,27 +1,27 @@
-//! The name that was meant, for who has made a slip.
+//! Suggestions for misspelled names.
 
-/// Of these names the one most like this one, if any is like it.
+/// Returns the known name that is most similar to `name`, if one is similar enough.
 #[must_use]
 pub fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let scored = known.take(MOST).map(|known| (distance(name, known), known));
+    let scored = known.take(MAX_NAMES).map(|known| (distance(name, known), known));
     scored.filter(|(far, known)| *far <= known.chars().count() / 2).min().map(|(_, known)| known)
 }
 
-/// What to write, as the help of a message.
+/// Returns the suggestion as the help of a message.
 #[must_use]
 pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
-    closest(name, known).map(|like| format!("did you mean `{like}`?"))
+    closest(name, known).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// As many names are looked at, and as many letters of each.
-const MOST: usize = 1_000;
-const LONGEST: usize = 64;
+/// The number of names that are compared, and of letters of each.
+const MAX_NAMES: usize = 1_000;
+const MAX_LETTERS: usize = 64;
 
-/// How many letters differ (Levenshtein's count).
+/// Returns the Levenshtein distance.
 fn distance(one: &str, other: &str) -> usize {
-    let one: Vec<char> = one.chars().take(LONGEST).collect();
+    let one: Vec<char> = one.chars().take(MAX_LETTERS).collect();
     let mut row: Vec<usize> = (0..=one.len()).collect();
-    for (line, there) in other.chars().take(LONGEST).enumerate() {
+    for (line, there) in other.chars().take(MAX_LETTERS).enumerate() {
         let mut diagonal = row[0];
         row[0] = line + 1;
         for (at, here) in one.iter().enumerate() {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_that_was_meant_is_the_one_with_the_fewest_other_letters() {
+    fn the_closest_name_is_the_one_with_the_fewest_different_letters() {
         let known = ["worker1", "worker2", "lb"];
         let like = |name| closest(name, known.into_iter());
         assert_eq!(like("myworker1"), Some("worker1"));

@@ -1,10 +1,10 @@
-//! Counts against a limit, and the message where one is exceeded.
+//! Counters with a limit, and the message when the limit is exceeded.
 
 use super::limits::MAX_BYTES_READ;
 use super::message::Message;
 use super::span::Span;
 
-/// Something that is counted.
+/// A counter with a limit.
 #[derive(Clone, Debug)]
 pub struct Count {
     what: &'static str,
@@ -14,13 +14,14 @@ pub struct Count {
 }
 
 impl Count {
-    /// Nothing yet.
+    /// Creates a counter at zero.
     #[must_use]
     pub const fn new(what: &'static str, most: usize) -> Self {
         Self { what, most, so_far: 0, is_over: false }
     }
 
-    /// Counts `more`. `false`: they are too many, which is said once; they are not counted.
+    /// Adds `more`. Returns false, and adds nothing, if that exceeds the limit; the first time with a
+    /// message.
     #[must_use]
     pub fn take(&mut self, more: usize, at: Span, messages: &mut Vec<Message>) -> bool {
         let sum = self.so_far.saturating_add(more);
@@ -35,24 +36,24 @@ impl Count {
         false
     }
 
-    /// How many there were.
+    /// Returns the count.
     #[must_use]
     pub fn so_far(&self) -> usize {
         self.so_far
     }
 }
 
-/// What is said where something is too large.
+/// Returns the error for input that exceeds a limit.
 #[must_use]
 pub fn refusal(at: Span, what: &str, most: usize) -> Message {
     Message::error(at, format!("more than {most} {what}"))
-        .help("no configuration is that large: see what repeats itself here")
+        .help("no real configuration is this large: check what is repeated here")
 }
 
-/// What is said where too much is read.
+/// Returns the error for too much input.
 #[must_use]
 pub fn too_much_read(at: Span) -> Message {
-    refusal(at, "bytes to be read, all files together", MAX_BYTES_READ)
+    refusal(at, "bytes of input in all files together", MAX_BYTES_READ)
 }
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_is_said_once_and_not_counted() {
+    fn an_exceeded_limit_is_reported_once_and_not_counted() {
         let file = Sources::default().add("f", b"x");
         let (at, mut messages) = (file.span(file.text()), Vec::new());
         let mut count = Count::new("things", 10);

@@ -1,27 +1,27 @@
-//! The most that one conversion takes. Within it, time and memory grow with what is read and written;
-//! what is larger is refused with a message.
+//! The limits of one conversion. Within them, time and memory are proportional to what is read and
+//! written; larger input is an error.
 //!
-//! A few lines can come to any size: macros of macros, templates of templates, files that are
-//! included again and again, mounts that are copied to every virtual host, exclusions that stand
-//! before each mount of their worker. Each of these is counted. `docs/migrating.md` has the numbers.
+//! A few lines can expand to any size: macros that contain macros, templates of templates, files that
+//! are included repeatedly, mounts that are copied to every virtual host, exclusions that are written
+//! before each mount of their worker. All of these are counted. `docs/migrating.md` lists the limits.
 
-/// Bytes that are read, all files together, each as often as it is included.
+/// Bytes read from all files, each file as often as it is included.
 pub const MAX_BYTES_READ: usize = 16 << 20;
-/// Bytes that variables add to one line of httpd's configuration.
+/// Bytes that variables may add to one line of httpd's configuration.
 pub const MAX_EXPANSION: usize = 64 << 10;
-/// Sections within sections.
+/// Nested sections.
 pub const MAX_SECTION_DEPTH: usize = 128;
-/// Jk directives, and virtual hosts.
+/// Jk directives; also virtual hosts.
 pub const MAX_DIRECTIVES: usize = 20_000;
-/// Lines that say a property.
+/// Lines with a property.
 pub const MAX_PROPERTY_LINES: usize = 100_000;
-/// Properties, with those that templates give.
+/// Properties, including those copied from templates.
 pub const MAX_PROPERTIES: usize = 20_000;
-/// Bytes of their names and values, macros put in.
+/// Bytes of their names and values, with macros expanded.
 pub const MAX_PROPERTY_BYTES: usize = 4 << 20;
-/// Workers, and members of balancers, in each that has them.
+/// Workers, and members of each balancer.
 pub const MAX_WORKERS: usize = 20_000;
-/// Rules, in each server that has them.
+/// Rules, counted in each server that has them.
 pub const MAX_RULES: usize = 20_000;
-/// Bytes that are written, all files together.
+/// Bytes written to all files.
 pub const MAX_BYTES_WRITTEN: usize = 16 << 20;

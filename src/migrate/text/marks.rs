@@ -1,13 +1,13 @@
-//! Words by which a file that was written here is known again.
+//! Comments by which written files, and parts of them, are recognized.
 
-/// The first words of each file, in a comment.
+/// The beginning of the comment at the head of each file.
 pub const WRITTEN: &str = "Written by jk2ajp";
 
-/// The comment before copied lines. What they say is not known here: there may be a secret in them.
-pub const COPIED: &str = "What stands beside Jk lines in <IfModule mod_jk.c>, as it is there.";
+/// The comment before copied lines. These may hold a secret, since their content is not interpreted.
+pub const COPIED: &str = "Copied unchanged: the lines beside Jk lines in <IfModule mod_jk.c>.";
 
-/// Whether it is a file that was written here, from what the others say.
+/// Returns whether a file is the output of an earlier conversion.
 #[must_use]
-pub fn is_ours(bytes: &[u8]) -> bool {
+pub fn is_output(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"# ").is_some_and(|rest| rest.starts_with(WRITTEN.as_bytes()))
 }

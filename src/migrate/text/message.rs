@@ -1,53 +1,53 @@
-//! What is said of a place in a file.
+//! Messages about a place in a file.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::source::Sources;
 use super::span::Span;
 
-/// How much it matters.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// mod_jk would not start with it, or nothing can be made of it: there is no output.
+    /// There is no output: mod_jk would not start either, or no translation is possible.
     Error,
-    /// The rest is converted.
+    /// Everything else is converted.
     Warning,
 }
 
 /// A message about a place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong, in one sentence.
+    /// The problem, in one sentence.
     pub text: String,
-    /// Where.
+    /// The place.
     pub at: Span,
-    /// What to do.
+    /// What the administrator can do.
     pub help: Option<String>,
 }
 
 impl Message {
-    /// Nothing can be written because of it.
+    /// Creates an error.
     #[must_use]
     pub fn error(at: Span, text: impl Into<String>) -> Self {
         Self { severity: Severity::Error, text: text.into(), at, help: None }
     }
 
-    /// The rest can.
+    /// Creates a warning.
     #[must_use]
     pub fn warning(at: Span, text: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, text: text.into(), at, help: None }
     }
 
-    /// Adds what to do.
+    /// Adds what the administrator can do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// With file, line, column and the line itself, the stretch marked.
+    /// Returns the message with file, line and column, and the line with the stretch marked.
     #[must_use]
     pub fn render(&self, sources: &Sources) -> String {
         let place = sources.place(self.at);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_shows_file_line_column_the_line_and_what_to_do() {
+    fn a_message_shows_file_line_column_the_line_and_the_help() {
         let mut sources = Sources::default();
         let file = sources.add("conf/workers.properties", b"# x\nworker.a.prot=1\n");
         let at = file.span(&file.text()[13..17]);

@@ -1,4 +1,4 @@
-//! What the other rooms speak in: places in files, messages, the report.
+//! What all other rooms use: places in files, messages, the report, and limits.
 
 pub mod characters;
 pub mod closest_name;

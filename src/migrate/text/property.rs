@@ -2,21 +2,21 @@
 
 use super::span::Span;
 
-/// One line, as it stands there.
+/// A line `name=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
-    /// Left of the first `=`.
+    /// The text before the first `=`.
     pub name: String,
-    /// Right of it.
+    /// The text after it.
     pub value: String,
-    /// Where the name is.
+    /// The place of the name.
     pub name_at: Span,
-    /// Where the value is.
+    /// The place of the value.
     pub value_at: Span,
 }
 
 impl Property {
-    /// Where both are.
+    /// Returns the place of both.
     #[must_use]
     pub fn at(&self) -> Span {
         self.name_at.to(self.value_at)

@@ -1,4 +1,4 @@
-//! What has become of every line that was read.
+//! What becomes of every line that was read.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -6,36 +6,37 @@ use std::fmt::Write as _;
 use super::source::Sources;
 use super::span::Span;
 
-/// What has become of a line.
+/// What becomes of a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Disposition {
-    /// It is there in other words, and does the same.
+    /// It is translated, with the same effect.
     Kept {
-        /// Those words.
+        /// The translation.
         as_: String,
     },
-    /// It is there in other words, and does something else.
+    /// It is translated, with a different effect.
     Changed {
-        /// Those words.
+        /// The translation.
         as_: String,
-        /// What is different.
+        /// The difference.
         meaning: String,
     },
-    /// It is not there.
+    /// It is not translated.
     Dropped {
-        /// Why.
+        /// The reason.
         why: String,
-        /// What to do.
+        /// What the administrator can do.
         advice: String,
     },
 }
 
-/// A line and its dispositions: a template's has one for each worker that takes it otherwise.
+/// A line and what becomes of it. A line of a template has one disposition for each worker that uses it
+/// differently.
 #[derive(Clone, Debug, Default)]
 struct Line {
     text: String,
     dispositions: Vec<Disposition>,
-    /// The same, where they are many.
+    /// The dispositions once more, if there are many.
     known: HashSet<Disposition>,
 }
 
@@ -56,55 +57,55 @@ impl Line {
     }
 }
 
-/// So many are looked through one by one.
+/// Up to this number, dispositions are compared one by one.
 const LINEAR_SEARCH: usize = 16;
 
-/// Of all lines.
+/// What becomes of all lines.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     lines: BTreeMap<Span, Line>,
-    /// Said at the end, of lines of which nothing else has been said.
+    /// Dispositions for lines that have no other one in the end.
     otherwise: Vec<(Span, Disposition)>,
-    /// What mod_jk does where nothing is said, and is done otherwise here.
+    /// Defaults of mod_jk's that are different here.
     pub defaults: Vec<String>,
 }
 
 impl Report {
-    /// Notes that a line was read.
+    /// Adds a line that was read.
     pub fn add_line(&mut self, at: Span, text: impl Into<String>) {
         self.lines.entry(at).or_default().text = text.into();
     }
 
-    /// Says what has become of it.
+    /// Adds what becomes of a line.
     pub fn add(&mut self, at: Span, disposition: Disposition) {
         self.lines.entry(at).or_default().add(disposition);
     }
 
-    /// The same, where nothing has been said yet.
+    /// Adds what becomes of a line, unless it has a disposition already.
     pub fn add_if_none(&mut self, at: Span, disposition: Disposition) {
         if self.lines.get(&at).is_none_or(|line| line.dispositions.is_empty()) {
             self.add(at, disposition);
         }
     }
 
-    /// The same, once all else has been said: see [`finish`](Self::finish).
+    /// Adds a disposition that [`finish`](Self::finish) uses if the line has no other one by then.
     pub fn add_fallback(&mut self, at: Span, disposition: Disposition) {
         self.otherwise.push((at, disposition));
     }
 
-    /// Nothing more will be said.
+    /// Gives all lines without a disposition their fallback.
     pub fn finish(&mut self) {
         for (at, disposition) in std::mem::take(&mut self.otherwise) {
             self.add_if_none(at, disposition);
         }
     }
 
-    /// It does the same, as `words`.
+    /// Records that a line becomes `words`, with the same effect.
     pub fn record_kept(&mut self, at: Span, words: impl Into<String>) {
         self.add(at, Disposition::Kept { as_: words.into() });
     }
 
-    /// It does something else, as `words`.
+    /// Records that a line becomes `words`, with a different effect.
     pub fn record_changed(
         &mut self,
         at: Span,
@@ -114,17 +115,17 @@ impl Report {
         self.add(at, Disposition::Changed { as_: words.into(), meaning: meaning.into() });
     }
 
-    /// It is not there.
+    /// Records that a line is not translated.
     pub fn record_dropped(&mut self, at: Span, why: impl Into<String>, advice: impl Into<String>) {
         self.add(at, Disposition::Dropped { why: why.into(), advice: advice.into() });
     }
 
-    /// Lines of which nothing has been said.
+    /// Returns the lines without a disposition.
     pub fn unreported(&self) -> impl Iterator<Item = Span> {
         self.lines.iter().filter(|(_, line)| line.dispositions.is_empty()).map(|(at, _)| *at)
     }
 
-    /// How many lines have been kept, changed and dropped, each counted by its worst disposition.
+    /// Returns how many lines are kept, changed and dropped, each counted by its worst disposition.
     #[must_use]
     pub fn counts(&self) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
@@ -139,12 +140,12 @@ impl Report {
         counts
     }
 
-    /// As text, in the order of the files.
+    /// Returns the report as text, in the order of the files.
     #[must_use]
     pub fn render(&self, sources: &Sources) -> String {
         let mut text = String::new();
         let mut say = |line: std::fmt::Arguments<'_>| {
-            // A String takes all.
+            // Writing to a String cannot fail.
             let _ = text.write_fmt(line);
             text.push('\n');
         };
@@ -167,7 +168,7 @@ impl Report {
                 match disposition {
                     Disposition::Kept { as_ } => say(format_args!("      kept: {as_}")),
                     Disposition::Changed { as_, meaning } => {
-                        say(format_args!("      kept with another meaning: {as_}"));
+                        say(format_args!("      kept with a different meaning: {as_}"));
                         say(format_args!("      {meaning}"));
                     }
                     Disposition::Dropped { why, advice } => {
@@ -180,9 +181,11 @@ impl Report {
             }
         }
         let (kept, changed, dropped) = self.counts();
-        say(format_args!("{kept} kept, {changed} kept with another meaning, {dropped} dropped"));
+        say(format_args!(
+            "{kept} kept, {changed} kept with a different meaning, {dropped} dropped"
+        ));
         if !self.defaults.is_empty() {
-            say(format_args!("\nWhat nobody wrote down and is different:"));
+            say(format_args!("\nDefaults that are different:"));
             for default in &self.defaults {
                 say(format_args!("  * {default}"));
             }
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_every_fate_once_and_is_counted_by_the_worst() {
+    fn a_line_has_each_disposition_once_and_is_counted_by_the_worst() {
         let mut sources = Sources::default();
         let file = sources.add("w", b"a=1\nb=2\n");
         let (a, b) = (file.span(&file.text()[..3]), file.span(&file.text()[4..7]));
@@ -207,13 +210,13 @@ mod tests {
         report.record_kept(a, "x=1");
         report.record_changed(a, "x=1", "it is a ping");
         assert_eq!(report.unreported().collect::<Vec<_>>(), [b]);
-        report.record_dropped(b, "nobody uses it", "nothing to do");
+        report.record_dropped(b, "no worker uses it", "nothing to do");
         report.add_if_none(b, Disposition::Kept { as_: "y".into() });
         assert_eq!(report.counts(), (0, 1, 1));
         let text = report.render(&sources);
         assert_eq!(text.matches("kept: x=1").count(), 1, "{text}");
         assert!(text.starts_with("w\n  1: a=1\n      kept: x=1\n"), "{text}");
-        assert!(text.contains("  2: b=2\n      dropped: nobody uses it\n      nothing to do\n"));
-        assert!(text.contains("0 kept, 1 kept with another meaning, 1 dropped"), "{text}");
+        assert!(text.contains("  2: b=2\n      dropped: no worker uses it\n      nothing to do\n"));
+        assert!(text.contains("0 kept, 1 kept with a different meaning, 1 dropped"), "{text}");
     }
 }

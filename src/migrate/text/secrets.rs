@@ -1,18 +1,18 @@
-//! Secrets are in no report and in no message.
+//! Secrets, which no report and no message shows.
 
 use std::collections::{HashMap, HashSet};
 
 use super::property::Property;
 
-/// What tells a secret from what may be shown.
+/// The names whose values must not be shown.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Macros that a secret is made of.
+    /// Macros that are part of a secret.
     macros: HashSet<String>,
 }
 
 impl Secrets {
-    /// Notes the macros that secrets name, and those that these name.
+    /// Adds the macros that secrets contain, and the macros that those contain.
     pub fn learn(&mut self, lines: &[Property]) {
         let named = |value: &str| -> Vec<String> {
             let parts = value.split("$(").skip(1);
@@ -33,14 +33,14 @@ impl Secrets {
         }
     }
 
-    /// The line as it may be shown in a report.
+    /// Returns the line as a report may show it.
     #[must_use]
     pub fn hidden(&self, line: &str) -> String {
         self.value_at(line)
             .map_or_else(|| line.to_owned(), |at| format!("{}(not shown)", &line[..at]))
     }
 
-    /// The line with a star for each byte that may not be shown: all places in it stay where they are.
+    /// Returns the line with a star for each byte that must not be shown, so that all columns stay.
     #[must_use]
     pub fn starred(&self, line: &str) -> String {
         self.value_at(line).map_or_else(
@@ -49,7 +49,7 @@ impl Secrets {
         )
     }
 
-    /// Where the value begins that may not be shown: behind the first `=` after such a name.
+    /// Returns the offset of a value that must not be shown: behind the first `=` after its name.
     fn value_at(&self, line: &str) -> Option<usize> {
         let equals = line.find('=')?;
         let words = line[..equals].trim_end();
@@ -71,7 +71,7 @@ mod tests {
     use crate::migrate::text::source::Sources;
 
     #[test]
-    fn what_a_secret_is_made_of_is_hidden_wherever_it_is_written() {
+    fn every_part_of_a_secret_is_hidden_wherever_it_is_written() {
         let text = "A=1\nB=x$(A)\nH=host\nworker.w.host=$(H)\nworker.w.secret=s$(B)\n";
         let file = Sources::default().add("w", text.as_bytes());
         let mut secrets = Secrets::default();

@@ -1,4 +1,4 @@
-//! The files that are read, and places in them.
+//! The files that were read, and places in them.
 
 use std::sync::Arc;
 
@@ -6,31 +6,31 @@ use super::limits::MAX_BYTES_READ;
 use super::secrets::Secrets;
 use super::span::Span;
 
-/// A file as it was read. Cloning is cheap.
+/// A file that was read. A clone shares the text.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     id: usize,
     name: Arc<str>,
     text: Arc<str>,
     first_line: usize,
-    /// Where its lines begin, but for the first.
+    /// The offsets of all lines but the first.
     starts: Arc<[usize]>,
 }
 
 impl SourceFile {
-    /// Its name, as it was asked for.
+    /// Returns the path with which the file was read.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All of it.
+    /// Returns the whole text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The text of a stretch of this file; of another file's, nothing.
+    /// Returns the text of a stretch of this file; an empty text if the stretch is of another file.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         if span.file != self.id {
@@ -39,7 +39,7 @@ impl SourceFile {
         self.text.get(span.start..span.end).unwrap_or("")
     }
 
-    /// Where `part`, a slice of [`text`](Self::text), is. A slice of something else is the end.
+    /// Returns the place of `part`, a slice of [`text`](Self::text). For any other slice, returns the end.
     #[must_use]
     pub fn span(&self, part: &str) -> Span {
         let from = self.text.as_ptr() as usize;
@@ -52,18 +52,18 @@ impl SourceFile {
     }
 }
 
-/// A place as people say it.
+/// A place as it is shown to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'s> {
     /// The file's name.
     pub file: &'s str,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// The column in characters, from 1.
     pub column: usize,
-    /// The whole line, without its end.
+    /// The whole line, without the end of line.
     pub text: &'s str,
-    /// The stretch within that line, in bytes, cut at the line's end.
+    /// The stretch within that line, in bytes; cut off at the end of the line.
     pub range: std::ops::Range<usize>,
 }
 
@@ -71,20 +71,20 @@ pub struct Place<'s> {
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
-    /// Bytes of all of them.
+    /// The total size.
     bytes: usize,
-    /// What of them is not to be shown.
+    /// The values that must not be shown.
     pub secrets: Secrets,
 }
 
 impl Sources {
-    /// Takes a file in. What is no UTF-8 becomes U+FFFD.
+    /// Adds a file. Bytes that are not UTF-8 become U+FFFD.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> SourceFile {
         self.add_at(name, 1, &String::from_utf8_lossy(bytes))
     }
 
-    /// Takes in what stands for one line of a file that is there already, as it is read: with its
-    /// variables put in, or joined from several.
+    /// Adds the text of one line of a file as it is parsed: with its variables expanded, or joined from
+    /// several lines.
     pub fn add_line(&mut self, at: Span, text: &str) -> SourceFile {
         let place = self.place(at);
         let (name, line) = (place.file.to_owned(), place.line);
@@ -101,19 +101,19 @@ impl Sources {
         file
     }
 
-    /// How much has been read: bytes of all files, and of lines that variables were put in.
+    /// Returns the total size in bytes: all files, and all lines with expanded variables.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// They are more than are read.
+    /// Returns whether the total size exceeds the limit.
     #[must_use]
     pub fn exceed_limit(&self) -> bool {
         self.bytes > MAX_BYTES_READ
     }
 
-    /// The place where a stretch begins.
+    /// Returns the place where a stretch begins.
     #[must_use]
     pub fn place(&self, span: Span) -> Place<'_> {
         let Some(file) = self.files.get(span.file) else {
@@ -135,7 +135,7 @@ impl Sources {
         }
     }
 
-    /// `file:line`, as comments in the output have it.
+    /// Returns `file:line`, as in the comments of the output.
     #[must_use]
     pub fn line(&self, span: Span) -> String {
         let place = self.place(span);

@@ -9,7 +9,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// From the start of this one to the end of `other`, which is in the same file.
+    /// Returns the stretch from the start of this one to the end of `other`, which is in the same file.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         if self.file != other.file {

@@ -9,19 +9,20 @@ pub struct AjpWorker {
     pub name: String,
     /// `ajp://host:port`.
     pub url: String,
-    /// What stands behind the URL.
+    /// The parameters after the URL.
     pub parameters: Vec<(&'static str, String)>,
-    /// Its route: mod_jk's is its name.
+    /// Its route; by default the name, as in mod_jk.
     pub route: String,
-    /// Its share, before it is scaled.
+    /// Its load factor, before scaling.
     pub factor: i64,
-    /// Nearer ones first.
+    /// Its distance; the nearest members come first.
     pub distance: i64,
-    /// The lines it comes from.
+    /// The lines with its properties.
     pub lines: Vec<Span>,
 }
 
 impl AjpWorker {
+    /// Sets a parameter, and returns it as `name=value`.
     pub fn set(&mut self, parameter: &'static str, value: impl ToString) -> String {
         let value = value.to_string();
         let words = format!("{parameter}={value}");
@@ -30,14 +31,14 @@ impl AjpWorker {
         words
     }
 
-    /// What a parameter says.
+    /// Returns the value of a parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether a parameter is there.
+    /// Returns whether a parameter is set.
     #[must_use]
     pub fn has(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|(known, _)| *known == parameter)

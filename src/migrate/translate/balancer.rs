@@ -10,20 +10,20 @@ use crate::migrate::text::span::Span;
 pub struct Balancer {
     /// Its name in mod_jk.
     pub name: String,
-    /// In their order.
+    /// The members, in their order.
     pub members: Vec<AjpWorker>,
-    /// What ProxySet says.
+    /// The parameters of ProxySet.
     pub settings: Vec<(&'static str, String)>,
-    /// The cookie's name, and the parameter's.
+    /// The names of the cookie and of the path parameter.
     pub session: (String, String),
-    /// The path of the cookie that the balancer sets itself.
+    /// The path of the cookie that the balancer sets itself, if it does.
     pub own_cookie: Option<String>,
-    /// The lines it comes from, without those of its members.
+    /// The lines with its properties, without those of its members.
     pub lines: Vec<Span>,
 }
 
 impl Balancer {
-    /// The balancer for the requests of a rule with these extensions.
+    /// Returns the balancer for a rule with these extensions.
     #[must_use]
     pub fn with(&self, extensions: &RuleExtensions) -> Self {
         let mut changed = self.clone();

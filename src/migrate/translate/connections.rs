@@ -1,4 +1,4 @@
-//! Connections of a worker: how long they are waited for, and what may be sent over them.
+//! Translates the properties of a worker's connections: their number, timeouts and packet size.
 
 use super::ajp_worker::AjpWorker;
 use super::context::{Context, DEFAULT};
@@ -15,14 +15,13 @@ pub fn warn_of_reuse(context: &mut Context<'_>, made: &AjpWorker) {
             "`{}` has no cachesize: mod_jk 1.2.6 opened a connection for each request",
             made.name
         );
-        context.messages.push(
-            Message::warning(*at, text)
-                .help("connections are used again here; forceclose=On brings the other back"),
-        );
+        context.messages.push(Message::warning(*at, text).help(
+            "connections are reused now; use forceclose=On to close them after each request",
+        ));
     }
 }
 
-/// Adds `acquire`.
+/// Sets `acquire`.
 pub fn acquire_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     if let Some((wait, property)) = context.number(&name, &["connection_acquire_timeout"]) {
@@ -30,11 +29,11 @@ pub fn acquire_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
         if wait > 0 {
             context.record_kept(property, words);
         } else {
-            let meaning = "It looks for a connection once; in mod_jk it never found one.";
+            let meaning = "A connection is looked for once; in mod_jk, none was ever found.";
             context.record_changed(property, words, meaning);
         }
     } else if made.has("max") {
-        // mod_jk waits for as long as it would retry.
+        // mod_jk waits as long as its retries take.
         let times = context.number(&name, &["retries"]).map_or(2, |(number, _)| number.max(1));
         let pause =
             context.number(&name, &["retry_interval"]).map_or(100, |(number, _)| number.max(0));
@@ -42,13 +41,13 @@ pub fn acquire_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     }
 }
 
-/// Adds `timeout`, and `idlemax` as mod_jk 1.2.6 meant it.
+/// Sets `timeout`; for mod_jk 1.2.6, `idlemax`.
 pub fn socket_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     match context.number(&name, &["socket_timeout"]) {
         Some((seconds, property)) if context.is_old && seconds > 0 => {
             let words = made.set("idlemax", seconds.min(24 * 86_400 - 1) * 1000);
-            let meaning = "As mod_jk 1.2.6 took it: how long a connection may have been idle. Later ones take it for the timeout of reading and writing.";
+            let meaning = "As in mod_jk 1.2.6, it is the longest idle time of a connection. In later releases, it is the timeout of reading and writing.";
             context.record_changed(property, words, meaning);
         }
         Some((seconds, property)) if seconds > 0 => {
@@ -56,7 +55,7 @@ pub fn socket_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
             context.record_kept(property, words);
         }
         Some((_, property)) => {
-            context.record_kept(property, "timeout=86400: without end, as httpd can say it");
+            context.record_kept(property, "timeout=86400 (a day, since httpd needs a timeout)");
         }
         None => {}
     }
@@ -65,23 +64,23 @@ pub fn socket_timeout(context: &mut Context<'_>, made: &mut AjpWorker) {
     }
 }
 
-/// Adds `iobuffersize`.
+/// Sets `iobuffersize`.
 pub fn packet_size(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     if let Some((size, property)) = context.number(&name, &["max_packet_size"]) {
         let size = ((size + 1023) / 1024 * 1024).clamp(8192, 65_536);
         let words = made.set("iobuffersize", size);
-        let meaning = "Requests may be as large; the backend is not asked. Packets of any size are accepted from it.";
+        let meaning = "It is the size of request packets; the backend is not asked for its limit. Packets of any size are accepted from the backend.";
         context.record_changed(property, words, meaning);
     }
 }
 
-/// Adds nothing: all addresses of a host are tried.
+/// Reports the preference, which has no translation: all addresses of a host are tried.
 pub fn prefer_ipv6(context: &mut Context<'_>, made: &AjpWorker) {
     if let Some((on, property)) = context.switch(&made.name, &["prefer_ipv6"]) {
         if on {
             let why = "all addresses of a host are tried, in the system's order";
-            let advice = "Name the IPv6 address as the host if it must be that one.";
+            let advice = "If it must be the IPv6 address, use that as the host.";
             context.record_dropped(property, why, advice);
         } else {
             context.record_kept(property, DEFAULT);

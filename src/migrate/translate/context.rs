@@ -1,4 +1,4 @@
-//! The properties of one worker, read as mod_jk reads them, each noted in the report.
+//! The state of a translation, and the properties of workers as mod_jk reads them.
 
 use std::collections::HashSet;
 
@@ -10,37 +10,37 @@ use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Report;
 use crate::migrate::text::span::Span;
 
-/// What workers are translated with.
+/// The state of a translation.
 #[derive(Debug)]
 pub struct Context<'c> {
     /// workers.properties.
     pub definitions: &'c Definitions,
-    /// What has become of each line.
+    /// The report on all lines.
     pub report: &'c mut Report,
-    /// What is wrong.
+    /// The messages so far.
     pub messages: &'c mut Vec<Message>,
-    /// The file was written for mod_jk 1.2.6 or older.
+    /// Whether the file was written for mod_jk 1.2.6 or older.
     pub is_old: bool,
-    /// Workers and members so far.
+    /// The number of workers and members so far.
     pub workers: Count,
-    /// Rules so far, of all servers.
+    /// The number of rules so far, in all servers.
     pub rules: Count,
-    /// Bytes that may still be written.
+    /// The number of bytes that may still be written.
     pub room: usize,
     /// Lines of the workers that have been translated.
     pub lines_in_use: HashSet<Span>,
-    /// Workers that were found undefined so far.
+    /// The number of undefined workers so far.
     undefined: usize,
 }
 
-/// Said of a property that leaves httpd's default in force.
-pub const DEFAULT: &str = "nothing: it is so anyway";
+/// The translation of a property with the default value.
+pub const DEFAULT: &str = "nothing (this is the default)";
 
-/// For so many a name is looked for that was meant.
+/// The number of names for which a similar one is looked for.
 const MAX_SUGGESTIONS: usize = 20;
 
 impl<'c> Context<'c> {
-    /// With nothing counted.
+    /// Creates a context with all counters at zero.
     pub fn new(
         definitions: &'c Definitions,
         report: &'c mut Report,
@@ -48,7 +48,7 @@ impl<'c> Context<'c> {
         is_old: bool,
     ) -> Self {
         let workers = Count::new("workers and members of balancers", MAX_WORKERS);
-        let rules = Count::new("rules, with those that are copied to virtual hosts", MAX_RULES);
+        let rules = Count::new("rules, including those copied to virtual hosts", MAX_RULES);
         Self {
             definitions,
             report,
@@ -62,13 +62,14 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// Names that were meant are still looked for.
+    /// Returns whether similar names are still looked for.
     #[must_use]
     pub fn makes_suggestions(&self) -> bool {
         self.undefined < MAX_SUGGESTIONS
     }
 
-    /// The name that was meant, as help of a message. Only so many are looked for.
+    /// Returns a suggestion for a misspelled name, as the help of a message. The number of suggestions is
+    /// limited.
     pub fn did_you_mean<'n>(
         &mut self,
         name: &str,
@@ -79,8 +80,8 @@ impl<'c> Context<'c> {
         looks.then(|| closest_name::did_you_mean(name, known)).flatten()
     }
 
-    /// Tells a name in a list of workers of which no line says anything. Those of the list are not
-    /// what was meant; `is_one` says what else may be in it.
+    /// Reports a name in a list of workers that has no properties. Suggests a worker that is not in the
+    /// list and for which `is_one` is true.
     pub fn report_undefined(
         &mut self,
         name: &str,
@@ -94,20 +95,20 @@ impl<'c> Context<'c> {
         let known = self.definitions.workers();
         let known = known.filter(|known| !list.contains(known) && is_one(known));
         let like = self.did_you_mean(name, known);
-        let help = like.unwrap_or_else(|| format!("say where it is: worker.{name}.host="));
+        let help = like.unwrap_or_else(|| format!("define its address: worker.{name}.host="));
         let text =
-            format!("`{name}` is an undefined worker: mod_jk takes it for ajp13 at localhost:8009");
+            format!("worker `{name}` is undefined: mod_jk assumes type ajp13 at localhost:8009");
         self.messages.push(Message::warning(at, text).help(help));
     }
 
-    /// The first of these properties that the worker has: the present name, then old ones.
+    /// Returns the first of these properties that the worker has: the present name, then the old one.
     #[must_use]
     pub fn find(&self, worker: &str, names: &[&str]) -> Option<&'c Definition> {
         names.iter().find_map(|name| self.definitions.named(&format!("worker.{worker}.{name}")))
     }
 
-    /// A whole number, with K or M behind it. What is none counts as its leading digits, as in
-    /// mod_jk, and is told.
+    /// Returns a whole number, which K or M may follow. Anything else is reported, and its leading digits
+    /// are used, as in mod_jk.
     pub fn number(&mut self, worker: &str, names: &[&str]) -> Option<(i64, &'c Definition)> {
         let found = self.find(worker, names)?;
         let text = found.value.trim();
@@ -124,13 +125,13 @@ impl<'c> Context<'c> {
         });
         let number = number.saturating_mul(unit).clamp(i32::MIN.into(), i32::MAX.into());
         if exact.is_none() {
-            let text = format!("not a whole number: mod_jk takes it for {number}");
+            let text = format!("not a whole number: mod_jk reads it as {number}");
             self.messages.push(Message::warning(found.at, text));
         }
         Some((number, found))
     }
 
-    /// On or off. What is neither is as if it were not there, as in mod_jk, and is told.
+    /// Returns on or off. Anything else is reported and ignored, as in mod_jk.
     pub fn switch(&mut self, worker: &str, names: &[&str]) -> Option<(bool, &'c Definition)> {
         let found = self.find(worker, names)?;
         let text = found.value.to_ascii_lowercase();
@@ -140,28 +141,28 @@ impl<'c> Context<'c> {
             _ => None,
         };
         if on.is_none() {
-            let text = "neither on nor off: mod_jk takes the default";
+            let text = "neither on nor off: mod_jk uses the default";
             self.messages.push(Message::warning(found.at, text));
-            self.record_dropped(found, "it says neither on nor off", "");
+            self.record_dropped(found, "it is neither on nor off", "");
         }
         on.map(|on| (on, found))
     }
 
-    /// The lines of this property do the same as `words`.
+    /// Records that a property becomes `words`, with the same effect.
     pub fn record_kept(&mut self, property: &Definition, words: impl AsRef<str>) {
         for line in &property.lines {
             self.report.record_kept(*line, words.as_ref());
         }
     }
 
-    /// They do something else.
+    /// Records that a property becomes `words`, with a different effect.
     pub fn record_changed(&mut self, property: &Definition, words: impl AsRef<str>, meaning: &str) {
         for line in &property.lines {
             self.report.record_changed(*line, words.as_ref(), meaning);
         }
     }
 
-    /// They are not there.
+    /// Records that a property is not translated.
     pub fn record_dropped(&mut self, property: &Definition, why: &str, advice: &str) {
         for line in &property.lines {
             self.report.record_dropped(*line, why, advice);
@@ -188,7 +189,7 @@ impl<'c> Context<'c> {
     }
 }
 
-/// Words of a list, as mod_jk takes them apart.
+/// Splits a list into words as mod_jk does.
 pub fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', ',', '\t']).filter(|word| !word.is_empty())
 }

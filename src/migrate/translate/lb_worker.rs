@@ -1,28 +1,28 @@
-//! A worker of type lb, as a balancer of httpd's.
+//! Translates a worker of type lb to a balancer of httpd's.
 
 use super::balancer::Balancer;
-use super::context::Context;
+use super::context::{Context, DEFAULT};
 use super::members::{LIST, members};
 use super::worker::Role;
 use crate::migrate::text::message::Message;
 
-/// Translates a balancer. Members that cannot be are left out; `is_ajp` says which can.
+/// Translates a balancer, with those members for which `is_ajp` is true.
 pub fn translate(context: &mut Context<'_>, name: &str, is_ajp: &dyn Fn(&str) -> bool) -> Balancer {
     let lines = context.use_lines(name);
     if let Some(kind) = context.find(name, &["type"]) {
         context.record_kept(kind, "balancer://");
     }
     if let Some(reference) = context.find(name, &["reference"]) {
-        context.record_kept(reference, "the template's properties");
+        context.record_kept(reference, "the properties of the template");
     }
     let mut settings = Vec::new();
     let session = sessions(context, name, &mut settings);
     let own_cookie = own_cookie(context, name);
     method(context, name, &mut settings);
-    let parameters = of_members(context, name);
+    let parameters = member_parameters(context, name);
     let secret = context.find(name, &["secret"]);
     if let Some(secret) = secret {
-        context.record_kept(secret, "secret= of each member that has none");
+        context.record_kept(secret, "secret= of each member without its own");
     }
     attempts(context, name);
     let secret = secret.map(|secret| secret.value.as_str());
@@ -48,7 +48,9 @@ fn sessions(
     let stickiness = sticky_words(&session);
     for property in [sticky.map(|(_, property)| property), cookie, path].into_iter().flatten() {
         if property.value.contains(['|', '"', ' ', '=']) {
-            context.messages.push(Message::error(property.at, "no name of a cookie or parameter"));
+            context
+                .messages
+                .push(Message::error(property.at, "not a name of a cookie or parameter"));
         }
         let words = if is_sticky { stickiness.as_str() } else { "no stickysession" };
         context.record_kept(property, words);
@@ -60,10 +62,11 @@ fn sessions(
     if let Some((on, property)) = context.switch(name, &["sticky_session_force"]) {
         if on {
             settings.push(("nofailover", "On".into()));
-            let meaning = "A session whose route no member has is shared out; mod_jk answers 503.";
+            let meaning =
+                "A session whose route no member has goes to any member; mod_jk answers 503.";
             context.record_changed(property, "nofailover=On", meaning);
         } else {
-            context.record_kept(property, "nothing: it is so anyway");
+            context.record_kept(property, DEFAULT);
         }
     }
     if let Some((on, property)) = context.switch(name, &["local_worker_only"]) {
@@ -73,8 +76,8 @@ fn sessions(
         } else {
             context.record_dropped(
                 property,
-                "mod_jk has passed it over since 1.2.9",
-                "If it is to count as it did in 1.2.6: jk2ajp --jk-1.2.6, or localonly=On on the balancer.",
+                "mod_jk has ignored it since 1.2.9",
+                "For the behavior of 1.2.6, use jk2ajp --jk-1.2.6, or localonly=On on the balancer.",
             );
         }
     }
@@ -90,15 +93,15 @@ fn own_cookie(context: &mut Context<'_>, name: &str) -> Option<String> {
     let path = context.find(name, &["session_cookie_path"]);
     let cookie_path = path.map_or("/", |path| &path.value).to_owned();
     if let Some(path) = path.filter(|path| path.value.contains(['"', ';', '%', '\\'])) {
-        context.messages.push(Message::error(path.at, "no path of a cookie"));
+        context.messages.push(Message::error(path.at, "not a path of a cookie"));
     }
     let is_set = set.is_some_and(|(on, _)| on);
     for property in [set.map(|(_, property)| property), path].into_iter().flatten() {
         if is_set {
-            let meaning = "The cookie is sent when the route has changed, without HttpOnly or Secure unless you add them.";
+            let meaning = "The cookie is sent when the route changes, without HttpOnly and Secure unless you add them.";
             context.record_changed(property, "Header add Set-Cookie", meaning);
         } else {
-            context.record_kept(property, "nothing: no cookie is set");
+            context.record_kept(property, "nothing (no cookie is set)");
         }
     }
     is_set.then_some(cookie_path)
@@ -109,7 +112,10 @@ fn method(context: &mut Context<'_>, name: &str, settings: &mut Vec<(&'static st
         return lock(context, name);
     };
     let (method, meaning) = match property.value.chars().next().map(|c| c.to_ascii_lowercase()) {
-        Some('t') => ("bytraffic", Some("httpd's own counts, which forget nothing over time.")),
+        Some('t') => (
+            "bytraffic",
+            Some("httpd counts the traffic since its start; older traffic does not lose weight."),
+        ),
         Some('b') => ("bybusyness", None),
         Some('s') => ("sessions", None),
         Some('n') => ("next", None),
@@ -130,14 +136,14 @@ fn lock(context: &mut Context<'_>, name: &str) {
     if let Some(property) = context.find(name, &["lock"]) {
         context.record_dropped(
             property,
-            "mod_proxy_balancer has one way of locking",
+            "mod_proxy_balancer has only one way of locking",
             "Nothing to do.",
         );
     }
 }
 
-/// What every member gets from the balancer's lines.
-fn of_members(context: &mut Context<'_>, name: &str) -> Vec<(&'static str, String)> {
+/// Returns the parameters that every member gets from the balancer's properties.
+fn member_parameters(context: &mut Context<'_>, name: &str) -> Vec<(&'static str, String)> {
     let mut parameters = Vec::new();
     let recover = context.number(name, &["recover_time"]);
     let recover_time = recover.map_or(60, |(seconds, _)| seconds.max(1));
@@ -167,8 +173,8 @@ fn attempts(context: &mut Context<'_>, name: &str) {
         if let Some(property) = context.find(name, &[property]) {
             context.record_dropped(
                 property,
-                "a request that no member has taken is given to each usable one once",
-                "maxattempts= on the balancer makes that fewer.",
+                "a request that no member has executed is sent to each usable member once",
+                "Use maxattempts= on the balancer for fewer.",
             );
         }
     }

@@ -1,8 +1,8 @@
-//! The workers of `worker.list`.
+//! Translates the workers of `worker.list`.
 
 use std::collections::HashSet;
 
-use super::context::{Context, list};
+use super::context::{Context, DEFAULT, list};
 use super::lb_worker;
 use super::members::LIST;
 use super::plan::{Plan, PlannedBalancer, Worker};
@@ -15,7 +15,7 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
     let listed = context.definitions.named("worker.list");
     let names: Vec<String> = match listed {
         Some(listed) => {
-            context.record_kept(listed, "the workers that rules may name");
+            context.record_kept(listed, "the workers that rules can name");
             list(&listed.value).map(str::to_owned).collect()
         }
         None => vec!["ajp13".into()],
@@ -30,7 +30,7 @@ pub fn workers(context: &mut Context<'_>) -> Plan {
             if !context.workers.take(1, listed.at, context.messages) {
                 break;
             }
-            // mod_jk's own default needs no lines.
+            // mod_jk's default worker needs no properties.
             if name != "ajp13" {
                 context.report_undefined(&name, &list, listed.at, &|_| true);
             }
@@ -98,26 +98,26 @@ fn report_omitted_members(context: &mut Context<'_>, name: &str) {
     }
 }
 
-/// jni, ajp12, ajp14 and what mod_jk does not know itself.
+/// Reports a worker of type jni, ajp12, ajp14, or of an unknown type.
 fn unsupported(context: &mut Context<'_>, name: &str) {
     let Some(kind) = context.find(name, &["type"]) else { return };
     let host = context.find(name, &["host"]).map_or("localhost", |host| host.value.as_str());
     let (why, advice) = match kind.value.to_ascii_lowercase().as_str() {
         "jni" => (
-            "type jni ran Tomcat inside httpd, which no Tomcat does any more".to_owned(),
-            "Run Tomcat by itself. A unix socket is as fast as it gets: unixDomainSocketPath on its connector, and ProxyPass /app \"unix:/run/tomcat/ajp.sock|ajp://localhost/app\".".to_owned(),
+            "type jni runs Tomcat inside httpd, which no Tomcat supports any more".to_owned(),
+            "Run Tomcat as a process of its own. A Unix socket is the fastest connection: set unixDomainSocketPath on its connector, and use ProxyPass /app \"unix:/run/tomcat/ajp.sock|ajp://localhost/app\".".to_owned(),
         ),
         "ajp12" => (
-            "type ajp12 speaks a protocol that no Tomcat has any more".to_owned(),
-            format!("It was a connection for each request: ajp://{host}:8009 forceclose=On is the same with AJP/1.3."),
+            "no Tomcat supports the protocol of type ajp12 any more".to_owned(),
+            format!("It used a connection for each request: for the same with AJP/1.3, use ajp://{host}:8009 forceclose=On."),
         ),
         "ajp14" => (
-            "type ajp14 logs in with secretkey, which no Tomcat has".to_owned(),
-            format!("Use ajp13 and Tomcat's own secret: ajp://{host}:8009 secret=..."),
+            "type ajp14 logs in with secretkey, which no Tomcat supports".to_owned(),
+            format!("Use ajp13 and Tomcat's secret: ajp://{host}:8009 secret=..."),
         ),
         other => (
-            format!("mod_jk knows no type `{other}`"),
-            "One of ajp13, lb, status.".to_owned(),
+            format!("mod_jk has no type `{other}`"),
+            "Use ajp13, lb or status.".to_owned(),
         ),
     };
     let text = format!("worker `{name}` is not converted: {why}");
@@ -127,21 +127,21 @@ fn unsupported(context: &mut Context<'_>, name: &str) {
     }
 }
 
-/// `true`: it may change nothing.
+/// Reports the properties of a status worker. Returns whether it is read-only.
 fn status(context: &mut Context<'_>, name: &str) -> bool {
     let read_only = context.switch(name, &["read_only"]);
     if let Some((on, property)) = read_only {
-        let words = if on { "Require method GET" } else { "nothing: it is so anyway" };
+        let words = if on { "Require method GET" } else { DEFAULT };
         context.record_kept(property, words);
     }
     if let Some(kind) = context.find(name, &["type"]) {
-        let meaning = "The page looks different, orders are POST requests with a nonce (docs/operations.md has mod_jk's words for scripts), and only this machine is let in (Require local).";
+        let meaning = "It is a different page; orders are POST requests with a nonce (for scripts, see docs/operations.md), and only this machine has access (Require local).";
         context.record_changed(kind, "SetHandler ajp-status", meaning);
     }
     for line in context.use_lines(name) {
         let disposition = Disposition::Dropped {
             why: "ajp-status has no such setting".into(),
-            advice: "Who may see it and give orders is said in its <Location>: Require user, Require ip.".into(),
+            advice: "Control access and orders in its <Location>: Require user, Require ip.".into(),
         };
         context.report.add_fallback(line, disposition);
     }

@@ -1,19 +1,20 @@
-//! What a worker says of itself as a member of a balancer.
+//! Translates the properties that a worker has as a member of a balancer.
 
 use super::ajp_worker::AjpWorker;
-use super::context::Context;
+use super::context::{Context, DEFAULT};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::report::Disposition;
 use crate::migrate::text::span::Span;
 
-/// As long as mod_proxy takes a route or a secret.
+/// The longest route or secret that mod_proxy accepts.
 pub const MAX_WORD: usize = 63;
 
-/// What mod_proxy takes for a route.
+/// Returns whether mod_proxy accepts the text as a route.
 fn is_word(text: &str) -> bool {
     text.len() <= MAX_WORD && !text.contains(char::is_whitespace)
 }
 
+/// Sets route, load factor, distance, domain, redirect and activation.
 pub fn member(
     context: &mut Context<'_>,
     made: &mut AjpWorker,
@@ -28,7 +29,7 @@ pub fn member(
     if !is_word(&made.route) {
         let at = context.find(&name, &["route", "jvm_route"]).map(|route| route.at);
         if let Some(at) = at.or(made.lines.first().copied()).or(named_at) {
-            let text = "mod_proxy takes a route of at most 63 characters without blanks";
+            let text = "mod_proxy limits a route to 63 characters without spaces";
             context.messages.push(Message::error(at, text));
         }
     }
@@ -44,20 +45,20 @@ pub fn member(
     let of_route = made.route.split_once('.').map(|(domain, _)| domain.to_owned());
     let words = match (domain, of_route) {
         (Some(property), _) if property.value.len() > MAX_WORD => {
-            context.record_dropped(
-                property,
-                "a domain has at most 63 characters here",
-                "Shorten it.",
-            );
+            context.record_dropped(property, "a domain is limited to 63 characters", "Shorten it.");
             None
         }
         (Some(property), _) => Some(property.value.clone()),
-        // mod_jk takes the beginning of the route for it.
+        // In mod_jk, the beginning of the route is the default.
         (None, of_route) => of_route.filter(|domain| !domain.is_empty()),
     };
     match (words, domain) {
         (Some(word), Some(property)) if !is_word(&word) => {
-            context.record_dropped(property, "a domain has no blanks here", "Choose another name.");
+            context.record_dropped(
+                property,
+                "a domain must not contain spaces",
+                "Choose another name.",
+            );
         }
         (Some(word), property) if is_word(&word) => {
             let words = made.set("domain", word);
@@ -72,7 +73,7 @@ pub fn member(
             let words = made.set("redirect", &property.value);
             context.record_kept(property, words);
         } else {
-            let text = "mod_proxy takes a redirect of at most 63 characters without blanks";
+            let text = "mod_proxy limits a redirect to 63 characters without spaces";
             context.messages.push(Message::error(property.at, text));
         }
     }
@@ -80,15 +81,15 @@ pub fn member(
     if let Some((on, property)) = context.switch(&name, &["local_worker"]) {
         if context.is_old && on {
             let words = made.set("local", "On");
-            let meaning = "Local members share requests; mod_jk 1.2.6 took the first one.";
+            let meaning = "Local members share the requests; mod_jk 1.2.6 used the first one.";
             context.record_changed(property, words, meaning);
         } else if !on {
-            context.record_kept(property, "nothing: it is so anyway");
+            context.record_kept(property, DEFAULT);
         } else {
             context.record_dropped(
                 property,
-                "mod_jk has passed it over since 1.2.9",
-                "If it is to count as it did in 1.2.6: jk2ajp --jk-1.2.6, or local=On on the member.",
+                "mod_jk has ignored it since 1.2.9",
+                "For the behavior of 1.2.6, use jk2ajp --jk-1.2.6, or local=On on the member.",
             );
         }
     }
@@ -99,11 +100,7 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
     let mut word = is_provisional.then_some("stopped");
     for (property, becomes) in [("disabled", "disabled"), ("stopped", "stopped")] {
         if let Some((on, property)) = context.switch(&name, &[property]) {
-            let words = if on {
-                format!("activation={becomes}")
-            } else {
-                "nothing: it is so anyway".into()
-            };
+            let words = if on { format!("activation={becomes}") } else { DEFAULT.to_owned() };
             if on {
                 word = Some(becomes);
             }
@@ -119,7 +116,7 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
         word =
             if is_provisional { Some("stopped") } else { Some(found).filter(|w| *w != "active") };
         if found == "disabled" {
-            let meaning = "Disabled is drain (balancer-manager: Drn): sessions go on, new ones go elsewhere, as in mod_jk; mod_proxy's own `disabled` (status=+D) is another thing.";
+            let meaning = "As in mod_jk, this drains the member (balancer-manager: Drn): it keeps its sessions and gets no new ones. mod_proxy's own `disabled` (status=+D) is different.";
             context.record_changed(property, "activation=disabled", meaning);
         } else {
             context.record_kept(property, format!("activation={found}"));
@@ -130,13 +127,14 @@ fn activation(context: &mut Context<'_>, made: &mut AjpWorker, is_provisional: b
     }
 }
 
-/// Properties of members, on a worker that is none. A template may be a member's, too.
+/// Reports properties of members on a worker that is none, unless a member shares the line through a template.
 pub fn report_member_properties(context: &mut Context<'_>, name: &str) {
-    for property in MEMBERS_ALONE {
+    for property in MEMBERS_ONLY {
         let found = context.find(name, &[property]);
         for line in found.iter().flat_map(|found| &found.lines) {
             let disposition = Disposition::Dropped {
-                why: "it is about members of a balancer, and this worker is mounted itself".into(),
+                why: "it applies to members of a balancer, and rules name this worker itself"
+                    .into(),
                 advice: String::new(),
             };
             context.report.add_fallback(*line, disposition);
@@ -144,8 +142,8 @@ pub fn report_member_properties(context: &mut Context<'_>, name: &str) {
     }
 }
 
-/// What mod_jk reads of members alone.
-const MEMBERS_ALONE: &[&str] = &[
+/// The properties that mod_jk reads for members only.
+const MEMBERS_ONLY: &[&str] = &[
     "activation",
     "disabled",
     "stopped",

@@ -1,4 +1,4 @@
-//! The members of a balancer, and what they are to one another.
+//! Translates the members of a balancer, and what depends on all of them.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,10 +8,10 @@ use super::worker::{self, Role};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::span::Span;
 
-/// The members' names: the present name, and the old one.
+/// The property with the names of the members, and its old name.
 pub const LIST: &[&str] = &["balance_workers", "balanced_workers"];
 
-/// Translates the members.
+/// Translates the members of a balancer.
 pub fn members(
     context: &mut Context<'_>,
     name: &str,
@@ -22,9 +22,10 @@ pub fn members(
         let at = context.find(name, &["type"]).map(|kind| kind.at);
         if let Some(at) = at.or(context.lines_of(name).first().copied()) {
             let text = format!("the balancer `{name}` has no members");
-            context
-                .messages
-                .push(Message::error(at, text).help(format!("worker.{name}.balance_workers=")));
+            context.messages.push(
+                Message::error(at, text)
+                    .help(format!("list them in worker.{name}.balance_workers")),
+            );
         }
         return Vec::new();
     };
@@ -38,12 +39,12 @@ pub fn members(
         let may_be = |known: &str| known != name && is_ajp(known);
         context.report_undefined(member, &names, property.at, &may_be);
         if members.iter().any(|known| known.name == member) {
-            let text = format!("`{member}` is a member twice");
+            let text = format!("`{member}` is listed twice");
             context.messages.push(Message::error(property.at, text));
             continue;
         }
         if !is_ajp(member) {
-            let text = format!("`{member}` cannot be converted, and is left out of `{name}`");
+            let text = format!("`{member}` cannot be converted, and is omitted from `{name}`");
             context.messages.push(Message::warning(property.at, text));
             continue;
         }
@@ -53,10 +54,11 @@ pub fn members(
             context.messages.push(Message::error(property.at, text));
         }
         if let Some(other) = members.iter().find(|known| known.url == made.url) {
-            let text = format!("`{}` and `{member}` are both at {}", other.name, made.url);
+            let text =
+                format!("`{}` and `{member}` have the same address {}", other.name, made.url);
             context.messages.push(
                 Message::warning(property.at, text)
-                    .help("httpd has one member for one address: the second is left out"),
+                    .help("httpd has one member for each address: the second one is omitted"),
             );
             continue;
         }
@@ -68,7 +70,7 @@ pub fn members(
     members
 }
 
-/// `redirect` names the route of another member, or a domain.
+/// Checks that each `redirect` is the route or the domain of a member.
 fn check_redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
     let routes = members.iter().map(|member| member.route.as_str());
     let domains = members.iter().filter_map(|member| member.parameter("domain"));
@@ -79,13 +81,13 @@ fn check_redirects(context: &mut Context<'_>, members: &[AjpWorker]) {
             let text = format!("no member has the route or domain `{}`", property.value);
             let message = Message::warning(property.at, text);
             let like = context.did_you_mean(&property.value, known.iter().copied());
-            let help = like.unwrap_or_else(|| "mod_jk passes the redirect over, too".into());
+            let help = like.unwrap_or_else(|| "mod_jk ignores the redirect, too".into());
             context.messages.push(message.help(help));
         }
     }
 }
 
-/// `loadfactor`: 1 to 100, with two decimals.
+/// Sets `loadfactor`, scaled to 1 to 100 with two decimals.
 fn set_load_factors(context: &mut Context<'_>, members: &mut [AjpWorker], at: Span) {
     let most = members.iter().map(|member| member.factor).max().unwrap_or(1);
     for member in members.iter_mut().filter(|_| most > 1) {
@@ -95,9 +97,9 @@ fn set_load_factors(context: &mut Context<'_>, members: &mut [AjpWorker], at: Sp
             // A number below 2^53 is exact.
             let share = member.factor as f64 * 100.0 / most as f64;
             if share < 1.0 {
-                let text = format!("`{}` gets a hundredth of what the largest gets", member.name);
+                let text = format!("`{}` gets a hundredth of the largest load factor", member.name);
                 context.messages.push(
-                    Message::warning(at, text).help("httpd's loadfactor is a number from 1 to 100"),
+                    Message::warning(at, text).help("httpd's loadfactor is limited to 1 to 100"),
                 );
             }
             format!("{:.2}", share.max(1.0))
@@ -108,7 +110,7 @@ fn set_load_factors(context: &mut Context<'_>, members: &mut [AjpWorker], at: Sp
     }
 }
 
-/// `distance`: 0 to 99; only their order counts.
+/// Sets `distance`, reduced to 0 to 99; only the order matters.
 fn set_distances(members: &mut [AjpWorker]) {
     let mut all: Vec<i64> = members.iter().map(|member| member.distance).collect();
     all.sort_unstable();

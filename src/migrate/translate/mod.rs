@@ -1,4 +1,4 @@
-//! mod_jk's workers, as workers and balancers of httpd's.
+//! Translates mod_jk's workers to workers and balancers of httpd's.
 
 pub mod ajp_worker;
 pub mod balancer;

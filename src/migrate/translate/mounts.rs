@@ -1,15 +1,14 @@
-//! Which rules hold in a server.
+//! The rules that apply in a server.
 
 use super::context::list;
-use crate::migrate::read::jk_conf::MountCopy;
-use crate::migrate::read::jk_conf::Server;
+use crate::migrate::read::jk_conf::{MountCopy, Server};
 use crate::migrate::read::pattern::{Pattern, PatternError};
 use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::read::rules::{Origin, Rule};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::span::Span;
 
-/// Whether a virtual host has the main server's rules, too.
+/// Returns whether a virtual host also has the main server's rules.
 #[must_use]
 pub fn copies_rules(host: &Server, main: &Server) -> bool {
     match host.copy {
@@ -18,13 +17,13 @@ pub fn copies_rules(host: &Server, main: &Server) -> bool {
     }
 }
 
-/// A virtual host that has the main server's map as it is: it has none of its own.
+/// Returns whether a virtual host uses the main server's map itself, since it has none of its own.
 #[must_use]
 pub fn shares_map(host: &Server, main: &Server) -> bool {
     copies_rules(host, main) && !host.has_map
 }
 
-/// All rules that hold in a server, those of the main one included where they are copied.
+/// Returns all rules that apply in a server, including those copied from the main server.
 #[must_use]
 pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = server.mounts.clone();
@@ -43,7 +42,7 @@ pub fn rules_of(server: &Server, main: Option<&Server>) -> Vec<Rule> {
     rules
 }
 
-/// A rule for each pattern of `worker.x.mount`.
+/// Returns a rule for each pattern of `worker.x.mount`.
 pub fn mounts_of_worker(
     worker: &str,
     patterns: &str,
@@ -51,7 +50,7 @@ pub fn mounts_of_worker(
     messages: &mut Vec<Message>,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
-    // No `|` here: mod_jk takes it for a letter.
+    // Here, mod_jk treats `|` as a plain character.
     for text in list(patterns) {
         let (is_disabled, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (is_exclusion, rest) =
@@ -73,7 +72,8 @@ pub fn mounts_of_worker(
                     .help("mod_jk does not start with this line either"),
             ),
             Err(PatternError::NeverMatches) => messages.push(
-                Message::warning(at, format!("no path matches `{text}`")).help("it is left out"),
+                Message::warning(at, format!("no path matches `{text}`"))
+                    .help("it is not converted"),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Properties that become one parameter of httpd's, or none, as their row says.
+//! Translates properties as their row in the table says: to one parameter of httpd's, or to none.
 
 use super::ajp_worker::AjpWorker;
 use super::context::{Context, DEFAULT};

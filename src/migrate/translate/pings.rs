@@ -1,20 +1,20 @@
-//! `ping_mode` and the times beside it.
+//! Translates `ping_mode` and its timeouts.
 
 use super::ajp_worker::AjpWorker;
 use super::context::Context;
 use crate::migrate::read::property_table::MAX_MS;
 use crate::migrate::text::message::Message;
 
-/// mod_jk's `ping_timeout`, in milliseconds.
+/// mod_jk's default of `ping_timeout`, in milliseconds.
 const DEFAULT_WAIT: i64 = 10_000;
 
-/// Adds `pingmode` and its times. A letter turns an occasion on, and so does a time of its own.
+/// Sets `pingmode` and its timeouts. A kind of ping is enabled by its letter, or by its timeout.
 pub fn pings(context: &mut Context<'_>, made: &mut AjpWorker) {
     let name = made.name.clone();
     let mode = context.find(&name, &["ping_mode"]);
     let letters = mode.map_or(String::new(), |mode| mode.value.to_ascii_uppercase());
     if let Some(mode) = mode.filter(|_| letters.contains(|c| !"CPIA".contains(c))) {
-        let text = "mod_jk knows the letters C, P, I and A, and passes others over";
+        let text = "mod_jk has the letters C, P, I and A, and ignores others";
         context.messages.push(Message::warning(mode.at, text));
     }
     let has = |letter| letters.contains([letter, 'A']);
@@ -31,24 +31,21 @@ pub fn pings(context: &mut Context<'_>, made: &mut AjpWorker) {
     let on_request = time(prepost.map(|(n, _)| n), 'P', default);
     let on_idle = time(interval.map(|(n, _)| n), 'I', (default / 100).max(1));
 
-    let occasions: Vec<&str> =
+    let kinds: Vec<&str> =
         [("connect", on_connect), ("prepost", on_request), ("interval", on_idle)]
             .into_iter()
             .filter_map(|(word, time)| time.map(|_| word))
             .collect();
-    let nothing = "nothing: no CPING is sent";
-    let pingmode = if occasions.is_empty() {
-        nothing.to_owned()
-    } else {
-        made.set("pingmode", occasions.join(","))
-    };
+    let nothing = "nothing (no CPING is sent)";
+    let pingmode =
+        if kinds.is_empty() { nothing.to_owned() } else { made.set("pingmode", kinds.join(",")) };
     if let Some(mode) = mode {
         context.record_kept(mode, &pingmode);
     }
     let on_connect = on_connect.map(|time| made.set("pingconnect", time.min(MAX_MS)));
     let on_request = on_request.map(|time| made.set("pingprepost", time.min(MAX_MS)));
     let on_idle = on_idle.map(|time| {
-        // The wait for the answer of an idle connection.
+        // The timeout of pings on idle connections.
         if default != DEFAULT_WAIT {
             made.set("ping", format!("{}ms", default.min(MAX_MS)));
         }
@@ -56,7 +53,7 @@ pub fn pings(context: &mut Context<'_>, made: &mut AjpWorker) {
     });
     if let Some((_, property)) = connect {
         let words = on_connect.unwrap_or_else(|| nothing.into());
-        let meaning = "connect_timeout is a ping on a new connection, in mod_jk too; the time to connect is socket_connect_timeout there and connecttimeout here.";
+        let meaning = "In mod_jk too, connect_timeout is the timeout of a ping on a new connection; the timeout of connecting is socket_connect_timeout there and connecttimeout here.";
         context.record_changed(property, words, meaning);
     }
     if let Some((_, property)) = prepost {
@@ -66,6 +63,7 @@ pub fn pings(context: &mut Context<'_>, made: &mut AjpWorker) {
         context.record_kept(property, on_idle.unwrap_or_else(|| nothing.into()));
     }
     if let Some((_, property)) = wait {
-        context.record_kept(property, format!("{pingmode}, with this wait where none is set"));
+        context
+            .record_kept(property, format!("{pingmode}, with this timeout where no other is set"));
     }
 }

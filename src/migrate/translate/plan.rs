@@ -1,4 +1,4 @@
-//! Which workers there are, and the balancers that their rules need.
+//! The workers that rules can name, and the balancers that the rules need.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,45 +18,45 @@ pub enum Worker {
     Balancer(Balancer),
     /// Type status.
     Status {
-        /// It may change nothing.
+        /// Whether it accepts no orders.
         is_read_only: bool,
     },
-    /// A type that nothing can be made of.
+    /// A type without a translation.
     Unsupported,
 }
 
-/// A balancer as it is written.
+/// A balancer to be written.
 #[derive(Clone, Debug)]
 pub struct PlannedBalancer {
-    /// As in `balancer://name`.
+    /// The name in `balancer://name`.
     pub name: String,
-    /// What it is.
+    /// The balancer.
     pub balancer: Balancer,
-    /// What asked for it, if it is not the worker itself.
+    /// The rule that needs it, unless it is the worker's own.
     pub reason: Option<Span>,
-    /// A rule names it.
+    /// Whether a rule uses it.
     pub is_used: bool,
 }
 
-/// All of them.
+/// All workers and balancers.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// By their names in mod_jk.
+    /// The workers by their names in mod_jk.
     pub workers: HashMap<String, Worker>,
-    /// In the order in which they are written.
+    /// The balancers in the order in which they are written.
     pub balancers: Vec<PlannedBalancer>,
     names: HashSet<String>,
-    /// The last number behind each name that was wanted more than once.
+    /// The last number appended to each name that is used more than once.
     numbers: HashMap<String, usize>,
-    /// What was asked for before, and the balancer for it.
+    /// The balancer for each key so far.
     known: HashMap<BalancerKey, String>,
 }
 
-/// What decides which balancer the requests of a rule have: its worker, what it says itself, the
-/// server's defaults, and the rule itself where its balancer is for it alone.
+/// The key of the balancer for a rule: worker, extensions, the server's defaults, and the rule itself
+/// if no other rule may share its balancer.
 type BalancerKey = (String, RuleExtensions, ServerDefaults, Option<Span>);
 
-/// What is set for all requests of a server.
+/// The parameters that a server's JkOptions set for all its workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServerDefaults {
     flush: Option<&'static str>,
@@ -64,7 +64,7 @@ pub struct ServerDefaults {
 }
 
 impl ServerDefaults {
-    /// What its options say.
+    /// Returns the parameters for these options.
     #[must_use]
     pub fn of(options: &JkOptions) -> Self {
         let flush = if options.has(JkOption::FlushPackets) {
@@ -75,7 +75,7 @@ impl ServerDefaults {
         Self { flush, force_close: options.has(JkOption::DisableReuse) }
     }
 
-    /// Adds it to a worker's parameters.
+    /// Adds them to a worker.
     pub fn add_to(self, worker: &mut AjpWorker) {
         if let Some(flush) = self.flush {
             worker.set("flushpackets", flush);
@@ -87,7 +87,7 @@ impl ServerDefaults {
 }
 
 impl Plan {
-    /// A name for a balancer: mod_proxy has them in lower case.
+    /// Returns a new name for a balancer, in lower case as mod_proxy needs it.
     pub fn name_for(&mut self, wanted: &str) -> String {
         let clean = |c: char| {
             let c = c.to_ascii_lowercase();
@@ -107,8 +107,8 @@ impl Plan {
         name
     }
 
-    /// The balancer for the requests of a rule, in a server with this defaults: the worker's own, or
-    /// one of its own where something is different.
+    /// Returns the name of the balancer for a rule in a server with these defaults: the worker's own, or
+    /// a separate one if the rule or the server requires different settings.
     pub fn balancer_for(
         &mut self,
         context: &mut Context<'_>,
@@ -117,7 +117,7 @@ impl Plan {
         defaults: ServerDefaults,
         rule: Span,
     ) -> Option<String> {
-        // A rule that makes no sessions has an account of its own.
+        // A rule without sessions counts its requests separately.
         let alone = extensions.stateless.then_some(rule);
         let wanted = (worker.to_owned(), extensions.balancer_part(), defaults, alone);
         if let Some(known) = self.known.get(&wanted) {
@@ -145,13 +145,13 @@ impl Plan {
         for member in &mut wanted.members {
             defaults.add_to(member);
         }
-        // A rule that makes no sessions has an account of its own, so that it does not count.
+        // A rule without sessions needs a separate balancer, so that its requests are not counted.
         let is_counted = !extensions.stateless;
         let of_worker = self.balancers.iter_mut().filter(|written| written.balancer.name == worker);
         for written in of_worker {
             let is_own = written.reason.is_none();
             if is_own && !written.is_used && !extensions.affect_balancer() {
-                // The first server's defaults is the worker's.
+                // The worker's own balancer gets the defaults of the first server.
                 written.balancer = wanted.clone();
             }
             if written.balancer == wanted && (is_counted || written.reason == Some(rule)) {

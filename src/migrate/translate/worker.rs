@@ -1,4 +1,4 @@
-//! A worker of type ajp13, as a worker of httpd's.
+//! Translates a worker of type ajp13 to a worker of httpd's.
 
 use super::ajp_worker::AjpWorker;
 use super::connections::{
@@ -8,23 +8,23 @@ use super::context::Context;
 use super::member::{MAX_WORD, member, report_member_properties};
 use super::one_to_one;
 use super::pings::pings;
-use super::resending::{failed_status, recovery, retries};
+use super::resending::{recovery, retries, set_fail_status};
 use crate::migrate::read::property_table::{PROPERTIES, Step, Translation};
 use crate::migrate::text::message::Message;
 use crate::migrate::text::span::Span;
 
-/// What it is used as.
+/// The use of a worker.
 #[derive(Clone, Debug)]
 pub enum Role<'r> {
-    /// Mounted itself.
+    /// Rules name it.
     Plain,
-    /// A member of a balancer, with what that says for all of them.
+    /// It is a member of a balancer, whose properties apply to all members.
     Member {
-        /// Its secret, for members that have none.
+        /// The secret for members that have none.
         secret: Option<&'r str>,
-        /// What every member gets: `retry=` and so on.
+        /// The parameters of every member, such as `retry=`.
         parameters: &'r [(&'static str, String)],
-        /// Where it is named a member.
+        /// The place of the list of members.
         named_at: Option<Span>,
     },
 }
@@ -44,9 +44,9 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
         context.record_kept(kind, "ajp://");
     }
     if let Some(reference) = context.find(name, &["reference"]) {
-        context.record_kept(reference, "the template's properties");
+        context.record_kept(reference, "the properties of the template");
     }
-    let is_provisional = url(context, &mut made);
+    let is_provisional = set_url(context, &mut made);
     if let Role::Member { parameters, named_at, .. } = role {
         made.parameters.extend(parameters.iter().cloned());
         member(context, &mut made, is_provisional, *named_at);
@@ -56,7 +56,7 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
             made.set("activation", "stopped");
         }
     }
-    secret(context, &mut made, role);
+    set_secret(context, &mut made, role);
     warn_of_reuse(context, &made);
     let mut step_before = None;
     for row in PROPERTIES {
@@ -71,7 +71,7 @@ pub fn translate(context: &mut Context<'_>, name: &str, role: &Role<'_>) -> AjpW
     made
 }
 
-/// Translates what needs code.
+/// Translates properties that need code.
 fn run(step: Step, context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
     match step {
         Step::AcquireTimeout => acquire_timeout(context, made),
@@ -79,14 +79,14 @@ fn run(step: Step, context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<
         Step::Pings => pings(context, made),
         Step::Retries => retries(context, made),
         Step::Recovery => recovery(context, made),
-        Step::FailStatus => failed_status(context, made, matches!(role, Role::Member { .. })),
+        Step::FailStatus => set_fail_status(context, made, matches!(role, Role::Member { .. })),
         Step::PacketSize => packet_size(context, made),
         Step::PreferIpv6 => prefer_ipv6(context, made),
     }
 }
 
-/// `true`: port 0, a place for a member yet to come.
-fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
+/// Sets the URL. Returns whether the port is 0: the address of such a member is set later.
+fn set_url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
     let host = context.find(&made.name, &["host"]);
     let port = context.number(&made.name, &["port"]);
     let number = port.map_or(8009, |(port, _)| port);
@@ -101,11 +101,11 @@ fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
     };
     if let Some(host) = host.filter(|_| authority == text && (!is_name(text) || text.len() > 200)) {
         let help = if text.starts_with('/') {
-            "mod_jk has no unix sockets; here it is \"unix:/path|ajp://localhost\" in the place of ajp://host:port"
+            "mod_jk has no Unix sockets; with this module, use \"unix:/path|ajp://localhost\" instead of ajp://host:port"
         } else {
-            "the port stands in a property of its own: worker.x.port"
+            "the port is a separate property: worker.x.port"
         };
-        let message = Message::error(host.at, format!("`{text}` is no name of a host")).help(help);
+        let message = Message::error(host.at, format!("`{text}` is not a host name")).help(help);
         context.messages.push(message);
     }
     made.url = match number {
@@ -120,16 +120,17 @@ fn url(context: &mut Context<'_>, made: &mut AjpWorker) -> bool {
             0 => context.record_changed(
                 port,
                 "activation=stopped",
-                "mod_jk lets the status worker set host and port later; here a member can be added in balancer-manager (growth=).",
+                "In mod_jk, the status worker can set host and port later; in httpd, balancer-manager can add a member (growth=).",
             ),
             1..=65535 => context.record_kept(port, &made.url),
-            _ => context.messages.push(Message::error(port.at, "a port is a number from 1 to 65535")),
+            _ => context.messages.push(Message::error(port.at, "a port must be a number from 1 to 65535")),
         }
     }
     number == 0
 }
 
-fn secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
+/// Sets the secret: its own, or the balancer's.
+fn set_secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
     let inherited = match role {
         Role::Member { secret, .. } => *secret,
         Role::Plain => None,
@@ -138,7 +139,7 @@ fn secret(context: &mut Context<'_>, made: &mut AjpWorker, role: &Role<'_>) {
     if let Some(property) = own {
         context.record_kept(property, "secret=");
         if property.value.len() > MAX_WORD {
-            let text = "mod_proxy takes a secret of at most 63 characters";
+            let text = "mod_proxy limits a secret to 63 characters";
             context.messages.push(Message::error(property.at, text));
         }
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::migrate::read::files::Files;
-use crate::migrate::text::marks::is_ours;
+use crate::migrate::text::marks::is_output;
 
 /// The content of all files that one conversion read. Equal snapshots give equal results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl<F: Files> Files for SnapshotReader<'_, F> {
             read = Ok(before.clone());
         }
         // The output of a conversion is no input of the next one.
-        if !read.as_ref().is_ok_and(|bytes| is_ours(bytes)) {
+        if !read.as_ref().is_ok_and(|bytes| is_output(bytes)) {
             now.files.insert(path.to_owned(), read.clone());
         }
         read

@@ -1,4 +1,4 @@
-//! When to read the files again, and whether one has changed.
+//! Decides when to check the files again, and whether one has changed.
 
 pub mod file_snapshot;
 pub mod schedule;

@@ -1,9 +1,9 @@
-//! Lines of httpd's configuration, safe to write whatever the words are.
+//! Text of httpd's configuration, with words quoted as needed.
 
 use crate::migrate::text::source::Sources;
 use crate::migrate::text::span::Span;
 
-/// Configuration as it grows.
+/// A text that grows by whole lines up to a limit.
 #[derive(Clone, Debug)]
 pub struct ConfText {
     text: String,
@@ -18,13 +18,13 @@ impl Default for ConfText {
 }
 
 impl ConfText {
-    /// Nothing yet, and no more than so many bytes.
+    /// Creates an empty text with a limit of `most` bytes.
     #[must_use]
     pub fn within(most: usize) -> Self {
         Self { text: String::new(), most, is_full: false }
     }
 
-    /// Something more was to be written than there was room for: what is there is not whole.
+    /// Returns whether the limit was reached, so that lines are missing.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.is_full
@@ -41,20 +41,20 @@ impl ConfText {
         self.text.push('\n');
     }
 
-    /// A comment, one line.
+    /// Adds a comment on one line.
     pub fn comment(&mut self, indent: usize, text: &str) {
         let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // A backslash at the end would take the next line into the comment.
+        // A backslash at the end would continue the comment on the next line.
         let end = if clean.trim_end().ends_with('\\') { "." } else { "" };
         self.push(indent, &["# ", clean.trim_end(), end]);
     }
 
-    /// A line of words that need no quotes.
+    /// Adds a line as it is.
     pub fn line(&mut self, indent: usize, text: &str) {
         self.push(indent, &[text]);
     }
 
-    /// All that another one has.
+    /// Adds the lines of another text.
     pub fn append(&mut self, other: Self) {
         self.is_full |= other.is_full;
         let text = other.text.trim_end();
@@ -63,33 +63,34 @@ impl ConfText {
         }
     }
 
-    /// How many bytes there are.
+    /// Returns the size in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// An empty line.
+    /// Adds an empty line, unless there is one already.
     pub fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.push(0, &[]);
         }
     }
 
-    /// All of it.
+    /// Returns the text.
     #[must_use]
     pub fn into_string(self) -> String {
         self.text
     }
 
-    /// Nothing has been written.
+    /// Returns whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 }
 
-/// A word in quotes, as httpd reads it back: a backslash is doubled only where it must be.
+/// Returns a word in quotes, which httpd reads back unchanged. A backslash is doubled only where
+/// necessary.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let mut text = String::with_capacity(word.len() + 2);
@@ -108,14 +109,14 @@ pub fn quoted(word: &str) -> String {
     text
 }
 
-/// A word, in quotes where it needs them.
+/// Returns a word, in quotes if it needs them.
 #[must_use]
 pub fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".,:;|/_=+-%@!*()[]^&?~$".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { quoted(text) }
 }
 
-/// The lines that something comes from: `workers.properties:3-7,9 uri.map:2`.
+/// Returns the places of lines, such as `workers.properties:3-7,9 uri.map:2`.
 #[must_use]
 pub fn origins(sources: &Sources, lines: &[Span]) -> String {
     let places = lines.iter().map(|at| sources.place(*at));
@@ -153,7 +154,7 @@ mod tests {
     use crate::config::Words;
 
     #[test]
-    fn what_is_quoted_is_read_back_as_it_was() {
+    fn a_quoted_word_is_read_back_unchanged() {
         for text in [r"^/a\.b$", r"a\", r"\\", r#"a"b"#, r#"a\"b"#, "a b", "", r"[%\]", "'"] {
             let line = quoted(text);
             let read: Vec<_> = Words::of(&line).map(|word| word.text.into_owned()).collect();
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_one_file_stand_together() {
+    fn lines_of_one_file_are_grouped() {
         let mut sources = Sources::default();
         let (one, two) = (sources.add("w", b"a\nb\n"), sources.add("m", b"c"));
         let at = |file: &crate::migrate::text::source::SourceFile, from: usize| {

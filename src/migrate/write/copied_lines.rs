@@ -1,4 +1,4 @@
-//! CopiedLine lines, with the sections around them.
+//! Writes copied lines with the sections around them.
 
 use super::conf_text::ConfText;
 use crate::migrate::read::copied_lines::{CopiedLine, EnclosingSection};

@@ -1,4 +1,4 @@
-//! The configuration itself: balancers first, then what each server maps to them.
+//! Writes all files: balancers first, then what each server maps to them.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,7 @@ use super::copied_lines;
 use super::server::{self, Inherited};
 use super::workers::write_balancer;
 use crate::migrate::read::copied_lines::CopiedLine;
-use crate::migrate::read::jk_conf::JkConf;
-use crate::migrate::read::jk_conf::Server;
+use crate::migrate::read::jk_conf::{JkConf, Server};
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::count;
 use crate::migrate::text::limits::MAX_BYTES_WRITTEN;
@@ -22,18 +21,18 @@ use crate::migrate::translate::plan::Plan;
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputFile {
-    /// Without a directory.
+    /// The name, without a directory.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub text: String,
-    /// The `<VirtualHost>` that is to include it, as `conf/httpd.conf:12 (*:80 www.example.org)`.
+    /// The `<VirtualHost>` that must include it, such as `conf/httpd.conf:12 (*:80 www.example.org)`.
     pub host: Option<String>,
 }
 
-/// The file of the main server.
+/// The name of the main server's file.
 pub const MAIN_FILE: &str = "jk2ajp.conf";
 
-/// Writes all files: the main server's first.
+/// Writes all files, the main server's first.
 pub fn files(
     context: &mut Context<'_>,
     plan: &mut Plan,
@@ -43,7 +42,7 @@ pub fn files(
     let workers_mounts = workers_mounts(context, plan);
     let has_hosts = conf.servers.len() > 1;
     let main = conf.servers.first();
-    // A virtual host on all addresses and ports takes every request that comes to no other.
+    // A virtual host on all addresses and ports gets every request that matches no other.
     let takes_all = |address: &str| matches!(address, "*" | "_default_" | "*:*" | "_default_:*");
     let mut hosts = conf.servers.iter().skip(1);
     let is_unreachable = hosts.any(|host| host.addresses.split_ascii_whitespace().any(takes_all));
@@ -67,7 +66,7 @@ pub fn files(
             }
         }
         let mut rules = rules_of(server, base);
-        // They are in the main server's map, and in no copy of it.
+        // They belong to the main server's map, but not to copies of its rules.
         if base.is_none_or(|main| shares_map(server, main)) {
             rules.extend(workers_mounts.iter().cloned());
         }
@@ -83,7 +82,7 @@ pub fn files(
         parts.push((number, server, part.into_string()));
     }
     for strip in conf.servers.iter().filter_map(|server| server.strip_session.as_ref()) {
-        let as_ = "nothing: mod_jk does it only where a server has mounts".to_owned();
+        let as_ = "nothing (mod_jk does it only in servers with mounts)".to_owned();
         context.report.add_fallback(strip.at, Disposition::Kept { as_ });
     }
     let mut copied: HashMap<usize, Vec<&CopiedLine>> = HashMap::new();
@@ -102,10 +101,7 @@ pub fn files(
             }
         } else {
             text.comment(0, &format!("{WRITTEN} for {}.", title(server, sources)));
-            text.comment(
-                0,
-                "Include it where that virtual host has its Jk lines, and remove those.",
-            );
+            text.comment(0, "Include it in that virtual host in place of its Jk lines.");
             copied_lines::write(&mut text, &copied, sources);
         }
         text.gap();
@@ -117,10 +113,10 @@ pub fn files(
     files
 }
 
-const WRITTEN_BYTES: &str = "bytes to be written: each exclusion stands before each mount of its worker, \
+const WRITTEN_BYTES: &str = "bytes of output: each exclusion is written before each mount of its worker, \
      and copied rules in each virtual host";
 
-/// `worker.x.mount` of all listed workers.
+/// Returns the rules of `worker.x.mount` of all listed workers.
 fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
     let mut names: Vec<&String> = plan.workers.keys().collect();
     names.sort_unstable();
@@ -137,9 +133,14 @@ fn workers_mounts(context: &mut Context<'_>, plan: &Plan) -> Vec<Rule> {
 }
 
 fn write_head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
-    text.comment(0, &format!("{WRITTEN} from mod_jk's configuration. Include it behind everything else, and remove the Jk"));
-    text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` says what has become of each line.");
-    text.comment(0, "Rules stand in mod_jk's order: more slashes first, then the longer; the first that matches counts.");
+    text.comment(
+        0,
+        &format!(
+            "{WRITTEN} from mod_jk's configuration. Include it at the very end, and remove the Jk"
+        ),
+    );
+    text.comment(0, "lines and the LoadModule line of jk_module. `jk2ajp --report` shows what becomes of each line.");
+    text.comment(0, "Rules are in mod_jk's order: more slashes first, then longer patterns. The first match takes effect.");
     let mut modules =
         vec!["proxy", "proxy_ajp (mod_proxy_ajp_rs.so)", "setenvif", "env", "headers"];
     if !plan.balancers.is_empty() {
@@ -158,7 +159,7 @@ fn write_head(text: &mut ConfText, conf: &JkConf, plan: &Plan) {
     if conf.servers.iter().any(strips) {
         modules.push("rewrite");
     }
-    text.comment(0, &format!("Modules it needs: {}.", modules.join(", ")));
+    text.comment(0, &format!("Required modules: {}.", modules.join(", ")));
 }
 
 fn title(server: &Server, sources: &Sources) -> String {

@@ -1,4 +1,4 @@
-//! The configuration for httpd, as text.
+//! Writes the configuration for httpd.
 
 pub mod conf_text;
 pub mod copied_lines;

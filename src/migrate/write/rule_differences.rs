@@ -1,52 +1,52 @@
-//! What is different for the requests of single rules.
+//! Writes settings that differ for the requests of single rules.
 
 use super::conf_text::{ConfText, quoted};
 use super::server_writer::ServerWriter;
 use crate::migrate::read::rule_extensions::RuleExtensions;
 use crate::migrate::read::rules::Rule;
 
-/// Timeouts, stickiness and error pages of single rules: from the least specific to the most,
-/// since of several sections that match the last one counts.
+/// Writes timeouts, stickiness and error pages of single rules, from the least to the most specific
+/// rule, since of several matching sections the last one takes effect.
 pub fn write_differences(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     let mounts: Vec<&Rule> = sorted.iter().rev().copied().filter(|r| r.is_mount()).collect();
     let mut text = ConfText::within(writer.context.room.saturating_sub(writer.text.len()));
     for (number, rule) in mounts.iter().enumerate().take_while(|_| !writer.text.is_full()) {
-        // A less specific rule's words hold for these requests, too, unless they are taken back.
+        // The settings of a less specific rule also apply to these requests, unless they are reset.
         let before = |has: &dyn Fn(&RuleExtensions) -> bool| {
             let mut before = mounts[..number].iter();
             before.any(|other| has(&other.extensions) && !other.pattern.excludes(&rule.pattern))
         };
         let own = &rule.extensions;
-        let mut said = Vec::new();
-        let mut taken_back = Vec::new();
+        let mut settings = Vec::new();
+        let mut resets = Vec::new();
         match own.reply_timeout {
-            Some(wait) => said.push(format!("SetEnv ajp-reply-timeout {wait}")),
+            Some(wait) => settings.push(format!("SetEnv ajp-reply-timeout {wait}")),
             None if before(&|other| other.reply_timeout.is_some()) => {
-                taken_back.push("UnsetEnv ajp-reply-timeout");
+                resets.push("UnsetEnv ajp-reply-timeout");
             }
             None => {}
         }
         if own.sticky_ignore {
-            said.push("SetEnv ajp-sticky-ignore 1".into());
+            settings.push("SetEnv ajp-sticky-ignore 1".into());
         } else if before(&|other| other.sticky_ignore) {
-            taken_back.push("UnsetEnv ajp-sticky-ignore");
+            resets.push("UnsetEnv ajp-sticky-ignore");
         }
         match own.use_server_errors {
-            Some(least) => said.push(error_override(least)),
+            Some(least) => settings.push(error_override(least)),
             None if before(&|other| other.use_server_errors.is_some()) => {
-                taken_back.push("ProxyErrorOverride Off");
+                resets.push("ProxyErrorOverride Off");
             }
             None => {}
         }
-        if said.is_empty() && taken_back.is_empty() {
+        if settings.is_empty() && resets.is_empty() {
             continue;
         }
         text.comment(0, &format!("{}: {}", writer.sources.line(rule.at), rule.text()));
         text.line(0, &format!("<LocationMatch {}>", quoted(&rule.pattern.regex())));
-        for line in taken_back {
+        for line in resets {
             text.line(4, line);
         }
-        for line in said {
+        for line in settings {
             text.line(4, &line);
             writer.context.report.record_kept(rule.at, line);
         }
@@ -54,12 +54,12 @@ pub fn write_differences(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     }
     if !text.is_empty() {
         writer.text.gap();
-        writer.text.comment(0, "what is different for some rules, the most specific one last");
+        writer.text.comment(0, "settings of single rules, the most specific rule last");
         writer.text.append(text);
     }
 }
 
-/// httpd's page for every status from this one on.
+/// Returns the directive that sends httpd's own page for every status from `least` on.
 fn error_override(least: u16) -> String {
     const KNOWN: [u16; 39] = [
         400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,

@@ -1,4 +1,4 @@
-//! Where the requests of a rule go.
+//! The target of a rule.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +8,26 @@ use crate::migrate::text::message::Message;
 use crate::migrate::translate::context::Context;
 use crate::migrate::translate::plan::{ServerDefaults, Worker};
 
-/// What a rule's requests get.
+/// The target of a rule's requests.
 pub enum Target {
+    /// A worker or a balancer.
     Url(String),
+    /// ajp-status.
     StatusPage { is_read_only: bool },
+    /// None: the requests get 503.
     Unavailable,
 }
 
 impl Target {
-    /// Finds it, and says what is wrong with the worker.
+    /// Finds the target, and reports problems with the worker.
     pub fn of(writer: &mut ServerWriter<'_, '_>, rule: &Rule) -> Self {
         match writer.plan.workers.get(&rule.worker) {
             Some(Worker::Ajp(worker)) => {
                 let url = worker.url.clone();
                 if rule.extensions.affect_balancer() {
                     writer.context.messages.push(
-                        Message::warning(rule.at, "what this rule says of members and sessions means nothing for a worker that is no balancer")
-                            .help("mod_jk passes it over, too; only fail_on_status counts there, and not here"),
+                        Message::warning(rule.at, "the extensions of this rule for members and sessions have no effect: its worker is not a balancer")
+                            .help("mod_jk ignores them, too, except fail_on_status, which has no effect here"),
                     );
                 }
                 Self::Url(url)
@@ -33,7 +36,7 @@ impl Target {
                 if balancer.members.is_empty() {
                     writer.context.report.record_dropped(
                         rule.at,
-                        "none of its balancer's members could be converted",
+                        "none of its balancer's members can be converted",
                         "",
                     );
                     return Self::Unavailable;
@@ -52,7 +55,7 @@ impl Target {
                     writer.context.report.record_changed(
                         rule.at,
                         format!("balancer://{}", name.as_deref().unwrap_or("")),
-                        "A balancer of its own with the same members, which finds members in error and counts requests by itself.",
+                        "A separate balancer with the same members, which detects members in error and counts requests by itself.",
                     );
                 }
                 name.map_or(Self::Unavailable, |name| Self::Url(format!("balancer://{name}")))
@@ -64,20 +67,20 @@ impl Target {
                 writer.context.report.record_dropped(
                     rule.at,
                     format!("worker `{}` is not converted", rule.worker),
-                    "See its type. The rule's paths get 503.",
+                    "See its type. The paths of the rule get 503.",
                 );
                 Self::Unavailable
             }
             None => {
                 let text = format!("no worker `{}` in worker.list", rule.worker);
-                let help = "mod_jk answers such requests with 500; here they get 503";
+                let help = "mod_jk answers such requests with 500, httpd with 503";
                 let like = suggestion(writer, &rule.worker);
                 let help = like.map_or_else(|| help.into(), |like| format!("{like} {help}"));
                 writer.context.messages.push(Message::warning(rule.worker_at, text).help(help));
                 writer.context.report.record_dropped(
                     rule.at,
                     "its worker is not in worker.list",
-                    "Name it there, and run jk2ajp again.",
+                    "Add it there, and run jk2ajp again.",
                 );
                 Self::Unavailable
             }
@@ -85,7 +88,7 @@ impl Target {
     }
 }
 
-/// The listed worker that was meant by a name that is not listed, and has no lines either.
+/// Returns a suggestion for a name that is neither in worker.list nor has properties.
 fn suggestion(writer: &mut ServerWriter<'_, '_>, name: &str) -> Option<String> {
     if writer.context.definitions.has_worker(name) || !writer.context.makes_suggestions() {
         return None;
@@ -94,7 +97,7 @@ fn suggestion(writer: &mut ServerWriter<'_, '_>, name: &str) -> Option<String> {
     writer.context.did_you_mean(name, listed.into_iter())
 }
 
-/// `active=`, `disabled=` and `stopped=` of a rule name members.
+/// Reports names in `active=`, `disabled=` and `stopped=` of a rule that are no members.
 fn report_unknown_members<'m>(
     context: &mut Context<'_>,
     rule: &Rule,
@@ -107,9 +110,9 @@ fn report_unknown_members<'m>(
     }
     let members: BTreeSet<&str> = members.collect();
     for name in names.filter(|name| !members.contains(name.as_str())) {
-        let text = format!("`{name}` is no member of `{}`", rule.worker);
+        let text = format!("`{name}` is not a member of `{}`", rule.worker);
         let like = context.did_you_mean(name, members.iter().copied());
-        let help = like.unwrap_or_else(|| "mod_jk passes the name over, too".into());
+        let help = like.unwrap_or_else(|| "mod_jk ignores the name, too".into());
         context.messages.push(Message::warning(rule.at, text).help(help));
     }
 }

@@ -1,4 +1,4 @@
-//! A server's rules in mod_jk's order.
+//! Writes the rules of a server in mod_jk's order.
 
 use super::conf_text::quoted;
 use super::rule_target::Target;
@@ -8,21 +8,21 @@ use crate::migrate::read::pattern::Pattern;
 use crate::migrate::read::rules::Rule;
 use crate::migrate::text::report::Disposition;
 
-/// What must not be left for the container to resolve, wherever it stands in a path.
+/// Paths that the container would resolve: `..` or `.` with parameters, anywhere in the path.
 const DOTS: &str = r"/\.\.?;";
 
-/// What comes before all rules.
+/// Writes what precedes all rules.
 pub fn write_preamble(writer: &mut ServerWriter<'_, '_>, has_rules: bool) {
     if !has_rules {
         return;
     }
     writer.text.gap();
-    writer.text.comment(0, "mod_jk's no-jk: include this file behind the lines that set it");
+    writer.text.comment(0, "mod_jk's no-jk: include this file after the lines that set it");
     writer.text.line(0, "SetEnvIf no-jk \".\" no-proxy");
     writer.text.gap();
     writer.text.comment(
         0,
-        "not for the container to resolve: a path that would lead out of what is mapped",
+        "paths that the container would resolve to something outside of the mapped paths",
     );
     writer.exclude(DOTS);
     if writer.options.has(JkOption::RejectUnsafe) {
@@ -31,6 +31,7 @@ pub fn write_preamble(writer: &mut ServerWriter<'_, '_>, has_rules: bool) {
     }
 }
 
+/// Writes the rules, which are in mod_jk's order.
 pub fn write_rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     let mounts: Vec<&Rule> = sorted.iter().copied().filter(|r| r.is_mount()).collect();
     let exclusions: Vec<&Rule> =
@@ -42,7 +43,7 @@ pub fn write_rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     };
     for rule in sorted.iter().filter(|rule| rule.is_disabled) {
         writer.rule_comment(rule, "disabled");
-        writer.context.report.record_kept(rule.at, "a comment: it is disabled");
+        writer.context.report.record_kept(rule.at, "a comment (the rule is disabled)");
     }
     for exclusion in exclusions.iter().filter(|exclusion| is_for_all(exclusion)) {
         writer.rule_comment(exclusion, "");
@@ -64,7 +65,7 @@ pub fn write_rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
                 return;
             }
             let line = writer.sources.line(exclusion.at);
-            let note = format!("{line}: {}, of the next rule", exclusion.text());
+            let note = format!("{line}: {}, for the next rule", exclusion.text());
             writer.text.comment(0, &note);
             let regex = mount.pattern.regex_with(&exclusion.pattern);
             writer.exclude(&regex);
@@ -87,12 +88,12 @@ pub fn write_rules(writer: &mut ServerWriter<'_, '_>, sorted: &[&Rule]) {
     for exclusion in exclusions {
         writer.context.report.add_if_none(
             exclusion.at,
-            Disposition::Kept { as_: "nothing: no rule of its worker has such paths".into() },
+            Disposition::Kept { as_: "nothing (no rule of its worker matches such paths)".into() },
         );
     }
 }
 
-/// `others`: what is not this rule's, though it matches.
+/// Writes a mount. `others` are patterns whose paths it does not get even if they match.
 fn write_mount<'o>(
     writer: &mut ServerWriter<'_, '_>,
     rule: &Rule,
@@ -110,7 +111,7 @@ fn write_mount<'o>(
         Target::StatusPage { is_read_only } => {
             writer.rule_comment(rule, "");
             writer.text.line(0, &format!("ProxyPassMatch {regex} \"!\""));
-            // A section also holds where a rule that stands before this one was the first.
+            // The section must not apply to paths that an earlier rule matches.
             let mut guards = vec![format!("(?s:.*?){DOTS}")];
             if writer.options.has(JkOption::RejectUnsafe) {
                 guards.push(UNSAFE.into());
@@ -120,7 +121,7 @@ fn write_mount<'o>(
             writer.text.line(4, "<If \"-z reqenv('no-jk')\">");
             writer.text.line(8, "SetHandler ajp-status");
             writer.text.line(4, "</If>");
-            writer.text.comment(4, "beside what is required already");
+            writer.text.comment(4, "in addition to existing requirements");
             writer.text.line(4, "AuthMerging And");
             if is_read_only {
                 writer.text.line(4, "<RequireAll>");
@@ -134,12 +135,12 @@ fn write_mount<'o>(
             writer.context.report.record_changed(
                 rule.at,
                 "ajp-status",
-                "It is another page, and only this machine may see it (Require local).",
+                "It is a different page, and only this machine has access (Require local).",
             );
         }
         Target::Unavailable => {
-            // Not "!": httpd would give away the files that lie there, a JSP's source among them.
-            writer.rule_comment(rule, "its worker is not there: 503");
+            // Not "!": httpd would serve the files in its own directory, such as the source of a JSP.
+            writer.rule_comment(rule, "its worker does not exist: 503");
             let is_first = !std::mem::replace(&mut writer.has_stopped_worker, true);
             let stopped = if is_first { " activation=stopped" } else { "" };
             writer.text.line(0, &format!("ProxyPassMatch {regex} \"ajp://127.0.0.1:1\"{stopped}"));

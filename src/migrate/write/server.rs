@@ -1,4 +1,4 @@
-//! What is written for one server: its settings, its workers, and its rules.
+//! Writes one server: its settings, its workers, and its rules.
 
 use std::cmp::Reverse;
 
@@ -19,20 +19,20 @@ use crate::migrate::translate::context::Context;
 use crate::migrate::translate::mounts::shares_map;
 use crate::migrate::translate::plan::{Plan, ServerDefaults, Worker};
 
-/// What the main server has to do with it.
+/// The relation of a server to the main server.
 #[derive(Clone, Copy, Debug)]
 pub struct Inherited<'s> {
-    /// `None`: it is the main server.
+    /// The main server; `None`: this is the main server.
     pub base: Option<&'s Server>,
-    /// There are virtual hosts, to which httpd hands the main server's rules down.
+    /// Whether there are virtual hosts, which inherit the main server's rules in httpd.
     pub has_hosts: bool,
-    /// One of them takes every request that comes to no other: the main server gets none.
+    /// Whether a virtual host gets all requests that match no other, so that the main server gets none.
     pub is_unreachable: bool,
-    /// mod_rewrite's first line in the main server.
+    /// The first directive of mod_rewrite in the main server.
     pub rewrites: Option<Span>,
 }
 
-/// Writes all of it.
+/// Writes a server.
 pub fn write(
     context: &mut Context<'_>,
     plan: &mut Plan,
@@ -55,7 +55,7 @@ pub fn write(
     if rules.is_empty() && strip_session.is_none() {
         return writer.text;
     }
-    // Where no other virtual host is: what the main server is in mod_jk.
+    // The main server's rules apply to requests that match no virtual host, as in mod_jk.
     let is_apart = inherited.base.is_none() && inherited.has_hosts;
     if is_apart && inherited.is_unreachable {
         let session = strip_session.iter().map(|(_, at)| *at);
@@ -87,29 +87,29 @@ pub fn write(
 /// Reports lines of a main server that gets no request.
 fn drop_unreachable(context: &mut Context<'_>, lines: impl Iterator<Item = Span>) {
     for at in lines {
-        let why = "no request comes to the main server: a virtual host takes all of them".into();
-        let advice = "Put it into the virtual host that is to have it.".into();
+        let why = "the main server gets no requests: a virtual host gets all of them".into();
+        let advice = "Move it into the virtual host that needs it.".into();
         context.report.add_fallback(at, Disposition::Dropped { why, advice });
     }
 }
 
-/// Opens the virtual host for requests that come to no other.
+/// Opens the virtual host for requests that match no other.
 fn open_host(writer: &mut ServerWriter<'_, '_>, rewrites: Option<Span>) {
     let text = &mut writer.text;
-    text.comment(0, "The main server's own rules. httpd would hand them down to every virtual host, so they have");
-    text.comment(0, "one of their own, for requests that come to no other.");
+    text.comment(0, "The main server's own rules. Every virtual host would inherit them, so they are in a virtual");
+    text.comment(0, "host of their own, for requests that match no other.");
     text.line(0, "<VirtualHost _default_:*>");
     if let Some(at) = rewrites {
-        text.comment(0, "mod_rewrite hands a server's rules down only to who asks for them.");
+        text.comment(0, "mod_rewrite inherits a server's rules only on request.");
         text.line(0, "RewriteOptions Inherit");
-        let text = "the main server's rewriting also holds where its mounts stand from now on: \
-                    a virtual host for requests that come to no other";
-        let help = "read it over: rules in <Directory> and <Location> are as they were";
+        let text = "the main server's rewrite rules now also apply where its mounts are: \
+                in a virtual host for requests that match no other";
+        let help = "review them; rules in <Directory> and <Location> are unchanged";
         writer.context.messages.push(Message::warning(at, text).help(help));
     }
 }
 
-/// The workers outside of balancers that this server's rules name.
+/// Writes the workers outside of balancers that the rules name.
 fn write_workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
     let mut written: Vec<(String, Vec<(&'static str, String)>)> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.is_mount()) {
@@ -119,10 +119,12 @@ fn write_workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
         match written.iter().find(|(url, _)| *url == worker.url) {
             Some((_, parameters)) => {
                 if *parameters != worker.parameters {
-                    let text =
-                        format!("another worker is at {} too, with other properties", worker.url);
+                    let text = format!(
+                        "another worker has the same address {}, with different properties",
+                        worker.url
+                    );
                     let message = Message::warning(rule.worker_at, text)
-                        .help("httpd has one worker for one address: the properties of the first one count");
+                        .help("httpd has one worker for each address: the properties of the first one take effect");
                     writer.context.messages.push(message);
                 }
             }
@@ -134,7 +136,7 @@ fn write_workers(writer: &mut ServerWriter<'_, '_>, rules: &[Rule]) {
     }
 }
 
-/// What is said once for the server.
+/// Writes the settings of the server as a whole.
 fn write_settings(writer: &mut ServerWriter<'_, '_>, server: &Server, base: &JkOptions) {
     writer.text.gap();
     for variable in &server.env_vars {

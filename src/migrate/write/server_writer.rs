@@ -1,4 +1,4 @@
-//! What is written for one server, as it grows.
+//! The state of writing one server.
 
 use super::conf_text::{ConfText, quoted};
 use crate::migrate::read::jk_options::JkOptions;
@@ -7,24 +7,24 @@ use crate::migrate::text::source::Sources;
 use crate::migrate::translate::context::Context;
 use crate::migrate::translate::plan::Plan;
 
-/// Writes what one server has.
+/// The text of one server so far, and what it is written from.
 pub struct ServerWriter<'p, 'c> {
     pub context: &'p mut Context<'c>,
     pub plan: &'p mut Plan,
     pub sources: &'p Sources,
     pub text: ConfText,
     pub options: JkOptions,
-    /// The worker that takes nothing is there.
+    /// Whether the worker that is always stopped has been written.
     pub has_stopped_worker: bool,
 }
 
 impl ServerWriter<'_, '_> {
-    /// Writes that no worker gets what matches.
+    /// Writes that no worker gets the paths that match.
     pub fn exclude(&mut self, regex: &str) {
         self.text.line(0, &format!("ProxyPassMatch {} \"!\"", quoted(regex)));
     }
 
-    /// Writes from where a rule comes.
+    /// Writes a comment with the place and the text of a rule.
     pub fn rule_comment(&mut self, rule: &Rule, note: &str) {
         let line = self.sources.line(rule.at);
         let note = if note.is_empty() { String::new() } else { format!(" ({note})") };

@@ -1,4 +1,4 @@
-//! JkStripSession: a session's parameter is taken off the paths that no worker gets.
+//! Writes JkStripSession, which removes the session parameter from paths that no worker gets.
 
 use super::conf_text::{ConfText, quoted};
 use crate::migrate::read::jk_conf::Server;
@@ -6,8 +6,8 @@ use crate::migrate::read::rules::Rule;
 use crate::migrate::text::span::Span;
 use crate::migrate::translate::mounts::copies_rules;
 
-/// What is taken off in a server, and the line that says so: its own, or the main server's (`base`;
-/// `None`: it is the main server). mod_jk does nothing where there is no map.
+/// Returns the parameter that a server removes, and the line that says so: its own, or the main server's
+/// (`base`; `None` for the main server itself). Without a map, mod_jk removes nothing.
 #[must_use]
 pub fn in_force<'s>(server: &'s Server, base: Option<&'s Server>) -> Option<(&'s str, Span)> {
     let has_map = base.is_none_or(|main| server.has_map || copies_rules(server, main));
@@ -16,7 +16,8 @@ pub fn in_force<'s>(server: &'s Server, base: Option<&'s Server>) -> Option<(&'s
     Some((strip.parameter.as_deref()?, strip.at))
 }
 
-/// Writes the RewriteRule. Its conditions: of each mount that matches, an exclusion matches too.
+/// Writes the RewriteRule. Its conditions are true if, for each mount that matches, an exclusion matches
+/// too.
 pub fn write(text: &mut ConfText, parameter: &str, sorted: &[&Rule]) {
     text.line(0, "RewriteEngine On");
     let exclusions: Vec<&Rule> =
@@ -31,7 +32,7 @@ pub fn write(text: &mut ConfText, parameter: &str, sorted: &[&Rule]) {
                 && !exclusion.pattern.excludes(&mount.pattern)
         });
         let own: Vec<String> = own.map(|exclusion| exclusion.pattern.regex()).collect();
-        // Only the first mount that matches counts, also when an exclusion takes it back.
+        // Only the first mount that matches counts, even if an exclusion applies to it.
         let more_specific = with_exclusions.iter().filter(|other| {
             other.worker != mount.worker && !other.pattern.excludes(&mount.pattern)
         });

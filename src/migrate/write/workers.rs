@@ -1,4 +1,4 @@
-//! Workers and balancers: `<Proxy>` sections.
+//! Writes workers and balancers as `<Proxy>` sections.
 
 use super::conf_text::{ConfText, origins, quoted, word};
 use crate::migrate::text::source::Sources;
@@ -26,7 +26,7 @@ pub fn write_balancer(text: &mut ConfText, written: &PlannedBalancer, sources: &
         text.line(4, &format!("ProxySet{}", parameters(&balancer.settings)));
     }
     if let Some(path) = &balancer.own_cookie {
-        // mod_headers' letters begin with a per cent sign.
+        // In mod_headers, a percent sign begins a format specifier.
         let [name, path] = [&balancer.session.0, path].map(|text| text.replace('%', "%%"));
         let cookie = format!("{name}=.%{{BALANCER_WORKER_ROUTE}}e; path={path}");
         let cookie = quoted(&cookie);
@@ -35,7 +35,7 @@ pub fn write_balancer(text: &mut ConfText, written: &PlannedBalancer, sources: &
     text.line(0, "</Proxy>");
 }
 
-/// A worker outside of balancers.
+/// Writes a worker outside of balancers.
 pub fn write_worker(text: &mut ConfText, worker: &AjpWorker, sources: &Sources) {
     text.gap();
     let from = origins(sources, &worker.lines);
