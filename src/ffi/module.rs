@@ -295,7 +295,7 @@ unsafe extern "C" fn post_request(
     _conf: *mut sys::proxy_server_conf,
 ) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
-    guard((), || member_marks::settle(unsafe { Request::from_ptr(r) }));
+    guard((), || member_marks::clear_transient_mark(unsafe { Request::from_ptr(r) }));
     // mod_proxy_balancer has its turn.
     sys::DECLINED
 }

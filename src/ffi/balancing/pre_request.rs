@@ -45,7 +45,7 @@ pub(crate) unsafe fn pre_request(
     conf: ProxyConf<'_>,
     places: &HookArgs,
 ) -> c_int {
-    member_marks::settle(request);
+    member_marks::clear_transient_mark(request);
     // SAFETY: as the caller promises; a string of the request's pool.
     let url = unsafe { text::bytes(*places.url) }.unwrap_or(b"");
     // SAFETY: as the caller promises; null or a balancer, which outlives the request.

@@ -74,7 +74,7 @@ unsafe fn handle(
     if !is_ajp(url_text) {
         return HandlerStatus(sys::DECLINED);
     }
-    member_marks::settle(request);
+    member_marks::clear_transient_mark(request);
     let Some(child) = ServerState::child_of(request.server()) else {
         log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
         return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);

@@ -23,8 +23,9 @@ pub(crate) fn mark_error(worker: Worker, child: &Child) {
     worker.mark_error();
 }
 
-/// The next member is to be chosen, or the request has failed.
-pub(crate) fn settle(request: Request<'_>) {
+/// Takes away the mark that a request has left, if it has: the next member is to be chosen, or the request
+/// is over.
+pub(crate) fn clear_transient_mark(request: Request<'_>) {
     if let Some(state) = RequestState::existing(request) {
         state.last_failure.transient_mark.borrow_mut().unmark();
     }
@@ -34,7 +35,7 @@ pub(crate) fn settle(request: Request<'_>) {
 /// than 503.
 pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
     // Where no member was left, post_request has not been run.
-    settle(request);
+    clear_transient_mark(request);
     if *status != sys::HTTP_SERVICE_UNAVAILABLE as c_int {
         return;
     }
