@@ -107,7 +107,7 @@ impl Backend {
         loop {
             let left = reverse.time_left(deadline, start);
             if left.is_zero() {
-                return Err(none_dialled(reverse, patience.time, patience.is_gone));
+                return Err(no_inbound_connection(reverse, patience.time, patience.is_gone));
             }
             reverse.wait(None, left)?;
             if let Some(connection) = self.accept_one(reverse, settings)? {
@@ -155,7 +155,7 @@ impl Backend {
         }
         let patience = reverse.patience(self.has_open(), wait, start);
         let deadline = start + patience.time;
-        let none = || none_dialled(reverse, patience.time, patience.is_gone);
+        let none = || no_inbound_connection(reverse, patience.time, patience.is_gone);
         if patience.time.is_zero() && reverse.time_left(start, start).is_zero() {
             return Err(none());
         }
@@ -262,11 +262,11 @@ impl Backend {
     }
 }
 
-fn none_dialled(reverse: &Reverse, waited: Duration, is_gone: bool) -> AcquireFailure {
+fn no_inbound_connection(reverse: &Reverse, waited: Duration, is_gone: bool) -> AcquireFailure {
     // As it is written in the configuration, and not what is left of it.
     let waited =
         Duration::from_millis((waited.as_micros().div_ceil(1000)).try_into().unwrap_or(u64::MAX));
-    AcquireFailure::NoneDialled { listener: reverse.to_string(), waited, is_gone }
+    AcquireFailure::NoInboundConnection { listener: reverse.to_string(), waited, is_gone }
 }
 
 /// `acquire`, and a second where it is not set: here it is a wait for somebody else to act.

@@ -34,7 +34,7 @@ pub enum AcquireFailure {
         "no container has connected to {listener} (waited {waited:?}{})",
         if *is_gone { "; none for a while" } else { "" }
     )]
-    NoneDialled {
+    NoInboundConnection {
         /// The address at which it would have.
         listener: String,
         /// How long the request waited.

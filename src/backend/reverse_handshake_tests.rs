@@ -54,7 +54,10 @@ fn a_handshake_that_its_request_has_not_waited_for_goes_on_for_the_next_one() {
     far.set_nonblocking(true).unwrap();
     while challenge.len() < 54 {
         let failure = scene.acquire().unwrap_err();
-        assert!(matches!(failure, AcquireFailure::NoneDialled { is_gone: false, .. }), "{failure}");
+        assert!(
+            matches!(failure, AcquireFailure::NoInboundConnection { is_gone: false, .. }),
+            "{failure}"
+        );
         let _ = far.read_to_end(&mut challenge);
     }
     far.write_all(&container.proof(&challenge[4..]).unwrap()).unwrap();

@@ -130,7 +130,7 @@ fn a_connection_that_died_in_the_queue_is_skipped_without_a_word() {
 fn one_that_is_not_allowed_is_closed_and_named() {
     let scene = Scene::new("allow=10.0.0.0/8").wait(Duration::ZERO);
     let mut stranger = scene.dial();
-    assert!(matches!(scene.acquire(), Err(AcquireFailure::NoneDialled { .. })));
+    assert!(matches!(scene.acquire(), Err(AcquireFailure::NoInboundConnection { .. })));
     assert_eq!(stranger.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(
         scene.refusals(),
@@ -156,7 +156,10 @@ fn a_request_waits_no_longer_than_acquire() {
     let scene = Scene::new("").wait(Duration::from_millis(20));
     let start = Instant::now();
     let failure = scene.acquire().unwrap_err();
-    assert!(matches!(failure, AcquireFailure::NoneDialled { is_gone: false, .. }), "{failure}");
+    assert!(
+        matches!(failure, AcquireFailure::NoInboundConnection { is_gone: false, .. }),
+        "{failure}"
+    );
     assert!(start.elapsed() >= Duration::from_millis(20));
     let stats = scene.backend.stats();
     assert_eq!((stats.in_use, stats.waiting), (0, 0));

@@ -41,7 +41,7 @@ reasons! {
         /// No connection came free within `acquire`.
         Busy = "busy",
         /// The container opens the connections, and none came within `acquire`.
-        NoneDialled = "none_dialled",
+        NoInboundConnection = "none_dialled",
         /// As many requests were in flight as `busylimit` allows.
         BusyLimit = "busylimit",
         /// The backend closed the connection before the first byte of the response.

@@ -144,15 +144,18 @@ impl Row {
                 .error_note("DNS lookup failure"),
             AcquireFailure::Ping(_) => Self::unconnected(Unreachable, Error, Reason::Cping),
             // Enough requests at once for a slow page.
-            AcquireFailure::NoneDialled { is_gone: false, .. } => {
-                Self::unconnected(Nobody, Warning, Reason::NoneDialled)
+            AcquireFailure::NoInboundConnection { is_gone: false, .. } => {
+                Self::unconnected(Nobody, Warning, Reason::NoInboundConnection)
                     .at_will(WarningKind::Busy)
                     .retry_soon()
             }
-            AcquireFailure::NoneDialled { is_gone: true, .. } | AcquireFailure::NoListener(_) => {
-                Self::unconnected(Nobody, Error, Reason::NoneDialled).retry_soon()
+            AcquireFailure::NoInboundConnection { is_gone: true, .. }
+            | AcquireFailure::NoListener(_) => {
+                Self::unconnected(Nobody, Error, Reason::NoInboundConnection).retry_soon()
             }
-            AcquireFailure::NoWaker(_) => Self::unconnected(Nobody, Error, Reason::NoneDialled),
+            AcquireFailure::NoWaker(_) => {
+                Self::unconnected(Nobody, Error, Reason::NoInboundConnection)
+            }
         }
     }
 

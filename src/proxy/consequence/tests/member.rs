@@ -205,7 +205,7 @@ fn a_probe_that_no_byte_answers_finds_the_member_down_and_leaves_it_in_error() {
     for failure in [
         busy(),
         at_limit(),
-        none_dialled(false),
+        no_inbound_connection(false),
         connect(ConnectError::Refused),
         elsewhere(died(Phase::Request)),
         elsewhere(timed_out(Phase::FirstByte)),

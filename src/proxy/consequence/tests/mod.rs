@@ -46,9 +46,9 @@ fn busy() -> Failure {
     unconnected(AcquireFailure::Busy(AcquireError::Busy { max: 1, waited: AFTER }))
 }
 
-fn none_dialled(is_gone: bool) -> Failure {
+fn no_inbound_connection(is_gone: bool) -> Failure {
     let listener = "127.0.0.1:9100".into();
-    unconnected(AcquireFailure::NoneDialled { listener, waited: AFTER, is_gone })
+    unconnected(AcquireFailure::NoInboundConnection { listener, waited: AFTER, is_gone })
 }
 
 fn at_limit() -> Failure {
@@ -157,7 +157,12 @@ fn documented() -> Vec<DocumentedRow> {
         ),
         row(
             "[reverse connections](reverse.md): the container opened none within `acquire`",
-            vec![none_dialled(false), none_dialled(true), no_listener(), no_descriptor()],
+            vec![
+                no_inbound_connection(false),
+                no_inbound_connection(true),
+                no_listener(),
+                no_descriptor(),
+            ],
             Status(503),
             Transient,
         ),

@@ -48,7 +48,7 @@ fn what_is_for_no_other_member_replaces_no_503() {
 #[test]
 fn a_client_is_told_to_come_back_where_a_container_is_to_dial_in() {
     for failure in all() {
-        let is_about_a_container = failure.reason() == ErrorReason::NoneDialled;
+        let is_about_a_container = failure.reason() == ErrorReason::NoInboundConnection;
         // No descriptor left is no matter of the container's.
         let expected = is_about_a_container
             && !matches!(failure.error, ProxyError::Acquire(AcquireFailure::NoWaker(_)));
