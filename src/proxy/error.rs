@@ -46,7 +46,7 @@ pub enum ProxyError {
     },
     /// A packet has begun and does not go on.
     #[error("the rest of a packet did not come within {after:?}")]
-    HalfAPacket {
+    PartialPacket {
         /// The time allowed.
         after: Duration,
     },

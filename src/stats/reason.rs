@@ -53,7 +53,7 @@ reasons! {
         /// The backend took no more of the request.
         SendTimeout = "send_timeout",
         /// The rest of a packet did not come.
-        HalfPacket = "half_packet",
+        PartialPacket = "half_packet",
         /// What came is not AJP, or not in this order.
         Protocol = "protocol",
         /// The request's packet is larger than the backend's packetSize.

@@ -243,7 +243,7 @@ fn half_a_packet_is_a_502_after_the_timeout_whatever_the_reply_timeout() {
     let answer = front.ask(get("/"));
 
     let failure = answer.fails_with(502);
-    assert!(matches!(failure.error, ProxyError::HalfAPacket { after } if after == SHORT));
+    assert!(matches!(failure.error, ProxyError::PartialPacket { after } if after == SHORT));
     front.settled(&peer, 0);
 }
 

@@ -94,8 +94,9 @@ impl Row {
             ProxyError::SendTimedOut { .. } => {
                 Self::new(Status(504), Silence { counts: false }, Error, Reason::SendTimeout)
             }
-            ProxyError::HalfAPacket { .. } => {
-                Self::new(Status(502), Nobody, Error, Reason::HalfPacket).resend(ResendRule::Silent)
+            ProxyError::PartialPacket { .. } => {
+                Self::new(Status(502), Nobody, Error, Reason::PartialPacket)
+                    .resend(ResendRule::Silent)
             }
             ProxyError::Protocol(_) => Self::new(Status(502), Nobody, Error, Reason::Protocol),
             ProxyError::FailStatus { status, failure: StatusFailure::Hard } => {

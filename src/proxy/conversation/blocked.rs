@@ -19,7 +19,7 @@ impl<L: AjpConnection> Attempt<L> {
         match self.state {
             State::Receive { has_begun, .. } => Err(match received {
                 Err(NetError::TimedOut { after }) if has_begun => {
-                    Box::new(ProxyError::HalfAPacket { after })
+                    Box::new(ProxyError::PartialPacket { after })
                 }
                 Err(error) => receiving(error),
                 Ok(_) => Box::new(ProxyError::Died(None)),

@@ -32,8 +32,8 @@ fn each_failure_has_its_word_and_its_level() {
             Error,
         ),
         (
-            failed(ProxyError::HalfAPacket { after: AFTER }, Phase::Headers),
-            Reason::HalfPacket,
+            failed(ProxyError::PartialPacket { after: AFTER }, Phase::Headers),
+            Reason::PartialPacket,
             Error,
         ),
         (not_ajp(ExchangeError::HeadersTwice), Reason::Protocol, Error),

@@ -60,7 +60,9 @@ fn with_failontimeout_mod_proxy_balancer_is_told_of_a_timeout_or_the_member_is_m
     assert_eq!(consequence.mark, Mark::Error);
     assert!(!of(died(Phase::FirstByte)).notes.timed_out);
     assert!(!of(connect(ConnectError::TimedOut { after: AFTER })).notes.timed_out);
-    assert!(!of(failed(ProxyError::HalfAPacket { after: AFTER }, Phase::Headers)).notes.timed_out);
+    assert!(
+        !of(failed(ProxyError::PartialPacket { after: AFTER }, Phase::Headers)).notes.timed_out
+    );
 }
 
 #[test]

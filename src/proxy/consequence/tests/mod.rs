@@ -202,7 +202,7 @@ fn documented() -> Vec<DocumentedRow> {
             vec![
                 not_ajp(ExchangeError::UnexpectedCPong),
                 not_ajp(ExchangeError::HeadersTwice),
-                failed(ProxyError::HalfAPacket { after: AFTER }, Phase::Headers),
+                failed(ProxyError::PartialPacket { after: AFTER }, Phase::Headers),
             ],
             Status(502),
             Nothing,
