@@ -23,7 +23,7 @@ pub enum ProxyError {
     Client(#[from] ClientError),
     /// The backend closed or reset the connection.
     #[error("the backend closed the connection{}", cause(.0.as_ref()))]
-    Died(Option<NetError>),
+    ConnectionClosed(Option<NetError>),
     /// The backend is silent.
     #[error("no packet from the backend within {after:?}")]
     TimedOut {

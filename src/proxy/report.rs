@@ -73,9 +73,9 @@ mod tests {
     fn a_request_that_was_sent_twice_is_one_with_one_retry() {
         const TOOK: Duration = Duration::from_secs(1);
         let traffic = Traffic { attempts: 2, status: Some(404), took: TOOK, ..Traffic::default() };
-        let failed = Failure::before_connection(ProxyError::Died(None));
+        let failed = Failure::before_connection(ProxyError::ConnectionClosed(None));
         let counted = traffic.counted(&Err(failed));
         assert_eq!((counted.sent, counted.took), (2, TOOK));
-        assert_eq!(counted.result, Err(ErrorReason::Died));
+        assert_eq!(counted.result, Err(ErrorReason::ClosedBeforeResponse));
     }
 }

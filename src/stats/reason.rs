@@ -45,9 +45,9 @@ reasons! {
         /// As many requests were in flight as `busylimit` allows.
         BusyLimit = "busylimit",
         /// The backend closed the connection before the first byte of the response.
-        Died = "died",
+        ClosedBeforeResponse = "died",
         /// The backend closed the connection within the response.
-        BrokenOff = "broken_off",
+        ClosedMidResponse = "broken_off",
         /// No packet came in time.
         ReplyTimeout = "reply_timeout",
         /// The backend took no more of the request.

@@ -213,7 +213,7 @@ fn a_backend_that_dies_before_an_answer_is_a_502_and_no_error_of_the_member() {
 
     let answer = front.ask(get("/"));
 
-    assert!(matches!(answer.fails_with(502).error, ProxyError::Died(_)));
+    assert!(matches!(answer.fails_with(502).error, ProxyError::ConnectionClosed(_)));
     assert_eq!(answer.consequence().level, Level::Error);
     front.settled(&peer, 0);
 }
@@ -278,7 +278,7 @@ fn a_response_that_breaks_off_is_cut_even_if_it_had_all_its_bytes() {
 
         let answer = front.ask(get("/").by(|client| client.on_pass = passed));
 
-        assert!(matches!(answer.is_cut().error, ProxyError::Died(_)), "{missing:02x?}");
+        assert!(matches!(answer.is_cut().error, ProxyError::ConnectionClosed(_)), "{missing:02x?}");
         front.settled(&peer, 0);
     }
 }

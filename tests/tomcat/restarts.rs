@@ -107,7 +107,7 @@ enum Loss {
     Dropped,
     /// 502: Tomcat ended between the headers of its answer and the rest, which it sends apart.
     /// Nothing is sent again to a backend whose answer had begun; here it would come to nothing.
-    BrokenOff,
+    ClosedMidResponse,
     /// 503 or 404 from Tomcat itself, which ended the application while it had the request. The
     /// module passes on what it gets.
     AnsweredByTomcat,
@@ -136,7 +136,7 @@ impl Loss {
                     || says("failed: Connection reset by peer")
             }
             502 if says("the backend closed the connection") && says("for the response body (") => {
-                return Some(Self::BrokenOff);
+                return Some(Self::ClosedMidResponse);
             }
             502 => {
                 attempts_before == 1
@@ -154,7 +154,7 @@ impl Loss {
     fn fits(self, seen: &Seen, restart: &Restart) -> bool {
         let (from, to) = match self {
             Self::Refused => (restart.last_listening, restart.listening_again),
-            Self::Dropped | Self::BrokenOff | Self::AnsweredByTomcat => {
+            Self::Dropped | Self::ClosedMidResponse | Self::AnsweredByTomcat => {
                 (restart.told_to_stop, restart.gone)
             }
         };

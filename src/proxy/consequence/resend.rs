@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn died(phase: Phase, reused: bool) -> Failure {
-        failed(ProxyError::Died(None), phase, reused)
+        failed(ProxyError::ConnectionClosed(None), phase, reused)
     }
 
     fn timed_out() -> Failure {

@@ -80,8 +80,12 @@ impl Row {
             ProxyError::Client(error) => Self::of_client(error),
             ProxyError::AtLimit(_) => Self::new(Status(503), Nobody, Warning, Reason::BusyLimit)
                 .at_will(WarningKind::Busy),
-            ProxyError::Died(_) => {
-                let reason = if phase.is_answered() { Reason::BrokenOff } else { Reason::Died };
+            ProxyError::ConnectionClosed(_) => {
+                let reason = if phase.is_answered() {
+                    Reason::ClosedMidResponse
+                } else {
+                    Reason::ClosedBeforeResponse
+                };
                 Self::new(Status(502), Nobody, Error, reason)
                     .resend(ResendRule::Broken)
                     .ended_by(Party::Backend)

@@ -22,7 +22,7 @@ impl<L: AjpConnection> Attempt<L> {
                     Box::new(ProxyError::PartialPacket { after })
                 }
                 Err(error) => receiving(error),
-                Ok(_) => Box::new(ProxyError::Died(None)),
+                Ok(_) => Box::new(ProxyError::ConnectionClosed(None)),
             }),
             State::Hear { since } => {
                 if self.lease.holds_end() {

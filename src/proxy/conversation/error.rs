@@ -21,7 +21,7 @@ pub(super) fn client_failed(error: ClientError) -> Error {
 pub(super) fn sending(error: NetError) -> Error {
     Box::new(match error {
         NetError::TimedOut { after } => ProxyError::SendTimedOut { after },
-        other => ProxyError::Died(Some(other)),
+        other => ProxyError::ConnectionClosed(Some(other)),
     })
 }
 
@@ -29,6 +29,6 @@ pub(super) fn sending(error: NetError) -> Error {
 pub(super) fn receiving(error: NetError) -> Error {
     Box::new(match error {
         NetError::TimedOut { after } => ProxyError::TimedOut { after },
-        other => ProxyError::Died(Some(other)),
+        other => ProxyError::ConnectionClosed(Some(other)),
     })
 }

@@ -60,7 +60,7 @@ fn no_cpong() -> Failure {
 }
 
 fn died(phase: Phase) -> Failure {
-    failed(ProxyError::Died(Some(NetError::Reset)), phase)
+    failed(ProxyError::ConnectionClosed(Some(NetError::Reset)), phase)
 }
 
 fn timed_out(phase: Phase) -> Failure {
@@ -333,7 +333,7 @@ fn each_reason_of_the_counters_has_a_failure() {
 fn who_ended_the_connection_decides_what_the_backend_is_told() {
     for failure in all() {
         let expected = match failure.reason() {
-            ErrorReason::Died | ErrorReason::BrokenOff => Party::Backend,
+            ErrorReason::ClosedBeforeResponse | ErrorReason::ClosedMidResponse => Party::Backend,
             _ if matches!(failure.error, ProxyError::Client(_) | ProxyError::Request(_)) => {
                 Party::Client
             }

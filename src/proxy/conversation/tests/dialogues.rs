@@ -183,7 +183,7 @@ fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() 
     let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
     let half = [("receive 0ns", Hears(head(200)))];
     let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::Died(Some(_))));
+    assert!(matches!(failure.error, ProxyError::ConnectionClosed(Some(_))));
 }
 
 // The request body.
@@ -374,7 +374,10 @@ fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_agai
     members(Hears(pong())).expect("an answer");
     let failure = members(Closes).unwrap_err();
     assert!(failure.may_go_elsewhere);
-    assert!(matches!(failure.error, ProxyError::Died(None)), "the first failure is told");
+    assert!(
+        matches!(failure.error, ProxyError::ConnectionClosed(None)),
+        "the first failure is told"
+    );
 }
 
 #[test]
