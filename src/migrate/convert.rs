@@ -118,7 +118,7 @@ pub fn convert(
         } else if count.take(rules::rules_in(file.text()), at, &mut messages) {
             let found = rules::read_map(&file, &mut report, &mut messages);
             conf.servers[0].map = Some(found);
-            conf.servers[0].is_concerned = true;
+            conf.servers[0].has_jk_lines = true;
         }
     }
     let mut count = Count::new("lines of properties", MAX_PROPERTY_LINES);

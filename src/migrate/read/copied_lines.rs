@@ -88,7 +88,7 @@ pub fn lost(at: Span, what: &str, why: &str) -> Message {
 
 /// Returns the warning about a line that takes effect without mod_jk.
 #[must_use]
-pub fn comes_into_force(at: Span, what: &str) -> Message {
+pub fn takes_effect(at: Span, what: &str) -> Message {
     let text = format!("{what} takes effect without mod_jk: it is in <IfModule !mod_jk.c>");
     Message::warning(at, text).help("remove it if it is meant for a server without Tomcat")
 }

@@ -1,5 +1,6 @@
 //! Directives of httpd's configuration, and the sections that they are in.
 
+use crate::config::Words;
 use crate::migrate::text::source::SourceFile;
 use crate::migrate::text::span::Span;
 
@@ -40,6 +41,20 @@ pub struct Location {
     pub path: String,
     /// Whether it is an expression (`<LocationMatch>` or `~`).
     pub is_expression: bool,
+}
+
+impl Location {
+    /// Parses the arguments of `<Location>` or `<LocationMatch>`.
+    #[must_use]
+    pub fn parse(name: &str, arguments: &str) -> Self {
+        let mut words = Words::of(arguments).map(|word| word.text.into_owned());
+        let first = words.next().unwrap_or_default();
+        let (is_expression, path) = match first.as_str() {
+            "~" => (true, words.next().unwrap_or_default()),
+            _ => (name.eq_ignore_ascii_case("LocationMatch"), first),
+        };
+        Self { path, is_expression }
+    }
 }
 
 /// The main server or a virtual host.

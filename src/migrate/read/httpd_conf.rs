@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::continued_lines::ContinuedLines;
 use super::copied_lines::{self, CopiedLine, EnclosingSection, ModJkCondition, one_line};
 use super::directive::{Directive, JK_HANDLER, Location, ServerSection};
 use super::files::{Files, resolve_path};
@@ -105,31 +106,15 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn file(&mut self, path: &str, bytes: &[u8], depth: usize) {
         let file = self.sources.add(path, bytes);
-        let text = file.text().to_owned();
-        let mut from = 0;
         if self.sources.exceed_limit() {
             let first = file.text().lines().next().unwrap_or("");
             self.stop(count::too_much_read(file.span(first)));
         }
-        while from < text.len() && !self.is_stopped {
-            let mut end = from;
-            let mut joined = String::new();
-            // A backslash at the end of a line continues it.
-            loop {
-                let stop = text[end..].find('\n').map_or(text.len(), |at| end + at);
-                let line = text[end..stop].trim_end_matches('\r');
-                end = (stop + 1).min(text.len());
-                match line.strip_suffix('\\') {
-                    Some(line) if end < text.len() => joined.push_str(line),
-                    _ => {
-                        joined.push_str(line);
-                        break;
-                    }
-                }
+        for (whole, joined) in ContinuedLines::of(file.text()) {
+            if self.is_stopped {
+                return;
             }
-            let whole = trim(&file.text()[from..end]);
-            self.line(&file, whole, trim(&joined), depth);
-            from = end;
+            self.line(&file, whole, &joined, depth);
         }
     }
 
@@ -180,24 +165,13 @@ impl Reader<'_> {
             return;
         }
         let is_jk = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("Jk"));
-        let is_beside = self.sections.require_mod_jk();
+        let needs_mod_jk = self.sections.require_mod_jk();
         let unknown = self.sections.unknown(!is_jk);
-        if let Some(section) = unknown.filter(|_| is_jk || is_beside) {
-            let (what, help) = if section.is_skipped {
-                (
-                    "ignored: it is in a <Macro>",
-                    "replace `Use` by its expansion, which `apachectl -t -D DUMP_CONFIG` shows",
-                )
-            } else {
-                (
-                    "converted as if the condition of its <IfVersion> were true",
-                    "remove it if it is false",
-                )
-            };
-            self.messages.push(Message::warning(at, format!("{name} is {what}")).help(help));
+        if let Some(section) = unknown.filter(|_| is_jk || needs_mod_jk) {
+            self.messages.push(in_unknown_section(at, name, section.is_skipped));
         }
         if self.sections.exclude_mod_jk() {
-            self.messages.push(copied_lines::comes_into_force(at, name));
+            self.messages.push(copied_lines::takes_effect(at, name));
         }
         if self.sections.is_skipped() {
             return;
@@ -213,19 +187,13 @@ impl Reader<'_> {
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         if arguments.contains("no-jk") && (is("RewriteRule") || is("SetEnv")) {
-            let help = if is("SetEnv") {
-                "it takes effect after mod_proxy has mapped the request: use `SetEnvIf Request_URI ... no-jk`"
-            } else {
-                "add E=no-proxy:1"
-            };
-            let text = format!("no-jk has no effect if {name} sets it");
-            self.messages.push(Message::warning(at, text).help(help));
+            self.messages.push(late_no_jk(at, name));
         }
         let server = self.sections.server();
-        let is_jk_s_handler = is("SetHandler") && words.iter().any(|word| word == JK_HANDLER);
-        let is_jk_s_module = is("LoadModule") && words.iter().any(|word| word == "jk_module");
-        let is_jk_s = is_jk || is_jk_s_handler || is_jk_s_module;
-        if is_beside && !is_jk_s && !is("Include") && !is("IncludeOptional") {
+        let is_jk_handler = is("SetHandler") && words.iter().any(|word| word == JK_HANDLER);
+        let is_jk_module = is("LoadModule") && words.iter().any(|word| word == "jk_module");
+        let is_of_mod_jk = is_jk || is_jk_handler || is_jk_module;
+        if needs_mod_jk && !is_of_mod_jk && !is("Include") && !is("IncludeOptional") {
             self.copy(name, at);
         }
         match words.first() {
@@ -296,7 +264,7 @@ impl Reader<'_> {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         let mut server = self.sections.server();
         if self.sections.exclude_mod_jk() {
-            self.messages.push(copied_lines::comes_into_force(at, &format!("<{name}>")));
+            self.messages.push(copied_lines::takes_effect(at, &format!("<{name}>")));
         }
         if is("VirtualHost") && !self.sections.is_skipped() && self.sections.require_mod_jk() {
             let why = "it is converted as if it were outside";
@@ -319,13 +287,7 @@ impl Reader<'_> {
             let addresses = arguments.to_owned();
             self.conf.servers.push(ServerSection { addresses, name: None, at: Some(at) });
         } else if is("Location") || is("LocationMatch") {
-            let mut words = Words::of(arguments).map(|word| word.text.into_owned());
-            let first = words.next().unwrap_or_default();
-            let (is_expression, path) = match first.as_str() {
-                "~" => (true, words.next().unwrap_or_default()),
-                _ => (is("LocationMatch"), first),
-            };
-            location = Some(Location { path, is_expression });
+            location = Some(Location::parse(name, arguments));
         } else if is("IfDefine") {
             let (not, name) = negated(arguments);
             is_skipped = self.variables.contains_key(name) == not;
@@ -396,6 +358,30 @@ impl Reader<'_> {
     }
 }
 
+/// Returns the warning about a line in a section whose effect is unknown.
+fn in_unknown_section(at: Span, name: &str, is_skipped: bool) -> Message {
+    let (what, help) = if is_skipped {
+        (
+            "ignored: it is in a <Macro>",
+            "replace `Use` by its expansion, which `apachectl -t -D DUMP_CONFIG` shows",
+        )
+    } else {
+        ("converted as if the condition of its <IfVersion> were true", "remove it if it is false")
+    };
+    Message::warning(at, format!("{name} is {what}")).help(help)
+}
+
+/// Returns the warning about a directive that sets no-jk too late.
+fn late_no_jk(at: Span, name: &str) -> Message {
+    let help = if name.eq_ignore_ascii_case("SetEnv") {
+        "it takes effect after mod_proxy has mapped the request: use `SetEnvIf Request_URI ... no-jk`"
+    } else {
+        "add E=no-proxy:1"
+    };
+    Message::warning(at, format!("no-jk has no effect if {name} sets it")).help(help)
+}
+
+/// Splits off the `!` of a condition.
 fn negated(arguments: &str) -> (bool, &str) {
     match arguments.strip_prefix('!') {
         Some(name) => (true, name.trim()),

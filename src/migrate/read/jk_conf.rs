@@ -63,7 +63,7 @@ pub struct Server {
     /// The server has a mount or a JkMountFile, so mod_jk has a separate map for it.
     pub has_map: bool,
     /// The server has at least one Jk directive.
-    pub is_concerned: bool,
+    pub has_jk_lines: bool,
 }
 
 impl Server {

@@ -51,7 +51,7 @@ pub fn collect(
         collector.report.add_line(line.at, format!("{name} ..."));
         collector.report.record_kept(line.at, "copied unchanged");
         if let Some(server) = collector.all.servers.get_mut(line.server) {
-            server.is_concerned = true;
+            server.has_jk_lines = true;
         }
     }
     collector.all
@@ -102,7 +102,7 @@ impl Collector<'_> {
             return;
         }
         let Some(server) = self.all.servers.get_mut(line.server) else { return };
-        server.is_concerned = true;
+        server.has_jk_lines = true;
         self.read(line);
         let name = line.name.to_ascii_lowercase();
         let Some(first) = line.words.first() else {

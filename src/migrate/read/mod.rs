@@ -1,5 +1,6 @@
 //! Parsers of httpd's configuration and mod_jk's files, with mod_jk's semantics.
 
+pub mod continued_lines;
 pub mod copied_lines;
 pub mod definitions;
 pub mod directive;

@@ -50,11 +50,11 @@ pub fn files(
     for (number, server) in conf.servers.iter().enumerate() {
         let is_main = number == 0;
         let base = main.filter(|_| !is_main);
-        let has_main_s = base.is_none_or(|main| copies_rules(server, main));
-        if !is_main && !server.is_concerned && !has_main_s {
+        let has_main_rules = base.is_none_or(|main| copies_rules(server, main));
+        if !is_main && !server.has_jk_lines && !has_main_rules {
             continue;
         }
-        let copied = if has_main_s { base } else { None };
+        let copied = if has_main_rules { base } else { None };
         let of = |server: &Server| {
             server.mounts.len() + server.map.as_ref().map_or(0, Vec::len) + workers_mounts.len()
         };
