@@ -1,4 +1,4 @@
-//! The codec against packets of real peers and of the scripted one.
+//! The codec against packets of real programs and of the scripted container.
 
 mod golden_packets;
 mod scripted_peer;
