@@ -109,6 +109,12 @@ impl WorkerSettings {
         parameter::set(ROWS, self, name, value)
     }
 
+    /// Whether a client error resets the connection to the backend (`recovery=abortonclienterror`).
+    #[must_use]
+    pub fn resets_on_client_error(&self) -> bool {
+        self.recovery.is_some_and(|recovery| recovery.abort_on_client_error)
+    }
+
     /// Iterates over the parameters that an administrator may write, as they are documented.
     pub fn documented() -> impl Iterator<Item = ParameterDocs> {
         let is_ours = |docs: &ParameterDocs| [LOOK_ONCE, SESSIONS_ONLY].contains(&docs.name);

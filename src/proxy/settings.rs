@@ -1,9 +1,10 @@
 //! What the worker says about a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::ConnectSettings;
-use crate::config::FailStatus;
+use crate::config::{FailStatus, WorkerSettings};
 
 /// Everything a worker decides about one request.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ pub struct Settings {
     /// The worker is one of several: answers that count as its failure, and are another's to give.
     /// `None`: there is no other.
     pub fail_status: Option<FailStatus>,
-    /// The client's errors reset the backend's connection (`abortonclienterror`).
-    pub reset_on_client_error: bool,
+    /// Our own parameters of the worker, for those that need no more than their value.
+    pub worker: Arc<WorkerSettings>,
 }
 
 /// `flushpackets`.

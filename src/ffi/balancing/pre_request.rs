@@ -200,7 +200,7 @@ impl Members for Candidates<'_> {
     }
 
     fn domain(&self, member: usize) -> Option<Vec<u8>> {
-        let settings = self.child.settings(self.balancer.member(member)?.id())?;
+        let settings = self.child.settings(self.balancer.member(member)?.id());
         settings.domain.as_ref().map(|domain| domain.as_bytes().to_vec())
     }
 }

@@ -20,7 +20,9 @@ use crate::stats::{Counting, ErrorReason, MemberStats};
 /// The state of one child, shared by its threads.
 #[derive(Debug)]
 pub(crate) struct Child {
-    settings: HashMap<WorkerId, WorkerSettings, ByAddress>,
+    settings: HashMap<WorkerId, Arc<WorkerSettings>, ByAddress>,
+    /// The settings of a worker that was added at run time.
+    unset: Arc<WorkerSettings>,
     backends: RwLock<HashMap<BackendKey, Arc<Backend>>>,
     members: Members,
     counting: Option<Counting>,
@@ -49,9 +51,10 @@ impl Child {
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (WorkerCache::default(), TransientMarks::default());
-        let settings = settings.into_iter().collect();
+        let settings = settings.into_iter().map(|(id, ours)| (id, Arc::new(ours))).collect();
         Self {
             settings,
+            unset: Arc::default(),
             backends,
             members,
             counting,
@@ -129,9 +132,9 @@ impl Child {
         self.housekeeper.get()
     }
 
-    /// What the configuration says of a worker; nothing for one that was added at run time.
-    pub(crate) fn settings(&self, worker: WorkerId) -> Option<&WorkerSettings> {
-        self.settings.get(&worker)
+    /// Returns the settings of a worker; the defaults for one that was added at run time.
+    pub(crate) fn settings(&self, worker: WorkerId) -> &Arc<WorkerSettings> {
+        self.settings.get(&worker).unwrap_or(&self.unset)
     }
 
     /// The backend with this key: the same one for every worker and virtual host that has it.

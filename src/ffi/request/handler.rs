@@ -137,8 +137,7 @@ impl<'r> Call<'r> {
         }
         kept.last_failure.instead_of_503.set(None);
         request.notes().unset(c"proxy_timedout");
-        let unset = WorkerSettings::default();
-        let ours = self.child.settings(self.worker.id()).unwrap_or(&unset);
+        let ours = self.child.settings(self.worker.id());
         let configured = EffectiveSettings::new(self.worker, self.conf, ours);
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
@@ -248,7 +247,7 @@ impl<'r> Call<'r> {
     fn settings(
         &self,
         configured: EffectiveSettings<'_>,
-        ours: &WorkerSettings,
+        ours: &Arc<WorkerSettings>,
         has_others: bool,
     ) -> Settings {
         let worker = self.worker;
@@ -270,7 +269,7 @@ impl<'r> Call<'r> {
                 ..Resend::default()
             },
             fail_status: has_others.then(|| ours.fail_status.clone()),
-            reset_on_client_error: ours.recovery.is_some_and(|r| r.abort_on_client_error),
+            worker: Arc::clone(ours),
         }
     }
 

@@ -151,12 +151,12 @@ struct View<'c> {
 
 impl View<'_> {
     fn member(&self, worker: Worker<'_>, key: MemberKey, balancer: Option<&str>) -> Member {
-        let settings = self.child.settings(worker.id()).cloned().unwrap_or_default();
+        let settings = self.child.settings(worker.id());
         let counters = worker.counters();
         let (name, host) = (text(&worker.name()), text(&worker.host()));
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
-        let configured = EffectiveSettings::new(worker, self.conf, &settings);
+        let configured = EffectiveSettings::new(worker, self.conf, settings);
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
@@ -174,7 +174,7 @@ impl View<'_> {
             endpoint: Endpoint { host, port, socket },
             route: worker.route().as_deref().map(text),
             redirect: worker.redirect().as_deref().map(text),
-            domain: settings.domain,
+            domain: settings.domain.clone(),
             pool,
             activation: worker.status().activation(),
             state,

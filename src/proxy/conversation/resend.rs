@@ -176,7 +176,9 @@ fn failed<L: AjpConnection, C>(
                 context.backend.request_in_doubt(context.request.packet.len());
             }
         }
-        Party::Client if context.settings.reset_on_client_error => lease.reset_when_closed(),
+        Party::Client if context.settings.worker.resets_on_client_error() => {
+            lease.reset_when_closed()
+        }
         Party::Client | Party::Module => {}
     }
     (failure, lease)

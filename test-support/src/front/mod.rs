@@ -18,6 +18,7 @@ pub use signal::Signal;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, ConnectSettings};
@@ -79,7 +80,7 @@ impl Front {
             flush: Flush::Off,
             resend: Resend::default(),
             fail_status: None,
-            reset_on_client_error: false,
+            worker: Arc::default(),
         };
         Front { backend: Backend::new(key), settings }
     }

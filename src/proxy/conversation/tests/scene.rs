@@ -70,7 +70,7 @@ impl Scene {
             flush: Flush::Off,
             resend: Resend::default(),
             fail_status: None,
-            reset_on_client_error: false,
+            worker: Arc::default(),
         };
         let mut client = TestClient::default();
         client.body = data.to_vec();
