@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Nothing is sent again after a byte of the response has reached the client, a connection goes back to
-//! the pool only with the [`Reusable`] of its exchange, and every attempt but the last is counted
+//! the pool only with the [`Reusable`](crate::exchange::Reusable) of its exchange, and every attempt but the last is counted
 //! against what [`Resend`](super::Resend) allows.
 
 mod attempt;
