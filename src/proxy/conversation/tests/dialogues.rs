@@ -317,6 +317,24 @@ fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
 }
 
 #[test]
+fn a_request_that_is_never_completely_written_is_sent_again_as_often_as_retries_says() {
+    for retries in 0..4 {
+        let mut scene = Scene::new(RequestBody::Announced, b"pay", Some(8186)).warm();
+        scene.settings.resend.retries = retries;
+        // A stale connection costs none of them.
+        let again = retries.max(1) as usize;
+        let mut script = vec![("place", Yes), ("send", Closes)];
+        for _ in 0..again {
+            script.extend([("connect", Yes), ("send", Closes)]);
+        }
+        let (result, traffic) = scene.goes(&script);
+        assert_eq!(result.unwrap_err().phase, Phase::Request);
+        assert_eq!((traffic.attempts as usize, traffic.repeats), (1 + again, 0));
+        assert_eq!(scene.left(), (0, 0));
+    }
+}
+
+#[test]
 fn a_request_that_was_written_to_its_end_and_must_not_be_sent_twice_is_not() {
     let mut scene = Scene::new(RequestBody::Announced, b"pay", Some(8186)).warm();
     // The packet of the request is out, its body is not: the look finds nothing.
