@@ -271,6 +271,47 @@ fn no_folder_has_a_circle_of_files() {
     assert!(findings.is_empty(), "{} circles:\n{}", findings.len(), list("src/", &findings));
 }
 
+/// Folders and files below `src/` whose code is a machine without I/O; its driver is in `blocking.rs`.
+const MACHINES: &[&str] =
+    &["proxy/conversation/", "backend/acquisition/", "backend/size_question.rs"];
+
+/// Words of code that waits, moves bytes or reads the clock.
+const IO: Rule = Rule {
+    words: &[
+        &["Instant", "::", "now"],
+        &["thread"],
+        &["Stream"],
+        &["send_now"],
+        &["receive_now"],
+        &["wait_readable"],
+        &["rustix"],
+    ],
+    layers: &[],
+    in_tests: true,
+    why: "a machine says what to do, and its driver does it",
+};
+
+#[test]
+fn a_machine_does_no_io_and_reads_no_clock() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut findings, mut files) = (Vec::new(), 0);
+    for path in sources(&src) {
+        let name = path.strip_prefix(&src).expect("found below src").to_string_lossy().into_owned();
+        let is_driver = name.ends_with("/blocking.rs");
+        let is_machine = MACHINES.iter().any(|machine| name.starts_with(machine));
+        if is_machine && !is_driver && !is_test_file(&name) {
+            files += 1;
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            let tokens = tokens(&text);
+            let found = uses(&tokens, &IO, |token| !token.in_tests);
+            findings
+                .extend(found.into_iter().map(|(line, words)| format!("{name}:{line}: `{words}`")));
+        }
+    }
+    assert!(files > 15, "the machines are where they were");
+    assert!(findings.is_empty(), "{}:\n{}", IO.why, list("src/", &findings));
+}
+
 #[test]
 fn no_test_bounds_real_time_from_above() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
