@@ -30,6 +30,7 @@ pub struct KeyRef<'a> {
 pub struct HostName<'a>(pub &'a [u8]);
 
 impl PartialEq for HostName<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(other.0)
     }
@@ -57,6 +58,7 @@ impl KeyRef<'_> {
 
 impl BackendKey {
     /// It with its texts borrowed.
+    #[inline]
     #[must_use]
     pub fn borrowed(&self) -> KeyRef<'_> {
         let Self { host, port, socket_path, source, secret, packet_size, bounds } = self;

@@ -6,12 +6,14 @@ use crate::protocol::{Attribute, RequestMethod};
 pub type Pair<'r> = (&'r [u8], &'r [u8]);
 
 /// Whether a method may be executed twice without harm (RFC 9110 9.2.2). A query string changes nothing.
+#[inline]
 #[must_use]
 pub fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE")
 }
 
 /// The method to send. HEAD is GET with `is_head` inside httpd, also where an error page answers it.
+#[inline]
 #[must_use]
 pub fn request_method(method: &[u8], is_head: bool) -> RequestMethod<'_> {
     match method {
@@ -22,6 +24,7 @@ pub fn request_method(method: &[u8], is_head: bool) -> RequestMethod<'_> {
 
 /// Whether a request header is sent. `drop_body`: the request is one of httpd's own without a body, and
 /// what the client said of its body does not hold.
+#[inline]
 #[must_use]
 pub fn is_sent(name: &[u8], drop_body: bool) -> bool {
     !(drop_body && describes_body(name))
@@ -79,6 +82,7 @@ const PREFIX: &[u8] = b"AJP_";
 impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
     /// The attributes, in mod_proxy_ajp's order; those that it does not have come after the addresses,
     /// and before the environment, which may say otherwise.
+    #[inline]
     pub fn list(self) -> Vec<Attribute<'r>> {
         let mut list = Vec::with_capacity(16 + self.variables.len());
         list.extend(self.secret.map(Attribute::Secret));
@@ -134,6 +138,7 @@ pub enum ResponseHeaderRule {
 
 impl ResponseHeaderRule {
     /// The rule for a header of this name.
+    #[inline]
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -160,6 +165,7 @@ pub fn stays_in_response(name: &[u8]) -> bool {
 }
 
 /// The number of a Content-Length, without the white space and the zeros that a peer may put before it.
+#[inline]
 #[must_use]
 pub fn content_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
@@ -168,6 +174,7 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
 /// Whether a response of this status says no length. A 204 has none (RFC 9110 8.6), and a 205 has no
 /// body, whatever length the application had in mind. Tomcat sends 0 with a 304, which would say that
 /// the page itself is empty.
+#[inline]
 #[must_use]
 pub fn says_no_length(status: u16, length: Option<&[u8]>) -> bool {
     matches!(status, 204 | 205) || (status == 304 && length == Some(b"0"))
