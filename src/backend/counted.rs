@@ -83,7 +83,7 @@ impl Observe for Counted {
 }
 
 fn gauges(gauges: PoolGauges) -> Gauges {
-    // More than 2^32 connections there are not.
+    // A pool never has 2^32 connections.
     let word = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Gauges {
         idle: word(gauges.idle),

@@ -9,7 +9,7 @@ use super::error::PingError;
 use crate::net::{self, Deadline, Received};
 use crate::protocol::{CPING, Direction, Response, split_packet};
 
-/// As [`cping`], over a descriptor that is somebody else's (mod_proxy_hcheck's).
+/// As [`cping`], over a descriptor that the caller owns (mod_proxy_hcheck).
 ///
 /// # Errors
 /// As [`cping`].

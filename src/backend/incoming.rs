@@ -96,7 +96,7 @@ impl Incoming {
     /// Gives the memory back: an idle connection keeps none.
     pub(super) fn retire(&mut self) -> RetiredBuffer {
         // A connection that had large answers will have them again; one that has none does not keep
-        // large buffers busy for ever.
+        // large buffers busy forever.
         if self.most < self.capacity / 4 {
             self.capacity = (self.capacity / 2).max(SMALLEST);
         }

@@ -222,7 +222,7 @@ impl Backend {
         settings.pings.prepost.is_none() && lease.idle_since().is_some_and(is_doubtful)
     }
 
-    /// How it is to be kept from now on; the housekeeper [asks](Self::maintenance) in its next pass.
+    /// Sets the settings of maintenance; the housekeeper [asks](Self::maintenance) in its next pass.
     pub fn set_maintenance(&self, maintenance: MaintenanceSettings) {
         let maintenance = self.source.maintenance(maintenance);
         let mut known = self.maintenance.lock();
@@ -231,7 +231,7 @@ impl Backend {
         }
     }
 
-    /// How it is to be kept; nothing until somebody has said so.
+    /// The settings of maintenance, if they have been set.
     #[must_use]
     pub fn maintenance(&self) -> Option<Arc<MaintenanceSettings>> {
         self.maintenance.lock().clone()

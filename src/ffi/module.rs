@@ -296,7 +296,7 @@ unsafe extern "C" fn post_request(
 ) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
     guard((), || member_marks::clear_transient_mark(unsafe { Request::from_ptr(r) }));
-    // mod_proxy_balancer has its turn.
+    // mod_proxy_balancer's hook runs next.
     sys::DECLINED
 }
 

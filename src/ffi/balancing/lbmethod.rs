@@ -148,7 +148,7 @@ unsafe fn find(
     found
 }
 
-/// Begins anew: another lbmethod was chosen in balancer-manager, or members were enabled.
+/// Starts again: another lbmethod was chosen in balancer-manager, or members were enabled.
 ///
 /// # Safety
 /// As [`find`]; `server` is live.

@@ -6,7 +6,7 @@
 //! * where the environment says that there is no session (`ajp-sticky-ignore`);
 //! * when a member in error is to be asked whether it is back ([`probing`]);
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
-//!   `retry`, and every usable one has its turn.
+//!   `retry`, and every usable one is tried.
 //!
 //! What it does then is what `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
 //! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).

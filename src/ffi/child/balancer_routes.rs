@@ -26,7 +26,7 @@ impl BalancerRoutes {
             return found.to_vec();
         }
         let found: Vec<usize> = (0..count).filter(|place| has_route(*place)).collect();
-        // A route that no member has is no reason to look at the others' anew: clients make such up.
+        // A route that no member has is no reason to look at the others' again: clients can make routes up.
         if !found.is_empty() {
             let route_of = |place: usize| balancer.member(place)?.route();
             let routes = Routes::new(stamp, count, route_of);

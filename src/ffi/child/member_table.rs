@@ -2,7 +2,7 @@
 //!
 //! Made by the parent in post_config, anonymous, in pconf; children inherit it by fork. A restart,
 //! graceful or not, clears pconf, which takes the memory out of the parent's address space alone,
-//! and makes new memory: what was counted begins anew. Children of before go on with the old one,
+//! and makes new memory: counting starts at 0. Children from before the restart go on with the old one,
 //! together with their old configuration, until the last of them ends.
 
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,7 @@
-//! What operators have said of members, kept by httpd's parent over graceful restarts, as long as it
+//! Operators' orders about members, kept by httpd's parent over graceful restarts, as long as it
 //! lives.
 //!
-//! The memory is mapped once, shared by the parent, its children of before a restart and those of
+//! The memory is mapped once, shared by the parent, its children from before a restart and those from
 //! after it, and never given back. httpd keeps its address (`ap_retained_data`), since a reload brings
 //! a new library, with a version: a library of another layout maps its own.
 //!
@@ -40,8 +40,8 @@ struct RetainedHeader {
 const NAME: &std::ffi::CStr = c"mod_proxy_ajp_rs: what operators have said";
 
 impl OperatorMemory {
-    /// That of before, or new memory; with whether that of before was another version's, whose words are
-    /// lost. `None`: there is none.
+    /// Returns the memory from before a restart, or new memory, and whether orders are lost because the
+    /// old memory was of another version. `None`: there is none.
     pub(crate) fn retained() -> Option<(Self, bool)> {
         // SAFETY: httpd's main thread, in post_config. What is kept under this name is a `RetainedHeader`, or
         // begins as one: the version comes first.

@@ -1,7 +1,7 @@
 //! A member in error is given one request at a time, to find out whether it is back.
 //!
 //! mod_proxy makes a member usable for everybody once its `retry` time has passed: a burst of
-//! requests then meets one that is still dead. Here the member stays marked, its time is set anew,
+//! requests then meets one that is still dead. Here the member stays marked, its time is set again,
 //! and one request over all children is given to it ([`Probe`]); the others go elsewhere meanwhile.
 //! Any packet of the container's, and the mark goes.
 

@@ -49,12 +49,12 @@ pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<
     all
 }
 
-/// Has a child that needs a port of a range get one; says so once, and that there is none.
+/// Binds a port of the range for this child if it needs one. Logs the port, and the first failure.
 pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
     let say = |level, text: std::fmt::Arguments<'_>| log::server(main, level, text);
     match reverse.listen() {
         Ok(Some(address)) => {
-            say(LogLevel::Info, format_args!("containers dial this child in at {address}"));
+            say(LogLevel::Info, format_args!("listening for containers at {address}"));
         }
         Ok(None) => {}
         Err(_) if !reverse.note_failure() => {}

@@ -2,7 +2,7 @@
 //! long as somebody holds it, since a connection that is closed with httpd's last pool is still counted.
 //!
 //! Made by the parent in post_config, anonymous; children inherit it by fork. A restart, graceful or
-//! not, makes new memory: what was counted begins anew.
+//! not, makes new memory: counting starts at 0.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;

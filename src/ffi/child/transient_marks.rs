@@ -1,9 +1,9 @@
 //! A status without its side effect: 503 and 500 that leave the balancer member as it was.
 //!
 //! mod_proxy marks a balancer member when the scheme handler returns 503 or 500, and tries another
-//! one only while the first is marked (`proxy_handler`). So for "busy" the member is let be marked,
-//! and is unmarked at the first chance after that: when the next one is about to be chosen
-//! (`election`, which sees to it that none is chosen twice), when the request has failed
+//! one only while the first is marked (`proxy_handler`). So for "busy" we let mod_proxy mark the member,
+//! and unmark it as soon as we can: when the next member is about to be chosen
+//! (`pre_request`, which chooses none twice), when the request has failed
 //! (post_request, before mod_proxy_balancer's, which marks members for `failonstatus`), or at the
 //! latest when the request's pool goes.
 //!

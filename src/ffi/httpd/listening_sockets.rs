@@ -1,6 +1,6 @@
 //! The parent's listening sockets over its restarts.
 //!
-//! A restart that keeps a port takes over the socket, which children of before go on using, with what
+//! A restart that keeps a port takes over the socket, which children from before the restart go on using, with what
 //! waits in its queue. One that does not close it, also where the configuration no longer loads this
 //! module: then nothing of ours runs, and APR alone closes what is [kept](keep).
 
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::ffi::sys;
 use crate::net::Listener;
 
-/// Sockets of before the restart, from check_config to post_config. Closed if nobody takes them.
+/// Sockets from before the restart, from check_config to post_config. Closed if nobody takes them.
 #[derive(Debug, Default)]
 pub(crate) struct TakenOver(Mutex<Vec<(SocketAddr, Listener)>>);
 
@@ -42,7 +42,7 @@ impl TakenOver {
         Some(all.swap_remove(at).1)
     }
 
-    /// Ends what nobody has taken, in the children of before as well.
+    /// Shuts down the sockets that nobody has taken, in children from before the restart as well.
     pub(crate) fn end(&self) {
         for (_, listener) in self.0.lock().drain(..) {
             listener.end();

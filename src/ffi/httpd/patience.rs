@@ -7,7 +7,7 @@ use crate::ffi::httpd::request::Request;
 use crate::proxy::ClientError;
 
 /// A read that is to wait gives something, the end, or an error; a filter may give nothing all the
-/// same, and say that all is well, for ever.
+/// same, and report success, forever.
 #[derive(Default)]
 pub(crate) struct Patience {
     /// The first time that nothing came.

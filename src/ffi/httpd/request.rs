@@ -77,7 +77,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The path of its URL, decoded and with one slash at its beginning, encoded anew.
+    /// The path of its URL, decoded and with one slash at its beginning, encoded again.
     pub(crate) fn encoded_path(self) -> &'r [u8] {
         let path = self.uri();
         let slashes = path.iter().take_while(|byte| **byte == b'/').count();

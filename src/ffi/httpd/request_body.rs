@@ -10,7 +10,7 @@ use crate::proxy::{BodyPiece, ClientError};
 
 /// Reads a request body. The bytes stay in httpd's buckets.
 ///
-/// Kept with the request over several attempts: each method gets the request anew, which is always
+/// Kept with the request over several attempts: each method gets the request again, which is always
 /// the one it was made for.
 pub(crate) struct Body {
     /// Belongs to the request's pool, which destroys it; null until something is read.

@@ -126,7 +126,7 @@ impl<'s> Balancer<'s> {
         unsafe { Text::read(&raw const (*self.shared()).lbpname) }
     }
 
-    /// A member has become usable: the lbmethod begins anew.
+    /// A member has become usable: the lbmethod starts again.
     pub(crate) fn begin_anew(self) {
         // SAFETY: a bit field in shared memory, set as balancer-manager does.
         unsafe { sys::proxy_balancer_shared::set_need_reset_raw(self.shared(), 1) };

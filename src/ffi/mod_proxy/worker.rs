@@ -140,8 +140,8 @@ impl Worker<'_> {
         name
     }
 
-    /// What tells it from other workers in every child: its balancer's name, its own, and its unix
-    /// socket. Virtual hosts that define the same have one in common, as they have its backend.
+    /// Identifies the worker in all children: by its balancer's name, its own, and its unix socket.
+    /// Virtual hosts that define the same worker share the key, as they share the backend.
     pub(crate) fn key(self) -> MemberKey {
         // SAFETY: a plain field of a live record.
         let balancer = unsafe { (*self.as_ptr()).balancer };

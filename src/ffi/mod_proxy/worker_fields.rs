@@ -142,7 +142,7 @@ impl Worker<'_> {
         self.status().is_usable()
     }
 
-    /// In error, its time has come again.
+    /// Makes `retry` pass, so that a member in error may be tried at once.
     pub(crate) fn forget_error_time(self) {
         // SAFETY: a plain word in shared memory.
         unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
@@ -170,7 +170,7 @@ impl Worker<'_> {
         due && self.status().is_only_in_error()
     }
 
-    /// Is it asked by one request at a time while it is in error? Not with `retry=0`, which says that
+    /// Whether a member in error is probed by one request at a time. Not with `retry=0`, which says that
     /// every request may; and not if another module's handler serves it, which would refuse a member
     /// whose mark stays, and would not tell us that it answers.
     pub(crate) fn allows_single_probe(self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::ffi::sys;
 
-/// What tells a worker from another one throughout its life.
+/// The stable identity of a worker.
 ///
 /// A balancer member's record stays where it is while its shared part moves into shared memory.
 /// Every other worker's record is copied for each virtual host, while the copies have their shared

@@ -8,7 +8,7 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
 
-/// Sends CPING over a socket of somebody else's and waits up to `timeout` for CPONG.
+/// Sends CPING over a socket that the caller owns and waits up to `timeout` for CPONG.
 ///
 /// # Safety
 /// `socket` is an open APR socket that nobody else uses during the call.

@@ -23,7 +23,7 @@ use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::server_config::ServerConfig;
 use crate::ffi::state::server_state::ServerState;
 
-/// Has every server know what its balancers go by, and every member how far away it is.
+/// Resolves each server's balancer settings and assigns lbset by locality.
 ///
 /// # Safety
 /// `pconf` is httpd's configuration pool and `main` its main server, whose configuration has been

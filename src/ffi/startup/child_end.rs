@@ -18,7 +18,7 @@ pub(crate) fn child_ended(main: Server<'_>, pid: c_int) {
         stats.table().child_ended(pid);
     }
     let Some(memory) = state.parent.shared.get() else { return };
-    // A child of before a restart had a row in memory that is gone, and has none in this.
+    // A child from before a restart had a row in memory that is gone, and has none in this.
     let held = |member, count| take_back(main, member, count);
     let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid, held));
     if left > 0 {

@@ -19,7 +19,7 @@ use crate::ffi::sys;
 use crate::shared::MemberKey;
 
 /// In the parent, once mod_proxy_balancer has set its members up: gives them what was said of them, and
-/// sees to it that it is compared once more when the next restart begins.
+/// has it compared once more when the next restart begins.
 ///
 /// `pconf` is httpd's configuration pool and `main` its main server; this is its main thread.
 pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory) {
@@ -44,7 +44,9 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
         if changed > 0 {
             let name = name(&workers);
             let wanted = wanted.name();
-            let text = format_args!("{name}: {wanted}, as an operator has said before the restart");
+            let text = format_args!(
+                "{name}: restored to {wanted} (an operator's order from before the restart)"
+            );
             log::server(main, LogLevel::Info, text);
         }
     }
@@ -55,7 +57,7 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
     }
 }
 
-/// Says that what an operator has said of a member counts no longer.
+/// Logs that an operator's order no longer applies to a member.
 fn forgotten(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
     let (name, said) = (name(workers), said.name());
     let text = format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}");

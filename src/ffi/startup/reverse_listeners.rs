@@ -87,7 +87,7 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
     good
 }
 
-/// Opens the parent's sockets, or goes on with those of before a restart. `Err`: to be logged.
+/// Opens the parent's sockets, or takes over those from before a restart. `Err`: to be logged.
 ///
 /// # Safety
 /// As [`check`], which has said `true`; `plog` is httpd's pool for logs, in post_config.
@@ -143,7 +143,7 @@ fn open(
     if !server::is_restart() || error != NetError::Io(Errno::ADDRINUSE) {
         return Err(text);
     }
-    let note = "if children of before the restart have it, restart gracefully once they have ended; \
+    let note = "if children from before the restart have it, restart gracefully once they have ended; \
                 until then requests for its worker get 503";
     log::server(main, LogLevel::Error, format_args!("{text}; {note}"));
     Ok(None)
@@ -212,7 +212,7 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
         .filter_map(|address| unsafe { address::ip(address).map(|ip| (ip, (*address).port)) })
 }
 
-/// What is not wrong, but not as it may seem.
+/// Warns about settings that are valid but misleading.
 fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
     let url = listener.url();
     let say = |text: std::fmt::Arguments<'_>| log::server(main, LogLevel::Warning, text);

@@ -22,7 +22,7 @@ pub(crate) struct BodyIsMissing<'m>(pub(crate) Worker<'m>);
 ///
 /// # Race
 /// Children that claim in the same instant: one has the probe, and the others may, before it has set
-/// the member's time anew, let mod_proxy find that the time has come. The member has more than one
+/// the member's time again, let mod_proxy find that the time has come. The member has more than one
 /// request then.
 pub(crate) fn begin<'m>(
     request: Request<'_>,

@@ -38,7 +38,7 @@ pub(crate) struct ServerState {
 /// What the parent finds out and makes, for itself and for the children, which have a copy.
 #[derive(Default)]
 pub(crate) struct ParentState {
-    /// Sockets of before a restart, from check_config to post_config.
+    /// Sockets from before a restart, from check_config to post_config.
     pub(crate) taken_over: TakenOver,
     /// What the configuration itself makes of each member, before mod_proxy_balancer has set its members
     /// up.

@@ -56,7 +56,7 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
             if !nonce.is(&order.nonce) {
                 return no(
                     403,
-                    "the nonce is missing, or of before a restart: load the page again",
+                    "the nonce is missing, or from before a restart: load the page again",
                 );
             }
             let picture = SnapshotBuilder::take(main, child);

@@ -351,7 +351,7 @@ fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
     };
     ask_all(4);
     let log = httpd.error_log();
-    assert_eq!(log.matches("dial this child in at 127.0.0.1:").count(), 4, "{log}");
+    assert_eq!(log.matches("listening for containers at 127.0.0.1:").count(), 4, "{log}");
     httpd.graceful();
     ask_all(8);
     assert!(!httpd.error_log().contains("no port of"), "{}", httpd.error_log());
