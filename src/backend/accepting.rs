@@ -238,7 +238,7 @@ impl Backend {
         found.stream
     }
 
-    /// Is anything open but the place of the one that asks?
+    /// Whether anything but the caller's place is open.
     fn has_open(&self) -> bool {
         let stats = self.pool.stats();
         stats.created > stats.closed.total()

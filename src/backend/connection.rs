@@ -81,7 +81,7 @@ impl Connection {
         &self.stream
     }
 
-    /// Has CPONG come? Waits up to `wait` for it to begin.
+    /// Whether CPONG has come. Waits up to `wait` for it to begin.
     ///
     /// # Errors
     /// Anything but a CPONG and nothing behind it.
@@ -97,7 +97,7 @@ impl Connection {
         Ping::send(&self.stream)
     }
 
-    /// Has CPONG come? Waits up to `wait`.
+    /// Whether CPONG has come. Waits up to `wait`.
     ///
     /// # Errors
     /// Anything but a CPONG and nothing behind it.

@@ -47,7 +47,7 @@ pub(super) fn cping(socket: impl AsFd, timeout: Duration) -> Result<(), PingErro
     }
 }
 
-/// Is it CPONG? `false`: only a part of a packet so far.
+/// Whether it is CPONG; `false`: only a part of a packet so far.
 pub(super) fn is_whole_cpong(answer: &[u8]) -> Result<bool, PingError> {
     let mut received = Bytes::copy_from_slice(answer);
     match split_packet(&mut received, Direction::FromContainer)? {
@@ -74,7 +74,7 @@ impl Ping {
         Ok(Self { answer: Vec::with_capacity(ANSWER_ROOM) })
     }
 
-    /// Has CPONG come? Waits up to `wait` for it to begin.
+    /// Whether CPONG has come. Waits up to `wait` for it to begin.
     pub(super) fn poll(&mut self, socket: impl AsFd, wait: Duration) -> Result<bool, PingError> {
         if !net::wait_readable(&socket, wait).map_err(PingError::Net)? {
             return Ok(false);

@@ -58,7 +58,7 @@ impl Incoming {
         self.unread.len()
     }
 
-    /// Does END_RESPONSE wait to be read?
+    /// Whether END_RESPONSE is waiting to be read.
     pub(super) fn holds_end(&self) -> bool {
         EndResponse::is_among(&self.unread)
     }

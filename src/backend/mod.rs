@@ -195,7 +195,7 @@ impl Backend {
         self.source.reverse()
     }
 
-    /// Does its container open the connections?
+    /// Whether its container opens the connections.
     #[must_use]
     pub fn is_reversed(&self) -> bool {
         self.reverse().is_some()

@@ -1,4 +1,4 @@
-//! What an administrator or operator wants a member to be used for.
+//! The use of a member, as an administrator or operator wants it.
 
 use super::WorkerStatus;
 

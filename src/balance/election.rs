@@ -11,7 +11,7 @@
 
 use super::{Members, WorkerStatus, preferred};
 
-/// What the configuration says of the balancer.
+/// The balancer's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// `sessionretry`: the member of a session is tried also while it is in error.
@@ -29,7 +29,7 @@ pub struct Rules {
     pub decide_alone: bool,
 }
 
-/// What is to be done next.
+/// The next step of an election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The request goes to this member.
@@ -54,7 +54,7 @@ pub enum Step {
     LeaveToBalancer,
 }
 
-/// What came of a step.
+/// The answer to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// There was none yet.

@@ -1,4 +1,4 @@
-//! What an operator's order does to a member, or why nothing; and which orders outlive a restart.
+//! The effect of an operator's order on a member, or the reason for none; and which orders outlive a restart.
 
 use super::{Activation, WorkerStatus};
 

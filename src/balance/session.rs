@@ -1,6 +1,6 @@
 //! Which member of a balancer a client's session belongs to.
 
-/// What a balancer says of sessions: `stickysession`, `stickysessionsep`, `scolonpathdelim`.
+/// A balancer's settings for sessions: `stickysession`, `stickysessionsep`, `scolonpathdelim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sticky {
     /// The cookie's name.

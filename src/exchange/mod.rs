@@ -152,7 +152,7 @@ impl Exchange {
         event
     }
 
-    /// Has SEND_HEADERS been seen?
+    /// Whether SEND_HEADERS has been seen.
     #[must_use]
     pub fn has_headers(&self) -> bool {
         self.phase >= Phase::HeadersOnly

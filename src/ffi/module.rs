@@ -49,7 +49,7 @@ pub static mut proxy_ajp_module: sys::module = sys::module {
     flags: 0,
 };
 
-/// What httpd reads of the module's directives, and at the end an empty record.
+/// The module's directives as httpd reads them, ending with an empty record.
 struct Commands([sys::command_rec; directives::COUNT + 1]);
 
 // SAFETY: a constant, whose pointers lead to constants; httpd only reads it.

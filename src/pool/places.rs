@@ -20,7 +20,7 @@ pub struct Pool<C: Pooled> {
     pub(super) counters: Arc<Counters>,
 }
 
-/// What a waiter is given: a place, and with it a connection if one was released.
+/// The handover to a waiter: a place, and with it a connection if one was released.
 pub(super) struct Handover<C: Pooled> {
     // Declared, so dropped, before the place: a place is free only once its connection is closed.
     pub(super) idle: Option<IdleConnection<C>>,

@@ -1,4 +1,4 @@
-//! What a pool has and has done, in numbers.
+//! The numbers of a pool: gauges and counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Level;
 use crate::protocol::SendHeaders;
 
-/// What a request needs from the server it came through.
+/// The server that a request came through, as the proxy needs it.
 pub trait Client {
     /// Reads the next piece of the request body, waiting for it; at most `at_most` bytes.
     ///
@@ -53,7 +53,7 @@ pub trait Client {
     /// The client is gone, or a filter refused.
     fn pass(&mut self) -> Result<(), ClientError>;
 
-    /// Has anything of the response been handed over? Then no other answer can be given.
+    /// Whether anything of the response has been handed over. Then no other answer can be given.
     fn has_begun(&self) -> bool;
 
     /// Logs a line about something that is no failure of the request.

@@ -81,7 +81,7 @@ fn cause(error: Option<&NetError>) -> String {
 /// An error with what is needed to decide about it.
 #[derive(Debug)]
 pub struct Failure {
-    /// What went wrong.
+    /// The error.
     pub error: ProxyError,
     /// How far the request had come.
     pub phase: Phase,
@@ -89,7 +89,7 @@ pub struct Failure {
     pub usage: Option<Usage>,
     /// Was that connection an idle one of the pool?
     pub reused: bool,
-    /// May it be sent to another member of the balancer all the same?
+    /// Whether it may be sent to another member of the balancer all the same.
     pub may_go_elsewhere: bool,
 }
 

@@ -10,7 +10,7 @@ pub struct Prepared {
     pub packet: Vec<u8>,
     /// How the body is announced, and whether this is HEAD.
     pub facts: RequestFacts,
-    /// May it be executed twice without harm (RFC 9110 9.2.2)? A query string changes nothing.
+    /// Whether it may be executed twice without harm (RFC 9110 9.2.2). A query string changes nothing.
     pub is_idempotent: bool,
     /// The body's Content-Length, where it has one that holds.
     pub length: Option<u64>,

@@ -1,4 +1,4 @@
-//! What came of a request, and what it cost.
+//! The result of a request, and its cost.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Finished {
     pub failed_status: Option<StatusFailure>,
 }
 
-/// What a request cost, whether it was answered or not.
+/// The cost of a request, whether it was answered or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     /// Request body bytes sent, without framing, over all attempts.

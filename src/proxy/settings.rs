@@ -1,4 +1,4 @@
-//! What the worker says about a request.
+//! The worker's settings for a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ pub struct Settings {
     pub timeout: Duration,
     /// The longest wait for the next packet of a response.
     pub reply_timeout: Duration,
-    /// May the connection serve another request afterwards?
+    /// Whether the connection may serve another request afterwards.
     pub keep: bool,
     /// When what has arrived is pushed on to the client.
     pub flush: Flush,
-    /// What may be sent again.
+    /// The rules for resending.
     pub resend: Resend,
     /// The worker is one of several: answers that count as its failure, and are another's to give.
     /// `None`: there is no other.

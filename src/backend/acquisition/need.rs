@@ -53,7 +53,7 @@ pub enum Which {
     New,
 }
 
-/// What came of a [`Need`]. What is large and rare is in a box, so that moving one costs little.
+/// The answer to a [`Need`]. Large and rare values are in a box, so that moving one costs little.
 #[derive(Debug)]
 pub enum Got<L: AjpConnection> {
     /// A place, or none.

@@ -20,7 +20,7 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::{Account, SharedChoice};
 
-/// What mod_proxy is given.
+/// An lbmethod as mod_proxy wants it.
 struct Provider(sys::proxy_balancer_method);
 
 // SAFETY: a constant, whose pointers lead to constants; mod_proxy only reads it.
@@ -161,7 +161,7 @@ unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_re
     }
 }
 
-/// Does the request name the route of a member? One that no member has is of a session elsewhere,
+/// Whether the request names the route of a member. A route that no member has is of a session elsewhere,
 /// or of one that is no more: here it begins a new one.
 fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
     if let Some(route) = forced_route(request) {
@@ -189,7 +189,7 @@ struct Candidates<'c> {
 }
 
 impl Candidates<'_> {
-    /// Is it better than the best so far, which is the last one of which that was said?
+    /// Whether it is better than the best so far, which is the last one for which this was `true`.
     fn is_better(&mut self, current: Worker<'_>, best: Option<Worker<'_>>) -> bool {
         // One that another thread has added since: the next election has it.
         let Some(place) = self.place(current) else { return false };

@@ -8,7 +8,7 @@
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
 //!   `retry`, and every usable one is tried.
 //!
-//! What it does then is what `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
+//! It then does the same as `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
 //! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).
 
 use std::ffi::c_int;
@@ -205,7 +205,7 @@ impl Members for Candidates<'_> {
     }
 }
 
-/// What an election has come to.
+/// The result of an election.
 enum Elected<'r> {
     Member(Worker<'r>),
     Nobody,

@@ -12,7 +12,7 @@ pub(crate) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
     word(request, c"ajp-route", c"JK_ROUTE").filter(|route| !route.is_empty())
 }
 
-/// Does the environment say that the session is not to be looked at (`ajp-sticky-ignore`)?
+/// Whether the environment says to ignore the session (`ajp-sticky-ignore`).
 pub(crate) fn ignores_session(request: Request<'_>) -> bool {
     word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
 }
@@ -27,7 +27,7 @@ fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
 pub(crate) struct Session {
     /// Never empty. The first that is a member's and all behind it; else the first alone.
     pub(crate) routes: Vec<Vec<u8>>,
-    /// What mod_proxy_balancer calls the sticky parameter.
+    /// The sticky parameter's name in mod_proxy_balancer.
     pub(crate) named_by: Vec<u8>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn with_query<'u>(url: &'u [u8], request: Request<'_>) -> Cow<'u, [u8
     }
 }
 
-/// Is it the route of a member, usable or not?
+/// Whether it is the route of a member, usable or not.
 pub(crate) fn is_known(balancer: Balancer<'_>, route: &[u8]) -> bool {
     balancer.members().any(|member| member.has_route(route))
 }

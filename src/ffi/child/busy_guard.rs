@@ -1,4 +1,4 @@
-//! What mod_proxy counts as busy on its members, put right when a child was killed.
+//! Corrects mod_proxy's busy counts when a child was killed.
 //!
 //! mod_proxy adds a request to its member's `busy` when it gives it to the member, and takes it off
 //! when the request's pool goes. A child that is killed, or crashes, never does: `bybusyness` and

@@ -1,4 +1,4 @@
-//! What one child of httpd owns: its backends, and the settings of its workers.
+//! The state of one child of httpd: its backends, and the settings of its workers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ pub(crate) struct Child {
     pub(crate) routes: BalancerRoutes,
     /// Members that requests are passing over.
     pub(crate) passes: TransientMarks,
-    /// What clients can have said where there is no backend yet.
+    /// The limits on log lines that a client can cause, where there is no backend yet.
     warnings: Mutex<HashMap<MemberKey, Arc<Warnings>>>,
 }
 
@@ -68,7 +68,7 @@ impl Child {
         }
     }
 
-    /// What all children know of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)). `None`:
+    /// The shared state of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)). `None`:
     /// so many were added at run time that there is no room, which has been logged.
     pub(crate) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
         self.members.state(key, say_members_are_full)
@@ -121,7 +121,7 @@ impl Child {
         Arc::clone(self.warnings.lock().entry(of).or_default())
     }
 
-    /// Does the housekeeper read this worker's settings? Else its requests must tell them.
+    /// Whether the housekeeper reads this worker's settings. If not, its requests push them.
     pub(crate) fn watches(&self, worker: WorkerId) -> bool {
         self.watched.contains(&worker)
     }

@@ -35,7 +35,7 @@ struct WatchedWorker {
     worker: Worker<'static>,
     conf: ProxyConf<'static>,
     ours: WorkerSettings,
-    /// What it said when it was last read.
+    /// Its settings when they were last read.
     said: Option<(BackendKey, MaintenanceSettings)>,
 }
 
@@ -65,7 +65,7 @@ impl WatchedWorker {
 #[derive(Default)]
 pub(crate) struct WatchList {
     workers: Vec<WatchedWorker>,
-    /// What they come to.
+    /// The settings that follow from them.
     maintenance_of: HashMap<BackendKey, MaintenanceSettings>,
 }
 
@@ -231,7 +231,7 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
     next
 }
 
-/// What is to be done where containers dial in: a port, if there is none yet; handshakes that no
+/// Maintains a listener for containers: a port, if there is none yet; handshakes that no
 /// request waits for; a queue that is not full of strangers and the dead; a log line for who was sent
 /// away.
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
@@ -271,7 +271,7 @@ fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceR
     }
 }
 
-/// Is the child to end after the requests it serves?
+/// Whether the child is to end after the requests it serves.
 fn is_stopping() -> bool {
     let mut state: c_int = 0;
     // SAFETY: httpd reads one of its own variables, for any thread.

@@ -107,7 +107,7 @@ impl SharedMemory {
         }
     }
 
-    /// What it has room for.
+    /// The numbers of members and children it has room for.
     pub(crate) fn sizes(&self) -> Sizes {
         self.sizes
     }
@@ -151,7 +151,7 @@ impl Members {
         }
     }
 
-    /// Has the child a row in the shared memory?
+    /// Whether the child has a row in the shared memory.
     pub(crate) fn are_shared(&self) -> bool {
         self.shared.is_some()
     }

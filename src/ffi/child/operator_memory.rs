@@ -29,7 +29,7 @@ unsafe impl Sync for OperatorMemory {}
 /// Members of which something may be said, in the life of one parent: 64 KiB.
 const ENTRIES: usize = 4096;
 
-/// What httpd keeps.
+/// The header that httpd retains.
 #[repr(C)]
 struct RetainedHeader {
     version: u32,

@@ -22,7 +22,7 @@ pub(crate) struct Listening {
     pub(crate) socket: Option<RawFd>,
 }
 
-/// What a child has of it.
+/// Opens a child's part of it.
 ///
 /// # Safety
 /// This is a child, before other threads exist.

@@ -1,4 +1,4 @@
-//! What a thread of ours in a child of httpd's needs and std does not offer.
+//! Operations on threads that std does not offer: signal masks, and joining within a time.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a child remembers of its workers, so that a request need not work it out again.
+//! A child's cache of its workers, so that a request need not work it out again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,7 +15,7 @@ use crate::stats::MemberStats;
 /// A worker as one server uses it.
 #[derive(Debug)]
 pub(crate) struct CachedWorker {
-    /// What it led to when it was last looked at. Its settings may have changed since:
+    /// The backend it led to when it was last looked at. Its settings may have changed since:
     /// [`EffectiveSettings::leads_to`](crate::ffi::mod_proxy::worker_settings::EffectiveSettings::leads_to).
     pub(crate) backend: Arc<Backend>,
     /// Its name in the memory that children share.
@@ -31,7 +31,7 @@ pub(crate) struct CachedWorker {
 pub(crate) struct WorkerCache(RwLock<HashMap<(usize, usize), Arc<CachedWorker>, ByAddress>>);
 
 impl WorkerCache {
-    /// What is known of a worker, if `holds` says that it still holds.
+    /// The cached entry of a worker, if `holds` says that it is still right.
     pub(crate) fn get(
         &self,
         worker: Worker<'_>,

@@ -1,4 +1,4 @@
-//! What a handler returns to httpd or mod_proxy.
+//! The status that a handler returns to httpd or mod_proxy.
 
 use std::ffi::c_int;
 

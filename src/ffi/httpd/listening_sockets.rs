@@ -195,7 +195,7 @@ unsafe fn older() -> Vec<Listener> {
     all
 }
 
-/// Has the parent keep the socket open until the next restart; `None`: there are too many.
+/// Keeps the socket open in the parent until the next restart; `None`: there are too many.
 ///
 /// # Safety
 /// This is httpd's main thread, in post_config, with its pool for logs.

@@ -21,7 +21,7 @@ pub(crate) struct Request<'r> {
     hook: PhantomData<&'r ()>,
 }
 
-/// What a request says of one TCP end point.
+/// One TCP end point of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer<'r> {
     pub ip: &'r [u8],
@@ -202,7 +202,7 @@ impl<'r> Request<'r> {
         unsafe { text::bytes((*self.as_ptr()).args) }
     }
 
-    /// What the request has been translated to: `proxy:` and a URL.
+    /// The file name that the request has been translated to: `proxy:` and a URL.
     pub(crate) fn filename(self) -> &'r [u8] {
         // SAFETY: a string of the request's pool, or null.
         unsafe { text::bytes((*self.as_ptr()).filename) }.unwrap_or(b"")
@@ -407,7 +407,7 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_request_has_body(self.as_ptr()) != 0 }
     }
 
-    /// What this module keeps with the request: null until [`keep`](Self::keep).
+    /// The state that this module keeps with the request: null until [`keep`](Self::keep).
     pub(crate) fn kept(self) -> *mut c_void {
         // SAFETY: request_config exists for the whole life of the request.
         unsafe {

@@ -15,13 +15,13 @@ use crate::proxy::{BodyPiece, ClientError};
 pub(crate) struct Body {
     /// Belongs to the request's pool, which destroys it; null until something is read.
     brigade: *mut sys::apr_bucket_brigade,
-    /// What the brigade holds beyond the present piece.
+    /// The bytes that the brigade holds beyond the present piece.
     ahead: VecDeque<Slice>,
     piece: Vec<Slice>,
     ended: bool,
     /// Met while reading ahead: httpd's filters say it once, and then that the body has ended.
     failed: Option<sys::apr_status_t>,
-    /// What a Content-Length announced and has not come yet; `None`: there is none that holds.
+    /// The bytes that a Content-Length announced and that have not come yet; `None`: there is none that holds.
     missing: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Body {
         Self { brigade, ahead, piece, ended: false, failed: None, missing: announced }
     }
 
-    /// Has anything of it been asked for?
+    /// Whether anything of it has been asked for.
     pub(crate) fn has_begun(&self) -> bool {
         !self.brigade.is_null()
     }
@@ -209,7 +209,7 @@ impl Body {
 /// APR's status for a socket's errno is the errno itself.
 const NOTHING_YET: sys::apr_status_t = libc::EAGAIN;
 
-/// What it means that reading a body has failed.
+/// Maps a failure to read a body to the client's error.
 pub(crate) fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
     if request.is_aborted() {
         return ClientError::Gone;

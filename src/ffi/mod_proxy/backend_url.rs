@@ -78,12 +78,12 @@ fn port_of(text: &[u8]) -> Option<u16> {
     u16::try_from(digits(text)?).ok().filter(|port| *port > 0)
 }
 
-/// Is this a URL of ours?
+/// Whether this is an ajp URL.
 pub(crate) fn is_ajp(url: &[u8]) -> bool {
     url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
-/// What a URL of ours begins with.
+/// The beginning of an ajp URL.
 pub(crate) const SCHEME: &[u8] = b"ajp:";
 
 /// The port of AJP where none is named (`ap_proxy_port_of_scheme`).

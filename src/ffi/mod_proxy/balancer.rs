@@ -111,7 +111,7 @@ impl<'s> Balancer<'s> {
         (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
     }
 
-    /// What chooses its members; `None`: no such lbmethod is loaded.
+    /// The lbmethod that chooses its members; `None`: no such lbmethod is loaded.
     fn lbmethod(self) -> Option<sys::proxy_balancer_method> {
         // SAFETY: null, or a record that its module never changes and that outlives the balancer.
         unsafe {

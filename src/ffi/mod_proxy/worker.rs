@@ -175,13 +175,13 @@ impl Worker<'_> {
         }
     }
 
-    /// May its connections be used again, as far as the worker goes?
+    /// Whether the worker's settings let its connections be used again.
     pub(crate) fn is_reusable(self) -> bool {
         // SAFETY: bit fields in shared memory, set by configuration.
         unsafe { (*self.shared()).disablereuse() == 0 && self.has_fixed_address() }
     }
 
-    /// What mod_proxy counts and shows of it.
+    /// The numbers that mod_proxy counts and shows.
     pub(crate) fn counters(self) -> WorkerCounters {
         let s = self.shared();
         // SAFETY: plain words in shared memory.
@@ -220,7 +220,7 @@ impl Worker<'_> {
         unsafe { Text::read(&raw const (*self.shared()).redirect) }.non_empty()
     }
 
-    /// Is this its route?
+    /// Whether this is its route.
     pub(crate) fn has_route(self, route: &[u8]) -> bool {
         self.route().as_deref() == Some(route)
     }
@@ -307,7 +307,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Is `hcmethod` set?
+    /// Whether `hcmethod` is set.
     pub(crate) fn has_health_check(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.shared()).method != sys::hcmethod_t_NONE }

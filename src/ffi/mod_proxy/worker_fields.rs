@@ -33,7 +33,7 @@ impl Worker<'_> {
         unsafe { !(*self.as_ptr()).balancer.is_null() }
     }
 
-    /// Is there another member of its balancer that could take a request, beside those in `but`?
+    /// Whether its balancer has another member that could take a request, beside those in `but`.
     pub(crate) fn has_usable_siblings(self, but: &[NotedWorker]) -> bool {
         if !self.is_member() {
             return false;

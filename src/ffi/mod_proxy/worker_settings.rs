@@ -1,4 +1,4 @@
-//! What a worker comes to, with its server's configuration and our own parameters: which backend it
+//! The effective settings of a worker, with its server's configuration and our own parameters: which backend it
 //! is, how connections to it are opened, how it is kept.
 
 use std::time::Duration;

@@ -25,7 +25,7 @@ pub(crate) struct HttpdClient<'r> {
     asking: &'r mut Option<ProbeGuard>,
     worker: Worker<'r>,
     out: *mut sys::apr_bucket_brigade,
-    /// What the buckets in `out` point to, until they have been passed on.
+    /// The bytes that the buckets in `out` point to, until they have been passed on.
     held: Vec<Bytes>,
     /// Buckets own their bytes: see [`append`](Client::append).
     gives_away: bool,
@@ -87,7 +87,7 @@ impl<'r> HttpdClient<'r> {
         }
     }
 
-    /// Has the backend said anything of a response?
+    /// Whether the backend has sent any part of a response.
     pub(crate) fn has_headers(&self) -> bool {
         self.has_headers
     }

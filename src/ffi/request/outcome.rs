@@ -1,4 +1,4 @@
-//! What mod_proxy and httpd are told when a request is over: status, notes, the member's state.
+//! Tells mod_proxy and httpd the end of a request: status, notes, the member's state.
 
 use std::ffi::{CStr, c_int};
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ impl Call<'_> {
         HandlerStatus::of(self.request, reply, has_headers)
     }
 
-    /// What is known of the member at the moment. `history`: the request has been counted in.
+    /// The facts about the member at the moment. `history`: the request has been counted in.
     pub(crate) fn facts<'f>(
         &self,
         has_begun: bool,
@@ -174,7 +174,7 @@ pub(crate) fn internal_error(
     HandlerStatus::of(request, consequence.reply, has_begun)
 }
 
-/// What shared memory knows of a member, at the end of a request that is counted in.
+/// The shared state of a member, at the end of a request that is counted in.
 #[derive(Debug)]
 pub(crate) struct SharedHistory<'m> {
     pub(crate) busy: &'m Busy<'m>,

@@ -1,6 +1,6 @@
-//! What `local` and our balancer keys come to, once the whole configuration has been read.
+//! Applies `local` and our balancer keys once the configuration is complete.
 //!
-//! What the configuration makes of each member is noted here, for operators' orders.
+//! Notes the state that the configuration gives each member, for operators' orders.
 //!
 //! In the parent, before mod_proxy_balancer moves its members to the memory that children share. So
 //! what is set here is what `lbset` and `status` on the member's line would have set: it goes along
@@ -102,7 +102,7 @@ unsafe fn settle_keys(pconf: Pool<'_>, main: Server<'_>) {
     }
 }
 
-/// What the lines of all workers say.
+/// The parameters of all workers.
 struct Lines<'c>(HashMap<WorkerId, &'c WorkerSettings>);
 
 impl<'c> Lines<'c> {

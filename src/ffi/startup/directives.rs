@@ -80,7 +80,7 @@ pub(crate) struct Directive {
     pub(crate) allowed_in: u32,
     /// Sections within these in which it may not.
     not_in: u32,
-    /// What httpd says of it (`httpd -L`, and where the number of arguments is wrong).
+    /// The help text that httpd shows (`httpd -L`, and where the number of arguments is wrong).
     pub(crate) help: &'static CStr,
 }
 
@@ -118,7 +118,7 @@ pub(crate) enum Setter {
 /// The line has been taken, or not.
 type Taken = Result<(), LineError>;
 
-/// What is wrong with a line.
+/// The error of a line.
 pub(crate) struct LineError(String);
 
 impl From<ConfigError> for LineError {

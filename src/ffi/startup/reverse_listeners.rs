@@ -149,7 +149,7 @@ fn open(
     Ok(None)
 }
 
-/// Has the parent keep a socket. `None`: there are too many.
+/// Keeps a socket open in the parent. `None`: there are too many.
 ///
 /// # Safety
 /// As [`listening_sockets::keep`].

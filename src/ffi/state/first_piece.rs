@@ -15,7 +15,7 @@ use crate::ffi::state::request_state::{RequestState, Upload};
 use crate::ffi::sys;
 use crate::proxy::ClientError;
 
-/// Need nobody wait for the client to send the first of its body? It has sent that, or there is none.
+/// Whether the first piece of the body can be read without waiting: the client has sent it, or there is none.
 pub(crate) fn is_here(request: Request<'_>) -> bool {
     let state = RequestState::of(request);
     if state.has_first_piece.get() {

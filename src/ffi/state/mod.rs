@@ -1,4 +1,4 @@
-//! What this module keeps with a server and with a request of httpd's.
+//! The state that this module keeps with a server and with a request of httpd's.
 
 pub(crate) mod first_piece;
 pub(crate) mod member_marks;

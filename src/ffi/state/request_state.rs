@@ -1,4 +1,4 @@
-//! What this module keeps with a request of httpd's, from one call of the scheme handler to the
+//! The state that this module keeps with a request of httpd's, from one call of the scheme handler to the
 //! next: mod_proxy calls it once for each balancer member it tries.
 
 use std::cell::{Cell, RefCell};
@@ -40,7 +40,7 @@ pub(crate) struct RequestState {
     pub(crate) sent_to_remote_proxy: Cell<bool>,
 }
 
-/// What the last failure leaves to be done: when the next member is chosen, or at the request's end.
+/// The work that the last failure leaves: when the next member is chosen, or at the request's end.
 #[derive(Default)]
 pub(crate) struct LastFailure {
     /// The member that has just not taken the request, for no fault of its own.

@@ -1,4 +1,4 @@
-//! What the lines of one server say.
+//! The directives and parameters of one server.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::ffi::mod_proxy::worker_id::WorkerId;
 #[derive(Default)]
 pub(crate) struct ServerConfig {
     workers: Vec<(WorkerId, WorkerSettings)>,
-    /// What they say of balancers, by the balancers' names as mod_proxy has them.
+    /// Balancer keys, by the balancers' names as mod_proxy has them.
     balancer_keys: HashMap<Box<[u8]>, BalancerKeys>,
     /// `ProxyAjpReverse`.
     pub(crate) reverse: Vec<ReverseListener>,
@@ -48,7 +48,7 @@ impl ServerConfig {
     }
 }
 
-/// What holds in one server: its own lines, and those of the main server where they say nothing.
+/// The effective settings of one server: its own, else those of the main server.
 #[derive(Debug)]
 pub(crate) struct Inherited {
     balancers: HashMap<Box<[u8]>, BalancerSettings>,
@@ -84,7 +84,7 @@ impl Inherited {
         self.balancers.get(name).copied()
     }
 
-    /// What a request tells the container beyond the usual.
+    /// The attributes that a request carries beyond the usual.
     pub(crate) fn attributes(&self) -> &RequestAttributes {
         &self.attributes
     }

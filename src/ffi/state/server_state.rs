@@ -1,4 +1,4 @@
-//! What this module keeps with a server, in pconf, and the way from a server to its child.
+//! The state that this module keeps with a server, in pconf, and the way from a server to its child.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +20,7 @@ use crate::ffi::state::server_config::{Inherited, ServerConfig};
 use crate::ffi::sys;
 use crate::status::Nonce;
 
-/// What is kept with one server (main or virtual host). Constant once httpd has read its
+/// The state of one server (main or virtual host). Constant once httpd has read its
 /// configuration, but for what is set once. A virtual host without a line of ours has the main
 /// server's itself.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(crate) struct ServerState {
     pub(crate) child: OnceLock<Arc<Child>>,
 }
 
-/// What the parent finds out and makes, for itself and for the children, which have a copy.
+/// The state that the parent makes, for itself and for the children, which have a copy.
 #[derive(Default)]
 pub(crate) struct ParentState {
     /// Sockets from before a restart, from check_config to post_config.
@@ -46,17 +46,17 @@ pub(crate) struct ParentState {
     /// The `min` of each worker that has one, before mod_proxy forgets it under prefork. Here and below:
     /// filled in by post_config.
     pub(crate) min: OnceLock<Vec<(WorkerId, usize)>>,
-    /// What all children share.
+    /// The memory that all children share.
     pub(crate) shared: OnceLock<SharedMemory>,
     /// Where containers dial in.
     pub(crate) listening: OnceLock<Vec<Listening>>,
     /// The memory of the counters.
     pub(crate) stats: OnceLock<Arc<StatsMapping>>,
-    /// What a POST to ajp-status must bring along.
+    /// The nonce that a POST to ajp-status must carry.
     pub(crate) nonce: OnceLock<Nonce>,
     /// Since when it is counted, in ms since 1970.
     pub(crate) since_ms: OnceLock<u64>,
-    /// What operators have said.
+    /// Operators' orders.
     pub(crate) operators: OnceLock<OperatorMemory>,
     /// The parent's process id.
     pub(crate) process: OnceLock<u32>,

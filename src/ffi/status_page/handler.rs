@@ -1,6 +1,6 @@
 //! `SetHandler ajp-status`, and the part of mod_status's page.
 //!
-//! Who may see it, and who may change something, is httpd's business (`Require`): the handler runs only
+//! httpd decides who may see it, and who may change something (`Require`): the handler runs only
 //! where access is granted. A GET changes nothing. A POST must bring the nonce along, which only who may
 //! read the page can know.
 
@@ -125,7 +125,7 @@ pub(crate) fn summary(request: Request<'_>, flags: c_int) {
     request.write(text.unwrap_or_default().as_bytes());
 }
 
-/// What was done, for the page or for a script.
+/// Reports what was done, for the page or for a script.
 fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     let refused = done.iter().filter(|done| done.refused.is_some()).count();
     let (text, count) = (status::report(done), done.len() - refused);
@@ -179,7 +179,7 @@ fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
     );
 }
 
-/// Does a browser say that another site's page has sent the form? Scripts say nothing of it.
+/// Whether a browser says that another site's page has sent the form. Scripts say nothing about it.
 ///
 /// Who may read the nonce, but not send an order, could have an administrator's browser send it.
 fn is_of_another_site(request: Request<'_>) -> bool {

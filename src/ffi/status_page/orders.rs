@@ -1,4 +1,4 @@
-//! Does what an operator asks for: in mod_proxy's own flags, which every child reads at each request.
+//! Carries out an operator's order: in mod_proxy's own flags, which every child reads at each request.
 
 use crate::balance::orders::{Action, Effect, Facts, KeptOrder, Remark};
 use crate::ffi::child::child_state::Child;
@@ -34,7 +34,7 @@ pub(crate) fn carry_out(
     done.collect()
 }
 
-/// What is to be said of it. `Err`: nothing was done, for this reason.
+/// A remark about it, if any. `Err`: nothing was done, for this reason.
 fn one(
     request: Request<'_>,
     state: &ServerState,

@@ -21,7 +21,7 @@ pub(super) enum Blame {
     },
 }
 
-/// What becomes of the error mark of a balancer member.
+/// The change of a balancer member's error mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Nothing: it is as before. Always for a worker outside a balancer.
@@ -32,7 +32,7 @@ pub enum Mark {
     Transient,
 }
 
-/// What a request has found out about a member that was in error.
+/// The result of a probe of a member in error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeResult {
     /// It answers, in whatever way.

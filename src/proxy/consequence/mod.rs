@@ -1,4 +1,4 @@
-//! What follows from a failure: for the client, the balancer member, the log, the counters. Decided once,
+//! The consequences of a failure: for the client, the balancer member, the log, the counters. Decided once,
 //! here; httpd's side carries it out.
 //!
 //! httpd's core reads a status as an order: 503 marks a balancer member and fails over, 500 marks
@@ -25,7 +25,7 @@ use crate::backend::WarningKind;
 use crate::config::StatusFailure;
 use crate::stats::ErrorReason;
 
-/// What follows from a failure.
+/// The consequences of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Consequence {
     /// For the client.
@@ -59,7 +59,7 @@ pub struct Notes {
     pub retry_soon: bool,
 }
 
-/// What a consequence depends on beside the failure.
+/// The facts that a consequence depends on beside the failure.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'m> {
     /// Something of the response has been handed to httpd's output filters.

@@ -1,6 +1,6 @@
-//! What the client gets.
+//! The client's reply after a failure.
 
-/// What the client gets.
+/// The client's reply after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// This status, with httpd's own error page. For 503, mod_proxy tries another member first.

@@ -1,4 +1,4 @@
-//! May a failed request be sent once more, and where to?
+//! Decides whether a failed request is sent once more, and where to.
 
 use super::table::{ResendRule, Row};
 use crate::backend::AcquireFailure;

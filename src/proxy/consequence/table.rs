@@ -8,7 +8,7 @@ use crate::net::ConnectError;
 use crate::proxy::{ClientError, Level, Phase, ProxyError};
 use crate::stats::ErrorReason;
 
-/// What a failure means, whatever the request and the member.
+/// The meaning of a failure, whatever the request and the member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     /// For the client, as long as nothing of a response has been handed to it.

@@ -1,4 +1,4 @@
-//! What the machine asks of its driver, and what the driver tells it.
+//! The steps that the machine asks of its driver, and the answers.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ pub enum Do {
     Done,
 }
 
-/// What came of a [`Do`].
+/// The answer to a [`Do`].
 #[derive(Debug)]
 pub enum What<L: AjpConnection> {
     /// On the way to a connection.
