@@ -39,7 +39,7 @@ macro_rules! words {
                 }
             }
 
-            /// What it means: a sentence or two, as the documentation of the variant has them.
+            /// Its meaning: a sentence or two, as the documentation of the variant has them.
             #[must_use]
             pub const fn help(self) -> &'static str {
                 match self {

@@ -231,7 +231,7 @@ impl Backend {
         Ok(self.with_pings_counted(found).map(|stream| self.adopt(stream, Instant::now())))
     }
 
-    /// What was found, once the pings it took are counted.
+    /// Returns the result, once the pings it took are counted.
     fn with_pings_counted(&self, found: Found) -> Option<Stream> {
         (0..found.pings_sent).for_each(|_| self.count_ping_sent());
         (0..found.pings_failed).for_each(|_| self.count_ping_failed());

@@ -11,7 +11,7 @@ use crate::net::Address;
 use crate::pool::Pooled;
 use crate::protocol::CodecError;
 
-/// What the log says of a connection when something happens to it.
+/// The numbers of a connection for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// When it was opened.
@@ -30,13 +30,13 @@ pub trait AjpConnection: Pooled<Proof = Reusable> + fmt::Debug {
     /// Starts a request: the counters of bytes begin again at 0.
     fn begin_request(&mut self);
 
-    /// What the connection has been through.
+    /// The numbers of the connection.
     fn usage(&self) -> Usage;
 
     /// Takes the payload of the next packet, if a whole one has been received.
     ///
     /// # Errors
-    /// What has been received cannot be the start of an AJP packet.
+    /// The bytes received cannot be the start of an AJP packet.
     fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError>;
 
     /// Bytes received that belong to no packet taken so far.

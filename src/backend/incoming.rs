@@ -26,7 +26,7 @@ pub(super) struct Incoming {
     most: usize,
 }
 
-/// What a connection that goes back to its pool leaves behind: a buffer whose slices may still be on
+/// The rest of a connection that goes back to its pool: a buffer whose slices may still be on
 /// their way to the client. Dropped after them, the buffer is used again.
 #[derive(Debug, Default)]
 pub struct RetiredBuffer {

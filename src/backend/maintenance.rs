@@ -7,7 +7,7 @@ use super::{AcquireFailure, AjpConnection, Backend, MaintenanceSettings};
 use crate::net::{Address, Deadline};
 use crate::pool::{CloseReason, Keep, Lease, Liveness, Pooled, Sweep};
 
-/// What a round did to one backend.
+/// The result of a round for one backend.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct MaintenanceReport {
@@ -55,7 +55,7 @@ impl Backend {
 
     /// Closes the idle connections that are no longer good, and does nothing else: it never blocks.
     ///
-    /// Those found closed show how long this backend leaves idle connections open.
+    /// Connections found closed show how long this backend leaves idle connections open.
     pub fn sweep(&self, maintenance: &MaintenanceSettings, now: Instant) -> Sweep {
         self.pool.sweep_with(now, &maintenance.connect.limits, |connection, idle| {
             let found = connection.check();

@@ -95,7 +95,7 @@ pub struct BackendKey {
     pub bounds: Bounds,
 }
 
-/// What an administrator says of the size of a pool.
+/// The size of a pool as configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// `max`.
@@ -164,7 +164,7 @@ impl Backend {
         }
     }
 
-    /// What makes it this backend; displayed, its name in logs.
+    /// The identity of the backend; displayed, its name in logs.
     #[must_use]
     pub fn key(&self) -> &BackendKey {
         &self.key
@@ -183,7 +183,7 @@ impl Backend {
         Self { warnings, ..self }
     }
 
-    /// What clients can have said of it is said once a minute.
+    /// Log lines that clients can cause are limited to one a minute.
     #[must_use]
     pub fn warnings(&self) -> &Warnings {
         &self.warnings

@@ -16,14 +16,14 @@ use crate::stats::{KnownPacketSize, PacketSizeSource};
 #[derive(Debug)]
 pub struct PacketLimit {
     configured: Option<PacketSize>,
-    /// What the last GET_BODY_CHUNK allows for a body packet; 0: none has come. A single word read
+    /// The size of a body packet that the last GET_BODY_CHUNK allows; 0: none has come. A single word read
     /// and written whole, so `Relaxed` is enough: a thread that still sees the old value behaves as
     /// if its request had come a moment earlier.
     body: AtomicU32,
     knowledge: Mutex<Knowledge>,
 }
 
-/// What may be done with a request packet.
+/// The decision about a request packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     /// It may be sent.
@@ -182,7 +182,7 @@ impl PacketLimit {
         knowledge.refused = None;
     }
 
-    /// What is known, for people.
+    /// The known packet size, for display.
     #[must_use]
     pub(super) fn known(&self) -> KnownPacketSize {
         if let Some(size) = self.configured {

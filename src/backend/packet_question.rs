@@ -1,4 +1,4 @@
-//! What a backend is asked, and what its answers to requests say, about packet sizes. The question
+//! Questions to a backend about packet sizes, and what its answers to requests say about them. The question
 //! itself is `size_question`.
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::{Backend, Connection};
 use crate::net::Deadline;
 use crate::pool::{CloseReason, Lease, Vacancy};
 
-/// What came of a CPING on a pooled connection.
+/// The result of a CPING on a pooled connection.
 pub(super) enum Asked {
     /// CPONG.
     Answers(Lease<Connection>),

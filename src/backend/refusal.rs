@@ -33,7 +33,7 @@ pub enum RefusalReason {
     /// There were so many handshakes that another peer got its place.
     #[error("no {wanted} yet, and its place went to another; does allow= include other machines?")]
     Displaced {
-        /// What was due.
+        /// The packet that was due.
         wanted: &'static str,
     },
     /// The connection ended, or failed, during the handshake.

@@ -43,7 +43,7 @@ enum State<L: AjpConnection> {
 /// Up to three connections, one after the other.
 #[derive(Debug)]
 struct Asking<L: AjpConnection> {
-    /// What the question is about.
+    /// The subject of the question.
     size: usize,
     stage: Stage,
     /// Connections that the backend had closed when the question began.
@@ -58,7 +58,7 @@ enum Stage {
     First,
     /// The smallest one, since the size has not been taken.
     Smallest {
-        /// What has been said of the size.
+        /// The answer about the size.
         first: Said,
     },
     /// The size again: the container was silent for once.
@@ -71,7 +71,7 @@ enum Line<L: AjpConnection> {
     Opening(Opening),
     /// The source of connections gives one in one step.
     InPlace,
-    /// That the container is there is shown first, by a plain CPING: a failure of that one is the
+    /// A plain CPING first shows that the container is there: a failure of that one is the
     /// backend's, whatever the size. Then come the padded one, and a plain one behind it.
     Pinging(Own<L>, Ping, Round),
 }
@@ -90,7 +90,7 @@ enum Round {
     Behind,
 }
 
-/// What one connection says about a size.
+/// The answer of one connection about a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     /// The padded CPING was answered with CPONG, and the plain one behind it.
@@ -164,7 +164,7 @@ impl<L: AjpConnection> SizeQuestion<L> {
         }
     }
 
-    /// What is known decides, or the question begins.
+    /// Decides by what is known, or begins the question.
     fn look(&mut self, with: &Surroundings<'_>) -> Option<End> {
         let mut turn = None;
         loop {
@@ -348,7 +348,7 @@ impl<L: AjpConnection> Line<L> {
 /// How long each CPING of a question waits where `ping` is not set.
 const QUESTION_WAIT: Duration = Duration::from_secs(2);
 
-/// What it says of a size that no CPONG came.
+/// The meaning for a size when no CPONG came.
 fn without_cpong(error: &PingError) -> Said {
     match error {
         PingError::TimedOut { .. } | PingError::Net(NetError::TimedOut { .. }) => Said::Silence,

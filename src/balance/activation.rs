@@ -35,7 +35,7 @@ impl Activation {
 }
 
 impl WorkerStatus {
-    /// What it is to be used for: a member that is disabled takes no requests either.
+    /// The activation that follows from the flags: a member that is disabled takes no requests either.
     #[must_use]
     pub const fn activation(self) -> Activation {
         if self.has(Self::STOPPED.with(Self::DISABLED)) {

@@ -99,7 +99,7 @@ enum Phase {
     Ended,
 }
 
-/// What was read of each member; room for all of them is made only when a second one is looked at.
+/// The status of each member as it was read; room for all of them is made only when a second one is looked at.
 #[derive(Debug, Default)]
 struct Statuses {
     first: Option<(usize, WorkerStatus)>,
@@ -258,7 +258,7 @@ impl<'a, M: Members> Election<'a, M> {
         None
     }
 
-    /// What is to be done for a request of a session of this member; `None`: it cannot be used.
+    /// The step for a request of a session of this member; `None`: the member cannot be used.
     fn session_step(&mut self, member: usize) -> Option<Step> {
         if self.members.was_tried(member) {
             return None;

@@ -1,4 +1,4 @@
-//! What the lbmethods `sessions` and `next` prefer, and how a member's share changes.
+//! The preferences of the lbmethods `sessions` and `next`, and how a member's share changes.
 //!
 //! As in mod_jk, a member's share grows by the inverse of its load factor with each new session that
 //! it gets, and the member with the smallest share gets the next one. `sessions` halves all shares
@@ -98,12 +98,12 @@ impl std::fmt::Debug for Share {
     }
 }
 
-/// What the shares of a balancer are measured with during one choice.
+/// The scale for the shares of a balancer during one choice.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     method: Method,
     minute: u16,
-    /// What `next` measures from.
+    /// The zero of the scale of `next`.
     base: u64,
     /// The greatest share; 0 where no member has one.
     greatest: u64,
@@ -163,7 +163,7 @@ impl Scale {
     }
 }
 
-/// What a choice makes of a member's share.
+/// The change of a member's share by a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It got the session: its share grows ([`Scale::given`]), and this was its turn.
@@ -211,7 +211,7 @@ impl Choice {
         Self { scale, members }
     }
 
-    /// What shares are measured with.
+    /// The scale for shares.
     #[must_use]
     pub fn scale(&self) -> &Scale {
         &self.scale
@@ -242,7 +242,7 @@ impl Choice {
         rank(one).cmp(&rank(other))
     }
 
-    /// What is to be changed, now that this member (or none) has been taken: it gets the session, and
+    /// The changes, now that this member (or none) has been taken: it gets the session, and
     /// exactly those that were electable have a share from now on.
     pub fn changes(
         &self,

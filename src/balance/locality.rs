@@ -11,7 +11,7 @@ pub struct Place {
     pub lbset: i32,
 }
 
-/// What a member gets for its place.
+/// The settings that a member gets for its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// The `lbset` that it gets; `None`: it keeps its own.

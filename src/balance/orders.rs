@@ -40,7 +40,7 @@ impl Remark {
     }
 }
 
-/// What the configuration makes of a member before balancer-manager, a saved state or an operator
+/// The state that the configuration gives a member before balancer-manager, a saved state or an operator
 /// changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Configured {
@@ -48,7 +48,7 @@ pub struct Configured {
     pub activation: Option<Activation>,
     /// `loadfactor=0`.
     pub sessions_only: bool,
-    /// Those flags of its status that an order is about ([`Activation::FLAGS`]).
+    /// The flags of its status that an order is about ([`Activation::FLAGS`]).
     pub status: WorkerStatus,
     /// `localonly` has it drain.
     pub by_local_only: bool,
@@ -62,7 +62,7 @@ pub struct Facts<'a> {
     pub is_in_balancer: bool,
     /// The status of each of its workers.
     pub status: &'a [WorkerStatus],
-    /// What the configuration says of each of them.
+    /// The configured state of each of them.
     pub configured: &'a [Configured],
 }
 
@@ -89,7 +89,7 @@ impl Action {
         }
     }
 
-    /// What it does to this member, and what is to be said of that.
+    /// Its effect on this member, and a remark about that.
     ///
     /// # Errors
     /// It does nothing, for this reason.
@@ -125,7 +125,7 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeptOrder(u64);
 
-/// What becomes of a kept order after a restart.
+/// The fate of a kept order after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRestart {
     /// The member gets this activation again.
@@ -161,7 +161,7 @@ impl KeptOrder {
         self.find().unwrap_or_default()
     }
 
-    /// What becomes of it, now that the configuration says this of the member.
+    /// Decides its fate, now that this is the configuration of the member.
     #[must_use]
     pub fn after_restart(self, configured: &[Configured]) -> AfterRestart {
         let activation = self.activation();

@@ -7,7 +7,7 @@ pub struct Sticky {
     pub cookie: Vec<u8>,
     /// The name of the parameter in the URL.
     pub path: Vec<u8>,
-    /// What stands between session and route; `None`: the whole id is the route.
+    /// The separator of session and route; `None`: the whole id is the route.
     pub separator: Option<u8>,
     /// A semicolon ends the parameter in the URL.
     pub ends_at_semicolon: bool,
@@ -57,7 +57,7 @@ impl Sticky {
     }
 }
 
-/// What follows `name=` wherever that stands in `text`.
+/// The values that follow `name=` anywhere in `text`.
 fn values_behind<'r>(text: &'r [u8], name: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
     let starts = text.windows(name.len().max(1)).enumerate();
     starts.filter_map(move |(at, window)| {

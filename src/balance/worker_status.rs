@@ -112,7 +112,7 @@ impl WorkerStatus {
         !self.has(Self::DRAIN.with(Self::HOT_SPARE).with(Self::HOT_STANDBY))
     }
 
-    /// Those of these flags that it has.
+    /// The flags among these that it has.
     #[must_use]
     pub const fn among(self, flags: Self) -> Self {
         Self(self.0 & flags.0)
@@ -136,7 +136,7 @@ impl WorkerStatus {
         }
     }
 
-    /// What Tomcat is told of it in `JK_LB_ACTIVATION`.
+    /// The value of `JK_LB_ACTIVATION` for Tomcat.
     #[must_use]
     pub const fn jk_activation(self) -> &'static str {
         if self.has(Self::STOPPED) {

@@ -51,7 +51,7 @@ parameters! {
     max_reply_timeouts: Option<u32> =
         "maxreplytimeouts", number!(u32, 0 to 1000000), "0 where replytimeout is set, else no limit";
 
-    /// What may be sent again after it was sent; `None`: what is safe.
+    /// The requests that may be resent after they were sent; `None`: the safe ones.
     recovery: Option<Recovery> = "recovery", RECOVERY, "only what is safe";
 
     /// How often a request is sent again to the same backend, and, if it may have been executed, to all
@@ -70,7 +70,7 @@ parameters! {
     /// The most requests at once over all children.
     busy_limit: Option<u32> = "busylimit", number!(u32, 1 to 1000000), "none";
 
-    /// What a balancer member is used for; `None`: what `status` says.
+    /// The use of a balancer member; `None`: as `status` says.
     activation: Option<Activation> = "activation", ACTIVATION, "what status says";
 
     /// The distance of a balancer member, from `distance` or an `lbset` of 0: members that are farther

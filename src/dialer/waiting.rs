@@ -32,7 +32,7 @@ struct Handshake {
     timeout: Duration,
 }
 
-/// What was received.
+/// The bytes received.
 #[derive(Debug)]
 pub(super) enum Received {
     /// Nothing, for now.

@@ -35,7 +35,7 @@ pub enum RequestBody {
     OnRequest,
 }
 
-/// What the exchange needs to know of the request.
+/// The facts about the request that the exchange needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts {
     /// How the body is announced.

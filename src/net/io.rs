@@ -232,7 +232,7 @@ pub fn wait_writable(fd: impl AsFd, timeout: Duration) -> Result<bool, NetError>
     wait(fd, PollFlags::OUT, timeout)
 }
 
-/// What a descriptor can do without waiting; nothing, if a wait has ended with its time.
+/// The operations that a descriptor can do without waiting; none, if a wait has timed out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// There are bytes to receive, or the end of the stream.

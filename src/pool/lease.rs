@@ -9,7 +9,7 @@ use super::places::{Place, ReturnKind};
 use super::state::{Entry, IdleConnection, IdleMark};
 use super::{CloseReason, Pool, Pooled, ReleaseOrder};
 
-/// What [`Pool::acquire`] returns.
+/// A result of [`Pool::acquire`].
 #[derive(Debug)]
 #[must_use = "dropping it closes the connection or frees the place"]
 pub enum Acquired<C: Pooled> {

@@ -17,7 +17,7 @@ pub struct PoolGauges {
     pub waiting: usize,
 }
 
-/// Is notified of each event of a pool as it happens, on the thread on which it happens: for counters
+/// Observer of a pool: notified of each event as it happens, on the thread on which it happens: for counters
 /// that outlive the process.
 ///
 /// Some notifications come with the pool locked, so none may block or call the pool.

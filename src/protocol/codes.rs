@@ -178,7 +178,7 @@ pub mod attribute {
     pub const REMOTE_USER: u8 = 0x03;
     /// How httpd authenticated the user.
     pub const AUTH_TYPE: u8 = 0x04;
-    /// What follows the `?` of the request target.
+    /// The part of the request target behind the `?`.
     pub const QUERY_STRING: u8 = 0x05;
     /// The route of the session.
     pub const JVM_ROUTE: u8 = 0x06;

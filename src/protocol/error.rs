@@ -15,9 +15,9 @@ pub enum CodecError {
     BadMagic {
         /// Position in the packet: 0 or 1.
         offset: usize,
-        /// What the direction asks for.
+        /// The value that the direction asks for.
         expected: u8,
-        /// What was there.
+        /// The value that was there.
         found: u8,
     },
     /// The container sent a packet without a payload; its first byte would be the type.
@@ -46,7 +46,7 @@ pub enum CodecError {
     /// The payload ends inside a field.
     #[error("packet ends inside {field}: {needed} bytes needed, {left} left")]
     Truncated {
-        /// What was being read.
+        /// The field that was being read.
         field: Field,
         /// Bytes the field needs.
         needed: usize,
@@ -114,7 +114,7 @@ pub enum CodecError {
     ChunkLength {
         /// The length in front of the data.
         stated: usize,
-        /// What packet length and framing leave for data.
+        /// The space that packet length and framing leave for data.
         room: usize,
     },
     /// A request method code that AJP/1.3 does not define.

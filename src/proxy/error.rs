@@ -1,4 +1,4 @@
-//! What went wrong with a request, how far it had come, and over which connection.
+//! The failure of a request: the error, how far the request had come, and over which connection.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum ProxyError {
     FailStatus {
         /// The answer's status.
         status: u16,
-        /// What is listed of it.
+        /// The listed status.
         failure: StatusFailure,
     },
     /// A packet has begun and does not go on.

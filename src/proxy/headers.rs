@@ -34,7 +34,7 @@ fn describes_body(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
 }
 
-/// What the attributes of a request are made of.
+/// The values of a request's attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct AttributeValues<'r, E> {
     /// The container's.
@@ -61,7 +61,7 @@ pub struct AttributeValues<'r, E> {
     pub environment: E,
 }
 
-/// What mod_ssl knows of the client's connection.
+/// The client's TLS connection, as mod_ssl knows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsValues<'r> {
     /// The client's certificate, and those behind it.
@@ -118,7 +118,7 @@ impl<'r> TlsValues<'r> {
     }
 }
 
-/// What becomes of a header of the container's response.
+/// The rule for a header of the container's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseHeaderRule {
     /// It comes back as it is.

@@ -1,6 +1,6 @@
 //! How loud a log line is.
 
-/// Who should read the log line.
+/// The reader that a log line is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// An administrator must act.

@@ -53,12 +53,12 @@ pub struct Resend {
     pub connect_retries: u32,
     /// The pause before either.
     pub interval: Duration,
-    /// What `recovery` says of this method once it has been sent; `None`: it is not set.
+    /// The rule of `recovery` for this method once it has been sent; `None`: it is not set.
     pub after_send: Option<bool>,
 }
 
 impl Default for Resend {
-    /// What is safe, once, at once; a refused connection not at all.
+    /// Resends what is safe, once, at once; does not retry a refused connection.
     fn default() -> Self {
         Self {
             retries: 1,

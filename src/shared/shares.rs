@@ -18,9 +18,9 @@ use crate::balance::lbmethod::{Change, Choice, LoadFactor, Method, Scale, Share}
 /// Which requests a share counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
-    /// Those that begin a session.
+    /// Choices that begin a session.
     NewSessions,
-    /// Those of sessions whose own member could not take them: shared out as fairly, but they are no
+    /// Choices for sessions whose own member could not take them: shared out as fairly, but they are no
     /// new sessions.
     OrphanedSessions,
 }

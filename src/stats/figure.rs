@@ -11,7 +11,7 @@ use super::histogram::{Histogram, HistogramFigures};
 /// A figure of `F`, the sums of a member or a pool.
 #[derive(Debug)]
 pub struct Figure<F: 'static> {
-    /// What it is, in a sentence without its full stop.
+    /// Its meaning, in a sentence without its full stop.
     pub help: &'static str,
     /// Takes it out of the sums.
     pub value: for<'f> fn(&'f F) -> Value<'f>,
@@ -30,7 +30,7 @@ pub enum Value<'f> {
     Times(&'f HistogramFigures),
 }
 
-/// What a number counts.
+/// The unit that a number counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
     /// Things.

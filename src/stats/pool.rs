@@ -40,7 +40,7 @@ fn closed(figures: &PoolFigures) -> Value<'static> {
     Value::ByWord("reason", words.zip(figures.closed).collect())
 }
 
-/// What a pool has at one moment, in one child or all.
+/// The gauges of a pool at one moment, in one child or all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Connections waiting for a request.

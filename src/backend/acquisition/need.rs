@@ -1,4 +1,4 @@
-//! What the way to a connection asks its driver for, and the answers.
+//! The needs on the way to a connection, which a driver meets, and the answers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::backend::{AcquireFailure, AjpConnection};
 use crate::net::{Address, ConnectError, NetError, ResolveError};
 use crate::pool::{AcquireError, Acquired, Lease};
 
-/// What a driver has to do, and how it answers. The longest wait is given where there is one; a driver
+/// One thing for a driver to do, and its answer. The longest wait is given where there is one; a driver
 /// that does not wait in place remembers when it began.
 #[derive(Clone, Debug)]
 pub enum Need {
@@ -70,7 +70,7 @@ pub enum Got<L: AjpConnection> {
     Received(Result<usize, NetError>),
     /// The other request's question has been answered, or why not.
     Answer(Option<Box<AcquireFailure>>),
-    /// What the source of connections gave.
+    /// The result of the source of connections.
     Lease(Box<Result<Lease<L>, AcquireFailure>>),
 }
 
@@ -82,9 +82,9 @@ pub trait Connections<L: AjpConnection> {
     /// Both of them, for [`Need::Either`].
     fn pair(&self) -> Option<[&L; 2]>;
 
-    /// What is to be sent, and the connection to send it on.
+    /// The bytes to be sent, and the connection to send them on.
     fn outgoing(&mut self) -> Option<(&mut L, &[u8])>;
 
-    /// What the source of connections is to do; given once.
+    /// The task for the source of connections; given once.
     fn task(&mut self) -> Option<Task<L>>;
 }

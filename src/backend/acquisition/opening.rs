@@ -12,7 +12,7 @@ use crate::net::{Address, ConnectError, ResolveError};
 pub(in crate::backend) struct Opening {
     /// `None`: the name has to be asked for them.
     addresses: Option<Vec<Address>>,
-    /// Those that the name led to at first.
+    /// The addresses that the name led to at first.
     known: Arc<[SocketAddr]>,
     /// The name is not asked again.
     is_last: bool,

@@ -20,7 +20,7 @@ pub(in crate::backend) struct Ping {
     after: Duration,
 }
 
-/// What a ping needs next.
+/// The next need of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::backend) enum PingStep {
     /// The rest of the packet has to be sent.
@@ -62,12 +62,12 @@ impl Ping {
         }
     }
 
-    /// What is still to be sent.
+    /// The bytes that are still to be sent.
     pub(in crate::backend) fn rest(&self) -> &[u8] {
         &self.packet[self.written..]
     }
 
-    /// What is left of the time at `now`.
+    /// The rest of the time at `now`.
     pub(in crate::backend) fn left_at(&mut self, now: Instant) -> Duration {
         self.left = self.deadline.remaining(now);
         self.left

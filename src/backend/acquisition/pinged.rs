@@ -42,7 +42,7 @@ impl<L: AjpConnection> Pooled<L> {
     }
 }
 
-/// What has come of a CPING so far.
+/// The result of a CPING so far.
 pub(in crate::backend) enum Answer {
     /// CPONG.
     Alive,
@@ -54,7 +54,7 @@ pub(in crate::backend) enum Answer {
     Dead(PingError),
 }
 
-/// What a ping needs next, on this connection.
+/// The next need of a ping, on this connection.
 pub(in crate::backend) fn need(ping: &Ping, which: Which) -> Need {
     match ping.next() {
         PingStep::Send => Need::Send,
@@ -90,5 +90,5 @@ pub(in crate::backend) fn pinged<L: AjpConnection>(
     })
 }
 
-/// What a connection has to answer in that is to prove itself.
+/// The time in which a connection has to answer to be proven.
 pub(in crate::backend) const PROOF_TIME: Duration = Duration::from_secs(1);

@@ -19,24 +19,24 @@ pub(super) struct Race<L: AjpConnection> {
     turn: Turn,
 }
 
-/// What is being done.
+/// The present state of the race.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
     /// The new connection is sent CPING.
     Send,
     /// Either is to say something.
     Either(Duration),
-    /// What the new one has said.
+    /// The state of the new connection.
     New(Duration),
-    /// What the pooled one has said.
+    /// The state of the pooled connection.
     Pooled(Duration),
 }
 
-/// What follows from an answer.
+/// The consequence of an answer.
 pub(super) enum RaceStep<L: AjpConnection> {
     /// The race goes on.
     Go(Race<L>),
-    /// That was no answer.
+    /// The answer does not fit.
     Same(Race<L>),
     End(End<L>),
     /// The pooled connection is dead: the new one alone.

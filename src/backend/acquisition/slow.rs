@@ -34,7 +34,7 @@ pub(super) enum Slow<L: AjpConnection> {
     Proof(Pooled<L>),
 }
 
-/// What follows from an answer.
+/// The consequence of an answer.
 pub(super) enum Step<L: AjpConnection> {
     Go(Box<Slow<L>>),
     End(End<L>),
@@ -274,12 +274,12 @@ fn pooled_or<L: AjpConnection>(
     Slow::Last(pooled, failure).go()
 }
 
-/// What a pooled connection has of the time for CPONG.
+/// A pooled connection's share of the time for CPONG.
 pub(in crate::backend) fn first_half(time: Duration) -> Duration {
     time / 2
 }
 
-/// What a new connection has of it, which would have had `time` had there been no pooled one. (The two
+/// A new connection's share of it; without a pooled one it would have had `time`. (The two
 /// may have times of their own: half of its own the new one has in any case.)
 pub(in crate::backend) fn rest(time: Duration, waited: Duration) -> Duration {
     time.saturating_sub(waited).max(time / 2)

@@ -1,10 +1,10 @@
-//! What a step looks at.
+//! The surroundings of a step.
 
 use std::time::Instant;
 
 use crate::backend::{Backend, ConnectSettings};
 
-/// What the machine looks at in a step, and does not keep.
+/// The values that the machine uses in a step and does not keep.
 pub struct Surroundings<'a> {
     /// The backend, for what is known of it; nothing blocks.
     pub backend: &'a Backend,

@@ -1,9 +1,9 @@
-//! What is wanted of a backend.
+//! The task of getting a connection.
 
 use crate::backend::AjpConnection;
 use crate::pool::Lease;
 
-/// What a request wants of its backend.
+/// The kind of connection that a request wants of its backend.
 #[derive(Debug)]
 pub enum Task<L: AjpConnection> {
     /// A connection, idle or new.

@@ -12,7 +12,7 @@ use crate::disk::{failed, save};
 use crate::failure::Failure;
 use crate::options::Arguments;
 
-/// Has httpd read the files, with the modules that they need and nothing else.
+/// Checks that httpd can read the files, with the modules that they need and nothing else.
 pub(crate) fn check(
     arguments: &Arguments,
     files: &[OutputFile],
@@ -27,7 +27,7 @@ pub(crate) fn check(
     })
 }
 
-/// Has httpd read its own configuration, which includes the files by now.
+/// Checks that httpd can read its own configuration, which includes the files by now.
 pub(crate) fn check_all(arguments: &Arguments, stop: &StopSignal) -> Result<(), Failure> {
     in_private_directory(|directory| run(&arguments.apachectl.with(&["-t"]), directory, stop))
 }

@@ -154,7 +154,7 @@ impl Deployment<'_> {
         }
     }
 
-    /// Has httpd check the files, puts them in place, and reloads httpd. If a step before the reload
+    /// Checks the files with httpd, puts them in place, and reloads httpd. If a step before the reload
     /// fails, restores the old files.
     fn apply(&self, files: &[OutputFile]) -> Result<(), Failure> {
         let state = FileState::read(self.directory, files)?;

@@ -148,7 +148,7 @@ impl SocketTable {
     }
 }
 
-/// What an older version of this module kept in httpd's own memory, for as long as the parent lives.
+/// The table that an older version of this module kept in httpd's own memory, for as long as the parent lives.
 /// Its own cleanups close nothing.
 #[repr(C)]
 struct OlderTable {
@@ -234,7 +234,7 @@ pub(crate) unsafe fn copy(raw: RawFd) -> Result<OwnedFd, rustix::io::Errno> {
     rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(raw) }, 0)
 }
 
-/// Has the kernel keep a peer that says nothing out of the queue, for this many seconds or some
+/// Lets the kernel keep a silent peer out of the queue, for this many seconds or some
 /// more; 0: for none.
 pub(crate) fn defer_accept(socket: BorrowedFd<'_>, seconds: c_int) {
     // SAFETY: an open socket, and a number that is read during the call. Where the kernel refuses,

@@ -105,7 +105,7 @@ fn encoded<'r>(request: Request<'r>, path: *const c_char, len: usize) -> Option<
 #[cfg(httpd_has_canonenc_ex)]
 const KEEP_ENCODED_SLASHES: c_int = sys::PROXY_CANONENC_NOENCODEDSLASHENCODING as c_int;
 
-/// What `ap_scan_vchar_obstext` stops at: everything but visible characters and bytes above 0x7f.
+/// The bytes at which `ap_scan_vchar_obstext` stops: all but visible characters and bytes above 0x7f.
 fn has_control_or_space(text: &[u8]) -> bool {
     text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }

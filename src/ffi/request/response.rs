@@ -11,7 +11,7 @@ use crate::ffi::sys;
 use crate::protocol::SendHeaders;
 use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
 
-/// What the request's response looked like before the backend's headers were put in, to go back to
+/// The request's response as it was before the backend's headers were put in, to go back to
 /// when the backend fails before anything has been sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before<'r> {

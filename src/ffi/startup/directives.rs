@@ -345,7 +345,7 @@ unsafe fn own_worker_param(
     Some(std::ptr::null())
 }
 
-/// What mod_proxy itself can do of our words, it does: `status` and `lbset`, where balancer-manager
+/// Passes on to mod_proxy what it can do itself: `status` and `lbset`, where balancer-manager
 /// shows and changes them.
 fn tell_mod_proxy(worker: Worker<'_>, before: &WorkerSettings, after: &WorkerSettings) {
     let flags = |settings: &WorkerSettings| {

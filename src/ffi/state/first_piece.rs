@@ -33,7 +33,7 @@ pub(crate) fn is_here(request: Request<'_>) -> bool {
 /// Waits for the client to send the first of its body.
 ///
 /// # Errors
-/// What the client, or a filter, has done.
+/// The error of the client, or of a filter.
 pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
     let mut patience = Patience::default();
     let mut is_there = 0;

@@ -32,7 +32,7 @@ pub(crate) struct RequestState {
     pub(crate) tried: RefCell<Vec<NotedWorker>>,
     /// On the members on which mod_proxy counts it.
     pub(crate) holds: RefCell<Vec<BusyGuard>>,
-    /// Those of them it has been sent to: none gets it a second time, however it was chosen.
+    /// The members that it has been sent to: none gets it a second time, however it was chosen.
     pub(crate) had_it: RefCell<Vec<NotedWorker>>,
     pub(crate) last_failure: LastFailure,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the

@@ -78,7 +78,7 @@ impl Inherited {
         Self { balancers: settled.collect(), attributes }
     }
 
-    /// What the balancer of this name (`balancer://name`, in lower case, as mod_proxy has it) goes by.
+    /// The settings of the balancer of this name (`balancer://name`, in lower case, as mod_proxy has it).
     /// `None` where no line has a key of ours for it. Allocates nothing.
     pub(crate) fn balancer(&self, name: &[u8]) -> Option<BalancerSettings> {
         self.balancers.get(name).copied()

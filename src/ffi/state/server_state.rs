@@ -27,7 +27,7 @@ use crate::status::Nonce;
 pub(crate) struct ServerState {
     /// Its own lines.
     pub(crate) config: ServerConfig,
-    /// What holds; filled in when the whole configuration has been read.
+    /// The effective settings; filled in when the whole configuration has been read.
     inherited: OnceLock<Inherited>,
     /// In the main server alone.
     pub(crate) parent: ParentState,
@@ -40,7 +40,7 @@ pub(crate) struct ServerState {
 pub(crate) struct ParentState {
     /// Sockets from before a restart, from check_config to post_config.
     pub(crate) taken_over: TakenOver,
-    /// What the configuration itself makes of each member, before mod_proxy_balancer has set its members
+    /// The state that the configuration itself gives each member, before mod_proxy_balancer has set its members
     /// up.
     pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
     /// The `min` of each worker that has one, before mod_proxy forgets it under prefork. Here and below:

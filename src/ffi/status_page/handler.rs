@@ -181,7 +181,7 @@ fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
 
 /// Whether a browser says that another site's page has sent the form. Scripts say nothing about it.
 ///
-/// Who may read the nonce, but not send an order, could have an administrator's browser send it.
+/// A user who may read the nonce, but not send an order, could have an administrator's browser send it.
 fn is_of_another_site(request: Request<'_>) -> bool {
     let headers = request.headers_in();
     if let Some(site) = headers.get(c"Sec-Fetch-Site") {

@@ -12,9 +12,9 @@ use crate::proxy::{Failure, ProxyError};
 pub struct FailureLine<'a> {
     /// The backend, as it is named in the log.
     pub backend: &'a BackendKey,
-    /// What happened.
+    /// The failure.
     pub failure: &'a Failure,
-    /// What follows from it.
+    /// Its consequences.
     pub consequence: &'a Consequence,
     /// When it happened.
     pub now: Instant,

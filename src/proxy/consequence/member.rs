@@ -1,11 +1,11 @@
-//! What a failure means for the balancer member, and for a probe of one that is in error.
+//! The meaning of a failure for the balancer member, and for a probe of one that is in error.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::reply::Reply;
 
-/// What the member has to do with a failure.
+/// The member's part in a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
     /// Nothing: it is as before.
@@ -43,7 +43,7 @@ pub enum ProbeResult {
     Inconclusive,
 }
 
-/// What is known of the member, or of a worker outside a balancer.
+/// The facts about the member, or about a worker outside a balancer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemberFacts<'m> {
     /// It belongs to a balancer: only then it can be in error, and another can be tried.
@@ -60,7 +60,7 @@ pub struct MemberFacts<'m> {
     pub history: Option<&'m dyn MemberHistory>,
 }
 
-/// What requests of all children have met with at one member. What is asked for counts the request as
+/// The history of one member over all children. What is asked for counts the request as
 /// one of them; so a failure asks once.
 pub trait MemberHistory: fmt::Debug {
     /// Counts a failure to reach the member. Returns whether it is in error now: not as long as other
@@ -75,7 +75,7 @@ pub trait MemberHistory: fmt::Debug {
 }
 
 impl Blame {
-    /// What becomes of the member's mark when httpd gets `reply`. Counts the failure.
+    /// Decides the member's mark when httpd gets `reply`. Counts the failure.
     pub(super) fn mark(self, probe: ProbeResult, reply: Reply, member: &MemberFacts<'_>) -> Mark {
         let is_in_error = self.puts_in_error(reply, member);
         if !member.is_member {

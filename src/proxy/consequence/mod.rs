@@ -47,7 +47,7 @@ pub struct Consequence {
     pub notes: Notes,
 }
 
-/// What others in httpd are told of a failure.
+/// The notes of a failure for others in httpd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// `proxy_timedout`: mod_proxy_balancer marks the member for `failontimeout`. Not where another
@@ -116,7 +116,7 @@ impl Failure {
         self.row().reason
     }
 
-    /// Who ended the connection.
+    /// The side that ended the connection.
     pub(super) fn ended_by(&self) -> Party {
         self.row().ended_by
     }

@@ -4,12 +4,12 @@ use super::table::{ResendRule, Row};
 use crate::backend::AcquireFailure;
 use crate::proxy::{Failure, Phase};
 
-/// What is still known of the request when it failed.
+/// The facts about the request when it failed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Replay {
     /// Executing it twice does no harm.
     pub is_idempotent: bool,
-    /// What `recovery` says of it; `None`: it is not set.
+    /// The rule of `recovery` for it; `None`: it is not set.
     pub after_send: Option<bool>,
     /// Every byte of the body that was read is still in memory.
     pub body_is_kept: bool,

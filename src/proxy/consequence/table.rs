@@ -23,11 +23,11 @@ pub(super) struct Row {
     /// these is what somebody must have done wrong first, the container's administrator or the
     /// application's programmer: each counts.
     pub at_will: Option<WarningKind>,
-    /// What a probe of the member has found out, as long as nothing of a response came.
+    /// The result of a probe of the member, as long as nothing of a response came.
     pub probe: ProbeResult,
     /// Whether the request may be sent again.
     pub resend: ResendRule,
-    /// Who ended the connection.
+    /// The side that ended the connection.
     pub ended_by: Party,
     /// For the log: what an administrator may not think of.
     pub hint: Option<&'static str>,
@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub retry_soon: bool,
 }
 
-/// What the row of a failure says of sending the request again.
+/// The rule of a failure's row for resending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResendRule {
     /// It is not: another attempt would meet with the same, or the backend is at work.
@@ -52,7 +52,7 @@ pub(super) enum ResendRule {
     Listed,
 }
 
-/// Who ended a connection that failed under a request.
+/// The side that ended a connection that failed under a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) enum Party {
     /// The backend closed or reset it.
@@ -185,7 +185,7 @@ impl Row {
         }
     }
 
-    /// What a probe has found out: a member that has sent anything of a response has recovered.
+    /// The result of a probe: a member that has sent anything of a response has recovered.
     pub(super) fn probe_result(&self, phase: Phase) -> ProbeResult {
         if phase.is_answered() { ProbeResult::Recovered } else { self.probe }
     }

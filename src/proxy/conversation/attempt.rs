@@ -26,21 +26,21 @@ pub(super) struct Attempt<L: AjpConnection> {
     pub(super) head: Option<SendHeaders>,
     /// Pieces of the request body read from the client, the prepared one included.
     pub(super) pieces: u32,
-    /// What the container asked for last.
+    /// The size that the container asked for last.
     pub(super) asked: usize,
-    /// What is still to be sent of the prepared piece.
+    /// The rest of the prepared piece that is still to be sent.
     pub(super) first_piece: Option<Piece>,
     /// Something has been appended since the last pass.
     pub(super) pending: bool,
     pub(super) failed_status: Option<StatusFailure>,
 }
 
-/// What the driver has been asked for, and what it is for. Looked at in every step, so the tag is a byte of
+/// The thing the driver has been asked for, and its purpose. Looked at in every step, so the tag is a byte of
 /// its own.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 pub(super) enum State {
-    /// What is left of `outgoing` is to be sent.
+    /// The rest of `outgoing` is to be sent.
     Send,
     /// The socket has no room; what the container says meanwhile is heard, if `listens`.
     Room { since: Instant, left: Duration, listens: bool },
@@ -58,7 +58,7 @@ pub(super) enum State {
     ReadAhead { at_most: usize },
     /// Whether more is on its way (`flushpackets=auto`).
     MoreComing(Duration),
-    /// What has come goes on to the client before the container is waited for.
+    /// The bytes received go on to the client before the container is waited for.
     Pass { flush: bool },
     /// The next packet, or the rest of one.
     Receive { wait: Duration, has_begun: bool },
@@ -86,7 +86,7 @@ impl<L: AjpConnection> Attempt<L> {
         }
     }
 
-    /// Has the first piece of an announced body leave with FORWARD_REQUEST, in one system call.
+    /// Sends the first piece of an announced body with FORWARD_REQUEST, in one system call.
     pub(super) fn begin<C>(&mut self, context: &Context<'_, C>) -> Result<(), Error> {
         if context.request.facts.body == RequestBody::Announced {
             if let Some(piece) = self.first_piece.take() {

@@ -1,10 +1,10 @@
-//! What ends an attempt, out of the way of the ordinary request.
+//! The end of an attempt by an error, out of the way of the ordinary request.
 
 use crate::exchange::ExchangeError;
 use crate::net::NetError;
 use crate::proxy::{ClientError, ProxyError};
 
-/// What ends an attempt; in a box, since there mostly is none.
+/// The error that ends an attempt; in a box, since there mostly is none.
 pub(super) type Error = Box<ProxyError>;
 
 #[cold]

@@ -22,14 +22,14 @@ pub struct Conversation<L: AjpConnection = Connection> {
     /// The present attempt; while there is one, the stage says nothing.
     pub(super) attempt: Option<Attempt<L>>,
     pub(super) stage: Stage<L>,
-    /// What came of the request, once its response has ended, and what was received of it.
+    /// The result of the request, once its response has ended, and the bytes received.
     pub(super) answered: Option<(Finished, RetiredBuffer)>,
     pub(super) end: Option<End>,
     /// When the request began to wait for what it waits for before an attempt.
     pub(super) since: Instant,
     /// How often connecting may still be tried again.
     pub(super) connects_left: u32,
-    /// What has been sent again to this backend so far, and why it is this time.
+    /// The resends to this backend so far, and the reason of the present one.
     pub(super) resending: Resending,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Stage<L: AjpConnection> {
     Done,
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Goal {
     /// The first attempt.
@@ -70,7 +70,7 @@ pub(super) enum Then<L: AjpConnection> {
     Replace(Lease<L>),
 }
 
-/// What has been sent again to this backend.
+/// The resends to this backend.
 #[derive(Debug, Default)]
 pub(super) struct Resending {
     /// Attempts that the backend cannot have acted on.
@@ -213,7 +213,7 @@ impl<L: AjpConnection> Conversation<L> {
         }
     }
 
-    /// What the container takes is known.
+    /// The packet size that the container takes is known.
     #[cold]
     fn admitted<C: Client>(&mut self, end: Result<(), NotAdmitted>, context: &Context<'_, C>) {
         self.count_wait(context);
@@ -315,7 +315,7 @@ impl<L: AjpConnection> Conversation<L> {
         self.end = Some(Err(failure));
     }
 
-    /// What has been waited for since [`since`](Self::since) is counted, and counts from now on again.
+    /// The wait since [`since`](Self::since) is counted, and counts from now on again.
     pub(super) fn count_wait<C>(&mut self, context: &Context<'_, C>) {
         let now = (context.now)();
         self.traffic.waited += now.saturating_duration_since(self.since);

@@ -1,4 +1,4 @@
-//! What is being sent: FORWARD_REQUEST with the first piece of an announced body, or one body packet.
+//! The packet being sent: FORWARD_REQUEST with the first piece of an announced body, or one body packet.
 
 use super::error::Error;
 use crate::exchange::ExchangeError;

@@ -1,4 +1,4 @@
-//! What the end of a response says of the size of its request.
+//! Conclusions about the size of a request from the end of its response.
 
 use super::step::Context;
 use crate::backend::WarningKind;

@@ -59,15 +59,15 @@ pub enum What<L: AjpConnection> {
     Connection(Got<L>),
     /// How many bytes the socket took; 0 if it has no room.
     Sent(Result<usize, NetError>),
-    /// What the connection is ready for; nothing, if the time is over.
+    /// The directions that the connection is ready for; none, if the time is over.
     Ready(Result<Ready, NetError>),
     /// How many bytes came; 0 if the peer has closed the connection.
     Received(Result<usize, NetError>),
     /// A piece of the request body, which the client keeps; empty at its end.
     Piece(Result<BodyPiece, ClientError>),
-    /// What there was of the body is there.
+    /// The available part of the body has been read.
     Ahead(Result<(), ClientError>),
-    /// What was appended has been handed over.
+    /// The appended parts have been handed over.
     Passed(Result<(), ClientError>),
     /// The time has passed.
     Paused,
@@ -75,7 +75,7 @@ pub enum What<L: AjpConnection> {
     ClientGone,
 }
 
-/// What the machine looks at in a step, and does not keep.
+/// The values that the machine uses in a step and does not keep.
 pub struct Context<'a, C> {
     /// The backend, for what is known of it; nothing blocks.
     pub backend: &'a Backend,
