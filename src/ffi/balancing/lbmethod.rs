@@ -14,7 +14,7 @@ use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::balancer::Balancer;
-use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
+use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
@@ -133,9 +133,8 @@ unsafe fn find(
     let account =
         if has_session(request, view) { Account::OrphanedSessions } else { Account::NewSessions };
     let choice = SharedChoice::new(method, account, clock::uptime(), states);
-    let tried = RequestState::existing(request).map(|state| state.tried.borrow());
-    let tried = tried.as_deref().map_or(&[][..], Vec::as_slice);
-    let mut candidates = Candidates { members, choice, tried, at: 0, best: None };
+    let kept = RequestState::existing(request);
+    let mut candidates = Candidates { members, choice, kept, at: 0, best: None };
     // SAFETY: balancer and request are live, the lock is held; the callback is given the
     // candidates only during the call, and nobody else uses them meanwhile.
     let found = unsafe {
@@ -182,7 +181,7 @@ struct Candidates<'c> {
     members: Vec<Worker<'c>>,
     choice: SharedChoice<'c>,
     /// None gets the request twice.
-    tried: &'c [NotedWorker],
+    kept: Option<&'c RequestState>,
     /// The place of the one asked about last, and of the best so far.
     at: usize,
     best: Option<usize>,
@@ -195,7 +194,7 @@ impl Candidates<'_> {
         let Some(place) = self.place(current) else { return false };
         self.at = place;
         self.choice.mark_electable(place);
-        if self.tried.iter().any(|noted| *noted == current) {
+        if self.kept.is_some_and(|kept| kept.was_tried(current)) {
             return false;
         }
         let load = |at: usize| self.members[at].load();

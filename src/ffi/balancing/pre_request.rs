@@ -27,7 +27,7 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
-use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
+use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::first_piece;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe::{self, BodyIsMissing};
@@ -64,9 +64,9 @@ pub(crate) unsafe fn pre_request(
     }
     let ignores_session = ignores_session(request);
     let session = session(request, balancer, child, url, ignores_session);
-    let tried = RequestState::existing(request).map(|state| state.tried.borrow().clone());
-    let tried = tried.unwrap_or_default();
-    let is_ours = session.is_some() || ignores_session || !tried.is_empty();
+    let kept = RequestState::existing(request);
+    let was_given = kept.is_some_and(|kept| kept.tried_count() > 0);
+    let is_ours = session.is_some() || ignores_session || was_given;
     if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
         return sys::DECLINED;
     }
@@ -85,7 +85,7 @@ pub(crate) unsafe fn pre_request(
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
         unsafe { locked.sync(request.server(), conf.as_ptr()) };
-        let candidates = Candidates { balancer, count: balancer.count(), tried: &tried, child };
+        let candidates = Candidates { balancer, count: balancer.count(), kept, child };
         let election = Election::new(rules, routes, &candidates);
         let elected = elect(request, child, &locked, &candidates, election);
         drop(locked);
@@ -139,7 +139,7 @@ struct Candidates<'r> {
     balancer: Balancer<'r>,
     /// As it was when the election began: members are added at the end alone.
     count: usize,
-    tried: &'r [NotedWorker],
+    kept: Option<&'r RequestState>,
     child: &'r Child,
 }
 
@@ -182,7 +182,7 @@ impl Members for Candidates<'_> {
     }
 
     fn was_tried(&self, member: usize) -> bool {
-        self.of(member, |worker| self.tried.iter().any(|noted| *noted == worker))
+        self.of(member, |worker| self.kept.is_some_and(|kept| kept.was_tried(worker)))
     }
 
     fn of_route(&self, route: &[u8]) -> Vec<usize> {

@@ -10,24 +10,19 @@ use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 pub(crate) struct TransientMark(Option<(NotedWorker, Arc<Child>)>);
 
 impl TransientMark {
-    pub(crate) fn set(&mut self, worker: Worker<'_>, child: &Arc<Child>) {
-        self.unmark();
+    /// A member that mod_proxy is about to mark; the mark is taken away when this is dropped.
+    pub(crate) fn new(worker: Worker<'_>, child: &Arc<Child>) -> Self {
         child.passes.begin(worker);
         worker.note_error_time();
         // SAFETY: a worker outlives the requests that it is given to, which this ends with.
-        self.0 = Some((unsafe { NotedWorker::new(worker) }, Arc::clone(child)));
-    }
-
-    /// Takes its mark away.
-    pub(crate) fn unmark(&mut self) {
-        if let Some((member, child)) = self.0.take() {
-            child.passes.end(member.view());
-        }
+        Self(Some((unsafe { NotedWorker::new(worker) }, Arc::clone(child))))
     }
 }
 
 impl Drop for TransientMark {
     fn drop(&mut self) {
-        self.unmark();
+        if let Some((member, child)) = self.0.take() {
+            child.passes.end(member.view());
+        }
     }
 }

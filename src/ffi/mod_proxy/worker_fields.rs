@@ -33,8 +33,8 @@ impl Worker<'_> {
         unsafe { !(*self.as_ptr()).balancer.is_null() }
     }
 
-    /// Whether its balancer has another member that could take a request, beside those in `but`.
-    pub(crate) fn has_usable_siblings(self, but: &[NotedWorker]) -> bool {
+    /// Whether another member of its balancer could take a request, of those for which `is_left` says so.
+    pub(crate) fn has_usable_siblings(self, is_left: impl Fn(Worker<'_>) -> bool) -> bool {
         if !self.is_member() {
             return false;
         }
@@ -47,9 +47,7 @@ impl Worker<'_> {
         siblings.any(|sibling| {
             // SAFETY: below the number of elements when it was read.
             let Some(other) = (unsafe { Self::added(*sibling) }) else { return false };
-            other != self
-                && !but.iter().any(|noted| *noted == other)
-                && !other.status().has(WorkerStatus::NOT_USABLE)
+            other != self && is_left(other) && !other.status().has(WorkerStatus::NOT_USABLE)
         })
     }
 

@@ -113,7 +113,7 @@ impl<'r> Call<'r> {
         let request = self.request;
         let kept = RequestState::of(request);
         if self.worker.is_member() {
-            kept.holds.borrow_mut().push(BusyGuard::new(self.worker, self.child));
+            kept.hold(BusyGuard::new(self.worker, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
         // No ProxyRemote leads to a container that dials in.
@@ -127,7 +127,7 @@ impl<'r> Call<'r> {
         }
         if kept.was_sent_to(self.worker) {
             // Whatever made mod_proxy come back to it: once is enough.
-            kept.last_failure.transient_mark.borrow_mut().set(self.worker, self.child);
+            kept.last_failure.mark(self.worker, self.child);
             return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
         if self.worker.is_member() {
@@ -141,11 +141,9 @@ impl<'r> Call<'r> {
         let configured = EffectiveSettings::new(self.worker, self.conf, ours);
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
-        let tried = kept.tried.borrow();
-        let has_others = self.worker.has_usable_siblings(&tried);
+        let has_others = self.worker.has_usable_siblings(|other| !kept.was_tried(other));
         // Where it is the only one, whatever may be sent again is its own to have again.
-        let is_alone = !has_others && tried.len() <= 1;
-        drop(tried);
+        let is_alone = !has_others && kept.tried_count() <= 1;
         // One other member at least, also with `retries=0`, which is about the same one.
         let repeats = kept.repeats_left.get().unwrap_or_else(|| retries(ours).max(1));
         kept.repeats_left.set(Some(repeats));

@@ -69,9 +69,7 @@ impl Call<'_> {
         last_failure.retry_soon.set(consequence.notes.retry_soon);
         match consequence.mark {
             Mark::Nothing => {}
-            Mark::Transient => {
-                last_failure.transient_mark.borrow_mut().set(self.worker, self.child)
-            }
+            Mark::Transient => last_failure.mark(self.worker, self.child),
             // mod_proxy is about to mark it.
             Mark::Error if reply.status() == Some(503) => {
                 self.child.passes.found_at_fault(self.worker);

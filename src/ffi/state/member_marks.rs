@@ -14,7 +14,7 @@ use crate::ffi::sys;
 pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker<'_>) {
     let child = ServerState::child_of(request.server());
     let (Some(child), true) = (child, worker.is_member()) else { return };
-    RequestState::of(request).last_failure.transient_mark.borrow_mut().set(worker, child);
+    RequestState::of(request).last_failure.mark(worker, child);
 }
 
 /// Puts a member in error for a fault of its own, whatever status mod_proxy is told.
@@ -27,7 +27,7 @@ pub(crate) fn mark_error(worker: Worker, child: &Child) {
 /// is over.
 pub(crate) fn clear_transient_mark(request: Request<'_>) {
     if let Some(state) = RequestState::existing(request) {
-        state.last_failure.transient_mark.borrow_mut().unmark();
+        state.last_failure.unmark();
     }
 }
 

@@ -2,9 +2,11 @@
 //! next: mod_proxy calls it once for each balancer member it tries.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use crate::exchange::RequestBody;
 use crate::ffi::child::busy_guard::BusyGuard;
+use crate::ffi::child::child_state::Child;
 use crate::ffi::child::probe_guard::ProbeGuard;
 use crate::ffi::child::transient_mark::TransientMark;
 use crate::ffi::httpd::request::Request;
@@ -28,27 +30,45 @@ pub(crate) struct RequestState {
     /// How often it may still be sent again where a member may have acted on it, over all of them, as
     /// the first one's `retries` says; `None`: it has not been given to one.
     pub(crate) repeats_left: Cell<Option<u32>>,
-    /// The members it has been given to: none is chosen a second time.
-    pub(crate) tried: RefCell<Vec<NotedWorker>>,
+    tried: RefCell<Vec<TriedMember>>,
     /// On the members on which mod_proxy counts it.
-    pub(crate) holds: RefCell<Vec<BusyGuard>>,
-    /// The members that it has been sent to: none gets it a second time, however it was chosen.
-    pub(crate) had_it: RefCell<Vec<NotedWorker>>,
+    holds: Cell<Vec<BusyGuard>>,
     pub(crate) last_failure: LastFailure,
     /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
     /// backend itself then, and must not.
     pub(crate) sent_to_remote_proxy: Cell<bool>,
 }
 
+/// A member that a request has been given to: it is not chosen a second time.
+struct TriedMember {
+    member: NotedWorker,
+    /// It has been sent there: the member does not get it again, however it was chosen.
+    was_sent: bool,
+}
+
 /// The work that the last failure leaves: when the next member is chosen, or at the request's end.
 #[derive(Default)]
 pub(crate) struct LastFailure {
     /// The member that has just not taken the request, for no fault of its own.
-    pub(crate) transient_mark: RefCell<TransientMark>,
+    transient_mark: Cell<TransientMark>,
     /// The client's status if no other member takes the request.
     pub(crate) instead_of_503: Cell<Option<u16>>,
     /// A client that gets 503 is told to come back soon.
     pub(crate) retry_soon: Cell<bool>,
+}
+
+impl LastFailure {
+    /// Leaves a mark on a member that has not taken the request for no fault of its own, once that of
+    /// the member before has been taken away.
+    pub(crate) fn mark(&self, member: Worker<'_>, child: &Arc<Child>) {
+        self.unmark();
+        self.transient_mark.set(TransientMark::new(member, child));
+    }
+
+    /// Takes the mark away, if there is one.
+    pub(crate) fn unmark(&self) {
+        drop(self.transient_mark.take());
+    }
 }
 
 /// A request body and how it is announced.
@@ -96,24 +116,44 @@ impl RequestState {
     /// Notes that the request is given to this member, and returns the one before, if it is another.
     pub(crate) fn note_tried(&self, member: Worker<'_>) -> Option<NotedWorker> {
         let mut tried = self.tried.borrow_mut();
-        if tried.iter().any(|known| *known == member) {
+        if tried.iter().any(|known| known.member == member) {
             return None;
         }
-        let before = tried.last().cloned();
+        let before = tried.last().map(|before| before.member.clone());
         // SAFETY: a member outlives the requests that it is given to.
-        tried.push(unsafe { NotedWorker::new(member) });
+        let member = unsafe { NotedWorker::new(member) };
+        tried.push(TriedMember { member, was_sent: false });
         before
     }
 
-    /// Notes that the request has been sent to this member.
+    /// Whether the request has been given to this member.
+    pub(crate) fn was_tried(&self, member: Worker<'_>) -> bool {
+        self.tried.borrow().iter().any(|known| known.member == member)
+    }
+
+    /// How many members the request has been given to.
+    pub(crate) fn tried_count(&self) -> usize {
+        self.tried.borrow().len()
+    }
+
+    /// Notes that the request has been sent to this member, to which it has been given.
     pub(crate) fn note_sent(&self, member: Worker<'_>) {
-        // SAFETY: a member outlives the requests that it is given to.
-        self.had_it.borrow_mut().push(unsafe { NotedWorker::new(member) });
+        let mut tried = self.tried.borrow_mut();
+        if let Some(known) = tried.iter_mut().find(|known| known.member == member) {
+            known.was_sent = true;
+        }
     }
 
     /// Whether the request has been sent to this member.
     pub(crate) fn was_sent_to(&self, member: Worker<'_>) -> bool {
-        self.had_it.borrow().iter().any(|known| *known == member)
+        self.tried.borrow().iter().any(|known| known.was_sent && known.member == member)
+    }
+
+    /// Keeps the count of this request on a member until the request ends.
+    pub(crate) fn hold(&self, guard: BusyGuard) {
+        let mut holds = self.holds.take();
+        holds.push(guard);
+        self.holds.set(holds);
     }
 
     /// The state of this request, if it has one.
