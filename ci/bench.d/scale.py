@@ -90,7 +90,7 @@ class Balanced(Scaled):
         yield "<Proxy balancer://many>"
         asked = places(self.workers)
         for number in range(1, self.workers + 1):
-            # Two names lead to the backend, since a member needs an address of its own.
+            # Three names lead to the backend, since a member needs an address of its own.
             hosts = ["127.0.0.1", "localhost", "127.1"]
             host, port = ("127.0.0.1", 10000 + number)
             if number in asked:

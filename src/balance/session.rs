@@ -20,12 +20,15 @@ impl Sticky {
     /// A client can have several sessions, of other applications or of times gone by; mod_proxy
     /// looks at the first alone, mod_jk at all. An id without a route gives none. As in mod_proxy,
     /// the route is what stands behind the first separator.
+    ///
+    /// `query`: the query string, where it is not a part of `url`.
     pub fn routes<'r>(
         &'r self,
         url: &'r [u8],
+        query: Option<&'r [u8]>,
         cookies: Option<&'r [u8]>,
     ) -> impl Iterator<Item = &'r [u8]> {
-        let in_url = self.in_url(url);
+        let in_url = [url].into_iter().chain(query).flat_map(|text| self.in_url(text));
         let in_cookies = cookies.into_iter().flat_map(|cookies| self.in_cookies(cookies));
         in_url.chain(in_cookies).filter_map(|id| self.route(id))
     }
@@ -81,7 +84,7 @@ mod tests {
 
     fn routes(url: &str, cookies: &str) -> Vec<String> {
         let text = |route: &[u8]| String::from_utf8_lossy(route).into_owned();
-        sticky().routes(url.as_bytes(), Some(cookies.as_bytes())).map(text).collect()
+        sticky().routes(url.as_bytes(), None, Some(cookies.as_bytes())).map(text).collect()
     }
 
     #[test]
@@ -106,17 +109,23 @@ mod tests {
         assert_eq!(routes("/p;jsessionid=1.a;v=2?x", ""), ["a"]);
         assert_eq!(routes("/p?jsessionid=1.a&x=2", ""), ["a"]);
         assert!(routes("/p?jsessionids=1.a", "").is_empty());
+        let apart = sticky();
+        let query = Some(&b"x=1&jsessionid=1.a&y=2"[..]);
+        let mut found = apart.routes(b"/p;jsessionid=1.b", query, Some(b"JSESSIONID=2.c"));
+        assert_eq!(found.next(), Some(&b"b"[..]));
+        assert_eq!(found.next(), Some(&b"a"[..]));
+        assert_eq!(found.next(), Some(&b"c"[..]));
     }
 
     #[test]
     fn without_a_separator_the_whole_id_is_the_route() {
         let whole = Sticky { separator: None, ..sticky() };
-        assert_eq!(whole.routes(b"/", Some(b"JSESSIONID=a.b")).next(), Some(&b"a.b"[..]));
+        assert_eq!(whole.routes(b"/", None, Some(b"JSESSIONID=a.b")).next(), Some(&b"a.b"[..]));
     }
 
     #[test]
     fn an_empty_name_finds_nothing() {
         let nameless = Sticky { path: Vec::new(), cookie: Vec::new(), ..sticky() };
-        assert_eq!(nameless.routes(b"/a=1.b", Some(b"c=1.d")).next(), None);
+        assert_eq!(nameless.routes(b"/a=1.b", None, Some(b"c=1.d")).next(), None);
     }
 }

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
 use crate::balance::lbmethod::Method;
-use crate::ffi::balancing::session::{forced_route, ignores_session, is_known, with_query};
+use crate::ffi::balancing::session::{forced_route, ignores_session, is_known};
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::request::Request;
@@ -171,9 +171,10 @@ fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
     }
     let Some(sticky) = balancer.sticky() else { return false };
     // Of the member that had it before, if there was one: path and query are the same.
-    let url = with_query(request.filename(), request);
     let cookies = request.headers_in().get(c"Cookie");
-    sticky.routes(&url, cookies).any(|route| is_known(balancer, route))
+    sticky
+        .routes(request.filename(), request.args(), cookies)
+        .any(|route| is_known(balancer, route))
 }
 
 /// The members of a balancer while mod_proxy asks about them one by one.

@@ -1,6 +1,5 @@
 //! The session of a request: the routes that its cookies, its URL, or its environment name.
 
-use std::borrow::Cow;
 use std::ffi::CStr;
 
 use crate::ffi::child::child_state::Child;
@@ -46,13 +45,15 @@ pub(crate) fn session(
         return None;
     }
     let cookies = request.headers_in().get(c"Cookie");
-    let url = &*with_query(url, request);
+    // mod_proxy keeps it apart from the URL of a balancer until a member has been chosen.
+    let query = request.args();
     // Most requests without a session have no cookie either, and none needs the names then.
-    if cookies.is_none() && !url.contains(&b'=') {
+    let has_parameter = |text: &[u8]| text.contains(&b'=');
+    if cookies.is_none() && !has_parameter(url) && !query.is_some_and(has_parameter) {
         return None;
     }
     let sticky = balancer.sticky()?;
-    let mut routes: Vec<Vec<u8>> = sticky.routes(url, cookies).map(<[u8]>::to_vec).collect();
+    let mut routes: Vec<Vec<u8>> = sticky.routes(url, query, cookies).map(<[u8]>::to_vec).collect();
     if routes.is_empty() {
         return None;
     }
@@ -62,18 +63,9 @@ pub(crate) fn session(
         Some(first) => drop(routes.drain(..first)),
         None => routes.truncate(1),
     }
-    let is_in_url = sticky.routes(url, None).any(|route| route == routes[0]);
+    let is_in_url = sticky.routes(url, query, None).any(|route| route == routes[0]);
     let named_by = if is_in_url { sticky.path } else { sticky.cookie };
     Some(Session { routes, named_by })
-}
-
-/// The URL of a balancer with the query string of its request, which mod_proxy keeps apart from it
-/// until a member has been chosen.
-pub(crate) fn with_query<'u>(url: &'u [u8], request: Request<'_>) -> Cow<'u, [u8]> {
-    match request.args() {
-        Some(query) if query.contains(&b'=') => [url, b"?", query].concat().into(),
-        _ => url.into(),
-    }
 }
 
 /// Whether it is the route of a member, usable or not.
