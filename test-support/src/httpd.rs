@@ -407,6 +407,14 @@ impl Httpd {
         self.restart_by("USR1");
     }
 
+    /// Waits until there are at least so many children, none of them one of `before`.
+    pub fn wait_for_new_children(&self, before: &[u32], least: usize) {
+        wait_for("the old children are gone", || {
+            let now = self.children();
+            (now.len() >= least && now.iter().all(|child| !before.contains(child))).then_some(())
+        });
+    }
+
     /// Asks for a restart that does not wait for requests.
     pub fn restart(&self) {
         self.restart_by("HUP");

@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
+use mod_proxy_ajp_rs::migrate::{Conversion, Input, convert};
 use test_support::ajp::ScriptedPeer;
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
 use test_support::members::named_with_uri;
 use test_support::process::free_port;
+
+use super::disk::Disk;
 
 /// Members `a`, `b`, `c`, `d`: each answers with its own name and the URI it was asked for.
 fn peers() -> &'static [ScriptedPeer; 4] {
@@ -117,18 +119,6 @@ fn ask(client: &mut Client, httpd: &Httpd, target: &str, headers: &str) -> Answe
 
 /// The session's name wherever nothing else is said.
 const USUAL: &[(&str, &str)] = &[("/", "JSESSIONID")];
-
-/// The files of the fixtures.
-struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        fs::read(path).map_err(|error| error.to_string())
-    }
-    fn find(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate/fixtures").join(name)

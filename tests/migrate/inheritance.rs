@@ -7,12 +7,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use mod_proxy_ajp_rs::migrate::{Files, Input, convert};
+use mod_proxy_ajp_rs::migrate::{Input, convert};
 use test_support::ajp::echo::respond;
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, cpong};
 use test_support::httpd::{Httpd, Setup};
 use test_support::process::free_port;
+
+use super::disk::Disk;
 
 /// Answers with its name, whether the connection was used before, the URI, and the attributes that
 /// JkEnvVar makes.
@@ -100,17 +102,6 @@ fn with_mod_jk(written: &Written) -> Httpd {
         .conf("JkShmFile jk-shm\nJkLogFile jk.log")
         .conf(&format!("Include \"{}\"", written.conf()))
         .start()
-}
-
-struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        fs::read(path).map_err(|error| error.to_string())
-    }
-    fn find(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 /// The Jk lines are taken out, and the Include lines put in.

@@ -7,6 +7,8 @@ mod bounds;
 mod command;
 #[cfg(feature = "httpd")]
 mod differential;
+#[cfg(feature = "httpd")]
+mod disk;
 mod golden;
 #[cfg(feature = "httpd")]
 mod inheritance;

@@ -21,3 +21,20 @@ pub fn resolve_path(root: Option<&str>, path: &str) -> String {
         _ => path.into(),
     }
 }
+
+/// Files in memory, by their names. A pattern names those that begin as it does up to its `*`.
+#[cfg(test)]
+pub(crate) struct Memory(pub(crate) Vec<(&'static str, &'static str)>);
+
+#[cfg(test)]
+impl Files for Memory {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let found = self.0.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| text.as_bytes().to_vec()).ok_or("no such file".into())
+    }
+    fn find(&self, pattern: &str) -> Vec<String> {
+        let start = pattern.split('*').next().unwrap_or_default();
+        let named = self.0.iter().filter(|(name, _)| name.starts_with(start));
+        named.map(|(name, _)| (*name).to_owned()).collect()
+    }
+}

@@ -1,22 +1,8 @@
 //! Which lines of httpd's configuration are read and copied, and which are reported.
 
 use super::super::directive::Location;
-use super::super::files::Files;
+use super::super::files::Memory;
 use super::*;
-
-struct Memory(Vec<(&'static str, &'static str)>);
-
-impl Files for Memory {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let found = self.0.iter().find(|(name, _)| *name == path);
-        found.map(|(_, text)| text.as_bytes().to_vec()).ok_or("no such file".into())
-    }
-    fn find(&self, pattern: &str) -> Vec<String> {
-        let start = pattern.trim_end_matches("*.conf");
-        let named = self.0.iter().filter(|(name, _)| name.starts_with(start));
-        named.map(|(name, _)| (*name).to_owned()).collect()
-    }
-}
 
 fn conf(files: Vec<(&'static str, &'static str)>) -> (HttpdConf, Vec<Message>, Sources) {
     let (mut sources, mut messages) = (Sources::default(), Vec::new());

@@ -106,20 +106,7 @@ impl<F: Files> Files for SnapshotReader<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Memory(Vec<(&'static str, &'static str)>);
-
-    impl Files for Memory {
-        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-            let found = self.0.iter().find(|(name, _)| *name == path);
-            found.map(|(_, text)| text.as_bytes().to_vec()).ok_or("no such file".into())
-        }
-        fn find(&self, pattern: &str) -> Vec<String> {
-            let start = pattern.trim_end_matches('*');
-            let named = self.0.iter().filter(|(name, _)| name.starts_with(start));
-            named.map(|(name, _)| (*name).to_owned()).collect()
-        }
-    }
+    use crate::migrate::read::files::Memory;
 
     /// Takes a snapshot of `paths`, which may be patterns.
     fn snapshot(

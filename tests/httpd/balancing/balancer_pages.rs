@@ -187,10 +187,7 @@ fn graceful(two: &mut Two) {
     two.clients.clear();
     let before = two.httpd.children();
     two.httpd.graceful();
-    wait_for("the old children are gone", || {
-        let now = two.httpd.children();
-        (now.len() >= 2 && now.iter().all(|child| !before.contains(child))).then_some(())
-    });
+    two.httpd.wait_for_new_children(&before, 2);
     two.clients = clients(&two.httpd);
 }
 

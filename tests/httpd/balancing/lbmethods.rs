@@ -94,9 +94,7 @@ fn shares_are_of_all_children_and_begin_anew_with_a_restart() {
         in_turn();
         let old = httpd.children();
         httpd.graceful();
-        wait_for("the old children are gone", || {
-            httpd.children().iter().all(|child| !old.contains(child)).then_some(())
-        });
+        httpd.wait_for_new_children(&old, 0);
         in_turn();
     }
 }

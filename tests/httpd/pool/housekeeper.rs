@@ -122,9 +122,7 @@ fn a_prefork_child_ends_at_once_on_term_and_usr1() {
             for child in &children {
                 signal(name, *child);
             }
-            wait_for("they are gone", || {
-                httpd.children().iter().all(|child| !children.contains(child)).then_some(())
-            });
+            httpd.wait_for_new_children(&children, 0);
         }
         httpd.get("/app/hello").expect(200);
     }
@@ -142,9 +140,7 @@ fn a_graceful_restart_ends_old_children_with_their_housekeepers(mpm: Mpm) {
             let _ = client.try_get("/app/hello");
         }
         drop(clients);
-        wait_for("the old children are gone", || {
-            httpd.children().iter().all(|child| !before.contains(child)).then_some(())
-        });
+        httpd.wait_for_new_children(&before, 0);
     }
     wait_for("one housekeeper a child", || {
         (housekeepers(&httpd).len() == httpd.children().len()).then_some(())

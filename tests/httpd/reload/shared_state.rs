@@ -62,10 +62,7 @@ fn shares_memory(mpm: Mpm) {
     httpd.get("/app/echo").expect(200);
     assert_eq!(made(&httpd.error_log()), [first[0], first[0]]);
     assert_eq!(shared_mappings(httpd.pid(), bytes), 1, "the old one is gone");
-    wait_for("the old children are gone", || {
-        let now = httpd.children();
-        (!now.is_empty() && now.iter().all(|child| !before.contains(child))).then_some(())
-    });
+    httpd.wait_for_new_children(&before, 1);
     for pid in httpd.children() {
         assert_eq!(shared_mappings(pid, bytes), 1, "child {pid}");
     }

@@ -168,8 +168,17 @@ fn to_be_cached(
     Ok(())
 }
 
-#[test]
-fn a_cache_gives_parts_of_what_it_has() {
+/// An httpd with mod_cache_disk, in front of a backend with pages to be cached.
+struct Cache {
+    httpd: Httpd,
+    peer: ScriptedPeer,
+    /// How many requests have come to the backend.
+    requests: Arc<AtomicUsize>,
+    go_on: Signal,
+    _root: tempfile::TempDir,
+}
+
+fn cache(more: &str) -> Cache {
     let requests = Arc::new(AtomicUsize::new(0));
     let (count, go_on) = (Arc::clone(&requests), Signal::new());
     go_on.give();
@@ -179,15 +188,20 @@ fn a_cache_gives_parts_of_what_it_has() {
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
     let httpd = front(&peer)
         .modules(&["cache", "cache_disk"])
-        .conf(&format!("CacheRoot \"{}\"\nCacheEnable disk /app", root.path().display()))
-        .conf("CacheQuickHandler on")
+        .conf(&format!("CacheRoot \"{}\"\nCacheEnable disk /app\n{more}", root.path().display()))
         .start();
+    Cache { httpd, peer, requests, go_on, _root: root }
+}
+
+#[test]
+fn a_cache_gives_parts_of_what_it_has() {
+    let Cache { httpd, requests, go_on, .. } = &cache("CacheQuickHandler on");
     let first = "Range: bytes=2-4\r\n";
     for path in ["/app/one", "/app/two"] {
         let before = requests.load(SeqCst);
         let asked = || requests.load(SeqCst) - before;
         // The backend's own answer, which the cache keeps.
-        let whole = get(&httpd, path, first, &go_on).expect(200);
+        let whole = get(httpd, path, first, go_on).expect(200);
         assert_eq!((whole.text().as_str(), asked()), (PAGE, 1), "{path}");
 
         let part = httpd.request("GET", path, first).expect(206);
@@ -212,17 +226,7 @@ fn a_cache_gives_parts_of_what_it_has() {
 
 #[test]
 fn what_a_cache_finds_changed_stays_whole_however_it_arrives() {
-    let requests = Arc::new(AtomicUsize::new(0));
-    let (count, go_on) = (Arc::clone(&requests), Signal::new());
-    go_on.give();
-    let signal = go_on.clone();
-    let peer = ScriptedPeer::start(move |conn| to_be_cached(conn, &signal, &count));
-    let root = tempfile::tempdir().expect("a temporary directory");
-    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
-    let httpd = front(&peer)
-        .modules(&["cache", "cache_disk"])
-        .conf(&format!("CacheRoot \"{}\"\nCacheEnable disk /app", root.path().display()))
-        .start();
+    let Cache { httpd, peer, requests, .. } = &cache("");
     for path in ["/app/changed/one", "/app/changed/two"] {
         httpd.get(path).expect(200);
         let again = "Range: bytes=2-4\r\nCache-Control: max-age=0\r\n";

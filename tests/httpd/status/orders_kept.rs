@@ -4,7 +4,6 @@ use std::fs;
 
 use test_support::manager::{NONCE, manage};
 use test_support::members::{named, prefork};
-use test_support::process::wait_for;
 use test_support::status::{member, order, report, with_status};
 
 use super::{Two, client};
@@ -14,10 +13,7 @@ fn graceful(two: &mut Two) {
     two.clients.clear();
     let before = two.httpd.children();
     two.httpd.graceful();
-    wait_for("the old children are gone", || {
-        let now = two.httpd.children();
-        (now.len() >= 2 && now.iter().all(|child| !before.contains(child))).then_some(())
-    });
+    two.httpd.wait_for_new_children(&before, 2);
     two.clients = (0..2).map(|_| client(&two.httpd)).collect();
 }
 
