@@ -69,9 +69,18 @@ fn requests_are_shared_out_by_load_factor_over_four_children() {
         let members = [(a.port(), "loadfactor=3"), (b.port(), "loadfactor=1")];
         let httpd = balancer(setup, method, &members).start();
         let [of_a, of_b] = counted([&a, &b], || {
-            thread::scope(|scope| {
-                (0..4).for_each(|_| drop(scope.spawn(|| ask(&httpd, 1000))));
-            });
+            if OURS.contains(&method) {
+                thread::scope(|scope| {
+                    (0..4).for_each(|_| drop(scope.spawn(|| ask(&httpd, 1000))));
+                });
+            } else {
+                // Children that add to httpd's own shares in the same instant lose one of the
+                // changes, also with mod_proxy_ajp: one at a time here.
+                let mut clients: Vec<Client> = (0..4).map(|_| httpd.client()).collect();
+                for client in (0..4000).map(|number| number % 4) {
+                    clients[client].get("/app/x").expect(200);
+                }
+            }
         });
         // 2 % of what each should have.
         assert!(of_a.abs_diff(3000) <= 60 && of_b.abs_diff(1000) <= 20, "{method}: {of_a}:{of_b}");
