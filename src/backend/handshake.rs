@@ -301,8 +301,8 @@ mod tests {
         assert_eq!(said(handshake.aborted(None)), off);
         let silent = "no proof within 5s; is keyFile missing on its connector?";
         assert_eq!(handshake.timed_out().to_string(), silent);
-        let others =
-            "no proof yet, and its place went to another; does allow= include other machines?";
+        let others = "no proof yet, and another connection took its place; does allow= include \
+                      other machines?";
         assert_eq!(handshake.displaced().to_string(), others);
     }
 

@@ -31,7 +31,9 @@ pub enum RefusalReason {
         after: Duration,
     },
     /// There were so many handshakes that another peer got its place.
-    #[error("no {wanted} yet, and its place went to another; does allow= include other machines?")]
+    #[error(
+        "no {wanted} yet, and another connection took its place; does allow= include other machines?"
+    )]
     Displaced {
         /// The packet that was due.
         wanted: &'static str,

@@ -56,7 +56,7 @@ parameters! {
 
     /// How often a request is sent again to the same backend, and, if it may have been executed, to all
     /// members of a balancer (at least once). `None`: once, and not after a failure to connect.
-    retries: Option<u32> = "retries", number!(u32, 0 to 100), "1, and a refused connection not at all";
+    retries: Option<u32> = "retries", number!(u32, 0 to 100), "1 for a request, 0 for connecting";
 
     /// The pause before a request is sent again.
     retry_interval: Duration = "retryinterval", PAUSE, "0";

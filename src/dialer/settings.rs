@@ -15,12 +15,12 @@ pub struct Settings {
     pub httpd: Vec<HttpdPorts>,
     /// The container that gets the requests.
     pub container: ContainerAddress,
-    /// How many spare connections are kept open to each port that answers, 1 or more.
+    /// The number of spare connections to each port of httpd that is available, 1 or more.
     pub spare: usize,
     /// Whether several processes of httpd accept from one port. `None`: yes for a single port, no for
     /// a range.
     pub shared_ports: Option<bool>,
-    /// The total number of connections to httpd.
+    /// The maximum number of connections to httpd.
     pub max: usize,
     /// The timeout of one attempt to connect to one address, and of a handshake from its first byte.
     pub connect_timeout: Duration,

@@ -133,7 +133,9 @@ impl Waiting {
             Err(error) => return Received::Refused(error.to_string()),
             // Bytes that came early would be taken for a packet of a peer that knows the key.
             Ok(_) if handshake.count > Challenge::LEN || self.has_more() => {
-                return Received::Refused("it sent more before it had the proof".into());
+                return Received::Refused(
+                    "it sent more data before it had received the proof".into(),
+                );
             }
             Ok(proof) => {
                 if send_packet(&self.front, &proof).is_err() {
@@ -162,7 +164,7 @@ fn check_envelope(received: &[u8]) -> Result<(), String> {
     match packet_len(received, Direction::ToContainer) {
         Ok(None | Some(Challenge::LEN)) => Ok(()),
         Ok(Some(_)) => {
-            Err("it sent a packet that is not a challenge; has httpd no keyfile?".into())
+            Err("it sent a packet that is not a challenge; is keyfile missing in httpd?".into())
         }
         Err(error) => Err(error.to_string()),
     }

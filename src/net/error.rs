@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NetError {
     /// Nothing moved for this long.
-    #[error("nothing moved for {after:?}")]
+    #[error("no data was transferred for {after:?}")]
     TimedOut {
         /// The timeout of the call.
         after: Duration,
@@ -22,7 +22,7 @@ pub enum NetError {
     #[error("the peer has reset the connection")]
     Reset,
     /// The peer has answered before it had all, so the rest was not sent.
-    #[error("the peer has answered before it had all")]
+    #[error("the peer has answered before it received everything")]
     Answered,
     /// Anything else.
     #[error("{0}")]
@@ -53,7 +53,7 @@ impl From<Errno> for NetError {
 
 /// A send that ended early, and how far it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{source}, {written} bytes into the send")]
+#[error("{source} after {written} bytes were sent")]
 pub struct SendError {
     /// Bytes that the kernel accepted. How many of them the peer has received is unknown.
     pub written: usize,

@@ -88,7 +88,7 @@ pub enum ClientError {
         status: u16,
     },
     /// httpd's input filters give nothing of the request body, and no reason.
-    #[error("httpd's input filters have yielded nothing of the request body within {after:?}")]
+    #[error("httpd's input filters delivered nothing of the request body within {after:?}")]
     BodyWithheld {
         /// The time allowed.
         after: Duration,

@@ -31,7 +31,7 @@ pub enum ProxyError {
         after: Duration,
     },
     /// The backend takes nothing more.
-    #[error("the backend took no more of the request within {after:?}")]
+    #[error("the backend accepted no more of the request within {after:?}")]
     SendTimedOut {
         /// The time allowed without progress.
         after: Duration,
@@ -45,7 +45,7 @@ pub enum ProxyError {
         failure: StatusFailure,
     },
     /// A packet has begun and does not go on.
-    #[error("the rest of a packet did not come within {after:?}")]
+    #[error("the rest of a packet did not arrive within {after:?}")]
     PartialPacket {
         /// The time allowed.
         after: Duration,

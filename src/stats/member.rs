@@ -24,7 +24,7 @@ counters! {
 
     /// Requests given to the member.
     requests: Count, shown("requests").auto("Requests");
-    /// Requests that failed, other than by the client's fault.
+    /// Requests that failed, except by the client's fault.
     // mod_proxy says `Err` on mod_status's page for a member in error, and people look for that.
     failed = |figures| Value::Count(figures.failures()), NOWHERE.auto("Failed").prop("errors");
     /// Attempts: times a request was sent to the member.
@@ -35,7 +35,7 @@ counters! {
     failovers: Count, shown("failovers").auto("Failovers").page("Retried", "on another");
     /// Requests that failed by the client's fault.
     client_errors = |figures| figures.value_of(ErrorReason::Client), NOWHERE.prop("client_errors");
-    /// Requests that failed because no packet came in time.
+    /// Requests that failed because the backend sent nothing in time.
     reply_timeouts = |figures| figures.value_of(ErrorReason::ReplyTimeout),
         json("reply_timeouts").prop("reply_timeouts");
     /// Complete responses, by class of the status.

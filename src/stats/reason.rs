@@ -38,23 +38,23 @@ reasons! {
         ConnectTimeout = "connect_timeout",
         /// A new connection did not answer CPING.
         Cping = "cping",
-        /// No connection came free within `acquire`.
+        /// No connection became free within `acquire`.
         Busy = "busy",
-        /// The container opens the connections, and none came within `acquire`.
+        /// The container opens the connections, and opened none within `acquire`.
         NoInboundConnection = "none_dialled",
         /// As many requests were in flight as `busylimit` allows.
         BusyLimit = "busylimit",
         /// The backend closed the connection before the first byte of the response.
         ClosedBeforeResponse = "died",
-        /// The backend closed the connection within the response.
+        /// The backend closed the connection in the middle of the response.
         ClosedMidResponse = "broken_off",
-        /// No packet came in time.
+        /// The backend sent nothing in time.
         ReplyTimeout = "reply_timeout",
-        /// The backend took no more of the request.
+        /// The backend accepted no more of the request.
         SendTimeout = "send_timeout",
-        /// The rest of a packet did not come.
+        /// The rest of a packet did not arrive.
         PartialPacket = "half_packet",
-        /// What came is not AJP, or not in this order.
+        /// The backend sent something that is not AJP, or in the wrong order.
         Protocol = "protocol",
         /// The request's packet is larger than the backend's packetSize.
         RequestTooLarge = "request_too_large",
@@ -62,7 +62,7 @@ reasons! {
         FailStatus = "failstatus",
         /// The client went away, was too slow, or its request cannot be sent.
         Client = "client" (CLIENT),
-        /// An error in this module, or a filter of httpd's failed.
+        /// An error in this module or in a filter of httpd.
         Internal = "internal",
     }
 }

@@ -126,8 +126,8 @@ pub struct Done {
 #[must_use]
 pub fn words(remark: Remark) -> &'static str {
     match remark {
-        Remark::NoBalancer => "it is in no balancer",
-        Remark::HealthCheck => "it failed its health check, and only a passed one takes it back",
+        Remark::NoBalancer => "it is not in a balancer",
+        Remark::HealthCheck => "it failed its health check, and comes back only when it passes one",
         Remark::SessionsOnly => "it serves only its own sessions, because of loadfactor=0",
         Remark::LocalOnly => "it now takes requests without a session too, despite localonly",
     }
@@ -233,9 +233,9 @@ mod tests {
             Done { action: Action::Recover, note: Some(Remark::HealthCheck), ..done.clone() };
         assert_eq!(
             report(&[done, refused, noted]),
-            "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it is in no balancer\n\
-             recover balancer://app ajp://a: done, but it failed its health check, and only \
-             a passed one takes it back\n"
+            "drain balancer://app ajp://a: done\ndrain ajp://a: refused, it is not in a balancer\n\
+             recover balancer://app ajp://a: done, but it failed its health check, and comes back \
+             only when it passes one\n"
         );
     }
 }

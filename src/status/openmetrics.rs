@@ -84,14 +84,14 @@ impl Out<'_> {
         });
         self.gauge(
             "worker_activation",
-            "What the member is used for: 1 for the present value",
+            "Activation of the member: 1 for the current value",
             activations,
         )?;
         let states = members.iter().flat_map(|member| {
             State::ALL
                 .map(|one| (with(member, ("state", one.name())), i64::from(member.state == one)))
         });
-        self.gauge("worker_state", "State of the member: 1 for the present value", states)?;
+        self.gauge("worker_state", "State of the member: 1 for the current value", states)?;
         self.gauge("worker_busy", "Requests in flight", now(|m| m.busy.into()))?;
         let elected = members.iter().map(|member| (labels(member), member.elected));
         self.counter("elected", "Times a balancer chose the member", None, elected)?;

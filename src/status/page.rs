@@ -247,7 +247,7 @@ fn state_of(member: &Member) -> (&'static str, String) {
             Some(ms) => format!("in error, next retry in {}", age(ms)),
         }),
         State::HealthCheckFailed => Some("health check failed".to_owned()),
-        State::Unknown => Some("not set up in this process".to_owned()),
+        State::Unknown => Some("not initialised in this child".to_owned()),
     };
     let activation = match member.activation {
         Activation::Active => None,

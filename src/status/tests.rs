@@ -107,8 +107,8 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
     );
     let query = b"done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
     let noted = page(&snapshot(), Some(&nonce), query).unwrap();
-    let text = "done for 1 (but it failed its health check, and only a passed one takes it back), \
-                refused for 1 (it is in no balancer).";
+    let text = "done for 1 (but it failed its health check, and comes back only when it passes one), \
+                refused for 1 (it is not in a balancer).";
     assert!(noted.contains(text), "{noted}");
     assert!(with.len() < 40_000, "{}", with.len());
 }

@@ -281,7 +281,7 @@ fn half_a_packet_and_silence_is_a_502_after_timeout_and_the_connection_is_closed
 
     assert_eq!(answer.status, 502);
     assert!(took >= 1900, "{took} ms");
-    assert_eq!(waited(&pair.httpd), ["the rest of a packet did not come within 2s"]);
+    assert_eq!(waited(&pair.httpd), ["the rest of a packet did not arrive within 2s"]);
     pair.a.wait_for_open_connections(0);
     assert_eq!((pair.a.errors(), pair.requests()), (Vec::new(), (1, 0)));
 }

@@ -26,11 +26,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8009")]
     container: ContainerAddress,
 
-    /// How many spare connections are kept open to each port that answers
+    /// The number of spare connections to each port of httpd that is available
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = within(1, 1000))]
     spare: u64,
 
-    /// The total number of connections to httpd
+    /// The maximum number of connections to httpd
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = within(1, 100_000))]
     max: u64,
 

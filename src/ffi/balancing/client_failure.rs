@@ -21,7 +21,7 @@ pub(crate) fn client_failed_before_election(
     log::request(
         request,
         consequence.level.into(),
-        format_args!("{}, no member was asked", failure.error),
+        format_args!("{}; no member was tried", failure.error),
     );
     HandlerStatus::of(request, consequence.reply, false)
 }

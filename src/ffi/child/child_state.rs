@@ -194,9 +194,10 @@ fn say_members_are_full() {
         main,
         LogLevel::Warning,
         format_args!(
-            "more workers were added at run time than there is shared memory for: busylimit, \
-             maxreplytimeouts, escalation and the lbmethods sessions and next count the \
-             requests of this child alone for the others, until httpd is restarted"
+            "the shared memory is full, because many workers were added at run time: for the \
+             workers that have no room in it, busylimit, maxreplytimeouts, escalation, \
+             lbmethod=sessions and lbmethod=next count only the requests of this child, until \
+             httpd is restarted"
         ),
     );
 }

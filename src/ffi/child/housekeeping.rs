@@ -166,7 +166,7 @@ pub(crate) unsafe fn start(
     let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
         Err(error) => {
-            let text = format_args!("no thread for the housekeeper: {error}");
+            let text = format_args!("cannot start the housekeeper: {error}");
             log::server(main, LogLevel::Error, text);
             return;
         }
@@ -256,7 +256,7 @@ fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceR
     if swept.expired + dead + pass.moved + pass.unanswered + pass.opened > 0 {
         line(format_args!(
             "{key}: closed {} idle connections past ttl, {} closed by the backend, {} with unread \
-             bytes, {} broken, {} to an address it no longer has, {} without CPONG; opened {}",
+             bytes, {} broken, {} to a former address, {} without CPONG; opened {}",
             swept.expired,
             swept.closed_by_peer,
             swept.unread,
@@ -267,7 +267,9 @@ fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceR
         ));
     }
     if let Some(failure) = &pass.failure {
-        line(format_args!("{key}: no connection to keep warm: {failure}; trying again later"));
+        line(format_args!(
+            "{key}: cannot open a connection for min: {failure}; trying again later"
+        ));
     }
 }
 

@@ -36,7 +36,7 @@ unsafe impl Sync for SharedMemory {}
 /// The shared memory cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot have {bytes} bytes of shared memory, for {members} workers and {rows} children: {reason}"
+    "cannot allocate {bytes} bytes of shared memory for {members} workers and {rows} children: {reason}"
 )]
 pub(crate) struct NoMemory {
     bytes: usize,
@@ -62,7 +62,7 @@ impl SharedMemory {
             rows: sizes.rows(),
             reason,
         };
-        let bytes = bytes.ok_or_else(|| fail("more than can be addressed".into()))?;
+        let bytes = bytes.ok_or_else(|| fail("that exceeds the address space".into()))?;
         let mut shm = std::ptr::null_mut();
         // SAFETY: no file name: anonymous. The pool is live (Pool's invariant); its cleanup
         // unmaps the memory.
@@ -76,11 +76,11 @@ impl SharedMemory {
         let skip = base.cast::<u8>().align_offset(align_of::<Header>());
         // SAFETY: `skip` is below the alignment, which was asked for on top.
         let start = NonNull::new(unsafe { base.cast::<u8>().add(skip) });
-        let start = start.ok_or_else(|| fail("APR gave none".into()))?;
+        let start = start.ok_or_else(|| fail("APR returned no address".into()))?;
         // SAFETY: `sizes.bytes()` bytes follow, aligned, fresh from the kernel and so zero. They
         // stay until pconf is cleared, and this view with them: it is kept in pconf.
         let memory = unsafe { Self::over(start, sizes) };
-        memory.table().map(|_| memory).ok_or_else(|| fail("it was not empty".into()))
+        memory.table().map(|_| memory).ok_or_else(|| fail("the memory was not empty".into()))
     }
 
     /// # Safety
@@ -122,7 +122,7 @@ impl fmt::Display for SharedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (members, rows) = (self.sizes.members(), self.sizes.rows());
         let bytes = self.sizes.bytes().unwrap_or(0);
-        write!(f, "{bytes} bytes of shared memory, for {members} workers and {rows} children")
+        write!(f, "{bytes} bytes of shared memory for {members} workers and {rows} children")
     }
 }
 

@@ -34,7 +34,8 @@ pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<
             match unsafe { listening_sockets::copy(raw) } {
                 Ok(copy) => Some(Listener::from_fd(copy)),
                 Err(error) => {
-                    let text = format_args!("{settings}: no descriptor: {error}");
+                    let text =
+                        format_args!("{settings}: cannot duplicate the listening socket: {error}");
                     log::server(main, LogLevel::Error, text);
                     None
                 }
@@ -62,7 +63,7 @@ pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
             LogLevel::Error,
             format_args!(
                 "no port of {reverse} is free for this child ({error}): its requests get 503 until \
-                 there is one; the range needs as many ports as ServerLimit"
+                 one is free; the range needs as many ports as ServerLimit"
             ),
         ),
     }

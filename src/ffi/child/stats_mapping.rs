@@ -30,9 +30,9 @@ unsafe impl Sync for StatsMapping {}
 /// The memory cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoStats {
-    #[error("more memory than can be addressed")]
+    #[error("the shared memory would exceed the address space")]
     TooMuch,
-    #[error("cannot have {bytes} bytes of shared memory: {reason}")]
+    #[error("cannot allocate {bytes} bytes of shared memory: {reason}")]
     Refused { bytes: usize, reason: rustix::io::Errno },
 }
 

@@ -111,7 +111,7 @@ fn has_control_or_space(text: &[u8]) -> bool {
 }
 
 fn forbidden(request: Request<'_>, what: &str) -> c_int {
-    say(request, format_args!("the {what} to be forwarded has control characters or spaces"));
+    say(request, format_args!("the {what} to be forwarded contains control characters or spaces"));
     sys::HTTP_FORBIDDEN as c_int
 }
 

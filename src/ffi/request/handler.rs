@@ -76,7 +76,11 @@ unsafe fn handle(
     }
     member_marks::clear_transient_mark(request);
     let Some(child) = ServerState::child_of(request.server()) else {
-        log::request(request, LogLevel::Error, format_args!("this child has not been set up"));
+        log::request(
+            request,
+            LogLevel::Error,
+            format_args!("the module is not initialised in this child"),
+        );
         return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
     };
     // A member was elected a moment ago; what it looks like now may be another request's passing
@@ -89,7 +93,7 @@ unsafe fn handle(
             request,
             LogLevel::Error,
             Some((&warnings, WarningKind::Disabled)),
-            format_args!("{name}: disabled or stopped"),
+            format_args!("{name}: the worker is disabled or stopped"),
         );
         return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
     }

@@ -70,7 +70,7 @@ pub(crate) unsafe fn settle(pconf: Pool<'_>, main: Server<'_>) {
             }
             let has_local = placements.is_some();
             if local_only && !has_local && warned.insert(name.to_vec()) {
-                let what = "localonly=On has no effect, for no member has local=On";
+                let what = "localonly=On has no effect, because no member has local=On";
                 say(LogLevel::Warning, format_args!("{text}: {what}"));
             }
         }

@@ -25,7 +25,9 @@ pub(crate) fn child_ended(main: Server<'_>, pid: c_int) {
         log::server(
             main,
             LogLevel::Info,
-            format_args!("child {pid} ended with {left} AJP requests in flight: no longer counted"),
+            format_args!(
+                "child {pid} ended with {left} AJP requests in flight; they are no longer counted"
+            ),
         );
     }
 }

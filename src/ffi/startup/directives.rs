@@ -30,7 +30,7 @@ const OURS: &[Directive] = &[
     .not_in(sys::GLOBAL_ONLY),
     Directive::new(
         c"ProxyAjpReverse",
-        c"a worker's URL, and where its container dials in: listen=, allow=, keyfile=, node=, backlog=",
+        c"a worker's URL, and how its container connects: listen=, allow=, keyfile=, node=, backlog=",
         Setter::Whole(|config, arguments| {
             let listener = ReverseListener::parse(&String::from_utf8_lossy(arguments));
             let named = |error| LineError(format!("ProxyAjpReverse: {error}"));
@@ -41,12 +41,12 @@ const OURS: &[Directive] = &[
     .not_in(sys::NOT_IN_DIR_CONTEXT),
     Directive::new(
         c"ProxyAjpEnvVar",
-        c"an environment variable that is sent as an attribute, and a value if it is not set",
+        c"an environment variable to send as an attribute, and the value to send if it is not set",
         Setter::OneOrTwo(|config, name, value| Ok(config.attributes.add(name, value)?)),
     ),
     Directive::new(
         c"ProxyAjpCertChain",
-        c"On: the certificates behind the client's own are sent with it",
+        c"On: also send the other certificates of the client's chain",
         Setter::OnOff(|config, on| {
             config.attributes.set_certificate_chain(on);
             Ok(())

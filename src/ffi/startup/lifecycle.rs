@@ -138,8 +138,8 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
     if let Some((memory, is_lost)) = OperatorMemory::retained() {
         let _ = parent.operators.set(memory);
         if is_lost {
-            let text = "ajp-status: what operators have said of members is forgotten, for the module \
-                        is of another version now";
+            let text = "ajp-status: operators' orders from before the restart no longer apply: the \
+                        version of the module has changed";
             log::server(main, LogLevel::Warning, format_args!("{text}"));
         }
         operator_orders::reapply(pconf, main, memory);
@@ -150,7 +150,7 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
             let _ = parent.stats.set(Arc::new(memory));
         }
         Err(error) => {
-            let text = format_args!("nothing is counted for ajp-status: {error}");
+            let text = format_args!("ajp-status has no counters: {error}");
             log::server(main, LogLevel::Error, text);
         }
     }
@@ -179,9 +179,9 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
             main,
             LogLevel::Warning,
             format_args!(
-                "no room for this child in the memory that children share: busylimit, \
-                 maxreplytimeouts, escalation and the lbmethods sessions and next count its \
-                 own requests alone"
+                "the shared memory has no room for this child: busylimit, maxreplytimeouts, \
+                 escalation, lbmethod=sessions and lbmethod=next count only the child's own \
+                 requests"
             ),
         );
     }
@@ -220,9 +220,9 @@ fn log_panics_through(main: Server<'static>) {
         let Log(main) = &log;
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
         let next = if std::thread::current().name() == Some(Housekeeper::THREAD) {
-            "the housekeeper goes on in a minute"
+            "the housekeeper continues in a minute"
         } else {
-            "this request fails, the child goes on"
+            "this request fails, the child continues"
         };
         log::server(
             *main,

@@ -35,7 +35,7 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
             AfterRestart::Apply(wanted) => wanted,
             AfterRestart::Forget(said) => {
                 table.set(key, 0);
-                forgotten(main, &workers, said, "what is configured was edited since");
+                forgotten(main, &workers, said, "the configuration of the member was edited");
                 continue;
             }
         };
@@ -60,7 +60,8 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
 /// Logs that an operator's order no longer applies to a member.
 fn forgotten(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
     let (name, said) = (name(workers), said.name());
-    let text = format_args!("ajp-status: {name}: that it is {said} is forgotten, for {why}");
+    let text =
+        format_args!("ajp-status: {name}: the operator's order ({said}) no longer applies: {why}");
     log::server(main, LogLevel::Warning, text);
 }
 
@@ -88,7 +89,7 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
             if order.is_undone(workers.iter().map(|worker| worker.status())) {
                 table.set(key, 0);
                 let said = order.activation();
-                forgotten(main, &workers, said, "it was changed in balancer-manager since");
+                forgotten(main, &workers, said, "the member was changed in balancer-manager");
             }
         }
         0

@@ -58,15 +58,15 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
         }
         if named.any(|worker| worker.has_health_check()) {
             refuse(format_args!(
-                "{url}: hcmethod cannot be used with reverse connections, since a health check \
-                 connects; that a container dials in shows that it is there"
+                "{url}: hcmethod cannot be used with reverse connections, because a health check \
+                 connects to the container; that the container connects shows that it is there"
             ));
         }
         for other in &listeners[..at] {
             if other.is_for(listener.host.as_bytes(), listener.port) {
                 refuse(format_args!(
-                    "{url}: two ProxyAjpReverse lines are for this worker, at {other} and at \
-                     {listener}; it can have one"
+                    "{url}: two ProxyAjpReverse lines name this worker, with {other} and \
+                     {listener}; only one is allowed"
                 ));
             } else if other.overlaps(listener) {
                 refuse(format_args!("{url}: {listener} overlaps {other} of {}", other.url()));
@@ -75,7 +75,8 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
         // SAFETY: httpd's list of its Listen directives, on its main thread.
         if let Some(port) = unsafe { httpd_ports() }.find(|(ip, port)| listener.covers(*ip, *port))
         {
-            refuse(format_args!("{url}: httpd itself has Listen at port {} of {listener}", port.1));
+            let port = port.1;
+            refuse(format_args!("{url}: {listener} overlaps httpd's own Listen on port {port}"));
         }
         if let Some(file) = &listener.key_file {
             match read_key(pool, file) {
@@ -113,7 +114,7 @@ pub(crate) unsafe fn listen(
         let opened = match shared {
             Some((_, Some(kept))) => {
                 let set = kept.listen(settings.backlog);
-                set.map_err(|error| format!("cannot listen at {settings}: {error}"))?;
+                set.map_err(|error| format!("cannot listen on {settings}: {error}"))?;
                 Some(kept)
             }
             Some((address, None)) => open(main, address, &settings)?,
@@ -121,7 +122,7 @@ pub(crate) unsafe fn listen(
         };
         // SAFETY: as the caller promises.
         let keep = |listener| unsafe { keep(plog, listener, key.is_some()) };
-        let too_many = || format!("{settings}: there are too many ProxyAjpReverse");
+        let too_many = || format!("{settings}: there are too many ProxyAjpReverse lines");
         let socket = opened.map(|listener| keep(listener).ok_or_else(too_many)).transpose()?;
         listening.push(Listening { settings, key, socket });
     }
@@ -139,12 +140,12 @@ fn open(
         Ok(listener) => return Ok(Some(listener)),
         Err(error) => error,
     };
-    let text = format!("cannot listen at {settings} for ProxyAjpReverse: {error}");
+    let text = format!("cannot listen on {settings} for ProxyAjpReverse: {error}");
     if !server::is_restart() || error != NetError::Io(Errno::ADDRINUSE) {
         return Err(text);
     }
-    let note = "if children from before the restart have it, restart gracefully once they have ended; \
-                until then requests for its worker get 503";
+    let note = "if children from before the restart use the port, restart gracefully after they have \
+                ended; until then, requests for the worker get 503";
     log::server(main, LogLevel::Error, format_args!("{text}; {note}"));
     Ok(None)
 }
@@ -181,7 +182,9 @@ fn asked_for(main: Server<'_>) -> Result<Vec<ReverseListener>, String> {
         let is_reversed = reversed.get(&worker.id()).copied().unwrap_or(false);
         if let Some(path) = worker.socket_path().filter(|_| is_reversed) {
             let path = String::from_utf8_lossy(&path);
-            return Err(format!("unix:{path}: reversed=On is for workers over TCP"));
+            return Err(format!(
+                "unix:{path}: reversed=On is only for workers with a host and a port"
+            ));
         }
         if is_reversed && !listeners.iter().any(|listener| is_of(worker, listener)) {
             let host = worker.host();
@@ -222,8 +225,8 @@ fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
         unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) == 0 };
     if known && !listener.is_shared() && c_int::from(length(listener)) < limit {
         say(format_args!(
-            "{url}: {listener} has {} ports and ServerLimit is {limit}: children beyond the first \
-             have no port, and answer 503",
+            "{url}: {listener} has {} ports and ServerLimit is {limit}: a child without a port \
+             answers 503",
             length(listener),
         ));
     }
@@ -233,7 +236,7 @@ fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
             ("addressttl", worker.address_ttl().is_some()),
         ];
         for (word, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
-            say(format_args!("{url}: {word} has no meaning where the container connects"));
+            say(format_args!("{url}: {word} has no effect with reverse connections"));
         }
     }
     if let Some(file) = &listener.key_file {

@@ -51,13 +51,10 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
                 return no(403, &why);
             }
             if is_of_another_site(request) {
-                return no(403, "the form is another site's");
+                return no(403, "the form was sent from a page of another site");
             }
             if !nonce.is(&order.nonce) {
-                return no(
-                    403,
-                    "the nonce is missing, or from before a restart: load the page again",
-                );
+                return no(403, "the nonce is missing, or from before a restart: reload the page");
             }
             let picture = SnapshotBuilder::take(main, child);
             let done = orders::carry_out(request, state, child, &picture, &order);
@@ -74,13 +71,13 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
             request,
             400,
             TEXT,
-            "format: html, json, openmetrics, nonce; or mime=prop\n",
+            "format must be html, json, openmetrics or nonce; or use mime=prop\n",
         );
     };
     if let Wanted::Order { as_prop } = wanted {
         // Who looks at the status alone, and who at mod_jk's last lines alone, must not take it for done.
         request.err_headers_out().set(c"Allow", c"POST".as_ptr());
-        let why = "nothing was changed: that takes a POST with the nonce";
+        let why = "nothing was changed: an order must be a POST with the nonce";
         return refuse(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, as_prop, why);
     }
     if let Wanted::BadCommand { as_prop } = wanted {

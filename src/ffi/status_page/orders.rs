@@ -58,7 +58,8 @@ fn one(
             let order = KeptOrder::new(wanted, &configured);
             let operators = state.parent.operators.get().map(|memory| memory.table());
             if operators.is_some_and(|table| !table.set(seen.key, order.bits())) {
-                let text = format_args!("ajp-status: no room to keep the next line over a restart");
+                let text =
+                    format_args!("ajp-status: the next order ends with a restart: no room is left");
                 log::request(request, LogLevel::Warning, text);
             }
         }

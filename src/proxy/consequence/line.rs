@@ -51,7 +51,7 @@ impl fmt::Display for FailureLine<'_> {
             }
             (Reply::Status(status), _) => write!(f, "; answering {status}"),
             (Reply::Cut, _) => f.write_str("; cutting the response off"),
-            (Reply::Nothing | Reply::Answered, _) => f.write_str("; giving the request up"),
+            (Reply::Nothing | Reply::Answered, _) => f.write_str("; giving up the request"),
         }
     }
 }

@@ -50,7 +50,7 @@ fn without_a_local_member_nothing_is_remote_and_localonly_says_that_it_does_noth
         .start();
     let free = ("Init Ok".to_owned(), "0".to_owned());
     assert_eq!(places_in(&httpd, &ports), [free.clone(), free]);
-    let warning = "balancer://members: localonly=On has no effect, for no member has local=On";
+    let warning = "balancer://members: localonly=On has no effect, because no member has local=On";
     assert_eq!(httpd.error_log().matches(warning).count(), 1);
 }
 

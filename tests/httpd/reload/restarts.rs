@@ -273,7 +273,7 @@ fn a_port_that_a_child_of_before_still_has_does_not_end_httpd_when_the_module_is
     assert!(is_listening(port), "one child has it, for its request");
     graceful_with(&httpd, |line| line.trim_start_matches('#').to_owned());
     assert_eq!(httpd.get("/app/x").status, 503);
-    let said = format!("cannot listen at 127.0.0.1:{port} for ProxyAjpReverse");
+    let said = format!("cannot listen on 127.0.0.1:{port} for ProxyAjpReverse");
     assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
 
     go_on.store(true, Ordering::Relaxed);

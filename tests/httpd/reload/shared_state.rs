@@ -10,7 +10,7 @@ use test_support::process::{signal, wait_for};
 use test_support::tomcat::{SECRET, Tomcat};
 
 /// What the log says of it, each time it is made.
-const MADE: &str = " bytes of shared memory, for ";
+const MADE: &str = " bytes of shared memory for ";
 
 fn setup(mpm: Mpm) -> Setup {
     let setup = Httpd::setup().mpm(mpm).define("AJP_PORT", Tomcat::shared().port);

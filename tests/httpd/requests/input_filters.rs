@@ -44,10 +44,7 @@ fn an_input_filter_that_yields_nothing_for_ever_is_a_408_after_timeout_and_keeps
         assert!(spent < 100, "{head}: {spent} hundredths of a second");
     }
     let log = httpd.error_log();
-    assert!(
-        log.contains("httpd's input filters have yielded nothing of the request body"),
-        "{log}"
-    );
+    assert!(log.contains("httpd's input filters delivered nothing of the request body"), "{log}");
     // The container that asked for it cannot use its connection any more.
     peer.wait_for_open_connections(0);
 }

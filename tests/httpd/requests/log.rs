@@ -109,5 +109,5 @@ fn what_must_not_be_forwarded_is_logged_once_a_minute() {
     let rule = "RewriteEngine On\nRewriteRule ^/raw/(.*)$ ajp://127.0.0.1:8009/$1 [P,NE]";
     let httpd = one_child().conf(rule).start();
     six(&httpd, |at| format!("/raw/{at}%20b"), "", 403);
-    assert_eq!(lines(&httpd, "has control characters or spaces"), [1, 0, 5]);
+    assert_eq!(lines(&httpd, "contains control characters or spaces"), [1, 0, 5]);
 }

@@ -337,8 +337,8 @@ fn what_is_not_as_it_may_seem_is_warned_of() {
     let log = httpd.error_log();
     for said in [
         format!("ajp://node1:8009: 127.0.0.1:{port}-{} has 2 ports and ServerLimit is 8", port + 1),
-        "ajp://node1:8009: connectiontimeout has no meaning".into(),
-        "ajp://node1:8009: addressttl has no meaning".into(),
+        "ajp://node1:8009: connectiontimeout has no effect".into(),
+        "ajp://node1:8009: addressttl has no effect".into(),
         format!("keyfile {} can be read by every user", key.display()),
     ] {
         assert!(log.contains(&said), "no {said:?} in {log}");
@@ -400,5 +400,5 @@ fn what_cannot_be_is_refused_at_the_start() {
     let port = free_port();
     let own = format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On");
     let (accepted, printed) = setup.port(port).conf(&own).configtest();
-    assert!(!accepted && printed.contains("has Listen at port"), "{printed}");
+    assert!(!accepted && printed.contains("overlaps httpd's own Listen on port"), "{printed}");
 }

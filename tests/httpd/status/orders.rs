@@ -148,7 +148,7 @@ fn reset_begins_the_counters_anew_also_of_a_worker_in_no_balancer_which_takes_no
     assert_eq!(requests("/plain"), 2);
     let form = format!("action=stop&member=*/plain&nonce={}", nonce(&httpd));
     let refused = post(&mut httpd.client(), "", &form).expect(409).text();
-    assert!(refused.contains("refused, it is in no balancer"), "{refused}");
+    assert!(refused.contains("refused, it is not in a balancer"), "{refused}");
     httpd.get("/plain/x").expect(200);
 
     order(&httpd, "reset", "*/plain");
@@ -321,7 +321,7 @@ fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() 
     let form = format!("action=recover&member=a&nonce={}", nonce(&httpd));
     let text = post(&mut httpd.client(), "", &form).text();
     assert!(
-        text.contains("it failed its health check, and only a passed one takes it back"),
+        text.contains("it failed its health check, and comes back only when it passes one"),
         "{text}"
     );
     assert!(!is_in_error(&httpd, peer.port()));

@@ -78,7 +78,7 @@ fn edit(two: &mut Two, edits: &[(&str, &str)]) {
 }
 
 #[test]
-fn status_that_is_edited_counts_and_not_an_older_order_which_is_logged_as_forgotten() {
+fn a_status_that_was_edited_replaces_an_older_order_and_that_is_logged() {
     for (written, was, order_first, edited, is) in [
         ("", "active", "activate", "status=+S", "stopped"),
         ("", "active", "activate", "status=+D", "stopped"),
@@ -95,12 +95,13 @@ fn status_that_is_edited_counts_and_not_an_older_order_which_is_logged_as_forgot
         let ordered = two.activation(two.a.port());
         graceful(&mut two);
         assert_eq!(two.activation(two.a.port()), ordered, "{written}: nothing was edited");
-        assert!(!two.httpd.error_log().contains("is forgotten"));
+        assert!(!two.httpd.error_log().contains("no longer applies"));
 
         edit(&mut two, &[(&line(written), &line(edited))]);
         assert_eq!(two.activation(two.a.port()), is, "{written} then {edited}");
         let text = format!(
-            "ajp-status: balancer://members ajp://127.0.0.1:{}: that it is {ordered} is forgotten",
+            "ajp-status: balancer://members ajp://127.0.0.1:{}: the operator's order ({ordered}) no \
+             longer applies: the configuration of the member was edited",
             two.a.port()
         );
         let log = two.httpd.error_log();
@@ -110,14 +111,14 @@ fn status_that_is_edited_counts_and_not_an_older_order_which_is_logged_as_forgot
 }
 
 #[test]
-fn localonly_that_is_edited_counts_and_not_an_older_order() {
+fn localonly_that_was_edited_replaces_an_older_order() {
     let mut two = Two::start(prefork(3));
     order(&two.httpd, "activate", "a");
     let nonce = format!("nonce={NONCE}\n");
     let only = format!("nonce={NONCE} localonly=On\n");
     edit(&mut two, &[("route=b\n", "route=b local=On\n"), (&nonce, &only)]);
     assert_eq!(two.activation(two.a.port()), "draining");
-    assert!(two.httpd.error_log().contains("that it is active is forgotten"));
+    assert!(two.httpd.error_log().contains("the operator's order (active) no longer applies"));
     // And an order that comes after it counts again.
     order(&two.httpd, "activate", "a");
     graceful(&mut two);
@@ -125,13 +126,17 @@ fn localonly_that_is_edited_counts_and_not_an_older_order() {
 }
 
 #[test]
-fn an_order_that_balancer_manager_has_undone_is_logged_as_forgotten() {
+fn an_order_that_balancer_manager_has_undone_no_longer_applies_and_that_is_logged() {
     let mut two = Two::start(prefork(3));
     order(&two.httpd, "drain", "a");
     manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
     graceful(&mut two);
     let log = two.httpd.error_log();
-    assert_eq!(log.matches("that it is draining is forgotten").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("the operator's order (draining) no longer applies").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[test]
@@ -158,5 +163,5 @@ fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
         member(&report, &format!(":{}", a.port()))["activation"].as_str().map(str::to_owned)
     };
     assert_eq!(activation().as_deref(), Some("stopped"));
-    assert!(!httpd.error_log().contains("is forgotten"));
+    assert!(!httpd.error_log().contains("no longer applies"));
 }

@@ -144,9 +144,9 @@ fn the_line_says_what_is_done_next() {
     let cut = died(Phase::Body);
     assert_eq!(next(&cut, of_begun(&cut)), "cutting the response off");
     let gone = client(ClientError::Gone);
-    assert_eq!(next(&gone, of_member(&gone)), "giving the request up");
+    assert_eq!(next(&gone, of_member(&gone)), "giving up the request");
     let answered = client(ClientError::Answered);
-    assert_eq!(next(&answered, of_member(&answered)), "giving the request up");
+    assert_eq!(next(&answered, of_member(&answered)), "giving up the request");
 }
 
 #[test]

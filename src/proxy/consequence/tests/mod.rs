@@ -192,13 +192,13 @@ fn documented() -> Vec<DocumentedRow> {
             Nothing,
         ),
         row(
-            "the backend took no more of the request for `timeout`",
+            "the backend accepted no more of the request for `timeout`",
             vec![failed(ProxyError::SendTimedOut { after: AFTER }, Phase::Request)],
             Status(504),
             Nothing,
         ),
         row(
-            "the backend sent something that is not AJP, or in the wrong order, or the rest of a packet did not come within `timeout`",
+            "the backend sent something that is not AJP, or in the wrong order, or the rest of a packet did not arrive within `timeout`",
             vec![
                 not_ajp(ExchangeError::UnexpectedCPong),
                 not_ajp(ExchangeError::HeadersTwice),
@@ -231,7 +231,7 @@ fn documented() -> Vec<DocumentedRow> {
         ),
         row("the client is gone", vec![client(ClientError::Gone)], Reply::Nothing, Nothing),
         row(
-            "an input filter of httpd yields nothing of the request's body for `Timeout`",
+            "an input filter of httpd delivers nothing of the request's body for `Timeout`",
             vec![client(ClientError::BodyWithheld { after: AFTER })],
             Status(408),
             Nothing,

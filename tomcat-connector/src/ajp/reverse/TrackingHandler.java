@@ -84,7 +84,7 @@ final class TrackingHandler implements Handler<NioChannel> {
             }
             if (wrapper.isReadyForRead()) {
                 // Nothing may come before the proof: it would be taken for a packet of a peer that knows the key.
-                endpoint.refuse(link, "sent more before it had the proof");
+                endpoint.refuse(link, "sent more data before it had received the proof");
                 return SocketState.CLOSED;
             }
             wrapper.write(true, proof, 0, proof.length);
