@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `body`; after a panic, the answer is `fallback`.
+/// Runs `body` and returns its value; after a panic, returns `fallback`.
 ///
 /// The panic hook of the child has logged it by then. What the closure was working on is dropped
 /// while unwinding, so a connection it held is closed.
@@ -11,21 +11,21 @@ pub(crate) fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     guard_or(|| fallback, body)
 }
 
-/// As [`guard`], with a fallback that has something to do. It must not panic itself.
+/// As [`guard`], with a fallback that is computed after a panic. It must not panic itself.
 pub(crate) fn guard_or<T>(fallback: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
     // AssertUnwindSafe: nothing that `body` could leave half changed is used again. A request is
     // over, and what requests share is behind locks with no panicking call inside.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {
-            // Its destructor could panic again. It is small, and this happens once in a blue moon.
+            // Its destructor could panic again. It is small, and this hardly ever happens.
             std::mem::forget(payload);
             fallback()
         }
     }
 }
 
-/// The text of a panic.
+/// Returns the text of a panic.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&str>()

@@ -1,5 +1,5 @@
-//! The module record, the only symbol this library exports; the hooks; and everything that httpd
-//! can call (but callbacks of lbmethods and of APR's pools, which stand beside what they are for).
+//! The module record, the only symbol that this library exports; the hooks; and every function that
+//! httpd can call (except callbacks of lbmethods and of APR's pools, which stand beside their data).
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -25,11 +25,11 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::status_page;
 use crate::ffi::sys;
 
-/// httpd finds a module by its record. It has mod_proxy_ajp's name, so that `<IfModule>` in
-/// existing files holds, and only one of the two can be loaded.
+/// The module record, by which httpd finds a module. It has mod_proxy_ajp's name, so that `<IfModule>`
+/// in existing files holds, and only one of the two modules can be loaded.
 ///
-/// The record is Rust's since one in C would not be exported from this library. httpd writes to
-/// it while it loads the module (index, next, handle), and each load starts with this value.
+/// The record is written in Rust, because a record in C would not be exported from this library. httpd
+/// writes to it while it loads the module (index, next, handle), and each load starts with this value.
 #[unsafe(no_mangle)]
 pub static mut proxy_ajp_module: sys::module = sys::module {
     version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
@@ -77,8 +77,8 @@ const END: sys::command_rec = sys::command_rec {
     errmsg: std::ptr::null(),
 };
 
-/// A directive's record, as httpd's `AP_INIT_…` make it. The directive itself comes back to the
-/// function in `info`.
+/// A directive's record, as httpd's `AP_INIT_…` make it. The function gets the directive itself back in
+/// `info`.
 const fn command(directive: &'static Directive) -> sys::command_rec {
     let (func, how) = match directive.set {
         Setter::One(_) => {
@@ -104,7 +104,7 @@ const fn command(directive: &'static Directive) -> sys::command_rec {
     }
 }
 
-/// Modules of httpd before or after which a hook of ours runs. It keeps the lists.
+/// Modules of httpd before or after which a hook of ours runs. httpd keeps the lists.
 type Modules = &'static [*const c_char];
 const PROXY: Modules = &[c"mod_proxy.c".as_ptr(), std::ptr::null()];
 const BALANCER: Modules = &[c"mod_proxy_balancer.c".as_ptr(), std::ptr::null()];
@@ -114,8 +114,8 @@ const FIRST: c_int = sys::APR_HOOK_FIRST as c_int;
 const MIDDLE: c_int = sys::APR_HOOK_MIDDLE as c_int;
 const LAST: c_int = sys::APR_HOOK_LAST as c_int;
 
-/// Registers all hooks. The second argument of each names the modules whose hooks run before ours,
-/// the third one those whose hooks run after it.
+/// Registers all hooks. The second argument of each names the modules whose hooks run before ours, the
+/// third one those whose hooks run after it.
 ///
 /// # Safety
 /// httpd is loading the module, on its main thread.
@@ -151,17 +151,17 @@ unsafe fn hooks() {
     }
 }
 
-/// The function as httpd's registries keep it, whatever its type.
+/// Returns the function as httpd's registries keep it, whatever its type.
 ///
 /// # Safety
-/// `F` is an optional function pointer, and whoever takes it out knows its type.
+/// `F` is an optional function pointer, and the code that takes it out knows its type.
 unsafe fn untyped<F: Copy>(function: F) -> sys::apr_opt_fn_t {
     const { assert!(size_of::<F>() == size_of::<sys::apr_opt_fn_t>()) };
     // SAFETY: as the caller promises: both are pointers to functions, or null.
     unsafe { std::mem::transmute_copy(&function) }
 }
 
-// Below: what httpd calls. Each is one line into the guard; the fallback is what httpd gets after
+// Below: the functions that httpd calls. Each is one line into the guard; httpd gets the fallback after
 // a panic.
 
 unsafe extern "C" fn register_hooks(pool: *mut sys::apr_pool_t) {
@@ -185,7 +185,7 @@ unsafe extern "C" fn pre_config(
     _plog: *mut sys::apr_pool_t,
     _ptemp: *mut sys::apr_pool_t,
 ) -> c_int {
-    // SAFETY: httpd calls this on its main thread, after the modules have registered what they have.
+    // SAFETY: httpd calls this on its main thread, after the modules have registered their functions.
     guard((), || unsafe { directives::go_before_other_parameters(Some(worker_param)) });
     sys::OK as c_int
 }
@@ -314,8 +314,8 @@ unsafe extern "C" fn worker_param(
     value: *const c_char,
     others: *mut c_void,
 ) -> *const c_char {
-    // SAFETY: mod_proxy passes its configuration pool, server and worker, two strings, and what the
-    // next function wants.
+    // SAFETY: mod_proxy passes its configuration pool, server and worker, two strings, and the
+    // arguments that the next function wants.
     guard(c"AJP parameter: internal error".as_ptr(), || unsafe {
         directives::worker_param(pool, server, worker, key, value, others)
     })

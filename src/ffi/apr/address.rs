@@ -2,7 +2,7 @@
 
 use crate::ffi::sys;
 
-/// The IP address of APR's record; `None` for null and for anything that is not IP.
+/// Returns the IP address of APR's record; `None` for null and for an address that is not IP.
 ///
 /// # Safety
 /// `address` is null or a live record.

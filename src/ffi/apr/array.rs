@@ -4,7 +4,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use crate::ffi::sys;
 
-/// The places of an array's elements.
+/// Returns the addresses of an array's elements.
 ///
 /// # Race
 /// mod_proxy adds a member to a balancer at run time under a lock that not every reader holds

@@ -21,7 +21,7 @@ pub(crate) unsafe fn append(brigade: *mut sys::apr_bucket_brigade, data: Bytes) 
     unsafe { sys::ajp_shim_append_slice(brigade, start, len, owner, Some(release)) }
 }
 
-/// Drops what [`append`] gave away.
+/// Drops the bytes that [`append`] gave away.
 unsafe extern "C" fn release(owner: *mut c_void) {
     // SAFETY: made by Box::into_raw in `append`; the shim gives it back once.
     guard((), || drop(unsafe { Box::from_raw(owner.cast::<Bytes>()) }))

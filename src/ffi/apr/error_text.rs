@@ -6,7 +6,8 @@ use std::fmt;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::sys;
 
-/// An error as httpd shows it, behind the directive where mod_proxy does not put that there.
+/// Returns the text of an error for httpd to show, after the name of the directive where mod_proxy does
+/// not add it.
 ///
 /// # Safety
 /// `pool` is a live pool of the configuration, on this thread.

@@ -39,8 +39,8 @@ impl Pool<'_> {
         let start = unsafe { sys::apr_palloc(self.raw, len + 1) }.cast::<u8>();
         let mut end = start;
         for text in texts {
-            // SAFETY: the texts and the NUL fit in what has just been allocated, which nobody else
-            // knows of yet.
+            // SAFETY: the texts and the NUL fit in the memory just allocated, to which nobody else has
+            // a pointer yet.
             unsafe {
                 end.copy_from_nonoverlapping(text.as_ptr(), text.len());
                 end = end.add(text.len());

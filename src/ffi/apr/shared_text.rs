@@ -6,9 +6,9 @@ use std::ops::Deref;
 
 /// The bytes of a C string, copied out of an array of `N`; on the stack.
 ///
-/// For text that balancer-manager, mod_proxy_cluster or another child may be writing at this very
-/// moment: no slice into it, which would promise that nobody does. What was read in the middle of a
-/// change may be part old and part new, and is taken as it comes. It never has a NUL.
+/// Balancer-manager, mod_proxy_cluster or another child may be writing the text at this very moment. So
+/// it is never borrowed as a slice, which would promise that nobody does. Text that was read in the
+/// middle of a change may be part old and part new, and is used unvalidated. It never has a NUL.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
@@ -24,9 +24,9 @@ impl<const N: usize> Text<N> {
         let first = array.cast::<u8>();
         let mut text = Self { bytes: [0; N], len: 0 };
         while text.len < N {
-            // SAFETY: inside the array, which the caller says is there. Through a pointer, so
-            // nothing is promised about who writes; volatile, so each byte is read once and the one
-            // looked at is the one kept.
+            // SAFETY: inside the array, which the caller says is there. Through a pointer, so nothing
+            // is promised about other writers; volatile, so each byte is read once, and the byte that
+            // is compared is the byte that is kept.
             let byte = unsafe { first.add(text.len).read_volatile() };
             if byte == 0 {
                 break;
@@ -51,7 +51,7 @@ impl<const N: usize> Deref for Text<N> {
     }
 }
 
-/// Says how long it is and not what: it may be a secret.
+/// Shows the length and not the text, which may be a secret.
 impl<const N: usize> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Text").field("len", &self.len).finish_non_exhaustive()
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn read<const N: usize>(array: [u8; N]) -> Text<N> {
-        // SAFETY: an array of this function's.
+        // SAFETY: an array of this function.
         unsafe { Text::read((&raw const array).cast()) }
     }
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn text_without_a_nul_ends_with_its_array() {
         let behind = [*b"abcd", *b"efgh"];
-        // SAFETY: the first of this function's arrays.
+        // SAFETY: the first of the arrays of this function.
         let text = unsafe { Text::<4>::read((&raw const behind[0]).cast()) };
         assert_eq!(&*text, b"abcd");
     }

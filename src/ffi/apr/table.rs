@@ -32,7 +32,7 @@ impl<'p> Table<'p> {
         self.raw
     }
 
-    /// The value of a key, in any case.
+    /// Returns the value of a key; case does not matter.
     pub(crate) fn get(self, key: &CStr) -> Option<&'p [u8]> {
         // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
         // nobody writes to (a change of the table replaces the pointer).

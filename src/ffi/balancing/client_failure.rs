@@ -7,8 +7,8 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::proxy::{ClientError, Consequence, Facts, Failure};
 
-/// The client has failed before a member was chosen for its request; `member` is the one that could
-/// have been. Gives what the hook returns.
+/// Ends a request whose client has failed before a member was chosen. `member` is one that could have
+/// been chosen. Returns the hook's result.
 pub(crate) fn client_failed_before_election(
     request: Request<'_>,
     child: &Child,

@@ -1,4 +1,4 @@
-//! A member has been chosen: what httpd, its log formats and balancer-manager are told.
+//! What httpd, its log formats and balancer-manager are told once a member has been chosen.
 
 use std::ffi::c_int;
 
@@ -9,8 +9,8 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 
-/// Counts the request on the member, sets environment and notes as mod_proxy_balancer does, and
-/// makes the URL that member's. Gives the hook's result.
+/// Counts the request on the member, sets environment and notes as mod_proxy_balancer does, and makes
+/// the URL that member's. Returns the hook's result.
 ///
 /// # Safety
 /// `places` are mod_proxy's for this request.
@@ -57,7 +57,7 @@ pub(crate) unsafe fn install(
     status
 }
 
-/// From the path on, query included.
+/// The path of a URL, with its query.
 fn path_of(url: &[u8]) -> &[u8] {
     let host = url.windows(3).position(|three| three == b"://").map_or(url, |at| &url[at + 3..]);
     host.iter().position(|byte| *byte == b'/').map_or(b"", |at| &host[at..])

@@ -1,4 +1,4 @@
-//! Arguments of mod_proxy's pre_request hook.
+//! The arguments of mod_proxy's pre_request hook.
 
 use std::ffi::c_char;
 

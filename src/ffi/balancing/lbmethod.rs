@@ -1,8 +1,8 @@
 //! `lbmethod=sessions` and `lbmethod=next`: new sessions go to the member that has had the fewest.
 //!
-//! mod_proxy says which members can be chosen, in its order of lbset, spares and hot standbys; which
-//! of them it is, and what follows for the next choice, is for [`SharedChoice`] to say. A request whose
-//! session found its own member is not asked about, and does not count.
+//! mod_proxy decides which members can be chosen, in its order of lbset, spares and hot standbys;
+//! [`SharedChoice`] chooses one of them, and decides what follows for the next choice. A request whose
+//! session found its own member does not come here, and is not counted.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
@@ -20,7 +20,7 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::{Account, SharedChoice};
 
-/// An lbmethod as mod_proxy wants it.
+/// An lbmethod in mod_proxy's form.
 struct Provider(sys::proxy_balancer_method);
 
 // SAFETY: a constant, whose pointers lead to constants; mod_proxy only reads it.
@@ -43,7 +43,7 @@ const fn provider(name: &'static CStr, finder: Finder) -> Provider {
     })
 }
 
-/// Makes both known to mod_proxy.
+/// Registers both methods with mod_proxy.
 ///
 /// # Safety
 /// `pool` is httpd's configuration pool, with which this library is unloaded; this is its main
@@ -59,7 +59,7 @@ pub(crate) unsafe fn register(pool: *mut sys::apr_pool_t) {
     }
 }
 
-// What mod_proxy calls, always with the lock of the balancer held.
+// The functions that mod_proxy calls, always with the lock of the balancer held.
 
 unsafe extern "C" fn find_by_sessions(
     balancer: *mut sys::proxy_balancer,
@@ -99,7 +99,7 @@ unsafe extern "C" fn session_found_its_member(
     _member: *mut sys::proxy_worker,
     _server: *mut sys::server_rec,
 ) -> sys::apr_status_t {
-    // It is no new session. Without this function mod_proxy_balancer would count it its own way.
+    // It is not a new session. Without this function mod_proxy_balancer would count it in its own way.
     sys::APR_SUCCESS as sys::apr_status_t
 }
 
@@ -108,7 +108,8 @@ unsafe extern "C" fn is_best(
     best: *mut sys::proxy_worker,
     candidates: *mut c_void,
 ) -> c_int {
-    // SAFETY: what `find` passes, alive and in nobody else's hands during its call; members of
+    // SAFETY: the arguments of `find`, alive and used by nothing else during its call; members of
+    // mod_proxy's, the best one null at first.
     // mod_proxy's, the best one null at first.
     guard(0, || unsafe {
         let candidates = &mut *candidates.cast::<Candidates<'_>>();
@@ -135,8 +136,8 @@ unsafe fn find(
     let choice = SharedChoice::new(method, account, clock::uptime(), states);
     let kept = RequestState::existing(request);
     let mut candidates = Candidates { members, choice, kept, at: 0, best: None };
-    // SAFETY: balancer and request are live, the lock is held; the callback is given the
-    // candidates only during the call, and nobody else uses them meanwhile.
+    // SAFETY: balancer and request are live, the lock is held; the callback gets the candidates only
+    // during the call, and nothing else uses them in the meantime.
     let found = unsafe {
         let baton = (&raw mut candidates).cast();
         sys::ap_proxy_balancer_get_best_worker(balancer, r, Some(is_best), baton)
@@ -147,7 +148,7 @@ unsafe fn find(
     found
 }
 
-/// Starts again: another lbmethod was chosen in balancer-manager, or members were enabled.
+/// Resets the counts: another lbmethod was chosen in balancer-manager, or members were enabled.
 ///
 /// # Safety
 /// As [`find`]; `server` is live.
@@ -160,7 +161,8 @@ unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_re
     }
 }
 
-/// Whether the request names the route of a member. A route that no member has is of a session elsewhere,
+/// Whether the request names the route of a member. A route that no member has belongs to a session of
+/// another balancer, or to one that has ended: here it begins a new session.
 /// or of one that is no more: here it begins a new one.
 fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
     if let Some(route) = forced_route(request) {
@@ -170,28 +172,29 @@ fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
         return false;
     }
     let Some(sticky) = balancer.sticky() else { return false };
-    // Of the member that had it before, if there was one: path and query are the same.
+    // The URL may name the member that had the request before: path and query are the same.
     let cookies = request.headers_in().get(c"Cookie");
     sticky
         .routes(request.filename(), request.args(), cookies)
         .any(|route| is_known(balancer, route))
 }
 
-/// The members of a balancer while mod_proxy asks about them one by one.
+/// The members of a balancer while mod_proxy compares them one by one.
 struct Candidates<'c> {
     members: Vec<Worker<'c>>,
     choice: SharedChoice<'c>,
-    /// None gets the request twice.
+    /// The members that the request has been given to: none gets it twice.
     kept: Option<&'c RequestState>,
-    /// The place of the one asked about last, and of the best so far.
+    /// The place of the last member compared, and of the best so far.
     at: usize,
     best: Option<usize>,
 }
 
 impl Candidates<'_> {
-    /// Whether it is better than the best so far, which is the last one for which this was `true`.
+    /// Whether the member is better than the best so far, which is the last one for which this was
+    /// `true`.
     fn is_better(&mut self, current: Worker<'_>, best: Option<Worker<'_>>) -> bool {
-        // One that another thread has added since: the next election has it.
+        // A member that another thread has added since: the next election has it.
         let Some(place) = self.place(current) else { return false };
         self.at = place;
         self.choice.mark_electable(place);
@@ -214,8 +217,8 @@ impl Candidates<'_> {
         self.choice.commit(place);
     }
 
-    /// mod_proxy goes through its members in their order, but for spares and standbys: the search
-    /// goes round from the last one.
+    /// The place of a member. mod_proxy walks through its members in their order, except for spares and
+    /// standbys, so the search starts at the last place and wraps around.
     fn place(&self, member: Worker<'_>) -> Option<usize> {
         let (before, from_here) = self.members.split_at(self.at);
         let is_it = |other: &Worker<'_>| *other == member;

@@ -1,10 +1,10 @@
-//! Which member of a balancer gets a request, where mod_proxy_balancer's own choice will not do.
+//! The choice of a member for a request, in the cases that mod_proxy_balancer does not handle.
 //!
-//! Asked before mod_proxy_balancer. It stays the balancer: this steps in only
-//! * for a request of a session, or one for which the environment names the route (`ajp-route`): all
-//!   cookies and path parameters count, `sessionretry`, `sessionredirect` and `domain` are looked at;
-//! * where the environment says that there is no session (`ajp-sticky-ignore`);
-//! * when a member in error is to be asked whether it is back ([`probing`]);
+//! The hook runs before mod_proxy_balancer's, which remains the balancer. It acts only
+//! * for a request of a session, or one whose environment names the route (`ajp-route`): all cookies
+//!   and path parameters count, and `sessionretry`, `sessionredirect` and `domain` apply;
+//! * if the environment says that there is no session (`ajp-sticky-ignore`);
+//! * when a member in error is to be probed ([`probe`]);
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
 //!   `retry`, and every usable one is tried.
 //!
@@ -36,7 +36,7 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
-/// Chooses a member; declines where mod_proxy_balancer is to.
+/// Chooses a member, or declines, so that mod_proxy_balancer chooses.
 ///
 /// # Safety
 /// `places` are mod_proxy's for this request.
@@ -76,7 +76,7 @@ pub(crate) unsafe fn pre_request(
         session_redirect: settings.session_redirect,
         local_only: settings.local_only,
         force_sessions: balancer.forces_sessions(),
-        // mod_proxy_balancer does it for its own elections.
+        // mod_proxy_balancer does so in its own elections.
         force_recovery: is_ours && balancer.forces_recovery(),
         decide_alone: is_ours,
     };
@@ -134,17 +134,17 @@ pub(crate) unsafe fn pre_request(
     }
 }
 
-/// The members of a balancer, as an election asks about them.
+/// The members of a balancer, as an election asks for them.
 struct Candidates<'r> {
     balancer: Balancer<'r>,
-    /// As it was when the election began: members are added at the end alone.
+    /// The number when the election began: members are added at the end only.
     count: usize,
     kept: Option<&'r RequestState>,
     child: &'r Child,
 }
 
 impl<'r> Candidates<'r> {
-    /// Something of a member; the default of one that is just being added, which is not usable.
+    /// A fact about a member; the default for one that is just being added, which is not usable.
     fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker<'r>) -> T) -> T {
         self.balancer.member(member).map(fact).unwrap_or_default()
     }
@@ -167,7 +167,7 @@ impl Members for Candidates<'_> {
     }
 
     fn is_probed(&self, member: usize) -> bool {
-        // Without a place in the memory that children share, mod_proxy's own way is left.
+        // If there is no room in the shared memory, mod_proxy's own rule applies.
         self.of(member, |worker| {
             worker.allows_single_probe() && self.child.member_state(worker.key()).is_some()
         })
@@ -215,7 +215,7 @@ enum Elected<'r> {
 /// Carries out the steps of an election.
 ///
 /// # Errors
-/// [`BodyIsMissing`]: nothing has been counted, and the election is to be held again.
+/// [`BodyIsMissing`]: nothing has been counted, and the election is to be repeated.
 fn elect<'r>(
     request: Request<'_>,
     child: &Arc<Child>,
@@ -226,7 +226,7 @@ fn elect<'r>(
     let mut answer = Answer::Begin;
     loop {
         let step = election.next(answer);
-        // A step is about members that have been looked at, and those stay.
+        // A step names members that were there when the election began, and those stay.
         let member = |place| candidates.balancer.member(place);
         answer = match step {
             Step::Take { member: place, tell_lbmethod } => {
@@ -264,7 +264,7 @@ fn elect<'r>(
     }
 }
 
-/// Before mod_proxy looks which members' time has come.
+/// Corrects the members' error times, before mod_proxy looks whose `retry` has passed.
 fn settle_error_times(balancer: Balancer<'_>) {
     let in_error = balancer.members().filter(|member| member.status().is_in_error());
     in_error.for_each(Worker::settle_error_time);

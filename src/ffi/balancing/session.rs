@@ -16,21 +16,22 @@ pub(crate) fn ignores_session(request: Request<'_>) -> bool {
     word(request, c"ajp-sticky-ignore", c"JK_STICKY_IGNORE").is_some_and(is_on)
 }
 
-/// A word of the environment, by our name or by mod_jk's.
+/// A variable of the environment, by our name or by mod_jk's.
 fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
     let environment = request.environment();
     environment.get(ours).or_else(|| environment.get(jk))
 }
 
-/// The client's sessions, and where the request says so.
+/// The routes of the client's sessions, and the parameter that named them.
 pub(crate) struct Session {
-    /// Never empty. The first that is a member's and all behind it; else the first alone.
+    /// Never empty. Begins with the first route that a member has, and has all routes after it; if no
+    /// member has one, only the first.
     pub(crate) routes: Vec<Vec<u8>>,
     /// The sticky parameter's name in mod_proxy_balancer.
     pub(crate) named_by: Vec<u8>,
 }
 
-/// The session of a request, as its balancer knows sessions; `None`: it has none.
+/// The session of a request, as its balancer recognises sessions; `None` if it has none.
 pub(crate) fn session(
     request: Request<'_>,
     balancer: Balancer<'_>,
@@ -45,9 +46,9 @@ pub(crate) fn session(
         return None;
     }
     let cookies = request.headers_in().get(c"Cookie");
-    // mod_proxy keeps it apart from the URL of a balancer until a member has been chosen.
+    // mod_proxy keeps the query apart from the URL of a balancer until a member has been chosen.
     let query = request.args();
-    // Most requests without a session have no cookie either, and none needs the names then.
+    // Most requests without a session have no cookie either, and then the names are not needed.
     let has_parameter = |text: &[u8]| text.contains(&b'=');
     if cookies.is_none() && !has_parameter(url) && !query.is_some_and(has_parameter) {
         return None;
@@ -57,7 +58,7 @@ pub(crate) fn session(
     if routes.is_empty() {
         return None;
     }
-    // To find out that no member has a route takes a look at all of them: not for those behind it.
+    // Finding that no member has a route reads all members, so the routes after it are not checked.
     let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
     match routes.iter().position(is_known) {
         Some(first) => drop(routes.drain(..first)),
@@ -68,12 +69,12 @@ pub(crate) fn session(
     Some(Session { routes, named_by })
 }
 
-/// Whether it is the route of a member, usable or not.
+/// Whether a member, usable or not, has this route.
 pub(crate) fn is_known(balancer: Balancer<'_>, route: &[u8]) -> bool {
     balancer.members().any(|member| member.has_route(route))
 }
 
-/// A flag of the environment: set is on, but for the words that say no.
+/// A flag of the environment: a variable that is set means on, except for the words that say no.
 fn is_on(value: &[u8]) -> bool {
     !["", "0", "off", "no", "false"].iter().any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
 }

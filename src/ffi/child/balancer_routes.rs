@@ -1,4 +1,4 @@
-//! The routes of balancers' members, as a child remembers them.
+//! A child's table of the routes of balancers' members.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::ffi::child::worker_cache::ByAddress;
 use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;
 
-/// By the address of the balancer, which stays where it is as long as the child lives.
+/// The routes by the address of their balancer, which stays where it is as long as the child lives.
 #[derive(Debug, Default)]
 pub(crate) struct BalancerRoutes(RwLock<HashMap<usize, Arc<Routes>, ByAddress>>);
 
 impl BalancerRoutes {
-    /// The places of the members with this route, each checked against the member itself.
+    /// Returns the places of the members with this route, each checked against the member itself.
     pub(crate) fn of(&self, balancer: Balancer<'_>, route: &[u8]) -> Vec<usize> {
         let (stamp, count) = (balancer.changed(), balancer.count());
         let has_route =
@@ -26,7 +26,7 @@ impl BalancerRoutes {
             return found.to_vec();
         }
         let found: Vec<usize> = (0..count).filter(|place| has_route(*place)).collect();
-        // A route that no member has is no reason to look at the others' again: clients can make routes up.
+        // A route that no member has is no reason to read the routes again: clients can make routes up.
         if !found.is_empty() {
             let route_of = |place: usize| balancer.member(place)?.route();
             let routes = Routes::new(stamp, count, route_of);

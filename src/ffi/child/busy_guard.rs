@@ -1,10 +1,11 @@
-//! Corrects mod_proxy's busy counts when a child was killed.
+//! Corrects mod_proxy's busy counts after a child was killed.
 //!
-//! mod_proxy adds a request to its member's `busy` when it gives it to the member, and takes it off
-//! when the request's pool goes. A child that is killed, or crashes, never does: `bybusyness` and
-//! the pages would count its requests until httpd is restarted. So each request of ours that mod_proxy
-//! counts is also counted in the child's own row of the shared memory, and taken off there by the
-//! same pool; what the row has when the child is gone is what it left in `busy`.
+//! mod_proxy adds a request to its member's `busy` when it gives it to the member, and subtracts it
+//! when the request's pool is cleared. A child that is killed, or crashes, never subtracts it:
+//! `bybusyness` and the pages would count its requests until httpd is restarted. So each request of
+//! ours that mod_proxy counts is also counted in the child's own row of the shared memory, and
+//! subtracted there by the same pool. When the child is gone, its row has the number that it left in
+//! `busy`.
 //!
 //! # Race
 //! A child killed in the few instructions between mod_proxy's count and ours, or between the two
@@ -17,7 +18,8 @@ use crate::ffi::child::child_state::Child;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::shared::MemberKey;
 
-/// A request that mod_proxy counts on a member; dropped with the request's pool, as that count is.
+/// A request that mod_proxy counts on a member; dropped with the request's pool, when mod_proxy's count
+/// ends.
 pub(crate) struct BusyGuard {
     key: MemberKey,
     child: Arc<Child>,

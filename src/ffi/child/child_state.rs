@@ -28,16 +28,16 @@ pub(crate) struct Child {
     counting: Option<Counting>,
     /// Workers whose settings the housekeeper reads itself.
     watched: HashSet<WorkerId>,
-    /// Where containers dial in.
+    /// The listeners to which containers connect.
     reverses: Vec<Arc<Reverse>>,
     housekeeper: OnceLock<Housekeeper>,
     /// Workers that have had a request.
     pub(crate) known: WorkerCache,
     /// Routes of balancers that have had a request of a session.
     pub(crate) routes: BalancerRoutes,
-    /// Members that requests are passing over.
+    /// Members that have a temporary mark.
     pub(crate) passes: TransientMarks,
-    /// The limits on log lines that a client can cause, where there is no backend yet.
+    /// The limits on log lines that a client can cause, for lines that belong to no backend.
     warnings: Mutex<HashMap<MemberKey, Arc<Warnings>>>,
 }
 
@@ -68,25 +68,25 @@ impl Child {
         }
     }
 
-    /// The shared state of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)). `None`:
-    /// so many were added at run time that there is no room, which has been logged.
+    /// The shared state of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)).
+    /// `None`: so many workers were added at run time that there is no room, which has been logged.
     pub(crate) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
         self.members.state(key, say_members_are_full)
     }
 
-    /// Where a worker's requests are counted. `None`: there is no room.
+    /// The counters of a worker's requests; `None` if there is no room.
     pub(crate) fn member_stats(&self, key: MemberKey) -> Option<MemberStats> {
         self.counting.as_ref()?.member(key)
     }
 
-    /// Another member is given a request that this one had.
+    /// Counts a failover: another member is given a request that this one had.
     pub(crate) fn count_failover(&self, from: MemberKey) {
         if let Some(stats) = self.member_stats(from) {
             stats.counters().failovers.add(1);
         }
     }
 
-    /// A request was over before a connection was asked for, or an error of ours ended it.
+    /// Counts a request that ended before a connection was asked for, or that an error of ours ended.
     pub(crate) fn count_refused(&self, member: MemberKey, reason: ErrorReason) {
         if let Some(stats) = self.member_stats(member) {
             stats.counters().count_refused(reason);
@@ -98,9 +98,9 @@ impl Child {
         self.counting.as_ref()
     }
 
-    /// A backend that is counted under its own name, or, for one whose name a client has chosen,
-    /// under its worker's. Where its container dials in it is never connected to, by whatever URL it
-    /// is named: that would be to our own port.
+    /// Makes a backend. It is counted under its own name, or, if a client has chosen its name, under
+    /// its worker's. If its container opens the connections, it is never connected to, whichever URL
+    /// names it: we would connect to our own port.
     pub(crate) fn new_backend(&self, key: &BackendKey, counted_as: Option<&str>) -> Backend {
         let own = || Backend::name_of(key);
         let name = counted_as.map_or_else(own, str::to_owned);
@@ -109,24 +109,25 @@ impl Child {
             key.socket_path.is_none().then(|| self.reverse(&key.host, key.port)).flatten();
         let backend = Backend::counted(key.clone(), reverse.cloned(), stats);
         match counted_as {
-            // Made for one request: what was said of the last one counts for this.
+            // The backend is made for one request: the limits on log lines outlive it.
             Some(name) => backend.warned_as(self.warnings(MemberKey::of(&[name.as_bytes()]))),
             None => backend,
         }
     }
 
-    /// When clients last had something said of a worker or balancer. For names of the configuration:
-    /// what is once here stays.
+    /// The limits on log lines that clients can cause for a worker or balancer. For names of the
+    /// configuration only, because nothing is ever removed.
     pub(crate) fn warnings(&self, of: MemberKey) -> Arc<Warnings> {
         Arc::clone(self.warnings.lock().entry(of).or_default())
     }
 
-    /// Whether the housekeeper reads this worker's settings. If not, its requests push them.
+    /// Whether the housekeeper reads this worker's settings. If not, its requests pass them to the
+    /// backend.
     pub(crate) fn watches(&self, worker: WorkerId) -> bool {
         self.watched.contains(&worker)
     }
 
-    /// Takes the housekeeper in, unless there is one already.
+    /// Keeps the housekeeper, unless there is one already.
     pub(crate) fn keep(&self, housekeeper: Housekeeper) -> Option<&Housekeeper> {
         self.housekeeper.set(housekeeper).ok()?;
         self.housekeeper.get()
@@ -137,7 +138,7 @@ impl Child {
         self.settings.get(&worker).unwrap_or(&self.unset)
     }
 
-    /// The backend with this key: the same one for every worker and virtual host that has it.
+    /// The backend with this key: the same one for all workers and virtual hosts with that key.
     pub(crate) fn backend(&self, key: &BackendKey) -> Arc<Backend> {
         if let Some(backend) = self.backends.read().get(key) {
             return Arc::clone(backend);
@@ -148,22 +149,22 @@ impl Child {
         Arc::clone(backend)
     }
 
-    /// Where the container behind the pool of this name dials in.
+    /// The listener of the container behind the pool of this name.
     pub(crate) fn reverse_of(&self, pool: &str) -> Option<Arc<Reverse>> {
         self.reverses.iter().find(|reverse| reverse.settings().url() == pool).cloned()
     }
 
-    /// Where the container of the worker with this host and port dials in, if it does.
+    /// The listener of the container of the worker with this host and port, if there is one.
     pub(crate) fn reverse(&self, host: &str, port: u16) -> Option<&Arc<Reverse>> {
         let find = |is_it: &dyn Fn(&ReverseListener) -> bool| {
             self.reverses.iter().find(|reverse| is_it(reverse.settings()))
         };
-        // Who has the name comes before who listens at the address.
+        // A listener with this name comes before one that listens on the address.
         find(&|settings| settings.is_for(host.as_bytes(), port))
             .or_else(|| find(&|settings| settings.is_reached_by(host, port)))
     }
 
-    /// Where containers dial in.
+    /// The listeners to which containers connect.
     pub(crate) fn reverses(&self) -> &[Arc<Reverse>] {
         &self.reverses
     }
@@ -173,12 +174,12 @@ impl Child {
         self.backends.read().get(key).cloned()
     }
 
-    /// All backends there are now.
+    /// All backends that exist now.
     pub(crate) fn backends(&self) -> Vec<Arc<Backend>> {
         self.backends.read().values().cloned().collect()
     }
 
-    /// The child ends: idle connections close now, those in use after their request.
+    /// Ends the pools: idle connections close now, those in use after their request.
     pub(crate) fn close(&self) {
         self.reverses.iter().for_each(|reverse| reverse.give_up());
         for backend in self.backends.read().values() {

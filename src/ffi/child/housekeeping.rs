@@ -1,10 +1,10 @@
-//! The housekeeper of a child: which workers it looks after, how it starts, how it ends.
+//! The housekeeper of a child: its list of workers, its start, its end.
 //!
-//! The thread allocates from Rust alone, never from a pool of httpd's, and logs with the main
-//! server. Of httpd's records it reads the workers that were configured when the child started:
-//! those stay where they are as long as the child. mod_proxy's lists of workers it does not walk
-//! again, since balancer-manager adds to them at run time without a lock that we could take; such a
-//! worker is looked after from its first request on.
+//! The thread allocates from Rust alone, never from a pool of httpd's, and logs with the main server.
+//! Of httpd's records it reads the workers that were configured when the child started: those stay
+//! where they are as long as the child lives. It does not read mod_proxy's lists of workers again,
+//! since balancer-manager adds to them at run time without a lock that we could take. A worker that was
+//! added is maintained from its first request on.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
@@ -35,13 +35,13 @@ struct WatchedWorker {
     worker: Worker<'static>,
     conf: ProxyConf<'static>,
     ours: WorkerSettings,
-    /// Its settings when they were last read.
+    /// Its backend and settings when they were last read.
     said: Option<(BackendKey, MaintenanceSettings)>,
 }
 
 impl WatchedWorker {
-    /// Reads which backend it names at this moment, and how that is to be kept. `true`: something
-    /// else than the last time. Allocates nothing otherwise, since there may be thousands.
+    /// Reads the backend that the worker names now, and its settings. Returns whether they have
+    /// changed. Allocates nothing if they have not, since there may be thousands of workers.
     fn read(&mut self) -> bool {
         let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours);
         let (host, port) = (self.worker.host(), self.worker.port());
@@ -69,14 +69,14 @@ pub(crate) struct WatchList {
     maintenance_of: HashMap<BackendKey, MaintenanceSettings>,
 }
 
-// SAFETY: the views lead to httpd's configuration and to memory shared with other processes, which
-// are read one field at a time, as worker threads do. That they are views without an end is what
-// `add` asks for.
+// SAFETY: the views lead to httpd's configuration and to memory shared with other processes, which are
+// read one field at a time, as worker threads do. The caller of `add` promises that the records live as
+// long as the child.
 unsafe impl Send for WatchList {}
 
 impl WatchList {
-    /// Takes in all ajp workers of a server, balancer members among them, that have one address. The
-    /// server lives as long as the child; its workers, as of now, do too.
+    /// Adds all ajp workers of a server that have one address, including members of balancers. The
+    /// server lives as long as the child; so do its present workers.
     pub(crate) fn add(
         &mut self,
         conf: ProxyConf<'static>,
@@ -88,8 +88,7 @@ impl WatchList {
         }
     }
 
-    /// Leaves out what says the same twice: each virtual host has copies of the main server's
-    /// workers.
+    /// Removes duplicates: each virtual host has copies of the main server's workers.
     pub(crate) fn settle(&mut self) {
         let mut seen = HashSet::new();
         self.workers.retain_mut(|watched| {
@@ -99,12 +98,13 @@ impl WatchList {
         self.maintenance_of = self.sum_up();
     }
 
-    /// Which workers they are.
+    /// The identities of the workers.
     pub(crate) fn ids(&self) -> HashSet<WorkerId> {
         self.workers.iter().map(|watched| watched.worker.id()).collect()
     }
 
-    /// Tells the child's backends how they are to be kept; makes those that are to be kept warm.
+    /// Passes their settings to the child's backends; creates the backends that need connections in
+    /// advance.
     fn read(&mut self, child: &Child) {
         let mut has_changed = false;
         for watched in &mut self.workers {
@@ -130,7 +130,7 @@ impl WatchList {
         }
     }
 
-    /// How each backend is to be kept by all workers that name it.
+    /// Merges the settings of all workers that name a backend, for each backend.
     fn sum_up(&self) -> HashMap<BackendKey, MaintenanceSettings> {
         let mut maintenance_of = HashMap::<BackendKey, MaintenanceSettings>::new();
         for (key, maintenance) in self.workers.iter().filter_map(|watched| watched.said.as_ref()) {
@@ -147,7 +147,7 @@ struct MainServer(Server<'static>);
 // SAFETY: only httpd's logging uses it, which is meant for any thread; it outlives the child.
 unsafe impl Send for MainServer {}
 
-/// Starts the thread, and has it end before the child does.
+/// Starts the thread, which ends before the child does.
 ///
 /// # Safety
 /// `pchild` is the child's pool; no other thread runs yet. The library stays loaded, and `main` live,
@@ -181,8 +181,9 @@ pub(crate) unsafe fn start(
     }
 }
 
-/// The child ends. May run inside a signal handler that has interrupted this very thread anywhere
-/// (prefork), so it takes no lock and no memory, and waits for a limited time.
+/// Stops the housekeeper when the child ends. May run in a signal handler that has interrupted this
+/// very thread anywhere (prefork), so it takes no lock, allocates nothing, and waits for a limited
+/// time.
 unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
         // SAFETY: what `start` registered, alive as said there.
@@ -195,7 +196,7 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
     })
 }
 
-/// One pass over everything.
+/// Runs one round.
 fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) -> Next {
     if is_stopping() {
         child.close();
@@ -209,8 +210,8 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
             next = Next::Soon;
         }
     }
-    // First what never blocks, for all: what is dead is closed in time, whatever another backend's
-    // resolver or connect() takes below.
+    // First the work that never blocks, for all backends: dead connections are closed in time, whatever
+    // another backend's resolver or connect() takes below.
     let swept: Vec<_> = child
         .backends()
         .into_iter()
@@ -221,7 +222,7 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
         })
         .collect();
     for (backend, maintenance, sweep) in swept {
-        // Read for each: the one before may have taken its time.
+        // The time is read for each backend, since the one before may have taken long.
         let pass = backend.maintain(&maintenance, sweep, Instant::now());
         if pass.awaited > 0 {
             next = Next::Soon;
@@ -231,9 +232,8 @@ fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) 
     next
 }
 
-/// Maintains a listener for containers: a port, if there is none yet; handshakes that no
-/// request waits for; a queue that is not full of strangers and the dead; a log line for who was sent
-/// away.
+/// Maintains a listener for containers: opens a port if there is none yet, continues handshakes that no
+/// request waits for, removes strange and dead connections from a full queue, and logs refused peers.
 fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
     reverse_sockets::find_port(*server, reverse);
     let queue =
@@ -242,7 +242,7 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
         backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
     };
     let found = reverse.tidy(queue);
-    // Of no backend yet: closed, and its container dials in again.
+    // If no backend has the listener yet, the connections are closed, and the container connects again.
     if let Some(backend) = child.backends().iter().find(is_its) {
         backend.take_in(found);
     }
@@ -281,5 +281,5 @@ fn is_stopping() -> bool {
     known == 0 && state == sys::AP_MPMQ_STOPPING as c_int
 }
 
-/// A pass is over in a moment unless the resolver hangs; an ending child does not wait for that.
+/// A round takes a moment unless the resolver hangs; an ending child does not wait for that.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(1);

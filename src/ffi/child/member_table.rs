@@ -1,9 +1,9 @@
-//! The memory that all children of one httpd share, and a child's way to what is in it.
+//! The memory that all children of one httpd share, and a child's access to it.
 //!
-//! Made by the parent in post_config, anonymous, in pconf; children inherit it by fork. A restart,
-//! graceful or not, clears pconf, which takes the memory out of the parent's address space alone,
-//! and makes new memory: counting starts at 0. Children from before the restart go on with the old one,
-//! together with their old configuration, until the last of them ends.
+//! The parent creates it in post_config, anonymous, in pconf; children inherit it by fork. A restart,
+//! graceful or not, clears pconf, which unmaps the memory in the parent alone, and creates new memory:
+//! counting starts at 0. Children from before the restart continue with the old memory, together with
+//! their old configuration, until the last of them ends.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
@@ -20,7 +20,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
 use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
 
-/// The shared memory, laid out as [`Table`] wants it.
+/// The shared memory, in the layout of [`Table`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedMemory {
     start: NonNull<Header>,
@@ -33,7 +33,7 @@ unsafe impl Send for SharedMemory {}
 // SAFETY: as above.
 unsafe impl Sync for SharedMemory {}
 
-/// The shared memory cannot be had.
+/// The shared memory could not be allocated.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot allocate {bytes} bytes of shared memory for {members} workers and {rows} children: {reason}"
@@ -46,7 +46,8 @@ pub(crate) struct NoMemory {
 }
 
 impl SharedMemory {
-    /// Makes it, for all workers of all servers, those to be added at run time, and all children.
+    /// Creates it, with room for all workers of all servers, workers to be added at run time, and all
+    /// children.
     ///
     /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool.
     pub(crate) fn for_server(pconf: Pool<'_>, main: Server<'_>) -> Result<Self, NoMemory> {
@@ -54,7 +55,8 @@ impl SharedMemory {
     }
 
     fn create(pconf: Pool<'_>, sizes: Sizes) -> Result<Self, NoMemory> {
-        // APR starts with a number of its own, so a cache line may begin up to 63 bytes later.
+        // APR begins the memory with a number of its own, so a cache line may begin up to 63 bytes
+        // later.
         let bytes = sizes.bytes().and_then(|bytes| bytes.checked_add(align_of::<Header>()));
         let fail = |reason: String| NoMemory {
             bytes: bytes.unwrap_or(usize::MAX),
@@ -90,7 +92,7 @@ impl SharedMemory {
         Self { start: start.cast(), sizes }
     }
 
-    /// The view of it; always there.
+    /// The view of the memory; never `None`.
     fn table(&self) -> Option<Table<'_>> {
         let start = self.start.as_ptr().cast::<u8>();
         // SAFETY: `over`'s caller vouches for the memory, and Sizes places its parts one behind the
@@ -107,12 +109,12 @@ impl SharedMemory {
         }
     }
 
-    /// The numbers of members and children it has room for.
+    /// The numbers of members and children that it has room for.
     pub(crate) fn sizes(&self) -> Sizes {
         self.sizes
     }
 
-    /// A child has ended; see [`Table::child_ended`].
+    /// Releases the row of a child that has ended; see [`Table::child_ended`].
     pub(crate) fn child_ended(&self, pid: u32, held: impl FnMut(MemberKey, u32)) -> u32 {
         self.table().map_or(0, |table| table.child_ended(pid, held))
     }
@@ -126,8 +128,8 @@ impl fmt::Display for SharedMemory {
     }
 }
 
-/// A child's way to the state of members: in the shared memory, or, where there is no room, in
-/// memory of its own.
+/// A child's access to the state of members: in the shared memory, or, if that has no room, in memory
+/// of its own.
 #[derive(Debug)]
 pub(crate) struct Members {
     shared: Option<(SharedMemory, Row)>,
@@ -156,7 +158,7 @@ impl Members {
         self.shared.is_some()
     }
 
-    /// The state of a member: always the same one in this child, since a slot is never given back.
+    /// The state of a member: always the same one in this child, because slots are never released.
     /// Calls `when_full` the first time that the shared memory has no room.
     pub(crate) fn state(
         &self,
@@ -176,10 +178,11 @@ impl Members {
     }
 }
 
-/// Workers that mod_proxy_cluster and the like may add, beside a balancer's own `growth`.
+/// Room for workers that mod_proxy_cluster and similar modules may add, beside the `growth` of
+/// balancers.
 const SPARE: usize = 64;
 
-/// The workers that serve ajp, each counted once over all servers, and the room of their balancers.
+/// Counts the workers that serve ajp, each once over all servers, and the `growth` of their balancers.
 fn count_workers(main: Server<'_>) -> usize {
     let is_ajp = |worker: &Worker<'_>| is_ajp(&worker.name());
     let workers: HashSet<MemberKey> =
@@ -193,8 +196,8 @@ fn count_workers(main: Server<'_>) -> usize {
     workers.len() + growth.values().sum::<usize>()
 }
 
-/// How many children there may be at once. Twice what the MPM starts: one that ends may still have
-/// requests while its successor already serves.
+/// The highest number of children at once: twice what the MPM starts, since a child that ends may still
+/// have requests while its successor already serves.
 fn most_children() -> usize {
     let mut limit: c_int = 0;
     // SAFETY: writes one number. The MPM has read its configuration.

@@ -1,14 +1,13 @@
-//! Operators' orders about members, kept by httpd's parent over graceful restarts, as long as it
-//! lives.
+//! Operators' orders about members, kept by httpd's parent over graceful restarts, as long as it lives.
 //!
 //! The memory is mapped once, shared by the parent, its children from before a restart and those from
-//! after it, and never given back. httpd keeps its address (`ap_retained_data`), since a reload brings
-//! a new library, with a version: a library of another layout maps its own.
+//! after it, and never unmapped. httpd keeps its address (`ap_retained_data`) with a version, since a
+//! reload brings a new library: a library with another layout maps memory of its own.
 //!
-//! Whoever changes a member in balancer-manager afterwards has the last word: what no longer agrees
-//! with the member's flags when a restart begins is forgotten. So is what was said of a member of which the
-//! configuration says something else since: `activation`, `loadfactor=0`, `localonly`, or `D`, `S`, `N` of
-//! `status`. What is forgotten is logged.
+//! A later change in balancer-manager replaces an order: an order that no longer agrees with the
+//! member's flags when a restart begins is dropped. So is an order about a member whose configuration
+//! has been edited since: `activation`, `loadfactor=0`, `localonly`, or `D`, `S`, `N` of `status`. Each
+//! dropped order is logged.
 
 use std::ptr::NonNull;
 
@@ -17,7 +16,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use crate::ffi::sys;
 use crate::shared::{OPERATOR_VERSION, OperatorEntry, Operators};
 
-/// The memory.
+/// The memory of the orders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OperatorMemory(NonNull<OperatorEntry>);
 
@@ -26,7 +25,7 @@ unsafe impl Send for OperatorMemory {}
 // SAFETY: as above.
 unsafe impl Sync for OperatorMemory {}
 
-/// Members of which something may be said, in the life of one parent: 64 KiB.
+/// The number of members that may have an order in the life of one parent: 64 KiB.
 const ENTRIES: usize = 4096;
 
 /// The header that httpd retains.
@@ -43,8 +42,8 @@ impl OperatorMemory {
     /// Returns the memory from before a restart, or new memory, and whether orders are lost because the
     /// old memory was of another version. `None`: there is none.
     pub(crate) fn retained() -> Option<(Self, bool)> {
-        // SAFETY: httpd's main thread, in post_config. What is kept under this name is a `RetainedHeader`, or
-        // begins as one: the version comes first.
+        // SAFETY: httpd's main thread, in post_config. The data kept under this name is a
+        // `RetainedHeader`, or begins like one: the version comes first.
         unsafe {
             let mut kept = sys::ap_retained_data_get(NAME.as_ptr()).cast::<RetainedHeader>();
             if kept.is_null() {

@@ -1,9 +1,9 @@
-//! A member in error is given one request at a time, to find out whether it is back.
+//! The probe of a member in error: one request at a time finds out whether the member has recovered.
 //!
-//! mod_proxy makes a member usable for everybody once its `retry` time has passed: a burst of
-//! requests then meets one that is still dead. Here the member stays marked, its time is set again,
-//! and one request over all children is given to it ([`Probe`]); the others go elsewhere meanwhile.
-//! Any packet of the container's, and the mark goes.
+//! mod_proxy makes a member usable for all requests once its `retry` time has passed: a burst of
+//! requests then meets a member that is still down. Here the member stays marked, its error time is set
+//! again, and one request over all children is given to it ([`Probe`]); the others go elsewhere in the
+//! meantime. Any packet from the container clears the mark.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::proxy::ProbeResult;
 use crate::shared::{MemberKey, Probe};
 
-/// The right to ask a member in error; given back when it is dropped, at the latest with the
-/// request's pool.
+/// The right to probe a member in error; released when it is dropped, at the latest with the request's
+/// pool.
 pub(crate) struct ProbeGuard {
     member: NotedWorker,
     key: MemberKey,
@@ -25,7 +25,7 @@ pub(crate) struct ProbeGuard {
 impl Drop for ProbeGuard {
     fn drop(&mut self) {
         let state = self.child.member_state(self.key);
-        // Not if it took so long that another request was sent in its place.
+        // Not if the probe took so long that another request has replaced it.
         let is_the_one = state.is_some_and(|state| state.end_probe(self.probe));
         match self.result {
             ProbeResult::Recovered => self.member.view().mark_recovered(),
@@ -37,7 +37,7 @@ impl Drop for ProbeGuard {
 }
 
 impl ProbeGuard {
-    /// The request that has `probe` asks `member`, whose key this is.
+    /// Makes the guard for the request that has `probe` of `member`, whose key this is.
     pub(crate) fn new(
         member: Worker<'_>,
         key: MemberKey,
@@ -50,14 +50,14 @@ impl ProbeGuard {
     }
 }
 
-/// Ends the probe of `member` with this result, if it is this request's and has not ended before.
+/// Ends the probe of `member` with this result, if it is this request's probe and has not ended before.
 pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker<'_>, result: ProbeResult) {
     if let Some(mut asking) = asking.take_if(|asking| asking.member == member) {
         asking.result = result;
     }
 }
 
-/// Whether this request is the probe of `member`, and nothing has been found out yet.
+/// Whether this request is the probe of `member`, without a result so far.
 pub(crate) fn is_probe(asking: Option<&ProbeGuard>, member: Worker<'_>) -> bool {
     asking.is_some_and(|asking| asking.member == member)
 }

@@ -1,4 +1,4 @@
-//! The sockets where containers dial in, as a child has them.
+//! A child's listening sockets for reverse connections.
 
 use std::ffi::c_int;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -12,17 +12,17 @@ use crate::ffi::httpd::server::Server;
 use crate::net::Listener;
 use crate::protocol::handshake::Key;
 
-/// A place where containers dial in, ready for the children.
+/// A listener for containers, as the parent hands it to the children.
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub(crate) settings: ReverseListener,
     pub(crate) key: Option<Key>,
-    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and where
-    /// there is none to be had.
+    /// The parent's socket, which stays open as long as this is in use; `None` for a range, and if the
+    /// port could not be opened.
     pub(crate) socket: Option<RawFd>,
 }
 
-/// Opens a child's part of it.
+/// Opens this child's sockets.
 ///
 /// # Safety
 /// This is a child, before other threads exist.
@@ -69,7 +69,7 @@ pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
     }
 }
 
-/// Logs whom a worker's listener has sent away.
+/// Logs the peers that a worker's listener has refused.
 pub(crate) fn report(main: Server<'_>, reverse: &Reverse) {
     for refusal in reverse.take_refusals() {
         log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}"));
@@ -82,5 +82,5 @@ fn defer(socket: BorrowedFd<'_>) {
 
 fn leave(_: BorrowedFd<'_>) {}
 
-/// Seconds for which a peer that owes a hello and says nothing is kept out of the queue.
+/// Seconds for which a silent peer that owes a hello is kept out of the queue.
 pub(crate) const SILENT_FOR: c_int = 30;

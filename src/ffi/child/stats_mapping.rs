@@ -1,8 +1,9 @@
-//! The memory in which all children count, apart from that of the members: mapped by us, and there as
-//! long as somebody holds it, since a connection that is closed with httpd's last pool is still counted.
+//! The memory of the counters of all children, apart from that of the members. It is mapped by us, and
+//! unmapped when nothing holds it any more, since a connection that is closed with httpd's last pool is
+//! still counted.
 //!
-//! Made by the parent in post_config, anonymous; children inherit it by fork. A restart, graceful or
-//! not, makes new memory: counting starts at 0.
+//! The parent creates it in post_config, anonymous; children inherit it by fork. A restart, graceful or
+//! not, creates new memory: counting starts at 0.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
@@ -22,12 +23,13 @@ pub(crate) struct StatsMapping {
     sizes: StatsSizes,
 }
 
-// SAFETY: nothing but atomics is reached through the pointer, and the mapping is there as long as this.
+// SAFETY: nothing but atomics is reached through the pointer, and the mapping exists as long as this
+// value.
 unsafe impl Send for StatsMapping {}
 // SAFETY: as above.
 unsafe impl Sync for StatsMapping {}
 
-/// The memory cannot be had.
+/// The memory could not be mapped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoStats {
     #[error("the shared memory would exceed the address space")]
@@ -37,7 +39,7 @@ pub(crate) enum NoStats {
 }
 
 impl StatsMapping {
-    /// New memory, in which nothing is counted yet.
+    /// Maps new memory, with all counters at 0.
     pub(crate) fn new(sizes: StatsSizes) -> Result<Self, NoStats> {
         let offsets = sizes.offsets().ok_or(NoStats::TooMuch)?;
         let (access, bytes) = (ProtFlags::READ | ProtFlags::WRITE, offsets[7]);
@@ -53,7 +55,7 @@ impl StatsMapping {
     }
 
     /// # Safety
-    /// `count` values of `T`, for which any bits will do, lie at this part's offset.
+    /// The part at this offset consists of `count` values of `T`, for which any bits are valid.
     unsafe fn part<T>(&self, at: usize, count: usize) -> &[T] {
         // SAFETY: inside the mapping, which begins at a page and whose parts begin at multiples of
         // 64; the caller vouches for the rest.

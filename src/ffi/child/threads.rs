@@ -1,4 +1,4 @@
-//! Operations on threads that std does not offer: signal masks, and joining within a time.
+//! Operations on threads that std does not offer: signal masks, and joining with a timeout.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;

@@ -1,16 +1,16 @@
-//! The member that has not taken a request, for no fault of its own.
+//! The temporary mark on a member that has not taken a request, through no fault of its own.
 
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
 use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 
-/// The member that has just not taken a request, for no fault of its own.
+/// The temporary mark on a member that has just not taken a request, through no fault of its own.
 #[derive(Default)]
 pub(crate) struct TransientMark(Option<(NotedWorker, Arc<Child>)>);
 
 impl TransientMark {
-    /// A member that mod_proxy is about to mark; the mark is taken away when this is dropped.
+    /// Notes that mod_proxy is about to mark this member; the mark is cleared when this is dropped.
     pub(crate) fn new(worker: Worker<'_>, child: &Arc<Child>) -> Self {
         child.passes.begin(worker);
         worker.note_error_time();

@@ -1,22 +1,22 @@
-//! A status without its side effect: 503 and 500 that leave the balancer member as it was.
+//! A status without its side effect: 503 and 500 that leave the balancer member unchanged.
 //!
 //! mod_proxy marks a balancer member when the scheme handler returns 503 or 500, and tries another
-//! one only while the first is marked (`proxy_handler`). So for "busy" we let mod_proxy mark the member,
-//! and unmark it as soon as we can: when the next member is about to be chosen
-//! (`pre_request`, which chooses none twice), when the request has failed
-//! (post_request, before mod_proxy_balancer's, which marks members for `failonstatus`), or at the
-//! latest when the request's pool goes.
+//! member only while the first is marked (`proxy_handler`). So for "busy" we let mod_proxy mark the
+//! member, and clear the mark as soon as we can: when the next member is about to be chosen
+//! (`pre_request`, which chooses none twice), when the request has failed (post_request, before
+//! mod_proxy_balancer's, which marks members for `failonstatus`), or at the latest when the request's
+//! pool is cleared.
 //!
-//! Several requests of a child may pass over a member at once: the last one to be done unmarks it,
-//! so that none finds it unmarked before mod_proxy has looked ([`TransientMarks`]). A member that a request
-//! of this child has found at fault meanwhile stays marked.
+//! Several requests of a child may have a temporary mark on one member: the last of them to end clears
+//! it, so that none of them finds the member unmarked before mod_proxy has looked ([`TransientMarks`]).
+//! If a request of this child has found the member at fault in the meantime, the mark stays.
 //!
 //! # Race
-//! Between mark and unmark, some instructions of mod_proxy's, another thread or child can see the
-//! member in error and elect a different one: harmless. If in the same moment another child unmarks
-//! it, the request is not tried elsewhere and gets its failure's own status. If another child marks
-//! it for a true fault, the unmarking undoes that: the next request to the member meets the fault
-//! itself and marks it again.
+//! Between marking and clearing, mod_proxy runs some instructions in which another thread or child can
+//! see the member in error and elect a different one: harmless. If another child clears the mark at the
+//! same moment, the request is not tried elsewhere and gets the status of its own failure. If another
+//! child marks the member for a true fault, clearing undoes that: the next request to the member meets
+//! the fault itself and marks it again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,28 +26,28 @@ use parking_lot::Mutex;
 use crate::balance::WorkerStatus;
 use crate::ffi::mod_proxy::worker::Worker;
 
-/// Which members requests of this child are passing over at the moment.
+/// The members on which requests of this child have a temporary mark.
 #[derive(Debug, Default)]
 pub(crate) struct TransientMarks(Mutex<HashMap<usize, Pass>>);
 
-/// The requests that are passing over one member.
+/// The requests that have a temporary mark on one member.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pass {
     requests: u32,
-    /// The mark is there for a true fault.
+    /// Whether the member is marked for a true fault.
     stays: bool,
 }
 
 impl TransientMarks {
     pub(crate) fn begin(&self, member: Worker<'_>) {
         let mut passes = self.0.lock();
-        // A mark that is there already may be another child's passing one: it tells nothing.
+        // A mark that is there already may be another child's temporary one: it proves nothing.
         passes.entry(address(member)).or_default().requests += 1;
     }
 
     pub(crate) fn end(&self, member: Worker<'_>) {
         // A prefork child destroys its requests in a signal handler, which may have interrupted a
-        // holder of this lock. It ends then: a mark that stays has its `retry` time.
+        // holder of this lock. Then the child ends, and a mark that stays lasts for its `retry` time.
         let Some(mut passes) = self.0.try_lock_for(LOCK_LIMIT) else { return };
         let Some(pass) = passes.get_mut(&address(member)) else { return };
         pass.requests = pass.requests.saturating_sub(1);
@@ -59,7 +59,7 @@ impl TransientMarks {
         }
     }
 
-    /// The member is being marked for a fault of its own.
+    /// Notes that the member is being marked for a fault of its own.
     pub(crate) fn found_at_fault(&self, member: Worker<'_>) {
         if let Some(pass) = self.0.lock().get_mut(&address(member)) {
             pass.stays = true;

@@ -1,4 +1,4 @@
-//! A child's cache of its workers, so that a request need not work it out again.
+//! A child's cache of its workers, so that a request need not compute their settings again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,14 +15,14 @@ use crate::stats::MemberStats;
 /// A worker as one server uses it.
 #[derive(Debug)]
 pub(crate) struct CachedWorker {
-    /// The backend it led to when it was last looked at. Its settings may have changed since:
+    /// The backend that it led to when it was last read. Its settings may have changed since:
     /// [`EffectiveSettings::leads_to`](crate::ffi::mod_proxy::worker_settings::EffectiveSettings::leads_to).
     pub(crate) backend: Arc<Backend>,
-    /// Its name in the memory that children share.
+    /// Its key in the shared memory.
     pub(crate) member: MemberKey,
-    /// Where its requests are counted; `None`: there is no room.
+    /// The counters of its requests; `None` if there is no room.
     pub(crate) stats: Option<MemberStats>,
-    /// Its requests tell the backend how it is to be kept; else the housekeeper does.
+    /// Whether its requests pass its settings to the backend; else the housekeeper does.
     pub(crate) updates_maintenance: bool,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct CachedWorker {
 pub(crate) struct WorkerCache(RwLock<HashMap<(usize, usize), Arc<CachedWorker>, ByAddress>>);
 
 impl WorkerCache {
-    /// The cached entry of a worker, if `holds` says that it is still right.
+    /// The cached entry of a worker, if `holds` says that it is still valid.
     pub(crate) fn get(
         &self,
         worker: Worker<'_>,
@@ -67,7 +67,7 @@ pub(crate) struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {
-        // The map looks at both ends of the number.
+        // The map uses both ends of the number.
         self.0.rotate_left(32)
     }
 
@@ -78,7 +78,7 @@ impl Hasher for AddressHasher {
     }
 
     fn write_u64(&mut self, word: u64) {
-        // 2^64 divided by the golden ratio: spreads what differs in a few low bits.
+        // 2^64 divided by the golden ratio: spreads differences in a few low bits.
         self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 

@@ -2,10 +2,10 @@
 
 use crate::shared::Uptime;
 
-/// Now.
+/// Returns the time since the machine's start.
 ///
-/// Through libc, and not by looking for the kernel's function in the process's own memory, which tools that
-/// run a process in one of their own (valgrind) do not show.
+/// Calls libc, and does not look for the kernel's function in the process's memory: tools that run a
+/// process inside their own (valgrind) hide that function.
 pub(crate) fn uptime() -> Uptime {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a place for one timespec, written to during this call alone. Of CLOCK_MONOTONIC it cannot

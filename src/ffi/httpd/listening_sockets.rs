@@ -1,8 +1,9 @@
-//! The parent's listening sockets over its restarts.
+//! The parent's listening sockets, which outlive its restarts.
 //!
-//! A restart that keeps a port takes over the socket, which children from before the restart go on using, with what
-//! waits in its queue. One that does not close it, also where the configuration no longer loads this
-//! module: then nothing of ours runs, and APR alone closes what is [kept](keep).
+//! A restart whose configuration still has a port takes over the socket with the connections in its
+//! queue; children from before the restart continue to use it. A restart whose configuration no longer
+//! has the port closes the socket, also if the configuration no longer loads this module: then no code
+//! of ours runs, and APR alone closes the sockets that are [kept](keep).
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::net::SocketAddr;
@@ -13,12 +14,13 @@ use parking_lot::Mutex;
 use crate::ffi::sys;
 use crate::net::Listener;
 
-/// Sockets from before the restart, from check_config to post_config. Closed if nobody takes them.
+/// Sockets from before the restart, held from check_config to post_config. Those that are not taken by
+/// then are closed.
 #[derive(Debug, Default)]
 pub(crate) struct TakenOver(Mutex<Vec<(SocketAddr, Listener)>>);
 
 impl TakenOver {
-    /// Takes over what the parent has.
+    /// Takes over the sockets that the parent has.
     ///
     /// # Safety
     /// This is httpd's main thread, in check_config, with its pool for logs.
@@ -42,7 +44,7 @@ impl TakenOver {
         Some(all.swap_remove(at).1)
     }
 
-    /// Shuts down the sockets that nobody has taken, in children from before the restart as well.
+    /// Shuts down the sockets that were not taken, in children from before the restart as well.
     pub(crate) fn end(&self) {
         for (_, listener) in self.0.lock().drain(..) {
             listener.end();
@@ -50,10 +52,10 @@ impl TakenOver {
     }
 }
 
-/// The sockets of the parent, in httpd's pool for logs and gone together with it.
+/// The table of the parent's sockets, in httpd's pool for logs, with which it ends.
 ///
-/// Another version of this module may have made the table: one of another layout has another
-/// version, in the first place, and one whose version is unknown is left alone.
+/// Another version of this module may have made the table. Its first field is the version, which
+/// changes with the layout; a table of an unknown version is left alone.
 #[repr(C)]
 struct SocketTable {
     version: u32,
@@ -134,7 +136,8 @@ impl SocketTable {
         };
         let mut made = std::ptr::null_mut();
         // SAFETY: places of ours; APR reads the descriptor during the call. The socket gets a cleanup
-        // of APR's own, which is there when this library is not. One that is not made has none.
+        // of APR's own, which is there when this library is not. A socket that APR cannot make has
+        // none.
         unsafe {
             if sys::apr_os_sock_make(&raw mut made, &raw mut info, plog)
                 != sys::APR_SUCCESS as c_int
@@ -148,8 +151,8 @@ impl SocketTable {
     }
 }
 
-/// The table that an older version of this module kept in httpd's own memory, for as long as the parent lives.
-/// Its own cleanups close nothing.
+/// The table that an older version of this module kept in httpd's own memory, for as long as the parent
+/// lives. Its own cleanups close nothing.
 #[repr(C)]
 struct OlderTable {
     count: c_int,
@@ -182,7 +185,7 @@ unsafe fn older() -> Vec<Listener> {
     for OlderSocket { name, fd, .. } in sockets {
         let name = name.map(|byte| byte as u8);
         let Ok(address) = CStr::from_bytes_until_nul(&name) else { break };
-        // SAFETY: any number may be asked for: what is not open cannot be copied.
+        // SAFETY: any number is allowed: a descriptor that is not open cannot be copied.
         let Ok(copy) = (unsafe { copy(*fd) }) else { continue };
         let listener = Listener::from_fd(copy);
         if listener.listens_at().is_some_and(|at| at.to_string() == address.to_string_lossy()) {
@@ -201,7 +204,7 @@ unsafe fn older() -> Vec<Listener> {
 /// This is httpd's main thread, in post_config, with its pool for logs.
 pub(crate) unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener) -> Option<RawFd> {
     let raw = OwnedFd::from(listener).into_raw_fd();
-    // SAFETY: as the caller promises; a socket that is nobody else's.
+    // SAFETY: as the caller promises; a socket that only this function owns.
     let is_kept = unsafe {
         let table = SocketTable::of(plog).unwrap_or_else(|| SocketTable::create(plog));
         SocketTable::add(table, plog, raw)

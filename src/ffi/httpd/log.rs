@@ -53,8 +53,10 @@ pub(crate) fn request(request: Request<'_>, level: LogLevel, text: fmt::Argument
     unsafe { sys::ajp_shim_log_request(r, level.number(), text.as_ptr()) }
 }
 
-/// Logs a line for a request. One of a kind that a client can have as often as it likes comes at its
-/// level once a minute, with how many there were since the last one, and in between at info.
+/// Logs a line for a request.
+///
+/// With `kind`, it is a line that a client can cause at will: one a minute is logged at `level`, with
+/// the number of lines left out since the last one, and the lines in between are logged at info.
 pub(crate) fn at_will(
     request: Request<'_>,
     level: LogLevel,
@@ -75,7 +77,7 @@ pub(crate) fn server(server: Server<'_>, level: LogLevel, text: fmt::Arguments<'
     unsafe { sys::ajp_shim_log_server(server.as_ptr(), level.number(), text.as_ptr()) }
 }
 
-/// Text for C: what comes from a peer may hold a NUL, which becomes a space.
+/// Converts text for C. A peer's text may contain a NUL, which becomes a space.
 fn c_text(text: fmt::Arguments<'_>) -> CString {
     let mut bytes = fmt::format(text).into_bytes();
     bytes.iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');

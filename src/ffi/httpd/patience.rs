@@ -1,4 +1,4 @@
-//! How long a request waits for input filters that give nothing of its body.
+//! How long a request waits for input filters that deliver nothing of its body.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use crate::ffi::httpd::request::Request;
 use crate::proxy::ClientError;
 
-/// A read that is to wait gives something, the end, or an error; a filter may give nothing all the
-/// same, and report success, forever.
+/// The time for which input filters have delivered nothing. A read that waits should return data, the
+/// end or an error; but a filter may return nothing, and report success, forever.
 #[derive(Default)]
 pub(crate) struct Patience {
-    /// The first time that nothing came.
+    /// The first time that a read returned nothing.
     since: Option<Instant>,
 }
 
 impl Patience {
-    /// Nothing has come: lets a moment pass before the filters are asked again, a longer one the longer
-    /// this goes on.
+    /// Pauses before the filters are asked again after a read that returned nothing. The pauses grow
+    /// with the time that this has lasted.
     ///
     /// # Errors
-    /// It has gone on for `Timeout`.
+    /// This has lasted for `Timeout`.
     #[cold]
     pub(crate) fn wait(&mut self, request: Request<'_>) -> Result<(), ClientError> {
         let now = Instant::now();
@@ -34,5 +34,5 @@ impl Patience {
     }
 }
 
-/// Short enough to be no matter beside a client that sends slowly.
+/// Short beside the pauses of a client that sends slowly.
 const MAX_PAUSE: Duration = Duration::from_millis(20);

@@ -57,7 +57,7 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_ptr()).connection }
     }
 
-    /// The host that it is for, without port; empty where the client names none.
+    /// The host that the request names, without port; empty if it names none.
     pub(crate) fn host(self) -> &'r [u8] {
         // SAFETY: null or a string of the request's pool.
         unsafe { text::bytes((*self.as_ptr()).hostname) }.unwrap_or(b"")
@@ -81,7 +81,7 @@ impl<'r> Request<'r> {
     pub(crate) fn encoded_path(self) -> &'r [u8] {
         let path = self.uri();
         let slashes = path.iter().take_while(|byte| **byte == b'/').count();
-        // With two, a browser would take what follows for a host.
+        // With two slashes, a browser would take the rest for a host.
         let path = self.pool().concat(&[b"/", &path[slashes..]]);
         // SAFETY: the request's own pool; a string of it, and the result is one.
         unsafe { text::bytes(sys::ap_os_escape_path(self.pool().as_ptr(), path, 1)) }
@@ -99,13 +99,13 @@ impl<'r> Request<'r> {
         unsafe { text::bytes((*self.as_ptr()).uri) }.unwrap_or(b"/")
     }
 
-    /// Says what kind of content the response has.
+    /// Sets the content type of the response.
     pub(crate) fn set_content_type(self, kind: &'static CStr) {
         // SAFETY: the request is live, the text static.
         unsafe { sys::ap_set_content_type(self.as_ptr(), kind.as_ptr()) };
     }
 
-    /// Sends bytes of a response made here. A client that is gone is no matter.
+    /// Sends bytes of a response made here. Ignores that the client may be gone.
     pub(crate) fn write(self, bytes: &[u8]) {
         for piece in bytes.chunks(1 << 20) {
             // SAFETY: the request is live; the bytes are read during the call.
@@ -185,7 +185,7 @@ impl<'r> Request<'r> {
         unsafe { text::bytes((*self.as_ptr()).method) }.unwrap_or(b"GET")
     }
 
-    /// The client asked with HEAD (or this is a subrequest of such a request).
+    /// Whether the client asked with HEAD (or this is a subrequest of such a request).
     pub(crate) fn is_header_only(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).header_only != 0 }
@@ -261,19 +261,19 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The name of the server as the client or UseCanonicalName says it.
+    /// The name of the server, as the client or UseCanonicalName gives it.
     pub(crate) fn server_name(self) -> &'r [u8] {
         // SAFETY: the request is live; the result is a string of its pool or of its server.
         unsafe { text::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
     }
 
-    /// Did the client come by TLS?
+    /// Whether the client is connected by TLS.
     pub(crate) fn is_tls(self) -> bool {
         // SAFETY: the connection is live.
         unsafe { sys::ap_ssl_conn_is_ssl(self.connection()) != 0 }
     }
 
-    /// A variable of mod_ssl's (or its like); `None` where it is empty.
+    /// A variable of mod_ssl (or a similar module); `None` if it is empty.
     pub(crate) fn tls_variable(self, name: &CStr) -> Option<&'r [u8]> {
         // SAFETY: all records are live; the result is a string of the request's pool, or null.
         let value = unsafe {
@@ -289,8 +289,8 @@ impl<'r> Request<'r> {
         value.filter(|text| !text.is_empty())
     }
 
-    /// The client's certificate, PEM; with `chain` those that stand behind it follow, as far as the
-    /// client has sent them. Only where mod_ssl has asked the client for one.
+    /// The client's certificate in PEM; with `chain`, followed by the other certificates of its chain
+    /// that the client has sent. `None` unless mod_ssl has asked the client for one.
     pub(crate) fn certificates(self, chain: bool) -> Option<&'r [u8]> {
         let own = self.tls_variable(c"SSL_CLIENT_CERT")?;
         if !chain {
@@ -308,8 +308,8 @@ impl<'r> Request<'r> {
         unsafe { text::bytes(self.pool().copy(&all)) }
     }
 
-    /// A variable of the request's environment, else what CGI programs get (REMOTE_ADDR, HTTP_... and
-    /// so on), as mod_jk had it.
+    /// A variable of the request's environment, else a variable that CGI programs get (REMOTE_ADDR,
+    /// HTTP_... and so on), as with mod_jk.
     pub(crate) fn variable(self, name: &CStr) -> Option<&'r [u8]> {
         self.environment().get(name).or_else(|| {
             // SAFETY: the request is live; its environment is changed by this thread alone, and no
@@ -368,7 +368,7 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_ptr()).status_line }
     }
 
-    /// It came over a stream of a connection that it shares with others (HTTP/2).
+    /// Whether it came over a stream of a connection that carries several (HTTP/2).
     pub(crate) fn is_a_stream(self) -> bool {
         // SAFETY: the connection is live; a plain field.
         unsafe { !(*self.connection()).master.is_null() }
@@ -379,14 +379,14 @@ impl<'r> Request<'r> {
         unsafe { (*self.connection()).aborted != 0 }
     }
 
-    /// httpd has sent the header of the response.
+    /// Whether httpd has sent the header of the response.
     pub(crate) fn has_sent_headers(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).sent_bodyct != 0 }
     }
 
-    /// This is the page of an ErrorDocument: a request of httpd's own, without a body, which has
-    /// inherited the client's headers.
+    /// Whether this is the page of an ErrorDocument: a request of httpd's own, without a body, which
+    /// has inherited the client's headers.
     pub(crate) fn is_error_document(self) -> bool {
         // SAFETY: prev is null or the live request this one was redirected from.
         unsafe {
@@ -395,13 +395,13 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Its body goes through filters that may change it (mod_deflate's and the like).
+    /// Whether its body goes through filters that may change it (mod_deflate and similar modules).
     pub(crate) fn has_content_input_filters(self) -> bool {
         // SAFETY: plain fields of a live record.
         unsafe { (*self.as_ptr()).input_filters != (*self.as_ptr()).proto_input_filters }
     }
 
-    /// httpd knows of a body, by whatever means.
+    /// Whether it has a body, however that is announced.
     pub(crate) fn has_body(self) -> bool {
         // SAFETY: the request is live.
         unsafe { sys::ap_request_has_body(self.as_ptr()) != 0 }
@@ -431,7 +431,7 @@ impl<'r> Request<'r> {
     }
 }
 
-/// mod_ssl's names for the certificates behind the client's own. It verifies no deeper than a few.
+/// mod_ssl's names for the other certificates of the client's chain. Chains are short.
 const CHAIN: [&CStr; 10] = [
     c"SSL_CLIENT_CERT_CHAIN_0",
     c"SSL_CLIENT_CERT_CHAIN_1",

@@ -15,13 +15,15 @@ use crate::proxy::{BodyPiece, ClientError};
 pub(crate) struct Body {
     /// Belongs to the request's pool, which destroys it; null until something is read.
     brigade: *mut sys::apr_bucket_brigade,
-    /// The bytes that the brigade holds beyond the present piece.
+    /// The bytes that the brigade holds beyond the current piece.
     ahead: VecDeque<Slice>,
     piece: Vec<Slice>,
     ended: bool,
-    /// Met while reading ahead: httpd's filters say it once, and then that the body has ended.
+    /// An error that was met while reading ahead: httpd's filters report it once, and from then on the
+    /// end of the body.
     failed: Option<sys::apr_status_t>,
-    /// The bytes that a Content-Length announced and that have not come yet; `None`: there is none that holds.
+    /// The bytes that Content-Length announced and that have not arrived yet; `None` without a valid
+    /// Content-Length.
     missing: Option<u64>,
 }
 
@@ -39,7 +41,7 @@ impl Body {
         Self { brigade, ahead, piece, ended: false, failed: None, missing: announced }
     }
 
-    /// Whether anything of it has been asked for.
+    /// Whether reading has begun.
     pub(crate) fn has_begun(&self) -> bool {
         !self.brigade.is_null()
     }
@@ -94,7 +96,7 @@ impl Body {
         }
     }
 
-    /// Takes in what there is beyond the present piece, which is gone then; does not wait.
+    /// Reads what is there beyond the current piece, which is dropped; does not wait.
     ///
     /// # Errors
     /// A filter has found the body wrong and answered the client: nothing else can be answered.
@@ -120,7 +122,8 @@ impl Body {
         Ok(())
     }
 
-    /// Gives what has been read to the input filters, for another module to read: nobody has had it.
+    /// Returns the bytes that were read to the input filters, so that another module can read them:
+    /// none of them has been sent.
     pub(crate) fn put_back(&mut self, request: Request<'_>) {
         self.unread();
         self.ahead.clear();
@@ -133,7 +136,7 @@ impl Body {
         }
     }
 
-    /// Puts the present piece back, to be read again: it did not reach anybody.
+    /// Puts the current piece back, to be read again: it has not reached a backend.
     pub(crate) fn unread(&mut self) {
         for slice in self.piece.drain(..).rev() {
             if let Some(missing) = &mut self.missing {
@@ -143,7 +146,7 @@ impl Body {
         }
     }
 
-    /// The present piece.
+    /// The current piece.
     pub(crate) fn piece(&self) -> Vec<&[u8]> {
         // SAFETY: each slice lies in a bucket of the brigade, which is cleaned only by `fetch`
         // (which takes &mut self) and with the request's pool, which outlives every use.

@@ -1,14 +1,13 @@
-//! What a response of httpd's needs so that one that has broken off cannot look complete, and a whole
-//! one stays whole.
+//! The end of a response to the client: one that was cut cannot look complete, and a whole one stays
+//! whole.
 
 use std::ffi::c_int;
 
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
 
-/// Ends a response that has broken off, so that it cannot look complete: HTTP/1 has no last chunk,
-/// and the connection is closed; HTTP/2 resets the stream. Where nothing has been sent yet, a page
-/// for 502 is.
+/// Cuts a response, so that it cannot look complete: HTTP/1 gets no last chunk, and the connection is
+/// closed; HTTP/2 resets the stream. If nothing has been sent yet, the client gets a page for 502.
 ///
 /// # Safety
 /// The request's filters are not at work.
@@ -27,7 +26,7 @@ pub(crate) unsafe fn break_off(request: Request<'_>) {
             sys::ap_pass_brigade((*r).proto_output_filters, brigade);
             sys::apr_brigade_cleanup(brigade.cast());
         }
-        // Unless that was answered with a page for the error, of which the end has been sent.
+        // Unless a page for the error has been the answer, and its end has been sent.
         let whole = whole(r);
         if (*whole).eos_sent == 0 {
             reset_client(whole);
@@ -48,8 +47,8 @@ unsafe fn whole(r: *mut sys::request_rec) -> *mut sys::request_rec {
     std::iter::successors(Some(r), main).last().unwrap_or(r)
 }
 
-/// A response without length and chunks, to HTTP/1.0, ends with its connection: a reset says that it
-/// has not.
+/// Resets the client's connection. A response to HTTP/1.0, with neither length nor chunks, ends with
+/// its connection; only a reset shows that it is incomplete.
 ///
 /// # Safety
 /// `r` is the request that this thread serves, or the one of its whole page.
@@ -86,7 +85,8 @@ const HTTP_1_1: c_int = 1001;
 
 /// Keeps httpd from cutting ranges out of this request's response.
 ///
-/// The filter acts on what comes whole in one brigade, and is gone after the first in any case.
+/// The filter acts only on a response that comes whole in one brigade, and removes itself after the
+/// first brigade in any case.
 ///
 /// # Safety
 /// As [`break_off`].
@@ -100,7 +100,7 @@ pub(crate) unsafe fn keep_from_ranges(request: Request<'_>) {
         while !filter.is_null() && (*filter).frec != ranges {
             filter = (*filter).next;
         }
-        // A piece of another page has that page's filter behind it.
+        // A subrequest has the filter of the page that includes it.
         if !filter.is_null() && (*filter).r == r {
             sys::ap_remove_output_filter(filter);
         }

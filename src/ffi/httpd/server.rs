@@ -27,7 +27,7 @@ impl<'s> Server<'s> {
         self.raw.as_ptr()
     }
 
-    /// This server and those behind it in httpd's list: of the main server, all.
+    /// Iterates over this server and those behind it in httpd's list: from the main server, over all.
     pub(crate) fn and_hosts(self) -> impl Iterator<Item = Server<'s>> {
         // SAFETY: a live server of httpd's list, which does not change during 's (from_ptr).
         let next = |server: &Self| NonNull::new(unsafe { (*server.as_ptr()).next });
@@ -71,7 +71,7 @@ pub(crate) fn is_first_reading() -> bool {
     state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
 }
 
-/// Whether httpd, which has served, reads its configuration again.
+/// Whether httpd reads its configuration again, for a restart.
 pub(crate) fn is_restart() -> bool {
     // SAFETY: httpd reads one of its own variables. 0: the first reading; 1: the one it starts with.
     unsafe { sys::ap_state_query(sys::AP_SQ_CONFIG_GEN as c_int) > 1 }

@@ -19,7 +19,7 @@ pub(crate) struct Uri<'r> {
 }
 
 impl<'r> Uri<'r> {
-    /// `None`: APR finds no URL with a host in it.
+    /// Parses a URL; `None` if APR finds no host in it.
     ///
     /// # Safety
     /// `url` is a string that lives as long as the request.
@@ -28,8 +28,8 @@ impl<'r> Uri<'r> {
         unsafe { Self::plain(text::bytes(url)?).or_else(|| Self::parse(request, url)) }
     }
 
-    /// `ajp://host:port/path?query` and no more, as `canon` writes it: names, IPv4, and
-    /// a port that is nothing but digits. All else is [`parse`](Self::parse)'s.
+    /// Parses `ajp://host:port/path?query` and no more, as `canon` writes it: names, IPv4, and a port
+    /// of digits only. [`parse`](Self::parse) is for everything else.
     fn plain(url: &'r [u8]) -> Option<Self> {
         let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
         let (authority, rest) = rest.split_at_checked(memchr(b'/', rest)?)?;
@@ -86,7 +86,7 @@ pub(crate) fn is_ajp(url: &[u8]) -> bool {
 /// The beginning of an ajp URL.
 pub(crate) const SCHEME: &[u8] = b"ajp:";
 
-/// The port of AJP where none is named (`ap_proxy_port_of_scheme`).
+/// AJP's default port (`ap_proxy_port_of_scheme`).
 pub(crate) const DEFAULT_PORT: u16 = 8009;
 
 #[cfg(test)]

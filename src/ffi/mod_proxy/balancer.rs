@@ -1,4 +1,4 @@
-//! A view of one of mod_proxy's balancers, and of what its members say to it.
+//! A view of one of mod_proxy's balancers.
 //!
 //! As with a [`Worker`], the shared parts are read raw, one field at a time.
 
@@ -61,13 +61,13 @@ impl<'s> Balancer<'s> {
         members.filter_map(|member| unsafe { Worker::added(*member) })
     }
 
-    /// How many members there are, one that is just being added among them.
+    /// The number of members, including one that is just being added.
     pub(crate) fn count(self) -> usize {
         // SAFETY: the array is live; members are added at its end alone, to memory that stays.
         unsafe { array::elements::<*mut sys::proxy_worker>((*self.as_ptr()).workers).len() }
     }
 
-    /// How many members there may be (`growth`); for the parent, which makes room for them.
+    /// The highest number of members (`growth`); for the parent, which makes room for them.
     pub(crate) fn max_members(self) -> usize {
         // SAFETY: a plain field of a live record.
         usize::try_from(unsafe { (*self.as_ptr()).max_workers }).unwrap_or(0)
@@ -88,14 +88,14 @@ impl<'s> Balancer<'s> {
         unsafe { (&raw const (*self.shared()).wupdated).read_volatile() }
     }
 
-    /// Keeps the other threads of this child out; `None`: it cannot be locked.
+    /// Locks the balancer against the other threads of this child; `None` if that fails.
     pub(crate) fn lock(self) -> Option<Locked<'s>> {
         // SAFETY: the balancer is live.
         let locked = unsafe { sys::ajp_shim_lock_balancer(self.as_ptr()) } == 0;
         locked.then_some(Locked(self))
     }
 
-    /// How it knows sessions; `None`: it does not.
+    /// How it recognises sessions; `None` without `stickysession`.
     pub(crate) fn sticky(self) -> Option<Sticky> {
         let s = self.shared();
         // SAFETY: arrays and plain fields of the shared part, which lives as long as the balancer.
@@ -111,7 +111,7 @@ impl<'s> Balancer<'s> {
         (!cookie.is_empty()).then_some(Sticky { cookie, path, separator, ends_at_semicolon })
     }
 
-    /// The lbmethod that chooses its members; `None`: no such lbmethod is loaded.
+    /// The lbmethod that chooses its members; `None` if that lbmethod is not loaded.
     fn lbmethod(self) -> Option<sys::proxy_balancer_method> {
         // SAFETY: null, or a record that its module never changes and that outlives the balancer.
         unsafe {
@@ -126,19 +126,19 @@ impl<'s> Balancer<'s> {
         unsafe { Text::read(&raw const (*self.shared()).lbpname) }
     }
 
-    /// A member has become usable: the lbmethod starts again.
+    /// Tells the lbmethod to start again, since a member has become usable.
     pub(crate) fn begin_anew(self) {
         // SAFETY: a bit field in shared memory, set as balancer-manager does.
         unsafe { sys::proxy_balancer_shared::set_need_reset_raw(self.shared(), 1) };
     }
 
-    /// `nofailover`: a session goes to its member or nowhere.
+    /// `nofailover`: a request of a session goes to the session's member or to none.
     pub(crate) fn forces_sessions(self) -> bool {
         // SAFETY: a bit field in shared memory.
         unsafe { (*self.shared()).sticky_force() != 0 }
     }
 
-    /// `forcerecovery`: where all are in error, all are tried.
+    /// `forcerecovery`: if all members are in error, all are tried.
     pub(crate) fn forces_recovery(self) -> bool {
         // SAFETY: a bit field in shared memory.
         unsafe { (*self.shared()).forcerecovery() != 0 }
@@ -161,8 +161,8 @@ impl<'s> Locked<'s> {
         self.0
     }
 
-    /// Takes in members that another child has added. The server is that of the request, or one that
-    /// has the balancer.
+    /// Adds the members that another child has added. `server` is the request's, or one that has the
+    /// balancer.
     ///
     /// # Safety
     /// `conf` is mod_proxy's configuration of `server`.

@@ -38,14 +38,14 @@ impl<'s> ProxyConf<'s> {
         self.raw.as_ptr()
     }
 
-    /// The server that it is of.
+    /// The server whose configuration this is.
     pub(crate) fn server(self) -> Server<'s> {
         self.server
     }
 
-    /// The balancers of this server, also those that a virtual host has from the main server.
+    /// The balancers of this server, including those that a virtual host has from the main server.
     pub(crate) fn balancers(self) -> impl Iterator<Item = Balancer<'s>> {
-        // SAFETY: mod_proxy's array of balancers, to which some are added at its end alone.
+        // SAFETY: mod_proxy's array of balancers; elements are only added, at its end.
         let balancers = unsafe { elements::<sys::proxy_balancer>((*self.as_ptr()).balancers) };
         // SAFETY: an element is a balancer, which lives as long as its server.
         balancers.filter_map(|raw| unsafe { Balancer::from_ptr(raw) })
@@ -53,7 +53,7 @@ impl<'s> ProxyConf<'s> {
 
     /// The workers of this server outside of balancers.
     pub(crate) fn plain_workers(self) -> impl Iterator<Item = Worker<'s>> {
-        // SAFETY: mod_proxy's array of workers, to which some are added at its end alone.
+        // SAFETY: mod_proxy's array of workers; elements are only added, at its end.
         let workers = unsafe { elements::<sys::proxy_worker>((*self.as_ptr()).workers) };
         // SAFETY: an element is a worker, which lives as long as its server.
         workers.filter_map(|raw| unsafe { Worker::added(raw) })
@@ -110,7 +110,8 @@ pub(crate) fn all<'s>(main: Server<'s>) -> impl Iterator<Item = ProxyConf<'s>> {
     main.and_hosts().filter_map(ProxyConf::of)
 }
 
-/// All workers of all servers. A virtual host has some from the main server: those come again.
+/// Iterates over all workers of all servers. Workers that a virtual host has from the main server come
+/// again.
 pub(crate) fn all_workers<'s>(main: Server<'s>) -> impl Iterator<Item = Worker<'s>> {
     all(main).flat_map(ProxyConf::workers)
 }

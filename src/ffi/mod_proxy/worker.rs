@@ -1,8 +1,8 @@
 //! A view of one of mod_proxy's workers.
 //!
-//! `worker->s` is memory shared with other processes: read raw, one field at a time, at each
-//! request (balancer-manager and mod_proxy_cluster change it at any time), and any value is taken
-//! as it comes. Texts are copied out of it, to the stack: see [`Text`].
+//! `worker->s` is memory shared with other processes. It is read raw, one field at a time, at each
+//! request (balancer-manager and mod_proxy_cluster change it at any time), and no value is assumed to
+//! be valid. Texts are copied out of it, to the stack: see [`Text`].
 
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
@@ -42,7 +42,7 @@ pub(crate) struct Worker<'s> {
     hook: PhantomData<&'s ()>,
 }
 
-/// A worker that a request, or the like, notes for longer than a hook.
+/// A worker that a request notes for longer than a hook.
 #[derive(Clone, Debug)]
 pub(crate) struct NotedWorker(NonNull<sys::proxy_worker>);
 
@@ -122,7 +122,7 @@ impl Worker<'_> {
         }
     }
 
-    /// `min`: connections kept warm. 0 in a prefork child, where mod_proxy sets it so.
+    /// `min`: the number of connections kept open. 0 in a prefork child, where mod_proxy sets it so.
     pub(crate) fn min(self) -> usize {
         // SAFETY: a plain field of a live record.
         usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
@@ -195,7 +195,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)
+    /// Whether its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)
     /// each request names its own.
     pub(crate) fn has_fixed_address(self) -> bool {
         // SAFETY: a bit field in shared memory, set by configuration.
@@ -333,7 +333,8 @@ impl Worker<'_> {
     }
 }
 
-/// httpd's times are microseconds; one of 0 or less would never wait, so it is the least wait.
+/// Converts httpd's time, in microseconds. A time of 0 or less would never wait, so it becomes the
+/// shortest wait.
 pub(crate) fn microseconds(time: i64) -> Duration {
     Duration::from_micros(u64::try_from(time).unwrap_or(0)).max(Duration::from_millis(1))
 }

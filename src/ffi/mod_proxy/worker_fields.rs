@@ -1,6 +1,7 @@
-//! How a worker stands among the members of its balancer: status, errors, load.
+//! A worker's fields as a member of its balancer: status, errors, load.
 //!
-//! Words in memory shared with other processes, read and written as plainly as mod_proxy does.
+//! They lie in memory shared with other processes, and are read and written without atomics, as
+//! mod_proxy does.
 
 use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
@@ -33,7 +34,8 @@ impl Worker<'_> {
         unsafe { !(*self.as_ptr()).balancer.is_null() }
     }
 
-    /// Whether another member of its balancer could take a request, of those for which `is_left` says so.
+    /// Whether another member of its balancer could take a request; `is_left` says which members are
+    /// left.
     pub(crate) fn has_usable_siblings(self, is_left: impl Fn(Worker<'_>) -> bool) -> bool {
         if !self.is_member() {
             return false;
@@ -67,12 +69,12 @@ impl Worker<'_> {
         unsafe { (&raw mut (*self.shared()).status).write_volatile(status.bits()) }
     }
 
-    /// Takes flags away from its status, as plainly as mod_proxy does.
+    /// Removes flags from its status, without atomics, as mod_proxy does.
     pub(crate) fn clear_status(self, flags: WorkerStatus) {
         self.write_status(self.status().without(flags));
     }
 
-    /// Adds flags to its status, as plainly as mod_proxy does.
+    /// Adds flags to its status, without atomics, as mod_proxy does.
     pub(crate) fn add_status(self, flags: WorkerStatus) {
         self.write_status(self.status().with(flags));
     }
@@ -87,17 +89,17 @@ impl Worker<'_> {
     pub(crate) fn mark_error(self) {
         if self.is_member() && !self.status().has(WorkerStatus::IGNORE_ERRORS) {
             let s = self.shared();
-            // SAFETY: a plain word in shared memory, written as mod_proxy does. The time first: who
-            // sees the mark must not find an old time beside it.
+            // SAFETY: a plain word in shared memory, written as mod_proxy does. The time first: a
+            // reader that sees the mark must not find an old time beside it.
             unsafe { (&raw mut (*s).error_time).write_volatile(sys::apr_time_now()) }
             self.write_status(self.status().with(WorkerStatus::IN_ERROR));
         }
     }
 
-    /// Call before a 503 or 500, for which mod_proxy marks the member: it sets the mark first
-    /// and the time of it after. Another thread that sees the mark beside an old time takes the
-    /// member for one whose `retry` has passed and unmarks it, and mod_proxy, which looks once more
-    /// before it tries another member, would give up.
+    /// Sets the member's error time to now. To be called before a 503 or 500, for which mod_proxy marks
+    /// the member: it sets the mark first and the time after it. Another thread that sees the mark
+    /// beside an old time would take the member for one whose `retry` has passed, and clear the mark;
+    /// and mod_proxy, which looks once more before it tries another member, would give up.
     pub(crate) fn note_error_time(self) {
         if self.is_member() {
             // SAFETY: a plain word in shared memory, written as mod_proxy does a moment later.
@@ -107,9 +109,9 @@ impl Worker<'_> {
         }
     }
 
-    /// An error time that lies in the future, as after the clock was set back, becomes this moment: nobody
-    /// waits until the clock has come there again. For who is about to look at `retry`, or has mod_proxy
-    /// look at it.
+    /// Replaces an error time in the future, as after the clock was set back, with the present time, so
+    /// that nobody waits until the clock has reached it again. To be called before `retry` is looked
+    /// at, by us or by mod_proxy.
     pub(crate) fn settle_error_time(self) {
         // SAFETY: a plain word in shared memory, written as mod_proxy does. Read first: the usual case
         // writes nothing.
@@ -122,7 +124,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Usable, or usable again now that its `retry` time has come.
+    /// Whether it is usable, or has become usable because its `retry` time has passed.
     pub(crate) fn is_usable(self, server: Server<'_>) -> bool {
         if self.status().is_usable() {
             return true;
@@ -146,7 +148,8 @@ impl Worker<'_> {
         unsafe { (&raw mut (*self.shared()).error_time).write_volatile(0) }
     }
 
-    /// In error, asked by a request that counts for so many milliseconds more; as [`in_error_for`] says.
+    /// Sets the error time of a member that is being probed, so that `retry` passes no earlier than in
+    /// `left_ms` milliseconds; as [`in_error_for`] computes.
     pub(crate) fn put_off_retry(self, left_ms: u64) {
         let already = in_error_for(left_ms, self.counters().retry_us / 1000);
         let already = i64::try_from(already.saturating_mul(1000)).unwrap_or(i64::MAX);
@@ -157,7 +160,7 @@ impl Worker<'_> {
         }
     }
 
-    /// In error for as long as `retry` says.
+    /// Whether it has been in error for `retry`.
     pub(crate) fn retry_is_due(self) -> bool {
         let s = self.shared();
         // SAFETY: plain words in shared memory.
@@ -168,9 +171,9 @@ impl Worker<'_> {
         due && self.status().is_only_in_error()
     }
 
-    /// Whether a member in error is probed by one request at a time. Not with `retry=0`, which says that
-    /// every request may; and not if another module's handler serves it, which would refuse a member
-    /// whose mark stays, and would not tell us that it answers.
+    /// Whether a member in error is probed by one request at a time. Not with `retry=0`, which allows
+    /// every request to probe it; and not if another module's handler serves it: that handler would
+    /// refuse a member whose mark stays, and would not tell us that it answers.
     pub(crate) fn allows_single_probe(self) -> bool {
         // SAFETY: a plain word in shared memory.
         self.is_ajp() && unsafe { (*self.shared()).retry > 0 }
@@ -190,14 +193,15 @@ impl Worker<'_> {
         self.clear_status(WorkerStatus::IN_ERROR);
     }
 
-    /// It has been chosen: mod_proxy_balancer's count, and mod_status's.
+    /// Counts an election of this member: for mod_proxy_balancer, and for mod_status.
     pub(crate) fn count_election(self) {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
         unsafe { (*s).elected = (*s).elected.wrapping_add(1) };
     }
 
-    /// Adds its `loadfactor` to what lbmethods without a count of their own go by, and returns it.
+    /// Adds its `loadfactor` to its `lbstatus`, by which lbmethods without a count of their own go, and
+    /// returns it.
     pub(crate) fn add_own_factor(self) -> i32 {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy_balancer does.
@@ -207,7 +211,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes the factors of all usable members off the one that gets the request.
+    /// Subtracts the sum of the factors of all usable members from the member that gets the request.
     pub(crate) fn take_from_lbstatus(self, total: i32) {
         let s = self.shared();
         // SAFETY: a plain word in shared memory, written as mod_proxy_balancer does.
@@ -238,19 +242,19 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes the error mark away from a member that has answered.
+    /// Clears the error mark of a member that has answered.
     pub(crate) fn mark_recovered(self) {
         self.clear_status(WorkerStatus::IN_ERROR);
         self.clear_retries();
     }
 
-    /// Starts again at no retries for a worker that has answered.
+    /// Sets the retries of a worker that has answered to 0.
     pub(crate) fn clear_retries(self) {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
         // first: the usual case writes nothing.
         unsafe {
-            // Not over a mark that another request has just put there.
+            // Not if another request has just put the member in error.
             if (*s).retries != 0 && !self.status().is_in_error() {
                 (*s).retries = 0;
                 (*s).error_time = 0;
@@ -258,8 +262,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes up to `count` requests off what mod_proxy counts as busy, as plainly as it does, and
-    /// says how many.
+    /// Subtracts up to `count` requests from mod_proxy's `busy`, without atomics, as mod_proxy does,
+    /// and returns how many.
     pub(crate) fn take_off_busy(self, count: u32) -> u32 {
         // SAFETY: an aligned word; other processes may write it, which mod_proxy itself accepts.
         unsafe {

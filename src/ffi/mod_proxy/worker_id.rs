@@ -5,8 +5,7 @@ use crate::ffi::sys;
 /// The stable identity of a worker.
 ///
 /// A balancer member's record stays where it is while its shared part moves into shared memory.
-/// Every other worker's record is copied for each virtual host, while the copies have their shared
-/// part in common.
+/// Every other worker's record is copied for each virtual host, while the copies share one shared part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum WorkerId {
     Member(usize),

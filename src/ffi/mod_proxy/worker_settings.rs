@@ -1,5 +1,5 @@
-//! The effective settings of a worker, with its server's configuration and our own parameters: which backend it
-//! is, how connections to it are opened, how it is kept.
+//! The effective settings of a worker, from its server's configuration and our own parameters: which
+//! backend it leads to, how connections to it are opened, how its pool is maintained.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ impl<'a> EffectiveSettings<'a> {
         self.worker.timeout().unwrap_or_else(|| self.conf.timeout())
     }
 
-    /// The backend behind a host and port. `socket_path`: of a unix socket that the request names,
-    /// where the worker has none.
+    /// The key of the backend with this host and port. `socket_path` is the path of a unix socket that
+    /// the request names, if the worker has none.
     pub(crate) fn key(self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
         self.with_key(host, port, socket_path, |key| key.to_key())
     }
@@ -89,12 +89,11 @@ impl<'a> EffectiveSettings<'a> {
 
     pub(crate) fn maintenance(self) -> MaintenanceSettings {
         let worker = self.worker;
-        // Where connections are not used again, and where none shall be used at all, none is kept
-        // warm.
+        // `min` has no effect if connections are not reused, or if the worker is disabled or stopped.
         let warm = worker.is_reusable()
             && !self.ours.force_close
             && worker.status().activation() != Activation::Stopped;
-        // Under prefork (no max) a child has one thread, and use for one connection.
+        // Under prefork (no max) a child has one thread, and a use for one connection.
         let min = match self.limits().max {
             Some(_) => worker.min(),
             None => self.ours.min.min(1),
@@ -102,7 +101,7 @@ impl<'a> EffectiveSettings<'a> {
         MaintenanceSettings { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
-    /// `idlemax` is a `ttl` that counts in milliseconds; the shorter one holds.
+    /// `idlemax` is a `ttl` in milliseconds; the shorter one applies.
     fn limits(self) -> Limits {
         let mut limits = self.worker.limits();
         if self.ours.look_once {

@@ -1,4 +1,4 @@
-//! One call of the scheme handler: what it is about.
+//! One call of the scheme handler: its arguments.
 
 use std::sync::Arc;
 

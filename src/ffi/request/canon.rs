@@ -14,8 +14,8 @@ use crate::shared::MemberKey;
 
 /// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
 ///
-/// Declines other schemes. 400: a URL that cannot be parsed or decoded. 403: a control character or
-/// a space that somebody forgot to encode, which could split the request.
+/// Declines other schemes. Returns 400 for a URL that cannot be parsed or decoded, and 403 for a
+/// control character or a space that was not encoded, which could split the request.
 ///
 /// # Safety
 /// `url` is a NUL-terminated string of the request's pool.
@@ -83,8 +83,8 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     sys::OK as c_int
 }
 
-/// A path with what a URL needs encoded, and, where AllowEncodedSlashes is NoDecode, with its encoded
-/// slashes as they are; `None`: a bad escape.
+/// Encodes what a URL needs encoded in a path; encoded slashes stay as they are if AllowEncodedSlashes
+/// is NoDecode. `None`: an invalid escape.
 fn encoded<'r>(request: Request<'r>, path: *const c_char, len: usize) -> Option<&'r [u8]> {
     let (pool, r) = (request.pool().as_ptr(), request.as_ptr());
     let len = c_int::try_from(len).ok()?;
@@ -105,7 +105,8 @@ fn encoded<'r>(request: Request<'r>, path: *const c_char, len: usize) -> Option<
 #[cfg(httpd_has_canonenc_ex)]
 const KEEP_ENCODED_SLASHES: c_int = sys::PROXY_CANONENC_NOENCODEDSLASHENCODING as c_int;
 
-/// The bytes at which `ap_scan_vchar_obstext` stops: all but visible characters and bytes above 0x7f.
+/// Whether the text has bytes at which `ap_scan_vchar_obstext` stops: all but visible characters and
+/// bytes above 0x7f.
 fn has_control_or_space(text: &[u8]) -> bool {
     text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }
@@ -115,7 +116,7 @@ fn forbidden(request: Request<'_>, what: &str) -> c_int {
     sys::HTTP_FORBIDDEN as c_int
 }
 
-/// No backend is known yet, and a client may choose what stands there: once a minute for all.
+/// Logs once a minute for all workers: no backend is known yet, and a client may choose the URL.
 fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
     let Some(child) = ServerState::child_of(request.server()) else { return };
     let warnings = child.warnings(MemberKey::of(&[SCHEME]));

@@ -21,18 +21,18 @@ use crate::proxy::{BodyPiece, Client, ClientError, Level, ProbeResult};
 pub(crate) struct HttpdClient<'r> {
     request: Request<'r>,
     body: &'r mut Body,
-    /// This request finds out whether the worker is back.
+    /// The probe, if this request finds out whether the worker has recovered.
     asking: &'r mut Option<ProbeGuard>,
     worker: Worker<'r>,
     out: *mut sys::apr_bucket_brigade,
     /// The bytes that the buckets in `out` point to, until they have been passed on.
     held: Vec<Bytes>,
-    /// Buckets own their bytes: see [`append`](Client::append).
+    /// Whether buckets own their bytes: see [`append`](Client::append).
     gives_away: bool,
     before: Before<'r>,
-    /// SEND_HEADERS has been put into the response.
+    /// Whether SEND_HEADERS has been put into the response.
     has_headers: bool,
-    /// ProxyErrorOverride: the backend's body goes nowhere.
+    /// Whether the backend's body is dropped, because of ProxyErrorOverride.
     is_overridden: bool,
     has_begun: bool,
 }
@@ -64,23 +64,23 @@ impl<'r> HttpdClient<'r> {
         }
     }
 
-    /// Reports what the request has found out about the worker, if it is its probe and nothing has
-    /// been found out before.
+    /// Reports what the request has found out about the worker, if it is the worker's probe and has
+    /// reported nothing before.
     pub(crate) fn report_probe(&mut self, result: ProbeResult) {
         probe_guard::end(self.asking, self.worker, result);
     }
 
-    /// Whether the request is the worker's probe, and nothing has been found out yet.
+    /// Whether the request is the worker's probe, without a result so far.
     pub(crate) fn is_probe(&self) -> bool {
         probe_guard::is_probe(self.asking.as_ref(), self.worker)
     }
 
-    /// The error status that httpd is to answer in place of the backend, if it overrides it.
+    /// The error status that httpd is to answer in place of the backend, if it overrides the response.
     pub(crate) fn overridden(&self) -> Option<c_int> {
         self.is_overridden.then(|| self.request.status())
     }
 
-    /// The backend failed before anything was sent: forgets what it said of the response.
+    /// Drops the backend's status and headers after a failure before anything was sent.
     pub(crate) fn withdraw(&self) {
         if self.has_headers {
             self.before.restore(self.request);
@@ -92,23 +92,23 @@ impl<'r> HttpdClient<'r> {
         self.has_headers
     }
 
-    /// The backend failed after the response had begun: tells httpd's filters, so that what has
-    /// been sent cannot look complete to the client.
+    /// Tells httpd's filters that the backend failed after the response had begun, so that the part
+    /// that has been sent cannot look complete to the client.
     pub(crate) fn cut(&self) {
         cut(self.request);
     }
 }
 
-/// As [`HttpdClient::cut`], where there is no client any more.
+/// As [`HttpdClient::cut`], for a request whose client is gone.
 pub(crate) fn cut(request: Request<'_>) {
     // SAFETY: the request is live, on its thread, and its filters are not at work.
     unsafe { response_end::break_off(request) }
 }
 
 impl HttpdClient<'_> {
-    /// Only the connection itself says that the client is gone: a filter may fail with a socket's
-    /// error of its own (that of a program it writes to, say), and what it has passed on until then
-    /// must not look complete.
+    /// The error of a pass that failed. Only the connection itself shows that the client is gone: a
+    /// filter may fail with a socket error of its own (of a program that it writes to, say), and the
+    /// part that it has passed on must not look complete.
     #[cold]
     fn not_passed(&self, status: sys::apr_status_t) -> ClientError {
         match status {
@@ -132,7 +132,8 @@ impl Client for HttpdClient<'_> {
         self.body.piece()
     }
 
-    /// Others need not wait for the rest of the answer, nor of the request, which may take hours.
+    /// Ends the probe: other requests need not wait for the rest of the response, or of the request,
+    /// which may take hours.
     fn heard(&mut self) {
         self.report_probe(ProbeResult::Recovered);
     }
@@ -143,9 +144,9 @@ impl Client for HttpdClient<'_> {
         Ok(())
     }
 
-    /// httpd's filters of a connection have either sent the bytes or copied the few that the client
-    /// does not take yet when `pass` returns; a stream of HTTP/2 keeps them for another thread, and
-    /// would copy them all: there the buckets own their bytes.
+    /// When `pass` returns, httpd's filters of a connection have either sent the bytes or copied the
+    /// few that the client does not accept yet. A stream of HTTP/2 keeps them for another thread, and
+    /// would copy them all; so there the buckets own their bytes.
     fn append(&mut self, data: Bytes) {
         if self.is_overridden {
             return;

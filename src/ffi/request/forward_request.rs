@@ -1,4 +1,5 @@
-//! FORWARD_REQUEST from a request of httpd's. Which headers and attributes are sent is in `proxy::headers`.
+//! FORWARD_REQUEST from a request of httpd's. `proxy::headers` decides which headers and attributes are
+//! sent.
 
 use crate::config::RequestAttributes;
 use crate::ffi::httpd::request::Request;
@@ -7,13 +8,13 @@ use crate::ffi::state::server_state::ServerState;
 use crate::protocol::{EncodeError, ForwardRequest, PacketSize};
 use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
 
-/// The parts of the request that mod_proxy decides.
+/// The parts of FORWARD_REQUEST that mod_proxy decides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub path: &'a [u8],
     pub query: Option<&'a [u8]>,
-    /// The request is one of httpd's own without a body: what the client said of its body does not
-    /// hold.
+    /// Whether the request is one of httpd's own without a body: then the client's headers about its
+    /// body are not valid.
     pub drop_body_headers: bool,
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn forward_request(
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
     let sent = ServerState::attributes(request);
-    // Looking for one may add variables to the environment: before that is gone through.
+    // A look-up may add variables to the environment, so it comes before the walk over the environment.
     let variables: Vec<_> = sent
         .variables()
         .iter()

@@ -32,7 +32,7 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::proxy::{Client, Failure, MemberHistory, ProbeResult, Resend, Settings, Traffic, serve};
 
-/// As [`handle`], behind the guard: a panic is a 500 that leaves the member as it was.
+/// Calls [`handle`] behind the guard: a panic is a 500 that leaves the member unchanged.
 ///
 /// # Safety
 /// As [`handle`].
@@ -83,8 +83,8 @@ unsafe fn handle(
         );
         return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
     };
-    // A member was elected a moment ago; what it looks like now may be another request's passing
-    // mark. A worker outside a balancer is refused where it is disabled or stopped.
+    // A member was elected a moment ago; its flags may now show another request's temporary mark. A
+    // worker outside a balancer is refused if it is disabled or stopped.
     if !worker.is_member() && !worker.is_usable(request.server()) {
         let name = worker.name();
         let name = String::from_utf8_lossy(&name);
@@ -120,17 +120,17 @@ impl<'r> Call<'r> {
             kept.hold(BusyGuard::new(self.worker, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
-        // No ProxyRemote leads to a container that dials in.
+        // A ProxyRemote is never used for a container that opens the connections.
         let remote_proxy = remote_proxy.filter(|_| {
             let host = String::from_utf8_lossy(self.uri.host);
             self.child.reverse(&host, self.uri.port).is_none()
         });
         if kept.sent_to_remote_proxy.get() && !is_by_remote_proxy {
-            // mod_proxy takes a 502 of a ProxyRemote for a reason to try the backend itself.
+            // After a 502 of a ProxyRemote, mod_proxy would try the backend itself.
             return HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int);
         }
         if kept.was_sent_to(self.worker) {
-            // Whatever made mod_proxy come back to it: once is enough.
+            // mod_proxy has chosen the member again, for whatever reason: once is enough.
             kept.last_failure.mark(self.worker, self.child);
             return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
@@ -146,9 +146,9 @@ impl<'r> Call<'r> {
         let known = self.known(remote_proxy, configured);
         let backend = &*known.backend;
         let has_others = self.worker.has_usable_siblings(|other| !kept.was_tried(other));
-        // Where it is the only one, whatever may be sent again is its own to have again.
+        // If it is the only member, all resends are its own.
         let is_alone = !has_others && kept.tried_count() <= 1;
-        // One other member at least, also with `retries=0`, which is about the same one.
+        // At least one other member, also with `retries=0`, which is about the same member.
         let repeats = kept.repeats_left.get().unwrap_or_else(|| retries(ours).max(1));
         kept.repeats_left.set(Some(repeats));
         let mut settings = self.settings(configured, ours, has_others);
@@ -204,7 +204,7 @@ impl<'r> Call<'r> {
         }
     }
 
-    /// The backend that the request's URL names, and what goes with the worker.
+    /// The backend that the request's URL names, and the cached data of its worker.
     fn known(
         &self,
         remote_proxy: Option<(&[u8], u16)>,
@@ -222,7 +222,7 @@ impl<'r> Call<'r> {
             let member = worker.key();
             let stats = self.child.member_stats(member);
             if !is_fixed {
-                // A host that the client's URL can choose: nothing of it is kept.
+                // A host that the client's URL can choose: nothing of it is cached.
                 let name = String::from_utf8_lossy(&worker.name()).into_owned();
                 let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
                 return Arc::new(CachedWorker {
@@ -275,7 +275,7 @@ impl<'r> Call<'r> {
         }
     }
 
-    /// The environment's word for this one request, else the worker's. 0: as if not set.
+    /// `ajp-reply-timeout` of this request, else the worker's `replytimeout`. 0: as if not set.
     fn reply_timeout(&self, ours: &WorkerSettings) -> Option<Duration> {
         let environment = self.request.environment();
         let words =

@@ -1,4 +1,4 @@
-//! Tells mod_proxy and httpd the end of a request: status, notes, the member's state.
+//! The end of a request, as mod_proxy and httpd are told of it: status, notes, the member's state.
 
 use std::ffi::{CStr, c_int};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::proxy::{
 use crate::shared::{Busy, Uptime};
 
 impl Call<'_> {
-    /// Returns to mod_proxy after the response has been handed over.
+    /// Returns to mod_proxy after the response has been passed on.
     pub(crate) fn answered(
         &self,
         client: &HttpdClient<'_>,
@@ -38,17 +38,17 @@ impl Call<'_> {
             Mark::Nothing | Mark::Transient => self.worker.clear_retries(),
         }
         let Some(status) = client.overridden() else { return HandlerStatus(sys::OK as c_int) };
-        // As mod_proxy_ajp: 200, or ErrorDocument would take it for an error within an error; the
+        // As mod_proxy_ajp does: 200, or ErrorDocument would take it for an error within an error. The
         // note keeps mod_proxy from taking the status for our own.
         self.request.set_status(200, self.request.status_line());
         self.request.notes().set(c"proxy-error-override", c"1".as_ptr());
         HandlerStatus(status)
     }
 
-    /// Returns to mod_proxy after a failure. Carries out what follows from it, for a probe, the member,
-    /// the log, httpd's notes and what there is of a response.
+    /// Returns to mod_proxy after a failure. Carries out its consequences: for a probe, the member, the
+    /// log, httpd's notes, and the part of the response that exists.
     ///
-    /// `client`: `None` if the request was over before a connection was asked for.
+    /// `client` is `None` if the request ended before a connection was asked for.
     #[cold]
     pub(crate) fn failed(
         &self,
@@ -62,7 +62,7 @@ impl Call<'_> {
         let reply = consequence.reply;
         match &mut client {
             Some(client) => client.report_probe(consequence.probe),
-            // Nobody has been asked: the guard of the probe says so at the end.
+            // No backend was asked: the guard of the probe reports that at the end.
             None => self.child.count_refused(self.worker.key(), consequence.reason),
         }
         last_failure.instead_of_503.set(reply.instead_of_503());
@@ -70,7 +70,7 @@ impl Call<'_> {
         match consequence.mark {
             Mark::Nothing => {}
             Mark::Transient => last_failure.mark(self.worker, self.child),
-            // mod_proxy is about to mark it.
+            // mod_proxy is about to mark the member.
             Mark::Error if reply.status() == Some(503) => {
                 self.child.passes.found_at_fault(self.worker);
                 self.worker.note_error_time();
@@ -94,7 +94,8 @@ impl Call<'_> {
         HandlerStatus::of(self.request, reply, has_headers)
     }
 
-    /// The facts about the member at the moment. `history`: the request has been counted in.
+    /// The current facts about the member. `history`: the shared state, in which the request is
+    /// counted.
     pub(crate) fn facts<'f>(
         &self,
         has_begun: bool,
@@ -117,10 +118,10 @@ impl Call<'_> {
         }
     }
 
-    /// Notes for the access log: `%{ajp-worker}n` and so on.
+    /// Sets the notes for the access log: `%{ajp-worker}n` and so on.
     pub(crate) fn note(&self, attempts: u32, traffic: &Traffic) {
         let (pool, notes) = (self.request.pool(), self.request.notes());
-        // To set one of many, each is compared; where there is none of ours yet, nothing need be.
+        // Setting an entry compares all entries, which is not needed while there is none of ours.
         let is_first = notes.get(c"ajp-worker").is_none();
         let set = |key: &'static CStr, value| {
             if is_first { notes.add(key.as_ptr(), value) } else { notes.set(key, value) }
@@ -137,7 +138,7 @@ impl Call<'_> {
         set(c"ajp-wait-us", pool.copy_number(traffic.waited.as_micros()));
     }
 
-    /// One line a failure.
+    /// Logs a failure in one line.
     fn log_failure(&self, backend: &Backend, failure: &Failure, consequence: &Consequence) {
         let now = Instant::now();
         log::at_will(
@@ -172,7 +173,7 @@ pub(crate) fn internal_error(
     HandlerStatus::of(request, consequence.reply, has_begun)
 }
 
-/// The shared state of a member, at the end of a request that is counted in.
+/// The shared state of a member, at the end of a request that is counted in it.
 #[derive(Debug)]
 pub(crate) struct SharedHistory<'m> {
     pub(crate) busy: &'m Busy<'m>,

@@ -1,4 +1,4 @@
-//! A request made ready to be sent, before any connection is taken.
+//! The preparation of a request, before a connection is taken.
 
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
@@ -8,11 +8,11 @@ use crate::ffi::state::request_state::Upload;
 use crate::proxy::{Failure, Prepared, ProxyError, RequestError, is_idempotent};
 
 impl Call<'_> {
-    /// Reads the first piece of an announced body, then builds the packet: all that can be wrong
-    /// with the request shows before a connection is taken.
+    /// Reads the first piece of an announced body, then builds the packet: every error in the request
+    /// shows before a connection is taken.
     ///
     /// # Errors
-    /// Nothing of the request has been sent: it is at fault itself, or its client has failed.
+    /// The request itself is at fault, or its client has failed. Nothing of the request has been sent.
     pub(crate) fn prepare(
         &self,
         backend: &Backend,
@@ -31,14 +31,14 @@ impl Call<'_> {
             Some(upload) => upload,
             none => none.insert(Upload::of(request)?),
         };
-        // What was read for a member that did not take the request is this one's.
+        // A piece that was read for a member that did not take the request is sent to this one.
         upload.body.unread();
         let mut first_piece = None;
         if upload.reads_ahead {
             let at_most = backend.packet_limit().for_first_body().max_body();
             first_piece = Some(upload.body.read(request, at_most)?.len);
             if request.headers_in().get(c"Content-Length").is_none() {
-                // An input filter has unpacked the body and taken the length away.
+                // An input filter has unpacked the body and removed its length.
                 upload.kind = RequestBody::OnRequest;
                 upload.length = None;
             }

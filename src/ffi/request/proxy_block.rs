@@ -7,8 +7,8 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::sys;
 
-/// Lets mod_proxy compare the backend's name and addresses with ProxyBlock; the name alone where a
-/// ProxyRemote is what is connected to.
+/// Lets mod_proxy compare the backend's name and addresses with ProxyBlock; only the name, if a
+/// ProxyRemote is connected to instead.
 ///
 /// # Errors
 /// 403, with mod_proxy's own page, for a blocked host.
@@ -26,7 +26,7 @@ pub(crate) fn check(
     let pool = request.pool();
     let host_text = pool.copy(host);
     let mut address = std::ptr::null_mut();
-    // A name that cannot be resolved fails later, when it is connected to.
+    // A name that cannot be resolved fails later, when connecting.
     let first = resolved.and_then(|(backend, settings)| {
         let first = *backend.resolve(settings.address_ttl).ok()?.first()?;
         Some((first, CString::new(first.ip().to_string()).ok()?))

@@ -11,8 +11,8 @@ use crate::ffi::sys;
 use crate::protocol::SendHeaders;
 use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
 
-/// The request's response as it was before the backend's headers were put in, to go back to
-/// when the backend fails before anything has been sent.
+/// The request's response as it was before the backend's headers were added, to be restored if the
+/// backend fails before anything has been sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before<'r> {
     status: c_int,
@@ -29,15 +29,15 @@ impl<'r> Before<'r> {
         }
     }
 
-    /// Takes the backend's status and headers out again.
+    /// Removes the backend's status and headers.
     pub(crate) fn restore(self, request: Request<'r>) {
         request.set_status(self.status, self.line);
         request.set_headers_out(self.headers);
     }
 }
 
-/// Puts the backend's status and headers into the response. `true`: its body is not wanted, since
-/// ProxyErrorOverride gives httpd's own error page.
+/// Puts the backend's status and headers into the response. Returns whether its body is dropped,
+/// because ProxyErrorOverride sends httpd's own error page.
 pub(crate) fn begin<'r>(request: Request<'r>, head: &SendHeaders, before: Before<'r>) -> bool {
     let pool = request.pool();
     let conf = request.proxy_dir_conf();
@@ -87,17 +87,17 @@ pub(crate) fn begin<'r>(request: Request<'r>, head: &SendHeaders, before: Before
         return true;
     }
     if overrides(before.status) {
-        // This is the page of an ErrorDocument: the error stays the error.
+        // This is the page of an ErrorDocument: the error status stays.
         request.set_status(before.status, before.line);
     }
     false
 }
 
-/// Just before the first of the response is passed on: what the backend answers with 200 is whole,
-/// whatever part of it the client asked for, and whether or not it arrived in one piece.
+/// Keeps a 200 whole, just before the first part of the response is passed on: the backend's answer is
+/// complete, whatever range the client asked for, and whether or not it arrived in one piece.
 ///
-/// Anything else may become httpd's own: a 304 what mod_cache has stored, an error a page of
-/// httpd's; and what mod_xsendfile sends is a file.
+/// Any other response may become one of httpd's own: a 304 the response that mod_cache has stored, an
+/// error a page of httpd's; and mod_xsendfile sends a file.
 pub(crate) fn keep_whole(request: Request<'_>) {
     let headers = request.headers_out();
     let is_file = || X_SENDFILE.iter().any(|name| headers.get(name).is_some());
@@ -114,7 +114,7 @@ fn plain_number(pool: Pool<'_>, value: &[u8]) -> *const c_char {
         .map_or_else(|| pool.copy(value.trim_ascii()), |number| pool.copy_number(number))
 }
 
-/// `NNN reason`; null, so that httpd uses its own text, where the backend gave none.
+/// `NNN reason`; null if the backend gave no reason, so that httpd uses its own text.
 fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
     if head.reason.is_empty() {
         return std::ptr::null();
@@ -124,7 +124,7 @@ fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
     request.pool().concat(&[number, b" ", &head.reason])
 }
 
-/// A 401 needs its challenges, also with httpd's own page.
+/// Keeps the challenges that a 401 needs, also with httpd's own page.
 fn keep_challenges(request: Request<'_>, headers: Table<'_>) {
     let challenges = headers.entries().filter(|(n, _)| n.eq_ignore_ascii_case(b"www-authenticate"));
     let (pool, out) = (request.pool(), request.err_headers_out());

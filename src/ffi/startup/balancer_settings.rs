@@ -1,11 +1,11 @@
 //! Applies `local` and our balancer keys once the configuration is complete.
 //!
-//! Notes the state that the configuration gives each member, for operators' orders.
+//! Notes the activation that the configuration gives each member, for operators' orders.
 //!
-//! In the parent, before mod_proxy_balancer moves its members to the memory that children share. So
-//! what is set here is what `lbset` and `status` on the member's line would have set: it goes along
-//! into shared memory, and where BalancerPersist restores a member, what was saved wins as it does
-//! over every other word of the configuration.
+//! Runs in the parent, before mod_proxy_balancer moves its members to the memory that children share.
+//! So the values set here are those that `lbset` and `status` on the member's line would have set: they
+//! are copied into shared memory, and if BalancerPersist restores a member, the saved state replaces
+//! them, as it replaces every other word of the configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -80,8 +80,8 @@ pub(crate) unsafe fn settle(pconf: Pool<'_>, main: Server<'_>) {
     }
 }
 
-/// A virtual host goes by its own lines, and by the main server's as far as mod_proxy has it inherit
-/// balancers.
+/// Resolves the keys of each server: a virtual host uses its own lines, and the main server's as far as
+/// mod_proxy lets it inherit balancers.
 ///
 /// # Safety
 /// As [`settle`].
@@ -92,7 +92,7 @@ unsafe fn settle_keys(pconf: Pool<'_>, main: Server<'_>) {
         let inherits = ProxyConf::of(host).is_none_or(ProxyConf::inherits_balancers);
         let own = ServerState::of(host);
         if !inherits && own.is_some_and(|own| std::ptr::eq(own, main_state)) {
-            // httpd gives a host without a line of ours the main server's.
+            // httpd gives a host without a line of ours the main server's state.
             // SAFETY: as the caller promises; the main server's own state stays where it is.
             unsafe { ServerState::renew(host, pconf) };
         }
@@ -102,7 +102,7 @@ unsafe fn settle_keys(pconf: Pool<'_>, main: Server<'_>) {
     }
 }
 
-/// The parameters of all workers.
+/// The lines of all workers.
 struct Lines<'c>(HashMap<WorkerId, &'c WorkerSettings>);
 
 impl<'c> Lines<'c> {

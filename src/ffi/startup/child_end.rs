@@ -1,4 +1,4 @@
-//! In the parent: a child has ended, in whatever way.
+//! The end of a child, as the parent handles it.
 
 use std::ffi::c_int;
 
@@ -10,15 +10,16 @@ use crate::ffi::state::server_state::ServerState;
 use crate::shared::MemberKey;
 use crate::stats::StatsMemory;
 
-/// In the parent: what a child left in shared memory is taken back, however it ended. `main` is httpd's
-/// main server.
+/// Releases what a child has left in shared memory, however it ended. Runs in the parent; `main` is
+/// httpd's main server.
 pub(crate) fn child_ended(main: Server<'_>, pid: c_int) {
     let Some(state) = ServerState::of(main) else { return };
     if let (Some(stats), Ok(pid)) = (state.parent.stats.get(), u32::try_from(pid)) {
         stats.table().child_ended(pid);
     }
     let Some(memory) = state.parent.shared.get() else { return };
-    // A child from before a restart had a row in memory that is gone, and has none in this.
+    // A child from before a restart had a row in memory that no longer exists, and has none in this
+    // one.
     let held = |member, count| take_back(main, member, count);
     let left = u32::try_from(pid).map_or(0, |pid| memory.child_ended(pid, held));
     if left > 0 {
@@ -32,11 +33,11 @@ pub(crate) fn child_ended(main: Server<'_>, pid: c_int) {
     }
 }
 
-/// In the parent: a dead child held the member with `count` requests.
+/// Subtracts the `count` requests that a dead child left on the member. Runs in the parent.
 ///
-/// Virtual hosts that each define the same balancer with the same member have one key for it: the
-/// first that is busy is taken for the one. A member that was added at run time is not known to the
-/// parent, and keeps what the child has left.
+/// Virtual hosts that each define the same balancer with the same member have one key for it: the first
+/// that is busy is taken to be the right one. The parent does not know a member that was added at run
+/// time: its count stays as the child left it.
 fn take_back(main: Server<'_>, key: MemberKey, count: u32) {
     let mut left = count;
     let is_it = |w: &Worker<'_>| w.is_member() && w.is_ajp() && w.key() == key;

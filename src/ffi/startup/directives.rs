@@ -1,4 +1,4 @@
-//! Directives and parameters of this module, as httpd and mod_proxy hand them over.
+//! The directives and parameters of this module, as httpd and mod_proxy pass them.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -16,8 +16,8 @@ use crate::ffi::state::server_config::ServerConfig;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 
-/// The directives of this module: one row is all that httpd needs to know of a directive. What it
-/// sets is a field of [`ServerConfig`].
+/// The directives of this module. A row is all that httpd needs to know about a directive; what it sets
+/// is a field of [`ServerConfig`].
 const OURS: &[Directive] = &[
     Directive::new(
         c"ProxyAjpMaintain",
@@ -54,7 +54,7 @@ const OURS: &[Directive] = &[
     ),
 ];
 
-/// Directives of mod_proxy whose lines may have words of ours.
+/// Directives of mod_proxy whose lines may have parameters of ours.
 const MOD_PROXYS: &[Directive] = &[
     Directive::of_mod_proxy(c"ProxyPass", sys::RSRC_CONF | sys::ACCESS_CONF),
     Directive::of_mod_proxy(c"ProxyPassMatch", sys::RSRC_CONF | sys::ACCESS_CONF),
@@ -64,7 +64,7 @@ const MOD_PROXYS: &[Directive] = &[
     Directive::of_mod_proxy(c"<ProxyMatch", sys::RSRC_CONF),
 ];
 
-/// How many directives httpd is told of.
+/// The number of directives that httpd is told about.
 pub(crate) const COUNT: usize = MOD_PROXYS.len() + OURS.len();
 
 /// The directive at this place, below [`COUNT`].
@@ -76,11 +76,11 @@ pub(crate) const fn at(place: usize) -> &'static Directive {
 pub(crate) struct Directive {
     pub(crate) name: &'static CStr,
     pub(crate) set: Setter,
-    /// httpd's kinds of files and sections in which it may stand.
+    /// The kinds of files and sections in which it is allowed, as httpd numbers them.
     pub(crate) allowed_in: u32,
-    /// Sections within these in which it may not.
+    /// Sections within these in which it is not allowed.
     not_in: u32,
-    /// The help text that httpd shows (`httpd -L`, and where the number of arguments is wrong).
+    /// The help text that httpd shows (`httpd -L`, and if the number of arguments is wrong).
     pub(crate) help: &'static CStr,
 }
 
@@ -90,7 +90,7 @@ impl Directive {
         Self { name, set, allowed_in: sys::RSRC_CONF, not_in: 0, help }
     }
 
-    /// The same where it may not stand in some of these places, `NOT_IN_…` of httpd's.
+    /// Forbids it in some of these places, httpd's `NOT_IN_…`.
     const fn not_in(mut self, places: u32) -> Self {
         self.not_in = places;
         self
@@ -109,16 +109,16 @@ pub(crate) enum Setter {
     OneOrTwo(fn(&mut ServerConfig, &[u8], Option<&[u8]>) -> Taken),
     /// `On` or `Off`.
     OnOff(fn(&mut ServerConfig, bool) -> Taken),
-    /// All arguments, as they stand there.
+    /// All arguments, unsplit.
     Whole(fn(&mut ServerConfig, &[u8]) -> Taken),
-    /// As `Whole`; a line of mod_proxy's, which may have words of ours.
+    /// As `Whole`; a line of mod_proxy's, which may have parameters of ours.
     ModProxys,
 }
 
-/// The line has been taken, or not.
+/// Whether the line is valid.
 type Taken = Result<(), LineError>;
 
-/// The error of a line.
+/// The error in a line.
 pub(crate) struct LineError(String);
 
 impl From<ConfigError> for LineError {
@@ -127,7 +127,7 @@ impl From<ConfigError> for LineError {
     }
 }
 
-/// Takes a line with one of the directives, behind the guard. Null: taken; else the error text.
+/// Reads a line with one of the directives, behind the guard. Returns null, or the text of an error.
 ///
 /// # Safety
 /// Arguments as httpd passes them to the function of a directive while it reads its configuration
@@ -146,7 +146,7 @@ pub(crate) unsafe fn read(
     guard_or(internal_error, || unsafe { take(cmd, directive, arguments, on) })
 }
 
-/// As [`read`].
+/// Does the work of [`read`].
 ///
 /// # Safety
 /// As [`read`].
@@ -185,15 +185,15 @@ unsafe fn take(
     }
 }
 
-/// Sets a line's arguments to what mod_proxy is to read, and notes what the line says of a balancer.
-/// Null, or an error text.
+/// Rewrites a line's arguments to those that mod_proxy is to read, and notes what the line says about a
+/// balancer. Returns null, or the text of an error.
 ///
-/// Called before mod_proxy's own handler of the same directive, which was loaded before us.
+/// Called before mod_proxy's own handler of the same directive, because mod_proxy was loaded before us.
 ///
 /// # Safety
 /// As [`read`].
 unsafe fn edit(cmd: *mut sys::cmd_parms, arguments: *const c_char) -> *const c_char {
-    // SAFETY: strings of the configuration, constant during this call. A line that is no UTF-8 has
+    // SAFETY: strings of the configuration, constant during this call. A line that is not UTF-8 has
     // none of our words.
     let text = |text: *const c_char| unsafe { text::bytes(text) }.and_then(utf8);
     // SAFETY: a line of the configuration, as the caller promises.
@@ -226,7 +226,7 @@ fn utf8(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(text).ok()
 }
 
-/// The arguments of the `<Proxy>` or `<ProxyMatch>` around a line, as mod_proxy looks for it; none
+/// The arguments of the `<Proxy>` or `<ProxyMatch>` around a line, found as mod_proxy finds it; empty
 /// without one.
 ///
 /// # Safety
@@ -283,8 +283,8 @@ pub(crate) unsafe fn go_before_other_parameters(ours: sys::apr_OFN_set_worker_hc
     }
 }
 
-/// Takes `key=value` of a ProxyPass, BalancerMember or ProxySet line, or lets the next function do
-/// so. Null: taken; else the error text.
+/// Reads `key=value` of a ProxyPass, BalancerMember or ProxySet line, or passes it to the next
+/// function. Returns null, or the text of an error.
 ///
 /// # Safety
 /// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
@@ -310,7 +310,7 @@ pub(crate) unsafe fn worker_param(
     }
 }
 
-/// Takes `key=value`. `None`: not a key of ours. Null: taken; else the error text.
+/// Reads `key=value`. Returns `None` if the key is not ours; else null, or the text of an error.
 ///
 /// # Safety
 /// Arguments as mod_proxy passes them while it reads its configuration on the main thread.
@@ -345,8 +345,7 @@ unsafe fn own_worker_param(
     Some(std::ptr::null())
 }
 
-/// Passes on to mod_proxy what it can do itself: `status` and `lbset`, where balancer-manager
-/// shows and changes them.
+/// Sets what mod_proxy itself can do: `status` and `lbset`, which balancer-manager shows and changes.
 fn tell_mod_proxy(worker: Worker<'_>, before: &WorkerSettings, after: &WorkerSettings) {
     let flags = |settings: &WorkerSettings| {
         let (activation, _) = settings.activation.unwrap_or_default().flags();

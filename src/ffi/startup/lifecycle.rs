@@ -1,4 +1,4 @@
-//! From the reading of the configuration to the end of a child.
+//! The module's life, from the reading of the configuration to the end of a child.
 
 use std::collections::HashMap;
 use std::ffi::c_int;
@@ -27,12 +27,12 @@ use crate::shared::unix_ms;
 use crate::stats::{Counting, StatsSizes};
 use crate::status::Nonce;
 
-/// Refuses a server that is older than the one this was built for, and reverse connections that
-/// cannot be.
+/// Refuses a server that is older than the one this module was built for, and invalid reverse
+/// connections.
 ///
-/// httpd itself checks the major number alone, while structs grow within it: a library built for a
-/// newer server would read past the end of what an older one has. Also run by
-/// `apachectl configtest`.
+/// httpd itself checks the major number only, although structs grow within a major number: a library
+/// built for a newer server would read past the end of an older one's structs. `apachectl configtest`
+/// runs this as well.
 ///
 /// # Safety
 /// `pconf` is httpd's configuration pool, `plog` that for logs and `main` its main server; this is
@@ -70,7 +70,7 @@ pub(crate) unsafe fn check_config(
     sys::HTTP_INTERNAL_SERVER_ERROR as c_int
 }
 
-/// Says which code runs (after a reload, that need not be the file on disk), and makes the memory
+/// Logs which version runs (after a reload, that need not be the file on disk), and creates the memory
 /// that the children will share.
 ///
 /// # Safety
@@ -127,8 +127,8 @@ fn min_of_workers(main: Server<'_>) -> Vec<(WorkerId, usize)> {
     all.filter(|(_, min)| *min > 0).collect()
 }
 
-/// Makes what ajp-status needs: the memory of the counters, without which httpd serves all the same and
-/// counts nothing; the nonce; and gives members what operators have said of them.
+/// Prepares ajp-status: the memory of the counters (without which httpd serves all the same, and counts
+/// nothing), the nonce, and operators' orders from before the restart.
 fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, members: &SharedMemory) {
     let _ = parent.since_ms.set(unix_ms(SystemTime::now()));
     let _ = parent.process.set(std::process::id());
@@ -156,7 +156,7 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
     }
 }
 
-/// Makes the child's state, ties it to every server, and starts its housekeeper.
+/// Creates the child's state, stores it with every server, and starts the housekeeper.
 ///
 /// # Safety
 /// `main` is httpd's main server, as long as the child lives, and `pchild` the child's pool; no other
@@ -198,8 +198,8 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let child = Arc::new(Child::new(settings, members, counting, roster.ids(), reverses));
     for state in states {
-        // A second child_init in one process is httpd -X after a restart, whose configuration and
-        // OnceLock are new as well.
+        // A second child_init in one process occurs with httpd -X after a restart, whose configuration
+        // and OnceLock are new as well.
         let _ = state.child.set(Arc::clone(&child));
     }
     if let Some(every) = main_state.config.maintain.every() {
@@ -208,7 +208,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     }
 }
 
-/// A panic is one line in the error log, with pid and time.
+/// Writes each panic as one line to the error log, with pid and time.
 fn log_panics_through(main: Server<'static>) {
     struct Log(Server<'static>);
     // SAFETY: only httpd's logging uses the server, which is meant for any thread.
@@ -236,11 +236,11 @@ fn log_panics_through(main: Server<'static>) {
     }));
 }
 
-/// httpd asks the child to end after its requests: idle connections close now, those in use when
-/// their request is done.
+/// Prepares for the end of the child after its requests, when httpd asks for it: idle connections close
+/// now, those in use when their request is done.
 ///
-/// A child that is to end at once needs nothing: its end closes everything. A prefork child does
-/// that inside its signal handler, where no lock may be taken.
+/// A child that ends at once needs no preparation: its end closes everything. A prefork child does that
+/// inside its signal handler, where no lock may be taken.
 pub(crate) fn child_stopping(graceful: bool) {
     if !graceful {
         return;

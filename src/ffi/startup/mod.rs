@@ -1,4 +1,4 @@
-//! From reading the configuration to the end of a child.
+//! The start: directives, the checks and the memory of the parent, the start of a child, and its end.
 
 pub(crate) mod balancer_settings;
 pub(crate) mod child_end;

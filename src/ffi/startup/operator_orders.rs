@@ -1,4 +1,4 @@
-//! Operators' orders from before a restart, given to the members again.
+//! Operators' orders from before a restart, applied again.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -18,8 +18,8 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
-/// In the parent, once mod_proxy_balancer has set its members up: gives them what was said of them, and
-/// has it compared once more when the next restart begins.
+/// Applies the orders to their members, once mod_proxy_balancer has set the members up, and has them
+/// compared once more when the next restart begins. Runs in the parent.
 ///
 /// `pconf` is httpd's configuration pool and `main` its main server; this is its main thread.
 pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory) {
@@ -73,11 +73,11 @@ fn name(workers: &[Worker<'_>]) -> String {
     format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
 }
 
-/// A restart begins, or the end.
+/// Drops the orders that were undone, when a restart or the end of httpd begins.
 unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
-        // SAFETY: what `reapply` registered, live as said there: nothing of the configuration has been
-        // destroyed yet, and the log is closed later.
+        // SAFETY: the server that `reapply` registered, live as said there: nothing of the
+        // configuration has been destroyed yet, and the log is closed later.
         let main = unsafe { Server::from_ptr(main.cast::<sys::server_rec>()) };
         let Some(state) = ServerState::of(main) else { return 0 as c_int };
         // A child that ends destroys its copy of the pool too.
@@ -96,7 +96,7 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
     })
 }
 
-/// The ajp members of all balancers, with all that go by one name.
+/// The ajp members of all balancers; for each key, all workers that share it.
 fn members<'m>(main: Server<'m>) -> Vec<(MemberKey, Vec<Worker<'m>>)> {
     let mut found: Vec<(MemberKey, Vec<Worker<'m>>)> = Vec::new();
     let mut places = HashMap::new();

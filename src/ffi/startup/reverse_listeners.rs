@@ -1,5 +1,4 @@
-//! Reverse connections from the configuration to a child: what is asked for, whether it can be, and
-//! the sockets.
+//! Reverse connections in the parent: the lines of the configuration, the checks, and the sockets.
 
 use std::collections::HashMap;
 use std::ffi::c_int;
@@ -27,8 +26,8 @@ use crate::ffi::sys;
 use crate::net::{Errno, Listener, NetError};
 use crate::protocol::handshake::Key;
 
-/// Sees whether everything the configuration says of reverse connections can be. `false`: no, and
-/// that was logged.
+/// Checks everything that the configuration says about reverse connections. `false`: there are errors,
+/// which have been logged.
 ///
 /// # Safety
 /// `main` is httpd's main server, whose configuration has been read; this is its main thread.
@@ -88,10 +87,10 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
     good
 }
 
-/// Opens the parent's sockets, or takes over those from before a restart. `Err`: to be logged.
+/// Opens the parent's sockets, or takes over those from before a restart. `Err` has the text to log.
 ///
 /// # Safety
-/// As [`check`], which has said `true`; `plog` is httpd's pool for logs, in post_config.
+/// As [`check`], which has returned `true`; `plog` is httpd's pool for logs, in post_config.
 pub(crate) unsafe fn listen(
     pool: Pool<'_>,
     plog: *mut sys::apr_pool_t,
@@ -104,7 +103,7 @@ pub(crate) unsafe fn listen(
         .map(|settings| settings.addresses().next().filter(|_| settings.is_shared()))
         .map(|address| address.map(|address| (address, before.take(address))))
         .collect();
-    // Before others are opened, which may want the same port.
+    // Before others are opened, which may need the same port.
     before.end();
     let mut listening = Vec::new();
     for (settings, shared) in asked.into_iter().zip(shared) {
@@ -129,8 +128,9 @@ pub(crate) unsafe fn listen(
     Ok(listening)
 }
 
-/// A new socket of the parent's. `None`: somebody has the port, in a restart. Those may be children of
-/// before it, of which the parent knows nothing any more: it passes, and httpd is not to end for it.
+/// Opens a socket of the parent. `None`: in a restart, another process has the port. That may be a
+/// child from before the restart, which the parent no longer knows: it will end, and httpd must not
+/// exit because of it.
 fn open(
     main: Server<'_>,
     address: SocketAddr,
@@ -155,21 +155,21 @@ fn open(
 /// # Safety
 /// As [`listening_sockets::keep`].
 unsafe fn keep(plog: *mut sys::apr_pool_t, listener: Listener, has_key: bool) -> Option<RawFd> {
-    // Without a handshake nothing is sent first, and nothing would be accepted in time. There may have
-    // been a key before the restart.
+    // Without a handshake the container sends nothing first, and no connection would be accepted in
+    // time. There may have been a key before the restart.
     let seconds = if has_key { SILENT_FOR } else { 0 };
     listening_sockets::defer_accept(listener.as_fd(), seconds);
     // SAFETY: as the caller promises.
     unsafe { listening_sockets::keep(plog, listener) }
 }
 
-/// Every listener the configuration asks for, by directive and by worker.
+/// All listeners that the configuration asks for, by directive and by worker.
 fn asked_for(main: Server<'_>) -> Result<Vec<ReverseListener>, String> {
     let mut seen = Vec::new();
     let mut listeners = Vec::<ReverseListener>::new();
     let mut reversed = HashMap::<WorkerId, bool>::new();
     for state in main.and_hosts().filter_map(ServerState::of) {
-        // A server without a line of ours has the main server's.
+        // A server without a line of ours shares the main server's state.
         if seen.contains(&std::ptr::from_ref(state)) {
             continue;
         }
@@ -261,7 +261,7 @@ fn read_key(pool: Pool<'_>, file: &str) -> Result<Key, String> {
     Key::from_file_bytes(&content).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// A relative name is one below ServerRoot.
+/// Resolves a relative name below ServerRoot.
 fn in_server_root(pool: Pool<'_>, file: &str) -> PathBuf {
     let name = pool.copy(file.as_bytes());
     // SAFETY: a live pool of the configuration's, and a string in it.

@@ -1,9 +1,9 @@
 //! The first piece of a request body, read before a member is chosen.
 //!
-//! A request that asks a member in error whether it is back must not wait for its client meanwhile:
-//! who announces a body and sends none would keep the member out for as long as it likes. So the
+//! A request that probes a member in error must not wait for its client in the meantime: a client that
+//! announces a body and sends none would keep the member out of service for as long as it likes. So the
 //! first piece of an announced body is read before such a member is chosen, and put back in front of
-//! httpd's input filters: whoever serves the request, another module's handler too, finds it there.
+//! httpd's input filters: whichever module serves the request finds it there.
 
 use std::ffi::c_int;
 
@@ -26,11 +26,11 @@ pub(crate) fn is_here(request: Request<'_>) -> bool {
         // As the client has announced it: a filter that changes the body takes its length away.
         *upload = Upload::of(request).ok();
     }
-    // What is announced wrongly is refused before anything of it is read.
+    // A body that is announced wrongly is refused before anything of it is read.
     upload.as_ref().is_none_or(|upload| upload.kind == RequestBody::None || upload.body.has_begun())
 }
 
-/// Waits for the client to send the first of its body.
+/// Waits until the client sends the first piece of its body.
 ///
 /// # Errors
 /// The error of the client, or of a filter.
@@ -52,8 +52,8 @@ pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// The request goes to another module's member: what was read of the body for one of ours, which did
-/// not take it, is put back for that.
+/// Puts the bytes of the body that were read for one of our members back, because the request goes to
+/// another module's member.
 pub(crate) fn hand_over(request: Request<'_>) {
     let Some(state) = RequestState::existing(request) else { return };
     if let Some(upload) = &mut *state.upload.borrow_mut() {
@@ -61,5 +61,5 @@ pub(crate) fn hand_over(request: Request<'_>) {
     }
 }
 
-/// As much as goes into the first packet of a body, of the size that every container takes.
+/// The size of the first packet of a body that every container accepts.
 const AT_MOST: i64 = 8186;

@@ -1,4 +1,4 @@
-//! Marks that a request leaves on members, and takes away: see
+//! The marks that a request sets on members and clears: see
 //! [`transient_marks`](crate::ffi::child::transient_marks).
 
 use std::ffi::c_int;
@@ -10,31 +10,31 @@ use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 
-/// Call just before a 503 or 500 that is no fault of the member.
+/// Keeps a member unchanged by the 503 or 500 that is returned next. To be called just before that.
 pub(crate) fn leave_untouched(request: Request<'_>, worker: Worker<'_>) {
     let child = ServerState::child_of(request.server());
     let (Some(child), true) = (child, worker.is_member()) else { return };
     RequestState::of(request).last_failure.mark(worker, child);
 }
 
-/// Puts a member in error for a fault of its own, whatever status mod_proxy is told.
+/// Puts a member in error for a fault of its own, whatever status mod_proxy gets.
 pub(crate) fn mark_error(worker: Worker, child: &Child) {
     child.passes.found_at_fault(worker);
     worker.mark_error();
 }
 
-/// Takes away the mark that a request has left, if it has: the next member is to be chosen, or the request
-/// is over.
+/// Clears the temporary mark that a request has set, if there is one: the next member is about to be
+/// chosen, or the request is over.
 pub(crate) fn clear_transient_mark(request: Request<'_>) {
     if let Some(state) = RequestState::existing(request) {
         state.last_failure.unmark();
     }
 }
 
-/// request_status: the end of a request no member has taken. The last one's own failure says more
-/// than 503.
+/// Replaces the status of a request that no member has taken (the hook request_status): the last
+/// member's own failure says more than 503.
 pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
-    // Where no member was left, post_request has not been run.
+    // If no member was left, post_request has not run.
     clear_transient_mark(request);
     if *status != sys::HTTP_SERVICE_UNAVAILABLE as c_int {
         return;

@@ -1,4 +1,4 @@
-//! The state that this module keeps with a server and with a request of httpd's.
+//! The state that this module keeps with httpd's servers and requests.
 
 pub(crate) mod first_piece;
 pub(crate) mod member_marks;

@@ -1,4 +1,4 @@
-//! The probe of a member in error, claimed and given up by a request: see [`probe_guard`].
+//! The probe of a member in error, claimed and released by a request: see [`probe_guard`].
 
 use std::sync::Arc;
 
@@ -11,18 +11,19 @@ use crate::ffi::state::first_piece;
 use crate::ffi::state::request_state::RequestState;
 use crate::proxy::ProbeResult;
 
-/// This request could ask the member, but its client has sent nothing of the body that it announces.
+/// This request could probe the member, but its client has sent nothing of the body that it announces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyIsMissing<'m>(pub(crate) Worker<'m>);
 
-/// Lets this request be the one that is given to a member in error. `false`: another one is.
+/// Claims the probe of a member in error for this request. `false`: another request has it.
 ///
 /// # Errors
-/// [`BodyIsMissing`]: nothing has changed; to be tried again once the client has sent it.
+/// [`BodyIsMissing`]: nothing has changed; the caller tries again once the client has sent a piece of
+/// it.
 ///
 /// # Race
-/// Children that claim in the same instant: one has the probe, and the others may, before it has set
-/// the member's time again, let mod_proxy find that the time has come. The member has more than one
+/// If children claim in the same instant, one gets the probe. Before it has set the member's error time
+/// again, the others may let mod_proxy find that the time has passed. The member gets more than one
 /// request then.
 pub(crate) fn begin<'m>(
     request: Request<'_>,
@@ -31,10 +32,10 @@ pub(crate) fn begin<'m>(
 ) -> Result<bool, BodyIsMissing<'m>> {
     let key = member.key();
     let now = clock::uptime();
-    // Without a place for its state mod_proxy's own way is left.
+    // If there is no room for its state, mod_proxy's own rule applies.
     let Some(state) = child.member_state(key) else { return Ok(false) };
     if let Some(left) = state.probe_left(now) {
-        // A probe that takes longer than `retry`: mod_proxy would give the member to everybody.
+        // If a probe takes longer than `retry`, mod_proxy would give the member to all requests.
         if member.retry_is_due() {
             member.put_off_retry(left);
         }
@@ -44,15 +45,15 @@ pub(crate) fn begin<'m>(
         return Err(BodyIsMissing(member));
     }
     let Some(probe) = state.begin_probe(now) else { return Ok(false) };
-    // Nobody else finds that its time has come while this one is out, nor right after it.
+    // No other request finds that the time has passed during this probe, or right after it.
     member.note_error_time();
     let asking = ProbeGuard::new(member, key, probe, child);
     RequestState::of(request).asking.replace(Some(asking));
     Ok(true)
 }
 
-/// The member's turn is over. If it has not been asked, since the request was refused before, another
-/// request may ask at once.
+/// Releases the probe. If the request was refused before the member was tried, another request may
+/// probe it at once.
 pub(crate) fn give_up(request: Request<'_>, member: Worker<'_>) {
     if let Some(state) = RequestState::existing(request) {
         let mut asking = state.asking.borrow_mut();

@@ -1,5 +1,5 @@
-//! The state that this module keeps with a request of httpd's, from one call of the scheme handler to the
-//! next: mod_proxy calls it once for each balancer member it tries.
+//! The state that this module keeps with a request of httpd's over several calls of the scheme handler:
+//! mod_proxy calls it once for each balancer member that it tries.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -14,58 +14,60 @@ use crate::ffi::httpd::request_body::Body;
 use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::proxy::{RequestError, body_of};
 
-/// Lives in the request's pool, from the first call on. Its fields are cells, since hooks that run one
-/// within the other have it at once; each is borrowed for as long as its value is used.
+/// The state of a request, in the request's pool from the first call on. Its fields are cells, because
+/// hooks that run inside one another share it; each is borrowed only while its value is used.
 #[derive(Default)]
 pub(crate) struct RequestState {
-    /// The client's body: what has been read of it for one member is sent to the next.
+    /// The client's body: the bytes that were read for one member are sent to the next.
     pub(crate) upload: RefCell<Option<Upload>>,
-    /// The first of the body has been read, or that there is none, before a member was chosen: it
-    /// lies in front of the input filters.
+    /// Whether the first piece of the body has been read before a member was chosen (or its absence
+    /// noticed): it lies in front of the input filters.
     pub(crate) has_first_piece: Cell<bool>,
-    /// It is the one that asks a member in error whether it is back.
+    /// The probe, if this request probes a member in error.
     pub(crate) asking: RefCell<Option<ProbeGuard>>,
     /// How often the request has been sent, over all members.
     pub(crate) attempts: Cell<u32>,
-    /// How often it may still be sent again where a member may have acted on it, over all of them, as
-    /// the first one's `retries` says; `None`: it has not been given to one.
+    /// How often the request may still be resent after a member may have executed it, over all members,
+    /// as the first member's `retries` says; `None`: it has not been given to a member.
     pub(crate) repeats_left: Cell<Option<u32>>,
     tried: RefCell<Vec<TriedMember>>,
-    /// On the members on which mod_proxy counts it.
+    /// The counts of this request on the members on which mod_proxy counts it.
     holds: Cell<Vec<BusyGuard>>,
     pub(crate) last_failure: LastFailure,
-    /// The answer was 502 after the request had been sent to a ProxyRemote: mod_proxy tries the
-    /// backend itself then, and must not.
+    /// Whether the answer was 502 after the request had been sent to a ProxyRemote: mod_proxy would
+    /// then try the backend itself, and must not.
     pub(crate) sent_to_remote_proxy: Cell<bool>,
 }
 
-/// A member that a request has been given to: it is not chosen a second time.
+/// A member to which the request has been given: it is not chosen a second time.
 struct TriedMember {
     member: NotedWorker,
-    /// It has been sent there: the member does not get it again, however it was chosen.
+    /// Whether the request was sent to it: then the member does not get it again, however it is chosen.
     was_sent: bool,
 }
 
-/// The work that the last failure leaves: when the next member is chosen, or at the request's end.
+/// The consequences of the last failure that are still to come: when the next member is chosen, or at
+/// the request's end.
 #[derive(Default)]
 pub(crate) struct LastFailure {
-    /// The member that has just not taken the request, for no fault of its own.
+    /// The temporary mark on the member that has just not taken the request, through no fault of its
+    /// own.
     transient_mark: Cell<TransientMark>,
     /// The client's status if no other member takes the request.
     pub(crate) instead_of_503: Cell<Option<u16>>,
-    /// A client that gets 503 is told to come back soon.
+    /// Whether a client that gets 503 is told to come back soon.
     pub(crate) retry_soon: Cell<bool>,
 }
 
 impl LastFailure {
-    /// Leaves a mark on a member that has not taken the request for no fault of its own, once that of
-    /// the member before has been taken away.
+    /// Sets a temporary mark on a member that has not taken the request through no fault of its own,
+    /// after clearing the mark on the member before.
     pub(crate) fn mark(&self, member: Worker<'_>, child: &Arc<Child>) {
         self.unmark();
         self.transient_mark.set(TransientMark::new(member, child));
     }
 
-    /// Takes the mark away, if there is one.
+    /// Clears the mark, if there is one.
     pub(crate) fn unmark(&self) {
         drop(self.transient_mark.take());
     }
@@ -75,14 +77,14 @@ impl LastFailure {
 pub(crate) struct Upload {
     pub(crate) body: Body,
     pub(crate) kind: RequestBody,
-    /// The Content-Length, where there is one that holds.
+    /// The Content-Length, if it is valid.
     pub(crate) length: Option<u64>,
-    /// A first piece is read before the request is sent.
+    /// Whether a first piece is read before the request is sent.
     pub(crate) reads_ahead: bool,
 }
 
 impl Upload {
-    /// How the request announces its body. An error page of httpd's own has none, though it has
+    /// Reads how the request announces its body. An error page of httpd's own has none, although it has
     /// inherited the client's headers.
     pub(crate) fn of(request: Request<'_>) -> Result<Self, RequestError> {
         let headers = request.headers_in();

@@ -18,12 +18,12 @@ pub(crate) struct ServerConfig {
     pub(crate) reverse: Vec<ReverseListener>,
     /// `ProxyAjpEnvVar` and `ProxyAjpCertChain`.
     pub(crate) attributes: RequestAttributes,
-    /// `ProxyAjpMaintain`; the main server's counts.
+    /// `ProxyAjpMaintain`; only the main server's is used.
     pub(crate) maintain: Maintain,
 }
 
 impl ServerConfig {
-    /// Adds one more line with keys of ours for the balancer of this name.
+    /// Adds a line with keys of ours for the balancer of this name.
     pub(crate) fn add_balancer_keys(&mut self, name: Box<[u8]>, keys: BalancerKeys) {
         let known = self.balancer_keys.entry(name).or_default();
         *known = keys.over(*known);
@@ -56,8 +56,8 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// `base` is the main server's; `None` for the main server itself. A virtual host that does not
-    /// have the main server's balancers goes by its own lines for them.
+    /// `base` is the main server's configuration; `None` for the main server itself. A virtual host
+    /// that does not inherit the main server's balancers uses only its own lines for them.
     pub(crate) fn new(
         own: &ServerConfig,
         base: Option<&ServerConfig>,
@@ -78,13 +78,13 @@ impl Inherited {
         Self { balancers: settled.collect(), attributes }
     }
 
-    /// The settings of the balancer of this name (`balancer://name`, in lower case, as mod_proxy has it).
-    /// `None` where no line has a key of ours for it. Allocates nothing.
+    /// The settings of the balancer of this name (`balancer://name`, in lower case, as mod_proxy has
+    /// it). `None` if no line has a key of ours for it. Allocates nothing.
     pub(crate) fn balancer(&self, name: &[u8]) -> Option<BalancerSettings> {
         self.balancers.get(name).copied()
     }
 
-    /// The attributes that a request carries beyond the usual.
+    /// The attributes that a request carries beyond the standard ones.
     pub(crate) fn attributes(&self) -> &RequestAttributes {
         &self.attributes
     }

@@ -1,4 +1,4 @@
-//! The state that this module keeps with a server, in pconf, and the way from a server to its child.
+//! The state that this module keeps with a server, in pconf, and the link from a server to this child.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -20,9 +20,8 @@ use crate::ffi::state::server_config::{Inherited, ServerConfig};
 use crate::ffi::sys;
 use crate::status::Nonce;
 
-/// The state of one server (main or virtual host). Constant once httpd has read its
-/// configuration, but for what is set once. A virtual host without a line of ours has the main
-/// server's itself.
+/// The state of one server (main or virtual host). Constant once httpd has read its configuration,
+/// except for cells that are set once. A virtual host without a line of ours shares the main server's.
 #[derive(Default)]
 pub(crate) struct ServerState {
     /// Its own lines.
@@ -35,26 +34,26 @@ pub(crate) struct ServerState {
     pub(crate) child: OnceLock<Arc<Child>>,
 }
 
-/// The state that the parent makes, for itself and for the children, which have a copy.
+/// The state that the parent creates, for itself and for the children, which have a copy.
 #[derive(Default)]
 pub(crate) struct ParentState {
     /// Sockets from before a restart, from check_config to post_config.
     pub(crate) taken_over: TakenOver,
-    /// The state that the configuration itself gives each member, before mod_proxy_balancer has set its members
-    /// up.
+    /// The activation that the configuration itself gives each member, before mod_proxy_balancer has
+    /// set its members up.
     pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
-    /// The `min` of each worker that has one, before mod_proxy forgets it under prefork. Here and below:
-    /// filled in by post_config.
+    /// The `min` of each worker that has one, before mod_proxy drops it under prefork. This and the
+    /// following fields are filled in by post_config.
     pub(crate) min: OnceLock<Vec<(WorkerId, usize)>>,
     /// The memory that all children share.
     pub(crate) shared: OnceLock<SharedMemory>,
-    /// Where containers dial in.
+    /// The listeners for containers.
     pub(crate) listening: OnceLock<Vec<Listening>>,
     /// The memory of the counters.
     pub(crate) stats: OnceLock<Arc<StatsMapping>>,
     /// The nonce that a POST to ajp-status must carry.
     pub(crate) nonce: OnceLock<Nonce>,
-    /// Since when it is counted, in ms since 1970.
+    /// When counting began, in ms since 1970.
     pub(crate) since_ms: OnceLock<u64>,
     /// Operators' orders.
     pub(crate) operators: OnceLock<OperatorMemory>,
@@ -82,15 +81,15 @@ impl ServerState {
         Self::of(server)?.child.get()
     }
 
-    /// The attributes that the server of this request sends beyond the usual.
+    /// The attributes that the server of this request sends beyond the standard ones.
     pub(crate) fn attributes<'r>(request: Request<'r>) -> &'r RequestAttributes {
         static NOTHING: RequestAttributes = RequestAttributes::new();
         let inherited = Self::of(request.server()).and_then(|state| state.inherited.get());
         inherited.map_or(&NOTHING, Inherited::attributes)
     }
 
-    /// The configuration of a server, to be changed. A virtual host gets its own here: httpd asks
-    /// create_server_config for one only where it meets a directive of this module.
+    /// Returns the configuration of a server, to be changed. A virtual host gets its own here: httpd
+    /// calls create_server_config for it only when it meets a directive of this module.
     ///
     /// # Safety
     /// httpd is reading its configuration, whose pool this is, on this thread; no reference from
@@ -124,12 +123,13 @@ impl ServerState {
         state
     }
 
-    /// Works out what holds in this server; the first call counts. As [`Inherited::new`].
+    /// Computes the settings that apply in this server; only the first call has an effect. As
+    /// [`Inherited::new`].
     pub(crate) fn inherit(&self, base: Option<&ServerConfig>, has_balancers: bool) {
         self.inherited.get_or_init(|| Inherited::new(&self.config, base, has_balancers));
     }
 
-    /// Since when it is counted, in ms since 1970.
+    /// When counting began, in ms since 1970.
     pub(crate) fn since_ms(&self) -> u64 {
         self.parent.since_ms.get().copied().unwrap_or(0)
     }

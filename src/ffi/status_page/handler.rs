@@ -1,7 +1,7 @@
 //! `SetHandler ajp-status`, and the part of mod_status's page.
 //!
-//! httpd decides who may see it, and who may change something (`Require`): the handler runs only
-//! where access is granted. A GET changes nothing. A POST must bring the nonce along, which only who may
+//! httpd decides (`Require`) who may read the page, and who may change something: the handler runs only
+//! if access is granted. A GET changes nothing. A POST must carry the nonce, which only users who may
 //! read the page can know.
 
 use std::ffi::{CStr, c_int};
@@ -19,12 +19,12 @@ use crate::ffi::sys;
 use crate::shared::MemberKey;
 use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
 
-/// The longest body of a POST, in bytes: some words and a name.
+/// The longest body of a POST, in bytes: a few words and a name.
 const LONGEST: usize = 8192;
 
 const TEXT: &CStr = c"text/plain; charset=utf-8";
 
-/// Serves the page, or does what a POST asks for.
+/// Serves the page, or carries out the order of a POST.
 pub(crate) fn handle(request: Request<'_>) -> c_int {
     let Some((main, state, child)) = in_this_child(request) else {
         return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
@@ -75,7 +75,8 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
         );
     };
     if let Wanted::Order { as_prop } = wanted {
-        // Who looks at the status alone, and who at mod_jk's last lines alone, must not take it for done.
+        // A script that reads only the status, or only mod_jk's last lines, must not take the order for
+        // done.
         request.err_headers_out().set(c"Allow", c"POST".as_ptr());
         let why = "nothing was changed: an order must be a POST with the nonce";
         return refuse(request, sys::HTTP_METHOD_NOT_ALLOWED as c_int, as_prop, why);
@@ -122,7 +123,7 @@ pub(crate) fn summary(request: Request<'_>, flags: c_int) {
     request.write(text.unwrap_or_default().as_bytes());
 }
 
-/// Reports what was done, for the page or for a script.
+/// Reports the outcome of an order, to the page or to a script.
 fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     let refused = done.iter().filter(|done| done.refused.is_some()).count();
     let (text, count) = (status::report(done), done.len() - refused);
@@ -158,13 +159,15 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     sys::HTTP_SEE_OTHER as c_int
 }
 
-/// Nothing was done, and why, for people or for who reads mod_jk's last lines alone.
+/// Reports that nothing was done, and why, to people, and to scripts that read only mod_jk's last
+/// lines.
 fn refuse(request: Request<'_>, status: c_int, as_prop: bool, why: &str) -> c_int {
     let text = if as_prop { status::result(Err(why)) } else { format!("{why}\n") };
     answer(request, status, TEXT, &text)
 }
 
-/// Whoever owns a name may have it lead here, and so may have pages of that name do so.
+/// Logs an order with a foreign Host. Anyone who owns a name can point it to this server, and can make
+/// pages of that name send orders.
 fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
     let warnings = child.warnings(MemberKey::of(&[b"ajp-status"]));
     let address = String::from_utf8_lossy(request.client().ip);
@@ -176,9 +179,10 @@ fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
     );
 }
 
-/// Whether a browser says that another site's page has sent the form. Scripts say nothing about it.
+/// Whether a browser says that a page of another site has sent the form. Scripts say nothing about it.
 ///
-/// A user who may read the nonce, but not send an order, could have an administrator's browser send it.
+/// Otherwise a user who may read the nonce, but not send an order, could have an administrator's
+/// browser send it.
 fn is_of_another_site(request: Request<'_>) -> bool {
     let headers = request.headers_in();
     if let Some(site) = headers.get(c"Sec-Fetch-Site") {
@@ -191,7 +195,7 @@ fn is_of_another_site(request: Request<'_>) -> bool {
     !after_scheme.is_some_and(|at| origin[at..].eq_ignore_ascii_case(host))
 }
 
-/// The body of a form. `Err`: the status instead.
+/// The body of a form. `Err` has the status to answer with.
 fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
     let kind = request.headers_in().get(c"Content-Type").unwrap_or(b"");
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
@@ -201,7 +205,7 @@ fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
     request.read_body(LONGEST)
 }
 
-/// A whole response, which nobody keeps, frames, or takes for something else.
+/// Answers with a whole response that must not be stored, framed, or taken for another type.
 fn answer(request: Request<'_>, status: c_int, kind: &'static CStr, text: &str) -> c_int {
     let headers = request.err_headers_out();
     headers.set(c"Cache-Control", c"no-store".as_ptr());

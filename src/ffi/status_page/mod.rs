@@ -1,4 +1,4 @@
-//! `ajp-status`.
+//! The status page `ajp-status`.
 
 pub(crate) mod handler;
 pub(crate) mod orders;

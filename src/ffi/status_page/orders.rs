@@ -1,4 +1,4 @@
-//! Carries out an operator's order: in mod_proxy's own flags, which every child reads at each request.
+//! Operators' orders, carried out in mod_proxy's own flags, which every child reads at each request.
 
 use crate::balance::orders::{Action, Effect, Facts, KeptOrder, Remark};
 use crate::ffi::child::child_state::Child;
@@ -10,7 +10,7 @@ use crate::ffi::state::server_state::ServerState;
 use crate::ffi::status_page::snapshot::{SnapshotBuilder, WorkerEntry};
 use crate::status::{Done, Order, words};
 
-/// Carries the order out for each worker that it is about, with an audit line each.
+/// Carries the order out for each worker that it names, with an audit line for each.
 pub(crate) fn carry_out(
     request: Request<'_>,
     state: &ServerState,
@@ -34,7 +34,8 @@ pub(crate) fn carry_out(
     done.collect()
 }
 
-/// A remark about it, if any. `Err`: nothing was done, for this reason.
+/// Carries the order out for one worker. Returns a remark, if there is one. `Err`: nothing was done,
+/// for this reason.
 fn one(
     request: Request<'_>,
     state: &ServerState,
@@ -83,7 +84,7 @@ fn one(
     Ok(remark)
 }
 
-/// At a level that is in the log unless somebody has turned it down.
+/// Logs an order, at a level that is in the log unless an administrator has lowered it.
 fn audit(request: Request<'_>, seen: &WorkerEntry<'_>, done: &Done) {
     let user = request.user().map_or_else(|| "nobody".into(), String::from_utf8_lossy);
     let address = String::from_utf8_lossy(request.client().ip);

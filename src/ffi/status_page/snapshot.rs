@@ -1,4 +1,4 @@
-//! Takes the picture of all workers and pools that ajp-status shows.
+//! The snapshot of all workers and pools that ajp-status shows.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
@@ -18,8 +18,8 @@ use crate::shared::{MemberKey, unix_ms};
 use crate::stats::StatsTable;
 use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
-/// A worker as it is shown, and all of mod_proxy's that go by its name: virtual hosts may each define
-/// the same.
+/// A worker as the page shows it, with all of mod_proxy's workers of its name: several virtual hosts
+/// may define the same worker.
 pub(crate) struct WorkerEntry<'r> {
     pub(crate) key: MemberKey,
     pub(crate) member: Member,
@@ -34,7 +34,7 @@ pub(crate) struct SnapshotBuilder<'r> {
 }
 
 impl<'r> SnapshotBuilder<'r> {
-    /// Looks at every worker of every server, those that another child has added included.
+    /// Reads every worker of every server, including those that another child has added.
     pub(crate) fn take(main: Server<'r>, child: &Child) -> Self {
         let now_ms = unix_ms(SystemTime::now());
         let mut picture = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
@@ -62,7 +62,7 @@ impl<'r> SnapshotBuilder<'r> {
         picture
     }
 
-    /// Takes a balancer in, unless one of its name is there; gives the name without the scheme.
+    /// Adds a balancer, unless one of its name is there; returns the name without the scheme.
     fn note(&mut self, balancer: Balancer<'_>) -> String {
         let name = text(&balancer.name());
         let name = name.strip_prefix("balancer://").unwrap_or(&name).to_owned();
@@ -96,7 +96,7 @@ impl<'r> SnapshotBuilder<'r> {
         }
     }
 
-    /// The whole of it, with what has been counted.
+    /// The whole snapshot, with the counters.
     pub(crate) fn snapshot(self, request: Request<'_>, child: &Child, since_ms: u64) -> Snapshot {
         let table = child.counting().map(|counting| counting.table());
         let mut snapshot = Snapshot {
@@ -120,7 +120,7 @@ impl<'r> SnapshotBuilder<'r> {
                 None => snapshot.workers.push(member),
             }
         }
-        // Those that no worker names any more, or that a ProxyRemote has.
+        // Pools that no worker names any more, or that belong to a ProxyRemote.
         let known: Vec<String> = table.as_ref().map(StatsTable::pool_names).unwrap_or_default();
         let mut said = HashSet::new();
         snapshot.pools = names
@@ -142,7 +142,7 @@ impl<'r> SnapshotBuilder<'r> {
     }
 }
 
-/// Whose workers are looked at.
+/// The configuration and the child for which workers are read.
 struct View<'c> {
     conf: ProxyConf<'c>,
     child: &'c Child,
@@ -162,10 +162,11 @@ impl View<'_> {
         } else {
             name.clone()
         };
-        // Workers that differ in the socket alone have the same name.
+        // Workers that differ only in the socket have the same name.
         let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
         let state = state(worker.status());
-        // Later than now: the clock was set back. The next request takes it for now as well.
+        // An error time in the future: the clock was set back. The next request corrects it to now as
+        // well.
         let error_us = counters.error_us.min(self.now_ms.saturating_mul(1000));
         let error_ms = (error_us > 0).then_some(error_us / 1000);
         let due_ms = error_us.saturating_add(counters.retry_us) / 1000;
