@@ -22,7 +22,7 @@ pub enum Event {
     },
     /// The response is complete, and as long as its headers announced.
     End {
-        /// The container keeps the connection open.
+        /// Whether the container keeps the connection open.
         reuse: bool,
     },
 }

@@ -1,12 +1,12 @@
-//! One request and its response as a machine without I/O: it takes packets and gives events.
+//! One request and its response as a machine without I/O: it takes packets and returns events.
 //!
-//! The machine knows what may come next, counts the response body against its Content-Length, and
-//! alone decides whether a connection is clean afterwards: [`Exchange::finish`] is the only source
-//! of a [`Reusable`]. Whoever drives it owns the loop, so the same machine serves a blocking
-//! thread and an event loop.
+//! The machine knows which packets may come next, counts the response body against its Content-Length,
+//! and alone decides whether a connection is clean afterwards: [`Exchange::finish`] is the only source
+//! of a [`Reusable`]. The driver owns the loop, so the same machine serves a blocking thread and an
+//! event loop.
 //!
-//! Sources: the AJP/1.3 reference of Tomcat ("Response Packet Structure", "Get Body Chunk"),
-//! Tomcat `AjpProcessor` for who sends which body packet unasked.
+//! Sources: Tomcat's AJP/1.3 reference ("Response Packet Structure", "Get Body Chunk"), and Tomcat's
+//! `AjpProcessor` for body packets that are sent unasked.
 
 mod error;
 mod event;
@@ -27,7 +27,7 @@ use length::Length;
 /// How the request announces its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestBody {
-    /// There is none. A container that asks for one all the same gets an empty packet.
+    /// No body. A container that asks for one all the same gets an empty packet.
     None,
     /// A Content-Length above 0: the first body packet follows the request unasked.
     Announced,
@@ -40,7 +40,7 @@ pub enum RequestBody {
 pub struct RequestFacts {
     /// How the body is announced.
     pub body: RequestBody,
-    /// The response to HEAD has a Content-Length and no body.
+    /// Whether the method is HEAD: the response has a Content-Length and no body.
     pub is_head: bool,
 }
 
@@ -49,13 +49,13 @@ pub struct RequestFacts {
 pub struct Exchange {
     facts: RequestFacts,
     phase: Phase,
-    /// END_RESPONSE has come, with this reuse flag.
+    /// The reuse flag of END_RESPONSE, once that has come.
     end: Option<bool>,
     upload: Upload,
     /// Bytes of the request body in the packets sent so far.
     uploaded: u64,
     length: Length,
-    /// Something came, or was sent, that should not have: there will be no [`Reusable`].
+    /// Whether a packet came, or was sent, that is not allowed: there will be no [`Reusable`].
     is_broken: bool,
     /// 1xx responses so far.
     interims: u32,
@@ -72,7 +72,7 @@ enum Upload {
 }
 
 impl Exchange {
-    /// Starts where FORWARD_REQUEST is about to be sent.
+    /// Starts at the point where FORWARD_REQUEST is about to be sent.
     #[must_use]
     pub fn new(facts: RequestFacts) -> Self {
         let upload = match facts.body {
@@ -103,7 +103,7 @@ impl Exchange {
         self.uploaded
     }
 
-    /// Notes that FORWARD_REQUEST has been written to its end.
+    /// Notes that FORWARD_REQUEST has been written completely.
     pub fn request_sent(&mut self) {
         self.phase = self.phase.max(Phase::FirstByte);
     }
@@ -133,19 +133,19 @@ impl Exchange {
         Ok(())
     }
 
-    /// Notes that a body packet that was due is not sent, or not to its end, since END_RESPONSE has
-    /// come without it: the container may take what arrives of it for the next request, so the
-    /// connection is not clean, whatever END_RESPONSE says of it.
+    /// Notes that a body packet that was due is not sent, or not completely, because END_RESPONSE has
+    /// come without it. The container may take the part that arrives for the next request, so the
+    /// connection is not clean, whatever END_RESPONSE says.
     pub fn body_withheld(&mut self) {
         self.upload = Upload::Settled;
         self.is_broken = true;
     }
 
-    /// Takes the payload of one packet and says what it means now.
+    /// Takes the payload of one packet and returns what it means in this state.
     ///
     /// # Errors
-    /// A packet that cannot be decoded, or that may not come in this state. The connection is of
-    /// no further use then.
+    /// A packet that cannot be decoded, or that may not come in this state. The connection cannot be
+    /// used any more.
     pub fn receive(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
         let event = self.event(payload);
         self.is_broken |= event.is_err();
@@ -158,9 +158,9 @@ impl Exchange {
         self.phase >= Phase::HeadersOnly
     }
 
-    /// Says whether the connection may serve another request: END_RESPONSE with reuse = 1 seen, no
-    /// body packet due, no error before or since, and nothing unread (`unread` counts the bytes
-    /// behind END_RESPONSE).
+    /// Returns the proof that the connection may serve another request: END_RESPONSE with reuse = 1 has
+    /// come, no body packet is due, there was no error, and nothing is unread (`unread` counts the
+    /// bytes behind END_RESPONSE).
     #[must_use]
     pub fn finish(&self, unread: usize) -> Option<Reusable> {
         let clean =

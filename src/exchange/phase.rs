@@ -1,25 +1,25 @@
-//! How far a request has come.
+//! The progress of a request.
 
-/// The progress of one request over one connection, from no connection to a response of which the
-/// client knows. Later ones are greater.
+/// The progress of one request over one connection, from no connection to a response that the client
+/// has seen. Later phases are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// No connection yet.
     Connect,
     /// FORWARD_REQUEST was not completely written: the backend cannot have acted on it.
     Request,
-    /// FORWARD_REQUEST was written, nothing of a response has come.
+    /// FORWARD_REQUEST was written, and no part of a response has come.
     FirstByte,
-    /// Something of the response has come, SEND_HEADERS not yet.
+    /// A part of the response has come, but not SEND_HEADERS.
     Headers,
-    /// SEND_HEADERS has come, and nothing of a body: the client has not been told of either.
+    /// SEND_HEADERS has come, and no part of a body: the client has been told of neither.
     HeadersOnly,
     /// The client has been told of the response.
     Body,
 }
 
 impl Phase {
-    /// Whether something of a response has come.
+    /// Whether a part of the response has come.
     #[must_use]
     pub fn is_answered(self) -> bool {
         match self {

@@ -9,7 +9,7 @@
 //!   `retry`, and every usable one is tried.
 //!
 //! It then does the same as `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
-//! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`install`]).
+//! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`elected::install`]).
 
 use std::ffi::c_int;
 use std::sync::Arc;
