@@ -1,4 +1,4 @@
-//! What the codec costs, without httpd: a request made, a response's headers and body read.
+//! The cost of the codec, without httpd: building a request, reading a response's headers and body.
 //!
 //! `cargo bench -p benches` prints nanoseconds and bytes per second; an argument selects
 //! by name. `ci/bench` measures the whole module.
@@ -154,7 +154,7 @@ fn response(chunk_len: usize) -> Vec<u8> {
     response
 }
 
-/// What an application with a session says of a page.
+/// The headers that an application with sessions sends.
 fn application_headers(length: usize) -> Vec<u8> {
     headers(200)
         .header("Set-Cookie", "JSESSIONID=4A1B0C7D2E9F83746501928374650AFE; Path=/shop; HttpOnly")

@@ -1,8 +1,7 @@
 // Over 500 lines: tables, their checker, and the checker's own tests.
-//! The layers of the crate as a rule: which may import which, which rooms some of them have, that files
-//! import each other in no circle, and where unsafe code, sockets and the clock may be; and that no
-//! test bounds real time from above. Reads the sources and the tests; a layer that is not there yet is
-//! fine.
+//! The rules of the crate's layers: which layer may import which, which rooms some layers have, that no
+//! files import each other in a circle, where unsafe code, sockets and the clock may be used, and that
+//! no test bounds real time from above. Reads the sources and the tests. A layer need not exist yet.
 #![allow(missing_docs)]
 
 #[path = "layering/module_graph.rs"]
@@ -51,7 +50,7 @@ const MIGRATE_ROOMS: &Rooms = &[
     ("watch", &["text", "read"]),
 ];
 
-/// From the bottom up. The four below `module` do not know each other.
+/// The rooms of `ffi`, from the bottom up. The four below `module` do not know each other.
 const FFI_ROOMS: &Rooms = &[
     ("sys", &[]),
     ("guard", &[]),
@@ -84,7 +83,8 @@ const FFI_ROOMS: &Rooms = &[
 
 const BELOW_THE_HOOKS: &[&str] = &["sys", "guard", "apr", "httpd", "mod_proxy", "child", "state"];
 
-/// What only some files of `ffi` may hold: a word or the beginning of one, then the files or folders.
+/// Words that only some files of `ffi` may contain: a word or the beginning of one, then the files or
+/// folders.
 const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
     (
         &["sys", "::", "PROXY_WORKER_"],
@@ -111,7 +111,7 @@ const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
-/// Where files may import each other in a circle, and why. `nodes` empty: any of the folder.
+/// The files that may import each other in a circle, and why. `nodes` empty: any file of the folder.
 const CIRCLES: &[Exception] = &[Exception {
     folder: "backend",
     nodes: &["acceptor", "connector", "mod", "packet_question", "source"],
@@ -154,8 +154,8 @@ const WORDS: &[Rule] = &[
     },
 ];
 
-/// Words that code of tests does not use, in `src/` and in `tests/`: upper bounds on real time. A
-/// lower one holds on every machine; so does a deadline that only a hang reaches (`wait_for`).
+/// Words that code of tests does not use, in `src/` and in `tests/`: upper bounds on real time. A lower
+/// bound holds on every machine, and so does a deadline that only a hang reaches (`wait_for`).
 const TOO_SOON: Rule = Rule {
     words: &[
         &["took", "<"],
@@ -180,14 +180,14 @@ const TOO_SOON: Rule = Rule {
 };
 
 struct Rule {
-    /// Each as a row of tokens.
+    /// The words, each as a row of tokens.
     words: &'static [&'static [&'static str]],
     layers: &'static [&'static str],
     in_tests: bool,
     why: &'static str,
 }
 
-/// Longer files say why in their first line, in a comment with this number.
+/// The limit in lines. A longer file says why in its first line, in a comment with this number.
 const LINES: usize = 500;
 
 #[test]
@@ -456,7 +456,7 @@ fn group<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
     found
 }
 
-/// The rule's words, each with its line, where it holds for the first token of them.
+/// The rule's words, each with its line, if the rule applies to the first token of them.
 fn uses(
     tokens: &[Token<'_>],
     rule: &Rule,
@@ -479,16 +479,16 @@ fn uses(
 struct Token<'a> {
     text: &'a str,
     line: usize,
-    /// Inline modules around it.
+    /// The number of inline modules around it.
     modules: usize,
-    /// One of them is called `tests`.
+    /// Whether one of them is called `tests`.
     in_tests: bool,
 }
 
-/// Splits source text into tokens, without comments, strings and characters.
+/// Splits source text into tokens, without comments, strings and character literals.
 fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token<'_>> = Vec::new();
-    // For each open brace: the name of the module it opened, if it did.
+    // For each open brace: the name of the module that it opened, if it opened one.
     let mut braces: Vec<Option<&str>> = Vec::new();
     let mut line = 1;
     let mut rest = text;
@@ -525,7 +525,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The length of the comment, string or character that `rest` starts with; 0 if none.
+/// The length of the comment, string or character literal that `rest` starts with; 0 if there is none.
 fn not_code(rest: &str) -> usize {
     let until = |end: &str, from: usize| {
         rest[from..].find(end).map_or(rest.len(), |found| from + found + end.len())
@@ -562,7 +562,7 @@ fn not_code(rest: &str) -> usize {
     }
 }
 
-/// Where the literal ends that is closed by `quote`, a backslash hiding the character behind it.
+/// The end of the literal that `quote` closes; a backslash hides the character behind it.
 fn quoted(rest: &str, from: usize, quote: char) -> usize {
     let mut hidden = false;
     for (at, c) in rest[from..].char_indices() {
@@ -576,7 +576,7 @@ fn quoted(rest: &str, from: usize, quote: char) -> usize {
     rest.len()
 }
 
-// The checker, checked.
+// Tests of the checker.
 
 #[test]
 fn an_import_of_a_layer_above_is_found_in_every_form() {

@@ -1,4 +1,4 @@
-/* One request and its answer over AJP/1.3, with no more than that takes. */
+/* One request and its response over AJP/1.3, with the least work that they need. */
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -6,7 +6,7 @@
 
 #include "limit.h"
 
-/* The largest packet has nine, as httpd reads. */
+/* The largest packet has nine pieces, as httpd reads. */
 enum { PIECES = 64 };
 
 static unsigned u16_at(const char *at)
@@ -85,8 +85,8 @@ static int send_all(int socket, struct iovec *pieces, size_t count)
     return 0;
 }
 
-/* Sends what is in `first`, if anything, and a packet with up to `room` bytes of the client's body
- * straight from its buckets; then waits for what the container says. */
+/* Sends the bytes in `first`, if any, and a packet with up to `room` bytes of the client's body
+ * straight from its buckets; then waits for the container. */
 static int send_body(request_rec *r, struct link *link, struct iovec first, size_t room,
                      apr_off_t *left)
 {
@@ -147,10 +147,10 @@ static void take_head(request_rec *r, const char *payload)
     ap_set_content_type(r, "text/plain");
 }
 
-/* Where an exchange stands after the packets that have come. */
+/* The state of an exchange after the packets that have arrived. */
 enum state { MORE, WANTS_BODY, ENDED, BROKEN };
 
-/* Takes the whole packets that are there; what is left of them is `*rest` bytes at the end. */
+/* Reads the complete packets; `*rest` bytes at the end are left over. */
 static enum state take_packets(request_rec *r, char *from, size_t have, apr_bucket_brigade *out,
                                unsigned *wanted, size_t *rest)
 {

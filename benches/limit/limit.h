@@ -1,4 +1,4 @@
-/* What mod_limit.c has of exchange.c. */
+/* The functions of exchange.c for mod_limit.c. */
 #ifndef LIMIT_H
 #define LIMIT_H
 
@@ -14,7 +14,7 @@ struct backend {
     int packet_size;
 };
 
-/* A connection of one thread, which it keeps, and what it sends and receives. */
+/* The connection of one thread, which the thread keeps, with its buffers. */
 struct link {
     struct link *next; /* to another backend */
     int port;
@@ -26,11 +26,11 @@ struct link {
     char received[RECEIVE];
 };
 
-/* Has `link->request` be the FORWARD_REQUEST for this path and a body of this length; built only if
- * it is not the one before once more. OK, or a status. */
+/* Makes `link->request` the FORWARD_REQUEST for this path and a body of this length; builds it only
+ * if it differs from the one before. Returns OK, or a status. */
 int limit_prepare(struct link *link, request_rec *r, apr_off_t body);
 
-/* Sends it, with the body, and passes the answer on. Anything but 0: the connection is broken. */
+/* Sends it, with the body, and passes the response on. Not 0: the connection is broken. */
 int limit_exchange(request_rec *r, struct link *link, int packet_size);
 
 #endif

@@ -1,6 +1,6 @@
 /* The least that passing a request to an AJP container can cost inside httpd: a handler with one
- * connection per thread, no pool, no settings, no headers passed on, no second try. ci/bench
- * compiles it with apxs and measures it beside the real modules; it is of no other use.
+ * connection per thread, no pool, no settings, no headers passed on, no retry. ci/bench
+ * compiles it with apxs and measures it beside the real modules; it has no other use.
  *
  *     <Location "/b">
  *         SetHandler limit
@@ -90,7 +90,7 @@ static int handler(request_rec *r)
     return OK;
 }
 
-/* There is no file to look for, as behind mod_proxy. */
+/* No file is looked for, as with mod_proxy. */
 static int translate(request_rec *r)
 {
     const struct backend *backend = ap_get_module_config(r->per_dir_config, &limit_module);

@@ -1,17 +1,17 @@
-//! The container's side of AJP/1.3: what to do with the bytes that have come.
+//! The container's side of AJP/1.3: the next step for the bytes that have arrived.
 
 use crate::answers::{crowd_of, length_of};
 use crate::backend::{Malformed, Step};
 
-/// How much of a request's body is still to come; nothing between requests.
+/// The part of a request's body that is still to come; nothing between requests.
 #[derive(Debug, Default)]
 pub struct Reading {
     body_left: usize,
 }
 
 impl Reading {
-    /// Takes one packet off `input`; says how many bytes that were and what it calls for. Nothing
-    /// until a whole packet is there.
+    /// Takes one packet off `input`; returns how many bytes that were and the step that it calls for.
+    /// Nothing until a whole packet has arrived.
     pub fn step(
         &mut self,
         input: &[u8],

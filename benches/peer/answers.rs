@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// In which form an answer is wanted.
+/// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// AJP, with packets of at most this many bytes.
@@ -13,7 +13,7 @@ pub enum Form {
     Http,
 }
 
-/// The answers there have been so far, by form and length of the body.
+/// The answers encoded so far, by form and length of the body.
 #[derive(Debug, Default)]
 pub struct Answers {
     known: HashMap<(Form, usize), Rc<[u8]>>,
@@ -36,14 +36,14 @@ pub fn length_of(path: &[u8]) -> Option<usize> {
     (length <= LONGEST).then_some(length)
 }
 
-/// How many requests shall be there before the first of them is answered: the last segment but
-/// one, if that is `hold-N`.
+/// How many requests must have arrived before the first of them is answered: the last segment but one,
+/// if that is `hold-N`.
 pub fn crowd_of(path: &[u8]) -> Option<usize> {
     let last_but_one = path.rsplit(|&byte| byte == b'/').nth(1)?;
     std::str::from_utf8(last_but_one.strip_prefix(b"hold-")?).ok()?.parse().ok()
 }
 
-/// The alphabet, over and over: a piece that is missing or in the wrong place shows.
+/// The alphabet, again and again, so that a piece that is missing or in the wrong place shows.
 fn body(length: usize) -> Vec<u8> {
     (b'a'..=b'z').cycle().take(length).collect()
 }
@@ -82,7 +82,7 @@ fn ajp(length: usize, packet_size: usize) -> Vec<u8> {
     answer
 }
 
-/// What Tomcat says of a static file.
+/// The headers that Tomcat sends for a static file.
 fn headers(length: usize) -> [(&'static str, String); 4] {
     [
         ("ETag", "W/\"128-1718000000000\"".to_owned()),
@@ -111,5 +111,5 @@ fn u16_of(length: usize) -> [u8; 2] {
     u16::try_from(length).expect("a packet holds at most 65535 bytes").to_be_bytes()
 }
 
-/// Held in memory once per form.
+/// The longest body: held in memory once per form.
 const LONGEST: usize = 64 << 20;

@@ -1,7 +1,7 @@
-//! The backend: one thread, answers that were encoded before.
+//! The backend: one thread, and answers that were encoded before.
 //!
-//! `/…/N` is answered with N bytes; a request with a body is answered with 128 once all of it has
-//! come. `/…/hold-M/N` over AJP is answered once M requests for it are there: they keep as many
+//! `/…/N` is answered with N bytes; a request with a body is answered with 128 when all of it has
+//! arrived. `/…/hold-M/N` over AJP is answered when M requests for it have arrived: they keep as many
 //! threads and connections of the httpd busy, which leaves as many connections idle.
 
 use std::collections::HashMap;
@@ -13,22 +13,22 @@ use crate::answers::{Answers, Form};
 use crate::poll::{Interest, Poll};
 use crate::{ajp, http};
 
-/// What bytes from a connection call for.
+/// The step that bytes from a connection call for.
 #[derive(Debug)]
 pub enum Step {
     Nothing,
-    /// These bytes, at once.
+    /// Send these bytes at once.
     Send(Vec<u8>),
-    /// The answer with a body of this length.
+    /// Send the answer with a body of this length.
     Answer(usize),
-    /// The same, once so many requests want it.
+    /// The same, when this many requests have asked for it.
     Hold {
         crowd: usize,
         length: usize,
     },
 }
 
-/// The peer does not speak what is spoken on this port, or asks for what there is not.
+/// The peer does not speak this port's protocol, or asks for something that does not exist.
 #[derive(Debug)]
 pub struct Malformed;
 
@@ -91,7 +91,7 @@ pub fn run() -> io::Result<()> {
     }
 }
 
-/// A place past the listeners' that nobody has; `None` there is no connection.
+/// A free index behind those of the listeners; `None` there means no connection.
 fn free_place(connections: &mut Vec<Option<Connection>>) -> usize {
     let taken = connections.iter().skip(LISTENERS).position(Option::is_none);
     taken.map_or_else(
@@ -106,7 +106,7 @@ fn free_place(connections: &mut Vec<Option<Connection>>) -> usize {
 #[derive(Debug, PartialEq, Eq)]
 enum Goes {
     On,
-    /// Its answer is held until so many want it; called again then, it is sent.
+    /// The answer is held until this many requests have asked for it; called again then, it is sent.
     Waiting(usize),
     Away,
 }
@@ -123,9 +123,9 @@ struct Connection {
     form: Form,
     reading: Reading,
     input: Box<[u8]>,
-    /// Where the unread bytes of `input` are.
+    /// The range of the unread bytes of `input`.
     unread: std::ops::Range<usize>,
-    /// What is being sent, and how much of it is.
+    /// The bytes being sent, and how many of them have been.
     output: Option<(Rc<[u8]>, usize)>,
     /// An answer that is held: the length of its body.
     held: Option<usize>,
@@ -152,7 +152,7 @@ impl Connection {
         })
     }
 
-    /// Does what can be done without waiting, and notes what it waits for then.
+    /// Does the work that needs no waiting, and notes what it waits for then.
     fn serve(&mut self, answers: &mut Answers) -> io::Result<Goes> {
         if self.interest == Interest::Read && self.receive()? == Goes::Away {
             return Ok(Goes::Away);
@@ -210,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// Sends what there is to send; `false` while some of it is left.
+    /// Sends the pending bytes; `false` while some of them are left.
     fn send(&mut self) -> io::Result<bool> {
         while let Some((bytes, sent)) = &mut self.output {
             match self.stream.write(&bytes[*sent..]) {
@@ -228,5 +228,5 @@ impl Connection {
 
 const LISTENERS: usize = 3;
 
-/// Two of the largest packets.
+/// Room for two of the largest packets.
 const INPUT: usize = 128 * 1024;

@@ -4,15 +4,15 @@ use crate::ajp::AFTER_BODY;
 use crate::answers::length_of;
 use crate::backend::{Malformed, Step};
 
-/// How much of a request's body is still to come; nothing between requests.
+/// The part of a request's body that is still to come; nothing between requests.
 #[derive(Debug, Default)]
 pub struct Reading {
     body_left: usize,
 }
 
 impl Reading {
-    /// Takes a head or a piece of a body off `input`; says how many bytes that were and what it
-    /// calls for. Nothing until more has come.
+    /// Takes a head or a piece of a body off `input`; returns how many bytes that were and the step
+    /// that it calls for. Nothing until more has arrived.
     pub fn step(&mut self, input: &[u8]) -> Result<Option<(usize, Step)>, Malformed> {
         if self.body_left > 0 {
             let taken = input.len().min(self.body_left);
@@ -38,12 +38,12 @@ impl Reading {
     }
 }
 
-/// Where the head ends, empty line included.
+/// The end of the head, including the empty line.
 pub fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// The value of a header, as it stands in the head.
+/// The value of a header, as the head has it.
 pub fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     head.split(|&byte| byte == b'\n').find_map(|line| {
         let (found, value) = line.split_at_checked(name.len())?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::http::{content_length, end_of_head, header};
 use crate::poll::{Interest, Poll};
 
-/// What to ask, and how often.
+/// The requests to send.
 #[derive(Debug)]
 pub struct Plan {
     to: SocketAddr,
@@ -18,7 +18,7 @@ pub struct Plan {
     seconds: u64,
     /// The length of the request's body; 0 is a GET.
     body: usize,
-    /// The length every answer has.
+    /// The length of every answer.
     expect: usize,
 }
 
@@ -65,7 +65,7 @@ impl Plan {
 /// Sends the requests and prints how many there were and how many seconds they took.
 ///
 /// # Errors
-/// Any answer but a 200 of the right length, and a connection that ends before its time.
+/// Any answer except a 200 of the right length, and a connection that ends early.
 pub fn run(plan: &Plan) -> Result<(), String> {
     let mut work = Work { request: plan.request(), left: plan.requests, expect: plan.expect };
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
@@ -115,7 +115,7 @@ pub fn run(plan: &Plan) -> Result<(), String> {
 
 struct Work {
     request: Vec<u8>,
-    /// Requests not begun yet.
+    /// The number of requests not begun yet.
     left: usize,
     expect: usize,
 }
@@ -123,7 +123,7 @@ struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaits {
     Head,
-    /// So many bytes of the body.
+    /// This many bytes of the body are left.
     Body(usize),
     /// The end of a chunked body, which has had this many bytes.
     Chunks(usize),
@@ -136,7 +136,7 @@ struct Connection {
     stream: TcpStream,
     sent: usize,
     awaits: Awaits,
-    /// Bytes of a head or of chunks that make no sense yet.
+    /// Bytes of an incomplete head or of incomplete chunks.
     pending: Vec<u8>,
     interest: Interest,
 }
@@ -150,7 +150,7 @@ impl Connection {
         Ok(Self { stream, sent: 0, awaits: Awaits::Nothing, pending: Vec::new(), interest })
     }
 
-    /// Begins the next request, if there is one left.
+    /// Begins the next request, if one is left.
     fn start(&mut self, work: &mut Work) -> bool {
         self.awaits = Awaits::Nothing;
         self.interest = Interest::Read;
@@ -160,12 +160,12 @@ impl Connection {
         work.left -= 1;
         self.sent = 0;
         self.awaits = Awaits::Head;
-        // A failure comes up again when the socket is polled.
+        // The error comes again when the socket is polled.
         let _ = self.send(&work.request);
         true
     }
 
-    /// Does what can be done without waiting; tells whether the answer is complete.
+    /// Does the work that needs no waiting; returns whether the answer is complete.
     fn serve(&mut self, work: &Work, buffer: &mut [u8]) -> io::Result<bool> {
         if self.interest == Interest::Write {
             self.send(&work.request)?;
@@ -235,8 +235,8 @@ fn after_head(head: &[u8], expect: usize) -> io::Result<Awaits> {
     }
 }
 
-/// Reads whole chunks off `bytes`: how much body there has been then, how many bytes were taken,
-/// and whether that was the last chunk.
+/// Reads whole chunks off `bytes`. Returns how much body has arrived, how many bytes were read, and
+/// whether that was the last chunk.
 fn chunks(bytes: &[u8], mut count: usize) -> io::Result<(usize, usize, bool)> {
     let mut at = 0;
     while let Some(end) = bytes[at..].windows(2).position(|two| two == b"\r\n") {
@@ -268,8 +268,8 @@ const BROWSER: &str = "Host: localhost\r\n\
     Referer: http://localhost/shop/index.html\r\n\
     Cache-Control: no-cache\r\n";
 
-/// As much as a socket holds.
+/// The size of a socket's buffer.
 const BUFFER: usize = 256 * 1024;
 
-/// Under valgrind one answer of 16 MB takes its time.
+/// Long, because under valgrind one answer of 16 MB takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);

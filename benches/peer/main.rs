@@ -1,5 +1,5 @@
-//! Both ends of `ci/bench`, as cheap as they can be: on a small machine what they use is missing
-//! to the httpd between them.
+//! Both ends of `ci/bench`, as cheap as possible: on a small machine, the httpd between them lacks the
+//! time that they use.
 //!
 //! ```text
 //! bench_peer backend                       prints its ports, answers until it is killed

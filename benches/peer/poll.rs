@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-/// What a socket waits for.
+/// The event that a socket waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     Read,
@@ -45,7 +45,7 @@ impl Poll {
         Ok(epoll::modify(&self.epoll, socket, data, interest.flags())?)
     }
 
-    /// Puts the numbers of the sockets that are ready into `ready`; none after `timeout`.
+    /// Puts the numbers of the ready sockets into `ready`; none after `timeout`.
     pub fn wait(&mut self, ready: &mut Vec<usize>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
         self.events.clear();

@@ -1,4 +1,4 @@
-/* Filters that do what some module's do, for tests. Built by filters.rs. */
+/* Filters that behave like those of some modules, for tests. Compiled by filters.rs. */
 #include <errno.h>
 
 #include "httpd.h"
@@ -7,14 +7,14 @@
 #include "util_filter.h"
 #include "apr_buckets.h"
 
-/* Yields nothing, for ever. */
+/* Delivers nothing, forever. */
 static apr_status_t nothing(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                             apr_read_type_e block, apr_off_t bytes)
 {
     return APR_SUCCESS;
 }
 
-/* Yields nothing a dozen times, and is out of the way then. */
+/* Delivers nothing a dozen times, and then removes itself. */
 static apr_status_t hesitating(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                                apr_read_type_e block, apr_off_t bytes)
 {
@@ -31,7 +31,7 @@ static apr_status_t hesitating(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
     return ap_get_brigade(f->next, bb, mode, block, bytes);
 }
 
-/* Says once, of the second brigade, that the client is gone, though it is there. */
+/* Reports once, for the second brigade, that the client is gone, although it is there. */
 static apr_status_t fail_second(ap_filter_t *f, apr_bucket_brigade *bb, apr_status_t status)
 {
     if (f->ctx) {
@@ -52,7 +52,7 @@ static apr_status_t broken_pipe(ap_filter_t *f, apr_bucket_brigade *bb)
     return fail_second(f, bb, EPIPE);
 }
 
-/* Puts the file that X-Sendfile names in the place of the response's body, as mod_xsendfile does. */
+/* Replaces the response's body with the file that X-Sendfile names, as mod_xsendfile does. */
 static apr_status_t sendfile(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;

@@ -1,5 +1,5 @@
-//! Packets of real peers, in `tests/codec/golden/`: they mean to us what they mean to their senders, and
-//! what we build is what mod_proxy_ajp builds, to the byte.
+//! Packets of real peers, in `tests/codec/golden/`: the codec reads them as their senders meant them,
+//! and builds the same bytes as mod_proxy_ajp.
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
@@ -44,7 +44,7 @@ fn is_request(golden: &Golden) -> bool {
     golden.bytes.starts_with(&[0x12])
 }
 
-// What web servers send.
+// Packets that web servers send.
 
 #[test]
 fn a_request_of_mod_proxy_ajp_is_encoded_to_the_same_bytes() {
@@ -154,7 +154,7 @@ fn a_cping_is_five_bytes_each_way() {
     assert_eq!(responses("tomcat-cpong"), [Response::CPong]);
 }
 
-// What containers send.
+// Packets that containers send.
 
 #[test]
 fn a_static_file_is_headers_chunk_and_end() {
@@ -278,7 +278,7 @@ fn the_test_peer_encodes_what_tomcat_sends() {
     assert!(golden("tomcat-upload-chunked").bytes.starts_with(&get_body_chunk(8186)));
 }
 
-// What neither should send.
+// Packets that neither should send.
 
 /// xorshift64: the same numbers in every run.
 struct Random(u64);
@@ -338,6 +338,6 @@ fn no_mutation_of_a_golden_packet_breaks_a_promise() {
         responses += usize::from(check_response(&payload));
         requests += usize::from(check_request(&payload));
     }
-    // Else the promises about what decodes were not tried.
+    // Otherwise the promises about packets that decode were not tested.
     assert!(responses > 2000 && requests > 500, "{responses} responses, {requests} requests");
 }

@@ -1,4 +1,4 @@
-//! The peer the other tests rely on, held against the codec over real sockets.
+//! The scripted container on which the other tests rely, compared with the codec over real sockets.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

@@ -52,7 +52,7 @@ fn the_container_is_connected_only_when_a_byte_has_come() {
     assert!(container.accept_within(QUIET).is_none());
 }
 
-/// Bytes that repeat at no power of two.
+/// Bytes that do not repeat at a power of two.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -137,7 +137,7 @@ fn what_the_container_has_sent_before_it_died_still_reaches_httpd() {
     let front = httpd.accept();
     send(&front, b"request");
     let back = container.accept_used();
-    // Unread bytes make the close of it a reset.
+    // With unread bytes, closing is a reset.
     send(&back, b"answer");
     expect(&front, b"answer");
     drop(back);
@@ -256,7 +256,7 @@ fn listeners_may_come_and_go() {
         let httpd = Listener::at(ports[round % 2]);
         let (front, _back) = pinged(&httpd, &container);
         if round % 3 == 0 {
-            // Unread in the agent's hands: a reset.
+            // The agent has not passed these on: the close is a reset.
             send(&front, b"half a requ");
         }
     }
@@ -288,7 +288,7 @@ fn no_more_connections_than_max_are_opened_and_they_are_spread() {
 
 #[test]
 fn in_a_range_an_idle_connection_is_a_spare_one() {
-    // A range has one port for each process of httpd, which will use what it has.
+    // A range has one port for each process of httpd, and the process will use its connections.
     let container = Listener::open();
     let (first, address) = (free_port(), container.address());
     let httpd = Listener::at(first);

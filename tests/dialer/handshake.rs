@@ -30,7 +30,7 @@ impl KeyFile {
         let path = self.path.to_str().expect("ASCII");
         let key = ["--key-file", path, "--node", "node1"];
         let agent = Agent::between(httpd, container, &[&key[..], more].concat());
-        // By then it has read the file, which goes with `self`.
+        // By now it has read the file, which is removed with `self`.
         agent.wait_for_line("as node \"node1\"");
         agent
     }
@@ -128,7 +128,8 @@ fn an_httpd_with_another_key_gets_no_proof_and_is_told_of_once() {
 
 #[test]
 fn a_challenge_made_for_another_port_is_refused() {
-    // Somebody has bound the port that is dialled, and passes all on to httpd, at another.
+    // An attacker listens on the port that the agent connects to, and passes everything on to httpd, at
+    // another port.
     let (relay, container) = (Listener::open(), Listener::open());
     let _agent = KeyFile::new(0o600).start(&relay, &container, &[]);
     let front = relay.accept();
@@ -182,7 +183,7 @@ fn a_challenge_that_does_not_end_is_given_up() {
 
 #[test]
 fn an_httpd_that_closes_at_the_hello_is_dialled_with_pauses() {
-    // As one without a key does: to it the hello is noise.
+    // As a peer without a key does: it cannot read the hello.
     let (httpd, container) = (Listener::open(), Listener::open());
     let agent = KeyFile::new(0o600).start(&httpd, &container, &[]);
     let front = httpd.accept();

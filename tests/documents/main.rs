@@ -44,7 +44,7 @@ fn documents() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
-/// The text outside of fenced examples, with every line kept in its place.
+/// The text outside of fenced examples; every line keeps its number.
 fn prose(text: &str) -> String {
     let mut in_example = false;
     let mut prose = String::new();
@@ -165,7 +165,7 @@ fn table_of_parameters(text: &str, heading: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
 }
 
-/// How the rows of a document differ from those of the code: name, unit, range and default.
+/// The differences between the rows of a document and those of the code: name, unit, range and default.
 fn differences(table: &[Vec<String>], parameters: &[ParameterDocs]) -> Vec<String> {
     let names = |row: &Vec<String>| -> Vec<String> {
         row[0].split(',').map(|name| name.trim().to_owned()).collect()
@@ -179,7 +179,7 @@ fn differences(table: &[Vec<String>], parameters: &[ParameterDocs]) -> Vec<Strin
         };
         let unit = if docs.unit.is_empty() { String::new() } else { format!("{}, ", docs.unit) };
         let range = format!("{unit}{}", docs.range);
-        // More may be said of a range, behind a semicolon.
+        // A document may say more about a range, behind a semicolon.
         if row[1] != range && !row[1].starts_with(&format!("{range};")) {
             found.push(format!("{}: the range is `{range}`, not `{}`", docs.name, row[1]));
         }
@@ -225,7 +225,7 @@ fn the_table_of_a_balancer_s_parameters_is_that_of_the_code() {
     assert!(found.is_empty(), "docs/balancing.md:\n  {}", found.join("\n  "));
 }
 
-/// The directives that httpd is told of, as the rows in the sources name them.
+/// The directives of the rows in the sources.
 fn directives(source: &str) -> Vec<String> {
     let names = source.split("Directive::new(").skip(1);
     let names = names.filter_map(|row| row.trim_start().strip_prefix("c\"")?.split('"').next());
@@ -254,7 +254,7 @@ fn every_directive_has_one_row_in_the_reference_and_every_row_a_directive() {
     assert_eq!(documented_directives(&read("docs/reference.md")), known);
 }
 
-// The checker, checked.
+// Tests of the checker.
 
 #[test]
 fn directives_are_found_in_rows_of_the_source_and_of_the_document() {

@@ -1,5 +1,4 @@
-//! The names in the documentation, the alert rules and the dashboard are those that Prometheus is
-//! given.
+//! The names in the documentation, the alert rules and the dashboard are those that Prometheus gets.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,14 +20,14 @@ fn snapshot() -> Snapshot {
     Snapshot { workers, pools, ..Snapshot::default() }
 }
 
-/// The names of all samples, those of a histogram among them.
+/// The names of all samples, including those of a histogram.
 fn names() -> BTreeSet<String> {
     let text = openmetrics(Arc::new(snapshot())).expect("a String takes all");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     samples.map(|line| line.split(['{', ' ']).next().expect("a name").to_owned()).collect()
 }
 
-/// The words of a text that begin as our names do.
+/// The words of a text that begin like our names.
 fn used(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("ajp_")).map(str::to_owned).collect()
@@ -61,7 +60,7 @@ fn the_documentation_has_every_name_and_none_that_there_is_not() {
     let used = used(&text);
     let unknown: Vec<_> = used.difference(&families).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
-    // Of httpd and of the module, and no figures.
+    // Facts about httpd and the module, not figures.
     let own = ["ajp_children", "ajp_module_info"];
     let missing: Vec<_> =
         families.difference(&used).filter(|name| !own.contains(&&***name)).collect();
@@ -76,7 +75,7 @@ fn the_documentation_has_every_field_of_the_json_and_every_reason() {
     let keys = |value: &serde_json::Value| -> Vec<String> {
         value.as_object().expect("a map").keys().cloned().collect()
     };
-    // They mean what they mean in the configuration.
+    // Fields with the same meaning as in the configuration.
     let known = ["url", "route", "redirect", "domain", "pool", "role", "lbset", "loadfactor"];
     let known = [&known[..], &["busy_limit", "name", "module"]].concat();
     let fields = [keys(&report), keys(&report["workers"][0]), keys(&report["pools"][0])].concat();

@@ -1,5 +1,5 @@
-//! The exchange, held against packets of the scripted peer's own encoder: what may come when, how
-//! the body is counted, when a body packet is due, and when a connection is clean.
+//! The exchange, compared with packets of the scripted peer's own encoder: which packets may come when,
+//! how the body is counted, when a body packet is due, and when a connection is clean.
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, ExchangeError, RequestBody, RequestFacts};
@@ -25,12 +25,12 @@ fn post() -> Exchange {
     exchange
 }
 
-/// Gives the exchange one packet, as it is split off the stream.
+/// Passes one packet to the exchange, as it is split off the stream.
 fn receive(exchange: &mut Exchange, packet: impl Packet) -> Result<Event, ExchangeError> {
     exchange.receive(Bytes::from(packet.into_bytes()).slice(4..))
 }
 
-/// An exchange that has had these headers.
+/// An exchange that has received these headers.
 fn after_headers(mut exchange: Exchange, packet: impl Packet) -> Exchange {
     let event = receive(&mut exchange, packet).expect("headers");
     assert!(matches!(event, Event::Headers(_)), "{event:?}");
@@ -358,7 +358,7 @@ fn a_body_packet_that_is_withheld_leaves_no_clean_connection_and_the_response_is
     half_sent.body_sent(8186).unwrap();
     for mut exchange in [asked, half_sent] {
         exchange.body_withheld();
-        // What it has said before it ended is read on.
+        // Packets that came before its end are still read.
         assert_eq!(receive(&mut exchange, get_body_chunk(8186)), want(8186));
         exchange.body_withheld();
         let mut ended = after_headers(exchange, headers(200));

@@ -1,6 +1,5 @@
-//! Members that drain, that are stopped, that are local ones: rows 70-74, 77, 86 and 87 of what
-//! mod_jk's users know (see `jk/sessions.rs`), over two children. With real Tomcats:
-//! `tomcat/balanced.rs`.
+//! Members that drain, that are stopped, and local members: rows 70-74, 77, 86 and 87 of what mod_jk's
+//! users know (see `jk/sessions.rs`), over two children. With real Tomcats: `tomcat/balanced.rs`.
 
 use test_support::http::Response;
 use test_support::httpd::{Httpd, Setup};
@@ -22,7 +21,7 @@ fn at(httpd: &Httpd, route: &str) -> Response {
     httpd.request("GET", "/app/x", &format!("Cookie: JSESSIONID=x.{route}\r\n"))
 }
 
-/// Who answers a client without a session.
+/// The answer to a client without a session.
 fn newcomer(httpd: &Httpd) -> String {
     httpd.get("/app/x").expect(200).text()
 }
@@ -95,8 +94,7 @@ fn with_localonly_newcomers_get_503_when_the_local_member_is_down_and_the_other_
     }
 }
 
-// row 73: seed 002's two nodes, each of an httpd and a Tomcat, behind a balancer that knows which
-// node is on.
+// row 73: two nodes, each an httpd and a Tomcat, behind a balancer that knows which node is on.
 #[test]
 fn a_node_that_is_taken_out_serves_its_old_sessions_through_the_other_and_gets_no_new_ones() {
     let [mut first, second] = ["first", "second"].map(|name| Some(named_with_activation(name)));
@@ -109,16 +107,16 @@ fn a_node_that_is_taken_out_serves_its_old_sessions_through_the_other_and_gets_n
     };
     let (on, off) = (node(0), node(1));
 
-    // Both nodes are on: each serves its own newcomers, and everybody's old sessions.
+    // Both nodes are on: each serves its own new sessions, and all old ones.
     assert_eq!(newcomer(&on), "first ACT");
     assert_eq!(newcomer(&off), "second ACT");
     assert_eq!(at(&off, "a").expect(200).text(), "first DIS");
-    // The second is taken out: all clients come to the first.
+    // The second is taken out: all clients go to the first.
     for _ in 0..4 {
         assert_eq!(newcomer(&on), "first ACT");
         assert_eq!(at(&on, "b").expect(200).text(), "second DIS", "its old sessions");
     }
-    // No node may send newcomers to the one that is out, not even when its own Tomcat is down.
+    // No node may send new sessions to the node that is out, not even when its own Tomcat is down.
     first.take();
     for _ in 0..4 {
         on.get("/app/x").expect(503);

@@ -1,5 +1,5 @@
-//! What a firewall does to idle connections, and a network to addresses: rows 4, 17 and 18 (see
-//! `jk/reuse.rs`). The backend lives in a network namespace: root, `ip` and `nft`.
+//! Idle connections behind a firewall that drops them, and unreachable addresses: rows 4, 17 and 18
+//! (see `jk/reuse.rs`). The backend lives in a network namespace: root, `ip` and `nft`.
 
 use std::net::SocketAddrV4;
 
@@ -20,7 +20,8 @@ struct Dropped {
 }
 
 impl Dropped {
-    /// How many connections a ping was not answered on, and how many were closed for that of another.
+    /// How many connections did not answer a ping, and how many were closed because another one did
+    /// not.
     fn broken_and_suspect(&self) -> (usize, usize) {
         let report = report(&self.httpd);
         let closed = &pool(&report, &format!(":{}", self.address.port()))["closed"];

@@ -1,5 +1,4 @@
-//! What is mapped and how, after `jk2ajp`: rows 92, 95, 96 and 99 of what mod_jk's users know (see
-//! `jk/reuse.rs`).
+//! Mappings after `jk2ajp`: rows 92, 95, 96 and 99 of what mod_jk's users know (see `jk/reuse.rs`).
 //!
 //! Where the others of the rows 89-100, and rows 13 and 40, are tested:
 //!
@@ -35,7 +34,7 @@ impl Files for Memory {
     }
 }
 
-/// An httpd with what `jk2ajp` makes of these rules, for a balancer `lb` of `a` and `b`.
+/// An httpd with these rules as `jk2ajp` converts them, for a balancer `lb` of `a` and `b`.
 fn migrated(setup: Setup, [a, b]: [&ScriptedPeer; 2], map: &'static str) -> Httpd {
     let workers = format!(
         "worker.list=lb\nworker.lb.type=lb\nworker.lb.balance_workers=a,b\n\

@@ -1,9 +1,9 @@
-//! When CPING is sent, and what silence costs: rows 22-39 of what mod_jk's users know. The table
-//! of all rows is in `jk/reuse.rs`.
+//! When CPING is sent, and what silence costs: rows 22-39 of what mod_jk's users know. The table of all
+//! rows is in `jk/reuse.rs`.
 //!
-//! Backends here take their time: such pauses are what the tests are about, and nobody's
-//! synchronisation. How long httpd waited at the most, its log says: it names the limit that was
-//! reached. A clock would say as well how busy the machine is.
+//! Backends here are slow on purpose: the tests are about such pauses, and do not use them to
+//! synchronise. How long httpd waited at most is in its log, which names the limit that was reached. A
+//! clock would also measure how busy the machine is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,8 +24,7 @@ fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
     setup.conf(&pass).start()
 }
 
-/// Answers `…/after-N` after N milliseconds, in one write, `…/never` never, and everything else at
-/// once.
+/// Answers `…/after-N` after N milliseconds, in one write, `…/never` never, and all others at once.
 fn sleepy() -> ScriptedPeer {
     backend(|conn, request| {
         if request.uri.ends_with("/never") {
@@ -33,19 +32,19 @@ fn sleepy() -> ScriptedPeer {
         }
         if let Some((_, wait)) = request.uri.rsplit_once("/after-") {
             sleep(Duration::from_millis(wait.parse().expect("digits")));
-            // Nobody may be there any more.
+            // The connection may be closed by now.
             return Ok(respond(conn, "late").is_ok());
         }
         respond(conn, &request.uri).map(|()| true)
     })
 }
 
-/// A request with `X-Hurry: MS` has that reply timeout; all others have the worker's own, so that
-/// what is to be answered has all the time that a busy machine needs.
+/// A request with `X-Hurry: MS` has that reply timeout; all others have the worker's own, so that a
+/// busy machine has enough time to answer.
 const HURRY: &str = "SetEnvIf X-Hurry (.+) ajp-reply-timeout=$1";
 
-/// What httpd has waited for in vain, and how long, as its log says: `no packet from the backend
-/// within 1s`.
+/// What httpd has waited for in vain, and how long, from its log: `no packet from the backend within
+/// 1s`.
 fn waited(httpd: &Httpd) -> Vec<String> {
     let of_line = |line: &str| {
         let (before, after) = line.split_once(" within ")?;
@@ -382,7 +381,7 @@ fn maxreplytimeouts_are_forgiven_and_one_more_puts_the_member_in_error() {
     assert_eq!(pair.requests(), (5, 1));
 }
 
-// row 32, with a real Tomcat: after it all is well
+// row 32, with a real Tomcat: afterwards requests are served again
 #[test]
 fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {
     let port = Tomcat::shared().port;

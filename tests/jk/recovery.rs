@@ -1,4 +1,4 @@
-//! What is sent again, where, and how often: rows 41-61 of what mod_jk's users know. The table
+//! Which requests are resent, where, and how often: rows 41-61 of what mod_jk's users know. The table
 //! of all rows is in `jk/reuse.rs`.
 
 use std::io;
@@ -18,7 +18,7 @@ use test_support::process::{free_port, wait_for};
 const KEEP: io::Result<bool> = Ok(true);
 const CLOSE: io::Result<bool> = Ok(false);
 
-/// Reads the body too, and closes before headers, on its first `deaths` connections; then it
+/// On its first `deaths` connections, reads the body too, and closes before headers; on later ones,
 /// answers with method, length of the body and its SHA-256.
 fn dying(deaths: usize) -> ScriptedPeer {
     backend(move |conn, request| {
@@ -40,7 +40,7 @@ fn told(method: &str, body: &[u8]) -> String {
     format!("{method} {} {}", body.len(), sha256([body.to_vec()]))
 }
 
-/// A member that tells method and body of every request.
+/// A member that answers with method and body of the request.
 fn telling() -> ScriptedPeer {
     dying(0)
 }
@@ -175,7 +175,7 @@ fn a_response_that_breaks_off_after_100_bytes_is_not_completed_by_another_member
     let a = backend(|conn, _| {
         conn.send(headers(200))?;
         conn.send(chunk([b'x'; 100]))?;
-        // The client has these bytes: the flush sees to it.
+        // The flush makes sure that the client has these bytes.
         conn.send(test_support::ajp::flush())?;
         CLOSE
     });
@@ -314,7 +314,7 @@ fn without_retries_a_refused_connect_is_not_tried_again() {
     let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app retryinterval=60000", free_port());
     let httpd = one_child().conf(&pass).start();
 
-    // A pause would take a minute: as long as a client waits.
+    // A pause would take a minute, as long as a client waits.
     httpd.get("/app/x").expect(503);
 }
 
@@ -326,7 +326,7 @@ fn a_backend_that_comes_back_within_its_retries_costs_no_request() {
     let httpd = one_child().conf(&pass).start();
     let mut client = httpd.client();
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
-    // So long it is away: that is the experiment.
+    // The test is about this time.
     std::thread::sleep(std::time::Duration::from_millis(700));
     let peer = ScriptedPeer::start_at(([127, 0, 0, 1], port).into(), |conn| {
         test_support::members::serve(
@@ -442,7 +442,7 @@ fn a_failstatus_of_a_post_fails_over_only_where_recovery_says_so() {
 #[test]
 fn busylimit_counts_the_requests_of_all_children_and_a_busy_member_is_not_in_error() {
     let (a, gate) = holding();
-    // Under prefork each request in progress is another child's.
+    // Under prefork each request in progress is in another child.
     let pair = Pair::start_with(a, "busylimit=2", telling(), prefork(6));
     let held = hold(&pair.httpd, 2);
     pair.a.wait_for_requests(2);
@@ -485,7 +485,7 @@ fn with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal
     let pair = Pair::start_with(a, "escalation=30", telling(), two_children());
     let held = hold(&pair.httpd, 1);
     pair.a.wait_for_requests(1);
-    // It stops listening, and goes on with what it has: so does a full or stopping container.
+    // It stops listening, and keeps its connections: as a full or stopping container does.
     let Pair { a, b, httpd } = pair;
     a.stop_listening();
 

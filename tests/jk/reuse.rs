@@ -45,7 +45,7 @@ fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
     setup.conf(&pass).start()
 }
 
-/// The peer's address as httpd's sockets have it.
+/// The peer's address in the form of httpd's socket tables.
 fn address(peer: &ScriptedPeer) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, peer.port())
 }
@@ -121,10 +121,10 @@ fn min_connections_stay_open_past_their_ttl() {
     burst(&httpd, &peer, &gate, 5);
 
     peer.wait_for_open_connections(2);
-    // Two more times to live and a pass: this pause is the experiment.
+    // Twice the ttl and a round: the test is about this pause.
     for _ in 0..50 {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        // One may be on its way out while another is on its way in; the peer may see an end late.
+        // One may be closing while another is being opened; the peer may see an end late.
         assert!(peer.open_connections() >= 1, "min=2");
     }
     wait_for("two are open", || (peer.open_connections() == 2).then_some(()));
@@ -157,7 +157,7 @@ fn a_connection_idle_for_longer_than_idlemax_is_closed_and_not_used_again() {
     client.get("/app/1").expect(200);
     client.get("/app/2").expect(200);
     assert_eq!(peer.connections(), 1);
-    // The idle time is the experiment.
+    // The test is about this idle time.
     std::thread::sleep(std::time::Duration::from_millis(3200));
     client.get("/app/3").expect(200);
 
@@ -166,7 +166,7 @@ fn a_connection_idle_for_longer_than_idlemax_is_closed_and_not_used_again() {
     assert_eq!(peer.errors(), Vec::<String>::new(), "nothing was sent on the first");
 }
 
-/// For how long, as httpd's log says, requests have waited for a free connection in vain.
+/// How long requests have waited for a free connection in vain, from httpd's log.
 fn came_free_within(httpd: &Httpd) -> Vec<String> {
     let log = httpd.error_log();
     let limits = log.lines().filter_map(|line| {
@@ -273,7 +273,7 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
     let clients: Vec<Client> = (0..4).map(|_| httpd.client()).collect();
     std::thread::scope(|scope| {
         for mut client in clients {
-            // Who waited for a ping would wait for ten minutes, and for longer than a client does.
+            // A request that waited for a ping would wait for ten minutes, longer than a client does.
             scope.spawn(move || client.get("/app/x").expect(200));
         }
     });

@@ -1,4 +1,4 @@
-//! Sessions find their member, and a member in error is asked by one request: rows 62-69, 76, 78 and
+//! Sessions find their member, and a member in error is probed by one request: rows 62-69, 76, 78 and
 //! 88 of what mod_jk's users know (see `jk/reuse.rs`).
 //!
 //! Where the others of the rows 62-88, and row 107, are tested:
@@ -188,7 +188,7 @@ fn with_nofailover_a_session_gets_its_member_or_503_and_an_unknown_route_is_bala
     }
     assert_eq!(b.requests(), 0);
     assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.zz")), "b");
-    // It is asked though it is in error: nobody else may answer.
+    // It is tried although it is in error: no other member may answer.
     let _a = ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, gone).into(), named("a"))
         .expect("the port is free");
     assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.a")), "a");
@@ -235,7 +235,7 @@ const TWO_OF_32: &str = "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxR
 // row 88
 #[test]
 fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_delay() {
-    // Closes at a CPING; later on it does so only once told to: till then, who asks waits.
+    // Closes at a CPING; later it does so only once told to: until then, the probe waits.
     let (is_slow, gate) = (Arc::new(AtomicBool::new(false)), Gate::default());
     let (waits, told) = (Arc::clone(&is_slow), gate.clone());
     let deaf = ScriptedPeer::start(move |conn| {
@@ -246,7 +246,7 @@ fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_de
         Ok(())
     });
     let b = ScriptedPeer::start(named("b"));
-    // It waits as long as anybody here.
+    // It waits as long as any client here.
     let members = [(deaf.port(), "retry=1 pingmode=connect pingconnect=60000"), (b.port(), "")];
     let httpd = balanced(Httpd::setup().conf(TWO_OF_32), &members, "");
     while !is_in_error(&httpd, deaf.port()) {

@@ -1,4 +1,4 @@
-//! The modules of a crate and what each imports of the others: which rooms a layer has, and circles.
+//! The modules of a crate and their imports of each other: rooms of a layer, and circles.
 //!
 //! Reads paths that begin with `crate`, `self`, `super` or a child module, in `use` and in code. A name
 //! that a `mod.rs` re-exports leads to the file that has it; the re-export itself is no import. Code of
@@ -26,15 +26,15 @@ pub struct Exception {
     pub why: &'static str,
 }
 
-/// One import: the node that imports, the imported one, and an example's place.
+/// The imports: the importing node, the imported one, and an example's place.
 type Edges = BTreeMap<(String, String), String>;
 
-/// What the files and subfolders of each folder import of one another.
+/// The imports between the files and subfolders of each folder.
 ///
 /// A folder counts as one node of its parent; `mod` is the folder's own `mod.rs`, `lib.rs` or `main.rs`.
 #[derive(Default)]
 pub struct Graph {
-    /// By the folder, below `src/`; the crate root's is `""`.
+    /// The imports of each folder, by its path below `src/`; the crate root's path is `""`.
     folders: BTreeMap<String, Edges>,
     /// All nodes of each folder.
     nodes: BTreeMap<String, BTreeSet<String>>,
@@ -120,7 +120,7 @@ impl Graph {
         findings
     }
 
-    /// Circles of files in every folder, but for the exceptions; and exceptions without a circle.
+    /// Circles of files in every folder, except for the exceptions; and exceptions without a circle.
     pub fn circles(&self, exceptions: &[Exception]) -> Vec<String> {
         let mut findings = Vec::new();
         for (folder, edges) in &self.folders {
@@ -150,7 +150,7 @@ impl Graph {
     }
 }
 
-/// Some circle, each node once; found by a depth-first search.
+/// Returns a circle, if there is one, with each node once. A depth-first search.
 fn circle(edges: &Edges) -> Option<Vec<&str>> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in edges.keys() {
@@ -208,15 +208,15 @@ fn module(path: &str) -> Module {
 #[derive(Debug)]
 struct Import {
     line: usize,
-    /// From the crate root, as it is written.
+    /// The path from the crate root, as it is written.
     path: Module,
     /// The name that a `use` gives it.
     alias: Option<String>,
-    /// The `use` is a re-export.
+    /// Whether the `use` is a re-export.
     is_public: bool,
 }
 
-/// What a path stands in.
+/// The statement that contains a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Statement {
     PublicUse,
@@ -225,17 +225,17 @@ enum Statement {
 }
 
 struct Names {
-    /// `mod_proxy_ajp_rs` is this crate.
+    /// Whether it is the library: `mod_proxy_ajp_rs` is this crate.
     is_library: bool,
     modules: HashSet<Module>,
-    /// Modules with a folder.
+    /// The modules with a folder.
     parents: HashSet<Module>,
-    /// What `use` calls by this name in this module.
+    /// The meaning of a name that a `use` introduces in a module.
     aliases: HashMap<(Module, String), Module>,
 }
 
 impl Names {
-    /// Where a module is: folders, then the file, which is `mod` where the module has a folder.
+    /// The place of a module: folders, then the file, which is `mod` if the module has a folder.
     fn place(&self, module: &[String]) -> Module {
         let mut place = module.to_vec();
         if self.parents.contains(module) {
@@ -266,12 +266,12 @@ impl Names {
         Module::new()
     }
 
-    /// Whether it only offers what is in the module's own folder.
+    /// Whether it only re-exports names from the module's own folder.
     fn is_facade(&self, module: &[String], import: &Import) -> bool {
         self.parents.contains(module) && import.is_public && import.path.starts_with(module)
     }
 
-    /// All paths of a file that lead into its crate.
+    /// All paths in a file that lead into its crate.
     fn imports(&self, module: &[String], tokens: &[Token<'_>]) -> Vec<Import> {
         let mut found = Vec::new();
         let mut at = 0;
@@ -304,7 +304,7 @@ impl Names {
                         supers += usize::from(tokens[next].text == "super");
                         next += 2;
                     }
-                    // Out of inline modules one stays in the file.
+                    // A `super` out of an inline module stays in the file.
                     let ups = supers.checked_sub(token.modules);
                     let base = ups.and_then(|ups| module.len().checked_sub(ups));
                     (base.map(|length| module[..length].to_vec()), next)
@@ -321,7 +321,7 @@ impl Names {
     }
 }
 
-/// Reads the rest of a path, or of a tree of paths in `use`. Returns where it ends.
+/// Reads the rest of a path, or of a tree of paths in `use`. Returns its end.
 fn tree(
     tokens: &[Token<'_>],
     from: usize,

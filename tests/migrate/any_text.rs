@@ -1,5 +1,5 @@
-//! Whatever the files say: they are converted, or refused with a message that names a place; nothing
-//! panics, and what is written has no line that httpd could take for another.
+//! Whatever the files say, they are converted, or refused with a message that names a place; nothing
+//! panics, and no written line can be mistaken by httpd for another.
 
 use std::collections::HashMap;
 
@@ -59,8 +59,8 @@ fn try_to_convert(memory: &Memory, is_old: bool) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A comment that does not go on, or a directive that `jk2ajp` writes, with its quotes closed; or a line
-/// of httpd's configuration as it was.
+/// A comment that does not continue, or a directive that `jk2ajp` writes, with its quotes closed; or a
+/// copied line of httpd's configuration.
 fn check_line(line: &str, copied_from: &str) -> Result<(), TestCaseError> {
     let text = line.trim_start();
     prop_assert!(!text.contains(char::is_control), "{line:?}");
@@ -70,7 +70,7 @@ fn check_line(line: &str, copied_from: &str) -> Result<(), TestCaseError> {
     }
     let (name, arguments) = text.split_once(' ').unwrap_or((text, ""));
     let is_copied = copied_from.lines().any(|known| known.trim() == text);
-    // The end of a section that was copied, also where the input breaks off before it.
+    // The end of a section that was copied, even if the input breaks off before it.
     let section = text.strip_prefix("</").and_then(|text| text.strip_suffix('>'));
     let is_end = section.is_some_and(|name| copied_from.contains(&format!("<{name}")));
     prop_assert!(KNOWN.contains(&name) || is_copied || is_end, "{line:?}");
@@ -116,7 +116,7 @@ const KNOWN: &[&str] = &[
     "RewriteRule",
 ];
 
-/// Any characters, with those that mean something more often.
+/// Any characters; special ones are more frequent.
 fn scrap() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,12}",
@@ -300,7 +300,7 @@ fn lines(line: impl Strategy<Value = String>, most: usize) -> impl Strategy<Valu
     prop::collection::vec(line, 0..most).prop_map(|lines| lines.join("\n"))
 }
 
-/// A configuration that can be converted, mostly, for the sake of the lines around it.
+/// A configuration that can be converted, so that the lines around it matter.
 const SOUND: &str =
     "worker.list=lb,a\nworker.lb.type=lb\nworker.lb.balance_workers=a,b\nworker.b.port=8010\n";
 
@@ -332,7 +332,7 @@ proptest! {
     }
 }
 
-/// What Jk directives may say, each with a `%` where some character stands.
+/// Jk directives, each with a `%` in place of some character.
 const DIRECTIVES: &[&str] = &[
     "JkMount /a% lb",
     "JkMount /a lb%",
@@ -363,7 +363,7 @@ const DIRECTIVES: &[&str] = &[
     "JkMount /a${C} lb",
 ];
 
-/// The same, where a tab is within a word and not between two.
+/// The same, with a tab inside a word and not between two.
 const WITH_TABS: &[&str] = &["JkMount \"/a\tb\" lb", "JkEnvVar A \"b\tc\""];
 
 #[test]

@@ -1,6 +1,6 @@
-//! The same requests through mod_jk and through what `jk2ajp` makes of its configuration: they reach
-//! the same backend, and sessions stay where they are. Rows 89-92, 94 and 95 of what mod_jk's users
-//! know (see `jk/reuse.rs`) are among them.
+//! The same requests through mod_jk and through the configuration that `jk2ajp` writes: they reach the
+//! same backend, and sessions stay where they are. Rows 89-92, 94 and 95 of what mod_jk's users know
+//! (see `jk/reuse.rs`) are among them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -23,7 +23,7 @@ fn peers() -> &'static [ScriptedPeer; 4] {
     PEERS.get_or_init(|| ["a", "b", "c", "d"].map(named_with_uri))
 }
 
-/// What every configuration is asked: sixty targets, some with headers.
+/// The requests for every configuration: sixty targets, some with headers.
 const REQUESTS: [(&str, &str); 60] = [
     ("/", ""),
     ("/app", ""),
@@ -91,7 +91,7 @@ const REQUESTS: [(&str, &str); 60] = [
     ("/app/x", "Host: none.example.org\r\n"),
 ];
 
-/// Who answered, and which URI it was asked for; for httpd's own answers the status.
+/// The member that answered, and the URI that it got; for httpd's own answers the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Answer {
     who: String,
@@ -117,7 +117,7 @@ fn ask(client: &mut Client, httpd: &Httpd, target: &str, headers: &str) -> Answe
     }
 }
 
-/// The session's name wherever nothing else is said.
+/// The session's name, unless a fixture says otherwise.
 const USUAL: &[(&str, &str)] = &[("/", "JSESSIONID")];
 
 fn fixture(name: &str) -> PathBuf {
@@ -129,13 +129,13 @@ fn variables(name: &str, port: u16) -> HashMap<String, String> {
     let mut all: HashMap<String, String> =
         ports.map(|(variable, peer)| (variable.to_owned(), peer.port().to_string())).collect();
     all.insert("PORT".into(), port.to_string());
-    // A second one, which no virtual host has.
+    // A second one, which is in no virtual host.
     all.insert("MAIN_PORT".into(), main_port(port).to_string());
     all.insert("FIXTURE".into(), fixture(name).display().to_string());
     all
 }
 
-/// The port that goes with another: one for each.
+/// The second port that belongs to a port.
 fn main_port(port: u16) -> u16 {
     static PORTS: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
     let mut ports = PORTS.lock().expect("nobody panics with it");
@@ -170,7 +170,7 @@ fn setup(name: &str, port: u16) -> Setup {
     setup
 }
 
-/// mod_jk with the fixture as it is.
+/// mod_jk with the unchanged fixture.
 fn with_mod_jk(name: &str) -> Httpd {
     let port = free_port();
     let conf = fixture(name).join("httpd.conf");
@@ -181,8 +181,8 @@ fn with_mod_jk(name: &str) -> Httpd {
         .start()
 }
 
-/// Our module with what comes of the fixture: its Jk lines are taken out, and Include lines put in,
-/// as `jk2ajp` tells an administrator to do.
+/// Our module with the converted fixture: its Jk lines are removed, and Include lines added, as
+/// `jk2ajp` tells an administrator to do.
 fn with_ours(name: &str, directory: &Path) -> Httpd {
     let port = free_port();
     let done = converted(name, port);
@@ -215,8 +215,8 @@ fn with_ours(name: &str, directory: &Path) -> Httpd {
         .start()
 }
 
-/// Asks both, and holds one against the other. `shared` are members that requests without a session
-/// go to in turn; `sessions`, for paths that begin so, the name of the session.
+/// Sends the requests to both, and compares the answers. `shared` are members that get requests without
+/// a session in turn; `sessions` has the name of the session for paths that begin so.
 #[track_caller]
 fn compare(name: &str, shared: &[&str], sessions: &[(&str, &str)]) {
     let theirs = ask_all(&with_mod_jk(name));
@@ -232,7 +232,7 @@ fn compare(name: &str, shared: &[&str], sessions: &[(&str, &str)]) {
         }
     }
     assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
-    // Each member that has requests there has some here.
+    // Each member that gets requests there gets some here.
     let members = |answers: &[Answer]| {
         answers.iter().map(|answer| answer.who.clone()).collect::<BTreeSet<String>>()
     };
@@ -383,8 +383,8 @@ fn what_stands_beside_jk_lines_in_ifmodule_mod_jk() {
     compare("30-beside-jk-lines", &[], USUAL);
 }
 
-/// What comes of requests to a port that no virtual host has, with mod_jk and with what is made of it:
-/// the name of who answers, or the status.
+/// The answers to requests to a port that no virtual host has, with mod_jk and with the converted
+/// configuration: the name of the member, or the status.
 #[track_caller]
 fn main_server_says(name: &str, expected: &[(&str, &str)]) {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,5 +1,5 @@
-//! A few lines can come to any size. What is too large is refused with a message, and before it is
-//! made; what is not grows with the lines.
+//! A few lines can multiply to any size. A result that is too large is refused with a message, before
+//! it is built; any other grows with the lines.
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ fn converted(memory: &Memory) -> Conversion {
     convert(&input, memory, &|_| None).expect("the files can be read")
 }
 
-/// It is refused, by one message with a place, and with no more than so many others.
+/// Checks that the input is refused, by one message with a place, and with no more than so many others.
 #[track_caller]
 fn refused(memory: &Memory, because: &str) {
     let done = converted(memory);

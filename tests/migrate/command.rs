@@ -66,7 +66,7 @@ fn what_others_have_put_beside_the_files_is_neither_followed_nor_taken() {
     let root = server();
     let new = root.path().join("new");
     fs::create_dir(&new).expect("our own directory");
-    // The names that were used once, and the file itself.
+    // The names that were used before, and the file itself.
     let host = "jk2ajp-host-1-shop.example.org.conf";
     write(root.path(), "victim", "as it was");
     for name in [".jk2ajp.conf.new".to_owned(), host.to_owned()] {
@@ -111,7 +111,7 @@ fn a_file_s_owner_is_kept_and_its_mode_where_it_has_no_secret() {
     again();
     assert_eq!(found(), [(other, 0o600), (other, 0o644)], "the first has the worker's secret");
 
-    // Where everybody may put files, one of theirs gets nothing.
+    // In a directory where everybody may write, a file of another user gets nothing.
     fs::set_permissions(&new, fs::Permissions::from_mode(0o777)).expect("it is ours");
     again();
     let mode = if other == own { 0o644 } else { 0o600 };
@@ -196,7 +196,7 @@ fn a_broken_line_of_the_map_is_told_and_the_valid_ones_are_in_force() {
     let file = root.path().join("new/jk2ajp-host-1-shop.example.org.conf");
     let before = fs::read_to_string(&file).expect("it was written");
     assert!(before.contains("/shop") && before.contains("/more"), "{before}");
-    // What cannot be read leaves what is there as it is.
+    // If a file cannot be read, the existing output stays as it is.
     fs::remove_file(root.path().join("map")).expect("it is there");
     assert_eq!(run(root.path(), &output).status.code(), Some(1));
     assert_eq!(fs::read_to_string(&file).expect("it is still there"), before);

@@ -1,7 +1,7 @@
-//! Random rules and random URLs, through mod_jk and through what `jk2ajp` makes of the rules: no URL
+//! Random rules and random URLs, through mod_jk and through the rules that `jk2ajp` writes: no URL
 //! reaches a worker here that mod_jk keeps from it.
 //!
-//! 1,500 pairs, the same in each run. `JK2AJP_PAIRS=20000 JK2AJP_SEED=2` asks for more, and others.
+//! 1,500 pairs, the same in each run. `JK2AJP_PAIRS=20000 JK2AJP_SEED=2` asks for more, and for others.
 
 use std::fmt::Write;
 use std::fs;
@@ -47,7 +47,7 @@ const PATTERNS: [&str; 26] = [
     "/W/?",
 ];
 
-/// What paths are made of, beside the rules' words.
+/// The parts of paths, beside the rules' words.
 const PIECES: [&str; 40] = [
     "/",
     "/",
@@ -91,7 +91,7 @@ const PIECES: [&str; 40] = [
     "*",
 ];
 
-/// What may stand in a path without a change of what it names, and what nearly may.
+/// Text that does not change what a path names, and text that nearly does not.
 const NOISE: [&str; 18] = [
     ";", ";x", ";v=1", "%3b", "%3bx", "/", "//", "/;", "/;x", "/;x/", "/%3b/", "/.", "/./",
     "/x/..", "/.;", "/..;/", "%2f", "%2e/",
@@ -101,7 +101,7 @@ const NOISE: [&str; 18] = [
 const REPORTED: [&str; 2] =
     ["/app/*=a\n!/app/private/*=a\n", "/*=a\n!/*/*/admin/*=a\n/*/*.jsp=b\n!/*/*.jsp=b\n"];
 
-/// The rules of one virtual host, and what httpd is told there.
+/// The rules of one virtual host, and httpd's lines for it.
 struct Host {
     map: String,
     jk_lines: String,
@@ -169,7 +169,7 @@ fn guided(random: &mut Random, map: &str) -> String {
     noisy(random, &path, count)
 }
 
-/// The path with so many pieces of noise in it.
+/// The path with this many pieces of noise in it.
 fn noisy(random: &mut Random, path: &str, count: usize) -> String {
     let mut path = path.to_owned();
     for _ in 0..count {
@@ -276,7 +276,7 @@ fn with_ours(hosts: &[Host], workers: &str, directory: &Path) -> Httpd {
         .start()
 }
 
-/// The worker that answers: `a`, `b`, `lb`, `s`; or nobody.
+/// The worker that answers: `a`, `b`, `lb`, `s`; or none.
 fn who(client: &mut Client, httpd: &Httpd, host: usize, target: &str) -> &'static str {
     client.send(format!("GET {target} HTTP/1.1\r\nHost: r{host}.test\r\n\r\n"));
     let answer = client.response("GET");
@@ -298,7 +298,7 @@ fn number_from(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// What is meant to be other than with mod_jk.
+/// The intended differences from mod_jk.
 fn is_known(host: &Host, target: &str, there: &str, here: &str) -> bool {
     let path = target.split('?').next().unwrap_or("").to_lowercase();
     let plain = path.replace("%3b", ";").replace("%2e", ".").replace("%2f", "/");

@@ -1,10 +1,10 @@
-//! The files of the disk, for a conversion that follows no Include with a wildcard.
+//! The files on the disk, for a conversion that follows no Include with a wildcard.
 
 use std::fs;
 
 use mod_proxy_ajp_rs::migrate::Files;
 
-/// See the module.
+/// The files on the disk.
 pub struct Disk;
 
 impl Files for Disk {

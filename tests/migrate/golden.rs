@@ -1,8 +1,8 @@
-//! What `jk2ajp` writes and says for the configurations in `fixtures`, line by line.
+//! The output and the messages of `jk2ajp` for the configurations in `fixtures`, line by line.
 //!
-//! Each directory has an `httpd.conf` with the files it names, and in `expected` what comes of it. After
-//! a change that is meant, `JK2AJP_BLESS=1 cargo test --test migrate golden` writes that anew; read the
-//! difference before you commit it.
+//! Each directory has an `httpd.conf` with the files that it names, and in `expected` the result. After
+//! an intended change, `JK2AJP_BLESS=1 cargo test --test migrate golden` writes the results again; read
+//! the difference before you commit it.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,7 +1,7 @@
-//! What a virtual host has of the main server's Jk lines, directive by directive: the same in mod_jk
-//! and in what `jk2ajp` makes of it.
+//! The Jk lines that a virtual host has from the main server, directive by directive: the same in
+//! mod_jk and in the configuration that `jk2ajp` writes.
 //!
-//! Each main server below has many virtual hosts, and each of these is asked the same.
+//! Each main server below has many virtual hosts, and each of them gets the same requests.
 
 use std::fs;
 use std::io;
@@ -40,11 +40,11 @@ fn backend(name: &'static str) -> ScriptedPeer {
     })
 }
 
-/// What a main server has, and what its virtual hosts have beside that.
+/// The lines of a main server, and those of its virtual hosts.
 struct Case {
     main: &'static str,
     hosts: &'static [(&'static str, &'static str)],
-    /// Targets that each host is asked for, twice.
+    /// The targets that each host is asked for, twice.
     targets: &'static [&'static str],
 }
 
@@ -104,7 +104,7 @@ fn with_mod_jk(written: &Written) -> Httpd {
         .start()
 }
 
-/// The Jk lines are taken out, and the Include lines put in.
+/// Removes the Jk lines, and adds the Include lines.
 fn with_ours(written: &Written) -> Httpd {
     let input = Input { httpd_conf: Some(written.conf()), ..Input::default() };
     let done = convert(&input, &Disk, &|_| None).expect("the files are there");
@@ -134,7 +134,7 @@ fn with_ours(written: &Written) -> Httpd {
     setup().conf(&lines).start()
 }
 
-/// The files that httpd itself has.
+/// The lines that httpd itself needs.
 fn fill(root: &Path) {
     for name in ["static/a.css", "app/static/a.css", "plain/a.css"] {
         let path = root.join("htdocs").join(name);
@@ -155,7 +155,7 @@ fn ask_all(case: &Case, written: &Written, httpd: &Httpd) -> Vec<String> {
                 let answer = client.response("GET");
                 if answer.status == 200 { answer.text() } else { answer.status.to_string() }
             };
-            // The second time says whether the first one's connection was kept.
+            // The second time shows whether the first connection was kept.
             ask();
             answers.push(format!("{host} {target}: {}", ask().trim_end()));
         }
@@ -163,7 +163,7 @@ fn ask_all(case: &Case, written: &Written, httpd: &Httpd) -> Vec<String> {
     answers
 }
 
-/// Asks both. `expected` are answers of mod_jk's, and so of ours.
+/// Sends the requests to both. `expected` are mod_jk's answers, and so ours.
 #[track_caller]
 fn compare(case: &Case, expected: &[&str]) {
     let peers = [backend("a"), backend("b")];
@@ -182,7 +182,7 @@ fn compare(case: &Case, expected: &[&str]) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// Every way in which a virtual host may have mounts, own and copied.
+/// All ways in which a virtual host may have mounts, its own and copied ones.
 macro_rules! hosts {
     ($lines:literal) => {
         &[

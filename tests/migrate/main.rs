@@ -1,4 +1,4 @@
-//! `jk2ajp`: what it writes, says and watches, and mod_jk beside it.
+//! `jk2ajp`: its output, its messages, its watching of files, and mod_jk beside it.
 
 mod any_text;
 #[cfg(feature = "httpd")]

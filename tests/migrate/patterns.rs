@@ -1,6 +1,6 @@
-//! The regular expressions that `jk2ajp` writes: they match what mod_jk's patterns match, and PCRE2 needs
-//! for them, on any path, a number of steps that grows with its length. One that needs more runs into
-//! PCRE2's limit, which httpd takes for "no match": an exclusion could be walked around.
+//! The regular expressions that `jk2ajp` writes: they match what mod_jk's patterns match, and the
+//! number of steps that PCRE2 needs, on any path, grows with its length. An expression that needs more
+//! runs into PCRE2's limit, which httpd takes for "no match": an exclusion could be bypassed.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use mod_proxy_ajp_rs::migrate::{Files, Input, Pattern, convert};
 use pcre2::bytes::{Regex, RegexBuilder};
 use test_support::random::Random;
 
-/// As httpd has it compiled.
+/// Compiles an expression as httpd does.
 fn compiled(regex: &str) -> Regex {
     RegexBuilder::new().dotall(true).build(regex).unwrap_or_else(|e| panic!("{regex}: {e}"))
 }
@@ -18,7 +18,7 @@ fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).expect("it begins with a slash")
 }
 
-/// The path as Tomcat and mod_jk see it: without the parameters of each segment, `//` as `/`.
+/// The path as Tomcat and mod_jk see it: without the parameters of each segment, and with `//` as `/`.
 fn seen(path: &str) -> String {
     let bare: Vec<&str> =
         path.split('/').map(|segment| segment.split(';').next().unwrap_or("")).collect();
@@ -104,7 +104,7 @@ const PATTERNS: [&str; 20] = [
     "/*.jsp/*;",
 ];
 
-/// Configurations whose expressions are written by other means.
+/// Configurations whose expressions have other sources.
 const OTHERS: &str = "JkOptions +RejectUnsafeURI\nJkStripSession On\n\
     JkStripSession On ;jsessionid\nJkStripSession On ;a;a;a\n";
 
@@ -126,7 +126,7 @@ impl Files for Memory {
     }
 }
 
-/// All expressions in what is written.
+/// All expressions in the written files.
 fn written(memory: &Memory) -> Vec<String> {
     let input = Input {
         httpd_conf: Some("httpd.conf".into()),
@@ -154,7 +154,8 @@ fn all_that_can_be_written() -> Vec<String> {
     let patterns = PATTERNS.iter().filter(|text| !text.contains(';'));
     for (number, one) in patterns.clone().enumerate() {
         let other = patterns.clone().nth((number * 7 + 3) % 19).expect("there are so many");
-        // Two workers, so that the exclusions are of one of them; and a rule with a section of its own.
+        // Two workers, so that the exclusions belong to one of them; and a rule with a section of its
+        // own.
         let map = format!("{one}=v;reply_timeout=5\n!{other}=v\n/{number}=w\n");
         all.extend(written(&Memory { httpd: "JkMountFile map\n".into(), map: map.clone() }));
         all.extend(written(&Memory {
@@ -171,8 +172,8 @@ fn all_that_can_be_written() -> Vec<String> {
     all
 }
 
-/// The same expression, in which PCRE2 counts each byte that it looks at: not only those at which it
-/// may have to come back.
+/// The same expression, in which PCRE2 counts every byte that it reads: not only those to which it may
+/// have to return.
 fn counted(regex: &str) -> String {
     let mut out = String::new();
     let mut rest = regex;
@@ -194,25 +195,27 @@ fn counted(regex: &str) -> String {
     out
 }
 
-/// Whether PCRE2 knows with 32 KiB of memory. A thread of httpd keeps for good what a match has taken.
+/// Whether PCRE2 can decide with 32 KiB of memory. A thread of httpd keeps the memory of a match
+/// forever.
 fn is_small(regex: &str, path: &[u8]) -> bool {
     compiled(&format!("(*LIMIT_HEAP=32)(*NO_START_OPT){regex}")).is_match(path).is_ok()
 }
 
-/// The steps in which PCRE2 knows, 512 or a multiple of it by two, or `None` if these are more than `most`.
+/// The steps in which PCRE2 can decide, 512 or a multiple of it by two; `None` if these are more than
+/// `most`.
 fn steps(regex: &str, path: &[u8], most: usize) -> Option<usize> {
     let limits = std::iter::successors(Some(512), |limit| Some(limit * 2));
     let mut limits = limits.take_while(|limit| *limit <= most);
     limits.find(|limit| knows_in(*limit, regex, path))
 }
 
-/// Whether PCRE2 knows in so many steps.
+/// Whether PCRE2 can decide in this many steps.
 fn knows_in(limit: usize, regex: &str, path: &[u8]) -> bool {
     let regex = format!("(*LIMIT_MATCH={limit})(*NO_START_OPT){}", counted(regex));
     compiled(&regex).is_match(path).is_ok()
 }
 
-/// Pieces of which long paths are made that are hard on an expression.
+/// The parts of long paths that are hard for an expression.
 const PIECES: [&str; 18] = [
     "/", ";", "/;", "/;x", ";x/", "a", "/a", "a/", "/a/b/c", "/admin", "/admi", "/adminx", ".jsp",
     ".jsp;", "/x.jsp/", "/.", ";a", "\n",
@@ -251,7 +254,7 @@ fn no_expression_needs_more_steps_than_a_multiple_of_the_path_s_length() {
                 failed.push(format!("{regex} {first:?} {second:?}: memory"));
                 break;
             }
-            // A number that grows with the square is 256 times as large.
+            // A number of steps that grows with the square would be 256 times as large.
             if !knows_in(short * (LONG / SHORT) * 5 / 4, regex, &long) {
                 let is = steps(regex, &long, 10_000_000);
                 let is = is.map_or("over httpd's limit of 10000000".into(), |n| n.to_string());

@@ -1,4 +1,4 @@
-//! `jk2ajp --watch` beside an httpd: edited files take effect, as mod_jk's own did.
+//! `jk2ajp --watch` beside an httpd: edited files take effect, as mod_jk's own do.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -7,16 +7,17 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 use test_support::process::{Guarded, signal, wait_for};
 
-/// Workers, two maps, and programs in the place of httpd's.
+/// Workers, two maps, and programs in place of httpd's.
 struct Place(TempDir);
 
-/// Keeps its arguments. `alone` or `all` in its directory: it refuses the files by themselves, or
+/// Records its arguments. If its directory has `alone` or `all`, it refuses the files by themselves, or
 /// the whole configuration with them.
 const APACHECTL: &str = "cd \"$(dirname \"$0\")\" && echo \"$*\" >> asked\n\
     case \"$*\" in *-f*) mark=alone ;; *) mark=all ;; esac\n\
     [ ! -e $mark ] || { echo \"AH00526: not with me\"; exit 1; }\n";
 
-/// Keeps that it was run. `slow` in its directory: it goes on until `slow` is gone; `down`: it fails.
+/// Records that it was run. If its directory has `slow`, it runs until `slow` is gone; with `down`, it
+/// fails.
 const RELOAD: &str = "cd \"$(dirname \"$0\")\" && echo \"$*\" >> reloads\n\
     while [ -e slow ]; do sleep 0.1; done\n[ ! -e down ]\n";
 
@@ -50,7 +51,7 @@ impl Place {
         fs::remove_file(self.path(name)).expect("it is there");
     }
 
-    /// What a file says; nothing if there is none.
+    /// The content of a file; nothing if there is none.
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
@@ -73,7 +74,7 @@ impl Place {
         self.command(arguments).output().expect("cargo has built it")
     }
 
-    /// Waits until it looks at the files.
+    /// Waits until it reads the files.
     fn watch(&self) -> Watching {
         let arguments = ["httpd.conf", "-o", "new", "--watch", "--modules", "none"];
         let programs = ["--apachectl", "sh apachectl", "--reload", "sh reload now"];
@@ -104,7 +105,7 @@ impl Watching {
         wait_for(words, || self.said().contains(words).then_some(()));
     }
 
-    /// Waits until it has said this so often.
+    /// Waits until it has printed this as often as given.
     fn says_again(&self, words: &str, count: usize) {
         wait_for(words, || (self.said().matches(words).count() == count).then_some(()));
     }
@@ -217,7 +218,7 @@ fn what_httpd_refuses_once_it_is_in_place_is_taken_back() {
     place.write("map", "/more/*=a\n");
     watching.says("AH00526: not with me");
     assert_eq!((place.main_file(), place.reloads()), (before, 0));
-    // Another edit that can be used is not held up by it.
+    // A valid edit of another file is not delayed by it.
     place.remove("all");
     place.write("map", "/less/*=a\n");
     watching.says("sh reload now: done");
@@ -249,7 +250,7 @@ fn a_reload_that_does_not_end_does_not_keep_it_from_ending() {
     wait_for("it reloads", || (place.reloads() == 1).then_some(()));
     let said = watching.end("TERM");
     assert!(!said.contains("sh reload now: "), "it has not ended, nor been ended: {said}");
-    // It was left to go on, and ends with this.
+    // It was left running, and ends with this.
     place.remove("slow");
 }
 

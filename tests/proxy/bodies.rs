@@ -1,5 +1,5 @@
-//! Request bodies through `proxy::serve` over real sockets: every packet but the
-//! first of an announced body is asked for, and none is larger than was asked.
+//! Request bodies through `proxy::serve` over real sockets: every packet except the first of an
+//! announced body is asked for, and none is larger than was asked.
 
 use test_support::ajp::echo::{read_body, respond};
 use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
@@ -235,7 +235,8 @@ fn a_container_that_ends_with_a_body_packet_partly_sent_is_heard_and_its_connect
     let go_on = done.clone();
     let _peer = ScriptedPeer::start_unix(&path, move |conn| {
         conn.expect_forward_request()?;
-        // 2.6 MB, which no socket holds: once the first is read, another one is under way.
+        // 2.6 MB, which no socket holds: when the first packet has been read, another one is being
+        // sent.
         conn.send(get_body_chunk(65_530).repeat(40))?;
         conn.read_body_packet()?;
         conn.send(whole("enough"))?;

@@ -191,7 +191,7 @@ fn the_backend_s_flush_is_passed_on_in_its_place() {
     assert_eq!(answer.client.shape(), "F|aFbE");
 }
 
-/// Sends a piece, and the rest once that has been passed on.
+/// Sends a piece, and the rest after that has been passed on.
 fn pauses(passed: Signal) -> impl Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync {
     move |conn| {
         conn.expect_forward_request()?;

@@ -1,5 +1,5 @@
-//! Never one user's answer in another user's browser: backends that say too much, too late or out
-//! of step, and the request that comes after.
+//! No user ever gets another user's answer: backends that send too much, too late or out of order, and
+//! the request that comes after.
 
 use std::io;
 use std::thread;
@@ -18,7 +18,7 @@ fn response(text: &str) -> Vec<u8> {
     [headers(200).into_bytes(), chunk(text), end_response().into_bytes()].concat()
 }
 
-/// What a backend in confusion may send behind its answer.
+/// The bytes that a confused backend may send behind its answer.
 fn too_much() -> Vec<Vec<u8>> {
     vec![
         response("for somebody else"),
@@ -38,8 +38,8 @@ fn too_much() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The first connection answers its first request and does then as told; all others, and all other
-/// requests, are answered with their URI.
+/// The first connection answers its first request and then follows the script; all other connections
+/// and requests are answered with their URI.
 fn first_then<S>(then: S) -> ScriptedPeer
 where
     S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
@@ -167,7 +167,7 @@ fn the_answer_to_a_request_that_timed_out_goes_nowhere() {
     let peer = first_then(move |conn| {
         conn.expect_forward_request()?;
         is_late.wait();
-        // Nobody may be there to take it.
+        // The connection may be closed already.
         let _ = conn.send(response("/alice"));
         Ok(())
     });
@@ -208,8 +208,8 @@ fn the_rest_of_an_answer_whose_client_has_gone_goes_nowhere() {
 
 #[test]
 fn the_body_that_an_end_did_not_wait_for_is_never_the_next_request() {
-    // Both in one write: nobody knows whether the container would still read the packet as the body
-    // it has asked for, or already as the next request.
+    // Both in one write: it is unknown whether the container would read the packet as the body that it
+    // asked for, or as the next request.
     let peer = first_then(|conn| {
         conn.expect_forward_request()?;
         conn.send([get_body_chunk(4), response("/alice")].concat())?;
@@ -280,7 +280,7 @@ fn bytes_a_client_still_holds_are_not_overwritten_by_the_next_answer() {
     }
 }
 
-/// Answers with the URI, and by its last digits misbehaves.
+/// Answers with the URI, and misbehaves as its last digits say.
 fn unreliable(conn: &mut PeerConnection) -> io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         let request = forward_request(&payload)?;
@@ -312,7 +312,7 @@ fn unreliable(conn: &mut PeerConnection) -> io::Result<()> {
 #[test]
 fn among_many_users_of_an_unreliable_backend_nobody_sees_another_s_answer() {
     let peer = ScriptedPeer::start(|conn| {
-        // Whoever is hung up on is not interesting here.
+        // A connection that is closed does not matter here.
         let _ = unreliable(conn);
         Ok(())
     });

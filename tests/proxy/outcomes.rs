@@ -1,5 +1,5 @@
-//! What becomes of the client and of the member when something goes wrong: the table of
-//! docs/reference.md ("What follows from a failure"), row by row, each with a backend that does it.
+//! The consequences of failures for the client and for the member: the table of docs/reference.md
+//! ("What follows from a failure"), row by row, each with a backend that fails in that way.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -28,7 +28,7 @@ fn answering(bytes: Vec<u8>) -> ScriptedPeer {
     })
 }
 
-/// Sends the first bytes, and the others once the client has something of them.
+/// Sends the first bytes, and the others when the client has some of them.
 fn answering_twice(one: Vec<u8>, other: Vec<u8>, passed: Signal) -> ScriptedPeer {
     ScriptedPeer::start(move |conn| {
         conn.expect_forward_request()?;
@@ -39,7 +39,7 @@ fn answering_twice(one: Vec<u8>, other: Vec<u8>, passed: Signal) -> ScriptedPeer
     })
 }
 
-/// A port that is taken, so that no other test can have it, and where nobody listens.
+/// A port that is taken, so that no other test can have it, and on which no process listens.
 fn deaf_port() -> (OwnedFd, u16) {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let flags = SocketFlags::CLOEXEC;
@@ -81,12 +81,12 @@ fn a_unix_socket_that_is_not_there_is_an_error_of_the_member() {
 
 #[test]
 fn a_backend_whose_connects_time_out_is_in_error() {
-    // A listener with a backlog of 0 that accepts nobody.
+    // A listener with a backlog of 0 that accepts no connection.
     let (listener, port) = deaf_port();
     rustix::net::listen(&listener, 0).unwrap();
     let mut front = Front::at("127.0.0.1", port).timeout(SHORT);
     front.settings.connect.options.timeout = SHORT;
-    // Until the backlog is full, connections are opened and then nobody answers.
+    // Connections are opened until the backlog is full, and then there is no answer.
     let answer = loop {
         let answer = front.ask(get("/"));
         if answer.failure().phase == Phase::Connect {
@@ -106,7 +106,7 @@ fn a_backend_whose_connects_time_out_is_in_error() {
 
 #[test]
 fn a_name_that_cannot_be_resolved_is_an_error_of_the_member() {
-    // Refused before anyone is asked.
+    // Refused before anything is sent.
     let front = Front::at("a\0b", 8009);
 
     let answer = front.ask(get("/"));
@@ -122,7 +122,7 @@ fn the_addresses_of_a_name_are_tried_in_turn() {
         respond(conn, "found")?;
         conn.expect_close()
     });
-    // Where it is ::1 as well, that comes first, and nobody listens there.
+    // If it is ::1 as well, that comes first, and no process listens there.
     let front = Front::at("localhost", peer.port());
 
     front.ask(get("/")).is(200, "found");
@@ -201,7 +201,7 @@ fn any_other_answer_to_a_first_cping_is_an_error_of_the_member() {
     }
 }
 
-// Died, or silent.
+// Closed, or silent.
 
 #[test]
 fn a_backend_that_dies_before_an_answer_is_a_502_and_no_error_of_the_member() {
@@ -251,7 +251,7 @@ fn half_a_packet_is_a_502_after_the_timeout_whatever_the_reply_timeout() {
 fn a_timeout_after_something_reached_the_client_cuts_the_response() {
     for begun in [chunk("some"), flush()] {
         let peer = answering([headers(200).into_bytes(), begun].concat());
-        // What comes has to come within it.
+        // The answer has to come within this time.
         let front = Front::to(&peer).timeout(SHORT * 20);
 
         let answer = front.ask(get("/"));
@@ -405,9 +405,9 @@ fn a_body_that_disagrees_with_its_length_cuts_a_response_that_has_begun() {
     }
 }
 
-// The client's own doing.
+// Failures of the client.
 
-/// Asks with a client that fails, of a backend that would answer; the connection must be closed.
+/// Asks with a client that fails; the backend would answer. The connection must be closed.
 fn client_fails(ask: Ask, reply: Reply) -> Level {
     let peer = ScriptedPeer::start(|conn| {
         let request = conn.expect_forward_request()?;

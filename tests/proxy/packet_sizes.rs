@@ -1,5 +1,5 @@
-//! Packet sizes through `proxy::serve` over real sockets: what a container takes is asked, never
-//! guessed.
+//! Packet sizes through `proxy::serve` over real sockets: the size that a container accepts is asked,
+//! never guessed.
 
 use std::io;
 use std::sync::Arc;
@@ -272,7 +272,7 @@ fn a_container_that_was_restarted_with_a_smaller_packet_size_refuses_from_then_o
 
     front.ask(get("/before").padding(20_000)).is(200, "/before");
     size.store(8192, Ordering::SeqCst);
-    // Nothing tells of the restart but this answer, which is the container's.
+    // Only this answer, which is the container's, shows the restart.
     front.ask(get("/once").padding(20_000)).is(500, "");
     front.ask(get("/").padding(20_000)).fails_with(431);
     front.ask(get("/").padding(12_000)).fails_with(431);
@@ -314,7 +314,7 @@ fn a_large_request_that_times_out_says_nothing_about_sizes() {
     front.ask(get("/fast").padding(9_000)).is(200, "/fast");
 }
 
-/// What a container answers to requests that have nothing wrong but what anybody can put in them: an
+/// The container's answers to requests that are valid AJP, with contents that any client can send: an
 /// odd Host, 101 headers, two Content-Lengths, a wrong secret, an attribute that is not allowed.
 #[test]
 fn an_error_that_has_nothing_to_do_with_the_size_touches_no_other_request() {

@@ -1,7 +1,7 @@
 //! CPING before a request: what silence costs, and which connection is used in the end.
 //!
-//! Backends here take their time: such pauses are what the tests are about, and nobody's
-//! synchronisation.
+//! Backends here are slow on purpose: the tests are about such pauses, and do not use them to
+//! synchronise.
 
 use std::io;
 use std::thread::sleep;
@@ -17,7 +17,7 @@ use test_support::front::{Front, LONG, SHORT, Signal, get, post};
 
 use super::retry::warm_two;
 
-/// Half of it is waited before a new connection is opened, and half is left for a machine that is slow.
+/// Half of it passes before a new connection is opened, and half is left for a slow machine.
 const PING: Duration = Duration::from_secs(6);
 
 /// Answers CPING and one request.
@@ -28,7 +28,7 @@ fn serve_one(conn: &mut PeerConnection, text: &str) -> io::Result<()> {
     respond(conn, text)
 }
 
-/// A front with one idle connection to this peer, the only one that may be.
+/// A front with one idle connection to this peer, and room for no other.
 fn warm(peer: &ScriptedPeer, pings: Pings) -> Front {
     let mut front = Front::to(peer).ping(LONG).max(1, Duration::ZERO);
     front.ask(get("/first")).is(200, "first");
@@ -49,7 +49,7 @@ fn a_pooled_connection_that_answers_cping_late_is_used_though_a_new_one_was_open
         }
         serve_one(conn, "first")?;
         conn.expect_cping()?;
-        // Not before the web server has opened another connection and pinged that.
+        // Not before the web server has opened another connection and pinged it.
         pinged.wait();
         conn.send(cpong())?;
         conn.expect_forward_request()?;
@@ -69,7 +69,7 @@ fn a_pooled_connection_that_answers_cping_late_is_used_though_a_new_one_was_open
 fn a_new_connection_that_answers_cping_takes_the_place_of_a_silent_one() {
     let peer = ScriptedPeer::start(|conn| {
         serve_one(conn, if conn.index() == 0 { "first" } else { "again" })?;
-        // Whatever comes on the first one is not answered.
+        // Packets on the first connection are not answered.
         while conn.read_packet()?.is_some() {}
         Ok(())
     });
@@ -132,7 +132,7 @@ fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
         if conn.index() < 2 {
             both.meet(2);
             respond(conn, "first")?;
-            // Whatever comes is not answered.
+            // No packet is answered.
             while conn.read_packet()?.is_some() {}
             return Ok(());
         }
@@ -141,7 +141,7 @@ fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
     });
     let mut front = Front::to(&peer).ping(LONG);
     warm_two(&front);
-    // The new one, which answers, has all the time it needs.
+    // The new connection, which answers, has all the time that it needs.
     front.settings.connect.pings.prepost = Some(SHORT);
 
     let finished = front.ask(post("/again", "")).is(200, "again");

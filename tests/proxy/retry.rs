@@ -1,5 +1,5 @@
-//! When a request is sent again, and when it must not be: a stale connection is our problem and
-//! not the client's, but nothing is done twice that may have been done.
+//! When a request is resent, and when it must not be: a stale connection must not be the client's
+//! problem, but nothing that may have been executed is executed twice.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use test_support::ajp::{Packet, PeerConnection, ScriptedPeer, chunk, get_body_ch
 use test_support::front::ask::ask;
 use test_support::front::{Front, LONG, SHORT, Signal, get, post, put};
 
-/// The first connection serves a request, reads another with its body, and does then as told. The
+/// The first connection serves a request, reads another with its body, and then follows the script. The
 /// others answer one request each with `again`.
 fn second_request<S>(then: S) -> ScriptedPeer
 where
@@ -57,7 +57,7 @@ fn warm(peer: &ScriptedPeer) -> Front {
 #[test]
 fn a_connection_closed_while_idle_costs_a_connection_and_no_request() {
     for post_it in [false, true] {
-        // A unix socket: what one end does, the other sees at once.
+        // A unix socket: an action at one end is seen at the other at once.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ajp.sock");
         let peer = ScriptedPeer::start_unix(&path, |conn| {
@@ -104,7 +104,7 @@ fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
     let front = Front::at_socket(&path);
     front.ask(get("/first")).is(200, "first");
 
-    // The connection has been found good; it closes in the moment before the request is written.
+    // The connection has been found open; it closes in the moment before the request is written.
     let answer = front.ask(post("/again", "pay 100").by(|client| {
         client.before_body = Some(Box::new(move || {
             sending.give();
@@ -176,7 +176,7 @@ fn a_post_that_was_read_is_not_sent_again() {
     front.settled(&peer, 0);
 }
 
-// Once, and on a fresh connection.
+// Once, and on a new connection.
 
 /// Two connections become idle; each dies at its second request. A third answers.
 fn two_that_die() -> ScriptedPeer {
@@ -264,7 +264,7 @@ fn sending_it_again_does_not_wait_behind_others_for_a_place() {
         freed.give();
     });
 
-    // The one that waits has come later: it is sent when the other has been answered.
+    // The waiting request came later: it is sent when the other has been answered.
     assert_eq!(peer.last_request().unwrap().uri, "/waits");
     assert_eq!(peer.connections(), 2);
 }

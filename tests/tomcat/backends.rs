@@ -1,4 +1,4 @@
-//! Backends of every kind, alone and in a balancer, and what the status pages say about them.
+//! Backends of every kind, alone and in a balancer, and the status pages about them.
 
 use test_support::http::{Client, Generated, Response, sha256};
 use test_support::httpd::{Httpd, Mpm};
@@ -79,13 +79,13 @@ impl Cluster {
         if node == "node1" { &self.node1 } else { &self.node2 }
     }
 
-    /// The balancer's own report, as XML.
+    /// mod_proxy_balancer's own report, as XML.
     fn report(&self) -> String {
         report(&self.httpd)
     }
 }
 
-/// What balancer-manager says, as XML.
+/// balancer-manager's page, as XML.
 fn report(httpd: &Httpd) -> String {
     // Without its own address as Referer it ignores the parameters.
     let referer = format!("Referer: http://localhost:{}/balancer-manager\r\n", httpd.port());
@@ -188,7 +188,7 @@ fn an_error_of_the_application_leaves_its_member_in_the_balancer() {
     assert_eq!(report.matches("Init Ok").count(), 2, "{report}");
 }
 
-/// The numbers of both members for `field` in the balancer's report, added up.
+/// The sum of `field` over both members, in the balancer's report.
 #[track_caller]
 fn total(report: &str, field: &str) -> u64 {
     let (open, close) = (format!("<httpd:{field}>"), format!("</httpd:{field}>"));

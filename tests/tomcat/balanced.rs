@@ -9,14 +9,14 @@ use test_support::members::{balancer, is_in_error, two_children};
 use test_support::process::free_port;
 use test_support::tomcat::Tomcat;
 
-/// Both nodes, with `LoadBalancerDrainingValve`. Sessions are made by `/app/session`, which says
+/// Both nodes, with `LoadBalancerDrainingValve`. `/app/session` creates sessions, and answers with
 /// `node=`.
 fn tomcat() -> &'static Tomcat {
     static SHARED: OnceLock<Tomcat> = OnceLock::new();
     SHARED.get_or_init(Tomcat::start_draining)
 }
 
-/// A balancer of node1 and node2 with these words.
+/// A balancer of node1 and node2 with these parameters.
 fn nodes(words: [&str; 2]) -> Setup {
     let ports = [tomcat().port, tomcat().node2_port];
     let line =
@@ -25,7 +25,7 @@ fn nodes(words: [&str; 2]) -> Setup {
         .conf("ProxySet balancer://members stickysession=JSESSIONID|jsessionid")
 }
 
-/// A session made while both nodes were active: a disabled one with that valve makes none.
+/// A session from the time when both nodes were active: a disabled one with that valve creates none.
 fn session_at(node: &str) -> String {
     let httpd = nodes(["", ""]).conf("SetEnvIf X-Node (.+) ajp-route=$1").start();
     let answer = httpd.request("GET", "/app/session", &format!("X-Node: {node}\r\n")).expect(200);
@@ -42,7 +42,7 @@ fn node(answer: Response) -> String {
     said(&answer.expect(200).text(), "node")
 }
 
-/// The old session goes on at node1, and all new ones are at node2.
+/// The old session stays at node1, and all new ones go to node2.
 #[track_caller]
 fn drains(words: [&str; 2]) {
     let old = session_at("node1");
@@ -107,7 +107,7 @@ fn a_disabled_tomcat_sends_a_client_whose_session_is_no_more_to_the_other_one() 
     let removed = answer.header("Set-Cookie").expect("the cookie is removed");
     assert!(removed.starts_with("JSESSIONID=") && removed.contains("Max-Age=0"), "{removed}");
 
-    // As a browser comes back: without the cookie.
+    // As a browser returns: without the cookie.
     let next = httpd.get("/app/session").expect(200);
     assert_eq!(said(&next.text(), "node"), "node2");
     let id = said(&next.text(), "id");

@@ -43,7 +43,7 @@ fn many_clients_at_once_each_get_their_own_answer_under_every_mpm() {
     let tomcat = Tomcat::shared();
     for mpm in [Mpm::Event, Mpm::Worker, Mpm::Prefork] {
         let httpd = Httpd::setup().mpm(mpm).define("AJP_PORT", tomcat.port).example("proxy.conf");
-        // Whose threads are all busy closes connections that are kept alive (event), without a word.
+        // With all threads busy, the event MPM closes kept-alive connections without a log line.
         let threads = "<IfModule !mpm_prefork_module>\nThreadsPerChild 32\n</IfModule>";
         let httpd = httpd.conf(threads).start();
         std::thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! Stock mod_proxy_ajp and ours before the same Tomcat give the same answers, but for the listed ones.
+//! Stock mod_proxy_ajp and ours give the same answers in front of the same Tomcat, except for the
+//! listed differences.
 //!
 //! The requests are `corpus.txt`, the permitted differences `docs/differences.md`.
 
@@ -11,7 +12,7 @@ use test_support::tomcat::Tomcat;
 const CORPUS: &str = include_str!("corpus.txt");
 const DIFFERENCES: &str = include_str!("../../docs/differences.md");
 
-/// The two front ends differ in the module alone: the second takes over the first one's port.
+/// The two front ends differ only in the module: the second takes over the first one's port.
 const FRONT: &str = "\
     ProxyPass /app ajp://127.0.0.1:${AJP_PORT}/app\n\
     ProxyPass /raw ajp://127.0.0.1:${AJP_PORT}/app nocanon\n\
@@ -43,7 +44,7 @@ const FRONT: &str = "\
     </Location>\n\
     SetEnv AJP_from_httpd value\n";
 
-/// One connection's worth of requests.
+/// The requests of one connection.
 struct Case {
     name: String,
     requests: Vec<Request>,
@@ -202,7 +203,7 @@ fn run(httpd: &Httpd, case: &Case) -> Vec<Response> {
     answers
 }
 
-/// Text without what differs between any two runs: session ids, the client's port.
+/// Text without the parts that differ between any two runs: session ids, the client's port.
 fn steady(text: &str) -> String {
     let mut steady = String::new();
     for line in text.split_inclusive('\n') {
@@ -224,7 +225,7 @@ fn steady(text: &str) -> String {
     steady
 }
 
-/// What differs between two answers to the same request, in the words of `docs/differences.md`.
+/// The differences between two answers to the same request, in the words of `docs/differences.md`.
 fn differences(stock: &Response, ours: &Response) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut compare = |what: &str, stock: String, ours: String| {

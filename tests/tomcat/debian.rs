@@ -16,7 +16,7 @@ struct Debian {
 }
 
 impl Debian {
-    /// Copies the machine's configuration and adds what an administrator has: a ProxyPass line.
+    /// Copies the machine's configuration and adds an administrator's line: a ProxyPass.
     fn copy() -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
         let debian = Self { root, port: free_port() };
@@ -52,7 +52,7 @@ impl Debian {
         output
     }
 
-    /// Starts it, fetches a page through it, and stops it; gives the page and the error log.
+    /// Starts it, fetches a page through it, and stops it; returns the page and the error log.
     fn serve_once(&self) -> (String, String) {
         let mut httpd = Guarded::spawn(
             Command::new("apache2")
@@ -83,7 +83,7 @@ impl Debian {
 fn a_debian_configuration_runs_on_after_ci_install_and_the_switch_of_modules() {
     let debian = Debian::copy();
     let enabled = debian.path("apache2/mods-enabled");
-    // Of no concern here, and not there on every machine.
+    // Not relevant here, and not on every machine.
     for other in ["jk.load", "jk.conf", "httpd-jk.conf"] {
         let _ = fs::remove_file(enabled.join(other));
     }

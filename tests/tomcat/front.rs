@@ -1,4 +1,4 @@
-//! Clients may speak TLS and HTTP/2; Tomcat is told.
+//! Clients may speak TLS and HTTP/2, and Tomcat gets the details.
 
 use std::process::Command;
 use test_support::http::{Generated, said, sha256};
@@ -47,7 +47,7 @@ fn the_tls_session_id_is_told() {
         .modules(&["socache_shmcb", "ssl"])
         .define("AJP_PORT", Tomcat::shared().port)
         .define("CERTIFICATES", certificates.directory().display())
-        // Sessions have an id of the server's before TLS 1.3, if it caches them.
+        // Before TLS 1.3, sessions have an id from the server, if it caches them.
         .conf("SSLProtocol TLSv1.2\nSSLSessionCache shmcb:cache(512000)\nSSLSessionTickets Off")
         .example("tls.conf")
         .start();

@@ -1,7 +1,7 @@
-//! Idle connections cost nothing: not a request, not a socket in CLOSE_WAIT, not a thread of a
-//! Tomcat that has few. The experiments that users have written down, with a real Tomcat.
+//! Idle connections cost nothing: no request, no socket in CLOSE_WAIT, no thread of a small Tomcat. The
+//! experiments that users have described, with a real Tomcat.
 //!
-//! Time is what these tests are about: their pauses are the experiment.
+//! The tests are about time: their pauses are the experiment.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::OnceLock;
@@ -15,18 +15,17 @@ use test_support::process::wait_for;
 use test_support::sockets::{self, State};
 use test_support::tomcat::Tomcat;
 
-/// After so long two of the small connectors close an idle connection; the others never do as long as
-/// a client waits.
+/// The time after which two of the small connectors close an idle connection; the others never close
+/// one while a client waits.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// `more_ports`: two that close idle connections after 2 s, one for each test that counts, and six
-/// small ones, two for each set of bursts: the middle two close idle connections after
-/// [`KEEP_ALIVE`].
+/// `more_ports`: two that close idle connections after 2 s, one for each test that counts them, and six
+/// small ones, two for each set of bursts: the middle two close idle connections after [`KEEP_ALIVE`].
 fn tomcat() -> &'static Tomcat {
     static SHARED: OnceLock<Tomcat> = OnceLock::new();
     SHARED.get_or_init(|| {
-        // One thread for each connection, as with the blocking connectors of old: today's gives an
-        // idle connection no thread, but leaves an eleventh unaccepted just the same.
+        // One thread for each connection, as with the former blocking connectors: today's give an idle
+        // connection no thread, but leave an eleventh connection unaccepted just the same.
         let small = |keep_alive: Duration| {
             format!(
                 "maxThreads='10' minSpareThreads='10' maxConnections='10' keepAliveTimeout='{}'",
@@ -50,12 +49,12 @@ fn setup(mpm: Mpm, connector: usize) -> Setup {
 const CLIENTS: u64 = 50;
 const ROUNDS: u64 = 10;
 
-/// Rounds without uploads. An upload may not be sent again, so the module keeps it off a connection that
-/// Tomcat may be closing at that moment; when that is, each child learns from the first connections that
+/// Rounds without uploads. An upload may not be resent, so the module keeps it off a connection that
+/// Tomcat may be closing at that moment. Each child learns when that is from the first connections that
 /// Tomcat closes. On a busy machine the moment is long.
 const ROUNDS_OF_LEARNING: u64 = 2;
 
-/// Sends one of 500 requests. No other has its id.
+/// Sends one of 500 requests, each with an id of its own.
 fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
     let target = format!("/app/count?id={id}&pages=1..3");
     let upload = |body: &[u8]| {
@@ -122,7 +121,7 @@ fn what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_un
             });
         });
 
-        // No request from here on. Tomcat closes all of them, and so does httpd, at its next pass.
+        // No request from here on. Tomcat closes all of them, and so does httpd, in its next round.
         wait_for("Tomcat's end and httpd's are closed", || {
             let left = [State::Established, State::CloseWait];
             left.iter().all(|state| sockets::count(*state, impatient) == 0).then_some(())
@@ -130,14 +129,14 @@ fn what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_un
     }
 }
 
-/// Has `count` clients at once ask for `target`, and be answered.
+/// Sends `count` requests for `target` at once, and checks the answers.
 fn burst(httpd: &Httpd, target: &str, count: usize) {
     scope(|scope| {
         (0..count).for_each(|_| drop(scope.spawn(|| httpd.get(target).expect(200))));
     });
 }
 
-/// Twenty children of prefork before two Tomcats that take ten connections each, with `parameter`
+/// Twenty prefork children in front of two Tomcats that accept ten connections each, with `parameter`
 /// on both workers: `/one` and `/two`.
 fn twenty_children(parameter: &str, connectors: [usize; 2]) -> Httpd {
     let [one, two] = connectors.map(|connector| tomcat().more_ports[connector]);
@@ -149,7 +148,7 @@ fn twenty_children(parameter: &str, connectors: [usize; 2]) -> Httpd {
         .start()
 }
 
-/// Bursts that both Tomcats have room for.
+/// Bursts for which both Tomcats have room.
 const ROOM: [(&str, usize); 2] = [("one", 10), ("two", 10)];
 
 /// Bursts that need a connection of every child, then single requests.
@@ -163,8 +162,8 @@ fn bursts(httpd: &Httpd, all: &[(&str, usize)]) {
 #[test]
 fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
     for parameter in ["forceclose=On", "ttl=1"] {
-        // These Tomcats close no idle connection while a client waits: who had none for that would get
-        // no answer.
+        // These Tomcats close no idle connection while a client waits: a child without one would get no
+        // answer.
         let httpd = twenty_children(parameter, [2, 3]);
         bursts(&httpd, &ROOM);
         bursts(&httpd, &CROWD);
@@ -174,7 +173,7 @@ fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_
 // row 3, the control
 #[test]
 fn without_either_idle_connections_of_some_children_starve_the_others_until_tomcat_closes_them() {
-    // Ten find room, where none is closed for them.
+    // Ten fit, although no connection is closed for them.
     bursts(&twenty_children("", [6, 7]), &ROOM);
     for name in ["one", "two"] {
         let httpd = twenty_children("", [4, 5]);

@@ -1,5 +1,4 @@
-//! How large a request may be: what the container says when it is asked, and nothing that anybody's
-//! request could make of it.
+//! How large a request may be: the container is asked, and no client's request can change the answer.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +16,7 @@ use test_support::tomcat::{SECRET, Tomcat};
 
 const SIZES: [usize; 3] = [8192, 16_384, 65_536];
 
-/// A Tomcat with a connector of each kind, and what each takes.
+/// A Tomcat with a connector of each kind, and the packet size that each accepts.
 fn tomcat() -> &'static (Tomcat, Vec<(u16, usize)>) {
     static TOMCAT: OnceLock<(Tomcat, Vec<(u16, usize)>)> = OnceLock::new();
     TOMCAT.get_or_init(|| {
@@ -40,7 +39,7 @@ fn tomcat() -> &'static (Tomcat, Vec<(u16, usize)>) {
     })
 }
 
-/// One child, so that it is one memory of packet sizes that all requests share.
+/// One child, so that all requests share one memory of packet sizes.
 fn setup() -> Setup {
     one_child().conf(
         "LimitRequestFieldSize 100000\nLimitRequestLine 100000\nLimitRequestFields 200\n\
@@ -107,8 +106,8 @@ fn a_path_that_is_too_large_is_414_each_time() {
     }
 }
 
-/// Each of them is answered with an error after which Tomcat closes the connection, and has nothing to
-/// do with its size.
+/// Each of them is answered with an error after which Tomcat closes the connection; the error has
+/// nothing to do with the size.
 const ODD: [(&str, &str); 5] = [
     ("an underscore in Host", "Host: a_b\r\n"),
     ("a hyphen in front of Host", "Host: -a\r\n"),
@@ -133,7 +132,7 @@ fn an_odd_request_of_12_kb_gets_the_container_s_answer_and_touches_no_other() {
                     _ if header.contains("Length") => &[400],
                     _ if normal == 431 => &[431],
                     _ if header.contains("forbidden") => &[403],
-                    // Which of them depends on the version of Tomcat.
+                    // Which of the two depends on the version of Tomcat.
                     _ => &[400, 500],
                 };
                 assert!(expected.contains(&answer), "{name}: {answer}, {worker}, {size}");
@@ -166,7 +165,7 @@ fn a_wrong_secret_is_the_container_s_403_and_touches_no_other_request() {
     for _ in 0..2 {
         assert_eq!(get(&mut httpd.client(), "/unset/echo", &large(4000)), 403);
         assert_eq!(get(&mut httpd.client(), "/unset/echo", &large(12_000)), 431);
-        // Configured larger than the container's: what it says to that is its own answer.
+        // Configured larger than the container's: the container's own answer is passed on.
         assert!(matches!(get(&mut httpd.client(), "/wrong/echo", &large(12_000)), 400 | 500));
         assert_eq!(get(&mut httpd.client(), "/right/echo", &large(7000)), 200);
         assert_eq!(get(&mut httpd.client(), "/right/echo", &large(12_000)), 431);
@@ -195,7 +194,7 @@ fn a_container_restarted_with_a_smaller_packet_size_refuses_what_it_took_before(
         with_status(setup().conf(&format!("ProxyPass /app/ ajp://127.0.0.1:{}/app/", relay.port)))
             .start();
     let restart = |size| {
-        // Else a request that has been answered may not have seen the end of its response yet.
+        // Otherwise a request that has been answered may not have seen the end of its response yet.
         wait_for("all connections are idle", || {
             let report = report(&httpd);
             (number(&pool(&report, &relay.port.to_string())["in_use"]) == 0).then_some(())

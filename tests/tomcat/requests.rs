@@ -1,4 +1,4 @@
-//! What Tomcat learns about a request is what httpd knows of it.
+//! Tomcat gets the facts about a request that httpd has.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ fn setup() -> Setup {
     Httpd::setup().define("AJP_PORT", Tomcat::shared().port)
 }
 
-/// An httpd before a Tomcat, for the tests that want nothing special.
+/// An httpd in front of a Tomcat, for tests without special needs.
 fn plain() -> &'static Httpd {
     static SHARED: OnceLock<Httpd> = OnceLock::new();
     let httpd = SHARED.get_or_init(|| setup().example("proxy.conf").start());
@@ -197,7 +197,7 @@ fn a_nocanon_path_reaches_the_application_untouched() {
 #[test]
 fn a_raw_path_with_control_characters_or_spaces_is_forbidden_and_never_sent() {
     let relay = Relay::to(Tomcat::shared().address());
-    // [NE] hands the decoded path on as a raw one: the way a line feed gets into it.
+    // [NE] passes the decoded path on as a raw one: so a line feed gets into it.
     let target = format!("ajp://127.0.0.1:{}/app/echo/$1", relay.port);
     let httpd = Httpd::setup()
         .conf(&format!("RewriteEngine On\nRewriteRule ^/raw/(.*)$ {target} [P,NE]"))

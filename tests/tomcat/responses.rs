@@ -1,4 +1,4 @@
-//! What httpd makes of Tomcat's answers: mapped headers, replaced error pages, included pieces.
+//! Tomcat's responses as httpd changes them: mapped headers, replaced error pages, included pieces.
 
 use std::fs;
 use test_support::httpd::{Httpd, Setup};

@@ -1,6 +1,6 @@
 //! A Tomcat that is restarted ten times while 50 clients ask for pages.
 //!
-//! Pauses here are clients that think, and nobody's synchronisation.
+//! Pauses here are clients that think; no test synchronises with them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,16 +15,16 @@ use test_support::tomcat::Tomcat;
 
 const RESTARTS: usize = 10;
 
-/// What it takes that a stopping Tomcat costs a balancer nothing. What it closes, with or without
-/// having read it, goes to the other member anyway; but it also answers: 503 while it pauses, and
+/// The parameter with which a stopping Tomcat costs a balancer nothing. Requests whose connection it
+/// closes, read or unread, go to the other member anyway; but it also answers: 503 while it pauses, and
 /// 404 when its applications are gone.
 const OUTLIVES_A_STOP: &str = "failstatus=503,-404";
 
-/// An answer says under which name the error log speaks of its request, if it does.
+/// A response has the name under which the error log mentions its request, if it does.
 const NAMED_IN_THE_LOG: &str = "ErrorLogFormat \"%-L %M\"\n\
     Header always set Log-Id \"expr=%{REQUEST_LOG_ID}\"";
 
-/// One request: its span of time, the status it got, whether with httpd's own page, and its name in
+/// One request: its span of time, its status, whether that came with httpd's own page, and its name in
 /// the error log.
 #[derive(Debug)]
 struct Seen {
@@ -57,7 +57,7 @@ fn ask(httpd: &Httpd, end: &AtomicBool, answers: &AtomicUsize) -> Vec<Seen> {
     seen
 }
 
-/// When the port was seen to be listened on, until the end: start and end of each look.
+/// The times at which the port was found to be listening, until the end: start and end of each look.
 fn watch(port: u16, end: &AtomicBool, seen: &AtomicUsize) -> Vec<(Instant, Instant)> {
     let mut sightings = Vec::new();
     while !end.load(Ordering::Relaxed) {
@@ -71,9 +71,9 @@ fn watch(port: u16, end: &AtomicBool, seen: &AtomicUsize) -> Vec<(Instant, Insta
     sightings
 }
 
-/// One restart. Who connects is refused only between the last time that the port was seen before
-/// the process was gone, and the first time after it: Tomcat listens before it can serve, and who
-/// connects then waits until it does.
+/// One restart. Connections are refused only between the last time that the port was seen before the
+/// process ended, and the first time after it: Tomcat listens before it can serve, and connections wait
+/// until it does.
 struct Restart {
     told_to_stop: Instant,
     last_listening: Instant,
@@ -93,28 +93,28 @@ impl Restart {
     }
 }
 
-/// Why a plain worker's request, idempotent and so sent twice if need be, may get no page.
+/// Why a plain worker's request, which is idempotent and so sent twice if necessary, may get no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Loss {
-    /// 503: connecting was refused, at first or for the second attempt. Nobody listened.
+    /// 503: the connection was refused, at the first or the second attempt. Nothing listened.
     Refused,
-    /// A new connection was closed without a byte on it: 502, where the request had been sent once
-    /// before and now again; 503, where that was found out by connecting or by the CPING of `ping`.
-    /// A Tomcat that stops ceases to accept and closes the connections it has, and only then its
-    /// port: until then the kernel takes connections for it, and in the end resets them. Whether
-    /// anybody has read such a request the module cannot know; two attempts are all that it gets,
-    /// and a third would be reset or refused like the second.
+    /// A new connection was closed without a byte on it. 502 if the request had been sent once before
+    /// and now again; 503 if connecting or the CPING of `ping` found it out. A Tomcat that stops first
+    /// ceases to accept and closes its connections, and only then its port: until then the kernel
+    /// accepts connections for it, and finally resets them. The module cannot know whether Tomcat has
+    /// read such a request. It makes two attempts only; a third would be reset or refused like the
+    /// second.
     Dropped,
-    /// 502: Tomcat ended between the headers of its answer and the rest, which it sends apart.
-    /// Nothing is sent again to a backend whose answer had begun; here it would come to nothing.
+    /// 502: Tomcat ended between the headers of its response and the rest, which it sends separately.
+    /// Nothing is resent to a backend whose response had begun; here it would not help.
     ClosedMidResponse,
-    /// 503 or 404 from Tomcat itself, which ended the application while it had the request. The
-    /// module passes on what it gets.
+    /// 503 or 404 from Tomcat itself, which ended the application while it had the request. The module
+    /// passes its response on.
     AnsweredByTomcat,
 }
 
 impl Loss {
-    /// What the log says of the request decides; `None`: none of these.
+    /// Decides by the log line of the request; `None`: none of these.
     fn of(seen: &Seen, lines: &[&str]) -> Option<Self> {
         let again = |line: &&&str| line.ends_with("sending the request again on a new connection");
         let attempts_before = lines.iter().take_while(again).count();
@@ -149,8 +149,8 @@ impl Loss {
         is_dropped.then_some(Self::Dropped)
     }
 
-    /// Could this have happened to the request in this restart? A connection that is dropped was
-    /// opened before Tomcat was gone, and an answer given.
+    /// Whether this can have happened to the request in this restart. A connection that is dropped was
+    /// opened before Tomcat ended, and an answer was given before that.
     fn fits(self, seen: &Seen, restart: &Restart) -> bool {
         let (from, to) = match self {
             Self::Refused => (restart.last_listening, restart.listening_again),
@@ -162,7 +162,7 @@ impl Loss {
     }
 }
 
-/// The lines of an error log, by the name of the request they speak of.
+/// The lines of an error log, by the name of their request.
 fn by_request(log: &str) -> HashMap<&str, Vec<&str>> {
     let mut lines: HashMap<_, Vec<_>> = HashMap::new();
     for (id, line) in log.lines().filter_map(|line| line.split_once(' ')) {
@@ -180,7 +180,7 @@ fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two
     let steady = Tomcat::shared();
     let mut restarted = Tomcat::start();
     let member = format!("ajp://127.0.0.1:{}", restarted.port);
-    // Longer than any start may take: a CPING waits until Tomcat accepts.
+    // Longer than any start takes: a CPING waits until Tomcat accepts.
     let [plain, pinging] = ["", "ping=60"].map(|ping| {
         let worker = format!("ProxyPass /app {member}/app {ping}");
         fifty_threads().conf(NAMED_IN_THE_LOG).conf(&worker).start()
@@ -206,7 +206,7 @@ fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two
         ];
         let port = restarted.port;
         let watch = scope.spawn(move || watch(port, end, looks));
-        // It is there for a while, is seen to listen, and answers.
+        // It exists for a while, is seen to listen, and answers.
         let serves = || {
             let wanted = [(to_it_alone, 100), (to_both, 100), (looks, 10)]
                 .map(|(count, more)| (count, count.load(Ordering::Relaxed) + more));

@@ -1,5 +1,5 @@
-//! A member in error is back as soon as it answers, and what else goes with errors: bodies that turn out
-//! malformed, members of other schemes, what the environment says.
+//! Recovery from errors: a member in error is back as soon as it answers. And what belongs to errors:
+//! malformed bodies, members of other schemes, and the environment.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,10 +16,10 @@ use test_support::httpd::Httpd;
 use test_support::members::{Gate, balancer, is_in_error, one_child, serve};
 use test_support::process::{free_port, wait_for};
 
-/// What the container was told of each request body: the bytes, and whether it was told of their end.
+/// What the container got of each request body: the bytes, and whether it got their end.
 type Uploads = Arc<Mutex<Vec<(Vec<u8>, bool)>>>;
 
-/// Asks for the body of each request to its end, then answers.
+/// Asks for the whole body of each request, then answers.
 fn collects(uploads: Uploads) -> ScriptedPeer {
     ScriptedPeer::start(move |conn| {
         while let Some(payload) = conn.read_packet()? {
@@ -61,7 +61,7 @@ fn a_chunked_upload_that_becomes_malformed_is_never_told_to_the_container_as_com
     );
     let answer = client.response("POST");
     let rest = client.try_response("POST");
-    // The client has its answer before the container has read what was sent to it.
+    // The client has its answer before the container has read the last packet.
     peer.wait_for_requests(1);
     peer.wait_for_open_connections(0);
     let seen = uploads.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -74,7 +74,8 @@ fn a_chunked_upload_that_becomes_malformed_is_never_told_to_the_container_as_com
     assert!(!answer.text().contains("stored"), "{}", answer.text());
 }
 
-/// An HTTP server that answers each connection's one request with 200; refuses while it is not there.
+/// An HTTP server that answers each connection's one request with 200, and refuses connections while it
+/// is down.
 fn http_server(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
     std::thread::spawn(move || {
@@ -130,7 +131,7 @@ fn the_environment_says_where_the_session_was_found() {
     assert_eq!(answer.header("X-Sticky"), Some("JSESSIONID"));
 }
 
-/// Puts the member at `port`, which is not there yet, in error.
+/// Puts the member at `port`, which is not up yet, in error.
 fn fail(httpd: &Httpd, port: u16) {
     while !is_in_error(httpd, port) {
         httpd.get("/app/x").expect(200);
@@ -164,7 +165,7 @@ fn a_member_is_back_once_it_answers_and_not_only_when_the_answer_has_ended() {
     fail(&httpd, port);
     let _a = start_at(port, gate.clone());
     std::thread::sleep(Duration::from_millis(1200));
-    // The one that asks: its answer has begun, and takes its time.
+    // The probe: its response has begun, and takes its time.
     let mut long = httpd.client();
     long.send("GET /app/held HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(long.head().status, 200);
@@ -192,8 +193,7 @@ fn a_request_that_is_refused_itself_does_not_keep_a_member_in_error() {
     assert!(answers.iter().any(|text| text.starts_with("a ")), "{answers:?}");
 }
 
-/// Answers each request with a word of its own and the body, at once or, if it is for `…/held`, once
-/// the gate is open.
+/// Answers each request with its own name and the body, at once, or for `…/held` when the gate is open.
 fn tells(word: &'static str, gate: Gate) -> impl Fn(&mut PeerConnection) -> io::Result<()> {
     move |conn| {
         serve(conn, &|conn: &mut PeerConnection, request: &ForwardRequest| {
@@ -224,7 +224,7 @@ fn in_error(first: u16, second: &str) -> Httpd {
     httpd
 }
 
-/// A POST of which httpd has the head, and waits for the body: it has said 100.
+/// A POST whose head httpd has, and whose body it waits for: it has sent 100.
 fn post_without_its_body(httpd: &Httpd, announced: &str) -> Client {
     let mut client = httpd.client();
     client.send(format!(
@@ -280,7 +280,7 @@ fn a_member_is_back_once_it_asks_for_more_of_a_body() {
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
     a.wait_for_requests(1);
 
-    // It has the first piece, and waits for a client that sends no other.
+    // It has the first piece, and waits for a client that sends no more.
     wait_for("a is back", || (!is_in_error(&httpd, port)).then_some(()));
     client.send("hello");
     assert_eq!(client.response("POST").expect(200).text(), "a hellohello");
@@ -301,7 +301,7 @@ fn a_body_that_was_read_for_a_member_in_error_reaches_a_member_of_another_scheme
         let httpd = in_error(port, &format!("http://127.0.0.1:{http}"));
         let a = telling_at(port, "a", gate.clone());
         let mut waiting = post_without_its_body(&httpd, announced);
-        // Another request is the one that asks a, and finds nothing out as yet.
+        // Another request is the probe of a, without a result so far.
         let mut asking = httpd.client();
         asking.send("GET /app/held HTTP/1.1\r\nHost: localhost\r\n\r\n");
         a.wait_for_requests(1);

@@ -1,5 +1,5 @@
-//! balancer-manager and mod_status over our members: what an administrator changes counts for the
-//! next request in every child, and what they show is so.
+//! balancer-manager and mod_status over our members: an administrator's change applies to the next
+//! request in every child, and the pages show the true state.
 
 use test_support::ajp::ScriptedPeer;
 use test_support::ajp::echo::respond;
@@ -13,8 +13,8 @@ use test_support::process::{free_port, wait_for};
 struct Two {
     a: ScriptedPeer,
     b: ScriptedPeer,
-    /// Under prefork a child has one connection, so they are in different ones. Before httpd: it
-    /// would wait for them to end.
+    /// Under prefork a child has one connection, so they are in different children. Dropped before
+    /// httpd, which would wait for them to end.
     clients: Vec<Client>,
     httpd: Httpd,
 }
@@ -40,8 +40,8 @@ impl Two {
         manage_over(&mut self.clients[0], &self.httpd, port, change);
     }
 
-    /// Who answers a request with this cookie: `a ACT` and so on, or the status, the first child
-    /// before the second.
+    /// The answers to a request with this cookie: `a ACT` and so on, or the status; the first child's
+    /// before the second's.
     fn answers(&mut self, session: Option<&str>) -> [String; 2] {
         let cookie = session.map_or(String::new(), |id| format!("Cookie: JSESSIONID={id}\r\n"));
         [0, 1].map(|at| {
@@ -49,16 +49,16 @@ impl Two {
             if answer.status == 200 {
                 return answer.text();
             }
-            // httpd has closed the connection, and waits for the client to do so; the child is then
-            // the one that is free.
+            // httpd has closed the connection, and waits for the client to close it; then this child is
+            // the free one.
             drop(self.clients.remove(at));
             self.clients.insert(at, client(&self.httpd));
             answer.status.to_string()
         })
     }
 
-    /// What balancer-manager says of the member at this port. The clients leave for it: there are
-    /// no more children.
+    /// balancer-manager's entry of the member at this port. The clients are dropped for it, because
+    /// there are no more children.
     fn report(&mut self, port: u16, element: &str) -> String {
         self.clients.clear();
         let report = member(&self.httpd, port);
@@ -66,7 +66,7 @@ impl Two {
         said(&report, element).to_owned()
     }
 
-    /// How many of `count` newcomers each peer gets, half of them from each child.
+    /// How many of `count` requests without a session each peer gets, half of them from each child.
     fn shares(&mut self, count: usize) -> [usize; 2] {
         let before = [self.a.requests(), self.b.requests()];
         (0..count / 2).for_each(|_| drop(self.answers(None)));
@@ -74,7 +74,7 @@ impl Two {
     }
 }
 
-/// One that has been answered, so it has its child.
+/// A client whose first request has been answered, so it has its child.
 fn client(httpd: &Httpd) -> Client {
     let mut client = httpd.client();
     client.get("/").expect(404);
@@ -97,7 +97,7 @@ fn a_load_factor_set_in_balancer_manager_counts_in_every_child_with_every_lbmeth
         assert_eq!(two.shares(20), [10, 10], "{method}");
         two.manage(Some(two.a.port()), "w_lf=3");
         let [of_a, of_b] = two.shares(80);
-        // Within one round: byrequests has the sums of before.
+        // Within one round: byrequests still has its former sums.
         assert!(of_a.abs_diff(60) <= 4 && of_b.abs_diff(20) <= 4, "{method}: {of_a}:{of_b}");
     }
 }
@@ -164,7 +164,7 @@ fn a_member_added_in_balancer_manager_serves_sessions_and_newcomers_in_every_chi
     let c = named_with_activation("c");
     two.manage(None, &format!("b_wyes=1&b_nwrkr=ajp://127.0.0.1:{}", c.port()));
     two.manage(Some(c.port()), "w_wr=c&w_status_D=0");
-    // Each child takes it in when a request comes.
+    // Each child adds it when a request comes.
     assert_eq!(two.answers(Some("x.c")), both("c ACT"));
     two.shares(30);
     assert!(c.requests() > 2, "newcomers too");
@@ -182,7 +182,7 @@ fn a_member_added_in_balancer_manager_serves_sessions_and_newcomers_in_every_chi
     assert_eq!(two.report(port, "status"), "Init Drn Err");
 }
 
-/// After it the clients are in children of the new configuration.
+/// After this the clients are in children of the new configuration.
 fn graceful(two: &mut Two) {
     two.clients.clear();
     let before = two.httpd.children();
@@ -205,7 +205,7 @@ fn with_balancerpersist_a_drained_member_is_drained_after_a_graceful_restart() {
             assert_eq!(two.answers(Some("x.a")), both("a DIS"), "{method}");
             assert_eq!(two.report(two.b.port(), "loadfactor"), "2.00");
         }
-        // The same member goes on being managed.
+        // balancer-manager can still change the same member.
         two.manage(Some(two.a.port()), "w_status_N=0");
         let [of_a, of_b] = two.shares(60);
         assert!(of_a.abs_diff(20) <= 4 && of_b.abs_diff(40) <= 4, "{method}: {of_a}:{of_b}");
@@ -223,7 +223,7 @@ fn without_balancerpersist_a_graceful_restart_brings_back_what_the_lines_say() {
     assert_eq!(two.answers(Some("x.b")), both("b DIS"));
 }
 
-/// The value of a line of `?auto` about the member at this place.
+/// The value of a line of `?auto` about the member with this index.
 #[track_caller]
 fn auto(httpd: &Httpd, place: usize, what: &str) -> String {
     let page = httpd.get("/server-status?auto").expect(200).text();

@@ -9,8 +9,8 @@ use test_support::members::{balancer, is_in_error, one_child};
 use test_support::process::{free_port, wait_for};
 use test_support::status::{member, report, with_status};
 
-/// Member `a`, where nobody listens yet, and `b`, which is asked only where `a` cannot be; the clock is a
-/// day ahead, and `a` has just been found in error.
+/// Member `a`, which is down, and `b`, which is tried only if `a` cannot be. The clock is a day ahead,
+/// and `a` has just been found in error.
 fn a_day_ahead(retry: u32) -> (Httpd, u16, ScriptedPeer) {
     let (down, b) = (free_port(), ScriptedPeer::start(uris));
     let members = [

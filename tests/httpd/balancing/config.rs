@@ -1,4 +1,4 @@
-//! The words about balancing: where they may stand, what is refused, and what comes of them.
+//! The parameters for balancing: where they are allowed, what is refused, and what they do.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use test_support::members::{balancer, one_child};
 
 const MEMBER: &str = "BalancerMember ajp://127.0.0.1:9";
 
-/// The places where a worker's words may stand, each with `parameters` in it.
+/// The places where a worker's parameters are allowed, each with `parameters` in it.
 fn places_of_workers(parameters: &str) -> [String; 7] {
     let url = "ajp://127.0.0.1:9/app";
     [
@@ -25,7 +25,7 @@ fn places_of_workers(parameters: &str) -> [String; 7] {
     ]
 }
 
-/// The places where a balancer's words may stand, each with `parameters` in it.
+/// The places where a balancer's parameters are allowed, each with `parameters` in it.
 fn places_of_balancers(parameters: &str) -> [String; 8] {
     let section = format!("<Proxy balancer://b>\n{MEMBER}\n</Proxy>");
     [
@@ -46,7 +46,7 @@ fn accepts(conf: &str) {
     assert!(accepted, "{conf}: {said}");
 }
 
-/// Fails unless httpd refuses it with each of `words`.
+/// Fails unless httpd refuses the configuration with each of `words`.
 #[track_caller]
 fn refuses(conf: &str, words: &[&str]) {
     let (accepted, said) = Httpd::setup().conf(conf).configtest();
@@ -56,7 +56,7 @@ fn refuses(conf: &str, words: &[&str]) {
     }
 }
 
-/// The settings in force, one line for each balancer, as this log has them.
+/// The settings that apply, one line for each balancer, from this log.
 fn settings_in(log: &Path) -> Vec<String> {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines = text.lines().filter(|line| line.contains(" sessionretry="));

@@ -1,16 +1,16 @@
-//! Answers that another member gives, and what the client is told when none does.
+//! Answers from another member, and the client's status if no member answers.
 
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use test_support::httpd::{Httpd, Setup};
 
-/// Takes whatever comes, and never answers.
+/// Reads all packets, and never answers.
 fn silence(conn: &mut PeerConnection) -> std::io::Result<()> {
     while conn.read_packet()?.is_some() {}
     Ok(())
 }
 
-/// Answers by its path: `503` and the like with that status, `silent` never, all else with its own
+/// Answers by its path: `503` and similar with that status, `silent` never, all others with its own
 /// name.
 fn serve(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<()> {
     move |conn| {
@@ -125,7 +125,7 @@ fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
     assert!(fields[4].parse::<u64>().is_ok(), "{line}");
 }
 
-/// Both members alike, with sessions.
+/// Both members with the same parameters, and sessions.
 fn sticky(first: u16, second: u16, parameters: &str, balancer: &str) -> Httpd {
     sticky_with(first, second, parameters, balancer, "")
 }
@@ -182,7 +182,7 @@ fn failontimeout_marks_the_member_that_timed_out_and_not_the_one_that_answered()
     let httpd = sticky(slow.port(), quick.second.port(), parameters, "failontimeout=On");
 
     assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
-    // Its own sessions still find the one, and those of the other go there too.
+    // Its own sessions still find the member, and the other's sessions go there too.
     assert_eq!(httpd.request("GET", "/app/x", OF_B).expect(200).text(), "second");
     assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
     assert_eq!((slow.connections(), quick.second.requests()), (1, 3));
@@ -269,12 +269,13 @@ fn after_a_failure_a_member_that_was_in_error_is_tried_before_the_request_is_giv
     let a = ScriptedPeer::start_at((std::net::Ipv4Addr::LOCALHOST, gone).into(), serve("first"))
         .expect("the port is still free");
     drop(b);
-    // b refuses; a is in error, but all are now.
+    // b refuses connections; now all members are in error.
     assert_eq!(httpd.request("GET", "/app/x", OF_B).expect(200).text(), "first");
     assert_eq!(a.requests(), 1);
 }
 
-/// `X-Route` names the route, `X-No-Session` says to forget it; with mod_jk's names at `/jk`.
+/// `X-Route` names the route, `X-No-Session` makes the session be ignored; with mod_jk's names at
+/// `/jk`.
 const STEERED: &str = "SetEnvIf X-Route (.+) ajp-route=$1\nSetEnvIf X-No-Session (.+) ajp-sticky-ignore=$1\n\
      SetEnvIf X-Jk-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Jk-No-Session (.+) JK_STICKY_IGNORE=$1\n\
      CustomLog steered.log \"%{BALANCER_WORKER_ROUTE}e %{BALANCER_SESSION_ROUTE}e %{BALANCER_ROUTE_CHANGED}e\"";

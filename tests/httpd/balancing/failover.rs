@@ -1,4 +1,4 @@
-//! A request that goes from one member to the next is whole when it arrives.
+//! A request that goes from one member to the next arrives whole.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ fn balanced(first: &str) -> Setup {
         .conf("</Proxy>\nProxyPass /app balancer://two/app")
 }
 
-/// A port of which nobody knows anything.
+/// A port on which nothing listens.
 fn refusing() -> String {
     format!("ajp://127.0.0.1:{}", free_port())
 }
@@ -80,7 +80,7 @@ fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_it_asked_a_member_
     for _ in 0..2 {
         let answer = upload(&httpd, &gzip(&body), "Content-Encoding: gzip\r\n").expect(200);
         assert_eq!(answer.said("sha256"), sha256([body.clone()]));
-        // Now `retry` has passed: what is unpacked was read before the member was chosen.
+        // Now `retry` has passed: the unpacked body was read before the member was chosen.
         std::thread::sleep(std::time::Duration::from_millis(1200));
     }
     let refused = httpd.error_log().matches("connection refused").count();
@@ -112,7 +112,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     })
 }
 
-/// Accepts, takes requests, and never answers a CPING.
+/// Accepts connections, reads requests, and never answers a CPING.
 fn deaf(conn: &mut PeerConnection) -> std::io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         assert_eq!(payload, [0x0A], "nothing but CPING comes here");
@@ -130,7 +130,7 @@ fn an_upload_arrives_whole_after_the_first_member_did_not_answer_cping() {
     assert!(peer.cpings() >= 1);
 }
 
-/// Answers what asks for "slow" once told to, and everything else at once.
+/// Answers requests for "slow" once it is told to, and all others at once.
 fn hold(conn: &mut PeerConnection) -> std::io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         if payload == [0x0A] {
@@ -163,7 +163,7 @@ fn an_upload_arrives_whole_after_the_first_member_was_busy_and_that_member_stays
     assert_eq!(upload(&httpd, &body, "").expect(200).said("sha256"), sha256([body]));
     let page = httpd.get("/server-status").expect(200).text();
     assert!(!page.contains("Err"), "{page}");
-    // Ends the request that was held until now.
+    // Ends the request that was held so far.
     drop(peer);
     waiting.response("GET");
 }

@@ -1,4 +1,4 @@
-//! mod_proxy_hcheck over our members: what each method finds, and what requests make of it.
+//! mod_proxy_hcheck over our members: what each method finds, and what follows for requests.
 
 use std::net::Ipv4Addr;
 
@@ -19,7 +19,7 @@ fn start_at(port: u16, name: &'static str) -> ScriptedPeer {
     ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, port).into(), named(name)).expect("it is free")
 }
 
-/// Member `a` at this port, with these words, is preferred to `b`.
+/// Member `a` at this port, with these parameters, is preferred to `b`.
 fn checked(a: u16, b: &ScriptedPeer, words: &str) -> Httpd {
     let members = [
         format!("ajp://127.0.0.1:{a} route=a retry=600 {words}"),
@@ -34,7 +34,7 @@ fn status(httpd: &Httpd, port: u16) -> String {
     said(&member(httpd, port), "status").to_owned()
 }
 
-/// How many requests found that this member cannot be connected to.
+/// The number of requests that could not connect to this member.
 fn complaints(httpd: &Httpd, port: u16) -> usize {
     httpd.error_log().matches(&format!("ajp://127.0.0.1:{port}: ")).count()
 }
@@ -84,7 +84,7 @@ fn a_member_that_a_request_found_in_error_comes_back_with_a_check_long_before_it
     for method in ["TCP", "CPING"] {
         let (a, b) = (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")));
         let port = a.port();
-        // Only what a request finds: no check takes it out.
+        // Only requests find it down: no check takes it out.
         let words = format!("hcmethod={method} hcinterval=1 hcfails=1000");
         let httpd = checked(port, &b, &words);
         drop(a);

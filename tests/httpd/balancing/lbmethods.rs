@@ -14,7 +14,7 @@ use test_support::process::{free_port, signal, wait_for};
 
 const OURS: [&str; 2] = ["sessions", "next"];
 
-/// Two children of 16 threads, from the start to the end.
+/// Two children of 16 threads, and no others.
 fn two_children() -> Setup {
     Httpd::setup().conf(
         "ThreadsPerChild 16\nMaxRequestWorkers 32\nStartServers 2\nServerLimit 2\n\
@@ -22,7 +22,7 @@ fn two_children() -> Setup {
     )
 }
 
-/// A balancer at `/app` of these members (`route=` and more behind the port), with sessions, that
+/// A balancer at `/app` of these members (`route=` and more behind the port), with sessions, which
 /// balancer-manager may change.
 fn balancer(setup: Setup, method: &str, members: &[(u16, &str)]) -> Setup {
     let line =
@@ -36,7 +36,7 @@ fn balancer(setup: Setup, method: &str, members: &[(u16, &str)]) -> Setup {
         .conf("<Location /balancer-manager>\nSetHandler balancer-manager\n</Location>")
 }
 
-/// So many requests one after the other, without a session.
+/// Sends this many requests one after the other, without a session.
 fn ask(httpd: &Httpd, count: usize) {
     let mut client = httpd.client();
     for _ in 0..count {
@@ -44,7 +44,7 @@ fn ask(httpd: &Httpd, count: usize) {
     }
 }
 
-/// How many requests each peer gets while `action` runs.
+/// The number of requests that each peer gets while `action` runs.
 fn counted<const N: usize>(peers: [&ScriptedPeer; N], action: impl FnOnce()) -> [usize; N] {
     let before = peers.map(ScriptedPeer::requests);
     action();
@@ -74,15 +74,15 @@ fn requests_are_shared_out_by_load_factor_over_four_children() {
                     (0..4).for_each(|_| drop(scope.spawn(|| ask(&httpd, 1000))));
                 });
             } else {
-                // Children that add to httpd's own shares in the same instant lose one of the
-                // changes, also with mod_proxy_ajp: one at a time here.
+                // Children that add to httpd's own shares in the same instant lose one of the changes,
+                // also with mod_proxy_ajp: so one at a time here.
                 let mut clients: Vec<Client> = (0..4).map(|_| httpd.client()).collect();
                 for client in (0..4000).map(|number| number % 4) {
                     clients[client].get("/app/x").expect(200);
                 }
             }
         });
-        // 2 % of what each should have.
+        // 2 % of each member's due share.
         assert!(of_a.abs_diff(3000) <= 60 && of_b.abs_diff(1000) <= 20, "{method}: {of_a}:{of_b}");
     }
 }
@@ -93,7 +93,7 @@ fn shares_are_of_all_children_and_begin_anew_with_a_restart() {
         let [a, b] = two();
         let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(4));
         let httpd = balancer(setup, method, &[(a.port(), ""), (b.port(), "")]).start();
-        // Each by a child of its own choice; the last leaves a ahead.
+        // Each in a child that httpd picks; the last one leaves a ahead.
         let in_turn = || {
             for (number, wanted) in [[1, 0], [0, 1]].into_iter().cycle().take(11).enumerate() {
                 let got = counted([&a, &b], || ask(&httpd, 1));
@@ -119,8 +119,8 @@ fn by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as
     a.wait_for_requests(5);
 
     assert_eq!(counted([&a, &b], || ask(&httpd, 10)), [0, 10]);
-    // A request counts until it is over for httpd, not until the client has its answer: with the last
-    // of these still counted, the fifth that hangs at b would find both as busy.
+    // A request counts until it is over for httpd, not until the client has its answer: if the last of
+    // these still counted, the fifth request that hangs at b would find both equally busy.
     wait_for("b has nothing to do", || {
         (said(&member(&httpd, b.port()), "busy") == "0").then_some(())
     });
@@ -179,7 +179,7 @@ fn a_session_of_nobody_or_one_that_is_not_to_be_looked_at_is_a_new_one() {
         let routeless = "Cookie: JSESSIONID=x\r\n";
         let ignored = format!("{OF_A}X-No-Session: 1\r\n");
         for headers in [of_nobody, routeless, &ignored, of_nobody, routeless, &ignored] {
-            // Counted together, the one kind always has a and the other b.
+            // If they were counted together, a would always get one kind and b the other.
             let ask_so = || drop(httpd.request("GET", "/app/x", headers).expect(200));
             assert_eq!(counted([&a, &b], ask_so), [1, 0], "{method}: {headers}");
             assert_eq!(counted([&a, &b], || ask(&httpd, 1)), [0, 1], "{method}: {headers}");
@@ -202,7 +202,7 @@ fn sessions_of_a_member_that_is_gone_go_to_the_others_evenly_and_are_not_new() {
             old = [old[0] + of_a[0], old[1] + of_a[1]];
             new = [new[0] + of_nobody[0], new[1] + of_nobody[1]];
         }
-        // On one account, b would have all of the one kind and c of the other.
+        // If they were counted together, b would get all of one kind and c all of the other.
         assert_eq!((old, new), ([5, 5], [5, 5]), "{method}");
     }
 }
@@ -213,7 +213,7 @@ fn a_request_that_its_member_does_not_take_goes_to_the_one_with_the_next_least()
         let [b, c] = two();
         let members = [(free_port(), "retry=0 loadfactor=50"), (b.port(), ""), (c.port(), "")];
         let httpd = balancer(two_children(), method, &members).start();
-        // With retry=0 it is usable again at once, and for its factor still has the least.
+        // With retry=0 it is usable again at once, and still has the least for its factor.
         let [of_b, of_c] = counted([&b, &c], || ask(&httpd, 30));
         assert!(of_b.abs_diff(of_c) <= 1, "{method}: {of_b}:{of_c}");
     }
@@ -236,7 +236,7 @@ fn by_traffic_the_member_with_the_small_answers_gets_far_more_requests() {
     assert!(of_a <= 2 && of_b >= 298, "{of_a}:{of_b}");
 }
 
-// Cases 83 and 84: those who come later.
+// Cases 83 and 84: members that join later.
 
 #[test]
 fn a_member_that_an_administrator_stops_and_starts_again_is_not_flooded() {
@@ -290,7 +290,7 @@ fn a_member_added_in_balancer_manager_has_its_turn_with_the_others() {
         let httpd = balancer(setup, method, &[(a.port(), "")]).start();
         ask(&httpd, 100);
         manage(&httpd, None, &format!("b_wyes=1&b_nwrkr=ajp://127.0.0.1:{}", b.port()));
-        // Asked by every child, which takes the new one in.
+        // Requests in every child, which add the new member there.
         (0..20).for_each(|_| ask(&httpd, 1));
         assert_eq!(b.requests(), 0, "{method}: a new one is disabled at first");
         manage(&httpd, Some(b.port()), "w_status_D=0");
@@ -308,7 +308,7 @@ fn a_balancer_whose_lbmethod_an_administrator_changes_begins_anew() {
         let httpd = balancer(two_children(), "byrequests", &members).start();
         ask(&httpd, 7);
         manage(&httpd, None, &format!("b_lbm={method}"));
-        // As always where a minute may end meanwhile, one may be rounded away.
+        // As always when a minute may end in the meantime, one may be lost to rounding.
         let shares_out = || {
             let [of_a, of_b] = counted([&a, &b], || ask(&httpd, 60));
             assert!(of_a.abs_diff(50) <= 1, "{method}: {of_a}:{of_b}");
@@ -321,7 +321,7 @@ fn a_balancer_whose_lbmethod_an_administrator_changes_begins_anew() {
     }
 }
 
-// What mod_proxy keeps to decide.
+// The counts by which mod_proxy decides.
 
 #[test]
 fn the_lowest_lbset_that_has_a_usable_member_has_all_requests() {
@@ -358,7 +358,7 @@ fn children_that_end_in_the_middle_of_it_leave_nothing_behind() {
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    // Some are cut off with their child.
+                    // Some are cut together with their child.
                     (0..200).for_each(|_| drop(httpd.client().try_get("/app/x")));
                 });
             }

@@ -1,4 +1,4 @@
-//! Members with `local=On` and what they do to the others of their balancer.
+//! Members with `local=On`, and their effect on the others of their balancer.
 
 use test_support::manager::{NONCE, manage, member, member_of, members, places_in, said};
 use test_support::members::{balancer, one_child};

@@ -1,4 +1,4 @@
-//! How often a request is delivered, over all members of its balancer, that a member may have executed.
+//! How often a request that a member may have executed is delivered, over all members of its balancer.
 
 use std::io;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use test_support::httpd::Httpd;
 use test_support::members::{Gate, backend, balancer, is_in_error, one_child};
 use test_support::process::free_port;
 
-/// What a member does with a request for `…/kill`; all others it answers.
+/// What a member does with a request for `…/kill`; it answers all others.
 #[derive(Clone, Debug)]
 enum Then {
-    /// Closes the connection, having read it all.
+    /// Reads the whole request and closes the connection.
     Dies,
     /// Waits.
     Hangs(Gate),
@@ -21,7 +21,7 @@ enum Then {
     Fails(u16),
 }
 
-/// Four members, and how often each was delivered the request that kills.
+/// Four members, and how often each received the killing request.
 struct Four {
     httpd: Httpd,
     peers: Vec<(ScriptedPeer, Arc<AtomicUsize>)>,
@@ -37,7 +37,7 @@ impl Four {
         Self { httpd: balancer(one_child(), &members).start(), peers }
     }
 
-    /// Has an idle connection to each.
+    /// Opens an idle connection to each.
     fn warmed(self) -> Self {
         for _ in 0..4 {
             self.httpd.get("/app/well").expect(200);
@@ -46,7 +46,7 @@ impl Four {
         self
     }
 
-    /// Sends it, and says what it was answered and how often each member had it.
+    /// Sends the request, and returns its status and how often each member received it.
     fn kill(&self, method: &str) -> (u16, Vec<usize>) {
         let body: &[u8] = if matches!(method, "PUT" | "POST") { b"the body" } else { b"" };
         let length = format!("Content-Length: {}\r\n", body.len());
@@ -151,8 +151,8 @@ fn members_that_refuse_do_not_count() {
     assert_eq!(sum(&had), 2, "{had:?}");
 }
 
-/// Two members, the first of which has an idle connection that dies of the next request; on later
-/// ones it does as told.
+/// Two members. The first has an idle connection that dies at the next request, and follows the script
+/// on later ones.
 fn stale(then: fn(&mut PeerConnection) -> io::Result<()>) -> (Httpd, ScriptedPeer, ScriptedPeer) {
     let a = ScriptedPeer::start(move |conn| {
         if conn.index() > 0 {

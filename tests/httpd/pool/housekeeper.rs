@@ -1,4 +1,4 @@
-//! The housekeeper itself: its thread, how often it runs, and what ends it.
+//! The housekeeper itself: its thread, its interval, and its end.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ fn every_child_has_one_housekeeper_and_no_signal_handler_runs_on_it() {
             for (name, number) in [("HUP", 1), ("USR1", 10), ("TERM", 15), ("WINCH", 28)] {
                 assert_ne!(blocked & (1 << (number - 1)), 0, "{name} under {mpm:?}");
             }
-            // The thread that started it has its own mask again.
+            // The thread that started it has its own signal mask again.
             let main = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             let mask = main.lines().find_map(|line| line.strip_prefix("SigBlk:"));
             if let (Mpm::Prefork, Some(mask)) = (mpm, mask) {
@@ -81,7 +81,7 @@ fn proxy_ajp_maintain_says_how_often() {
     let conf = "ProxyAjpMaintain 3600\nGracefulShutdownTimeout 0";
     let httpd = proxy_with(Mpm::Event, &peer, "ttl=1", conf);
     let _clients = ask(&httpd, 1);
-    // The first pass was at the start; the next one is in an hour.
+    // The first round was at the start; the next one is in an hour.
     let waited = Instant::now();
     wait_for("well past ttl", || (waited.elapsed() > Duration::from_secs(3)).then_some(()));
     assert_eq!(peer.open_connections(), 1);
@@ -112,7 +112,7 @@ fn proxy_ajp_maintain_is_for_the_whole_server() {
 
 #[test]
 fn a_prefork_child_ends_at_once_on_term_and_usr1() {
-    // With a pass each second, and with none for an hour.
+    // With a round each second, and with a round each hour.
     for maintain in ["", "ProxyAjpMaintain 3600"] {
         let peer = ScriptedPeer::start(uris);
         let httpd = proxy_with(Mpm::Prefork, &peer, "pinginterval=1", maintain);

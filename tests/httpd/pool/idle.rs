@@ -51,7 +51,7 @@ fn idlemax_closes_idle_connections_as_ttl_does() {
     peer.wait_for_open_connections(0);
 }
 
-/// The backend goes away; httpd's sockets, one at least in each of four children, do too.
+/// The backend goes down; httpd's sockets, at least one in each of four children, are closed too.
 #[track_caller]
 fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str, conf: &str) {
     let peer = ScriptedPeer::start(uris);
@@ -102,7 +102,7 @@ fn an_idle_connection_with_unread_bytes_is_closed() {
     assert_eq!(peer.requests(), 1);
 }
 
-/// The name of a backend leads to another address while httpd runs.
+/// The name of a backend gets another address while httpd runs.
 #[track_caller]
 fn a_backend_that_moves_is_found_without_a_restart(mpm: Mpm) {
     let port = free_port();

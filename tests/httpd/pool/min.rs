@@ -101,7 +101,7 @@ fn a_burst_leaves_min_connections_once_ttl_has_passed() {
     });
 
     wait_for("two are left", || (peer.open_connections() == 2).then_some(()));
-    // New ones take the place of those that ttl closes.
+    // New connections replace those that ttl closes.
     let before = peer.connections();
     peer.wait_for_connections(before + 2);
     wait_for("still two", || (peer.open_connections() == 2).then_some(()));

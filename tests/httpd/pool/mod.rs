@@ -1,4 +1,4 @@
-//! Idle connections, which are kept in order though no request comes.
+//! Idle connections, which the housekeeper maintains even if no request comes.
 
 mod housekeeper;
 mod idle;
@@ -38,7 +38,7 @@ pub fn ask(httpd: &Httpd, count: usize) -> Vec<Client> {
 pub fn sockets(httpd: &Httpd, port: u16) -> Vec<u8> {
     let mut inodes = Vec::new();
     for child in httpd.children() {
-        // A child may end meanwhile.
+        // A child may end in the meantime.
         let Ok(descriptors) = fs::read_dir(format!("/proc/{child}/fd")) else { continue };
         for link in descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()) {
             let name = link.to_string_lossy().into_owned();

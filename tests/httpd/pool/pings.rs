@@ -11,7 +11,7 @@ use test_support::members::ONE_CHILD;
 use test_support::process::wait_for;
 
 use super::{ask, proxy, proxy_with, sockets};
-/// Closes a connection on which nothing comes for eight seconds, as Tomcat's keepAliveTimeout.
+/// Closes a connection on which nothing arrives for eight seconds, as Tomcat's keepAliveTimeout does.
 const IMPATIENCE: Duration = Duration::from_secs(8);
 
 fn impatient(conn: &mut PeerConnection) -> io::Result<()> {
@@ -101,7 +101,7 @@ fn a_request_does_not_wait_while_the_only_connection_is_pinged() {
     httpd.get("/app/hello").expect(200);
     wait_for("a CPING without answer", || (peer.cpings() > 0).then_some(()));
 
-    // Else it would for ten minutes, and no client waits that long.
+    // Otherwise it would be for ten minutes, and no client waits that long.
     httpd.get("/app/hello").expect(200);
 
     assert_eq!((peer.requests(), peer.connections()), (2, 2), "over a new connection");

@@ -17,7 +17,7 @@ use test_support::tomcat::Tomcat;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Clients that ask on connections kept alive, until told to stop; every answer must be right.
+/// Clients that ask on kept-alive connections, until told to stop; every answer must be right.
 #[derive(Default)]
 struct Load {
     stop: AtomicBool,
@@ -48,7 +48,7 @@ impl Load {
         }
     }
 
-    /// Runs `work` while six clients ask; gives how many answers there were.
+    /// Runs `work` while six clients ask; returns the number of answers.
     fn during(httpd: &Httpd, work: impl FnOnce(&Self)) -> usize {
         let load = Self::default();
         std::thread::scope(|scope| {
@@ -65,7 +65,7 @@ impl Load {
         load.answered.into_inner()
     }
 
-    /// Waits for some more answers, so that what was done before them is in force.
+    /// Waits for some more answers, so that the preceding change is in force.
     fn more_answers(&self) {
         let before = self.answered.load(Ordering::Relaxed);
         wait_for("more answers", || {
@@ -192,7 +192,7 @@ fn a_replaced_library_is_in_use_after_a_graceful_restart() {
     });
 }
 
-/// Writes its configuration anew, every line as `change` has it, and restarts it gracefully.
+/// Rewrites its configuration, each line with `change`, and restarts it gracefully.
 fn graceful_with(httpd: &Httpd, change: impl Fn(&str) -> String) {
     let conf = httpd.root().join("httpd.conf");
     let text = fs::read_to_string(&conf).expect("the harness wrote it");
@@ -201,7 +201,7 @@ fn graceful_with(httpd: &Httpd, change: impl Fn(&str) -> String) {
     httpd.graceful();
 }
 
-/// The line, if it is one of this module's, or loads it, as a comment.
+/// Makes the line a comment if it is one of this module's, or loads the module.
 fn without_module(line: &str) -> String {
     let is_ours = ["load.conf", "ProxyAjp", "ajp://"].iter().any(|word| line.contains(word));
     if is_ours { format!("#{line}") } else { line.to_owned() }
@@ -223,7 +223,7 @@ fn a_graceful_restart_without_it_closes_the_port(module: Module) {
         drop(container);
     };
     serves();
-    // Taken over, so that nothing is closed that is wanted.
+    // The socket is taken over, so that none is closed that is still needed.
     httpd.graceful();
     assert!(is_listening(port));
     serves();
@@ -231,7 +231,7 @@ fn a_graceful_restart_without_it_closes_the_port(module: Module) {
     graceful_with(&httpd, without_module);
     wait_for("nobody listens", || (!is_listening(port)).then_some(()));
     httpd.get("/app/x").expect(404);
-    // And back: what was known of the port is forgotten.
+    // And back: the port is no longer remembered.
     graceful_with(&httpd, |line| line.trim_start_matches('#').to_owned());
     assert!(is_listening(port));
     serves();
@@ -288,7 +288,7 @@ fn a_killed_child_is_replaced_and_the_others_serve_on() {
     let httpd = start(Mpm::Prefork, Module::Ours);
     httpd.get("/app/echo").expect(200);
     let victim = httpd.children()[0];
-    // SIGTERM ends a child at once, without the crash that this harness looks for in the log.
+    // SIGTERM ends a child at once, without the crash that the test's log check looks for.
     signal("TERM", victim);
     wait_for("the child is gone", || (!httpd.children().contains(&victim)).then_some(()));
 

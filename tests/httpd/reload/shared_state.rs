@@ -1,5 +1,5 @@
-//! The memory that children share: there from the start, made anew by a restart, never in a test of
-//! the configuration.
+//! The memory that children share: it exists from the start, is created again at a restart, and never
+//! in a test of the configuration.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use test_support::members::{balancer, children, hold, holding};
 use test_support::process::{signal, wait_for};
 use test_support::tomcat::{SECRET, Tomcat};
 
-/// What the log says of it, each time it is made.
+/// The log line about it, each time it is created.
 const MADE: &str = " bytes of shared memory for ";
 
 fn setup(mpm: Mpm) -> Setup {
@@ -28,8 +28,8 @@ fn made(log: &str) -> Vec<[usize; 3]> {
     numbers.collect()
 }
 
-/// Mappings of `pid` that other processes share, and that have just the pages for so many bytes
-/// (and APR's own first word, and alignment).
+/// The mappings of `pid` that other processes share, and that have exactly the pages for this many
+/// bytes (and for APR's own first word, and alignment).
 fn shared_mappings(pid: u32, bytes: usize) -> usize {
     let pages = |bytes: usize| bytes.next_multiple_of(4096);
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
@@ -100,12 +100,12 @@ fn workers_of_several_servers_have_one_place_and_what_a_balancer_may_grow_by_has
                 ProxyPass /d ajp://127.0.0.1:4\n</VirtualHost>";
     let httpd = Httpd::setup().modules(&["proxy_http"]).log_level("info proxy_ajp:debug");
     let httpd = httpd.conf(text).start();
-    // Two members, two plain ones, 7 and 64.
+    // Two members, two plain workers, 7 for growth and 64 spare ones.
     let workers = made(&httpd.error_log())[0][1];
     assert_eq!(workers, 2 + 2 + 7 + 64);
 }
 
-/// So many children come and go that each place has had several.
+/// So many children come and go that each row has had several.
 #[test]
 fn children_that_end_give_their_place_back() {
     let httpd = setup(Mpm::Prefork).start();
@@ -138,7 +138,7 @@ fn busylimit_counts_over_all_children_and_no_longer_what_a_dead_one_had() {
         httpd.get("/app/echo").expect(503);
     }
 
-    // At once, in a signal handler: nothing is counted out.
+    // They end at once, in a signal handler: no request is counted out.
     for child in before {
         signal("TERM", child);
     }
@@ -204,7 +204,7 @@ fn a_child_that_ends_takes_its_own_requests_off_the_member_and_nobody_else_s() {
         let mut held = hold(&httpd, 2);
         peer.wait_for_requests(2);
 
-        // Both children are occupied: the page comes from the one that takes this one's place.
+        // Both children are occupied: the page comes from the child that replaces this one.
         signal(signal_name, httpd.children()[0]);
         wait_for("one is still counted", || (busy() == "1").then_some(()));
         gate.open();

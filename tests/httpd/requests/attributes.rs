@@ -1,4 +1,4 @@
-//! Attributes without a prefix, and the chain behind a client's certificate: rows 98 and 100 of what
+//! Attributes without a prefix, and the chain of a client's certificate: rows 98 and 100 of what
 //! mod_jk's users know (see `jk/reuse.rs`).
 
 use test_support::ajp::{ForwardRequest, ScriptedPeer};
@@ -7,7 +7,7 @@ use test_support::httpd::{Httpd, Setup};
 use test_support::tls::Certificates;
 use test_support::tomcat::Tomcat;
 
-/// What the backend is told at `/app/x`, with these lines and headers.
+/// The request that the backend gets for `/app/x`, with these lines and headers.
 fn told(setup: Setup, headers: &str) -> (ForwardRequest, Httpd, ScriptedPeer) {
     let peer = ScriptedPeer::echo();
     let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port());
@@ -34,7 +34,7 @@ fn an_attribute_without_a_prefix_is_there_or_403_as_the_connector_s_pattern_says
     };
     assert_eq!(ask("/open").expect(200).said("attribute TENANT"), "shop & co");
     assert_eq!(ask("/shut").status, 403);
-    // Nothing is sent where the variable is not set.
+    // Nothing is sent if the variable is not set.
     let page = httpd.get("/shut/echo?attr=TENANT").expect(200);
     assert_eq!(page.said("attribute TENANT"), "null");
 }
@@ -45,7 +45,7 @@ fn a_default_is_sent_where_the_variable_is_not_set_and_without_one_nothing() {
         ProxyAjpEnvVar A \"a default\"\nProxyAjpEnvVar B\nProxyAjpEnvVar C \"\"";
     let (request, httpd, peer) = told(Httpd::setup().conf(conf), "");
     assert_eq!(request.attribute("A"), Some("a default"));
-    // httpd takes an empty word for none.
+    // httpd takes an empty word for no word.
     assert_eq!((request.attribute("B"), request.attribute("C")), (None, None));
     httpd.request("GET", "/app/x", "X-A: 1\r\n").expect(200);
     let request = peer.last_request().expect("it was asked");

@@ -1,5 +1,5 @@
-//! What backends and clients do wrong, and what follows: a clear answer, no member's state changed
-//! for it, no connection used again in doubt, and httpd goes on.
+//! Faults of backends and clients, and what follows: a clear answer, no member's state changes for it,
+//! no doubtful connection is used again, and httpd keeps serving.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn response(body: &str) -> Vec<u8> {
     [headers.into_bytes(), chunk(body).into_bytes(), end_response().into_bytes()].concat()
 }
 
-/// A backend that does to a request what its path says. `Ok(false)`: the connection ends here.
+/// A backend that treats a request as its path says. `Ok(false)`: the connection ends here.
 fn misbehave(conn: &mut PeerConnection, request: &ForwardRequest) -> io::Result<bool> {
     let length = |n: &str| headers(200).header("Content-Length", n);
     match request.uri.rsplit('/').next().unwrap_or_default() {
@@ -76,7 +76,7 @@ fn misbehave(conn: &mut PeerConnection, request: &ForwardRequest) -> io::Result<
             conn.send(headers(200))?;
         }
         "extra" => {
-            // In one write, so that both are there when the first has been read.
+            // In one write, so that both have arrived when the first is read.
             let both = [response("mine"), response("somebody else's")].concat();
             conn.send(both)?;
             return Ok(true);
@@ -130,7 +130,7 @@ impl Balanced {
     }
 }
 
-/// All that can be wrong before SEND_HEADERS has been seen whole.
+/// All faults before SEND_HEADERS has been read completely.
 const BAD_STARTS: [&str; 13] = [
     "garbage",
     "their-magic",
@@ -219,7 +219,7 @@ fn a_response_that_breaks_off_never_looks_complete() {
     let balanced = Balanced::start(Mpm::Event);
     for fault in ["cut", "cut-with-length", "headers-twice"] {
         let answer = balanced.httpd.get(&format!("/app/{fault}"));
-        // Where nothing had been passed on yet, there is still time for a 502.
+        // If nothing has been passed on yet, there is still time for a 502.
         assert!(answer.status == 502 || !answer.complete, "{fault}: {:?}", answer.text());
     }
     balanced.assert_both_members_are_well("broken responses");
@@ -276,7 +276,7 @@ fn with_ping_nothing_reaches_the_next_client_that_a_backend_sends_even_later() {
         conn.send(cpong())?;
         conn.expect_forward_request()?;
         conn.send(response("mine"))?;
-        // It comes when httpd has already taken the connection for another client.
+        // It arrives when httpd has already taken the connection for another client.
         conn.expect_cping()?;
         conn.send(response("somebody else's"))?;
         conn.expect_close()
@@ -399,7 +399,7 @@ fn a_client_that_goes_away_in_the_middle_of_a_response_hurts_nobody() {
                 continue;
             }
             conn.send(headers(200))?;
-            // Ends when the connection does: the module closes it once the client is gone.
+            // Ends when the connection does: the module closes it when the client is gone.
             while conn.send(chunk(vec![b'x'; 8000])).is_ok() {}
             break;
         }
@@ -454,8 +454,8 @@ fn with_all_connections_in_use_a_request_gets_503_within_acquire_and_no_member_i
     let page = httpd.get("/server-status").expect(200).text();
     assert!(page.contains("Init Ok"), "{page}");
     balanced.assert_both_members_are_well("nothing");
-    // Ends the request that was silent until now: its connection dies, and it is sent again, to a port
-    // where nobody may listen by then.
+    // Ends the request that was silent so far: its connection dies, and it is resent to a port on which
+    // nothing may listen by then.
     drop(peer);
     let status = waiting.response("GET").status;
     assert!([502, 503].contains(&status), "{status}");

@@ -1,4 +1,4 @@
-//! Request bodies behind filters of httpd's that give nothing, for a while or for ever.
+//! Request bodies behind filters of httpd's that deliver nothing, for a while or forever.
 
 use std::fs;
 
@@ -14,13 +14,13 @@ fn behind(filter: &str, peer: &ScriptedPeer) -> Setup {
     Httpd::setup().conf(&filters::load()).conf("Timeout 2").conf(&lines)
 }
 
-/// The head of a POST, and its body as it is framed.
+/// The head of a POST, and its framed body.
 const UPLOADS: [(&str, &str); 2] = [
     ("Content-Length: 5\r\n", "hello"),
     ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
 ];
 
-/// Hundredths of seconds that httpd's processes have computed.
+/// The processor time that httpd's processes have used, in hundredths of seconds.
 fn computed(httpd: &Httpd) -> u64 {
     let of = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -39,7 +39,7 @@ fn an_input_filter_that_yields_nothing_for_ever_is_a_408_after_timeout_and_keeps
         let answer = httpd.client().request("POST", "/app/x", head, body.as_bytes());
 
         assert_eq!(answer.status, 408, "{head}");
-        // It would have been two seconds.
+        // Without pauses it would have been two seconds.
         let spent = computed(&httpd) - before;
         assert!(spent < 100, "{head}: {spent} hundredths of a second");
     }

@@ -1,4 +1,4 @@
-//! What the log says, and how often: no client can fill it at warn or above.
+//! The log lines, and how often they come: no client can fill the log at warn or above.
 
 use test_support::ajp::echo::{respond, uris};
 use test_support::ajp::{ForwardRequest, PeerConnection, ScriptedPeer, end_response, headers};
@@ -16,7 +16,7 @@ fn lines(httpd: &Httpd, words: &str) -> [usize; 3] {
     })
 }
 
-/// Asks six times, and is answered so each time.
+/// Asks six times; each answer has this status.
 fn six(httpd: &Httpd, target: impl Fn(usize) -> String, headers: &str, status: u16) {
     for at in 0..6 {
         httpd.request("GET", &target(at), headers).expect(status);

@@ -1,5 +1,5 @@
-//! A response that breaks off never looks complete to the client, whatever filters of httpd's it goes
-//! through and whatever protocol the client speaks.
+//! A response that is cut never looks complete to the client, whatever filters of httpd's it passes and
+//! whatever protocol the client speaks.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -14,10 +14,10 @@ use test_support::httpd::{Httpd, Setup};
 use test_support::process::{DEADLINE, wait_for};
 use test_support::tls::Certificates;
 
-/// Several lines, the last of them without an end, which some filters keep.
+/// Several lines; the last has no line end, and some filters hold it back.
 const TEXT: &str = "the first line\nthe second line\nthe third";
 
-/// What stands between the backend and the client, and what each sets up.
+/// The filters between the backend and the client, and their configuration.
 const FILTERS: [(&str, &str); 7] = [
     ("none", ""),
     ("sed", "SetOutputFilter SED\nOutputSed s/line/row/"),
@@ -95,7 +95,7 @@ fn an_http_1_client_never_sees_a_complete_answer() {
         assert!(!ask("whole").1.expect(200).body.is_empty(), "{filter}");
         for ending in ENDINGS {
             let (mut client, answer) = ask(ending);
-            // Where nothing has gone to the client yet, there is still time for a 502.
+            // If nothing has been sent to the client yet, there is still time for a 502.
             if answer.status != 502 && answer.complete {
                 complete.push(format!("{filter}/{ending}"));
             } else if !answer.complete {
@@ -106,7 +106,7 @@ fn an_http_1_client_never_sees_a_complete_answer() {
     assert_eq!(complete, [""; 0], "these look complete");
 }
 
-/// Asks with curl, which knows of each protocol what a complete answer is.
+/// Asks with curl, which knows for each protocol when an answer is complete.
 fn never_complete(httpd: &Httpd, arguments: &[&str], scheme: &str) {
     let curl = |path: &str| {
         let output = Command::new("curl")
@@ -157,7 +157,7 @@ fn an_http_2_client_without_tls_never_sees_a_complete_answer_and_its_other_strea
 
     never_complete(&httpd, &["--http2-prior-knowledge"], "http");
 
-    // One connection, one stream that breaks off and one that does not.
+    // One connection, with one stream that is cut and one that is not.
     let url = |path: &str| format!("http://localhost:{}{path}", httpd.port());
     let output = Command::new("nghttp")
         .args(["--verbose", "--null-out", "--timeout=60"])
@@ -177,7 +177,7 @@ fn a_filter_that_fails_while_the_client_is_there_breaks_the_answer_off() {
         while conn.read_packet()?.is_some() {
             conn.send([headers(200).into_bytes(), chunk("the beginning"), flush()].concat())?;
             for _ in 0..200 {
-                // It may be closed in the middle of it.
+                // It may be closed in the middle of this.
                 let _ = conn.send(chunk(vec![b'x'; 8000]));
             }
             let _ = conn.send(end_response());

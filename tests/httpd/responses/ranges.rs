@@ -1,5 +1,5 @@
-//! Ranges are the backend's to give: what it answers with 200 stays 200, however it arrives, also
-//! where the client asked for a part. What httpd itself has, a cache or a file, it gives in parts.
+//! Ranges: a backend's 200 stays 200, however it arrives, even if the client asked for a range. From a
+//! cache or a file of its own, httpd serves ranges.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +16,10 @@ use test_support::front::Signal;
 use test_support::http::Response;
 use test_support::httpd::{Httpd, Setup};
 
-/// Eleven bytes, without a line's end.
+/// Eleven bytes, without a line end.
 const PAGE: &str = "0123456789x";
 
-/// All that asks for a part of [`PAGE`], and of the answer with its validator.
+/// All requests for a range of [`PAGE`], and for one of the answer with its validator.
 const RANGES: [&str; 6] = [
     "Range: bytes=0-4\r\n",
     "Range: bytes=-3\r\n",
@@ -29,7 +29,7 @@ const RANGES: [&str; 6] = [
     "Range: bytes=99-\r\n",
 ];
 
-/// A backend that knows nothing of ranges. Where the path says `two` its response comes in two: the
+/// A backend that knows nothing of ranges. If the path has `two`, its response comes in two parts: the
 /// end when the signal is given.
 fn without_ranges(go_on: &Signal) -> ScriptedPeer {
     let go_on = go_on.clone();
@@ -55,7 +55,8 @@ fn without_ranges(go_on: &Signal) -> ScriptedPeer {
     })
 }
 
-/// `GET path` with these headers; a response in two gets its second part once the first is here.
+/// `GET path` with these headers; a response in two parts gets its second part once the first has
+/// arrived.
 fn get(httpd: &Httpd, path: &str, more: &str, go_on: &Signal) -> Response {
     let mut client = httpd.client();
     client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n"));
@@ -90,7 +91,7 @@ fn what_a_backend_answers_whole_stays_whole_however_it_arrives() {
 fn what_a_filter_gathers_stays_whole_too() {
     let go_on = Signal::new();
     let peer = without_ranges(&go_on);
-    // It keeps the last line, which has no end, until the response has ended.
+    // It keeps the last line, which has no line end, until the response has ended.
     let httpd = front(&peer)
         .modules(&["substitute"])
         .conf("AddOutputFilterByType SUBSTITUTE text/plain\nSubstitute s/x/y/")
@@ -135,8 +136,8 @@ fn a_backend_s_own_ranges_are_passed_on() {
     );
 }
 
-/// Answers with [`PAGE`] for the cache to keep, and with 304 to whoever has it, unless the path says
-/// `changed`: the container does not know of ranges.
+/// Answers with [`PAGE`] for the cache to keep, and with 304 if the cache has it, unless the path has
+/// `changed`: the container does not know ranges.
 fn to_be_cached(
     conn: &mut PeerConnection,
     go_on: &Signal,
@@ -154,7 +155,7 @@ fn to_be_cached(
             conn.send([head(304).into_bytes(), end].concat())?;
             continue;
         }
-        // Without a length the client has all of it no sooner than the cache.
+        // Without a length the client gets it no sooner than the cache.
         let head = head(200).header("Content-Type", "text/plain");
         let start = [head.into_bytes(), chunk(PAGE)].concat();
         if request.uri.ends_with("two") {
@@ -172,7 +173,7 @@ fn to_be_cached(
 struct Cache {
     httpd: Httpd,
     peer: ScriptedPeer,
-    /// How many requests have come to the backend.
+    /// The number of requests that have reached the backend.
     requests: Arc<AtomicUsize>,
     go_on: Signal,
     _root: tempfile::TempDir,
@@ -214,7 +215,7 @@ fn a_cache_gives_parts_of_what_it_has() {
         assert_eq!(httpd.request("GET", path, &same).expect(206).text(), "234");
         assert_eq!(asked(), 1, "{path}");
 
-        // What is not the same is asked for, and our 304 becomes what is stored.
+        // A changed page is asked for, and our 304 is answered from the cache.
         let other = format!("{first}If-Range: \"two\"\r\n");
         assert_eq!(httpd.request("GET", path, &other).expect(200).text(), PAGE);
         assert_eq!(asked(), 2, "{path}");
@@ -233,7 +234,7 @@ fn what_a_cache_finds_changed_stays_whole_however_it_arrives() {
         let answer = httpd.request("GET", path, again).expect(200);
         assert_eq!(answer.text(), PAGE, "{path}");
     }
-    // The cache asked without the range, to have all of it.
+    // The cache asked without the range, to get all of it.
     assert_eq!(requests.load(SeqCst), 4);
     assert_eq!(peer.last_request().and_then(|r| r.header("range").map(str::to_owned)), None);
 }

@@ -1,6 +1,7 @@
-//! Clients that read slowly get their own bytes, while the buffers those came in serve others.
+//! Clients that read slowly get their own bytes, while the receive buffers already serve other
+//! requests.
 //!
-//! Pauses here are clients that read slowly, and nobody's synchronisation.
+//! Pauses here are clients that read slowly; no test synchronises with them.
 
 use std::io;
 use std::thread::{scope, sleep};

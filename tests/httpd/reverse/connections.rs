@@ -1,4 +1,4 @@
-//! Containers that dial in: who is let in, what is never done, and what a restart keeps.
+//! Reverse connections: which containers are accepted, what is never done, and what a restart keeps.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use test_support::process::{DEADLINE, free_port, wait_for};
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A container that dials this port of httpd's, and answers every request with `name`.
+/// A container that connects to this port of httpd, and answers every request with `name`.
 fn dialling(port: u16, from: Ipv4Addr, spare: usize, name: &'static str) -> ScriptedPeer {
     ScriptedPeer::dial(at(port), from, spare, move |conn| {
         serve(conn, &|conn, _| respond(conn, name).map(|()| true))
@@ -26,7 +26,7 @@ fn at(port: u16) -> SocketAddr {
     (HOME, port).into()
 }
 
-/// One child, to which a container may dial in from 127.0.0.1.
+/// One child, to which a container may connect from 127.0.0.1.
 fn setup(port: u16, words: &str) -> Setup {
     Httpd::setup().conf(ONE_CHILD).conf(&format!(
         "ProxyAjpReverse ajp://127.0.0.1:{port} allow=127.0.0.1 {words}\n\
@@ -34,7 +34,7 @@ fn setup(port: u16, words: &str) -> Setup {
     ))
 }
 
-/// Does it get this answer at last? Any other must be a 503.
+/// Whether it gets this answer in the end. Any other answer must be a 503.
 #[track_caller]
 fn answers(httpd: &Httpd, target: &str, name: &str) {
     wait_for("the container's answer", || {
@@ -64,13 +64,13 @@ fn a_stranger_is_sent_away_and_named_once() {
 #[test]
 fn strangers_cannot_fill_the_queue() {
     let port = free_port();
-    // No request comes: the housekeeper alone sees to it.
+    // No request comes: the housekeeper alone removes them.
     let httpd = setup(port, "backlog=8").start();
     let stranger = dialling(port, STRANGE, 9, "stolen");
     stranger.wait_for_connections(9);
     let _container = dialling(port, HOME, 1, "ours");
     answers(&httpd, "/app/x", "ours");
-    // Each that is closed is dialled again.
+    // Each connection that is closed is opened again.
     stranger.wait_for_connections(18);
 }
 
@@ -94,7 +94,7 @@ fn a_graceful_restart_keeps_what_waits_to_be_accepted() {
     container.wait_for_connections(2);
     httpd.graceful();
     assert_eq!(httpd.get("/app/x").expect(200).text(), "ours");
-    // The one that was used, and the one in its place, besides the two.
+    // The one that was used, and the one that replaces it, besides the two.
     assert!(container.connections() <= 3, "{}", container.connections());
 }
 
@@ -141,7 +141,7 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
         let answer = httpd.get(target).expect(503);
         assert_eq!(answer.header("Retry-After"), Some("1"), "{target}");
     }
-    // A second, where acquire is not set.
+    // One second, if acquire is not set.
     let said = format!("no container has connected to 127.0.0.1:{port} (waited 1s");
     assert!(httpd.error_log().contains(&said), "{}", httpd.error_log());
     let _container = dialling(port, HOME, 2, "ours");
@@ -250,7 +250,7 @@ fn a_key_is_asked_for_before_anything_else_and_wrong_packets_are_named() {
     let named = "connection from 127.0.0.1 refused: ";
     wait_for("the refusal", || httpd.error_log().contains(named).then_some(()));
 
-    // A silent one is not even accepted, and holds nobody up.
+    // A silent peer is not even accepted, and delays no request.
     let _silent = TcpStream::connect(at(port)).unwrap();
     httpd.get("/app/x").expect(503);
     assert_eq!(httpd.error_log().matches(named).count(), 1, "{}", httpd.error_log());
@@ -290,7 +290,7 @@ fn programs_that_httpd_starts_do_not_inherit_the_port() {
 #[test]
 fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
     let port = free_port();
-    // Unless acquire says otherwise, each would wait for a second at the most.
+    // Unless acquire says otherwise, each would wait for a second at most.
     let httpd = Httpd::setup()
         .conf(ONE_CHILD)
         .conf(&format!(

@@ -1,7 +1,7 @@
-//! Containers that dial in with a key, and strangers in the same network beside them: no request waits
-//! behind a stranger's handshake, nor for a long way to be a short one.
+//! Containers that connect with a key, and strangers in the same network: no request waits for a
+//! stranger's handshake, and a long round trip is no obstacle.
 //!
-//! Pauses here are those of a long way, or of strangers that come one after the other.
+//! Pauses here are those of a long round trip, or of strangers that connect one after the other.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use test_support::process::{free_port, wait_for};
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const KEY: &[u8] = b"0123456789abcdef";
 
-/// One child, to which a container may dial in with the key. The directory is that of the key.
+/// One child, to which a container may connect with the key. The directory has the key file.
 fn setup(port: u16, parameters: &str) -> (Setup, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let key = directory.path().join("key");
@@ -34,7 +34,7 @@ fn setup(port: u16, parameters: &str) -> (Setup, TempDir) {
     (setup, directory)
 }
 
-/// The container's side of the handshake, with a way of `round_trip` between the two.
+/// The container's side of the handshake, with this round trip between the two.
 fn shake_hands(conn: &mut PeerConnection, port: u16, round_trip: Duration) -> io::Result<()> {
     static NUMBER: AtomicU8 = AtomicU8::new(0);
     let nonce = [NUMBER.fetch_add(1, Ordering::Relaxed); 16];
@@ -60,14 +60,14 @@ fn at(port: u16) -> SocketAddr {
     (HOME, port).into()
 }
 
-/// Somebody in the allowed network who sends this, and then nothing.
+/// A peer in the allowed network that sends this, and then nothing.
 fn stranger(port: u16, says: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(at(port)).expect("httpd listens");
     stream.write_all(says).expect("httpd reads it later");
     stream
 }
 
-/// The hello of somebody who knows how it is said, and not the key.
+/// The hello of a peer that knows the protocol, and not the key.
 fn empty_hello() -> Vec<u8> {
     let hello = Hello::new([7; 16], b"").expect("a short name");
     Container::new(&Key::new(b"any key will do here").expect("enough"), 1, hello).hello()
@@ -122,7 +122,7 @@ fn a_container_two_hundred_milliseconds_away_is_let_in_though_no_request_waits_t
     let httpd = setup.start();
     let _strangers: Vec<_> = (0..8).map(|_| stranger(port, b"A")).collect();
     let _container = container(port, 2, Duration::from_millis(200));
-    // The handshake that one request has begun and not waited for is over for a later one.
+    // A handshake that one request has begun and not waited for serves a later request.
     for _ in 0..5 {
         wait_for("the container's answer", || {
             let answer = httpd.get("/app/x");

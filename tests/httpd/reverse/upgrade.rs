@@ -1,4 +1,4 @@
-//! A new version of the module takes up the ports that another version has left open.
+//! A new version of the module takes over the ports that another version has left open.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -60,7 +60,7 @@ fn an_upgrade_takes_up_the_port_of_the_version_before_and_leaves_alone_what_is_n
     assert!(is_listening(other), "it is somebody else's");
     assert_eq!(httpd.get("/app/x").expect(200).text(), "dialled in before");
 
-    // From now on it is as with any other.
+    // From now on it is as with any other restart.
     httpd.graceful();
     assert_eq!(listener(port), Some(before));
     fs::write(&conf, text.replace("Include ", "#")).expect("it is ours");

@@ -1,4 +1,5 @@
-//! Configurations: what stock mod_proxy_ajp takes is taken, what makes no sense is refused in words.
+//! Configurations: those of stock mod_proxy_ajp are accepted, and invalid ones are refused with a
+//! message.
 
 use test_support::ajp::ScriptedPeer;
 use test_support::httpd::{Httpd, Mpm, Setup};
@@ -6,7 +7,7 @@ use test_support::process::wait_for;
 use test_support::relay::Relay;
 use test_support::tomcat::Tomcat;
 
-/// The places where worker parameters may stand, each with `parameters` in it.
+/// The places where worker parameters are allowed, each with `parameters` in it.
 fn places(parameters: &str) -> [String; 5] {
     let url = "ajp://127.0.0.1:9/app";
     [
@@ -100,7 +101,7 @@ fn wrong_values_of_stock_parameters_are_refused_as_ever() {
     }
 }
 
-/// How many connections to the backend ten requests of one client take.
+/// The number of connections to the backend that ten requests of one client take.
 fn connections_for_ten_requests(parameters: &str) -> usize {
     let relay = Relay::to(Tomcat::shared().address());
     let conf = format!("ProxyPass /app ajp://127.0.0.1:{}/app {parameters}", relay.port);

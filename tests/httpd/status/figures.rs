@@ -1,5 +1,5 @@
-//! ajp-status shows what was: its figures are the peers' own, over all children, also of those that
-//! are gone; each format says the same, and nothing secret.
+//! The figures of ajp-status are the peers' own, over all children, including those that have ended;
+//! all formats agree, and none shows a secret.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -18,14 +18,14 @@ use test_support::members::{backend, balancer, hold, holding, prefork, serving};
 use test_support::process::{free_port, signal, wait_for};
 use test_support::status::{member, number, pool, report, report_over, with_status};
 
-/// What peers have sent and received, in bytes of bodies.
+/// The bytes of bodies that peers have sent and received.
 #[derive(Clone, Default)]
 struct Bytes {
     sent: Arc<AtomicUsize>,
     received: Arc<AtomicUsize>,
 }
 
-/// Does to a request what its path says. `Ok(false)`: the connection ends here.
+/// Treats a request as its path says. `Ok(false)`: the connection ends here.
 fn misbehave(
     bytes: &Bytes,
     conn: &mut PeerConnection,
@@ -61,7 +61,7 @@ fn misbehave(
     respond(conn, &text).map(|()| true)
 }
 
-/// As [`misbehave`]; where `dies` is not, what would end the connection is answered.
+/// As [`misbehave`]; without `dies`, paths that would end the connection are answered.
 fn peer(bytes: &Bytes, dies: bool) -> ScriptedPeer {
     let bytes = bytes.clone();
     backend(move |conn, request| {
@@ -73,8 +73,8 @@ fn peer(bytes: &Bytes, dies: bool) -> ScriptedPeer {
     })
 }
 
-/// One request of each kind on a connection of its own or one that is kept; how many were answered
-/// by a backend with 200, and what for is checked here.
+/// Sends one request of each kind on a connection of its own or on a kept one, and checks the answers.
+/// Returns how many a backend answered with 200.
 fn mixed(httpd: &Httpd, rounds: usize) {
     for _ in 0..rounds {
         let mut client = httpd.client();
@@ -116,7 +116,7 @@ fn figures_are_the_peers_own(setup: Setup) -> Httpd {
     ];
     let down = free_port();
     let setup = setup.conf("CustomLog children.log \"%P\"");
-    // Everybody else is waited for.
+    // The other requests wait for their answers.
     let setup = setup.conf("SetEnvIf Request_URI /silent$ ajp-reply-timeout=200");
     let setup = setup.conf(&format!("ProxyPass /down ajp://127.0.0.1:{down}"));
     let httpd = with_status(balancer(setup, &members)).start();
@@ -126,8 +126,8 @@ fn figures_are_the_peers_own(setup: Setup) -> Httpd {
             scope.spawn(|| mixed(&httpd, ROUNDS));
         }
     });
-    // One after the other: while one goes on to another member, its own is in error for an instant,
-    // and others are not given to it.
+    // One after the other: while one fails over to another member, its own is in error for an instant,
+    // and gets no other requests.
     (0..CLIENTS * ROUNDS).for_each(|_| drop(httpd.get("/app/die").expect(200)));
     let each = CLIENTS * ROUNDS;
     let (port_a, port_b) = (format!(":{}", a.port()), format!(":{}", b.port()));
@@ -308,7 +308,7 @@ fn the_reference_parser_reads_the_openmetrics_and_finds_the_same_figures() {
     assert_eq!((number(&of["requests"]), number(&of["answers"]["5xx"])), (3, 1));
 }
 
-/// What Prometheus' own parser in Python makes of a text: a line a sample, labels in their order.
+/// The output of Prometheus' own parser in Python: a line for each sample, labels in their order.
 #[track_caller]
 fn parsed(text: &str) -> String {
     use std::io::Write;
@@ -448,7 +448,7 @@ fn a_restart_begins_anew_and_says_since_when() {
     let before = report(&httpd);
     httpd.graceful();
     let since = |report: &serde_json::Value| report["counting_since"].as_f64().expect("a number");
-    // A child of before may have taken the connection.
+    // An old child may have accepted the connection.
     let after = wait_for("a new child answers", || {
         Some(report(&httpd)).filter(|after| since(after) > since(&before))
     });

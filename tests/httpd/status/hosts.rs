@@ -1,4 +1,4 @@
-//! Under which names ajp-status takes orders: a page of a name that somebody else owns, and has lead to
+//! The names under which ajp-status takes orders: a page whose name another person owns, and points to
 //! this server, must not be able to send one (DNS rebinding).
 
 use test_support::ajp::ScriptedPeer;
@@ -8,7 +8,7 @@ use test_support::httpd::{Httpd, Setup};
 use test_support::members::{backend, balancer, prefork};
 use test_support::status::{member, nonce, report, with_status};
 
-/// A balancer of member `a`, in a virtual host that is also that of every name which nobody has.
+/// A balancer of member `a`, in a virtual host that also serves every unknown name.
 fn named(setup: Setup) -> (Httpd, ScriptedPeer) {
     let a = backend(|conn, _| respond(conn, "a").map(|()| true));
     let lines = [format!("ajp://127.0.0.1:{} route=a", a.port())];
@@ -50,7 +50,7 @@ fn an_order_under_a_name_that_is_not_the_server_s_own_is_refused() {
         }
         assert!(!answer.contains("*."), "{answer}");
     }
-    // As a browser sends it: it takes the page for one of the same site.
+    // As a browser sends it, which takes the page for one of the same site.
     let headers = format!(
         "Origin: http://evil.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\n",
@@ -62,7 +62,7 @@ fn an_order_under_a_name_that_is_not_the_server_s_own_is_refused() {
         client.response("POST").expect(403);
     };
     refuse("HTTP/1.1\r\nHost: evil.example");
-    // Whatever the header says, the request is for what its line says.
+    // Whatever the header says, the request line decides.
     order(&httpd, "http://evil.example/ajp-status", "localhost", &form).expect(403);
     refuse("HTTP/1.0");
     assert_eq!(activation(&httpd), "active");
@@ -93,7 +93,7 @@ fn an_order_under_the_server_s_names_an_address_or_localhost_is_done() {
         order(&httpd, "/ajp-status", host, &form).expect(200);
     }
     assert_eq!(activation(&httpd), "draining");
-    // Looking is not limited.
+    // Reading is not limited.
     let page = httpd.client().request("GET", "/ajp-status", "", b"");
     page.expect(200);
 }
@@ -124,7 +124,7 @@ fn the_page_that_a_form_leads_back_to_has_its_path_encoded() {
         ("/status/a%20b%3fc%23d%25", "/status/a%20b%3fc%23d%25?done=drain&count=1&refused=0"),
         ("/status/%c3%a4%22%3cx%3e", "/status/%c3%a4%22%3cx%3e?done=drain&count=1&refused=0"),
         ("/status/%0d%0aX-Evil:1", "/status/%0d%0aX-Evil:1?done=drain&count=1&refused=0"),
-        // Not a host of whoever made the link.
+        // Not a host that the author of the link has chosen.
         ("//evil.example/status", "/evil.example/status?done=drain&count=1&refused=0"),
     ] {
         let answer = order(&httpd, path, "localhost", &form).expect(303);

@@ -1,4 +1,4 @@
-//! Orders on ajp-status: in force in every child at the next request, in the log with the user, and refused
+//! Orders on ajp-status: in force in every child at the next request, logged with the user, and refused
 //! without the nonce.
 
 use std::fs;
@@ -62,7 +62,7 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
     let httpd = &two.httpd;
     let right = nonce(httpd);
     let wrong = right.chars().rev().collect::<String>();
-    // As a browser sends it that another site's page has told to.
+    // As a browser sends it because a page of another site told it to.
     let cross = "Origin: http://evil.example\r\nReferer: http://evil.example/\r\n";
     for form in [
         "action=stop&member=*".to_owned(),
@@ -81,7 +81,7 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
         let asked = httpd.get(&format!("/ajp-status?{query}")).expect(405).text();
         assert!(asked.starts_with("worker.result.type=ERROR\n"), "{asked}");
     }
-    // Whoever has read the nonce, and is not allowed to send an order himself, has another do it.
+    // A user who has read the nonce, and may not send an order, has another user's browser send it.
     for from in [cross, "Sec-Fetch-Site: cross-site\r\n", "Origin: null\r\n"] {
         let form = format!("action=stop&member=*&nonce={right}");
         post(&mut httpd.client(), from, &form).expect(403);
@@ -98,8 +98,7 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
     }
     assert!(!httpd.error_log().contains("ajp-status: stop"));
 
-    // Another start has another.
-    // Two clients have a child each; one more is free.
+    // Another start has another nonce. Two clients have a child each; one more child is free.
     let other = Two::start(prefork(3));
     assert_ne!(nonce(&other.httpd), right);
     post(&mut other.httpd.client(), "", &query).expect(403);

@@ -1,4 +1,5 @@
-//! Orders over restarts: an order is kept until a later word of the configuration or of balancer-manager.
+//! Orders over restarts: an order applies until the configuration or balancer-manager changes the
+//! member.
 
 use std::fs;
 
@@ -119,7 +120,7 @@ fn localonly_that_was_edited_replaces_an_older_order() {
     edit(&mut two, &[("route=b\n", "route=b local=On\n"), (&nonce, &only)]);
     assert_eq!(two.activation(two.a.port()), "draining");
     assert!(two.httpd.error_log().contains("the operator's order (active) no longer applies"));
-    // And an order that comes after it counts again.
+    // A later order applies again.
     order(&two.httpd, "activate", "a");
     graceful(&mut two);
     assert_eq!(two.activation(two.a.port()), "active");
@@ -155,7 +156,7 @@ fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
     let setup = with_status(prefork(3).conf("ServerName main"));
     let httpd = setup.conf(&host("one", "activation=active")).conf(&host("two", "")).start();
     order(&httpd, "stop", "a");
-    // Forgotten at the first, it would not be in force after the second.
+    // An order that is dropped at the first restart would not apply after the second.
     httpd.graceful();
     httpd.graceful();
     let activation = || {

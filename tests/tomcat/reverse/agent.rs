@@ -1,7 +1,7 @@
-//! A Tomcat as the distribution has it, without a jar of ours: the agent `ajp-dialer` beside it
-//! dials httpd.
+//! A Tomcat as the distribution ships it, without a jar of ours: the agent `ajp-dialer` beside it
+//! connects to httpd.
 //!
-//! Pauses here are clients that think, or the time that a thing must not take.
+//! Pauses here are clients that think, or the time in which nothing must happen.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ fn key() -> &'static str {
 }
 
 /// Unless `parameters` has another `acquire`, a request waits for the agent as long as a client waits
-/// for it.
+/// for the request.
 fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
     let acquire = if parameters.contains("acquire=") { "" } else { "acquire=60000" };
     Httpd::setup().mpm(mpm).conf(&format!(
@@ -83,7 +83,7 @@ fn thirty_two_children_share_two_spare_connections() {
         .start();
     crowd(&httpd, 32, 60, "/app/static.txt");
     let (children, longest) = waits(&httpd, 0, 32 * 60);
-    // For who runs this by hand: see the same with the connector.
+    // For a person who runs this by hand: see the same with the connector.
     println!("{children} children, longest wait {longest} us");
     assert!(children >= 30, "{children} children served");
 }
@@ -98,11 +98,11 @@ fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
     let pages_come = || (httpd.get("/app/static.txt").status == 200).then_some(());
     process::wait_for("it has dialled in", pages_come);
     tomcat.stop();
-    // The first that comes over a connection finds out; that connection is closed unanswered.
+    // The first request over a connection finds it out; that connection is closed unanswered.
     let first = httpd.get("/app/static.txt").status;
     assert!(matches!(first, 502 | 503), "{first}");
     agent.wait_for_line("is unreachable");
-    // Whatever the method: it has not been sent, so it could have gone to another member.
+    // Whatever the method: it has not been sent, so it may go to another member.
     let post = httpd.client().request("POST", "/app/upload", "Content-Length: 1\r\n", b"x");
     post.expect(503);
     tomcat.start_again();

@@ -1,6 +1,7 @@
-//! A Tomcat that lets nothing in: it dials httpd, with the connector of `tomcat-connector/`.
+//! A Tomcat that accepts no connections: it connects to httpd, with the connector of
+//! `tomcat-connector/`.
 //!
-//! Pauses here are clients that think, or the time that a thing must not take.
+//! Pauses here are clients that think, or the time in which nothing must happen.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +33,7 @@ fn keys() -> &'static [PathBuf; 2] {
     })
 }
 
-/// The attributes of a connector that dials this port with the key, as node1.
+/// The attributes of a connector that connects to this port with the key, as node1.
 fn connector(port: u16, spare: u32, more: &str) -> String {
     format!(
         "address='127.0.0.1' port='{port}' spare='{spare}' keyFile='{}' nodeName='node1' \
@@ -41,8 +42,9 @@ fn connector(port: u16, spare: u32, more: &str) -> String {
     )
 }
 
-/// An httpd at which the container of `/app` dials in at this port, with the key, as node1. Unless
-/// `parameters` has another `acquire`, a request waits for that as long as a client waits for it.
+/// An httpd to which the container of `/app` connects at this port, with the key, as node1. Unless
+/// `parameters` has another `acquire`, a request waits for the container as long as a client waits for
+/// the request.
 fn setup(mpm: Mpm, port: u16, parameters: &str) -> Setup {
     let acquire = if parameters.contains("acquire=") { "" } else { "acquire=60000" };
     Httpd::setup().mpm(mpm).conf(&format!(
@@ -96,7 +98,7 @@ fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() 
     for round in 1..=3 {
         crowd(&httpd, 32, 60, "/app/static.txt");
         let (children, longest) = waits(&httpd, seen, 32 * 60);
-        // How long that is says how busy this machine is as well: it is for who runs this by hand.
+        // This time also shows how busy this machine is: it is for a person who runs the test by hand.
         println!("round {round}: {children} children, longest wait {longest} us");
         assert!(children >= 30, "{children} children served");
         seen += 32 * 60;
@@ -122,7 +124,7 @@ fn a_graceful_restart_and_a_killed_child_lose_no_request_but_those_of_the_child(
                     while !end.load(Ordering::Relaxed) {
                         number += 1;
                         let id = format!("{client}-{number}");
-                        // What is cut off was in the killed child's hands.
+                        // Requests that are cut were in the killed child.
                         match httpd.client().try_get(&format!("/app/echo?id={id}")) {
                             Some(answer) if answer.complete => {
                                 let answer = answer.expect(200);
@@ -163,7 +165,7 @@ fn a_tomcat_that_is_killed_or_restarted_while_idle_is_used_again_at_once() {
     let httpd = setup(Mpm::Event, port, "").start();
     for round in 0..6 {
         httpd.get("/app/static.txt").expect(200);
-        // The connections of the one before are in pools and in the queue, dead.
+        // The connections of the killed Tomcat are in pools and in the queue, dead.
         if round % 2 == 0 {
             tomcat.kill();
         } else {
@@ -204,9 +206,9 @@ fn a_tomcat_that_is_killed_under_load_costs_what_it_had_in_its_hands_and_no_wron
                             assert!(answer.unwrap().text().contains(&id), "another's answer");
                             served.fetch_add(1, Ordering::Relaxed);
                         }
-                        // Nobody has dialled in.
+                        // No container has connected.
                         Some((503, true)) => {}
-                        // It was at work on this one.
+                        // The killed Tomcat was working on this one.
                         Some((502, true) | (200, false)) => {
                             lost.fetch_add(1, Ordering::Relaxed);
                         }
@@ -237,11 +239,11 @@ fn without_a_tomcat_503_comes_within_acquire_and_its_return_is_noticed_at_once()
     let httpd = setup(Mpm::Event, port, "acquire=300")
         .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
         .start();
-    // The connector dials when it can, which may be after the first request has given up.
+    // The connector connects when it can, which may be after the first request has given up.
     let pages_come = || (httpd.get("/app/static.txt").status == 200).then_some(());
     wait_for("it has dialled in", pages_come);
     tomcat.stop();
-    // How long each has waited, as the log of the last one says.
+    // How long each has waited, from the log of the last one.
     let waited = || {
         let answer = httpd.get("/app/static.txt").expect(503);
         assert_eq!(answer.header("Retry-After"), Some("1"));
@@ -276,11 +278,11 @@ fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
         (ports[1], "its node name is \"node2\", but node=node1 is configured"),
         (ports[2], "no hello within"),
     ] {
-        // A handshake has half of it: who is slow with that would be named for it.
+        // A handshake has half of it: a container that is slow would be logged for that.
         let httpd = setup(Mpm::Event, port, "acquire=4000")
             .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
             .start();
-        // No key, no hello: the kernel keeps that one back.
+        // No key, no hello: the kernel holds that connection back.
         if said.starts_with("no hello") {
             httpd.get("/app/static.txt").expect(503);
             continue;
@@ -303,7 +305,7 @@ fn a_handshake_passed_on_from_another_port_is_refused() {
     let httpd = setup(Mpm::Event, port, "acquire=4000")
         .conf("ServerLimit 1\nStartServers 1\nMaxRequestWorkers 16\nMaxSpareThreads 16")
         .start();
-    // Tomcat dials somebody who is not httpd, and who would be between the two.
+    // Tomcat connects to a peer that is not httpd, and that would be between the two.
     let between = Relay::to(([127, 0, 0, 1], port).into());
     let tomcat = Tomcat::start_dialling(&[connector(between.port, 2, "")]);
     wait_for("Tomcat has dialled", || (between.connections() >= 2).then_some(()));
@@ -322,7 +324,7 @@ fn a_handshake_passed_on_from_another_port_is_refused() {
 
 #[test]
 fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
-    // Neighbours that are free now.
+    // Adjacent ports that are free now.
     let first = (20_000..30_000)
         .step_by(17)
         .find(|first| (0..8).all(|n| std::net::TcpListener::bind(("127.0.0.1", first + n)).is_ok()))
