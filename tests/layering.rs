@@ -213,7 +213,7 @@ fn every_room_imports_only_rooms_below_it() {
 }
 
 #[test]
-fn what_has_its_place_in_ffi_is_in_no_other() {
+fn words_that_belong_to_one_file_of_ffi_are_in_no_other() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi");
     let findings: Vec<String> = sources(&src)
         .into_iter()
@@ -598,7 +598,7 @@ fn an_import_of_a_layer_above_is_found_in_every_form() {
 }
 
 #[test]
-fn imports_of_layers_below_and_of_oneself_are_fine() {
+fn imports_of_layers_below_and_of_the_own_layer_are_allowed() {
     for (path, code) in [
         ("backend/mod.rs", "use crate::{net::Socket, pool::{Lease, proxy}, protocol};"),
         ("pool/lease.rs", "use super::net::Thing; use crate::pool::stats;"),
@@ -689,7 +689,7 @@ fn a_long_file_says_why() {
 }
 
 #[test]
-fn a_folder_that_is_no_layer_must_get_a_place() {
+fn a_new_folder_needs_a_row_in_the_table_of_layers() {
     assert!(check("misc/mod.rs", "")[0].contains("is no layer"));
 }
 

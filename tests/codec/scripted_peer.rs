@@ -167,7 +167,7 @@ fn each_connection_runs_the_script_with_its_index() {
 }
 
 #[test]
-fn what_a_script_did_not_expect_is_kept_as_its_error() {
+fn an_unexpected_packet_is_kept_as_the_script_s_error() {
     let peer = ScriptedPeer::start(|conn| conn.expect_cping());
     connect(&peer).stream.write_all(&request("GET", &[]).encode(PacketSize::MIN).unwrap()).unwrap();
     peer.wait_for_connections(1);

@@ -29,7 +29,7 @@ fn two_spare_connections_are_kept_and_the_first_byte_on_one_brings_the_next() {
 }
 
 #[test]
-fn whatever_httpd_sends_first_reaches_the_container_and_its_answer_httpd() {
+fn the_first_bytes_from_httpd_reach_the_container_and_the_answer_reaches_httpd() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     for _ in 0..3 {
@@ -43,7 +43,7 @@ fn whatever_httpd_sends_first_reaches_the_container_and_its_answer_httpd() {
 }
 
 #[test]
-fn the_container_is_connected_only_when_a_byte_has_come() {
+fn the_container_is_connected_to_only_when_a_byte_has_arrived() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     let _fresh = (httpd.accept(), httpd.accept());
@@ -118,7 +118,7 @@ fn a_hundred_requests_at_once_are_each_answered_by_their_own_container_connectio
 }
 
 #[test]
-fn an_end_is_passed_on_and_the_other_direction_goes_on() {
+fn an_end_is_passed_on_and_the_other_direction_stays_open() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     let (front, back) = joined(&httpd, &container);
@@ -131,7 +131,7 @@ fn an_end_is_passed_on_and_the_other_direction_goes_on() {
 }
 
 #[test]
-fn what_the_container_has_sent_before_it_died_still_reaches_httpd() {
+fn bytes_that_the_container_sent_before_it_died_still_reach_httpd() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = Agent::between(&httpd, &container, &[]);
     let front = httpd.accept();
@@ -191,7 +191,7 @@ fn without_a_container_httpd_gets_no_connection_until_there_is_one() {
 }
 
 #[test]
-fn a_container_that_goes_takes_the_spare_connections_with_it_and_is_told_of_once() {
+fn when_the_container_goes_down_the_spare_connections_are_closed_and_one_line_is_logged() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let agent = Agent::between(&httpd, &container, &["--spare", "3"]);
     let fronts = [httpd.accept(), httpd.accept(), httpd.accept()];
@@ -212,7 +212,7 @@ fn a_container_that_goes_takes_the_spare_connections_with_it_and_is_told_of_once
 }
 
 #[test]
-fn a_port_that_refuses_is_dialled_again_and_told_of_once() {
+fn a_port_that_refuses_is_tried_again_and_logged_once() {
     let (port, container) = (free_port(), Listener::open());
     let httpd = format!("127.0.0.1:{port}");
     let address = container.address();
@@ -227,7 +227,7 @@ fn a_port_that_refuses_is_dialled_again_and_told_of_once() {
 }
 
 #[test]
-fn a_port_that_closes_every_connection_at_once_is_not_stormed() {
+fn a_port_that_closes_every_connection_at_once_is_tried_with_pauses() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let start = Instant::now();
     let _agent = Agent::between(&httpd, &container, &["--backoff-max", "1000"]);
@@ -314,7 +314,7 @@ fn connections_to_httpd_are_kept_alive_by_the_kernel() {
 }
 
 #[test]
-fn httpd_may_be_named_and_not_only_numbered() {
+fn httpd_may_be_given_by_name() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let named = [format!("localhost:{}", httpd.port), format!("localhost:{}", container.port)];
     let _agent = Agent::start(&["--httpd", &named[0], "--container", &named[1]]);

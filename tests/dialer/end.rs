@@ -7,7 +7,7 @@ use test_support::dialer::{
 };
 
 #[test]
-fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
+fn at_sigterm_unused_connections_are_closed_at_once_and_a_request_is_finished() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &[]);
     let (front, back) = joined(&httpd, &container);
@@ -25,7 +25,7 @@ fn at_sigterm_what_is_not_in_use_is_closed_at_once_and_a_request_is_finished() {
 }
 
 #[test]
-fn a_connection_between_two_requests_does_not_hold_up_the_end() {
+fn a_connection_between_two_requests_does_not_delay_the_end() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
     let (front, back) = pinged(&httpd, &container);
@@ -35,7 +35,7 @@ fn a_connection_between_two_requests_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_request_that_httpd_has_given_up_does_not_hold_up_the_end() {
+fn a_request_that_httpd_has_given_up_does_not_delay_the_end() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
     let (front, back) = joined(&httpd, &container);
@@ -59,7 +59,7 @@ fn a_request_that_takes_longer_than_drain_timeout_is_cut() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_agent_at_once() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let mut agent = Agent::between(&httpd, &container, &["--drain-timeout", "3600000"]);
     let front = httpd.accept();

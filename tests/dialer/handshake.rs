@@ -41,7 +41,7 @@ fn handshake(port: u16, nonce: u8) -> Handshake<'static> {
 }
 
 #[test]
-fn requests_pass_behind_the_handshake() {
+fn requests_pass_after_the_handshake() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let _agent = KeyFile::new(0o600).start(&httpd, &container, &[]);
     let front = httpd.accept();
@@ -92,7 +92,7 @@ fn on_a_shared_port_the_challenge_brings_the_next_connection() {
 }
 
 #[test]
-fn on_a_port_with_one_process_it_does_not() {
+fn on_a_port_with_one_process_the_challenge_brings_no_connection() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let more = ["--shared-ports", "false"];
     let _agent = KeyFile::new(0o600).start(&httpd, &container, &more);
@@ -104,7 +104,7 @@ fn on_a_port_with_one_process_it_does_not() {
 }
 
 #[test]
-fn an_httpd_with_another_key_gets_no_proof_and_is_told_of_once() {
+fn an_httpd_with_another_key_gets_no_proof_and_is_logged_once() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let more = ["--backoff-max", "200"];
     let agent = KeyFile::new(0o600).start(&httpd, &container, &more);
@@ -151,7 +151,7 @@ fn a_challenge_from_an_earlier_connection_is_refused() {
 }
 
 #[test]
-fn what_comes_before_the_proof_never_reaches_the_container() {
+fn bytes_before_the_proof_never_reach_the_container() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let agent = KeyFile::new(0o600).start(&httpd, &container, &["--spare", "3"]);
     assert!(ends(&container.accept()), "the one that asked whether it is there");
@@ -170,7 +170,7 @@ fn what_comes_before_the_proof_never_reaches_the_container() {
 }
 
 #[test]
-fn a_challenge_that_does_not_end_is_given_up() {
+fn a_challenge_that_does_not_end_is_abandoned() {
     let (httpd, container) = (Listener::open(), Listener::open());
     let more = ["--connect-timeout", "2000"];
     let agent = KeyFile::new(0o600).start(&httpd, &container, &more);
@@ -182,7 +182,7 @@ fn a_challenge_that_does_not_end_is_given_up() {
 }
 
 #[test]
-fn an_httpd_that_closes_at_the_hello_is_dialled_with_pauses() {
+fn an_httpd_that_closes_at_the_hello_is_tried_with_pauses() {
     // As a peer without a key does: it cannot read the hello.
     let (httpd, container) = (Listener::open(), Listener::open());
     let agent = KeyFile::new(0o600).start(&httpd, &container, &[]);
@@ -193,7 +193,7 @@ fn an_httpd_that_closes_at_the_hello_is_dialled_with_pauses() {
 }
 
 #[test]
-fn a_key_file_that_everybody_may_read_is_warned_of() {
+fn a_key_file_that_everybody_may_read_causes_a_warning() {
     for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
         let (httpd, container) = (Listener::open(), Listener::open());
         let agent = KeyFile::new(mode).start(&httpd, &container, &[]);

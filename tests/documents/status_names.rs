@@ -34,7 +34,7 @@ fn used(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_alert_rules_and_the_dashboard_use_names_that_there_are() {
+fn the_alert_rules_and_the_dashboard_use_names_that_exist() {
     let names = names();
     for file in ["alerts.yml", "grafana-dashboard.json"] {
         let used = used(&document(file));
@@ -47,7 +47,7 @@ fn the_alert_rules_and_the_dashboard_use_names_that_there_are() {
 }
 
 #[test]
-fn the_documentation_has_every_name_and_none_that_there_is_not() {
+fn the_documentation_has_every_name_and_no_other() {
     let text = document("operations.md");
     let families: BTreeSet<String> = names()
         .iter()

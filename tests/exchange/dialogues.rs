@@ -118,7 +118,7 @@ fn packets_out_of_order_are_errors() {
 }
 
 #[test]
-fn nothing_may_come_behind_the_end() {
+fn no_packet_may_come_after_the_end() {
     let late = [
         headers(200).into_bytes(),
         headers(100).into_bytes(),
@@ -202,7 +202,7 @@ fn the_length_counts_however_its_name_is_spelled() {
 }
 
 #[test]
-fn two_equal_lengths_are_one_and_two_that_differ_an_error() {
+fn two_equal_lengths_are_accepted_and_two_that_differ_are_an_error() {
     let length =
         |value| headers(200).header("Content-Length", "2").plain_header("content-length", value);
     let mut same = after_headers(get(), length("2"));
@@ -214,7 +214,7 @@ fn two_equal_lengths_are_one_and_two_that_differ_an_error() {
 }
 
 #[test]
-fn a_length_that_is_not_digits_alone_is_an_error_even_where_it_would_not_count() {
+fn a_length_of_other_than_digits_is_an_error_even_in_a_response_without_a_body() {
     let overflow = "18446744073709551616"; // 2^64
     for value in ["", " ", "+1", "-1", "1,1", "1 1", "0x10", "1.0", overflow] {
         let length = || headers(200).header("Content-Length", value);
@@ -288,7 +288,7 @@ fn no_more_is_wanted_than_a_packet_holds() {
 }
 
 #[test]
-fn what_is_due_already_cannot_be_asked_for_again() {
+fn a_packet_that_is_due_already_cannot_be_asked_for_again() {
     let mut asked = exchange(RequestBody::OnRequest);
     receive(&mut asked, get_body_chunk(8186)).unwrap();
     let announced = exchange(RequestBody::Announced);
@@ -307,7 +307,7 @@ fn after_its_end_a_body_cannot_be_asked_for() {
 }
 
 #[test]
-fn nobody_can_ask_for_0_bytes() {
+fn a_container_cannot_ask_for_0_bytes() {
     for body in [RequestBody::None, RequestBody::OnRequest] {
         let asked = receive(&mut exchange(body), get_body_chunk(0));
         assert_eq!(asked, Err(ExchangeError::BodyOfNoLengthAskedFor));
@@ -351,7 +351,7 @@ fn a_connection_with_a_body_packet_due_is_not_clean() {
 }
 
 #[test]
-fn a_body_packet_that_is_withheld_leaves_no_clean_connection_and_the_response_is_whole() {
+fn a_withheld_body_packet_leaves_a_whole_response_and_no_clean_connection() {
     let mut asked = exchange(RequestBody::OnRequest);
     receive(&mut asked, get_body_chunk(8186)).unwrap();
     let mut half_sent = exchange(RequestBody::Announced);

@@ -28,7 +28,7 @@ fn newcomer(httpd: &Httpd) -> String {
 
 // row 70
 #[test]
-fn a_member_of_loadfactor_0_has_its_sessions_alone_as_a_disabled_one_has() {
+fn a_member_with_loadfactor_0_gets_only_its_sessions_as_a_disabled_one_does() {
     for word in ["loadfactor=0", "activation=disabled"] {
         let (a, b) = (named_with_activation("a"), named_with_activation("b"));
         let httpd = balanced(two_children(), &[(a.port(), word), (b.port(), "")]).start();
@@ -44,7 +44,7 @@ fn a_member_of_loadfactor_0_has_its_sessions_alone_as_a_disabled_one_has() {
 
 // row 70
 #[test]
-fn a_member_of_loadfactor_0_gets_no_newcomer_when_the_others_fail_either() {
+fn a_member_with_loadfactor_0_gets_no_new_session_even_when_the_others_fail() {
     let a = named_with_activation("a");
     let members = [(a.port(), "loadfactor=0"), (free_port(), "")];
     let httpd = balanced(two_children(), &members).start();
@@ -57,7 +57,7 @@ fn a_member_of_loadfactor_0_gets_no_newcomer_when_the_others_fail_either() {
 
 // row 71
 #[test]
-fn newcomers_go_to_the_local_member_and_to_the_other_one_when_that_is_down() {
+fn new_sessions_go_to_the_local_member_and_to_the_other_one_when_that_is_down() {
     let (remote, local) = (named_with_activation("remote"), named_with_activation("local"));
     let members = [(remote.port(), ""), (local.port(), "local=On")];
     let httpd = balanced(two_children(), &members).start();
@@ -77,7 +77,7 @@ fn newcomers_go_to_the_local_member_and_to_the_other_one_when_that_is_down() {
 
 // row 72
 #[test]
-fn with_localonly_newcomers_get_503_when_the_local_member_is_down_and_the_other_is_not_asked() {
+fn with_localonly_new_sessions_get_503_when_the_local_member_is_down_and_the_other_is_not_tried() {
     let b = named_with_activation("b");
     let members = [(free_port(), "local=On"), (b.port(), "")];
     let setup = balanced(two_children(), &members);
@@ -155,7 +155,7 @@ fn a_second_balancer_keeps_some_urls_off_a_member_that_the_others_use() {
 
 // row 86
 #[test]
-fn the_only_member_disabled_serves_its_sessions_and_nobody_else() {
+fn a_disabled_only_member_serves_its_sessions_and_no_others() {
     let a = named_with_activation("a");
     let httpd = balanced(two_children(), &[(a.port(), "activation=disabled")]).start();
     for _ in 0..4 {

@@ -68,7 +68,7 @@ fn a_path_above_the_root_is_a_400_and_parameters_on_dots_lead_nowhere() {
 
 // row 95
 #[test]
-fn jk_route_in_the_environment_says_the_member_whatever_the_session_says() {
+fn jk_route_in_the_environment_names_the_member_whatever_the_session_says() {
     let (a, b) = (named("a"), named("b"));
     let setup = Httpd::setup().conf("SetEnvIf X-Node (.+) JK_ROUTE=$1");
     let httpd = migrated(setup, [&a, &b], "/app/*=lb");

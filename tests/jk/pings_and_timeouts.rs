@@ -168,7 +168,7 @@ fn pingmode_without_a_timeout_waits_ten_seconds() {
 
 // row 27
 #[test]
-fn what_a_backend_sends_instead_of_cpong_reaches_nobody() {
+fn bytes_that_a_backend_sends_instead_of_cpong_reach_no_client() {
     let peer = ScriptedPeer::start(|conn| {
         let mut pings = 0;
         while let Some(payload) = conn.read_packet()? {
@@ -211,7 +211,7 @@ fn a_plain_worker_s_reply_timeout_is_a_504_and_the_request_is_executed_once() {
 
 // row 28
 #[test]
-fn a_reply_timeout_fails_over_only_where_recovery_allows_it_and_asks_each_member_once() {
+fn a_reply_timeout_fails_over_only_if_recovery_allows_it_and_tries_each_member_once() {
     for (recovery, status, requests) in [("", 504, (1, 0)), ("3", 504, (1, 0)), ("0", 200, (1, 1))]
     {
         let recovery = if recovery.is_empty() { "" } else { &format!("recovery={recovery}") };
@@ -247,7 +247,7 @@ fn a_reply_timeout_limits_the_gaps_of_a_response_and_not_its_length() {
 
 // row 30
 #[test]
-fn a_reply_timeout_after_headers_cuts_the_response_and_asks_no_other_member() {
+fn a_reply_timeout_after_headers_cuts_the_response_and_tries_no_other_member() {
     let a = backend(|conn, _| {
         conn.send(headers(200))?;
         for _ in 0..3 {
@@ -315,7 +315,7 @@ fn the_environment_of_a_request_sets_its_reply_timeout_and_0_switches_it_off() {
 
 // row 33
 #[test]
-fn an_environment_that_is_no_number_changes_nothing() {
+fn a_reply_timeout_that_is_not_a_number_has_no_effect() {
     let peer = sleepy();
     let setup = one_child().conf("SetEnv ajp-reply-timeout soon");
     let httpd = plain(setup, &peer, "replytimeout=2000");
@@ -327,7 +327,7 @@ fn an_environment_that_is_no_number_changes_nothing() {
 
 // row 34
 #[test]
-fn the_late_answer_of_a_request_that_timed_out_reaches_nobody() {
+fn the_late_answer_to_a_request_that_timed_out_reaches_no_client() {
     let (gate, sent) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (has_timed_out, is_sent) = (gate.clone(), Arc::clone(&sent));
     let peer = backend(move |conn, request| {
@@ -352,7 +352,7 @@ fn the_late_answer_of_a_request_that_timed_out_reaches_nobody() {
 
 // row 35
 #[test]
-fn one_reply_timeout_puts_a_member_in_error_where_none_is_allowed() {
+fn one_reply_timeout_puts_a_member_in_error_if_none_is_allowed() {
     let pair = Pair::start(sleepy(), "replytimeout=500 recovery=3 maxreplytimeouts=0");
     assert_eq!(pair.get_at("a", "/app/never").status, 504);
     assert!(pair.a_is_in_error());
@@ -363,7 +363,7 @@ fn one_reply_timeout_puts_a_member_in_error_where_none_is_allowed() {
 
 // row 36
 #[test]
-fn maxreplytimeouts_are_forgiven_and_one_more_puts_the_member_in_error() {
+fn maxreplytimeouts_are_tolerated_and_one_more_puts_the_member_in_error() {
     let setup = one_child().conf(HURRY);
     let b = ScriptedPeer::start(uris);
     let pair = Pair::start_with(sleepy(), "recovery=3 maxreplytimeouts=2", b, setup);
@@ -397,7 +397,7 @@ fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {
 
 // The notes for the access log
 #[test]
-fn the_access_log_can_tell_worker_route_attempts_connection_and_wait() {
+fn the_access_log_can_show_worker_route_attempts_connection_and_wait() {
     let pair = Pair::start(ScriptedPeer::start(uris), "");
     pair.httpd.get("/app/first").expect(200);
     let first = notes(&pair.httpd, "/app/first");

@@ -97,7 +97,7 @@ fn with_recovery_0_a_get_that_kills_each_connection_is_executed_a_bounded_number
 
 // row 42
 #[test]
-fn retries_bounds_how_often_a_request_is_sent_again_to_the_same_backend() {
+fn retries_limits_how_often_a_request_is_resent_to_the_same_backend() {
     for (parameters, requests) in
         [("recovery=0 retries=0", 1), ("recovery=0 retries=3", 4), ("recovery=1 retries=3", 1)]
     {
@@ -135,7 +135,7 @@ fn with_recovery_0_a_post_is_executed_once_more_with_the_same_body() {
 
 // row 45
 #[test]
-fn a_response_that_breaks_off_after_its_headers_is_cut_and_no_other_member_is_asked() {
+fn a_response_that_ends_after_its_headers_is_cut_and_no_other_member_is_tried() {
     for parameters in ["recovery=2", "recovery=3", "recovery=0", ""] {
         let a = backend(|conn, _| {
             conn.send(headers(200).header("Content-Length", "100"))?;
@@ -154,7 +154,7 @@ fn a_response_that_breaks_off_after_its_headers_is_cut_and_no_other_member_is_as
 }
 
 #[test]
-fn headers_that_are_all_of_a_response_cost_nothing_while_the_client_has_none_of_it() {
+fn a_request_whose_response_ends_after_its_headers_fails_over_if_the_client_has_none_of_it() {
     let a = backend(|conn, _| {
         conn.send(headers(203).header("X-Of", "a").header("Set-Cookie", "of=a"))?;
         CLOSE
@@ -171,7 +171,7 @@ fn headers_that_are_all_of_a_response_cost_nothing_while_the_client_has_none_of_
 
 // row 46
 #[test]
-fn a_response_that_breaks_off_after_100_bytes_is_not_completed_by_another_member() {
+fn a_response_that_ends_after_100_bytes_is_not_completed_by_another_member() {
     let a = backend(|conn, _| {
         conn.send(headers(200))?;
         conn.send(chunk([b'x'; 100]))?;
@@ -191,7 +191,7 @@ fn a_response_that_breaks_off_after_100_bytes_is_not_completed_by_another_member
 
 // row 47
 #[test]
-fn getalways_and_headalways_are_exceptions_to_notaftersend_each_of_its_own() {
+fn getalways_and_headalways_are_exceptions_to_notaftersend_each_for_its_method() {
     for (recovery, method, elsewhere) in [
         ("25", "GET", 1),
         ("25", "HEAD", 1),
@@ -227,7 +227,7 @@ fn an_upload_that_the_backend_has_read_on_from_is_not_executed_again_even_with_r
 
 // row 49
 #[test]
-fn with_recovery_0_a_chunked_upload_nothing_of_which_was_sent_is_executed_once_more() {
+fn with_recovery_0_a_chunked_upload_of_which_nothing_was_sent_is_executed_once_more() {
     for (parameters, status, elsewhere) in [("recovery=0", 200, 1), ("", 502, 0)] {
         let a = backend(|conn, request| {
             if conn.index() == 0 {
@@ -422,7 +422,7 @@ fn a_status_that_is_not_listed_is_passed_on() {
 
 // row 59
 #[test]
-fn a_failstatus_of_a_post_fails_over_only_where_recovery_says_so() {
+fn a_failstatus_of_a_post_fails_over_only_if_recovery_allows_it() {
     for (parameters, requests) in [("", (1, 0)), ("recovery=1", (1, 0)), ("recovery=0", (1, 1))] {
         let pair = pair(failing(500), &format!("failstatus=500,503 {parameters}"));
         let body = Generated::bytes(100, 1);

@@ -7,21 +7,21 @@
 //! | row | file | test |
 //! |---|---|---|
 //! | 1 | `httpd/startup/config.rs` | `a_connection_serves_one_request_after_another` |
-//! | 3 | `tomcat/idle.rs` | `idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
+//! | 3 | `tomcat/idle.rs` | `idle_connections_do_not_use_up_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl` |
 //! | 4 | `jk/dropped_flows.rs` | `a_blackholed_backend_costs_connecttimeout_and_not_timeout` |
 //! | 5 | `httpd/startup/config.rs` | `connecttimeout_ends_the_wait_for_a_backend_that_does_not_answer` |
 //! | 13 | `migrate/golden.rs` | see `jk/mapping.rs` |
-//! | 8, 9 | `tomcat/idle.rs` | also `what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm` |
+//! | 8, 9 | `tomcat/idle.rs` | also `a_connection_that_tomcat_has_closed_does_not_stay_in_close_wait_under_every_mpm` |
 //! | 17, 18 | `jk/dropped_flows.rs` | the three others there |
 //! | 20 | `proxy/isolation.rs` | `bytes_that_come_while_a_connection_is_idle_close_it`, and others there |
 //! | 27 | `proxy/pings.rs` | `an_answer_to_cping_that_is_not_cpong_alone_drops_the_connection` |
 //! | 32 | `tomcat/backends.rs` | `a_backend_slower_than_the_timeout_is_a_504_and_its_member_stays` |
-//! | 34 | `proxy/isolation.rs` | `the_answer_to_a_request_that_timed_out_goes_nowhere` |
+//! | 34 | `proxy/isolation.rs` | `the_answer_to_a_request_that_timed_out_reaches_no_client` |
 //! | 37 | `src/shared/tests.rs` | `reply_timeouts_are_halved_for_each_whole_minute`, `slow_requests_two_minutes_apart_never_add_up` |
 //! | 38 | `tomcat/idle.rs` | `behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm` |
-//! | 39 | `proxy/retry.rs` | `a_request_whose_reused_connection_dies_is_sent_again_with_its_query`, `a_post_that_was_read_is_not_sent_again` |
+//! | 39 | `proxy/retry.rs` | `a_request_whose_reused_connection_dies_is_resent_with_its_query`, `a_post_that_was_read_is_not_resent` |
 //! | 40 | `migrate/golden.rs` | see `jk/mapping.rs` |
-//! | 50 | `httpd/requests/faults.rs` | `a_client_that_sends_half_a_body_hurts_nobody` |
+//! | 50 | `httpd/requests/faults.rs` | `a_client_that_sends_half_a_body_affects_no_other_request` |
 //! | 54 | `httpd/requests/faults.rs` | `a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken` |
 //! | 55 | `httpd/requests/faults.rs`, `proxy/bodies.rs` | `a_silent_backend_is_a_504_and_stays_in_the_balancer`, `packets_larger_than_any_configured_size_are_accepted` |
 //! | 56 | `httpd/requests/faults.rs` | `a_backend_that_speaks_no_ajp_is_a_502_and_stays_in_the_balancer_under_every_mpm`, and others there |
@@ -83,7 +83,7 @@ fn a_backend_that_accepts_and_never_answers_costs_pingconnect_and_the_other_memb
 
 // row 7
 #[test]
-fn connections_idle_past_their_ttl_are_closed_though_no_request_comes() {
+fn connections_idle_past_their_ttl_are_closed_although_no_request_comes() {
     let (peer, gate) = holding();
     let httpd = plain(one_child().conf("ProxyAjpMaintain 1"), &peer, "ttl=2");
 
@@ -98,7 +98,7 @@ fn connections_idle_past_their_ttl_are_closed_though_no_request_comes() {
 
 // rows 8 and 9
 #[test]
-fn connections_the_backend_has_closed_are_closed_by_every_child_though_no_request_comes() {
+fn connections_that_the_backend_has_closed_are_closed_by_every_child_although_no_request_comes() {
     let (peer, gate) = holding();
     let httpd = plain(prefork(4).conf("ProxyAjpMaintain 1"), &peer, "");
     burst(&httpd, &peer, &gate, 4);
@@ -132,7 +132,7 @@ fn min_connections_stay_open_past_their_ttl() {
 
 // row 11
 #[test]
-fn a_prefork_child_has_a_connection_past_its_ttl_only_where_min_says_so() {
+fn a_prefork_child_keeps_a_connection_past_its_ttl_only_with_min() {
     let (closing, keeping) = (ScriptedPeer::start(uris), ScriptedPeer::start(uris));
     let httpd = prefork(1)
         .conf("ProxyAjpMaintain 1")
@@ -218,7 +218,7 @@ fn with_no_free_connection_a_request_goes_to_the_other_member_and_the_first_is_n
 
 // row 15
 #[test]
-fn with_acquire_0_a_free_place_is_taken_at_once_and_a_full_pool_is_not_waited_for() {
+fn with_acquire_0_a_request_takes_a_free_place_at_once_and_does_not_wait_for_a_full_pool() {
     let (peer, gate) = holding();
     let httpd = plain(one_child(), &peer, "max=1 acquire=0");
     let held = hold(&httpd, 1);
@@ -235,7 +235,7 @@ fn with_acquire_0_a_free_place_is_taken_at_once_and_a_full_pool_is_not_waited_fo
 
 // row 16
 #[test]
-fn keepalive_has_the_kernel_keep_connections_alive() {
+fn with_keepalive_the_kernel_keeps_connections_alive() {
     let (on, off) = (ScriptedPeer::start(uris), ScriptedPeer::start(uris));
     let httpd = one_child()
         .conf(&format!("ProxyPass /on ajp://127.0.0.1:{}/app keepalive=On", on.port()))
@@ -282,7 +282,7 @@ fn requests_do_not_wait_for_pings_of_idle_connections() {
 
 // row 20
 #[test]
-fn a_stray_byte_on_an_idle_connection_reaches_nobody() {
+fn a_stray_byte_on_an_idle_connection_reaches_no_client() {
     let peer = backend(|conn, request| {
         respond(conn, &request.uri)?;
         if request.uri.ends_with("/stray") {
@@ -301,7 +301,7 @@ fn a_stray_byte_on_an_idle_connection_reaches_nobody() {
 
 // row 20
 #[test]
-fn a_stray_byte_on_an_idle_connection_is_found_though_no_request_comes() {
+fn a_stray_byte_on_an_idle_connection_is_found_although_no_request_comes() {
     let peer = backend(|conn, request| {
         respond(conn, &request.uri)?;
         conn.send(raw([0x41])).map(|()| true)
@@ -315,7 +315,7 @@ fn a_stray_byte_on_an_idle_connection_is_found_though_no_request_comes() {
 
 // row 21
 #[test]
-fn a_flush_behind_the_end_of_a_response_harms_no_request() {
+fn a_flush_after_the_end_of_a_response_affects_no_request() {
     let peer = backend(|conn, request| {
         conn.send(headers(200))?;
         conn.send(chunk(&request.uri))?;

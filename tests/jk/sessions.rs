@@ -9,9 +9,9 @@
 //! | 70-74, 77, 86, 87 | `jk/activation.rs` | marked `// row N`; 70, 72, 74 and 75 with two Tomcats in `tomcat/balanced.rs` |
 //! | 71-73 | `httpd/balancing/local_members.rs` | also the words `local` and `localonly` themselves |
 //! | 79 | `httpd/balancing/lbmethods.rs` | `requests_are_shared_out_by_load_factor_over_four_children` |
-//! | 80 | `httpd/balancing/lbmethods.rs` | `by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many` |
+//! | 80 | `httpd/balancing/lbmethods.rs` | `with_bybusyness_the_member_with_hanging_requests_gets_none_until_the_other_has_as_many` |
 //! | 81 | `httpd/balancing/lbmethods.rs` | `new_sessions_are_shared_out_evenly_whatever_the_old_ones_do` |
-//! | 82 | `httpd/balancing/lbmethods.rs` | `by_traffic_the_member_with_the_small_answers_gets_far_more_requests` |
+//! | 82 | `httpd/balancing/lbmethods.rs` | `with_bytraffic_the_member_with_the_small_answers_gets_far_more_requests` |
 //! | 83 | `httpd/balancing/lbmethods.rs` | `a_member_that_an_administrator_stops_and_starts_again_is_not_flooded`; decay in `src/balance/lbmethod_tests.rs` |
 //! | 84 | `httpd/balancing/lbmethods.rs` | `a_member_that_has_recovered_is_not_flooded` |
 //! | 85 | `jk/recovery.rs` | `with_escalation_a_member_that_still_serves_is_not_put_in_error_by_one_refusal` |
@@ -88,7 +88,7 @@ fn a_session_always_goes_to_its_member() {
 
 // row 63
 #[test]
-fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_as_it_was() {
+fn a_session_in_the_path_goes_to_its_member_and_the_uri_is_unchanged() {
     let (a, b) = pair();
     let setup = two_children();
     let httpd = balanced(setup, &[(a.port(), ""), (b.port(), "")], "scolonpathdelim=On");
@@ -119,7 +119,7 @@ fn a_session_in_the_query_string_goes_to_its_member_also_beside_a_cookie() {
 
 // row 64
 #[test]
-fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
+fn the_route_is_found_after_a_cookie_whose_route_no_member_has() {
     let (a, b) = pair();
     let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..5 {
@@ -129,7 +129,7 @@ fn the_route_is_found_behind_a_cookie_whose_route_nobody_has() {
 
 // row 66
 #[test]
-fn what_follows_the_first_dot_is_the_route_and_one_that_nobody_has_is_balanced() {
+fn the_route_follows_the_first_dot_and_a_route_that_no_member_has_is_balanced() {
     let (a, b) = pair();
     let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
     for _ in 0..10 {
@@ -214,7 +214,7 @@ fn the_sessions_of_a_stopped_member_go_to_another_one_of_its_domain() {
 
 // row 78
 #[test]
-fn a_distant_member_is_used_only_while_the_near_one_is_not_there() {
+fn a_distant_member_is_used_only_while_the_near_one_is_down() {
     let gone = free_port();
     let b = ScriptedPeer::start(named("b"));
     let members = [(gone, "distance=0 retry=1"), (b.port(), "distance=1")];
@@ -234,7 +234,7 @@ const TWO_OF_32: &str = "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxR
 
 // row 88
 #[test]
-fn when_retry_has_passed_one_request_asks_and_the_others_go_elsewhere_without_delay() {
+fn when_retry_has_passed_one_request_probes_the_member_and_the_others_go_elsewhere_without_delay() {
     // Closes at a CPING; later it does so only once told to: until then, the probe waits.
     let (is_slow, gate) = (Arc::new(AtomicBool::new(false)), Gate::default());
     let (waits, told) = (Arc::clone(&is_slow), gate.clone());

@@ -263,7 +263,7 @@ fn contexts_come_before_extensions() {
 }
 
 #[test]
-fn an_exclusion_is_one_worker_s() {
+fn an_exclusion_applies_to_one_worker() {
     compare("03-exclusions-of-one-worker", &[], USUAL);
 }
 
@@ -327,7 +327,7 @@ fn rules_with_members_of_their_own() {
 }
 
 #[test]
-fn rules_that_look_at_no_session() {
+fn rules_that_ignore_the_session() {
     let with_sessions =
         ["/app/x", "/app;", "/admin", "/private"].map(|start| (start, "JSESSIONID"));
     compare("14-rules-without-sessions", &["a", "b"], &with_sessions);
@@ -369,7 +369,7 @@ fn the_shape_of_mod_jk_s_own_sample() {
 }
 
 #[test]
-fn the_least_that_can_be_said() {
+fn the_smallest_configuration() {
     compare("25-the-least-that-can-be-said", &[], USUAL);
 }
 
@@ -379,7 +379,7 @@ fn the_main_server_s_rules_are_copied_to_all_virtual_hosts() {
 }
 
 #[test]
-fn what_stands_beside_jk_lines_in_ifmodule_mod_jk() {
+fn lines_beside_jk_lines_in_ifmodule_mod_jk() {
     compare("30-beside-jk-lines", &[], USUAL);
 }
 
@@ -403,13 +403,13 @@ fn main_server_says(name: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_main_server_s_own_rules_where_there_are_virtual_hosts() {
+fn the_main_server_s_own_rules_beside_virtual_hosts() {
     let expected = [("/app/x;jsessionid=1.b", "b"), ("/x.jsp", "c"), ("/private/x", "404")];
     main_server_says("17-virtual-hosts", &expected);
 }
 
 #[test]
-fn what_the_main_server_rewrites_to_403_stays_forbidden_where_there_are_virtual_hosts() {
+fn a_path_that_the_main_server_rewrites_to_403_stays_forbidden_beside_virtual_hosts() {
     let name = "28-rewriting-in-the-main-server";
     main_server_says(name, &[("/app/x", "a"), ("/app/closed", "403")]);
 }

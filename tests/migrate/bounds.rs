@@ -62,7 +62,7 @@ fn repeated(count: usize, line: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn a_template_that_contains_itself_is_refused_as_that() {
+fn a_template_that_contains_itself_is_refused_as_such() {
     let workers = format!("{WORKERS}worker.c.x.reference=worker.c\n");
     let memory = Memory { workers, ..Memory::default() };
     refused(&memory, "contains itself");
@@ -159,7 +159,7 @@ fn a_map_that_each_virtual_host_names_is_counted_each_time() {
 }
 
 #[test]
-fn exclusions_before_each_mount_of_their_worker_are_refused_where_they_are_too_many() {
+fn too_many_exclusions_before_the_mounts_of_their_worker_are_refused() {
     let mut httpd = String::from("JkMount /of-a a\n");
     httpd += &repeated(2_000, |n| format!("JkMount /*/m{n}/* lb\nJkUnMount /*/x{n}/* lb"));
     refused(
@@ -179,7 +179,7 @@ fn long_lists_on_many_lines_are_read() {
 }
 
 #[test]
-fn twice_the_lines_make_twice_the_lines() {
+fn twice_the_input_makes_twice_the_output() {
     let lines = |count: usize| {
         let mut workers = String::from("worker.list=lb\nworker.lb.type=lb\nworker.t.port=8009\n");
         workers += &repeated(count, |n| {

@@ -44,7 +44,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn each_server_gets_a_file_that_only_its_owner_reads_and_the_lines_to_include_are_said() {
+fn each_server_gets_a_file_that_only_its_owner_can_read_and_the_include_lines_are_printed() {
     let root = server();
     let done = run(root.path(), &["httpd.conf", "--output", "new"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
@@ -62,7 +62,7 @@ fn each_server_gets_a_file_that_only_its_owner_reads_and_the_lines_to_include_ar
 }
 
 #[test]
-fn what_others_have_put_beside_the_files_is_neither_followed_nor_taken() {
+fn foreign_links_and_files_beside_the_output_are_neither_followed_nor_used() {
     let root = server();
     let new = root.path().join("new");
     fs::create_dir(&new).expect("our own directory");
@@ -86,7 +86,7 @@ fn what_others_have_put_beside_the_files_is_neither_followed_nor_taken() {
 }
 
 #[test]
-fn a_file_s_owner_is_kept_and_its_mode_where_it_has_no_secret() {
+fn a_file_s_owner_is_kept_and_its_mode_if_it_has_no_secret() {
     let root = server();
     run(root.path(), &["httpd.conf", "--output", "new"]);
     let new = root.path().join("new");
@@ -119,7 +119,7 @@ fn a_file_s_owner_is_kept_and_its_mode_where_it_has_no_secret() {
 }
 
 #[test]
-fn without_a_directory_all_goes_to_standard_output() {
+fn without_a_directory_the_output_goes_to_standard_output() {
     let root = server();
     let done = run(root.path(), &["httpd.conf"]);
     let said = text(&done.stdout);
@@ -130,7 +130,7 @@ fn without_a_directory_all_goes_to_standard_output() {
 }
 
 #[test]
-fn the_two_files_alone_will_do() {
+fn the_two_files_are_enough_without_httpd_conf() {
     let root = server();
     let done = run(root.path(), &["--workers", "workers.properties", "--map", "map"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
@@ -138,7 +138,7 @@ fn the_two_files_alone_will_do() {
 }
 
 #[test]
-fn the_report_says_of_each_line_whether_it_is_kept_and_as_what() {
+fn the_report_says_for_each_line_whether_it_is_kept_and_as_what() {
     let root = server();
     let done = run(root.path(), &["httpd.conf", "--report"]);
     let said = text(&done.stdout);
@@ -186,7 +186,7 @@ fn an_unknown_property_is_shown_with_its_line_and_nothing_is_written() {
 
 // row 93
 #[test]
-fn a_broken_line_of_the_map_is_told_and_the_valid_ones_are_in_force() {
+fn an_invalid_line_of_the_map_is_reported_and_the_valid_ones_take_effect() {
     let root = server();
     let output = ["httpd.conf", "--output", "new"];
     write(root.path(), "map", "/shop|/*=lb\nbroken\n*.jsp=lb\n/more/*=lb\n");
@@ -203,7 +203,7 @@ fn a_broken_line_of_the_map_is_told_and_the_valid_ones_are_in_force() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let root = server();
     let done = run(root.path(), &["none.conf"]);
     assert_eq!(done.status.code(), Some(2));
@@ -219,7 +219,7 @@ mod check {
     }
 
     #[test]
-    fn check_has_httpd_read_what_was_written() {
+    fn check_lets_httpd_read_the_written_files() {
         let root = server();
         let done = run(root.path(), &["httpd.conf", "--check", "--module", &module(), "-o", "new"]);
         assert!(done.status.success(), "{}", text(&done.stderr));
@@ -227,7 +227,7 @@ mod check {
     }
 
     #[test]
-    fn what_httpd_does_not_take_is_said_in_its_words_and_not_written() {
+    fn a_result_that_httpd_rejects_is_reported_in_its_words_and_not_written() {
         let root = server();
         let arguments = ["httpd.conf", "--check", "--module", "/none/such.so", "-o", "new"];
         let done = run(root.path(), &arguments);
@@ -237,7 +237,7 @@ mod check {
     }
 
     #[test]
-    fn every_fixture_is_taken_by_httpd() {
+    fn httpd_accepts_every_fixture() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate/fixtures");
         for entry in fs::read_dir(fixtures).expect("part of the crate").flatten() {
             let fixture = format!("FIXTURE={}", entry.path().display());

@@ -362,7 +362,7 @@ fn no_url_reaches_a_worker_that_mod_jk_keeps_from_it() {
 }
 
 #[test]
-fn no_path_reaches_what_is_excluded_in_a_tomcat() {
+fn no_url_reaches_an_excluded_path_in_a_tomcat() {
     let tomcat = Tomcat::shared();
     let workers =
         format!("worker.list=a\nworker.a.host=127.0.0.1\nworker.a.port={}\n", tomcat.port);

@@ -55,7 +55,7 @@ fn all_texts(done: &Conversion) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_is_written_and_said_is_what_was_read_over() {
+fn the_output_and_the_messages_are_those_that_were_reviewed() {
     let bless = std::env::var_os("JK2AJP_BLESS").is_some();
     let mut differences = Vec::new();
     for fixture in fixtures() {
@@ -84,7 +84,7 @@ fn what_is_written_and_said_is_what_was_read_over() {
 }
 
 #[test]
-fn every_line_that_is_read_has_its_fate() {
+fn every_line_that_is_read_is_in_the_report() {
     for fixture in fixtures() {
         let done = converted(&fixture);
         assert_eq!(done.report.unreported().count(), 0, "{}", fixture.display());

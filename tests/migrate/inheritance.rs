@@ -219,7 +219,7 @@ const MOUNTS: &str = "JkMount /app/* a\nJkUnMount /app/plain/* a\nJkMountFile \"
     JkWorkerProperty worker.a.mount=/of-worker/*";
 
 #[test]
-fn mounts_and_maps_are_the_main_server_s_alone_unless_they_are_copied() {
+fn mounts_and_maps_stay_in_the_main_server_unless_they_are_copied() {
     let case = Case { main: MOUNTS, hosts: hosts!(""), targets: PATHS };
     compare(&case, &["bare /app/x: 404", "bare-on /app/x: a /app/x used"]);
 }
@@ -231,7 +231,7 @@ fn jkmountcopy_on_in_the_main_server_copies_nothing() {
 }
 
 #[test]
-fn jkmountcopy_all_copies_to_each_host_that_does_not_say_off() {
+fn jkmountcopy_all_copies_to_each_host_without_off() {
     let main = "JkMountCopy All\nJkMountCopy Off\nJkMount /app/* a\nJkUnMount /app/plain/* a\n\
         JkMountFile \"MAP\"\nJkWorkerProperty worker.a.mount=/of-worker/*";
     compare(
@@ -262,7 +262,7 @@ fn jkstripsession_on_reaches_each_host_that_has_mounts_of_its_own_or_copied_ones
 }
 
 #[test]
-fn jkstripsession_off_in_a_host_takes_it_back_and_another_parameter_replaces_it() {
+fn jkstripsession_off_in_a_host_cancels_it_and_another_parameter_replaces_it() {
     let main = "JkStripSession On\nJkMount /app/* a\nJkUnMount /app/static/* a";
     let off = ["own /static/a.css;jsessionid=1.a: 404"];
     compare(&Case { main, hosts: hosts!("JkStripSession Off"), targets: SESSIONS }, &off);
@@ -271,21 +271,21 @@ fn jkstripsession_off_in_a_host_takes_it_back_and_another_parameter_replaces_it(
 }
 
 #[test]
-fn jkstripsession_of_a_host_alone_strips_where_it_has_mounts() {
+fn jkstripsession_of_a_host_strips_if_the_host_has_mounts() {
     let main = "JkMount /app/* a";
     let case = Case { main, hosts: hosts!("JkStripSession On"), targets: SESSIONS };
     compare(&case, &["own /static/a.css;jsessionid=1.a: httpd's own"]);
 }
 
 #[test]
-fn an_exclusion_of_a_more_specific_mount_is_stripped_though_a_lesser_one_would_match() {
+fn an_exclusion_of_a_more_specific_mount_is_stripped_although_a_less_specific_one_would_match() {
     let main = "JkStripSession On\nJkMount /app/* a\nJkUnMount /app/static/* a\nJkMount /* b";
     let case = Case { main, hosts: hosts!("JkMountCopy On"), targets: SESSIONS };
     compare(&case, &["bare /app/static/a.css;jsessionid=1.a: httpd's own"]);
 }
 
 #[test]
-fn jkenvvar_of_the_main_server_is_in_each_host_and_the_host_s_own_counts_more() {
+fn jkenvvar_of_the_main_server_applies_in_each_host_and_the_host_s_own_replaces_it() {
     let main = "JkMount /app/* a\nJkMountCopy All\nSetEnvIf Request_URI set$ T_C=from-request\n\
         JkEnvVar T_A main-a\nJkEnvVar T_B main-b\nJkEnvVar T_C";
     let targets = &["/app/x", "/app/set"];
@@ -305,7 +305,7 @@ fn jkenvvar_of_the_main_server_is_in_each_host_and_the_host_s_own_counts_more() 
 const UNSAFE: &[&str] = &["/app/x%25y", "/own/x%25y", "/app/x%20y", "/app/x"];
 
 #[test]
-fn rejectunsafeuri_is_the_option_of_the_server_whose_mounts_they_are() {
+fn rejectunsafeuri_of_a_server_applies_to_its_mounts() {
     let main = "JkOptions +RejectUnsafeURI\nJkMount /app/* a";
     let expected = ["bare-on /app/x%25y: 404", "own /own/x%25y: 404"];
     compare(&Case { main, hosts: hosts!(""), targets: UNSAFE }, &expected);
@@ -320,7 +320,7 @@ fn rejectunsafeuri_is_the_option_of_the_server_whose_mounts_they_are() {
 }
 
 #[test]
-fn disablereuse_is_inherited_and_minus_takes_it_back() {
+fn disablereuse_is_inherited_and_minus_cancels_it() {
     let main = "JkOptions +DisableReuse\nJkMount /app/* a\nJkMountCopy All";
     let targets = &["/app/x"];
     compare(&Case { main, hosts: &[("bare", "")], targets }, &["bare /app/x: a /app/x new"]);
@@ -329,7 +329,7 @@ fn disablereuse_is_inherited_and_minus_takes_it_back() {
 }
 
 #[test]
-fn what_minus_takes_back_in_one_server_stays_off_there_in_whichever_order() {
+fn an_option_that_minus_cancels_in_one_server_stays_off_there_in_whichever_order() {
     for main in [
         "JkOptions -DisableReuse +DisableReuse\nJkMountCopy All\nJkMount /app/* a",
         "JkOptions +DisableReuse -DisableReuse\nJkMountCopy All\nJkMount /app/* a",
@@ -360,7 +360,7 @@ fn forwarduri_is_inherited_and_another_one_replaces_it() {
 }
 
 #[test]
-fn what_may_stand_in_the_main_server_alone_is_refused_in_a_host_as_mod_jk_does() {
+fn directives_of_the_main_server_only_are_refused_in_a_host_as_by_mod_jk() {
     for (line, is_taken) in [
         ("JkWorkersFile /dev/null", false),
         ("JkWorkerProperty worker.list=a", false),

@@ -123,7 +123,7 @@ fn a_misspelled_reference_gets_the_template_as_suggestion() {
 }
 
 #[test]
-fn a_property_without_a_translation_is_not_reported_as_one_of_a_worker_out_of_use() {
+fn a_property_without_a_translation_is_not_reported_as_one_of_an_unused_worker() {
     let workers = format!("{WORKERS}worker.worker1.css=x\nworker.worker9.css=x\n");
     let done = converted("JkMount /a lb\n", &workers);
     let report = done.report.render(&done.sources);

@@ -30,7 +30,7 @@ fn seen(path: &str) -> String {
 }
 
 #[test]
-fn an_empty_segment_with_parameters_is_none() {
+fn an_empty_segment_with_parameters_is_no_segment() {
     let private = compiled(&pattern("/app/private/*").regex());
     for path in [
         "/app/private/s.txt",
@@ -55,7 +55,7 @@ fn an_empty_segment_with_parameters_is_none() {
 }
 
 #[test]
-fn what_an_expression_matches_is_what_the_pattern_does_in_a_path_without_parameters() {
+fn an_expression_matches_what_its_pattern_matches_in_a_path_without_parameters() {
     let mut random = Random::new(14);
     let paths: Vec<String> = (0..400)
         .map(|_| format!("/{}", random.words(&["/", ";", "a", "b", ".", "/a", ";x=", "/;"], 9)))

@@ -120,7 +120,7 @@ impl Watching {
 }
 
 #[test]
-fn an_edited_map_is_written_checked_and_reloaded_once_and_a_broken_line_told() {
+fn an_edited_map_is_written_checked_and_reloaded_once_and_an_invalid_line_is_reported() {
     let place = Place::new();
     let watching = place.watch();
     assert_eq!(place.reloads(), 0, "nothing can include what was not there");
@@ -139,7 +139,7 @@ fn an_edited_map_is_written_checked_and_reloaded_once_and_a_broken_line_told() {
 }
 
 #[test]
-fn what_it_has_written_is_not_among_what_it_reads() {
+fn written_files_are_not_among_the_files_that_are_read() {
     let place = Place::new();
     let watching = place.watch();
     place.write("map", "/shop/*=a\n/more/*=a\n");
@@ -163,7 +163,7 @@ fn a_comment_that_moves_lines_is_no_reason_to_reload() {
 
 // row 93
 #[test]
-fn a_map_that_is_removed_leaves_its_rules_and_the_other_files_still_count() {
+fn a_removed_map_leaves_its_rules_in_force_and_the_other_files_still_count() {
     let place = Place::new();
     let watching = place.watch();
     let before = place.main_file();
@@ -182,7 +182,7 @@ fn a_map_that_is_removed_leaves_its_rules_and_the_other_files_still_count() {
 }
 
 #[test]
-fn files_with_which_nothing_can_be_written_leave_what_was_written() {
+fn files_that_cannot_be_converted_leave_the_written_files_in_place() {
     let place = Place::new();
     let watching = place.watch();
     let before = place.main_file();
@@ -193,7 +193,7 @@ fn files_with_which_nothing_can_be_written_leave_what_was_written() {
 }
 
 #[test]
-fn what_httpd_refuses_is_not_put_in_place_and_tried_again_quietly() {
+fn a_result_that_httpd_rejects_is_not_put_in_place_and_is_tried_again_silently() {
     let place = Place::new();
     let watching = place.watch();
     let before = place.main_file();
@@ -210,7 +210,7 @@ fn what_httpd_refuses_is_not_put_in_place_and_tried_again_quietly() {
 }
 
 #[test]
-fn what_httpd_refuses_once_it_is_in_place_is_taken_back() {
+fn a_result_that_httpd_rejects_once_it_is_in_place_is_reverted() {
     let place = Place::new();
     let watching = place.watch();
     let before = place.main_file();
@@ -228,7 +228,7 @@ fn what_httpd_refuses_once_it_is_in_place_is_taken_back() {
 }
 
 #[test]
-fn a_reload_that_fails_is_told_and_the_next_one_works() {
+fn a_reload_that_fails_is_reported_and_the_next_one_works() {
     let place = Place::new();
     let watching = place.watch();
     place.write("down", "");
@@ -242,7 +242,7 @@ fn a_reload_that_fails_is_told_and_the_next_one_works() {
 }
 
 #[test]
-fn a_reload_that_does_not_end_does_not_keep_it_from_ending() {
+fn a_reload_that_does_not_end_does_not_keep_the_command_from_ending() {
     let place = Place::new();
     let watching = place.watch();
     place.write("slow", "");
@@ -255,7 +255,7 @@ fn a_reload_that_does_not_end_does_not_keep_it_from_ending() {
 }
 
 #[test]
-fn what_changed_while_nobody_looked_is_put_in_place_at_the_start() {
+fn an_edit_made_while_the_command_was_not_running_is_put_in_place_at_the_start() {
     let place = Place::new();
     place.watch().end("TERM");
     place.watch().end("TERM");
@@ -267,7 +267,7 @@ fn what_changed_while_nobody_looked_is_put_in_place_at_the_start() {
 }
 
 #[test]
-fn a_start_that_fails_ends_as_it_does_without_watch() {
+fn a_start_that_fails_ends_with_the_status_of_a_run_without_watch() {
     let place = Place::new();
     let watch = ["httpd.conf", "-o", "new", "--watch", "--apachectl", "sh apachectl"];
     place.write("alone", "");
@@ -282,7 +282,7 @@ fn a_start_that_fails_ends_as_it_does_without_watch() {
 }
 
 #[test]
-fn the_options_say_what_goes_together() {
+fn options_that_do_not_go_together_are_refused() {
     let place = Place::new();
     for (arguments, words) in [
         (&["httpd.conf", "--watch"][..], "--output"),

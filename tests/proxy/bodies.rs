@@ -111,7 +111,7 @@ fn a_container_that_asks_for_the_body_of_a_get_gets_an_empty_packet() {
 }
 
 #[test]
-fn what_was_read_ahead_is_sent_no_faster_than_asked_for() {
+fn a_body_that_was_read_ahead_is_sent_no_faster_than_asked_for() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         let mut body = Vec::new();
@@ -177,7 +177,7 @@ fn whole(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_container_that_ends_at_once_what_it_has_asked_for_gets_no_body_and_its_connection_is_closed() {
+fn a_container_that_ends_right_after_it_asked_for_a_body_gets_none_and_its_connection_is_closed() {
     for announced in [false, true] {
         let peer = ScriptedPeer::start(move |conn| {
             conn.expect_forward_request()?;
@@ -200,8 +200,8 @@ fn a_container_that_ends_at_once_what_it_has_asked_for_gets_no_body_and_its_conn
 }
 
 #[test]
-fn a_container_that_ends_while_the_client_is_waited_for_gets_no_body_and_its_connection_is_closed()
-{
+fn a_container_that_ends_while_the_module_waits_for_the_client_gets_no_body_and_its_connection_is_closed()
+ {
     let (reading, ended) = (Signal::new(), Signal::new());
     let (is_reading, has_ended) = (reading.clone(), ended.clone());
     let peer = ScriptedPeer::start(move |conn| {
@@ -256,7 +256,7 @@ fn a_container_that_ends_with_a_body_packet_partly_sent_is_heard_and_its_connect
 }
 
 #[test]
-fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() {
+fn an_answer_that_has_arrived_counts_more_than_a_body_packet_that_cannot_be_sent() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         conn.send([get_body_chunk(65_530).repeat(2), whole("no more")].concat())?;

@@ -69,7 +69,7 @@ fn the_answer_to_head_has_a_length_and_no_body() {
 }
 
 #[test]
-fn interim_responses_are_read_over() {
+fn interim_responses_are_skipped() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         conn.send(headers(100))?;
@@ -137,7 +137,7 @@ fn a_unix_socket_serves_as_well() {
 // Passes and flushes.
 
 #[test]
-fn what_came_in_one_receive_leaves_in_one_pass() {
+fn bytes_of_one_receive_leave_in_one_pass() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         let response = [headers(200).into_bytes(), chunk("a"), chunk("b"), chunk("c")].concat();
@@ -153,7 +153,7 @@ fn what_came_in_one_receive_leaves_in_one_pass() {
 }
 
 #[test]
-fn headers_alone_wait_for_what_follows_them() {
+fn headers_alone_wait_for_the_next_bytes() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         let packets = [headers(200).into_bytes(), chunk("ab"), end_response().into_bytes()];

@@ -53,7 +53,7 @@ where
 }
 
 #[test]
-fn bytes_behind_the_end_in_the_same_write_close_the_connection() {
+fn bytes_after_the_end_in_the_same_write_close_the_connection() {
     for surplus in too_much() {
         let sent = [response("/alice"), surplus.clone()].concat();
         let peer = first_then(move |conn| {
@@ -107,7 +107,7 @@ fn bytes_that_come_while_a_connection_is_idle_close_it() {
 }
 
 #[test]
-fn a_second_response_is_found_though_the_first_just_fills_the_buffer() {
+fn a_second_response_is_found_although_the_first_just_fills_the_buffer() {
     // The receive buffer begins with 8192 bytes: END_RESPONSE is the last of them, and what comes
     // behind it stays in the socket.
     let empty = response("").len();
@@ -161,7 +161,7 @@ fn a_waiting_request_is_not_handed_a_connection_with_unread_bytes() {
 }
 
 #[test]
-fn the_answer_to_a_request_that_timed_out_goes_nowhere() {
+fn the_answer_to_a_request_that_timed_out_reaches_no_client() {
     let late = Signal::new();
     let is_late = late.clone();
     let peer = first_then(move |conn| {
@@ -184,7 +184,7 @@ fn the_answer_to_a_request_that_timed_out_goes_nowhere() {
 }
 
 #[test]
-fn the_rest_of_an_answer_whose_client_has_gone_goes_nowhere() {
+fn the_rest_of_an_answer_whose_client_has_gone_reaches_no_client() {
     let gone = Signal::new();
     let is_gone = gone.clone();
     let peer = first_then(move |conn| {

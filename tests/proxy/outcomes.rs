@@ -69,7 +69,7 @@ fn a_backend_that_refuses_connections_is_in_error() {
 }
 
 #[test]
-fn a_unix_socket_that_is_not_there_is_an_error_of_the_member() {
+fn a_missing_unix_socket_is_an_error_of_the_member() {
     let folder = tempfile::tempdir().unwrap();
     let front = Front::at_socket(&folder.path().join("ajp.sock"));
 
@@ -161,7 +161,7 @@ fn a_pool_without_a_free_place_is_busy_and_not_in_error() {
 }
 
 #[test]
-fn a_cping_unanswered_on_a_fresh_connection_is_an_error_of_the_member() {
+fn an_unanswered_cping_on_a_new_connection_is_an_error_of_the_member() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_cping()?;
         conn.expect_close()
@@ -263,7 +263,7 @@ fn a_timeout_after_something_reached_the_client_cuts_the_response() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_cut_even_if_it_had_all_its_bytes() {
+fn a_response_without_an_end_is_cut_even_if_it_had_all_its_bytes() {
     for missing in [Vec::new(), end_response().into_bytes()[..5].to_vec()] {
         let passed = Signal::new();
         let (seen, last) = (passed.clone(), missing.clone());
@@ -300,7 +300,7 @@ fn protocol_error(bytes: Vec<u8>, error: &ExchangeError) {
 }
 
 #[test]
-fn what_is_not_ajp_is_a_502() {
+fn bytes_that_are_not_ajp_are_a_502() {
     let magic = |offset, expected, found| CodecError::BadMagic { offset, expected, found };
     protocol_error(raw("HTTP/1.1 200 OK\r\n\r\n"), &magic(0, 0x41, 0x48).into());
     protocol_error(raw([0x15, 0x03, 0x03, 0x00, 0x02]), &magic(0, 0x41, 0x15).into());
@@ -353,7 +353,7 @@ fn a_body_asked_for_after_its_end_is_a_502() {
 }
 
 #[test]
-fn what_is_not_ajp_cuts_a_response_that_has_begun() {
+fn bytes_that_are_not_ajp_cut_a_response_that_has_begun() {
     let garbage =
         [raw("HTTP/1.1 500"), cpong(), headers(200).into_bytes(), raw([0x41, 0x42, 0, 0])];
     for bytes in garbage {
@@ -448,7 +448,7 @@ fn a_filter_that_answers_or_fails_closes_the_connection() {
 }
 
 #[test]
-fn a_filter_that_withholds_the_request_body_is_somebody_s_to_mend() {
+fn a_filter_that_withholds_the_request_body_causes_a_warning() {
     let withheld = ClientError::BodyWithheld { after: SHORT };
     let ask = post("/", "0123456789").chunked();
     let ask = ask.by(|client| client.read_fails = Some((2, withheld)));

@@ -41,7 +41,7 @@ fn unaskable(
 }
 
 #[test]
-fn what_a_container_asks_for_bounds_the_next_first_piece() {
+fn a_container_s_body_requests_limit_the_next_first_piece() {
     for size in [8192, 10_000, 65_536] {
         let peer = ScriptedPeer::start(move |conn| echo_sized(conn, size));
         let front = Front::to(&peer);
@@ -91,7 +91,7 @@ fn a_request_of_8192_bytes_is_sent_unasked_and_a_larger_one_asked_for_once() {
 }
 
 #[test]
-fn what_the_container_does_not_take_is_431_or_414_and_the_container_never_sees_it() {
+fn a_request_that_the_container_does_not_accept_is_431_or_414_and_never_sent() {
     for packet_size in [8192, 9000, 16_384] {
         let peer = container(packet_size);
         let front = Front::to(&peer);
@@ -114,7 +114,7 @@ fn what_the_container_does_not_take_is_431_or_414_and_the_container_never_sees_i
 }
 
 #[test]
-fn one_request_that_is_too_large_takes_nothing_from_others() {
+fn one_request_that_is_too_large_does_not_affect_others() {
     let peer = container(16_384);
     let front = Front::to(&peer);
 
@@ -124,7 +124,7 @@ fn one_request_that_is_too_large_takes_nothing_from_others() {
 }
 
 #[test]
-fn a_container_that_asks_for_little_takes_large_requests_all_the_same() {
+fn a_container_that_asks_for_small_body_packets_still_accepts_large_requests() {
     for configured in [None, Some(PacketSize::MAX)] {
         let peer = ScriptedPeer::start(|conn| {
             while let Some(payload) = conn.read_packet()? {
@@ -154,7 +154,7 @@ fn a_container_that_asks_for_little_takes_large_requests_all_the_same() {
 }
 
 #[test]
-fn something_in_front_that_accepts_and_closes_is_a_container_that_is_not_there() {
+fn a_proxy_that_accepts_and_closes_is_a_container_that_is_not_there() {
     let is_up = Arc::new(AtomicBool::new(false));
     let up = Arc::clone(&is_up);
     let peer = ScriptedPeer::start(move |conn| {
@@ -178,7 +178,7 @@ fn a_refused_connection_is_a_container_that_is_not_there() {
 }
 
 #[test]
-fn a_container_that_is_silent_is_not_there_for_all_who_wait_for_its_answer() {
+fn a_silent_container_is_not_there_for_all_requests_that_wait_for_its_answer() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_cping()?;
         conn.expect_close()
@@ -228,7 +228,7 @@ fn a_container_that_cannot_be_asked_gets_the_request_as_it_is_and_nothing_is_con
 }
 
 #[test]
-fn a_close_on_a_large_request_that_could_not_be_asked_for_is_a_close_as_any_other() {
+fn a_close_after_a_large_request_whose_size_could_not_be_asked_is_like_any_other() {
     let peer = ScriptedPeer::start(|conn| unaskable(conn, |_, _| Ok(false)));
     let front = Front::to(&peer);
 
@@ -238,7 +238,7 @@ fn a_close_on_a_large_request_that_could_not_be_asked_for_is_a_close_as_any_othe
 }
 
 #[test]
-fn a_close_on_a_proven_size_has_the_next_one_ask_again() {
+fn after_a_close_on_a_proven_size_the_next_request_asks_again() {
     let requests = AtomicUsize::new(0);
     let peer = ScriptedPeer::start(move |conn| {
         while let Some(payload) = conn.read_packet()? {
@@ -317,7 +317,7 @@ fn a_large_request_that_times_out_says_nothing_about_sizes() {
 /// The container's answers to requests that are valid AJP, with contents that any client can send: an
 /// odd Host, 101 headers, two Content-Lengths, a wrong secret, an attribute that is not allowed.
 #[test]
-fn an_error_that_has_nothing_to_do_with_the_size_touches_no_other_request() {
+fn an_error_unrelated_to_the_size_affects_no_other_request() {
     for status in [400, 403, 500] {
         for configured in [None, Some(PacketSize::MAX)] {
             let peer = ScriptedPeer::start(move |conn| {

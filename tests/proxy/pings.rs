@@ -38,7 +38,7 @@ fn warm(peer: &ScriptedPeer, pings: Pings) -> Front {
 }
 
 #[test]
-fn a_pooled_connection_that_answers_cping_late_is_used_though_a_new_one_was_opened_beside_it() {
+fn a_pooled_connection_that_answers_cping_late_is_used_although_a_new_one_was_opened_beside_it() {
     let pinged = Signal::new();
     let has_pinged = pinged.clone();
     let peer = ScriptedPeer::start(move |conn| {
@@ -104,7 +104,7 @@ fn a_backend_that_is_silent_on_both_connections_is_in_error_after_one_ping_timeo
 }
 
 #[test]
-fn a_pooled_connection_that_answers_cping_late_is_used_though_no_new_one_can_be_opened() {
+fn a_pooled_connection_that_answers_cping_late_is_used_although_no_new_one_can_be_opened() {
     let peer = ScriptedPeer::start(|conn| {
         serve_one(conn, "first")?;
         conn.expect_cping()?;

@@ -82,7 +82,7 @@ fn a_connection_closed_while_idle_costs_a_connection_and_no_request() {
 }
 
 #[test]
-fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
+fn a_request_that_was_not_completely_written_is_resent_whatever_its_method() {
     let (sending, closed) = (Signal::new(), Signal::new());
     let (is_sending, has_closed) = (sending.clone(), closed.clone());
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
 }
 
 #[test]
-fn a_request_whose_reused_connection_dies_is_sent_again_with_its_query() {
+fn a_request_whose_reused_connection_dies_is_resent_with_its_query() {
     let peer = second_request(dies);
     let front = warm(&peer);
 
@@ -133,7 +133,7 @@ fn a_request_whose_reused_connection_dies_is_sent_again_with_its_query() {
 }
 
 #[test]
-fn a_put_is_sent_again_with_its_body() {
+fn a_put_is_resent_with_its_body() {
     let peer = second_request(dies);
     let front = warm(&peer);
 
@@ -146,7 +146,7 @@ fn a_put_is_sent_again_with_its_body() {
 }
 
 #[test]
-fn every_idempotent_method_is_sent_again_and_no_other() {
+fn every_idempotent_method_is_resent_and_no_other() {
     for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
         let peer = second_request(dies);
         let front = warm(&peer);
@@ -163,7 +163,7 @@ fn every_idempotent_method_is_sent_again_and_no_other() {
 }
 
 #[test]
-fn a_post_that_was_read_is_not_sent_again() {
+fn a_post_that_was_read_is_not_resent() {
     let peer = second_request(dies);
     let front = warm(&peer);
 
@@ -208,7 +208,7 @@ pub fn warm_two(front: &Front) {
 }
 
 #[test]
-fn it_is_sent_again_on_a_fresh_connection_though_others_are_idle() {
+fn a_request_is_resent_on_a_new_connection_although_others_are_idle() {
     let peer = two_that_die();
     let front = Front::to(&peer);
     warm_two(&front);
@@ -221,7 +221,7 @@ fn it_is_sent_again_on_a_fresh_connection_though_others_are_idle() {
 }
 
 #[test]
-fn it_is_sent_again_in_the_place_of_the_connection_that_died() {
+fn a_request_is_resent_in_the_place_of_the_connection_that_died() {
     let peer = two_that_die();
     // Both places are taken, one by the connection that stays idle.
     let front = Front::to(&peer).max(2, Duration::ZERO);
@@ -234,7 +234,7 @@ fn it_is_sent_again_in_the_place_of_the_connection_that_died() {
 }
 
 #[test]
-fn sending_it_again_does_not_wait_behind_others_for_a_place() {
+fn a_resend_does_not_wait_behind_others_for_a_place() {
     let (read, freed) = (Signal::new(), Signal::new());
     let (has_read, may_die) = (read.clone(), freed.clone());
     let peer = ScriptedPeer::start(move |conn| {
@@ -283,7 +283,7 @@ fn dying_after_the_first() -> ScriptedPeer {
 }
 
 #[test]
-fn a_request_is_sent_again_once_and_no_more() {
+fn a_request_is_resent_once_and_no_more() {
     let peer = dying_after_the_first();
     let front = warm(&peer);
 
@@ -295,7 +295,7 @@ fn a_request_is_sent_again_once_and_no_more() {
 }
 
 #[test]
-fn a_request_never_written_is_sent_again_once_and_no_more() {
+fn a_request_that_was_never_written_is_resent_once_and_no_more() {
     let (sending, closed) = (Signal::new(), Signal::new());
     let (is_sending, has_closed) = (sending.clone(), closed.clone());
     let folder = tempfile::tempdir().unwrap();
@@ -332,7 +332,7 @@ fn dying() -> ScriptedPeer {
 }
 
 #[test]
-fn a_request_whose_fresh_connection_dies_is_sent_again_once_if_idempotent() {
+fn a_request_whose_new_connection_dies_is_resent_once_if_idempotent() {
     let peer = dying();
     let front = Front::to(&peer);
 
@@ -344,7 +344,7 @@ fn a_request_whose_fresh_connection_dies_is_sent_again_once_if_idempotent() {
 }
 
 #[test]
-fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempotent() {
+fn with_other_members_a_request_whose_new_connection_dies_goes_to_them_if_idempotent() {
     let peer = dying();
     let mut front = Front::to(&peer);
     front.settings.fail_status = Some(FailStatus::default());
@@ -359,7 +359,7 @@ fn with_other_members_a_request_whose_fresh_connection_dies_is_theirs_if_idempot
 // Never after the first byte, never after a timeout, never without its body.
 
 #[test]
-fn nothing_is_sent_again_after_a_byte_of_a_response() {
+fn nothing_is_resent_after_a_byte_of_a_response() {
     let responses = [vec![0x41], headers(100).into_bytes(), headers(200).into_bytes(), chunk("")];
     for bytes in responses {
         let sent = bytes.clone();
@@ -375,7 +375,7 @@ fn nothing_is_sent_again_after_a_byte_of_a_response() {
 }
 
 #[test]
-fn a_response_that_had_begun_is_cut_and_not_sent_again() {
+fn a_response_that_had_begun_is_cut_and_its_request_not_resent() {
     let passed = Signal::new();
     let seen = passed.clone();
     let peer = second_request(move |conn| {
@@ -394,7 +394,7 @@ fn a_response_that_had_begun_is_cut_and_not_sent_again() {
 }
 
 #[test]
-fn a_request_that_times_out_is_not_sent_again() {
+fn a_request_that_times_out_is_not_resent() {
     let peer = second_request(|conn| conn.expect_close());
     let mut front = warm(&peer);
     front.settings.reply_timeout = SHORT;
@@ -409,7 +409,7 @@ fn a_request_that_times_out_is_not_sent_again() {
 }
 
 #[test]
-fn a_body_that_has_been_read_on_is_not_sent_again() {
+fn a_request_whose_body_was_read_further_is_not_resent() {
     let peer = ScriptedPeer::start(|conn| {
         if conn.index() == 0 {
             conn.expect_forward_request()?;

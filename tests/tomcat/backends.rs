@@ -144,7 +144,7 @@ fn the_route_of_the_session_is_sent_to_the_backend() {
 }
 
 #[test]
-fn a_session_whose_member_is_gone_goes_on_at_the_other_and_no_request_is_lost() {
+fn a_session_whose_member_is_down_continues_at_the_other_and_no_request_is_lost() {
     for mpm in [Mpm::Event, Mpm::Prefork] {
         let cluster = Cluster::start(mpm);
         let mut client = cluster.httpd.client();

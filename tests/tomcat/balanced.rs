@@ -59,13 +59,13 @@ fn drains(words: [&str; 2]) {
 
 // row 70
 #[test]
-fn a_tomcat_of_loadfactor_0_goes_on_with_its_sessions_and_begins_none() {
+fn a_tomcat_with_loadfactor_0_keeps_its_sessions_and_begins_none() {
     drains(["loadfactor=0", ""]);
 }
 
 // row 74
 #[test]
-fn a_disabled_tomcat_goes_on_with_its_sessions_begins_none_and_is_told_so() {
+fn a_disabled_tomcat_keeps_its_sessions_begins_none_and_gets_its_activation() {
     drains(["activation=disabled", ""]);
     let old = session_at("node1");
     let httpd = nodes(["activation=disabled", ""]).start();
@@ -79,7 +79,7 @@ fn a_disabled_tomcat_goes_on_with_its_sessions_begins_none_and_is_told_so() {
 
 // row 72
 #[test]
-fn with_localonly_the_other_tomcat_goes_on_with_its_sessions_while_newcomers_get_503() {
+fn with_localonly_the_other_tomcat_keeps_its_sessions_while_new_ones_get_503() {
     let old = session_at("node2");
     let down = free_port();
     let members = [
@@ -99,7 +99,7 @@ fn with_localonly_the_other_tomcat_goes_on_with_its_sessions_while_newcomers_get
 
 // row 75
 #[test]
-fn a_disabled_tomcat_sends_a_client_whose_session_is_no_more_to_the_other_one() {
+fn a_disabled_tomcat_sends_a_client_whose_session_has_ended_to_the_other_one() {
     let httpd = nodes(["activation=disabled", ""]).start();
 
     let answer = with(&httpd, "0123456789ABCDEF.node1").expect(307);
@@ -116,7 +116,7 @@ fn a_disabled_tomcat_sends_a_client_whose_session_is_no_more_to_the_other_one() 
 
 // row 75
 #[test]
-fn a_disabled_tomcat_takes_a_session_that_is_no_more_out_of_the_path_and_lets_live_ones_be() {
+fn a_disabled_tomcat_removes_a_session_that_has_ended_from_the_path_and_keeps_live_ones() {
     let old = session_at("node1");
     let httpd = nodes(["activation=disabled", ""]).start();
 
@@ -128,7 +128,7 @@ fn a_disabled_tomcat_takes_a_session_that_is_no_more_out_of_the_path_and_lets_li
 
 // row 75
 #[test]
-fn a_tomcat_that_is_not_disabled_makes_a_new_session_for_one_that_is_no_more() {
+fn a_tomcat_that_is_not_disabled_creates_a_new_session_for_one_that_has_ended() {
     let httpd = nodes(["", ""]).start();
     let answer = with(&httpd, "0123456789ABCDEF.node1");
     assert_eq!(node(answer), "node1");

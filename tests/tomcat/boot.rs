@@ -63,7 +63,7 @@ fn many_clients_at_once_each_get_their_own_answer_under_every_mpm() {
 }
 
 #[test]
-fn existing_ifmodule_sections_for_mod_proxy_ajp_hold() {
+fn existing_ifmodule_sections_for_mod_proxy_ajp_take_effect() {
     let (ok, printed) = Httpd::setup()
         .conf("<IfModule mod_proxy_ajp.c>\nDefine HEARD\n</IfModule>")
         .conf("<IfModule proxy_ajp_module>\nDefine HEARD_TOO\n</IfModule>")

@@ -300,7 +300,7 @@ fn the_corpus_has_at_least_a_hundred_requests_and_unique_names() {
 }
 
 #[test]
-fn both_modules_answer_alike_but_for_the_listed_differences() {
+fn both_modules_answer_alike_except_for_the_listed_differences() {
     let cases = corpus();
     let port = free_port();
     let stock = answers(Module::Stock, port, &cases);

@@ -67,7 +67,7 @@ fn the_first_piece_of_a_stream_arrives_before_the_second_is_made() {
 }
 
 #[test]
-fn a_session_counts_on_over_connections() {
+fn a_session_continues_over_connections() {
     let first = httpd().get("/app/session").expect(200);
     let cookie = first.header("Set-Cookie").expect("a session cookie");
     let cookie = cookie.split(';').next().expect("split gives at least one");
@@ -256,7 +256,7 @@ fn head_of_a_servlet_with_a_declared_length_keeps_it() {
 }
 
 #[test]
-fn statuses_without_body_have_none_and_the_connection_goes_on() {
+fn statuses_without_a_body_have_none_and_the_connection_stays_open() {
     let mut client = httpd().client();
     for status in [204, 205, 304] {
         let answer = client.get(&format!("/app/status?code={status}")).expect(status);
@@ -291,7 +291,7 @@ fn a_client_that_expects_100_continue_is_told_to_send() {
 }
 
 #[test]
-fn a_chunked_body_behind_100_continue_arrives() {
+fn a_chunked_body_after_100_continue_arrives() {
     let mut client = httpd().client();
     client.send(
         "POST /app/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\

@@ -80,7 +80,7 @@ impl Debian {
 }
 
 #[test]
-fn a_debian_configuration_runs_on_after_ci_install_and_the_switch_of_modules() {
+fn a_debian_configuration_still_works_after_ci_install_and_the_switch_of_modules() {
     let debian = Debian::copy();
     let enabled = debian.path("apache2/mods-enabled");
     // Not relevant here, and not on every machine.

@@ -41,7 +41,7 @@ fn a_tls_client_is_secure_for_the_application_with_cipher_key_size_session_and_p
 }
 
 #[test]
-fn the_tls_session_id_is_told() {
+fn the_tls_session_id_reaches_the_application() {
     let certificates = Certificates::new();
     let httpd = Httpd::setup()
         .modules(&["socache_shmcb", "ssl"])
@@ -60,7 +60,7 @@ fn the_tls_session_id_is_told() {
 }
 
 #[test]
-fn the_client_s_certificate_is_told() {
+fn the_client_s_certificate_reaches_the_application() {
     let certificates = Certificates::new();
     let httpd = tls_front(&certificates);
     let [authority, own, key] =

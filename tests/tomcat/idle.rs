@@ -108,7 +108,7 @@ fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_ev
 
 // rows 8 and 9
 #[test]
-fn what_tomcat_has_closed_does_not_stay_in_close_wait_though_no_request_comes_under_every_mpm() {
+fn a_connection_that_tomcat_has_closed_does_not_stay_in_close_wait_under_every_mpm() {
     let impatient = SocketAddrV4::new(Ipv4Addr::LOCALHOST, tomcat().more_ports[1]);
     for mpm in [Mpm::Event, Mpm::Worker, Mpm::Prefork] {
         let httpd = setup(mpm, 1).start();
@@ -160,7 +160,7 @@ fn bursts(httpd: &Httpd, all: &[(&str, usize)]) {
 
 // row 3
 #[test]
-fn idle_connections_do_not_eat_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
+fn idle_connections_do_not_use_up_the_threads_of_a_small_tomcat_with_forceclose_or_a_short_ttl() {
     for parameter in ["forceclose=On", "ttl=1"] {
         // These Tomcats close no idle connection while a client waits: a child without one would get no
         // answer.

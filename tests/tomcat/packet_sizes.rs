@@ -117,7 +117,7 @@ const ODD: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn an_odd_request_of_12_kb_gets_the_container_s_answer_and_touches_no_other() {
+fn an_odd_request_of_12_kb_gets_the_container_s_answer_and_affects_no_other() {
     let (_, ports) = tomcat();
     let httpd = setup().conf(&workers(ports)).start();
     for (port, size) in ports {
@@ -153,7 +153,7 @@ fn odd(httpd: &Httpd, target: &str, header: &str, padding: &str) -> u16 {
 }
 
 #[test]
-fn a_wrong_secret_is_the_container_s_403_and_touches_no_other_request() {
+fn a_wrong_secret_is_the_container_s_403_and_affects_no_other_request() {
     let port = Tomcat::shared().secret_port;
     let httpd = setup()
         .conf(&format!(
@@ -173,7 +173,7 @@ fn a_wrong_secret_is_the_container_s_403_and_touches_no_other_request() {
 }
 
 #[test]
-fn one_request_of_42_kb_takes_nothing_from_those_of_12_kb() {
+fn one_request_of_42_kb_does_not_affect_those_of_12_kb() {
     let (_, ports) = tomcat();
     let httpd = setup().conf(&workers(ports)).start();
     for (port, _) in ports.iter().filter(|(_, size)| *size == 16_384) {
@@ -185,7 +185,7 @@ fn one_request_of_42_kb_takes_nothing_from_those_of_12_kb() {
 }
 
 #[test]
-fn a_container_restarted_with_a_smaller_packet_size_refuses_what_it_took_before() {
+fn a_container_restarted_with_a_smaller_packet_size_refuses_a_size_that_it_accepted_before() {
     let (_, ports) = tomcat();
     let port_of = |wanted| ports.iter().find(|(_, size)| *size == wanted).expect("one of each").0;
     let address = |size| SocketAddr::from(([127, 0, 0, 1], port_of(size)));
@@ -214,7 +214,7 @@ fn a_container_restarted_with_a_smaller_packet_size_refuses_what_it_took_before(
 }
 
 #[test]
-fn what_is_in_front_of_a_starting_container_and_closes_is_a_member_that_is_not_there() {
+fn a_proxy_that_closes_in_front_of_a_starting_container_is_a_member_that_is_not_there() {
     let closing = ScriptedPeer::start(|_| Ok(()));
     let up = ScriptedPeer::start(|conn| uris_within(conn, 65_536));
     let httpd = setup()
@@ -233,7 +233,7 @@ fn what_is_in_front_of_a_starting_container_and_closes_is_a_member_that_is_not_t
 }
 
 #[test]
-fn a_container_that_dials_in_is_asked_over_one_of_its_connections() {
+fn a_container_with_reverse_connections_is_asked_over_one_of_them() {
     let port = free_port();
     let httpd = setup()
         .conf(&format!(

@@ -68,7 +68,7 @@ fn head_reaches_the_application_as_head() {
 }
 
 #[test]
-fn the_addresses_and_ports_of_the_client_s_connection_are_told() {
+fn the_addresses_and_ports_of_the_client_s_connection_reach_the_application() {
     let mut client = plain().client();
     let own = client.local_addr();
     let page = client.get("/app/echo").expect(200);
@@ -320,7 +320,7 @@ fn a_large_packet_size_lets_large_headers_through() {
 }
 
 #[test]
-fn packets_larger_than_configured_are_taken_from_the_backend() {
+fn packets_larger_than_configured_are_accepted_from_the_backend() {
     let conf = "ProxyPass /app ajp://127.0.0.1:${AJP_LARGE_PORT}/app";
     let httpd = Httpd::setup().define("AJP_LARGE_PORT", Tomcat::shared().large_port).conf(conf);
     let page = httpd.start().get("/app/download?size=1000000&seed=4").expect(200);

@@ -122,7 +122,7 @@ fn an_error_document_of_httpd_may_be_made_by_tomcat() {
 }
 
 #[test]
-fn an_error_document_after_an_upload_nobody_read_is_made_by_tomcat_too() {
+fn an_error_document_after_an_unread_upload_is_made_by_tomcat_too() {
     let httpd = setup().conf("ErrorDocument 404 /front/page.jsp\nProxyErrorOverride On").start();
     let body = vec![b'b'; 20_000];
     let mut client = httpd.client();
@@ -136,7 +136,7 @@ fn an_error_document_after_an_upload_nobody_read_is_made_by_tomcat_too() {
 }
 
 #[test]
-fn a_page_with_server_side_includes_contains_what_tomcat_makes() {
+fn a_page_with_server_side_includes_contains_tomcat_s_pages() {
     let conf = "AddOutputFilter INCLUDES .shtml\nAddType text/html .shtml\n\
         <Location />\nOptions +Includes\n</Location>";
     let httpd = setup().modules(&["include"]).conf(conf).start();
@@ -156,7 +156,7 @@ fn a_page_with_server_side_includes_contains_what_tomcat_makes() {
 }
 
 #[test]
-fn filters_of_httpd_work_on_what_tomcat_makes() {
+fn filters_of_httpd_work_on_tomcat_s_responses() {
     let httpd = setup()
         .modules(&["deflate", "substitute"])
         .conf("AddOutputFilterByType SUBSTITUTE;DEFLATE text/plain")

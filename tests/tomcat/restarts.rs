@@ -176,7 +176,8 @@ fn fifty_threads() -> Setup {
 }
 
 #[test]
-fn ten_restarts_lose_only_what_no_tomcat_could_have_served_and_a_balancer_of_two_nothing() {
+fn ten_restarts_lose_only_requests_that_no_tomcat_could_have_served_and_a_balancer_of_two_loses_none()
+ {
     let steady = Tomcat::shared();
     let mut restarted = Tomcat::start();
     let member = format!("ajp://127.0.0.1:{}", restarted.port);

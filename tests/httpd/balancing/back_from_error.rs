@@ -49,7 +49,7 @@ fn collects(uploads: Uploads) -> ScriptedPeer {
 }
 
 #[test]
-fn a_chunked_upload_that_becomes_malformed_is_never_told_to_the_container_as_complete() {
+fn a_chunked_upload_that_becomes_malformed_never_reaches_the_container_as_complete() {
     let uploads = Uploads::default();
     let peer = collects(Arc::clone(&uploads));
     let httpd =
@@ -155,7 +155,7 @@ fn start_at(port: u16, gate: Gate) -> ScriptedPeer {
 }
 
 #[test]
-fn a_member_is_back_once_it_answers_and_not_only_when_the_answer_has_ended() {
+fn a_member_is_back_with_the_first_packet_of_its_answer() {
     let (port, b, gate) = (free_port(), uris(), Gate::default());
     let members = [
         format!("ajp://127.0.0.1:{port} route=a retry=1 flushpackets=on"),

@@ -91,7 +91,7 @@ fn both(text: &str) -> [String; 2] {
 }
 
 #[test]
-fn a_load_factor_set_in_balancer_manager_counts_in_every_child_with_every_lbmethod() {
+fn a_load_factor_set_in_balancer_manager_applies_in_every_child_with_every_lbmethod() {
     for method in ["byrequests", "sessions", "next"] {
         let mut two = Two::start(&format!("lbmethod={method}"));
         assert_eq!(two.shares(20), [10, 10], "{method}");
@@ -103,7 +103,7 @@ fn a_load_factor_set_in_balancer_manager_counts_in_every_child_with_every_lbmeth
 }
 
 #[test]
-fn a_member_drained_in_balancer_manager_keeps_its_sessions_and_gets_no_newcomers_in_any_child() {
+fn a_member_drained_in_balancer_manager_keeps_its_sessions_and_gets_no_new_ones_in_any_child() {
     let mut two = Two::start("");
     two.manage(Some(two.a.port()), "w_status_N=1");
     for _ in 0..5 {
@@ -117,7 +117,7 @@ fn a_member_drained_in_balancer_manager_keeps_its_sessions_and_gets_no_newcomers
 }
 
 #[test]
-fn what_a_member_s_line_says_of_activation_can_be_lifted_in_balancer_manager() {
+fn the_activation_of_a_member_s_line_can_be_changed_in_balancer_manager() {
     let mut two = Two::start_in(prefork(2), ["activation=disabled", "activation=stopped"], "");
     assert_eq!(two.answers(None), both("503"));
     two.manage(Some(two.a.port()), "w_status_N=0");
@@ -127,7 +127,7 @@ fn what_a_member_s_line_says_of_activation_can_be_lifted_in_balancer_manager() {
 }
 
 #[test]
-fn a_member_stopped_in_balancer_manager_is_not_asked_by_any_child_not_even_with_sessionretry() {
+fn a_member_stopped_in_balancer_manager_gets_no_request_from_any_child_even_with_sessionretry() {
     for (words, sessions) in [("", "b ACT"), ("sessionretry=On", "b ACT"), ("nofailover=On", "503")]
     {
         for flag in ["w_status_S", "w_status_D"] {
@@ -145,7 +145,7 @@ fn a_member_stopped_in_balancer_manager_is_not_asked_by_any_child_not_even_with_
 }
 
 #[test]
-fn a_route_and_a_redirect_set_in_balancer_manager_count_in_every_child() {
+fn a_route_and_a_redirect_set_in_balancer_manager_apply_in_every_child() {
     let mut two = Two::start("");
     two.manage(Some(two.a.port()), "w_wr=new");
     assert_eq!(two.answers(Some("x.new")), both("a ACT"));
@@ -159,7 +159,7 @@ fn a_route_and_a_redirect_set_in_balancer_manager_count_in_every_child() {
 }
 
 #[test]
-fn a_member_added_in_balancer_manager_serves_sessions_and_newcomers_in_every_child() {
+fn a_member_added_in_balancer_manager_serves_old_and_new_sessions_in_every_child() {
     let mut two = Two::start("growth=2 sessionretry=On");
     let c = named_with_activation("c");
     two.manage(None, &format!("b_wyes=1&b_nwrkr=ajp://127.0.0.1:{}", c.port()));
@@ -213,7 +213,7 @@ fn with_balancerpersist_a_drained_member_is_drained_after_a_graceful_restart() {
 }
 
 #[test]
-fn without_balancerpersist_a_graceful_restart_brings_back_what_the_lines_say() {
+fn without_balancerpersist_a_graceful_restart_restores_the_lines_of_the_configuration() {
     let mut two = Two::start_in(prefork(2), ["", "activation=disabled"], "");
     two.manage(Some(two.a.port()), "w_status_N=1");
     two.manage(Some(two.b.port()), "w_status_N=0");

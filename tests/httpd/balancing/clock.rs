@@ -38,7 +38,7 @@ fn a_clock_that_is_set_back_by_a_day_keeps_no_member_in_error_for_longer_than_re
 }
 
 #[test]
-fn the_status_page_says_so_too() {
+fn the_status_page_shows_the_same_after_the_clock_is_set_back() {
     let (httpd, down, _b) = a_day_ahead(600);
     httpd.set_clock("+0");
     let report = report(&httpd);

@@ -68,7 +68,7 @@ fn debug() -> Setup {
 }
 
 #[test]
-fn every_word_of_a_worker_is_accepted_wherever_it_may_stand() {
+fn every_parameter_of_a_worker_is_accepted_wherever_it_is_allowed() {
     for parameters in [
         "activation=active loadfactor=0 distance=3 local=On domain=west",
         "Activation=D LoadFactor=0.0 lbset=0 local=off status=+H",
@@ -97,7 +97,7 @@ fn a_wrong_value_of_a_worker_is_refused_with_parameter_value_and_range() {
 }
 
 #[test]
-fn a_balancer_s_words_are_accepted_on_every_line_about_it() {
+fn a_balancer_s_parameters_are_accepted_on_every_line_about_it() {
     for parameters in [
         "sessionretry=On sessionredirect=Off localonly=On",
         "stickysession=JSESSIONID SessionRetry=off LOCALONLY=on nofailover=Off",
@@ -107,7 +107,7 @@ fn a_balancer_s_words_are_accepted_on_every_line_about_it() {
 }
 
 #[test]
-fn a_balancer_s_words_count_on_every_line_about_it() {
+fn a_balancer_s_parameters_apply_from_every_line_about_it() {
     for place in places_of_balancers("sessionretry=On sessionredirect=Off") {
         let httpd = debug().conf(&place).start();
         let wanted = "balancer://b: sessionretry=On sessionredirect=Off localonly=Off";
@@ -138,7 +138,7 @@ fn a_wrong_value_of_a_balancer_is_refused_with_line_parameter_value_and_range() 
 }
 
 #[test]
-fn words_on_lines_that_are_not_theirs_are_refused_as_ever() {
+fn parameters_on_lines_that_do_not_take_them_are_refused() {
     refuses("ProxyPass /a ajp://127.0.0.1:9 localonly=On", &["unknown Worker parameter"]);
     refuses(&format!("<Proxy balancer://b>\n{MEMBER} sessionretry=On\n</Proxy>"), &["unknown"]);
     let set = |words| format!("<Proxy balancer://b>\n{MEMBER}\nProxySet {words}\n</Proxy>");
@@ -189,7 +189,7 @@ fn activation_and_loadfactor_0_are_flags_that_balancer_manager_shows_and_restart
 }
 
 #[test]
-fn a_stopped_worker_outside_a_balancer_refuses_and_the_other_words_mean_nothing_there() {
+fn a_stopped_worker_outside_a_balancer_refuses_and_other_members_parameters_have_no_effect() {
     let peer = ScriptedPeer::start(uris);
     let pass = |path: &str, words: &str| {
         format!("ProxyPass {path} ajp://127.0.0.1:{}{path} {words}", peer.port())
@@ -203,7 +203,7 @@ fn a_stopped_worker_outside_a_balancer_refuses_and_the_other_words_mean_nothing_
 }
 
 #[test]
-fn the_last_activation_of_a_worker_counts() {
+fn the_last_activation_of_a_worker_applies() {
     let peer = ScriptedPeer::start(uris);
     let url = format!("ajp://127.0.0.1:{}/x", peer.port());
     let httpd = one_child()
@@ -230,7 +230,7 @@ fn the_redirect_of_a_member_stays_on_its_line() {
 }
 
 #[test]
-fn a_virtual_host_goes_by_its_own_words_and_by_the_main_server_s_where_it_says_nothing() {
+fn a_virtual_host_uses_its_own_parameters_and_the_main_server_s_for_the_rest() {
     let host = |name: &str, lines: &str| {
         format!(
             "<VirtualHost *:*>\nServerName {name}\nErrorLog {name}.log\n{lines}\n</VirtualHost>"

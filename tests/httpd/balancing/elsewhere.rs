@@ -104,7 +104,7 @@ fn the_environment_sets_a_reply_timeout_for_one_request() {
 }
 
 #[test]
-fn the_access_log_can_say_who_answered_how_and_after_how_many_attempts() {
+fn the_access_log_can_show_the_member_the_connection_and_the_attempts() {
     let two = Two::start();
     let httpd = two
         .balanced("failstatus=-503")
@@ -203,7 +203,7 @@ fn a_member_without_others_gives_its_own_answer_whatever_failstatus_says() {
 }
 
 #[test]
-fn members_at_their_busylimit_are_passed_over_and_never_end_in_error() {
+fn members_at_their_busylimit_are_skipped_and_never_put_in_error() {
     let peers: Vec<_> = (0..3).map(|_| ScriptedPeer::start(serve("peer"))).collect();
     let httpd = Httpd::setup()
         .conf("<Proxy balancer://three>")
@@ -307,7 +307,7 @@ fn the_environment_names_the_route_of_one_request_whatever_its_session() {
 }
 
 #[test]
-fn a_route_that_the_environment_names_and_nobody_has_is_balanced() {
+fn a_route_of_the_environment_that_no_member_has_is_balanced() {
     let two = Two::start();
     let (first, second) = (two.first.port(), two.second.port());
     let httpd = sticky_with(first, second, "", "nofailover=On", STEERED);
@@ -316,7 +316,7 @@ fn a_route_that_the_environment_names_and_nobody_has_is_balanced() {
 }
 
 #[test]
-fn the_environment_has_the_session_of_one_request_ignored() {
+fn the_environment_can_ignore_the_session_of_one_request() {
     let two = Two::start();
     for header in ["X-No-Session", "X-Jk-No-Session"] {
         let httpd = sticky_with(two.first.port(), two.second.port(), "", "", STEERED);

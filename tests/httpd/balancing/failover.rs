@@ -71,7 +71,7 @@ fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_the_first_member_r
 }
 
 #[test]
-fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_it_asked_a_member_in_error() {
+fn an_upload_that_an_input_filter_unpacks_arrives_whole_after_it_probed_a_member_in_error() {
     let httpd = balanced(&format!("{} retry=1", refusing()))
         .modules(&["filter", "deflate"])
         .conf("<Location /app>\nSetInputFilter DEFLATE\n</Location>")
@@ -208,7 +208,7 @@ fn a_client_that_goes_away_does_not_put_the_member_in_error_whatever_failonstatu
 }
 
 #[test]
-fn a_request_sent_to_a_proxyremote_is_not_sent_again_to_the_backend() {
+fn a_request_sent_to_a_proxyremote_is_not_resent_to_the_backend() {
     let dies = || {
         ScriptedPeer::start(|conn| {
             conn.expect_forward_request()?;

@@ -54,7 +54,7 @@ fn of_a(httpd: &Httpd) -> Response {
 }
 
 #[test]
-fn a_member_that_is_gone_is_out_for_newcomers_and_sessions_until_a_check_finds_it_again() {
+fn a_member_that_is_down_gets_no_requests_until_a_check_finds_it_up() {
     for method in ["TCP", "CPING"] {
         let (a, b) = (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")));
         let port = a.port();

@@ -88,7 +88,7 @@ fn requests_are_shared_out_by_load_factor_over_four_children() {
 }
 
 #[test]
-fn shares_are_of_all_children_and_begin_anew_with_a_restart() {
+fn all_children_share_the_counts_and_a_restart_resets_them() {
     for method in OURS {
         let [a, b] = two();
         let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(4));
@@ -111,7 +111,7 @@ fn shares_are_of_all_children_and_begin_anew_with_a_restart() {
 // Case 80: busyness.
 
 #[test]
-fn by_busyness_the_member_with_hanging_requests_is_spared_until_the_other_has_as_many() {
+fn with_bybusyness_the_member_with_hanging_requests_gets_none_until_the_other_has_as_many() {
     let [(a, gate_of_a), (b, gate_of_b)] = [holding(), holding()];
     let members = [(a.port(), "route=a"), (b.port(), "route=b")];
     let httpd = balancer(two_children(), "bybusyness", &members).start();
@@ -169,7 +169,7 @@ fn new_sessions_are_shared_out_evenly_whatever_the_old_ones_do() {
 }
 
 #[test]
-fn a_session_of_nobody_or_one_that_is_not_to_be_looked_at_is_a_new_one() {
+fn an_unknown_or_ignored_session_counts_as_a_new_one() {
     for method in OURS {
         let [a, b] = two();
         let members = [(a.port(), "route=a"), (b.port(), "route=b")];
@@ -188,7 +188,7 @@ fn a_session_of_nobody_or_one_that_is_not_to_be_looked_at_is_a_new_one() {
 }
 
 #[test]
-fn sessions_of_a_member_that_is_gone_go_to_the_others_evenly_and_are_not_new() {
+fn sessions_of_a_member_that_is_down_go_to_the_others_evenly_and_are_not_new() {
     for method in OURS {
         let [b, c] = two();
         let gone = free_port();
@@ -208,7 +208,7 @@ fn sessions_of_a_member_that_is_gone_go_to_the_others_evenly_and_are_not_new() {
 }
 
 #[test]
-fn a_request_that_its_member_does_not_take_goes_to_the_one_with_the_next_least() {
+fn a_request_that_its_member_does_not_take_goes_to_the_member_with_the_next_lowest_count() {
     for method in OURS {
         let [b, c] = two();
         let members = [(free_port(), "retry=0 loadfactor=50"), (b.port(), ""), (c.port(), "")];
@@ -222,7 +222,7 @@ fn a_request_that_its_member_does_not_take_goes_to_the_one_with_the_next_least()
 // Case 82: traffic.
 
 #[test]
-fn by_traffic_the_member_with_the_small_answers_gets_far_more_requests() {
+fn with_bytraffic_the_member_with_the_small_answers_gets_far_more_requests() {
     let sized = |pieces: usize, size: usize| {
         backend(move |conn, _| {
             conn.send(headers(200))?;
@@ -283,7 +283,7 @@ fn a_member_that_has_recovered_is_not_flooded() {
 }
 
 #[test]
-fn a_member_added_in_balancer_manager_has_its_turn_with_the_others() {
+fn a_member_added_in_balancer_manager_takes_turns_with_the_others() {
     for (method, count) in OURS.into_iter().flat_map(|method| [(method, 1), (method, 4)]) {
         let [a, b] = two();
         let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(count));
@@ -301,7 +301,7 @@ fn a_member_added_in_balancer_manager_has_its_turn_with_the_others() {
 }
 
 #[test]
-fn a_balancer_whose_lbmethod_an_administrator_changes_begins_anew() {
+fn a_balancer_whose_lbmethod_is_changed_starts_its_counts_again() {
     for method in OURS {
         let [a, b] = two();
         let members = [(a.port(), "loadfactor=5"), (b.port(), "")];
@@ -324,7 +324,7 @@ fn a_balancer_whose_lbmethod_an_administrator_changes_begins_anew() {
 // The counts by which mod_proxy decides.
 
 #[test]
-fn the_lowest_lbset_that_has_a_usable_member_has_all_requests() {
+fn the_lowest_lbset_with_a_usable_member_gets_all_requests() {
     for method in OURS {
         let peers: Vec<_> =
             (0..4).map(|_| backend(|conn, _| respond(conn, "x").map(|()| true))).collect();
@@ -350,7 +350,7 @@ fn the_lowest_lbset_that_has_a_usable_member_has_all_requests() {
 }
 
 #[test]
-fn children_that_end_in_the_middle_of_it_leave_nothing_behind() {
+fn children_that_end_during_requests_leave_no_counts_behind() {
     for method in OURS {
         let [a, b] = two();
         let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(4));

@@ -4,7 +4,7 @@ use test_support::manager::{NONCE, manage, member, member_of, members, places_in
 use test_support::members::{balancer, one_child};
 
 #[test]
-fn remote_members_come_behind_local_ones_and_restarts_keep_it() {
+fn remote_members_come_after_local_ones_and_still_do_after_restarts() {
     let words = ["route=a", "route=b local=On", "route=c lbset=5", "route=d lbset=0", "route=e"];
     let (peers, ports, lines) = members(&words);
     let httpd = balancer(one_child(), &lines).start();
@@ -19,7 +19,7 @@ fn remote_members_come_behind_local_ones_and_restarts_keep_it() {
 }
 
 #[test]
-fn localonly_gives_a_remote_member_nothing_but_its_sessions() {
+fn with_localonly_a_remote_member_gets_only_its_sessions() {
     for place in [
         "ProxySet balancer://members localonly=On",
         "ProxyPass /more balancer://members/more localonly=On",
@@ -42,7 +42,7 @@ fn localonly_gives_a_remote_member_nothing_but_its_sessions() {
 }
 
 #[test]
-fn without_a_local_member_nothing_is_remote_and_localonly_says_that_it_does_nothing() {
+fn without_a_local_member_no_member_is_remote_and_localonly_warns_that_it_has_no_effect() {
     let (_peers, ports, lines) = members(&["route=a", "route=b local=Off"]);
     let httpd = balancer(one_child(), &lines)
         .conf("ProxySet balancer://members localonly=On")
@@ -103,7 +103,7 @@ fn each_virtual_host_has_local_members_of_its_own_and_those_it_inherits() {
 }
 
 #[test]
-fn what_balancerpersist_has_saved_wins_over_local_as_over_every_other_word() {
+fn the_state_that_balancerpersist_saved_replaces_local_as_every_other_parameter() {
     let (_peers, ports, lines) = members(&["route=a", "route=b local=On"]);
     let httpd = balancer(one_child().conf("BalancerPersist On"), &lines)
         .conf(&format!("ProxySet balancer://members nonce={NONCE}"))

@@ -101,7 +101,7 @@ fn a_request_that_kills_a_tomcat_is_delivered_once_more_and_not_to_all_of_them()
 }
 
 #[test]
-fn retries_of_the_first_member_says_how_often_more_over_all_of_them_and_0_is_one_other() {
+fn retries_of_the_first_member_limits_resending_over_all_members_and_0_allows_one_other() {
     for (retries, deliveries) in [("retries=0", 2), ("retries=1", 2), ("retries=3", 4)] {
         let four = Four::start(retries, &Then::Dies).warmed();
         let (status, had) = four.kill("GET");
@@ -112,7 +112,7 @@ fn retries_of_the_first_member_says_how_often_more_over_all_of_them_and_0_is_one
 }
 
 #[test]
-fn with_recovery_no_member_is_delivered_a_request_twice_and_retries_holds_all_the_same() {
+fn with_recovery_no_member_gets_a_request_twice_and_retries_still_applies() {
     for (parameters, deliveries) in [("", 2), ("retries=3", 4), ("retries=9", 4)] {
         let four = Four::start(&format!("recovery=always {parameters}"), &Then::Dies).warmed();
         for method in ["POST", "GET"] {
@@ -124,7 +124,7 @@ fn with_recovery_no_member_is_delivered_a_request_twice_and_retries_holds_all_th
 }
 
 #[test]
-fn what_timed_out_and_may_be_sent_again_counts_as_what_died() {
+fn a_resend_after_a_timeout_counts_like_one_after_a_death() {
     let gate = Gate::default();
     let parameters = "recovery=always replytimeout=200 maxreplytimeouts=9";
     let four = Four::start(parameters, &Then::Hangs(gate.clone()));
@@ -134,13 +134,13 @@ fn what_timed_out_and_may_be_sent_again_counts_as_what_died() {
 }
 
 #[test]
-fn answers_that_failstatus_lists_do_not_count_each_member_is_asked_once() {
+fn answers_that_failstatus_lists_do_not_count_and_each_member_is_tried_once() {
     let four = Four::start("failstatus=-503", &Then::Fails(503)).warmed();
     assert_eq!(four.kill("GET"), (503, vec![1; 4]));
 }
 
 #[test]
-fn members_that_refuse_do_not_count() {
+fn refused_connections_do_not_count() {
     let mut members: Vec<_> = (0..2).map(|_| format!("ajp://127.0.0.1:{}", free_port())).collect();
     let dying: Vec<_> = (0..3).map(|_| killed(Then::Dies)).collect();
     members.extend(dying.iter().map(|(peer, _)| format!("ajp://127.0.0.1:{}", peer.port())));
@@ -187,7 +187,7 @@ fn a_session_s_request_whose_idle_connection_dies_stays_at_its_member() {
 }
 
 #[test]
-fn a_member_that_stops_and_resets_new_connections_does_not_use_up_what_is_left_for_the_other() {
+fn a_member_that_stops_and_resets_new_connections_leaves_the_last_attempt_to_the_other() {
     let (httpd, a, b) = stale(|conn| {
         conn.expect_cping()?;
         conn.reset()

@@ -60,7 +60,7 @@ fn every_child_has_one_housekeeper_and_no_signal_handler_runs_on_it() {
 }
 
 #[test]
-fn proxy_ajp_maintain_0_switches_it_off() {
+fn proxy_ajp_maintain_0_switches_the_housekeeper_off() {
     let peer = ScriptedPeer::start(uris);
     let port = peer.port();
     let httpd = proxy_with(Mpm::Event, &peer, "ttl=1 min=2", "ProxyAjpMaintain 0");
@@ -75,7 +75,7 @@ fn proxy_ajp_maintain_0_switches_it_off() {
 }
 
 #[test]
-fn proxy_ajp_maintain_says_how_often() {
+fn proxy_ajp_maintain_sets_the_interval() {
     let peer = ScriptedPeer::start(uris);
     // And no limit to how long a child may take to end.
     let conf = "ProxyAjpMaintain 3600\nGracefulShutdownTimeout 0";

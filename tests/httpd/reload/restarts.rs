@@ -238,7 +238,7 @@ fn a_graceful_restart_without_it_closes_the_port(module: Module) {
 }
 
 #[test]
-fn a_graceful_restart_without_the_module_closes_the_port_where_containers_dial_in() {
+fn a_graceful_restart_without_the_module_closes_the_port_of_reverse_connections() {
     a_graceful_restart_without_it_closes_the_port(Module::Ours);
 }
 
@@ -248,7 +248,7 @@ fn a_graceful_restart_without_a_library_that_stays_mapped_closes_the_port_as_wel
 }
 
 #[test]
-fn a_port_that_a_child_of_before_still_has_does_not_end_httpd_when_the_module_is_back() {
+fn a_port_that_an_old_child_still_uses_does_not_end_httpd_when_the_module_is_back() {
     let port = free_port();
     let httpd = Httpd::setup()
         .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
@@ -284,7 +284,7 @@ fn a_port_that_a_child_of_before_still_has_does_not_end_httpd_when_the_module_is
 }
 
 #[test]
-fn a_killed_child_is_replaced_and_the_others_serve_on() {
+fn a_killed_child_is_replaced_and_the_others_keep_serving() {
     let httpd = start(Mpm::Prefork, Module::Ours);
     httpd.get("/app/echo").expect(200);
     let victim = httpd.children()[0];

@@ -69,29 +69,29 @@ fn shares_memory(mpm: Mpm) {
 }
 
 #[test]
-fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_event() {
+fn every_child_shares_memory_that_a_graceful_restart_creates_again_under_event() {
     shares_memory(Mpm::Event);
 }
 
 #[test]
-fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_worker() {
+fn every_child_shares_memory_that_a_graceful_restart_creates_again_under_worker() {
     shares_memory(Mpm::Worker);
 }
 
 #[test]
-fn every_child_shares_memory_that_a_graceful_restart_makes_anew_under_prefork() {
+fn every_child_shares_memory_that_a_graceful_restart_creates_again_under_prefork() {
     shares_memory(Mpm::Prefork);
 }
 
 #[test]
-fn a_configuration_test_makes_no_shared_memory() {
+fn a_configuration_test_creates_no_shared_memory() {
     let (good, printed) = setup(Mpm::Event).configtest();
     assert!(good, "{printed}");
     assert!(!printed.contains(MADE), "{printed}");
 }
 
 #[test]
-fn workers_of_several_servers_have_one_place_and_what_a_balancer_may_grow_by_has_room() {
+fn workers_of_several_servers_have_one_slot_and_growth_has_room() {
     let text = "<Proxy balancer://a growth=7>\n\
                 BalancerMember ajp://127.0.0.1:1\nBalancerMember ajp://127.0.0.1:2\n\
                 BalancerMember http://127.0.0.1:3\n</Proxy>\n\
@@ -107,7 +107,7 @@ fn workers_of_several_servers_have_one_place_and_what_a_balancer_may_grow_by_has
 
 /// So many children come and go that each row has had several.
 #[test]
-fn children_that_end_give_their_place_back() {
+fn children_that_end_release_their_row() {
     let httpd = setup(Mpm::Prefork).start();
     for _ in 0..3 {
         let old = httpd.children();
@@ -125,7 +125,7 @@ fn children_that_end_give_their_place_back() {
 }
 
 #[test]
-fn busylimit_counts_over_all_children_and_no_longer_what_a_dead_one_had() {
+fn busylimit_counts_over_all_children_without_those_that_have_died() {
     let tomcat = Tomcat::shared();
     let app = format!("ProxyPass /app ajp://127.0.0.1:{}/app secret={SECRET}", tomcat.port);
     let httpd = Httpd::setup().mpm(Mpm::Prefork).conf(&format!("{app} busylimit=1")).start();
@@ -194,7 +194,7 @@ fn a_killed_child_leaves_no_request_counted_on_a_member_and_no_socket_open() {
 
 // row 107
 #[test]
-fn a_child_that_ends_takes_its_own_requests_off_the_member_and_nobody_else_s() {
+fn a_child_that_ends_subtracts_its_own_requests_from_the_member_and_no_others() {
     for signal_name in ["KILL", "TERM"] {
         let (peer, gate) = holding();
         let members = [format!("ajp://127.0.0.1:{} route=a", peer.port())];

@@ -18,7 +18,7 @@ fn told(setup: Setup, headers: &str) -> (ForwardRequest, Httpd, ScriptedPeer) {
 
 // row 98
 #[test]
-fn an_attribute_without_a_prefix_is_there_or_403_as_the_connector_s_pattern_says() {
+fn an_attribute_without_a_prefix_is_accepted_or_403_as_the_connector_s_pattern_says() {
     let tomcat = Tomcat::start_with(&[
         "allowedRequestAttributesPattern='TENANT'",
         "allowedRequestAttributesPattern='OTHER'",
@@ -40,7 +40,7 @@ fn an_attribute_without_a_prefix_is_there_or_403_as_the_connector_s_pattern_says
 }
 
 #[test]
-fn a_default_is_sent_where_the_variable_is_not_set_and_without_one_nothing() {
+fn a_default_is_sent_if_the_variable_is_not_set_and_nothing_without_a_default() {
     let conf = "SetEnvIf X-A \"(.+)\" A=$1\nSetEnvIf X-A \"(.+)\" B=$1\n\
         ProxyAjpEnvVar A \"a default\"\nProxyAjpEnvVar B\nProxyAjpEnvVar C \"\"";
     let (request, httpd, peer) = told(Httpd::setup().conf(conf), "");
@@ -53,7 +53,7 @@ fn a_default_is_sent_where_the_variable_is_not_set_and_without_one_nothing() {
 }
 
 #[test]
-fn what_cgi_programs_are_told_can_be_sent_too() {
+fn the_variables_of_cgi_programs_can_be_sent_too() {
     let conf = "ProxyAjpEnvVar REMOTE_ADDR\nProxyAjpEnvVar HTTP_X_A\nProxyAjpEnvVar NOTHING";
     let (request, _httpd, _peer) = told(Httpd::setup().conf(conf), "X-A: 1\r\n");
     assert_eq!(request.attribute("REMOTE_ADDR"), Some("127.0.0.1"));

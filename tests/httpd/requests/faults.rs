@@ -162,7 +162,7 @@ fn a_backend_that_speaks_no_ajp_is_a_502_and_stays_in_the_balancer_under_every_m
 }
 
 #[test]
-fn each_failure_is_one_log_line_that_names_the_backend_and_what_is_done() {
+fn each_failure_is_one_log_line_with_the_backend_and_the_next_step() {
     let balanced = Balanced::start(Mpm::Event);
     for fault in BAD_STARTS {
         balanced.httpd.get(&format!("/app/{fault}")).expect(502);
@@ -176,7 +176,7 @@ fn each_failure_is_one_log_line_that_names_the_backend_and_what_is_done() {
 }
 
 #[test]
-fn what_a_backend_takes_along_when_it_goes_down_is_another_s_if_it_is_safe() {
+fn a_request_that_a_dying_backend_had_goes_to_another_member_if_that_is_safe() {
     let balanced = Balanced::start(Mpm::Event);
 
     balanced.httpd.get("/app/die").expect(200);
@@ -215,7 +215,7 @@ fn failontimeout_puts_a_silent_member_in_error() {
 }
 
 #[test]
-fn a_response_that_breaks_off_never_looks_complete() {
+fn a_response_that_is_cut_never_looks_complete() {
     let balanced = Balanced::start(Mpm::Event);
     for fault in ["cut", "cut-with-length", "headers-twice"] {
         let answer = balanced.httpd.get(&format!("/app/{fault}"));
@@ -236,7 +236,7 @@ fn a_body_that_is_not_as_long_as_its_content_length_never_looks_complete() {
 }
 
 #[test]
-fn nothing_a_backend_sends_behind_a_response_reaches_the_next_client() {
+fn bytes_that_a_backend_sends_after_a_response_never_reach_the_next_client() {
     let balanced = Balanced::start(Mpm::Prefork);
     for _ in 0..20 {
         let answer = balanced.httpd.get("/app/extra").expect(200);
@@ -248,7 +248,7 @@ fn nothing_a_backend_sends_behind_a_response_reaches_the_next_client() {
 }
 
 #[test]
-fn nothing_a_backend_sends_on_an_idle_connection_reaches_the_next_client() {
+fn bytes_that_a_backend_sends_on_an_idle_connection_never_reach_the_next_client() {
     let has_sent = Arc::new(AtomicUsize::new(0));
     let sent = Arc::clone(&has_sent);
     let peer = ScriptedPeer::start(move |conn| {
@@ -270,7 +270,7 @@ fn nothing_a_backend_sends_on_an_idle_connection_reaches_the_next_client() {
 }
 
 #[test]
-fn with_ping_nothing_reaches_the_next_client_that_a_backend_sends_even_later() {
+fn with_ping_bytes_that_a_backend_sends_even_later_never_reach_the_next_client() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_cping()?;
         conn.send(cpong())?;
@@ -291,7 +291,7 @@ fn with_ping_nothing_reaches_the_next_client_that_a_backend_sends_even_later() {
 }
 
 #[test]
-fn a_content_length_said_twice_is_passed_on_once() {
+fn a_repeated_content_length_is_passed_on_once() {
     let peer = ScriptedPeer::start(|conn| {
         while conn.read_packet()?.is_some() {
             conn.send(headers(200).header("Content-Length", "5").header("content-length", "05 "))?;
@@ -327,7 +327,7 @@ fn a_request_that_is_too_large_gets_414_or_431_and_no_connection_is_taken() {
 }
 
 #[test]
-fn a_backend_that_takes_no_large_request_is_remembered_and_the_log_names_packetsize() {
+fn a_backend_that_accepts_no_large_request_is_remembered_and_the_log_names_packetsize() {
     let peer = ScriptedPeer::start(|conn| uris_within(conn, 8192));
     let httpd = Httpd::setup()
         .mpm(Mpm::Prefork)
@@ -365,7 +365,7 @@ fn a_request_whose_framing_two_servers_could_read_differently_never_reaches_a_ba
 }
 
 #[test]
-fn a_client_that_sends_half_a_body_hurts_nobody() {
+fn a_client_that_sends_half_a_body_affects_no_other_request() {
     let peer = ScriptedPeer::echo();
     let httpd = Httpd::setup()
         .conf("<Proxy balancer://one>")
@@ -390,7 +390,7 @@ fn a_client_that_sends_half_a_body_hurts_nobody() {
 }
 
 #[test]
-fn a_client_that_goes_away_in_the_middle_of_a_response_hurts_nobody() {
+fn a_client_that_goes_away_in_the_middle_of_a_response_affects_no_other_request() {
     let peer = ScriptedPeer::start(|conn| {
         while let Some(payload) = conn.read_packet()? {
             let request = forward_request(&payload)?;

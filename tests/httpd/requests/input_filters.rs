@@ -31,7 +31,7 @@ fn computed(httpd: &Httpd) -> u64 {
 }
 
 #[test]
-fn an_input_filter_that_yields_nothing_for_ever_is_a_408_after_timeout_and_keeps_no_thread_busy() {
+fn an_input_filter_that_delivers_nothing_forever_is_a_408_after_timeout_and_keeps_no_thread_busy() {
     let peer = ScriptedPeer::echo();
     let httpd = behind("NOTHING", &peer).start();
     for (head, body) in UPLOADS {
@@ -50,7 +50,7 @@ fn an_input_filter_that_yields_nothing_for_ever_is_a_408_after_timeout_and_keeps
 }
 
 #[test]
-fn an_input_filter_that_yields_nothing_for_a_while_costs_nothing_of_the_body() {
+fn an_input_filter_that_delivers_nothing_for_a_while_loses_no_byte_of_the_body() {
     let peer = ScriptedPeer::echo();
     let httpd = behind("HESITATING", &peer).start();
     for (head, body) in UPLOADS {

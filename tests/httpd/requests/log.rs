@@ -70,7 +70,7 @@ fn not_found(conn: &mut PeerConnection, _: &ForwardRequest) -> std::io::Result<b
 }
 
 #[test]
-fn backends_that_the_client_s_url_names_fail_with_one_line_for_all() {
+fn backends_whose_names_come_from_the_client_s_url_share_one_warning_a_minute() {
     let setup = one_child().conf("ProxyPassMatch ^/to/([a-z]+)/ ajp://$1.invalid:8009/");
     let httpd = setup.start();
     let name = |at: usize| ["a", "b", "c", "d", "e", "f"][at];
@@ -79,7 +79,7 @@ fn backends_that_the_client_s_url_names_fail_with_one_line_for_all() {
 }
 
 #[test]
-fn a_fault_that_takes_more_than_a_client_is_logged_each_time() {
+fn a_failure_that_a_client_cannot_cause_at_will_is_logged_each_time() {
     let down = free_port();
     let httpd = one_child().conf(&format!("ProxyPass /app ajp://127.0.0.1:{down}/app")).start();
     six(&httpd, |_| "/app/x".into(), "", 503);
@@ -87,7 +87,7 @@ fn a_fault_that_takes_more_than_a_client_is_logged_each_time() {
 }
 
 #[test]
-fn a_worker_that_is_disabled_says_so_once_a_minute() {
+fn a_request_for_a_disabled_worker_is_logged_once_a_minute() {
     let line = "ProxyPass /app ajp://127.0.0.1:8009/app status=+D";
     let httpd = one_child().conf(line).start();
     six(&httpd, |_| "/app/x".into(), "", 503);
@@ -105,7 +105,7 @@ fn a_session_that_no_member_may_take_is_logged_once_a_minute() {
 }
 
 #[test]
-fn what_must_not_be_forwarded_is_logged_once_a_minute() {
+fn a_url_that_must_not_be_forwarded_is_logged_once_a_minute() {
     let rule = "RewriteEngine On\nRewriteRule ^/raw/(.*)$ ajp://127.0.0.1:8009/$1 [P,NE]";
     let httpd = one_child().conf(rule).start();
     six(&httpd, |at| format!("/raw/{at}%20b"), "", 403);

@@ -151,7 +151,7 @@ fn a_tls_client_never_sees_a_complete_answer_whatever_the_version_of_http() {
 }
 
 #[test]
-fn an_http_2_client_without_tls_never_sees_a_complete_answer_and_its_other_streams_go_on() {
+fn an_http_2_client_without_tls_never_sees_a_complete_answer_and_its_other_streams_continue() {
     let peer = breaking_off();
     let httpd = front(&peer).modules(&["http2"]).conf("Protocols h2c http/1.1").start();
 
@@ -172,7 +172,7 @@ fn an_http_2_client_without_tls_never_sees_a_complete_answer_and_its_other_strea
 }
 
 #[test]
-fn a_filter_that_fails_while_the_client_is_there_breaks_the_answer_off() {
+fn a_filter_that_fails_while_the_client_is_there_cuts_the_response() {
     let peer = ScriptedPeer::start(|conn| {
         while conn.read_packet()?.is_some() {
             conn.send([headers(200).into_bytes(), chunk("the beginning"), flush()].concat())?;
@@ -207,7 +207,7 @@ fn a_filter_that_fails_while_the_client_is_there_breaks_the_answer_off() {
 }
 
 #[test]
-fn a_page_that_includes_what_breaks_off_is_not_complete_either_and_nothing_follows_it() {
+fn a_page_that_includes_a_response_that_is_cut_is_not_complete_and_nothing_follows_it() {
     let peer = breaking_off();
     let httpd = front(&peer)
         .modules(&["include"])
@@ -233,7 +233,7 @@ fn a_page_that_includes_what_breaks_off_is_not_complete_either_and_nothing_follo
 }
 
 #[test]
-fn an_http_1_0_client_sees_a_reset_where_nothing_else_can_say_that_it_is_not_all() {
+fn an_http_1_0_client_sees_a_reset_if_nothing_else_can_show_that_the_response_is_incomplete() {
     let peer = breaking_off();
     let httpd = front(&peer).start();
     let ask = |path: &str| {

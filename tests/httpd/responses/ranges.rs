@@ -72,7 +72,7 @@ fn front(peer: &ScriptedPeer) -> Setup {
 }
 
 #[test]
-fn what_a_backend_answers_whole_stays_whole_however_it_arrives() {
+fn a_whole_response_stays_whole_however_it_arrives() {
     let go_on = Signal::new();
     let peer = without_ranges(&go_on);
     let httpd = front(&peer).start();
@@ -88,7 +88,7 @@ fn what_a_backend_answers_whole_stays_whole_however_it_arrives() {
 }
 
 #[test]
-fn what_a_filter_gathers_stays_whole_too() {
+fn a_response_that_a_filter_collects_stays_whole_too() {
     let go_on = Signal::new();
     let peer = without_ranges(&go_on);
     // It keeps the last line, which has no line end, until the response has ended.
@@ -105,7 +105,7 @@ fn what_a_filter_gathers_stays_whole_too() {
 }
 
 #[test]
-fn an_http_2_client_gets_the_same() {
+fn an_http_2_client_gets_the_same_whole_responses() {
     let peer = without_ranges(&Signal::new());
     let httpd = front(&peer).modules(&["http2"]).conf("Protocols h2c http/1.1").start();
     let arguments = ["--http2-prior-knowledge", "--range", "0-4", "--write-out", " %{http_code}"];
@@ -195,7 +195,7 @@ fn cache(more: &str) -> Cache {
 }
 
 #[test]
-fn a_cache_gives_parts_of_what_it_has() {
+fn a_cache_serves_ranges_of_its_pages() {
     let Cache { httpd, requests, go_on, .. } = &cache("CacheQuickHandler on");
     let first = "Range: bytes=2-4\r\n";
     for path in ["/app/one", "/app/two"] {
@@ -226,7 +226,7 @@ fn a_cache_gives_parts_of_what_it_has() {
 }
 
 #[test]
-fn what_a_cache_finds_changed_stays_whole_however_it_arrives() {
+fn a_page_that_a_cache_finds_changed_stays_whole_however_it_arrives() {
     let Cache { httpd, peer, requests, .. } = &cache("");
     for path in ["/app/changed/one", "/app/changed/two"] {
         httpd.get(path).expect(200);
@@ -240,7 +240,7 @@ fn what_a_cache_finds_changed_stays_whole_however_it_arrives() {
 }
 
 #[test]
-fn a_file_that_a_filter_sends_in_place_of_the_answer_comes_in_parts() {
+fn a_file_that_a_filter_sends_in_place_of_the_response_is_served_in_ranges() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let file = directory.path().join("file.txt");
@@ -262,7 +262,7 @@ fn a_file_that_a_filter_sends_in_place_of_the_answer_comes_in_parts() {
 }
 
 #[test]
-fn error_pages_of_httpd_are_as_they_are_without_a_backend() {
+fn error_pages_of_httpd_are_the_same_as_without_a_backend() {
     let peer = ScriptedPeer::start(|conn| {
         conn.expect_forward_request()?;
         conn.send(

@@ -45,7 +45,7 @@ fn answers(httpd: &Httpd, target: &str, name: &str) {
 }
 
 #[test]
-fn a_stranger_is_sent_away_and_named_once() {
+fn a_stranger_is_refused_and_logged_once() {
     let port = free_port();
     let httpd = setup(port, "").start();
     let stranger = dialling(port, STRANGE, 3, "stolen");
@@ -75,7 +75,7 @@ fn strangers_cannot_fill_the_queue() {
 }
 
 #[test]
-fn what_died_in_the_queue_costs_no_request() {
+fn a_connection_that_died_in_the_queue_costs_no_request() {
     let port = free_port();
     let httpd = setup(port, "").start();
     let dead: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(at(port)).unwrap()).collect();
@@ -87,7 +87,7 @@ fn what_died_in_the_queue_costs_no_request() {
 }
 
 #[test]
-fn a_graceful_restart_keeps_what_waits_to_be_accepted() {
+fn a_graceful_restart_keeps_the_connections_in_the_queue() {
     let port = free_port();
     let httpd = setup(port, "").start();
     let container = dialling(port, HOME, 2, "ours");
@@ -99,7 +99,7 @@ fn a_graceful_restart_keeps_what_waits_to_be_accepted() {
 }
 
 #[test]
-fn a_graceful_restart_without_the_key_takes_containers_that_say_nothing_first() {
+fn a_graceful_restart_without_the_key_accepts_containers_that_send_nothing_first() {
     let port = free_port();
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
@@ -116,7 +116,7 @@ fn a_graceful_restart_without_the_key_takes_containers_that_say_nothing_first() 
 }
 
 #[test]
-fn a_port_that_is_no_longer_asked_for_is_closed_by_a_graceful_restart() {
+fn a_port_that_is_no_longer_configured_is_closed_by_a_graceful_restart() {
     let port = free_port();
     let httpd = setup(port, "").start();
     TcpStream::connect(at(port)).expect("it listens");
@@ -151,7 +151,7 @@ fn httpd_never_connects_to_its_own_port_whatever_url_leads_there() {
 }
 
 #[test]
-fn a_proxy_remote_for_everything_does_not_divert_requests_of_a_container_that_dials_in() {
+fn a_proxy_remote_for_everything_does_not_divert_requests_over_reverse_connections() {
     let port = free_port();
     let remote =
         ScriptedPeer::start(|conn| serve(conn, &|conn, _| respond(conn, "remote").map(|()| true)));
@@ -185,7 +185,7 @@ fn virtual_hosts_share_the_port_and_the_connections() {
 }
 
 #[test]
-fn the_status_page_tells_how_many_have_dialled_in() {
+fn the_status_page_shows_how_many_reverse_connections_wait() {
     let port = free_port();
     let status = "<Location /ajp-status>\nSetHandler ajp-status\n</Location>";
     let httpd = setup(port, "backlog=16").conf(status).start();
@@ -211,7 +211,7 @@ fn reversed_on_is_enough_on_this_machine() {
 }
 
 #[test]
-fn a_balancer_goes_to_another_member_at_once_and_back_when_the_container_is() {
+fn a_balancer_uses_another_member_at_once_and_the_container_again_when_it_is_back() {
     let port = free_port();
     let other =
         ScriptedPeer::start(|conn| serve(conn, &|conn, _| respond(conn, "other").map(|()| true)));
@@ -235,7 +235,7 @@ fn a_balancer_goes_to_another_member_at_once_and_back_when_the_container_is() {
 }
 
 #[test]
-fn a_key_is_asked_for_before_anything_else_and_wrong_packets_are_named() {
+fn with_a_key_bytes_before_the_handshake_are_refused_and_logged() {
     let port = free_port();
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
@@ -288,7 +288,7 @@ fn programs_that_httpd_starts_do_not_inherit_the_port() {
 }
 
 #[test]
-fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
+fn while_all_connections_are_in_use_a_request_gets_the_first_that_is_released() {
     let port = free_port();
     // Unless acquire says otherwise, each would wait for a second at most.
     let httpd = Httpd::setup()
@@ -319,7 +319,7 @@ fn while_all_are_in_use_a_request_gets_the_one_that_comes_back() {
 }
 
 #[test]
-fn what_is_not_as_it_may_seem_is_warned_of() {
+fn misleading_settings_cause_warnings() {
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
     fs::write(&key, "0123456789abcdef").unwrap();
@@ -346,7 +346,7 @@ fn what_is_not_as_it_may_seem_is_warned_of() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_at_the_start() {
+fn invalid_settings_are_refused_at_the_start() {
     let worker = "ProxyPass /app ajp://127.0.0.1:9100/app";
     let directory = tempfile::tempdir().unwrap();
     let short = directory.path().join("short");

@@ -102,7 +102,7 @@ fn ten_strangers_a_second_that_send_one_byte_cost_no_request_its_connection() {
 }
 
 #[test]
-fn strangers_in_front_of_the_container_are_not_waited_for_whatever_they_say() {
+fn no_request_waits_for_strangers_in_front_of_the_container_whatever_they_send() {
     for says in [b"A".to_vec(), empty_hello()] {
         let port = free_port();
         let (setup, _key) = setup(port, "forceclose=On acquire=20000");
@@ -116,7 +116,7 @@ fn strangers_in_front_of_the_container_are_not_waited_for_whatever_they_say() {
 }
 
 #[test]
-fn a_container_two_hundred_milliseconds_away_is_let_in_though_no_request_waits_that_long() {
+fn a_container_two_hundred_milliseconds_away_is_accepted_although_no_request_waits_that_long() {
     let port = free_port();
     let (setup, _key) = setup(port, "forceclose=On acquire=100");
     let httpd = setup.start();

@@ -33,7 +33,7 @@ fn older(library: &Path, ports: [u16; 2]) {
 }
 
 #[test]
-fn an_upgrade_takes_up_the_port_of_the_version_before_and_leaves_alone_what_is_not_as_noted() {
+fn an_upgrade_takes_over_the_port_of_an_older_version_and_leaves_other_sockets_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let library = directory.path().join("live.so");
     let (port, other) = (free_port(), free_port());

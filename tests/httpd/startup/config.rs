@@ -62,7 +62,7 @@ fn parameters_of_mod_proxy_hcheck_are_accepted_beside_ours() {
 }
 
 #[test]
-fn forceclose_and_connecttimeout_are_accepted_wherever_worker_parameters_may_stand() {
+fn forceclose_and_connecttimeout_are_accepted_wherever_worker_parameters_are() {
     accepts(&Httpd::setup(), "forceclose=On connecttimeout=500");
     accepts(&Httpd::setup(), "ForceClose=off ConnectTimeout=2s");
 }
@@ -92,7 +92,7 @@ fn an_unknown_parameter_is_refused_with_and_without_hcheck() {
 }
 
 #[test]
-fn wrong_values_of_stock_parameters_are_refused_as_ever() {
+fn wrong_values_of_stock_parameters_are_refused_with_their_name() {
     for wrong in ["iobuffersize=100", "ping=0", "flushpackets=perhaps", "ttl=0"] {
         let (accepted, printed) =
             Httpd::setup().conf(&format!("ProxyPass /a ajp://127.0.0.1:9 {wrong}")).configtest();
@@ -121,12 +121,12 @@ fn a_connection_serves_one_request_after_another() {
 }
 
 #[test]
-fn disablereuse_takes_a_connection_for_each_request() {
+fn with_disablereuse_each_request_gets_its_own_connection() {
     assert_eq!(connections_for_ten_requests("disablereuse=On"), 10);
 }
 
 #[test]
-fn forceclose_takes_a_connection_for_each_request() {
+fn with_forceclose_each_request_gets_its_own_connection() {
     assert_eq!(connections_for_ten_requests("forceclose=Off"), 1);
     assert_eq!(connections_for_ten_requests("forceclose=On"), 10);
 }
@@ -240,7 +240,7 @@ fn workers_with_limits_of_their_own_do_not_share_them() {
 }
 
 #[test]
-fn acquire_0_looks_once_wherever_worker_parameters_may_stand() {
+fn acquire_0_does_not_wait_wherever_worker_parameters_are_accepted() {
     for conf in places("acquire=0 forceclose=On") {
         let (accepted, said) = Httpd::setup().conf(&conf).configtest();
         assert!(accepted, "{conf}: {said}");

@@ -41,7 +41,7 @@ fn apxs_of_the_future(directory: &Path) -> PathBuf {
 }
 
 #[test]
-fn on_an_older_httpd_than_it_was_built_for_it_refuses_to_start_and_says_so() {
+fn on_an_httpd_older_than_it_was_built_for_the_module_refuses_to_start_with_a_message() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newer-httpd");
     let output = Command::new(env!("CARGO"))

@@ -101,7 +101,7 @@ fn the_figures_are_the_peers_own_after_a_mixed_load_with_faults_over_four_childr
 }
 
 #[test]
-fn the_figures_are_the_peers_own_where_threads_of_several_children_count_at_once() {
+fn the_figures_are_the_peers_own_when_threads_of_several_children_count_at_once() {
     figures_are_the_peers_own(Httpd::setup().conf("StartServers 4\nMinSpareThreads 64"));
 }
 
@@ -175,7 +175,7 @@ fn figures_are_the_peers_own(setup: Setup) -> Httpd {
 }
 
 #[test]
-fn what_a_killed_child_has_counted_stays_and_what_it_had_open_is_no_longer_counted() {
+fn the_counts_of_a_killed_child_stay_and_its_connections_are_no_longer_counted() {
     let (peer, gate) = holding();
     let port = format!(":{}", peer.port());
     let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
@@ -207,7 +207,7 @@ fn what_a_killed_child_has_counted_stays_and_what_it_had_open_is_no_longer_count
 }
 
 #[test]
-fn requests_that_wait_for_a_connection_are_counted_while_they_do() {
+fn requests_that_wait_for_a_connection_are_counted_while_they_wait() {
     let (peer, gate) = holding();
     let setup = Httpd::setup().conf("StartServers 1\nServerLimit 1\nMaxRequestWorkers 16");
     let httpd = with_status(balancer(
@@ -244,7 +244,7 @@ fn guarded(setup: Setup) -> Setup {
 }
 
 #[test]
-fn who_may_not_see_it_gets_401_or_403_and_no_format_shows_a_secret() {
+fn a_user_without_access_gets_401_or_403_and_no_format_shows_a_secret() {
     let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
     let lines = [format!("ajp://127.0.0.1:{} route=a secret=s3cret-word", peer.port())];
     let httpd = guarded(balancer(prefork(2), &lines)).start();
@@ -335,7 +335,7 @@ fn parsed(text: &str) -> String {
 }
 
 #[test]
-fn workers_that_differ_in_their_unix_socket_alone_are_told_apart() {
+fn workers_that_differ_only_in_their_unix_socket_are_shown_separately() {
     let directory = tempfile::tempdir().expect("a directory");
     let sockets = ["a", "b"].map(|name| directory.path().join(name));
     let open_to_all = |path: &Path| {
@@ -416,7 +416,7 @@ fn scripts_for_mod_jk_find_the_fields_that_they_know() {
 }
 
 #[test]
-fn mod_status_shows_a_summary_in_both_forms_where_proxystatus_is_on() {
+fn mod_status_shows_a_summary_in_both_forms_with_proxystatus_on() {
     let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
     let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
     let status = "<Location /server-status>\nSetHandler server-status\n</Location>";
@@ -440,7 +440,7 @@ fn mod_status_shows_a_summary_in_both_forms_where_proxystatus_is_on() {
 }
 
 #[test]
-fn a_restart_begins_anew_and_says_since_when() {
+fn a_restart_resets_the_counters_and_the_page_shows_since_when() {
     let peer = backend(|conn, _| respond(conn, "fine").map(|()| true));
     let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
     let httpd = with_status(balancer(Httpd::setup(), &lines)).start();

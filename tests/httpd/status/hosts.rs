@@ -76,7 +76,7 @@ fn an_order_under_a_name_that_is_not_the_server_s_own_is_refused() {
 }
 
 #[test]
-fn an_order_under_the_server_s_names_an_address_or_localhost_is_done() {
+fn an_order_under_the_server_s_names_an_address_or_localhost_is_carried_out() {
     let (httpd, _a) = named(prefork(2));
     let form = format!("action=drain&member=a&nonce={}", nonce(&httpd));
     for host in [
@@ -115,7 +115,7 @@ fn the_authority_of_http_2_counts_as_host() {
 }
 
 #[test]
-fn the_page_that_a_form_leads_back_to_has_its_path_encoded() {
+fn the_page_to_which_a_form_returns_has_its_path_encoded() {
     let setup =
         prefork(2).conf("<LocationMatch \"status\">\nSetHandler ajp-status\n</LocationMatch>");
     let (httpd, _a) = named(setup.conf("MergeSlashes Off"));

@@ -12,7 +12,7 @@ use test_support::status::{member, nonce, number, order, post, report, with_stat
 use super::Two;
 
 #[test]
-fn a_drained_member_keeps_its_sessions_and_a_stopped_one_nothing_in_every_child_at_once() {
+fn a_drained_member_gets_only_its_sessions_and_a_stopped_one_nothing_in_every_child_at_once() {
     let mut two = Two::start(prefork(3));
     let done = order(&two.httpd, "drain", "a");
     assert_eq!(done, format!("drain balancer://members ajp://127.0.0.1:{}: done\n", two.a.port()));
@@ -38,7 +38,7 @@ fn a_drained_member_keeps_its_sessions_and_a_stopped_one_nothing_in_every_child_
 }
 
 #[test]
-fn wildcards_and_balancer_names_say_which_members_and_mod_jk_s_words_do_too() {
+fn wildcards_balancer_names_and_mod_jk_s_words_select_the_members() {
     let two = Two::start(prefork(4));
     let httpd = &two.httpd;
     let lines = |text: &str| text.lines().count();
@@ -105,7 +105,7 @@ fn without_the_nonce_with_another_or_by_get_nothing_changes() {
 }
 
 #[test]
-fn a_member_in_error_is_asked_at_once_after_recover_and_its_counters_stay() {
+fn a_member_in_error_is_tried_at_once_after_recover_and_its_counters_stay() {
     let (down, b) = (free_port(), named("b"));
     let lines = [
         format!("ajp://127.0.0.1:{down} route=a retry=600"),
@@ -135,7 +135,7 @@ fn a_member_in_error_is_asked_at_once_after_recover_and_its_counters_stay() {
 }
 
 #[test]
-fn reset_begins_the_counters_anew_also_of_a_worker_in_no_balancer_which_takes_no_other_order() {
+fn reset_clears_the_counters_also_of_a_worker_outside_a_balancer_which_takes_no_other_order() {
     let peer = named("a");
     let plain = format!("ProxyPass /plain ajp://127.0.0.1:{}/plain", peer.port());
     let lines = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
@@ -167,7 +167,7 @@ fn write_users(httpd: &Httpd) {
 }
 
 #[test]
-fn the_documentation_s_example_lets_the_network_look_and_admin_change() {
+fn the_documentation_s_example_lets_the_network_read_and_admin_change() {
     let text = include_str!("../../../docs/operations.md");
     let example = text.split("```apache\n").nth(1).and_then(|rest| rest.split("```").next());
     let example = example.expect("it begins with an example");
@@ -235,7 +235,7 @@ fn a_script_drains_a_node_with_curl_as_the_documentation_says() {
 }
 
 #[test]
-fn members_of_one_name_in_several_virtual_hosts_are_one_and_do_what_it_is_told() {
+fn members_of_one_name_in_several_virtual_hosts_are_one_and_all_carry_out_its_orders() {
     let (a, b) = (named("a"), named("b"));
     let host = |name: &str| {
         format!(
@@ -264,7 +264,7 @@ fn members_of_one_name_in_several_virtual_hosts_are_one_and_do_what_it_is_told()
 }
 
 #[test]
-fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
+fn the_page_s_buttons_do_what_they_say_and_return_to_the_page() {
     let two = Two::start(prefork(4));
     let page = two.httpd.get("/ajp-status").expect(200).text();
     let form = page.split("<form").find(|form| form.contains(&format!(":{}\"", two.a.port())));
@@ -290,7 +290,7 @@ fn the_page_s_buttons_do_what_they_say_and_lead_back_to_it() {
 }
 
 #[test]
-fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
+fn a_member_with_loadfactor_0_drains_again_when_it_is_activated() {
     let (a, b) = (named("a"), named("b"));
     let members = [(a.port(), "a loadfactor=0"), (b.port(), "b")]
         .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
@@ -306,7 +306,7 @@ fn a_member_for_its_own_sessions_alone_is_that_again_when_it_is_activated() {
 }
 
 #[test]
-fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() {
+fn recover_reports_that_a_member_in_error_has_also_failed_its_health_check() {
     let peer = ScriptedPeer::start(test_support::ajp::echo::uris);
     let member_line = format!("ajp://127.0.0.1:{} route=a status=+CE retry=600", peer.port());
     let httpd = with_status(balancer(prefork(2), &[member_line])).start();
@@ -331,7 +331,7 @@ fn recover_says_so_where_a_member_is_in_error_and_has_failed_its_health_check() 
 }
 
 #[test]
-fn activate_says_what_it_did_to_a_member_that_localonly_or_loadfactor_0_drains() {
+fn activate_reports_its_effect_on_a_member_that_localonly_or_loadfactor_0_drains() {
     let (a, b) = (named("a"), named("b"));
     let members = [(a.port(), "a"), (b.port(), "b local=On")]
         .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
@@ -365,7 +365,7 @@ fn activate_says_what_it_did_to_a_member_that_localonly_or_loadfactor_0_drains()
 }
 
 #[test]
-fn a_command_that_there_is_not_is_an_error_for_who_reads_mod_jk_s_last_lines() {
+fn an_unknown_command_is_an_error_in_the_lines_that_mod_jk_s_scripts_read() {
     let two = Two::start(prefork(3));
     let httpd = &two.httpd;
     for command in ["cmd=halt", "cmd=Update&w=members&sw=a&vwa=s", "cmd=dump"] {

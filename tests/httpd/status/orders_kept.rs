@@ -19,7 +19,7 @@ fn graceful(two: &mut Two) {
 }
 
 #[test]
-fn what_was_ordered_is_in_force_after_graceful_restarts_with_and_without_balancerpersist() {
+fn an_order_applies_after_graceful_restarts_with_and_without_balancerpersist() {
     for persist in ["Off", "On"] {
         let mut two = Two::start(prefork(3).conf(&format!("BalancerPersist {persist}")));
         order(&two.httpd, "drain", "a");
@@ -40,7 +40,7 @@ fn what_was_ordered_is_in_force_after_graceful_restarts_with_and_without_balance
 }
 
 #[test]
-fn who_changes_a_member_in_balancer_manager_afterwards_has_the_last_word() {
+fn a_later_change_in_balancer_manager_replaces_an_order() {
     let mut two = Two::start(prefork(3).conf("BalancerPersist On"));
     order(&two.httpd, "drain", "a");
     manage(&two.httpd, Some(two.a.port()), "w_status_N=0");
@@ -49,7 +49,7 @@ fn who_changes_a_member_in_balancer_manager_afterwards_has_the_last_word() {
 }
 
 #[test]
-fn what_is_written_in_the_configuration_since_an_order_counts_and_not_the_order() {
+fn a_later_edit_of_the_configuration_replaces_an_order() {
     let mut two = Two::start(prefork(3));
     order(&two.httpd, "drain", "b");
     order(&two.httpd, "activate", "b");
@@ -141,7 +141,7 @@ fn an_order_that_balancer_manager_has_undone_no_longer_applies_and_that_is_logge
 }
 
 #[test]
-fn an_order_holds_for_a_member_of_which_virtual_hosts_say_different_things() {
+fn an_order_applies_to_a_member_that_virtual_hosts_configure_differently() {
     let (a, b) = (named("a"), named("b"));
     let host = |name: &str, words: &str| {
         format!(

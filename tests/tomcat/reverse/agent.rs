@@ -89,7 +89,7 @@ fn thirty_two_children_share_two_spare_connections() {
 }
 
 #[test]
-fn without_the_container_a_request_gets_503_and_pages_come_again_with_it() {
+fn without_the_container_a_request_gets_503_and_pages_again_when_it_is_back() {
     let port = free_port();
     let mut tomcat = Tomcat::start();
     let container = format!("127.0.0.1:{}", tomcat.port);

@@ -107,7 +107,7 @@ fn thirty_two_children_share_two_spare_connections_and_every_request_gets_one() 
 }
 
 #[test]
-fn a_graceful_restart_and_a_killed_child_lose_no_request_but_those_of_the_child() {
+fn a_graceful_restart_and_a_killed_child_lose_no_request_except_the_child_s_own() {
     let ports = [Mpm::Event, Mpm::Prefork].map(|mpm| (mpm, free_port()));
     let _tomcat = Tomcat::start_dialling(&ports.map(|(_, port)| connector(port, 4, "")));
     for (mpm, port) in ports {
@@ -187,7 +187,7 @@ fn a_tomcat_that_is_killed_or_restarted_while_idle_is_used_again_at_once() {
 }
 
 #[test]
-fn a_tomcat_that_is_killed_under_load_costs_what_it_had_in_its_hands_and_no_wrong_answer() {
+fn a_tomcat_that_is_killed_under_load_loses_its_requests_in_progress_and_causes_no_wrong_answer() {
     let port = free_port();
     let mut tomcat = Tomcat::start_dialling(&[connector(port, 4, "")]);
     let httpd = setup(Mpm::Event, port, "").start();
@@ -261,7 +261,7 @@ fn without_a_tomcat_503_comes_within_acquire_and_its_return_is_noticed_at_once()
 }
 
 #[test]
-fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
+fn a_tomcat_with_another_key_name_or_no_key_is_refused_and_logged_once() {
     let ports = [free_port(), free_port(), free_port()];
     let bare = |port: u16, more: &str| {
         format!("address='127.0.0.1' port='{port}' backoffMin='50' backoffMax='200' {more}")
@@ -299,7 +299,7 @@ fn a_tomcat_with_another_key_name_or_no_key_is_sent_away_and_named_once() {
 }
 
 #[test]
-fn a_handshake_passed_on_from_another_port_is_refused() {
+fn a_handshake_relayed_from_another_port_is_refused() {
     let port = free_port();
     // A handshake has half of acquire, as above.
     let httpd = setup(Mpm::Event, port, "acquire=4000")
@@ -323,7 +323,7 @@ fn a_handshake_passed_on_from_another_port_is_refused() {
 }
 
 #[test]
-fn of_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
+fn in_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
     // Adjacent ports that are free now.
     let first = (20_000..30_000)
         .step_by(17)
