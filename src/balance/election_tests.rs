@@ -222,7 +222,7 @@ fn the_least_busy_one_of_a_domain_is_taken() {
 }
 
 #[test]
-fn with_nofailover_it_is_the_session_s_member_or_nobody() {
+fn with_nofailover_a_session_gets_its_member_or_none() {
     let force = Rules { force_sessions: true, ..rules() };
     let with = |own: Member| vec![member("a", OK), own.domain("d"), member("c", OK).domain("d")];
     assert_eq!(elect(force, &["b"], &with(member("b", ERROR))), Outcome::Probed(1));
@@ -239,6 +239,7 @@ fn a_route_that_no_member_has_may_begin_with_a_domain() {
     assert_eq!(elect(rules(), &["gone"], &members), Outcome::ByLbMethod(0));
     let force = Rules { force_sessions: true, ..rules() };
     assert_eq!(elect(force, &["gone"], &members), Outcome::ByLbMethod(0));
+    assert_eq!(elect(force, &["d.gone"], &members), Outcome::ByLbMethod(0));
 }
 
 #[test]
