@@ -211,7 +211,7 @@ def clicks(driver, url):
     click(driver, "node3", "Recover")
     check("node3 after Recover", lambda: state(driver, "node3"), "active")
     click(driver, "node2", "Reset")
-    nothing = "no requests yet"
+    nothing = "no request sent yet"
     check("node2 after Reset", lambda: card(driver, "node2").text, nothing)
     load(url.rsplit("/", 1)[0])
     click(driver, "node2", "Drain")
