@@ -186,7 +186,7 @@ unsafe extern "C" fn pre_config(
     _ptemp: *mut sys::apr_pool_t,
 ) -> c_int {
     // SAFETY: httpd calls this on its main thread, after the modules have registered their functions.
-    guard((), || unsafe { directives::go_before_other_parameters(Some(worker_param)) });
+    guard((), || unsafe { directives::register_worker_param(Some(worker_param)) });
     sys::OK as c_int
 }
 
@@ -210,7 +210,7 @@ unsafe extern "C" fn before_balancer(
 ) -> c_int {
     // SAFETY: httpd passes its configuration pool and its main server, on its main thread.
     guard(sys::HTTP_INTERNAL_SERVER_ERROR as c_int, || unsafe {
-        balancer_settings::settle(Pool::from_ptr(pconf), Server::from_ptr(server));
+        balancer_settings::apply(Pool::from_ptr(pconf), Server::from_ptr(server));
         sys::OK as c_int
     })
 }

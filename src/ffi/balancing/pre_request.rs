@@ -161,7 +161,7 @@ impl Members for Candidates<'_> {
 
     fn retry_is_due(&self, member: usize) -> bool {
         self.of(member, |worker| {
-            worker.settle_error_time();
+            worker.correct_error_time();
             worker.retry_is_due()
         })
     }
@@ -250,14 +250,14 @@ fn elect<'r>(
                 Answer::Granted(true)
             }
             Step::AskLbMethod => {
-                settle_error_times(locked.balancer());
+                correct_error_times(locked.balancer());
                 let found = locked.find(request);
                 let is_it = |place: &usize| found.is_some() && member(*place) == found;
                 Answer::Member((0..candidates.count).find(is_it))
             }
             Step::Refuse(_) => return Ok(Elected::Nobody),
             Step::LeaveToBalancer => {
-                settle_error_times(locked.balancer());
+                correct_error_times(locked.balancer());
                 return Ok(Elected::LeftToBalancer);
             }
         };
@@ -265,9 +265,9 @@ fn elect<'r>(
 }
 
 /// Corrects the members' error times, before mod_proxy looks whose `retry` has passed.
-fn settle_error_times(balancer: Balancer<'_>) {
+fn correct_error_times(balancer: Balancer<'_>) {
     let in_error = balancer.members().filter(|member| member.status().is_in_error());
-    in_error.for_each(Worker::settle_error_time);
+    in_error.for_each(Worker::correct_error_time);
 }
 
 fn is_balancer(url: &[u8]) -> bool {

@@ -71,7 +71,7 @@ impl Child {
     /// The shared state of a worker ([`Worker::key`](crate::ffi::mod_proxy::worker::Worker::key)).
     /// `None`: so many workers were added at run time that there is no room, which has been logged.
     pub(crate) fn member_state(&self, key: MemberKey) -> Option<MemberState<'_>> {
-        self.members.state(key, say_members_are_full)
+        self.members.state(key, log_memory_full)
     }
 
     /// The counters of a worker's requests; `None` if there is no room.
@@ -188,7 +188,7 @@ impl Child {
     }
 }
 
-fn say_members_are_full() {
+fn log_memory_full() {
     // SAFETY: this is a child.
     let Some(main) = (unsafe { server::main() }) else { return };
     log::server(

@@ -89,7 +89,7 @@ impl WatchList {
     }
 
     /// Removes duplicates: each virtual host has copies of the main server's workers.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn remove_duplicates(&mut self) {
         let mut seen = HashSet::new();
         self.workers.retain_mut(|watched| {
             watched.read();
@@ -154,14 +154,14 @@ unsafe impl Send for MainServer {}
 /// until `pchild` is gone.
 pub(crate) unsafe fn start(
     child: &Arc<Child>,
-    mut roster: WatchList,
+    mut watch_list: WatchList,
     every: Duration,
     main: Server<'static>,
     pchild: *mut sys::apr_pool_t,
 ) {
     let kept = Arc::clone(child);
     let log = MainServer(main);
-    let pass = move |now| round(&kept, &mut roster, &log, now);
+    let pass = move |now| round(&kept, &mut watch_list, &log, now);
     // A prefork child handles TERM and USR1 in its only thread; a handler must never run on ours.
     let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
@@ -197,12 +197,12 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
 }
 
 /// Runs one round.
-fn round(child: &Child, roster: &mut WatchList, log: &MainServer, now: Instant) -> Next {
+fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Instant) -> Next {
     if is_stopping() {
         child.close();
         return Next::Usual;
     }
-    roster.read(child);
+    watch_list.read(child);
     let mut next = Next::Usual;
     for reverse in child.reverses() {
         tend(child, log, reverse);

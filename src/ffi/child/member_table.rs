@@ -51,7 +51,7 @@ impl SharedMemory {
     ///
     /// `main` is httpd's main server, whose configuration has been read, `pconf` its pool.
     pub(crate) fn for_server(pconf: Pool<'_>, main: Server<'_>) -> Result<Self, NoMemory> {
-        Self::create(pconf, Sizes::new(count_workers(main) + SPARE, most_children()))
+        Self::create(pconf, Sizes::new(count_workers(main) + SPARE_MEMBERS, max_children()))
     }
 
     fn create(pconf: Pool<'_>, sizes: Sizes) -> Result<Self, NoMemory> {
@@ -135,13 +135,13 @@ pub(crate) struct Members {
     shared: Option<(SharedMemory, Row)>,
     own: PrivateTable,
     own_row: Option<Row>,
-    has_said: AtomicBool,
+    is_logged: AtomicBool,
 }
 
 impl Members {
     /// Claims the row of the child with this pid.
     pub(crate) fn new(memory: Option<SharedMemory>, pid: u32) -> Self {
-        let own = PrivateTable::new(Sizes::new(SPARE, 1));
+        let own = PrivateTable::new(Sizes::new(SPARE_MEMBERS, 1));
         Self {
             shared: memory.and_then(|memory| {
                 let row = memory.table()?.child_begins(pid)?;
@@ -149,7 +149,7 @@ impl Members {
             }),
             own_row: own.table().and_then(|table| table.child_begins(pid)),
             own,
-            has_said: AtomicBool::new(false),
+            is_logged: AtomicBool::new(false),
         }
     }
 
@@ -170,7 +170,7 @@ impl Members {
             if state.is_some() {
                 return state;
             }
-            if !self.has_said.swap(true, Ordering::Relaxed) {
+            if !self.is_logged.swap(true, Ordering::Relaxed) {
                 when_full();
             }
         }
@@ -180,7 +180,7 @@ impl Members {
 
 /// Room for workers that mod_proxy_cluster and similar modules may add, beside the `growth` of
 /// balancers.
-const SPARE: usize = 64;
+const SPARE_MEMBERS: usize = 64;
 
 /// Counts the workers that serve ajp, each once over all servers, and the `growth` of their balancers.
 fn count_workers(main: Server<'_>) -> usize {
@@ -198,7 +198,7 @@ fn count_workers(main: Server<'_>) -> usize {
 
 /// The highest number of children at once: twice what the MPM starts, since a child that ends may still
 /// have requests while its successor already serves.
-fn most_children() -> usize {
+fn max_children() -> usize {
     let mut limit: c_int = 0;
     // SAFETY: writes one number. The MPM has read its configuration.
     unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) };

@@ -51,13 +51,13 @@ impl ProbeGuard {
 }
 
 /// Ends the probe of `member` with this result, if it is this request's probe and has not ended before.
-pub(crate) fn end(asking: &mut Option<ProbeGuard>, member: Worker<'_>, result: ProbeResult) {
-    if let Some(mut asking) = asking.take_if(|asking| asking.member == member) {
-        asking.result = result;
+pub(crate) fn end(probe: &mut Option<ProbeGuard>, member: Worker<'_>, result: ProbeResult) {
+    if let Some(mut probe) = probe.take_if(|probe| probe.member == member) {
+        probe.result = result;
     }
 }
 
 /// Whether this request is the probe of `member`, without a result so far.
-pub(crate) fn is_probe(asking: Option<&ProbeGuard>, member: Worker<'_>) -> bool {
-    asking.is_some_and(|asking| asking.member == member)
+pub(crate) fn is_probe(probe: Option<&ProbeGuard>, member: Worker<'_>) -> bool {
+    probe.is_some_and(|probe| probe.member == member)
 }

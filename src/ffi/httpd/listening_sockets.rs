@@ -60,12 +60,12 @@ impl TakenOver {
 struct SocketTable {
     version: u32,
     count: u32,
-    sockets: [RawFd; MOST_SOCKETS],
+    sockets: [RawFd; MAX_SOCKETS],
 }
 
 /// The version of a [`SocketTable`].
 const TABLE_VERSION: u32 = 2;
-const MOST_SOCKETS: usize = 128;
+const MAX_SOCKETS: usize = 128;
 /// The name of the table in its pool.
 const TABLE_KEY: &CStr = c"mod_proxy_ajp_rs listeners";
 
@@ -86,7 +86,7 @@ impl SocketTable {
     /// # Safety
     /// As [`of`](Self::of); there is no table yet.
     unsafe fn create(plog: *mut sys::apr_pool_t) -> *mut Self {
-        let empty = Self { version: TABLE_VERSION, count: 0, sockets: [-1; MOST_SOCKETS] };
+        let empty = Self { version: TABLE_VERSION, count: 0, sockets: [-1; MAX_SOCKETS] };
         // SAFETY: as the caller promises; fresh memory of its size, which APR aligns to 8
         // bytes. APR copies the key, which may be unloaded with this library.
         unsafe {
@@ -123,7 +123,7 @@ impl SocketTable {
         }
         // SAFETY: of this version.
         let count = unsafe { (*table).count };
-        if count as usize >= MOST_SOCKETS {
+        if count as usize >= MAX_SOCKETS {
             return false;
         }
         let mut info = sys::apr_os_sock_info_t {
@@ -156,7 +156,7 @@ impl SocketTable {
 #[repr(C)]
 struct OlderTable {
     count: c_int,
-    at: [OlderSocket; MOST_SOCKETS],
+    at: [OlderSocket; MAX_SOCKETS],
 }
 
 #[repr(C)]

@@ -11,7 +11,7 @@ use crate::ffi::sys;
 ///
 /// # Safety
 /// The request's filters are not at work.
-pub(crate) unsafe fn break_off(request: Request<'_>) {
+pub(crate) unsafe fn cut(request: Request<'_>) {
     let r = request.as_ptr();
     // SAFETY: the request, its connection and its filters are live, on this thread; the brigade is
     // of its pool, and destroyed once. ap_proxy_backend_broke appends two buckets.
@@ -89,7 +89,7 @@ const HTTP_1_1: c_int = 1001;
 /// first brigade in any case.
 ///
 /// # Safety
-/// As [`break_off`].
+/// As [`cut`].
 pub(crate) unsafe fn keep_from_ranges(request: Request<'_>) {
     let r = request.as_ptr();
     // SAFETY: the request and its filters are live, on this thread; the handle is a constant of

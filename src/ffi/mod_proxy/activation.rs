@@ -20,6 +20,6 @@ pub(crate) fn set_activation(worker: Worker<'_>, wanted: Activation) {
 pub(crate) fn reset_lbmethod_if_usable(worker: Worker<'_>, was_usable: bool) {
     let balancer = Balancer::of(worker).filter(|_| !was_usable && worker.status().is_usable());
     if let Some(balancer) = balancer {
-        balancer.begin_anew();
+        balancer.request_lbmethod_reset();
     }
 }

@@ -127,7 +127,7 @@ impl<'s> Balancer<'s> {
     }
 
     /// Tells the lbmethod to start again, since a member has become usable.
-    pub(crate) fn begin_anew(self) {
+    pub(crate) fn request_lbmethod_reset(self) {
         // SAFETY: a bit field in shared memory, set as balancer-manager does.
         unsafe { sys::proxy_balancer_shared::set_need_reset_raw(self.shared(), 1) };
     }

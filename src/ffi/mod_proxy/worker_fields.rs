@@ -112,7 +112,7 @@ impl Worker<'_> {
     /// Replaces an error time in the future, as after the clock was set back, with the present time, so
     /// that nobody waits until the clock has reached it again. To be called before `retry` is looked
     /// at, by us or by mod_proxy.
-    pub(crate) fn settle_error_time(self) {
+    pub(crate) fn correct_error_time(self) {
         // SAFETY: a plain word in shared memory, written as mod_proxy does. Read first: the usual case
         // writes nothing.
         unsafe {
@@ -129,7 +129,7 @@ impl Worker<'_> {
         if self.status().is_usable() {
             return true;
         }
-        self.settle_error_time();
+        self.correct_error_time();
         // SAFETY: null, or the function that mod_proxy_balancer has registered under this name, which
         // has this type (mod_proxy.h).
         let retry: sys::apr_OFN_ap_proxy_retry_worker_t = unsafe {

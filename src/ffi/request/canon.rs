@@ -44,7 +44,7 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         // SAFETY: still a string of the request's pool, whatever netloc made of it.
         let url = unsafe { text::bytes(url) }.unwrap_or_default();
         let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
-        say(request, format_args!("{url}: {error}"));
+        log_at_will(request, format_args!("{url}: {error}"));
         return sys::HTTP_BAD_REQUEST as c_int;
     }
     // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
@@ -112,12 +112,15 @@ fn has_control_or_space(text: &[u8]) -> bool {
 }
 
 fn forbidden(request: Request<'_>, what: &str) -> c_int {
-    say(request, format_args!("the {what} to be forwarded contains control characters or spaces"));
+    log_at_will(
+        request,
+        format_args!("the {what} to be forwarded contains control characters or spaces"),
+    );
     sys::HTTP_FORBIDDEN as c_int
 }
 
 /// Logs once a minute for all workers: no backend is known yet, and a client may choose the URL.
-fn say(request: Request<'_>, text: fmt::Arguments<'_>) {
+fn log_at_will(request: Request<'_>, text: fmt::Arguments<'_>) {
     let Some(child) = ServerState::child_of(request.server()) else { return };
     let warnings = child.warnings(MemberKey::of(&[SCHEME]));
     log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);

@@ -22,7 +22,7 @@ pub(crate) struct HttpdClient<'r> {
     request: Request<'r>,
     body: &'r mut Body,
     /// The probe, if this request finds out whether the worker has recovered.
-    asking: &'r mut Option<ProbeGuard>,
+    probe: &'r mut Option<ProbeGuard>,
     worker: Worker<'r>,
     out: *mut sys::apr_bucket_brigade,
     /// The bytes that the buckets in `out` point to, until they have been passed on.
@@ -41,7 +41,7 @@ impl<'r> HttpdClient<'r> {
     pub(crate) fn new(
         request: Request<'r>,
         body: &'r mut Body,
-        asking: &'r mut Option<ProbeGuard>,
+        probe: &'r mut Option<ProbeGuard>,
         worker: Worker<'r>,
     ) -> Self {
         // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
@@ -52,7 +52,7 @@ impl<'r> HttpdClient<'r> {
         Self {
             request,
             body,
-            asking,
+            probe,
             worker,
             out,
             held: Vec::new(),
@@ -67,12 +67,12 @@ impl<'r> HttpdClient<'r> {
     /// Reports what the request has found out about the worker, if it is the worker's probe and has
     /// reported nothing before.
     pub(crate) fn report_probe(&mut self, result: ProbeResult) {
-        probe_guard::end(self.asking, self.worker, result);
+        probe_guard::end(self.probe, self.worker, result);
     }
 
     /// Whether the request is the worker's probe, without a result so far.
     pub(crate) fn is_probe(&self) -> bool {
-        probe_guard::is_probe(self.asking.as_ref(), self.worker)
+        probe_guard::is_probe(self.probe.as_ref(), self.worker)
     }
 
     /// The error status that httpd is to answer in place of the backend, if it overrides the response.
@@ -102,7 +102,7 @@ impl<'r> HttpdClient<'r> {
 /// As [`HttpdClient::cut`], for a request whose client is gone.
 pub(crate) fn cut(request: Request<'_>) {
     // SAFETY: the request is live, on its thread, and its filters are not at work.
-    unsafe { response_end::break_off(request) }
+    unsafe { response_end::cut(request) }
 }
 
 impl HttpdClient<'_> {

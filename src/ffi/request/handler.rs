@@ -158,17 +158,17 @@ impl<'r> Call<'r> {
             return HandlerStatus(status);
         }
         let mut upload = kept.upload.borrow_mut();
-        let mut asking = kept.asking.borrow_mut();
+        let mut probe = kept.probe.borrow_mut();
         let prepared = match self.prepare(backend, &mut upload) {
             Ok(prepared) => prepared,
             Err(failure) => {
-                let is_probe = probe_guard::is_probe(asking.as_ref(), self.worker);
+                let is_probe = probe_guard::is_probe(probe.as_ref(), self.worker);
                 let facts = self.facts(false, is_probe, ours, None);
                 return self.failed(backend, &failure, &facts, None, &kept.last_failure);
             }
         };
         let Some(upload) = &mut *upload else { return HandlerStatus(500) };
-        let mut client = HttpdClient::new(request, &mut upload.body, &mut asking, self.worker);
+        let mut client = HttpdClient::new(request, &mut upload.body, &mut probe, self.worker);
         let shared = self.child.member_state(known.member);
         let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
         let busy = entered.as_ref().ok().and_then(Option::as_ref);

@@ -28,12 +28,12 @@ use crate::ffi::state::server_state::ServerState;
 /// # Safety
 /// `pconf` is httpd's configuration pool and `main` its main server, whose configuration has been
 /// read; this is its main thread, and no reference to a state is in use.
-pub(crate) unsafe fn settle(pconf: Pool<'_>, main: Server<'_>) {
+pub(crate) unsafe fn apply(pconf: Pool<'_>, main: Server<'_>) {
     if server::is_first_reading() {
         return;
     }
     // SAFETY: as the caller promises.
-    unsafe { settle_keys(pconf, main) };
+    unsafe { resolve_keys(pconf, main) };
     let states = main.and_hosts().filter_map(ServerState::of);
     let lines = Lines::of(states.map(|state| &state.config));
     let (mut warned, mut configured) = (HashSet::new(), HashMap::new());
@@ -84,8 +84,8 @@ pub(crate) unsafe fn settle(pconf: Pool<'_>, main: Server<'_>) {
 /// mod_proxy lets it inherit balancers.
 ///
 /// # Safety
-/// As [`settle`].
-unsafe fn settle_keys(pconf: Pool<'_>, main: Server<'_>) {
+/// As [`apply`].
+unsafe fn resolve_keys(pconf: Pool<'_>, main: Server<'_>) {
     let Some(main_state) = ServerState::of(main) else { return };
     main_state.inherit(None, true);
     for host in main.and_hosts().skip(1) {

@@ -268,7 +268,7 @@ const SET_WORKER_PARAM: &CStr = c"set_worker_hc_param";
 ///
 /// # Safety
 /// httpd is about to read its configuration, on its main thread. `ours` calls [`worker_param`].
-pub(crate) unsafe fn go_before_other_parameters(ours: sys::apr_OFN_set_worker_hc_param_t) {
+pub(crate) unsafe fn register_worker_param(ours: sys::apr_OFN_set_worker_hc_param_t) {
     // SAFETY: as the caller promises; a pointer to a function, or null.
     unsafe {
         let ours = std::mem::transmute::<sys::apr_OFN_set_worker_hc_param_t, *mut c_void>(ours);

@@ -186,17 +186,17 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
         );
     }
     // By now mod_proxy and mod_proxy_balancer have set their workers up.
-    let mut roster = WatchList::default();
+    let mut watch_list = WatchList::default();
     for conf in server_conf::all(main) {
-        roster.add(conf, |id| settings.get(&id).cloned());
+        watch_list.add(conf, |id| settings.get(&id).cloned());
     }
-    roster.settle();
+    watch_list.remove_duplicates();
     let listening = parent.listening.get().map_or(&[][..], Vec::as_slice);
     // SAFETY: this is a child, on its only thread.
     let reverses = unsafe { reverse_sockets::open(main, listening) };
     let stats = parent.stats.get();
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
-    let child = Arc::new(Child::new(settings, members, counting, roster.ids(), reverses));
+    let child = Arc::new(Child::new(settings, members, counting, watch_list.ids(), reverses));
     for state in states {
         // A second child_init in one process occurs with httpd -X after a restart, whose configuration
         // and OnceLock are new as well.
@@ -204,7 +204,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     }
     if let Some(every) = main_state.config.maintain.every() {
         // SAFETY: as the caller promises; a library is unloaded with pconf, after pchild.
-        unsafe { housekeeping::start(&child, roster, every, main, pchild) };
+        unsafe { housekeeping::start(&child, watch_list, every, main, pchild) };
     }
 }
 

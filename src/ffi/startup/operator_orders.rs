@@ -35,7 +35,7 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
             AfterRestart::Apply(wanted) => wanted,
             AfterRestart::Forget(said) => {
                 table.set(key, 0);
-                forgotten(main, &workers, said, "the configuration of the member was edited");
+                log_dropped(main, &workers, said, "the configuration of the member was edited");
                 continue;
             }
         };
@@ -53,12 +53,12 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
     // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
     unsafe {
         let data = main.as_ptr().cast::<c_void>();
-        sys::apr_pool_pre_cleanup_register(pconf.as_ptr(), data, Some(compare));
+        sys::apr_pool_pre_cleanup_register(pconf.as_ptr(), data, Some(drop_undone));
     }
 }
 
 /// Logs that an operator's order no longer applies to a member.
-fn forgotten(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
+fn log_dropped(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
     let (name, said) = (name(workers), said.name());
     let text =
         format_args!("ajp-status: {name}: the operator's order ({said}) no longer applies: {why}");
@@ -74,7 +74,7 @@ fn name(workers: &[Worker<'_>]) -> String {
 }
 
 /// Drops the orders that were undone, when a restart or the end of httpd begins.
-unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
+unsafe extern "C" fn drop_undone(main: *mut c_void) -> sys::apr_status_t {
     guard(0, || {
         // SAFETY: the server that `reapply` registered, live as said there: nothing of the
         // configuration has been destroyed yet, and the log is closed later.
@@ -89,7 +89,7 @@ unsafe extern "C" fn compare(main: *mut c_void) -> sys::apr_status_t {
             if order.is_undone(workers.iter().map(|worker| worker.status())) {
                 table.set(key, 0);
                 let said = order.activation();
-                forgotten(main, &workers, said, "the member was changed in balancer-manager");
+                log_dropped(main, &workers, said, "the member was changed in balancer-manager");
             }
         }
         0

@@ -40,7 +40,7 @@ pub(crate) fn read(request: Request<'_>) -> Result<(), ClientError> {
     while is_there == 0 {
         // SAFETY: the request is live and this thread serves it; nothing of its body is in use.
         let status =
-            unsafe { sys::ajp_shim_peek_body(request.as_ptr(), AT_MOST, &raw mut is_there) };
+            unsafe { sys::ajp_shim_peek_body(request.as_ptr(), FIRST_PIECE, &raw mut is_there) };
         if status != sys::APR_SUCCESS as c_int {
             return Err(refused(request, status));
         }
@@ -62,4 +62,4 @@ pub(crate) fn hand_over(request: Request<'_>) {
 }
 
 /// The size of the first packet of a body that every container accepts.
-const AT_MOST: i64 = 8186;
+const FIRST_PIECE: i64 = 8186;

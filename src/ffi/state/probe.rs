@@ -47,8 +47,8 @@ pub(crate) fn begin<'m>(
     let Some(probe) = state.begin_probe(now) else { return Ok(false) };
     // No other request finds that the time has passed during this probe, or right after it.
     member.note_error_time();
-    let asking = ProbeGuard::new(member, key, probe, child);
-    RequestState::of(request).asking.replace(Some(asking));
+    let guard = ProbeGuard::new(member, key, probe, child);
+    RequestState::of(request).probe.replace(Some(guard));
     Ok(true)
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn begin<'m>(
 /// probe it at once.
 pub(crate) fn give_up(request: Request<'_>, member: Worker<'_>) {
     if let Some(state) = RequestState::existing(request) {
-        let mut asking = state.asking.borrow_mut();
-        probe_guard::end(&mut asking, member, ProbeResult::Inconclusive);
+        let mut probe = state.probe.borrow_mut();
+        probe_guard::end(&mut probe, member, ProbeResult::Inconclusive);
     }
 }

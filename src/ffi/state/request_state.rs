@@ -24,7 +24,7 @@ pub(crate) struct RequestState {
     /// noticed): it lies in front of the input filters.
     pub(crate) has_first_piece: Cell<bool>,
     /// The probe, if this request probes a member in error.
-    pub(crate) asking: RefCell<Option<ProbeGuard>>,
+    pub(crate) probe: RefCell<Option<ProbeGuard>>,
     /// How often the request has been sent, over all members.
     pub(crate) attempts: Cell<u32>,
     /// How often the request may still be resent after a member may have executed it, over all members,

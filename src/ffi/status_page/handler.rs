@@ -20,7 +20,7 @@ use crate::shared::MemberKey;
 use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
 
 /// The longest body of a POST, in bytes: a few words and a name.
-const LONGEST: usize = 8192;
+const MAX_FORM: usize = 8192;
 
 const TEXT: &CStr = c"text/plain; charset=utf-8";
 
@@ -56,8 +56,8 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
             if !nonce.is(&order.nonce) {
                 return no(403, "the nonce is missing, or from before a restart: reload the page");
             }
-            let picture = SnapshotBuilder::take(main, child);
-            let done = orders::carry_out(request, state, child, &picture, &order);
+            let builder = SnapshotBuilder::collect(main, child);
+            let done = orders::carry_out(request, state, child, &builder, &order);
             return report(request, &order, &done);
         }
         _ => {
@@ -87,7 +87,7 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
     if wanted == Wanted::Nonce {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
-    let snapshot = SnapshotBuilder::take(main, child).snapshot(request, child, since_ms);
+    let snapshot = SnapshotBuilder::collect(main, child).snapshot(request, child, since_ms);
     let (kind, text) = match wanted {
         Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
         Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
@@ -111,7 +111,7 @@ pub(crate) fn summary(request: Request<'_>, flags: c_int) {
         return;
     }
     let since_ms = state.since_ms();
-    let snapshot = SnapshotBuilder::take(main, child).snapshot(request, child, since_ms);
+    let snapshot = SnapshotBuilder::collect(main, child).snapshot(request, child, since_ms);
     if snapshot.members().next().is_none() {
         return;
     }
@@ -202,7 +202,7 @@ fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
     if !kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         return Err(sys::HTTP_UNSUPPORTED_MEDIA_TYPE as c_int);
     }
-    request.read_body(LONGEST)
+    request.read_body(MAX_FORM)
 }
 
 /// Answers with a whole response that must not be stored, framed, or taken for another type.

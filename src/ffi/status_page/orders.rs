@@ -15,12 +15,12 @@ pub(crate) fn carry_out(
     request: Request<'_>,
     state: &ServerState,
     child: &Child,
-    picture: &SnapshotBuilder<'_>,
+    builder: &SnapshotBuilder<'_>,
     order: &Order,
 ) -> Vec<Done> {
-    let about = picture.seen.iter().filter(|seen| order.is_about(&seen.member));
+    let about = builder.seen.iter().filter(|seen| order.is_about(&seen.member));
     let done = about.map(|seen| {
-        let result = one(request, state, child, seen, order.action, picture.now_ms);
+        let result = one(request, state, child, seen, order.action, builder.now_ms);
         let done = Done {
             balancer: seen.member.balancer.clone(),
             url: seen.member.url.clone(),

@@ -35,9 +35,9 @@ pub(crate) struct SnapshotBuilder<'r> {
 
 impl<'r> SnapshotBuilder<'r> {
     /// Reads every worker of every server, including those that another child has added.
-    pub(crate) fn take(main: Server<'r>, child: &Child) -> Self {
+    pub(crate) fn collect(main: Server<'r>, child: &Child) -> Self {
         let now_ms = unix_ms(SystemTime::now());
-        let mut picture = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
+        let mut builder = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
         let mut places = HashMap::new();
         for conf in server_conf::all(main) {
             let view = View { conf, child, now_ms };
@@ -50,16 +50,16 @@ impl<'r> SnapshotBuilder<'r> {
                 if members.is_empty() {
                     continue;
                 }
-                let name = picture.note(balancer);
+                let name = builder.note(balancer);
                 for member in members {
-                    picture.add(&mut places, &view, member, Some(&name));
+                    builder.add(&mut places, &view, member, Some(&name));
                 }
             }
             for worker in conf.plain_workers().filter(|worker| worker.is_ajp()) {
-                picture.add(&mut places, &view, worker, None);
+                builder.add(&mut places, &view, worker, None);
             }
         }
-        picture
+        builder
     }
 
     /// Adds a balancer, unless one of its name is there; returns the name without the scheme.
