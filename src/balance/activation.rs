@@ -3,7 +3,7 @@
 use super::WorkerStatus;
 
 words! {
-    /// What a member of a balancer is to be used for.
+    /// The requests that a balancer member is to get.
     pub enum Activation default Active {
         /// All requests.
         Active = "active",
@@ -15,12 +15,12 @@ words! {
 }
 
 impl Activation {
-    /// The flags that say any of it.
+    /// All flags that belong to an activation.
     pub const FLAGS: WorkerStatus =
         WorkerStatus::DRAIN.with(WorkerStatus::STOPPED).with(WorkerStatus::DISABLED);
 
-    /// The flags that it sets, and those that it takes away. To be set first: in between a member takes
-    /// fewer requests, not more.
+    /// The flags that it sets, and those that it clears. The first are to be set first: in between a
+    /// member takes fewer requests, not more.
     #[must_use]
     pub const fn flags(self) -> (WorkerStatus, WorkerStatus) {
         let none = WorkerStatus::from_bits(0);

@@ -14,18 +14,18 @@ use super::{Members, WorkerStatus, preferred};
 /// The balancer's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// `sessionretry`: the member of a session is tried also while it is in error.
+    /// `sessionretry`: the member of a session is tried even while it is in error.
     pub session_retry: bool,
     /// `sessionredirect`: the `redirect` of a member that cannot be used is followed.
     pub session_redirect: bool,
     /// `localonly`: members that are not local drain.
     pub local_only: bool,
-    /// `nofailover`: a session goes to its member or nowhere.
+    /// `nofailover`: a request of a session goes to the session's member or to none.
     pub force_sessions: bool,
-    /// `forcerecovery`: where all members are in error, all are tried.
+    /// `forcerecovery`: if all members are in error, all are tried.
     pub force_recovery: bool,
-    /// The request is not given to mod_proxy_balancer where it has no session: the environment says so,
-    /// or another member has had it.
+    /// Whether a request without a session is not left to mod_proxy_balancer, because the environment
+    /// says that there is no session, or because another member has had the request.
     pub decide_alone: bool,
 }
 
@@ -34,21 +34,21 @@ pub struct Rules {
 pub enum Step {
     /// The request goes to this member.
     Take {
-        /// Its place.
+        /// Its place in the balancer.
         member: usize,
-        /// Not the lbmethod has chosen it, which is to be told of it.
+        /// Whether the lbmethod did not choose it, and has to be told.
         tell_lbmethod: bool,
     },
-    /// To claim the right to probe this member, which is in error. Answered by [`Answer::Granted`].
+    /// Claim the right to probe this member, which is in error. Answered by [`Answer::Granted`].
     Probe(usize),
-    /// To let mod_proxy retry this member, which is in error (`ap_proxy_retry_worker`). Answered by
-    /// [`Answer::Granted`] where it is usable now.
+    /// Let mod_proxy retry this member, which is in error (`ap_proxy_retry_worker`). Answered by
+    /// [`Answer::Granted`] if it is usable now.
     Retry(usize),
-    /// To take these members out of error. Answered by [`Answer::Granted`].
+    /// Take these members out of error. Answered by [`Answer::Granted`].
     Recover(Vec<usize>),
-    /// To ask the lbmethod. Answered by [`Answer::Member`].
+    /// Ask the lbmethod. Answered by [`Answer::Member`].
     AskLbMethod,
-    /// No member takes the request.
+    /// No member gets the request.
     Refuse(Refusal),
     /// mod_proxy_balancer decides.
     LeaveToBalancer,
@@ -57,7 +57,7 @@ pub enum Step {
 /// The answer to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// There was none yet.
+    /// There was no step yet.
     Begin,
     /// It was granted, or not.
     Granted(bool),
@@ -65,14 +65,14 @@ pub enum Answer {
     Member(Option<usize>),
 }
 
-/// Why no member takes the request.
+/// Why no member gets the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// `nofailover`: the session's member cannot be used.
     NoFailover,
-    /// Members are usable, but for requests of their own sessions alone (`localonly`).
+    /// The usable members take only requests of their own sessions, because of `localonly`.
     LocalOnly,
-    /// Members are usable, but for requests of their own sessions alone.
+    /// The usable members take only requests of their own sessions.
     Drained,
     /// Each is stopped, disabled, in error and not due, failed by a health check, or was tried.
     NoneUsable,
@@ -99,7 +99,7 @@ enum Phase {
     Ended,
 }
 
-/// The status of each member as it was read; room for all of them is made only when a second one is looked at.
+/// The statuses of the members as they were read. Room for all is made only when a second one is read.
 #[derive(Debug, Default)]
 struct Statuses {
     first: Option<(usize, WorkerStatus)>,
@@ -126,7 +126,7 @@ impl Statuses {
         status
     }
 
-    /// Of one that has been read.
+    /// Replaces the status of a member that has been read.
     fn set(&mut self, member: usize, status: WorkerStatus) {
         match &mut self.first {
             Some((first, known)) if *first == member => *known = status,
@@ -135,27 +135,27 @@ impl Statuses {
     }
 }
 
-/// The members of a session that are still to be looked at, the next one last.
+/// The members of a session that are still to be checked, the next one last.
 #[derive(Debug, Default)]
 struct SessionSearch {
     next_route: usize,
-    /// All members have been looked at for the last route.
+    /// Whether all members have been searched for the last route.
     is_searched: bool,
     candidates: Vec<usize>,
     seen: Vec<usize>,
-    /// The one that a probe or retry was asked for.
+    /// The member for which a probe or retry was asked for.
     asked: Option<usize>,
 }
 
 impl<'a, M: Members> Election<'a, M> {
-    /// Starts for a request that names these routes, in their order of preference. Routes that no member
-    /// has count only where none of them is a member's.
+    /// Starts for a request that names these routes, in their order of preference. Routes that no
+    /// member has count only if no member has any of them.
     pub fn new(rules: Rules, routes: &'a [Vec<u8>], members: &'a M) -> Self {
         Self { rules, routes, members, status: Statuses::default(), phase: Phase::Recovery }
     }
 
-    /// The next step, after the answer to the last one. After [`Step::Take`], [`Step::Refuse`] and
-    /// [`Step::LeaveToBalancer`] the election is over, and whatever comes is refused.
+    /// Returns the next step after the answer to the last one. After [`Step::Take`], [`Step::Refuse`]
+    /// and [`Step::LeaveToBalancer`] the election is over, and every further call refuses.
     pub fn next(&mut self, answer: Answer) -> Step {
         let mut answer = answer;
         loop {
@@ -169,7 +169,7 @@ impl<'a, M: Members> Election<'a, M> {
         }
     }
 
-    /// A step, or `None` where the next phase is to say.
+    /// Returns a step, or `None` if the next phase decides.
     fn advance(&mut self, answer: Answer) -> Option<Step> {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Recovery => {
@@ -192,7 +192,7 @@ impl<'a, M: Members> Election<'a, M> {
         self.status.read(member, self.members)
     }
 
-    /// In error, and its time has come.
+    /// Whether it is in error, and `retry` has passed.
     fn is_due(&mut self, member: usize) -> bool {
         self.status(member).is_only_in_error() && self.members.retry_is_due(member)
     }
@@ -202,7 +202,7 @@ impl<'a, M: Members> Election<'a, M> {
         self.status.set(member, status);
     }
 
-    /// `forcerecovery`, where no member is well or due.
+    /// The step of `forcerecovery`, if no member is usable or due.
     fn recovery(&mut self) -> Option<Step> {
         if !self.rules.force_recovery {
             return None;
@@ -292,15 +292,15 @@ impl<'a, M: Members> Election<'a, M> {
         search.candidates.extend(standbys.into_iter().rev().chain(others.into_iter().rev()));
     }
 
-    /// The session's own member cannot have it: one of its domain, or none where `nofailover` says
-    /// so and there is such a member.
+    /// The step if the session's own member cannot get the request: a member of its domain, or a
+    /// refusal with `nofailover`.
     fn without_session_member(&mut self) -> Option<Step> {
         let members = self.members;
         let mut known = self.routes.iter().filter(|route| !members.of_route(route).is_empty());
         if self.rules.force_sessions {
             return known.next().map(|_| Step::Refuse(Refusal::NoFailover));
         }
-        // Where no member has any of them, the first may name a domain.
+        // If no member has any of the routes, the first one may name a domain.
         let mut routes: Vec<_> = known.collect();
         if routes.is_empty() {
             routes.extend(self.routes.first());
@@ -309,8 +309,8 @@ impl<'a, M: Members> Election<'a, M> {
         Some(Step::Take { member, tell_lbmethod: true })
     }
 
-    /// The least busy one of the `domain` of the session's member, which shares its sessions. A route
-    /// that no member has may begin with the name of a domain, as mod_jk's may.
+    /// The least busy member of the `domain` of the session's member, whose sessions it shares. A route
+    /// that no member has may begin with the name of a domain, as with mod_jk.
     fn of_domain(&mut self, route: &[u8]) -> Option<usize> {
         let domain = match self.members.of_route(route).first() {
             Some(member) => self.members.domain(*member)?,
@@ -320,8 +320,8 @@ impl<'a, M: Members> Election<'a, M> {
         self.least_busy(|member| members.domain(member).is_some_and(|other| other == domain))
     }
 
-    /// A member in error whose time has come, for a request that could as well go elsewhere: not where
-    /// nearer members (`lbset`) are well.
+    /// Probes a member in error that is due, for a request that could go elsewhere as well: not if
+    /// members of a lower `lbset` are usable.
     fn newcomer(&mut self, next: usize, answer: Answer) -> Option<Step> {
         if let (Answer::Granted(true), Some(member)) = (answer, next.checked_sub(1)) {
             return Some(Step::Take { member, tell_lbmethod: true });
@@ -345,7 +345,7 @@ impl<'a, M: Members> Election<'a, M> {
         Some(Step::AskLbMethod)
     }
 
-    /// The lowest `lbset` in which a member takes new sessions and is well.
+    /// The lowest `lbset` in which a usable member takes new sessions.
     fn nearest(&mut self) -> Option<i32> {
         let members = self.members;
         let takes = |member: &usize| {
@@ -365,8 +365,8 @@ impl<'a, M: Members> Election<'a, M> {
         None
     }
 
-    /// The lbmethod knows none that was not tried: the least busy one that is left, after mod_proxy has
-    /// retried those that are its own to retry.
+    /// The step if the lbmethod finds no member that was not tried: the least busy one that is left,
+    /// after mod_proxy has retried the members that it retries itself.
     fn retries(&mut self, next: usize, answer: Answer) -> Option<Step> {
         if let (Answer::Granted(true), Some(member)) = (answer, next.checked_sub(1)) {
             self.granted(member);

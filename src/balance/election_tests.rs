@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::balance::Load;
 
-/// A member as a test tells of it.
+/// A member, as a test describes it.
 #[derive(Clone, Debug)]
 struct Member {
     route: Option<&'static str>,
@@ -13,7 +13,7 @@ struct Member {
     status: WorkerStatus,
     is_due: bool,
     is_probed: bool,
-    /// Whether nobody else is just probing it.
+    /// Whether no other request is probing it.
     is_free: bool,
     lbset: i32,
     busy: u64,
@@ -108,7 +108,7 @@ impl Members for Vec<Member> {
     }
 }
 
-/// What came of an election.
+/// The outcome of an election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Taken(usize),
@@ -471,7 +471,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
 
 proptest! {
     /// Never a stopped or disabled member, a drained one only for its sessions, no member twice; and a
-    /// request is refused only where nobody can take it.
+    /// request is refused only if no member can take it.
     #[test]
     fn the_promises_hold_for_any_members_sessions_and_rules(
         rules in any_rules(),

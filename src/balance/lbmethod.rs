@@ -30,13 +30,13 @@ pub enum Method {
 pub struct LoadFactor(u64);
 
 impl LoadFactor {
-    /// Takes the nearest one that httpd knows. (mod_proxy_cluster has smaller ones.)
+    /// Takes the nearest factor that httpd knows. (mod_proxy_cluster has smaller ones.)
     #[must_use]
     pub fn new(hundredths: i32) -> Self {
         Self(u64::try_from(hundredths).unwrap_or(0).clamp(1, 10_000))
     }
 
-    /// By how much a share grows: exact for whole factors up to 16, right to 0.02 % for all.
+    /// The amount by which a share grows: exact for whole factors up to 16, within 0.02 % for all.
     fn step(self) -> u64 {
         // The least common multiple of 1 to 16, in hundredths.
         const ONE: u64 = 720_720 * 100;
@@ -44,11 +44,11 @@ impl LoadFactor {
     }
 }
 
-/// A member's share in one word: whether it has one, the minute (modulo 2^16) that the amount is of,
-/// and the amount.
+/// A member's share in one word: whether it has one, the minute (modulo 2^16) of the amount, and the
+/// amount.
 ///
-/// 2^47 are 195 million new sessions of a member with factor 1; `sessions` forgets them sooner, and
-/// `next` wraps around.
+/// 2^47 are 195 million new sessions of a member with factor 1; `sessions` halves them away before
+/// that, and `next` wraps around.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share(u64);
 
@@ -63,7 +63,7 @@ impl Share {
         Self(Self::TAKES_PART | u64::from(minute) << Self::MINUTE_AT | amount & Self::AMOUNT)
     }
 
-    /// From the word in shared memory.
+    /// Reads the word in shared memory.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
@@ -105,7 +105,7 @@ pub struct Scale {
     minute: u16,
     /// The zero of the scale of `next`.
     base: u64,
-    /// The greatest share; 0 where no member has one.
+    /// The greatest share; 0 if no member has one.
     greatest: u64,
 }
 
@@ -121,7 +121,7 @@ impl Scale {
         scale
     }
 
-    /// The amount by now; for a member without a share, the amount with which it joins.
+    /// The present amount; for a member without a share, the amount with which it joins.
     fn amount(&self, share: Share) -> u64 {
         if !share.takes_part() {
             return self.greatest;
@@ -130,7 +130,7 @@ impl Scale {
             Method::Next => share.amount(),
             Method::Sessions => {
                 let minutes = self.minute.wrapping_sub(share.minute());
-                // More than half way round: another process has read the clock after this one.
+                // More than half way round: the other process read the clock after this one.
                 let minutes = if minutes > u16::MAX / 2 { 0 } else { minutes };
                 share.amount().checked_shr(minutes.into()).unwrap_or(0)
             }
@@ -140,8 +140,8 @@ impl Scale {
     /// The amount as a number to compare.
     fn rank(&self, share: Share) -> i64 {
         let from_base = self.amount(share).wrapping_sub(self.base);
-        // What is half way round is before the base: the sign is that of 47 bits for `next`, and of 64
-        // for `sessions`, where it is never set.
+        // A difference of more than half way round is negative: the sign is that of 47 bits for `next`,
+        // and of 64 for `sessions`, where it never occurs.
         let unused = if self.method == Method::Next { u64::BITS - Share::MINUTE_AT } else { 0 };
         (from_base << unused) as i64 >> unused
     }
@@ -166,9 +166,9 @@ impl Scale {
 /// The change of a member's share by a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It got the session: its share grows ([`Scale::given`]), and this was its turn.
+    /// It got the session: its share grows ([`Scale::given`]), and this is its last turn.
     Give(LoadFactor, u64),
-    /// It was electable, and takes part from now on ([`Scale::joined`]).
+    /// It was electable, and has a share from now on ([`Scale::joined`]).
     Join,
     /// It was not electable, and has no share from now on.
     Leave,
@@ -176,7 +176,7 @@ pub enum Change {
 
 /// One choice among the members of a balancer, which are named by their place in it.
 ///
-/// mod_proxy says which members are electable, in its order of lbset, spares and hot standbys.
+/// mod_proxy decides which members are electable, in its order of lbset, spares and hot standbys.
 #[derive(Debug)]
 pub struct Choice {
     scale: Scale,
@@ -185,7 +185,7 @@ pub struct Choice {
 
 #[derive(Debug)]
 struct Candidate {
-    /// `None`: there is no room to keep it.
+    /// `None`: there is no room for it.
     share: Option<Share>,
     turn: u64,
     is_electable: bool,
@@ -193,7 +193,7 @@ struct Candidate {
 
 impl Choice {
     /// Starts with the share of each member and the number of its last turn. `None`: there is no room
-    /// to keep them.
+    /// for them.
     pub fn new(
         method: Method,
         minute: u16,
@@ -202,7 +202,7 @@ impl Choice {
         let members: Vec<_> = members
             .map(|kept| Candidate {
                 share: kept.map(|(share, _)| share),
-                // Without a share to count in, it comes after those that have one.
+                // A member without room for a share comes after those that have one.
                 turn: kept.map_or(u64::MAX, |(_, turn)| turn),
                 is_electable: false,
             })
@@ -224,8 +224,8 @@ impl Choice {
         }
     }
 
-    /// Whether a member is preferred to another one: it has the smaller share; of two equal ones, its
-    /// last turn is longer ago; and of two that are equal in this too, it has less to do.
+    /// Whether a member is preferred to another: it has the smaller share; with equal shares, its last
+    /// turn is longer ago; and if those are equal too, it has fewer requests in flight.
     pub fn prefers(&self, member: usize, other: usize, load: impl Fn(usize) -> Load) -> bool {
         match self.compare(member, other) {
             Ordering::Less => true,
@@ -242,8 +242,8 @@ impl Choice {
         rank(one).cmp(&rank(other))
     }
 
-    /// The changes, now that this member (or none) has been taken: it gets the session, and
-    /// exactly those that were electable have a share from now on.
+    /// The changes after this member (or none) has been taken: it gets the session, and exactly the
+    /// electable members have a share from now on.
     pub fn changes(
         &self,
         taken: Option<(usize, LoadFactor)>,

@@ -20,7 +20,7 @@ impl Balancer {
         Self { kept, factors: factors.to_vec() }
     }
 
-    /// As if so many sessions had been given to it.
+    /// Sets a share, as if so many sessions had been given to the member.
     fn set_share(&self, number: usize, amount: u64) {
         self.kept.borrow_mut()[number].0 = Share::new(amount, (NOW / MINUTE) as u16);
     }
@@ -44,7 +44,7 @@ impl Balancer {
         }
     }
 
-    /// The member that is taken of those that are electable.
+    /// Chooses one of the electable members.
     fn elect(&self, method: Method, now: u64, electable: &[usize]) -> usize {
         let mut choice = self.choice(method, now);
         electable.iter().for_each(|at| choice.mark_electable(*at));
@@ -53,7 +53,7 @@ impl Balancer {
         taken
     }
 
-    /// How often each was taken in so many choices.
+    /// Counts how often each member was taken in so many choices.
     fn elect_many(
         &self,
         count: usize,
@@ -183,7 +183,7 @@ fn a_higher_lbset_that_steps_in_begins_even_and_leaves_no_mark() {
     }
 }
 
-/// The most that a share can be.
+/// The largest share.
 const MOST: u64 = (1 << 47) - 1;
 
 #[test]

@@ -1,11 +1,12 @@
 //! The `lbset` of members in a balancer that has local ones (`local=On`; mod_jk's `local_worker`).
 
-/// The place of a member, as its lines have it.
+/// The place of a member, from its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// `local=On`.
     pub is_local: bool,
-    /// Its lines have a `distance`, or an `lbset` of 0. (An `lbset` above 0 is seen as such.)
+    /// Whether its lines have a `distance`, or an `lbset` of 0. (An `lbset` above 0 is visible in
+    /// itself.)
     pub is_fixed: bool,
     /// The `lbset` that it has so far.
     pub lbset: i32,
@@ -16,17 +17,17 @@ pub struct Place {
 pub struct Placement {
     /// The `lbset` that it gets; `None`: it keeps its own.
     pub lbset: Option<i32>,
-    /// It drains: it gets only requests of its own sessions.
+    /// Whether it drains: it gets only requests of its own sessions.
     pub drains: bool,
 }
 
-/// The highest `lbset` there is.
+/// The highest possible `lbset`.
 const MAX_LBSET: i32 = 99;
 
 /// Puts the remote members of a balancer behind its local ones, and, with `localonly`, keeps requests
-/// without a session off them. `None`: no member is local, so none is remote.
+/// without a session from them. `None`: no member is local, so none is remote.
 ///
-/// Doing it again, for a virtual host that has the members from the main server, changes nothing.
+/// A second call, for a virtual host that has the members from the main server, changes nothing.
 #[must_use]
 pub fn placements(members: &[Place], local_only: bool) -> Option<Vec<Placement>> {
     let local = members.iter().filter(|member| member.is_local);

@@ -1,7 +1,7 @@
-//! Which member of a balancer gets a request: decisions without httpd, clock or lock.
+//! The choice of a balancer member for a request: decisions without httpd, clock or lock.
 //!
-//! The layer above tells facts of members one at a time, as they are asked for, and carries out what
-//! is decided. mod_proxy_balancer stays the balancer: see docs/balancing.md for what is added to it.
+//! The layer above provides facts about members one at a time, as they are asked for, and carries out
+//! the decisions. mod_proxy_balancer remains the balancer: docs/balancing.md says what is added to it.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,7 @@ pub use worker_status::{Role, WorkerStatus};
 /// Members are named by their place in the balancer. Other processes change them at any time, so an
 /// election reads a status once and decides with what it has read.
 pub trait Members {
-    /// How many there are.
+    /// The number of members.
     fn count(&self) -> usize;
 
     /// The status word.
@@ -36,8 +36,8 @@ pub trait Members {
     /// Whether its `retry` time has passed since it was marked as in error.
     fn retry_is_due(&self, member: usize) -> bool;
 
-    /// Whether one request at a time probes it while it is in error. Not with `retry=0`, where each
-    /// request may try it, nor where another module serves it: its answer would not reach us.
+    /// Whether it is probed by one request at a time while it is in error. Not with `retry=0`, which
+    /// lets each request try it, and not if another module serves it: its answer would not reach us.
     fn is_probed(&self, member: usize) -> bool;
 
     /// Its `lbset`.
@@ -49,10 +49,10 @@ pub trait Members {
     /// Whether the request has been given to it already.
     fn was_tried(&self, member: usize) -> bool;
 
-    /// The members with this route, in their order, as far as is known without a look at all of them.
+    /// The members with this route, in their order, as far as is known without reading all of them.
     fn of_route(&self, route: &[u8]) -> Vec<usize>;
 
-    /// The members with this route, found by a look at all of them: routes change at run time.
+    /// The members with this route, found by reading all of them: routes change at run time.
     fn search_route(&self, route: &[u8]) -> Vec<usize>;
 
     /// The route that its `redirect` names, if it has one.

@@ -3,37 +3,37 @@
 use super::{Activation, WorkerStatus};
 
 words! {
-    /// What an order does to a member.
+    /// An action of an operator on a member.
     pub enum Action {
-        /// It takes all requests again.
+        /// The member takes all requests again.
         Activate = "activate",
-        /// It keeps its sessions and takes no new ones.
+        /// The member keeps its sessions and takes no new ones.
         Drain = "drain",
-        /// It takes no requests.
+        /// The member takes no requests.
         Stop = "stop",
-        /// It is no longer in error: the next request is tried on it.
+        /// The member is no longer in error: the next request is tried on it.
         Recover = "recover",
-        /// Its counters, and those of its pool, start again at 0.
+        /// The member's counters, and those of its pool, start again at 0.
         Reset = "reset",
     }
 }
 
 words! {
-    /// What an operator is told of an order, beside that it was done or refused.
+    /// A remark for the operator, beside that the order was done or refused.
     pub enum Remark {
-        /// Refused: the worker is in no balancer.
+        /// Refused: the worker is not in a balancer.
         NoBalancer = "no_balancer",
         /// Refused, or done in part: `recover` does not bring the member back.
         HealthCheck = "health_check",
-        /// Activated, which for this member is draining: `loadfactor=0`.
+        /// Activated, which means draining for a member with `loadfactor=0`.
         SessionsOnly = "sessions_only",
-        /// Activated: it drained for `localonly`.
+        /// Activated, although `localonly` made it drain.
         LocalOnly = "local_only",
     }
 }
 
 impl Remark {
-    /// The one with this name.
+    /// Returns the remark with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|remark| remark.name() == name)
@@ -50,15 +50,15 @@ pub struct Configured {
     pub sessions_only: bool,
     /// The flags of its status that an order is about ([`Activation::FLAGS`]).
     pub status: WorkerStatus,
-    /// `localonly` has it drain.
+    /// Whether `localonly` makes it drain.
     pub by_local_only: bool,
 }
 
-/// The facts of a member that an order depends on. Virtual hosts may each have a worker of its name,
-/// configured differently; an order is about all of them.
+/// The facts about a member on which an order depends. Virtual hosts may each have a worker of its
+/// name, configured differently; an order applies to all of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
-    /// It belongs to a balancer. Flags of other workers are each child's own.
+    /// Whether it belongs to a balancer. Other workers have their flags in each child separately.
     pub is_in_balancer: bool,
     /// The status of each of its workers.
     pub status: &'a [WorkerStatus],
@@ -69,16 +69,16 @@ pub struct Facts<'a> {
 /// The effect of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// To set its activation, and to note that for the next restart.
+    /// Set its activation, and note that for the next restart.
     Activate(Activation),
-    /// To take it out of error, and to forget its reply timeouts.
+    /// Take it out of error, and forget its reply timeouts.
     Recover,
-    /// To reset its counters and those of its pool.
+    /// Reset its counters and those of its pool.
     Reset,
 }
 
 impl Action {
-    /// The activation that it is about.
+    /// The activation that the action orders.
     #[must_use]
     pub fn activation(self) -> Option<Activation> {
         match self {
@@ -89,10 +89,10 @@ impl Action {
         }
     }
 
-    /// Its effect on this member, and a remark about that.
+    /// Returns the effect on this member, and a remark about it.
     ///
     /// # Errors
-    /// It does nothing, for this reason.
+    /// The action has no effect, for this reason.
     pub fn on(self, member: Facts<'_>) -> Result<(Effect, Option<Remark>), Remark> {
         if self == Self::Reset {
             return Ok((Effect::Reset, None));
@@ -120,8 +120,8 @@ impl Action {
     }
 }
 
-/// An order as it is kept over restarts, in one word: the activation, and what the configuration said
-/// when it was given.
+/// An order that is kept over restarts, in one word: the activation, and the configuration when it was
+/// given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeptOrder(u64);
 
@@ -130,18 +130,18 @@ pub struct KeptOrder(u64);
 pub enum AfterRestart {
     /// The member gets this activation again.
     Apply(Activation),
-    /// The order is forgotten: whoever has edited the configuration since means what it says.
+    /// The order is dropped: the configuration of the member was edited later.
     Forget(Activation),
 }
 
 impl KeptOrder {
-    /// Notes an activation for a member of which the configuration says this.
+    /// Notes an activation for a member with this configuration.
     #[must_use]
     pub fn new(activation: Activation, configured: &[Configured]) -> Self {
         Self(code(activation) | bits(configured) << 8)
     }
 
-    /// From the word in shared memory; `None`: it is no order.
+    /// Reads the word in shared memory; `None`: it is not an order.
     #[must_use]
     pub fn from_bits(bits: u64) -> Option<Self> {
         let kept = Self(bits);
@@ -161,7 +161,7 @@ impl KeptOrder {
         self.find().unwrap_or_default()
     }
 
-    /// Decides its fate, now that this is the configuration of the member.
+    /// Decides its fate, with the present configuration of the member.
     #[must_use]
     pub fn after_restart(self, configured: &[Configured]) -> AfterRestart {
         let activation = self.activation();
@@ -172,8 +172,8 @@ impl KeptOrder {
         }
     }
 
-    /// Whether balancer-manager has changed the member since: one of its workers is no longer what was
-    /// ordered.
+    /// Whether balancer-manager has changed the member since: one of its workers no longer has the
+    /// ordered activation.
     pub fn is_undone(self, mut status: impl Iterator<Item = WorkerStatus>) -> bool {
         status.any(|status| status.activation() != self.activation())
     }
@@ -191,7 +191,7 @@ fn code(activation: Activation) -> u64 {
     }
 }
 
-/// A bit for each thing that is said of any of them, in whatever order the virtual hosts say it.
+/// A bit for each configured state of any of them, whatever the order of the virtual hosts.
 fn bits(configured: &[Configured]) -> u64 {
     let of_one = |configured: &Configured| {
         let activation = match configured.activation {

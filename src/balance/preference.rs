@@ -1,8 +1,9 @@
-//! In which order members are preferred: mod_proxy's `lbset`, spares and standbys, then a comparison.
+//! The order in which members are preferred: mod_proxy's `lbset`, spares and standbys, then a
+//! comparison.
 
 use super::{Role, WorkerStatus};
 
-/// Requests in flight on a member, for its `loadfactor`.
+/// The requests in flight on a member, and its `loadfactor`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Requests in flight, as mod_proxy counts them.
@@ -12,7 +13,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether it is less than the other for its factor.
+    /// Whether it is less than the other, in relation to the factors.
     #[must_use]
     pub fn is_less_than(self, other: Self) -> bool {
         self.busy.saturating_mul(other.factor.max(1))
@@ -20,12 +21,12 @@ impl Load {
     }
 }
 
-/// The member that is to be preferred among those that are usable and do not drain: the best one of the
+/// Returns the preferred member among those that are usable and do not drain: the best one of the
 /// lowest `lbset` that has one (`ap_proxy_balancer_get_best_worker`).
 ///
-/// Within an `lbset`, as many spares join in as regular members are unusable or drain; standbys are
-/// used where there is no other. `is_better` says whether a member is to be preferred to the best
-/// one so far, which is none at first; where it says no to all, the next `lbset` is looked at.
+/// Within an `lbset`, as many spares join as regular members are unusable or drain; standbys are used
+/// if there is no other. `is_better` says whether a member is preferred to the best one so far, which
+/// is none at first; if it is false for all, the next `lbset` is tried.
 pub fn preferred(
     count: usize,
     status: impl Fn(usize) -> WorkerStatus,

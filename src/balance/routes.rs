@@ -1,13 +1,13 @@
-//! Which members have a route, remembered so that a session's member is found without a walk.
+//! The routes of members, remembered so that a session's member is found without a walk.
 
 use std::collections::HashMap;
 use std::ops::Deref;
 
-/// The routes of a balancer's members when they were last looked at.
+/// The routes of a balancer's members when they were last read.
 ///
-/// Members are added, and their routes changed, at run time, in other processes too. So what is found
-/// here is a guess that is checked against the member itself; `stamp` and the number of members tell
-/// when the whole is to be built again.
+/// Members are added, and their routes changed, at run time, in other processes too. So a result is a
+/// guess that is checked against the member itself; `stamp` and the number of members show when the
+/// whole is to be built again.
 #[derive(Debug, Default)]
 pub struct Routes {
     stamp: i64,
@@ -31,8 +31,8 @@ impl Routes {
         Self { stamp, count, members }
     }
 
-    /// The members with this route. `None`: it is not known, or the balancer has changed since, or a
-    /// member no longer has it as `has_route` says.
+    /// The members with this route. `None`: it is not known, or the balancer has changed since, or
+    /// `has_route` says that a member no longer has it.
     pub fn of(
         &self,
         route: &[u8],

@@ -1,4 +1,4 @@
-//! Which member of a balancer a client's session belongs to.
+//! The member of a balancer to which a client's session belongs.
 
 /// A balancer's settings for sessions: `stickysession`, `stickysessionsep`, `scolonpathdelim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Sticky {
     pub path: Vec<u8>,
     /// The separator of session and route; `None`: the whole id is the route.
     pub separator: Option<u8>,
-    /// A semicolon ends the parameter in the URL.
+    /// Whether a semicolon ends the parameter in the URL.
     pub ends_at_semicolon: bool,
 }
 
@@ -17,11 +17,11 @@ impl Sticky {
     /// The routes that a request names, those of its URL first, then those of its cookies, each in
     /// their order.
     ///
-    /// A client can have several sessions, of other applications or of times gone by; mod_proxy
-    /// looks at the first alone, mod_jk at all. An id without a route gives none. As in mod_proxy,
-    /// the route is what stands behind the first separator.
+    /// A client can have several sessions, of other applications or former ones; mod_proxy looks at the
+    /// first only, mod_jk at all. An id without a route gives none. As in mod_proxy, the route follows
+    /// the first separator.
     ///
-    /// `query`: the query string, where it is not a part of `url`.
+    /// `query` is the query string, if it is not a part of `url`.
     pub fn routes<'r>(
         &'r self,
         url: &'r [u8],
@@ -33,7 +33,7 @@ impl Sticky {
         in_url.chain(in_cookies).filter_map(|id| self.route(id))
     }
 
-    /// A parameter of a segment ends with its segment.
+    /// The routes in a URL. A parameter of a segment ends with its segment.
     fn in_url<'r>(&'r self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
         let ends = move |byte: &u8| {
             matches!(byte, b'?' | b'&' | b'/') || (self.ends_at_semicolon && *byte == b';')

@@ -1,4 +1,4 @@
-//! The status word of a worker, by its meaning.
+//! The status word of a worker, and its meaning.
 
 /// The flags of a worker, as mod_proxy keeps them in shared memory (`PROXY_WORKER_…` in mod_proxy.h,
 /// the same numbers).
@@ -6,7 +6,7 @@
 pub struct WorkerStatus(u32);
 
 words! {
-    /// When a member stands in for others.
+    /// When a member replaces others.
     pub enum Role default Regular {
         /// It does not wait for others to fail.
         Regular = "regular",
@@ -41,7 +41,7 @@ impl WorkerStatus {
     /// `R`
     pub const HOT_SPARE: Self = Self(0x0800);
 
-    /// Any of these, and it takes no requests (`PROXY_WORKER_NOT_USABLE_BITMAP`).
+    /// A member with any of these flags takes no requests (`PROXY_WORKER_NOT_USABLE_BITMAP`).
     pub const NOT_USABLE: Self = Self(
         Self::IN_SHUTDOWN.0
             | Self::DISABLED.0
@@ -50,7 +50,7 @@ impl WorkerStatus {
             | Self::HC_FAIL.0,
     );
 
-    /// From the word in shared memory.
+    /// Reads the word in shared memory.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -68,7 +68,7 @@ impl WorkerStatus {
         Self(self.0 | flags.0)
     }
 
-    /// Without these flags.
+    /// All but these flags.
     #[must_use]
     pub const fn without(self, flags: Self) -> Self {
         Self(self.0 & !flags.0)
@@ -80,20 +80,20 @@ impl WorkerStatus {
         self.0 & flags.0 != 0
     }
 
-    /// Usable as it stands (`PROXY_WORKER_IS_USABLE`).
+    /// Whether it is usable (`PROXY_WORKER_IS_USABLE`).
     #[must_use]
     pub const fn is_usable(self) -> bool {
         !self.has(Self::NOT_USABLE) && self.has(Self::INITIALIZED)
     }
 
-    /// In error.
+    /// Whether it is in error.
     #[must_use]
     pub const fn is_in_error(self) -> bool {
         self.has(Self::IN_ERROR)
     }
 
-    /// In error, and usable but for that: neither disabled, stopped, being removed, nor failed by a
-    /// health check.
+    /// Whether it is in error and otherwise usable: neither disabled, stopped, being removed, nor
+    /// failed by a health check.
     #[must_use]
     pub const fn is_only_in_error(self) -> bool {
         self.is_in_error() && !self.has(Self::NOT_USABLE.without(Self::IN_ERROR))
@@ -105,14 +105,14 @@ impl WorkerStatus {
         self.has(Self::DRAIN)
     }
 
-    /// Whether new sessions may be given to it as long as it is well: it neither drains nor waits as a
-    /// spare or standby.
+    /// Whether it may get new sessions while it is usable: it neither drains nor waits as a spare or
+    /// standby.
     #[must_use]
     pub const fn accepts_new_sessions(self) -> bool {
         !self.has(Self::DRAIN.with(Self::HOT_SPARE).with(Self::HOT_STANDBY))
     }
 
-    /// The flags among these that it has.
+    /// Those of these flags that it has.
     #[must_use]
     pub const fn among(self, flags: Self) -> Self {
         Self(self.0 & flags.0)
@@ -124,7 +124,7 @@ impl WorkerStatus {
         self.0 == 0
     }
 
-    /// When it stands in for others.
+    /// Whether and when it replaces others.
     #[must_use]
     pub const fn role(self) -> Role {
         if self.has(Self::HOT_STANDBY) {

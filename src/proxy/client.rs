@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Level;
 use crate::protocol::SendHeaders;
 
-/// The server that a request came through, as the proxy needs it.
+/// The server through which a request came, as the proxy needs it.
 pub trait Client {
     /// Reads the next piece of the request body, waiting for it; at most `at_most` bytes.
     ///
@@ -18,45 +18,45 @@ pub trait Client {
     /// The client is gone, too slow, or its body is not as announced.
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError>;
 
-    /// Takes in what there is of the next piece, at most `at_most` bytes, without waiting.
+    /// Reads what is there of the next piece, at most `at_most` bytes, without waiting.
     ///
-    /// The piece read last is gone then. A failure shows at the next [`read_body`](Self::read_body).
+    /// The piece read last is dropped. A failure shows at the next [`read_body`](Self::read_body).
     ///
     /// # Errors
-    /// The client has been answered: its body is not what it should be.
+    /// The client has been answered already, because its body is invalid.
     fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError>;
 
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;
 
-    /// The backend has sent a packet: it is there.
+    /// Notes that the backend has sent a packet, and so is up.
     fn heard(&mut self) {}
 
-    /// Takes status and headers of the final response; nothing need be sent yet.
+    /// Takes status and headers of the final response; they need not be sent yet.
     ///
     /// # Errors
-    /// They cannot be a response of this server.
+    /// This server cannot send them as a response.
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError>;
 
-    /// Appends a piece of the response body to what the next [`pass`](Self::pass) hands over.
+    /// Appends a piece of the response body for the next [`pass`](Self::pass).
     fn append(&mut self, data: Bytes);
 
-    /// Appends a flush: what has been appended is to reach the client.
+    /// Appends a flush: everything appended so far is to reach the client.
     fn append_flush(&mut self);
 
     /// Appends the end of the response.
     fn append_end(&mut self);
 
-    /// Hands over what has been appended, if anything has.
+    /// Passes on everything that has been appended.
     ///
     /// # Errors
     /// The client is gone, or a filter refused.
     fn pass(&mut self) -> Result<(), ClientError>;
 
-    /// Whether anything of the response has been handed over. Then no other answer can be given.
+    /// Whether any part of the response has been passed on. Then no other answer can be given.
     fn has_begun(&self) -> bool;
 
-    /// Logs a line about something that is no failure of the request.
+    /// Logs a line that is not about a failure of the request.
     fn note(&self, level: Level, text: std::fmt::Arguments<'_>);
 }
 
@@ -65,11 +65,11 @@ pub trait Client {
 pub struct BodyPiece {
     /// Bytes of data; 0 at the end.
     pub len: usize,
-    /// It was not there at once: the client may have taken its time.
+    /// Whether it had to be waited for: the client may have been slow.
     pub was_awaited: bool,
 }
 
-/// The client's side of the request cannot go on. Never the backend's fault.
+/// Why the client's side of the request cannot continue. Never the backend's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// The client closed its connection.
@@ -81,13 +81,13 @@ pub enum ClientError {
         /// Bytes announced but not sent.
         missing: u64,
     },
-    /// httpd's input filters refused the body and name the status (400, 408, 413, ...).
+    /// httpd's input filters refused the body with this status (400, 408, 413, ...).
     #[error("the request body cannot be read, status {status}")]
     BodyRefused {
         /// An HTTP status of 400 or above.
         status: u16,
     },
-    /// httpd's input filters give nothing of the request body, and no reason.
+    /// httpd's input filters deliver nothing of the request body, and give no reason.
     #[error("httpd's input filters delivered nothing of the request body within {after:?}")]
     BodyWithheld {
         /// The time allowed.

@@ -24,19 +24,19 @@ pub enum ProxyError {
     /// The backend closed or reset the connection.
     #[error("the backend closed the connection{}", cause(.0.as_ref()))]
     ConnectionClosed(Option<NetError>),
-    /// The backend is silent.
+    /// The backend sends nothing.
     #[error("no packet from the backend within {after:?}")]
     TimedOut {
         /// The time allowed between two packets.
         after: Duration,
     },
-    /// The backend takes nothing more.
+    /// The backend accepts nothing more.
     #[error("the backend accepted no more of the request within {after:?}")]
     SendTimedOut {
         /// The time allowed without progress.
         after: Duration,
     },
-    /// The backend's answer is one of `failstatus`, and another member may give it.
+    /// The backend's answer is one of `failstatus`, and another member may give another answer.
     #[error("status {status}, which failstatus lists")]
     FailStatus {
         /// The answer's status.
@@ -44,18 +44,18 @@ pub enum ProxyError {
         /// The listed status.
         failure: StatusFailure,
     },
-    /// A packet has begun and does not go on.
+    /// A packet has begun and does not continue.
     #[error("the rest of a packet did not arrive within {after:?}")]
     PartialPacket {
         /// The time allowed.
         after: Duration,
     },
-    /// What the backend sent is not AJP, or not in this order.
+    /// The backend sent something that is not AJP, or in the wrong order.
     #[error("not AJP: {0}")]
     Protocol(#[from] ExchangeError),
-    /// The backend was asked, and takes no packet as large as this request.
+    /// The backend was asked, and accepts no packet as large as this request.
     #[error(
-        "a request packet of {packet} bytes is too large for the backend, which takes {limit}, as \
+        "a request packet of {packet} bytes is too large for the backend, which accepts {limit}, as \
          CPING has shown (packetSize there)"
     )]
     RequestTooLarge {
@@ -66,7 +66,7 @@ pub enum ProxyError {
         /// For the client: 414 or 431.
         status: u16,
     },
-    /// The request itself is at fault: nothing is sent of it.
+    /// The request itself is at fault: nothing of it is sent.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// An error in this module.
@@ -78,7 +78,7 @@ fn cause(error: Option<&NetError>) -> String {
     error.map(|e| format!(": {e}")).unwrap_or_default()
 }
 
-/// An error with what is needed to decide about it.
+/// An error with the facts that decide its consequences.
 #[derive(Debug)]
 pub struct Failure {
     /// The error.
@@ -87,9 +87,9 @@ pub struct Failure {
     pub phase: Phase,
     /// The connection it happened on; `None`: there was none.
     pub usage: Option<Usage>,
-    /// Was that connection an idle one of the pool?
+    /// Whether that connection was an idle one of the pool.
     pub reused: bool,
-    /// Whether it may be sent to another member of the balancer all the same.
+    /// Whether the request may go to another member of the balancer all the same.
     pub may_go_elsewhere: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which parts of a request go to the container, and which headers of its response come back.
+//! The parts of a request that go to the container, and the headers of its response that come back.
 
 use crate::protocol::{Attribute, RequestMethod};
 
@@ -12,7 +12,7 @@ pub fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE")
 }
 
-/// The method to send. HEAD is GET with `is_head` inside httpd, also where an error page answers it.
+/// The method to send. HEAD is GET with `is_head` inside httpd, even if an error page answers it.
 #[inline]
 #[must_use]
 pub fn request_method(method: &[u8], is_head: bool) -> RequestMethod<'_> {
@@ -22,8 +22,8 @@ pub fn request_method(method: &[u8], is_head: bool) -> RequestMethod<'_> {
     }
 }
 
-/// Whether a request header is sent. `drop_body`: the request is one of httpd's own without a body, and
-/// what the client said of its body does not hold.
+/// Whether a request header is sent. With `drop_body`, the request is one of httpd's own without a
+/// body, and the client's headers about its body are not valid.
 #[inline]
 #[must_use]
 pub fn is_sent(name: &[u8], drop_body: bool) -> bool {
@@ -37,15 +37,15 @@ fn describes_body(name: &[u8]) -> bool {
 /// The values of a request's attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct AttributeValues<'r, E> {
-    /// The container's.
+    /// The container's secret.
     pub secret: Option<&'r [u8]>,
-    /// As httpd has authenticated the client.
+    /// The user, as httpd has authenticated the client.
     pub user: Option<&'r [u8]>,
-    /// How.
+    /// The authentication type.
     pub auth_type: Option<&'r [u8]>,
-    /// Without the `?`.
+    /// The query string, without the `?`.
     pub query: Option<&'r [u8]>,
-    /// In the client's session.
+    /// The route in the client's session.
     pub route: Option<&'r [u8]>,
     /// `None`: the client's connection is not encrypted.
     pub tls: Option<TlsValues<'r>>,
@@ -53,9 +53,9 @@ pub struct AttributeValues<'r, E> {
     pub remote_port: &'r [u8],
     /// The address that the request came to.
     pub local_addr: &'r [u8],
-    /// Of `ProxyAjpEnvVar`.
+    /// The variables of `ProxyAjpEnvVar`.
     pub variables: &'r [Pair<'r>],
-    /// A balancer member's, in mod_jk's words, unless the environment has another.
+    /// The activation of a balancer member, in mod_jk's words, unless the environment has another.
     pub activation: Option<&'r [u8]>,
     /// The request's environment.
     pub environment: E,
@@ -64,7 +64,7 @@ pub struct AttributeValues<'r, E> {
 /// The client's TLS connection, as mod_ssl knows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsValues<'r> {
-    /// The client's certificate, and those behind it.
+    /// The client's certificate, followed by the others of its chain.
     pub certificates: Option<&'r [u8]>,
     /// `SSL_CIPHER`.
     pub cipher: Option<&'r [u8]>,
@@ -76,12 +76,12 @@ pub struct TlsValues<'r> {
     pub protocol: Option<&'r [u8]>,
 }
 
-/// Variables whose names begin so are sent, without it.
+/// Variables with this prefix are sent, without it.
 const PREFIX: &[u8] = b"AJP_";
 
 impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
-    /// The attributes, in mod_proxy_ajp's order; those that it does not have come after the addresses,
-    /// and before the environment, which may say otherwise.
+    /// The attributes, in mod_proxy_ajp's order; attributes that it does not have come after the
+    /// addresses, and before the environment, which may replace them.
     #[inline]
     pub fn list(self) -> Vec<Attribute<'r>> {
         let mut list = Vec::with_capacity(16 + self.variables.len());
@@ -121,14 +121,14 @@ impl<'r> TlsValues<'r> {
 /// The rule for a header of the container's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseHeaderRule {
-    /// It comes back as it is.
+    /// It is passed on unchanged.
     Copied,
-    /// Transfer-Encoding does not: httpd frames the response itself.
+    /// Transfer-Encoding is dropped: httpd frames the response itself.
     Dropped,
-    /// Content-Length comes back once, whatever the spelling, as [`content_length`] has it: the exchange
-    /// has made sure that all say the same.
+    /// Content-Length is passed on once, whatever its spelling, as [`content_length`] reads it: the
+    /// exchange has made sure that all values are equal.
     Length,
-    /// Content-Type: httpd's filters are chosen by it.
+    /// Content-Type: it selects httpd's filters.
     Type,
     /// Set-Cookie, after ProxyPassReverseCookieDomain and -Path.
     Cookie,
@@ -171,9 +171,9 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
 }
 
-/// Whether a response of this status says no length. A 204 has none (RFC 9110 8.6), and a 205 has no
-/// body, whatever length the application had in mind. Tomcat sends 0 with a 304, which would say that
-/// the page itself is empty.
+/// Whether a response of this status has no length. A 204 has none (RFC 9110 8.6), and a 205 has no
+/// body, whatever length the application meant. Tomcat sends 0 with a 304, which would mean that the
+/// page itself is empty.
 #[inline]
 #[must_use]
 pub fn says_no_length(status: u16, length: Option<&[u8]>) -> bool {

@@ -1,12 +1,12 @@
-//! How loud a log line is.
+//! The levels of log lines.
 
-/// The reader that a log line is meant for.
+/// The reader for whom a log line is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// An administrator must act.
     Error,
     /// An administrator may want to know.
     Warning,
-    /// The client's own doing.
+    /// Caused by a client.
     Info,
 }

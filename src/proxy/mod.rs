@@ -1,7 +1,7 @@
 //! One request from end to end: connection, packets, retry, status.
 //!
-//! What httpd contributes (reading the client's body, writing to the client) comes in through
-//! [`Client`], so that a test can stand in for it.
+//! httpd's part (reading the client's body, writing to the client) comes in through [`Client`], so that
+//! a test can replace it.
 
 mod blocking;
 mod client;

@@ -1,9 +1,9 @@
-//! A request made ready to be sent, before any connection is taken.
+//! A request that is ready to be sent, before a connection is taken.
 
 use crate::exchange::{RequestBody, RequestFacts};
 use crate::protocol::{EncodeError, digits};
 
-/// A FORWARD_REQUEST and what is to follow it.
+/// A FORWARD_REQUEST, and the facts about its body.
 #[derive(Debug)]
 pub struct Prepared {
     /// The whole packet.
@@ -12,28 +12,28 @@ pub struct Prepared {
     pub facts: RequestFacts,
     /// Whether it may be executed twice without harm (RFC 9110 9.2.2). A query string changes nothing.
     pub is_idempotent: bool,
-    /// The body's Content-Length, where it has one that holds.
+    /// The body's Content-Length, if it has a valid one.
     pub length: Option<u64>,
-    /// Length of the first body piece, which the client has read already; `None`: it has not been
-    /// asked for one.
+    /// The length of the first body piece, which the client has read already; `None`: no piece has been
+    /// asked for.
     pub first_piece: Option<usize>,
     /// Bytes of path and query, for the status of a packet that is too large.
     pub path_len: usize,
 }
 
 impl Prepared {
-    /// The client's status where the backend takes `limit` bytes and the packet is larger: 414 where
-    /// path and query alone are too large, or most of it; else 431.
+    /// The client's status if the backend accepts `limit` bytes and the packet is larger: 414 if path
+    /// and query are too large by themselves, or most of it; else 431.
     #[must_use]
     pub fn too_large_status(&self, limit: usize) -> u16 {
         if self.path_len > limit || self.path_len * 2 > self.packet.len() { 414 } else { 431 }
     }
 }
 
-/// The request itself is at fault: no backend shall see it, no member's state changes.
+/// The request itself is at fault: it is not sent to any backend, and no member's state changes.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// It does not fit in a packet, or holds what AJP cannot carry.
+    /// It does not fit in a packet, or has a value that AJP cannot carry.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// Its body is announced in a way that cannot be trusted.
@@ -42,8 +42,8 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The status for the client: 414 where the path is what is too long, 431 where the headers
-    /// are, 400 for the rest.
+    /// The status for the client: 414 if the path is too long, 431 if the headers are, 400 for the
+    /// rest.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -64,7 +64,7 @@ impl RequestError {
     }
 }
 
-/// Transfer-Encoding or Content-Length that a backend could read differently from us.
+/// A Transfer-Encoding or Content-Length that a backend could read differently from this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// A Transfer-Encoding that is not exactly `chunked`.
@@ -73,17 +73,17 @@ pub enum BodyError {
     /// Both Transfer-Encoding and Content-Length.
     #[error("the request has both Transfer-Encoding and Content-Length")]
     Both,
-    /// A Content-Length that is not digits alone.
+    /// A Content-Length that has other characters than digits.
     #[error("the request has a Content-Length that is not a number")]
     ContentLength,
 }
 
-/// Reads how the request announces its body: the length where there is one.
+/// Reads how the request announces its body, and its length if there is one.
 ///
 /// `indeterminate` says that httpd knows of a body without either header (HTTP/2).
 ///
 /// # Errors
-/// Anything a backend might understand differently never gets there (request smuggling; RFC 9112
+/// A request that a backend might understand differently never reaches it (request smuggling; RFC 9112
 /// 6.1 and 6.3).
 pub fn body_of(
     transfer_encoding: Option<&[u8]>,

@@ -14,9 +14,9 @@ pub struct Finished {
     pub attempts: u32,
     /// The last connection.
     pub usage: Usage,
-    /// It came from the pool.
+    /// Whether it came from the pool.
     pub reused: bool,
-    /// The answer is one of `failstatus`, but could be nobody else's to give.
+    /// The answer is one of `failstatus`, but no other member could give one.
     pub failed_status: Option<StatusFailure>,
 }
 
@@ -27,25 +27,25 @@ pub struct Traffic {
     pub uploaded: u64,
     /// Response body bytes received, without framing.
     pub downloaded: u64,
-    /// How often the request was sent, if only in part.
+    /// How often the request was sent, even in part.
     pub attempts: u32,
-    /// How often it was sent again, or is to be sent to another backend, although one may have acted
-    /// on it.
+    /// How often it was resent, or is to be resent to another backend, although a backend may have
+    /// executed it.
     pub repeats: u32,
-    /// The time it took to come by connections.
+    /// The time that it waited for connections.
     pub waited: Duration,
-    /// The last connection came from the pool; `None`: there was none.
+    /// Whether the last connection came from the pool; `None`: there was none.
     pub reused: Option<bool>,
-    /// From the beginning, waiting included, to the end of the response or the failure.
+    /// The time from the beginning, waiting included, to the end of the response or the failure.
     pub took: Duration,
-    /// From the beginning to the response's status and headers; `None`: they did not come.
+    /// The time from the beginning to the response's status and headers; `None`: they did not arrive.
     pub first_byte: Option<Duration>,
-    /// The status of the response; `None`: it did not come so far.
+    /// The status of the response; `None`: it has not arrived.
     pub status: Option<u16>,
 }
 
 impl Traffic {
-    /// The request as it is counted, now that it is over.
+    /// The counts of the request, after its end.
     #[must_use]
     pub fn counted(&self, result: &Result<Finished, Failure>) -> Request {
         Request {

@@ -6,54 +6,54 @@ use std::time::Duration;
 use crate::backend::ConnectSettings;
 use crate::config::{FailStatus, WorkerSettings};
 
-/// Everything a worker decides about one request.
+/// The worker's settings for one request.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How to come by a connection.
+    /// The settings for connections.
     pub connect: ConnectSettings,
-    /// The longest wait for the backend to take something, or to go on within a packet.
+    /// The longest wait for the backend to accept data, or to continue a packet.
     pub timeout: Duration,
     /// The longest wait for the next packet of a response.
     pub reply_timeout: Duration,
     /// Whether the connection may serve another request afterwards.
     pub keep: bool,
-    /// When what has arrived is pushed on to the client.
+    /// When received data is flushed to the client.
     pub flush: Flush,
     /// The rules for resending.
     pub resend: Resend,
-    /// The worker is one of several: answers that count as its failure, and are another's to give.
-    /// `None`: there is no other.
+    /// The answers that count as the worker's failure, and that another worker may replace. `None`:
+    /// there is no other worker.
     pub fail_status: Option<FailStatus>,
-    /// Our own parameters of the worker, for those that need no more than their value.
+    /// Our own parameters of the worker, for code that needs only their values.
     pub worker: Arc<WorkerSettings>,
 }
 
 /// `flushpackets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// When the backend says so.
+    /// When the backend flushes.
     Off,
-    /// After whatever has been received.
+    /// After everything that is received.
     On,
-    /// After nothing more has come for this long.
+    /// When nothing more has arrived for this long.
     Auto(Duration),
 }
 
 /// `retries`, `retryinterval` and `recovery`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resend {
-    /// How often a request is sent again to the same backend.
+    /// How often a request is resent to the same backend.
     pub retries: u32,
-    /// How often it may still be sent again, to this backend or another one, where a backend may have
-    /// acted on it.
+    /// How often it may still be resent, to this backend or another one, after a backend may have
+    /// executed it.
     pub repeats: u32,
-    /// There is no other backend, and has been none, to send it to.
+    /// Whether there is no other backend to send it to, and has been none.
     pub is_alone: bool,
     /// How often connecting is tried again.
     pub connect_retries: u32,
-    /// The pause before either.
+    /// The pause before each retry.
     pub interval: Duration,
-    /// The rule of `recovery` for this method once it has been sent; `None`: it is not set.
+    /// The rule of `recovery` for this method after the request was sent; `None`: it is not set.
     pub after_send: Option<bool>,
 }
 

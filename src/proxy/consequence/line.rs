@@ -7,7 +7,7 @@ use super::{Consequence, Mark, Reply};
 use crate::backend::BackendKey;
 use crate::proxy::{Failure, ProxyError};
 
-/// One line: which backend, what happened, on which connection, and what is done next.
+/// The line: the backend, the failure, the connection, and the next step.
 #[derive(Debug)]
 pub struct FailureLine<'a> {
     /// The backend, as it is named in the log.
@@ -45,7 +45,7 @@ impl fmt::Display for FailureLine<'_> {
         }
         match (consequence.reply, consequence.mark) {
             (Reply::Elsewhere(_), _) => f.write_str("; trying another member"),
-            // A mark on a member, for good or not, has mod_proxy try another one.
+            // For a mark on a member, temporary or not, mod_proxy tries another member.
             (Reply::Status(503), Mark::Error | Mark::Transient) => {
                 f.write_str("; trying another member, else 503")
             }

@@ -8,15 +8,15 @@ use super::reply::Reply;
 /// The member's part in a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// Nothing: it is as before.
+    /// None: its state does not change.
     Nobody,
-    /// It takes no requests: in error, if `escalation` allows.
+    /// It accepts no requests: in error, if `escalation` allows.
     Unreachable,
     /// Its answer is one that `failstatus` lists: in error.
     ListedAnswer,
-    /// It was silent: in error where `failontimeout` says so.
+    /// It was silent: in error with `failontimeout`.
     Silence {
-        /// Also where there are more such failures than `maxreplytimeouts`.
+        /// Whether it also counts for `maxreplytimeouts`.
         counts: bool,
     },
 }
@@ -24,31 +24,31 @@ pub(super) enum Blame {
 /// The change of a balancer member's error mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Nothing: it is as before. Always for a worker outside a balancer.
+    /// None: its state does not change. Always for a worker outside a balancer.
     Nothing,
     /// The member is in error until its `retry` has passed.
     Error,
-    /// mod_proxy marks the member for the status that it is given, and that mark is taken away again.
+    /// mod_proxy marks the member because of the status that it gets, and the mark is cleared again.
     Transient,
 }
 
 /// The result of a probe of a member in error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeResult {
-    /// It answers, in whatever way.
+    /// It answers, whatever the answer is.
     Recovered,
     /// It is still in error.
     StillDown,
-    /// Nothing: the request was at fault itself.
+    /// Unknown: the request itself was at fault.
     Inconclusive,
 }
 
 /// The facts about the member, or about a worker outside a balancer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemberFacts<'m> {
-    /// It belongs to a balancer: only then it can be in error, and another can be tried.
+    /// Whether it belongs to a balancer: only then can it be in error, and another be tried.
     pub is_member: bool,
-    /// The request is the one that finds out whether the member has recovered.
+    /// Whether the request is its probe.
     pub is_probed: bool,
     /// `failontimeout` of its balancer.
     pub fails_on_timeout: bool,
@@ -56,21 +56,21 @@ pub struct MemberFacts<'m> {
     pub escalation: Option<Duration>,
     /// How many reply timeouts it may have; `None`: they are not counted.
     pub reply_timeout_limit: Option<u32>,
-    /// `None`: nothing is known of other requests.
+    /// `None`: nothing is known about other requests.
     pub history: Option<&'m dyn MemberHistory>,
 }
 
-/// The history of one member over all children. What is asked for counts the request as
-/// one of them; so a failure asks once.
+/// The history of one member over all children. Each question counts the request; so a failure asks
+/// once.
 pub trait MemberHistory: fmt::Debug {
     /// Counts a failure to reach the member. Returns whether it is in error now: not as long as other
     /// requests use it and it has failed for less than `escalation`.
     fn count_unreachable(&self, escalation: Option<Duration>) -> bool;
 
-    /// Counts a reply that did not come in time. Returns how many there are, halved every minute.
+    /// Counts a reply that did not arrive in time. Returns how many there are, halved every minute.
     fn count_reply_timeout(&self) -> u32;
 
-    /// Starts again at no reply timeouts.
+    /// Sets the number of reply timeouts to 0.
     fn forget_reply_timeouts(&self);
 }
 
@@ -85,14 +85,14 @@ impl Blame {
         } else if !reply.marks_member() {
             Mark::Nothing
         } else if member.is_probed && probe != ProbeResult::Recovered {
-            // It was in error and still is: mod_proxy's mark leaves it as it was.
+            // It was in error and still is: mod_proxy's mark changes nothing.
             Mark::Error
         } else {
             Mark::Transient
         }
     }
 
-    /// Whether it is a timeout, which `failontimeout` is about.
+    /// Whether it is a timeout, to which `failontimeout` applies.
     pub(super) fn is_silence(self) -> bool {
         match self {
             Self::Silence { .. } => true,
@@ -118,7 +118,7 @@ impl Blame {
     }
 }
 
-/// Counts a reply timeout. Returns whether it is one too many; then the member starts again at none.
+/// Counts a reply timeout. Returns whether it is one too many; then the count is set to 0.
 fn count_reply_timeout(member: &MemberFacts<'_>) -> bool {
     let (Some(history), Some(limit)) = (member.history, member.reply_timeout_limit) else {
         return false;

@@ -1,12 +1,12 @@
 //! The consequences of a failure: for the client, the balancer member, the log, the counters. Decided once,
 //! here; httpd's side carries it out.
 //!
-//! httpd's core reads a status as an order: 503 marks a balancer member and fails over, 500 marks
-//! it without failover, everything else leaves it alone. So 500 is never the answer to a backend's
-//! fault, and 503 only means "this backend takes no requests".
+//! httpd's core takes a status as an order: 503 marks a balancer member and fails over, 500 marks it
+//! without failover, all others leave it unchanged. So 500 is never the answer to a backend's fault,
+//! and 503 only means "this backend accepts no requests".
 //!
-//! The table is in `table`: one row for each failure. `member` says what it means for the
-//! member, `reply` what the client gets, `resend` where the request is sent again, `line` what is logged.
+//! The table is in `table`: one row for each failure. `member` has its meaning for the member, `reply`
+//! the client's reply, `resend` the resends, `line` the log line.
 
 mod line;
 mod member;
@@ -38,20 +38,20 @@ pub struct Consequence {
     pub reason: ErrorReason,
     /// For the log.
     pub level: Level,
-    /// A client can have this happen as often as it likes: at this level once a minute for each backend,
-    /// in between as the client's own doing.
+    /// If a client can cause this at will: it is logged at this level once a minute for each backend,
+    /// and in between as caused by a client.
     pub at_will: Option<WarningKind>,
-    /// For the log: what an administrator may not think of.
+    /// For the log: a hint that an administrator may not think of.
     pub hint: Option<&'static str>,
-    /// For others in httpd.
+    /// For other modules of httpd.
     pub notes: Notes,
 }
 
-/// The notes of a failure for others in httpd.
+/// The notes of a failure for other modules of httpd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// `proxy_timedout`: mod_proxy_balancer marks the member for `failontimeout`. Not where another
-    /// member answers in the end, which it would mark.
+    /// `proxy_timedout`: mod_proxy_balancer marks the member for `failontimeout`. Not if another member
+    /// answers in the end, which it would mark instead.
     pub timed_out: bool,
     /// `error-notes`: for httpd's error page.
     pub error: Option<&'static str>,
@@ -59,19 +59,19 @@ pub struct Notes {
     pub retry_soon: bool,
 }
 
-/// The facts that a consequence depends on beside the failure.
+/// The facts on which a consequence depends, beside the failure.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'m> {
-    /// Something of the response has been handed to httpd's output filters.
+    /// Whether a part of the response has been passed to httpd's output filters.
     pub has_begun: bool,
-    /// The client's URL names the backend: it fails as the client likes.
+    /// Whether the client's URL names the backend: then the client can make it fail at will.
     pub is_chosen_by_client: bool,
     /// The member that had the request, or the worker outside a balancer.
     pub member: MemberFacts<'m>,
 }
 
 impl Consequence {
-    /// Decides about a failure.
+    /// Decides the consequences of a failure.
     #[must_use]
     pub fn of(failure: &Failure, facts: &Facts<'_>) -> Self {
         let (row, member) = (failure.row(), &facts.member);
@@ -98,8 +98,8 @@ impl Consequence {
         }
     }
 
-    /// Decides about an answer that the client has got although `failstatus` may list it: it could be
-    /// no other member's to give.
+    /// Decides the mark for an answer that the client got although `failstatus` may list it, because no
+    /// other member could give one.
     #[must_use]
     pub fn of_answer(listed: Option<StatusFailure>) -> Mark {
         match listed {

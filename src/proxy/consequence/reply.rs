@@ -7,8 +7,8 @@ pub enum Reply {
     Status(u16),
     /// The answer of another member of the balancer; without one, this status.
     Elsewhere(u16),
-    /// The response had begun: the client's connection is broken off, so that what has been sent
-    /// cannot look complete.
+    /// The response had begun: the client's connection is cut, so that the part that was sent cannot
+    /// look complete.
     Cut,
     /// Nothing: the client is gone.
     Nothing,
@@ -17,8 +17,8 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The reply to a request of which the client may have had something, and another member may
-    /// give the answer.
+    /// The reply to a request, if a part of the response may have been sent, and another member may be
+    /// able to answer.
     pub(super) fn given(self, has_begun: bool, may_go_elsewhere: bool) -> Self {
         match self {
             Self::Status(_) if has_begun => Self::Cut,
@@ -29,18 +29,18 @@ impl Reply {
         }
     }
 
-    /// The status that mod_proxy is told. `None`: not one of those that mean anything to it.
+    /// The status that mod_proxy gets. `None`: a status without a meaning to it.
     #[must_use]
     pub fn status(self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(status),
-            // mod_proxy's word for "try another".
+            // mod_proxy's status for "try another member".
             Self::Elsewhere(_) => Some(503),
             Self::Cut | Self::Nothing | Self::Answered => None,
         }
     }
 
-    /// The client's status in the place of 503, if no other member takes the request.
+    /// The client's status instead of 503, if no other member takes the request.
     #[must_use]
     pub fn instead_of_503(self) -> Option<u16> {
         match self {

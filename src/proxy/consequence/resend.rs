@@ -1,4 +1,4 @@
-//! Decides whether a failed request is sent once more, and where to.
+//! Decides whether and where a failed request is resent.
 
 use super::table::{ResendRule, Row};
 use crate::backend::AcquireFailure;
@@ -7,25 +7,26 @@ use crate::proxy::{Failure, Phase};
 /// The facts about the request when it failed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Replay {
-    /// Executing it twice does no harm.
+    /// Whether executing it twice does no harm.
     pub is_idempotent: bool,
     /// The rule of `recovery` for it; `None`: it is not set.
     pub after_send: Option<bool>,
-    /// Every byte of the body that was read is still in memory.
+    /// Whether every byte of the body that was read is still in memory.
     pub body_is_kept: bool,
-    /// How often it may be sent again to this backend: what was not written and what may have been
-    /// executed are counted each for itself.
+    /// How often it may be resent to this backend. A resend after an incomplete write and one after a
+    /// possible execution are counted separately.
     pub retries_left: u32,
-    /// How often it may be sent again, to this backend or another one, where one may have acted on it.
+    /// How often it may be resent, to this backend or another one, after a backend may have executed
+    /// it.
     pub repeats_left: u32,
-    /// There are other backends, members of the same balancer.
+    /// Whether there are other backends, members of the same balancer.
     pub has_others: bool,
-    /// There have been none, either.
+    /// Whether there have been none, either.
     pub is_alone: bool,
 }
 
-/// Whether the backend may have executed it. Not if the request was not completely written. What it
-/// has answered with a status that counts as a failure, it has not executed.
+/// Whether the backend may have executed it. Not if the request was not completely written, and not if
+/// the backend answered with a status that counts as a failure.
 pub(in crate::proxy) fn may_have_acted(failure: &Failure) -> bool {
     match Row::of(&failure.error, failure.phase).resend {
         ResendRule::Listed => false,
@@ -38,8 +39,8 @@ pub(in crate::proxy) fn may_have_acted(failure: &Failure) -> bool {
     }
 }
 
-/// Whether connecting may be tried again. Not where all connections are in use: the request has waited
-/// in its turn.
+/// Whether connecting may be tried again. Not if all connections are in use: the request has waited in
+/// its turn.
 pub(in crate::proxy) fn may_connect_again(failure: &AcquireFailure) -> bool {
     match Row::of_acquire(failure).resend {
         ResendRule::Connecting => true,
@@ -47,16 +48,16 @@ pub(in crate::proxy) fn may_connect_again(failure: &AcquireFailure) -> bool {
     }
 }
 
-/// Whether it may be sent again to the same backend, on a fresh connection.
+/// Whether it may be resent to the same backend, on a new connection.
 ///
-/// A stale connection is our problem, not the client's, and neither is a backend that goes down:
-/// * FORWARD_REQUEST not completely written: the backend cannot have acted, so any method; once for
-///   a stale connection, whatever `retries` says.
-/// * Written, but the connection died before the first byte of a response: idempotent methods,
-///   since the backend may have acted. A new connection that died says more about the backend than
-///   an old one: then another one gets the request, if there is another.
-/// * What `recovery` allows, only where there is no other member: none gets it twice.
-/// * Anything else: no. A timeout above all: the backend is at work.
+/// A stale connection must not be the client's problem, nor a backend that goes down:
+/// * FORWARD_REQUEST was not completely written: the backend cannot have executed it, so any method;
+///   once for a stale connection, whatever `retries` says.
+/// * It was written, but the connection died before the first byte of a response: idempotent methods,
+///   since the backend may have executed it. If a new connection died, the backend is more likely at
+///   fault than if an old one did: then another backend gets the request, if there is one.
+/// * If `recovery` allows it: only if there is no other member, so that none gets it twice.
+/// * Any other failure: no. Above all not after a timeout: the backend is at work.
 pub(in crate::proxy) fn same_backend(failure: &Failure, replay: Replay) -> bool {
     match Row::of(&failure.error, failure.phase).resend {
         ResendRule::Never | ResendRule::Connecting | ResendRule::Silent | ResendRule::Listed => {
@@ -73,11 +74,12 @@ pub(in crate::proxy) fn same_backend(failure: &Failure, replay: Replay) -> bool 
     }
 }
 
-/// Whether it may be sent to another member of the balancer. What was never written, may; what died
-/// before the client was told of a response, as above, also between the headers and the rest: Tomcat
-/// sends them apart, and may be stopped in between. What timed out, only before the headers, only where
-/// `recovery` says so, and never to the same one. All of what may have been executed, no oftener than
-/// is left over all of them. Not consulted if no connection was obtained.
+/// Whether it may be sent to another member of the balancer. A request that was not completely written
+/// may. If the connection died before the client was told of a response, the rule above applies, also
+/// between the headers and the rest: Tomcat sends them separately, and may be stopped in between. After
+/// a timeout, it may only before the headers, only if `recovery` allows it, and never to the same
+/// member. A request that may have been executed is resent no more often than is left over all members.
+/// Not consulted if no connection was obtained.
 pub(in crate::proxy) fn other_backend(failure: &Failure, replay: Replay) -> bool {
     if !replay.has_others || !replay.body_is_kept {
         return false;

@@ -11,7 +11,7 @@ use crate::stats::ErrorReason;
 /// The meaning of a failure, whatever the request and the member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    /// For the client, as long as nothing of a response has been handed to it.
+    /// For the client, as long as it has had no part of a response.
     pub reply: Reply,
     /// For the balancer member.
     pub blame: Blame,
@@ -19,34 +19,34 @@ pub(super) struct Row {
     pub level: Level,
     /// For the counters.
     pub reason: ErrorReason,
-    /// A client can cause it as often as it likes: it is logged at `level` once a minute. Not among
-    /// these is what somebody must have done wrong first, the container's administrator or the
-    /// application's programmer: each counts.
+    /// If a client can cause it at will, it is logged at `level` once a minute. Failures that need a
+    /// fault of the container's administrator or the application's programmer are not among these: each
+    /// is logged.
     pub at_will: Option<WarningKind>,
-    /// The result of a probe of the member, as long as nothing of a response came.
+    /// The result of a probe of the member, as long as no part of a response has come.
     pub probe: ProbeResult,
-    /// Whether the request may be sent again.
+    /// Whether the request may be resent.
     pub resend: ResendRule,
     /// The side that ended the connection.
     pub ended_by: Party,
-    /// For the log: what an administrator may not think of.
+    /// For the log: a hint that an administrator may not think of.
     pub hint: Option<&'static str>,
     /// For httpd's error page (the note `error-notes`).
     pub error_note: Option<&'static str>,
-    /// A client that gets 503 is told to come back soon (`Retry-After`).
+    /// Whether a client that gets 503 is told to come back soon (`Retry-After`).
     pub retry_soon: bool,
 }
 
 /// The rule of a failure's row for resending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResendRule {
-    /// It is not: another attempt would meet with the same, or the backend is at work.
+    /// It is not resent: another attempt would fail in the same way, or the backend is at work.
     Never,
     /// There was no connection: connecting is tried again (`retries`).
     Connecting,
     /// The backend closed the connection.
     Broken,
-    /// The backend is silent.
+    /// The backend sends nothing.
     Silent,
     /// The backend has answered with a status that `failstatus` lists.
     Listed,
@@ -57,19 +57,19 @@ pub(super) enum ResendRule {
 pub(in crate::proxy) enum Party {
     /// The backend closed or reset it.
     Backend,
-    /// We close it, since the client or a filter of httpd's failed.
+    /// We close it, because the client or a filter of httpd's failed.
     Client,
-    /// We close it, for another reason; or there was none.
+    /// We close it, for another reason; or there was no connection.
     Module,
 }
 
-/// Tomcat 10.1 falls silent, with the connection open, when the headers of a response do not fit into
-/// its packetSize.
+/// Tomcat 10.1 sends nothing more, with the connection open, if the headers of a response do not fit
+/// into its packetSize.
 const MAY_BE_PACKET_SIZE: &str =
     "a slow page, or response headers larger than packetSize there (iobuffersize here)";
 
 impl Row {
-    /// The row of an error that was met in this phase.
+    /// The row of an error in this phase.
     pub(super) fn of(error: &ProxyError, phase: Phase) -> Self {
         use Blame::{ListedAnswer, Nobody, Silence};
         use ErrorReason as Reason;
@@ -131,7 +131,7 @@ impl Row {
         use ErrorReason as Reason;
         use Level::{Error, Warning};
         match failure {
-            // The request has waited in its turn: another try would wait again.
+            // The request has waited in its turn: a retry would wait again.
             AcquireFailure::Busy(_) => Self::unconnected(Nobody, Warning, Reason::Busy)
                 .resend(ResendRule::Never)
                 .at_will(WarningKind::Busy),
@@ -164,7 +164,7 @@ impl Row {
         }
     }
 
-    /// The row of a client, or a filter of httpd's, that failed.
+    /// The row of a failure of the client, or of a filter of httpd's.
     fn of_client(error: &ClientError) -> Self {
         use ErrorReason as Reason;
         use Level::{Info, Warning};
@@ -185,13 +185,13 @@ impl Row {
         }
     }
 
-    /// The result of a probe: a member that has sent anything of a response has recovered.
+    /// The result of a probe: a member that has sent any part of a response has recovered.
     pub(super) fn probe_result(&self, phase: Phase) -> ProbeResult {
         if phase.is_answered() { ProbeResult::Recovered } else { self.probe }
     }
 
-    /// A row whose other columns say what is always safe: logged each time, not sent again. A probe
-    /// finds the member still in error.
+    /// A row whose other columns have the safe values: each failure is logged, the request is not
+    /// resent, and a probe finds the member still in error.
     fn new(reply: Reply, blame: Blame, level: Level, reason: ErrorReason) -> Self {
         Self {
             reply,
@@ -208,12 +208,12 @@ impl Row {
         }
     }
 
-    /// A row about a connection that did not come about: connecting may be tried again.
+    /// A row for a connection that could not be obtained: connecting may be tried again.
     fn unconnected(blame: Blame, level: Level, reason: ErrorReason) -> Self {
         Self::new(Reply::Status(503), blame, level, reason).resend(ResendRule::Connecting)
     }
 
-    /// A row about the client: it says nothing about the member.
+    /// A row for a failure of the client: it says nothing about the member.
     fn client(reply: Reply, level: Level, reason: ErrorReason) -> Self {
         Self::new(reply, Blame::Nobody, level, reason)
             .probe(ProbeResult::Inconclusive)
