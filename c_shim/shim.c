@@ -125,9 +125,9 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
     return *status == APR_SUCCESS ? AJP_SHIM_BUCKET_DATA : AJP_SHIM_BUCKET_FAILED;
 }
 
-/* --- what was read of a body before there was a reader ----------------------------------------- */
+/* --- bytes of a body that were read before it had a reader ------------------------------- */
 
-/* Gives what was put back (ctx) to whoever reads, and goes. */
+/* Passes the bytes that were put back (ctx) to the reader, and removes itself. */
 static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                               apr_read_type_e block, apr_off_t readbytes)
 {
@@ -150,7 +150,7 @@ static apr_status_t give_back(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     default:
         return ap_get_brigade(f->next, bb, mode, block, readbytes);
     }
-    /* The end of the body comes with the last of it. */
+    /* The end of the body comes with its last bytes. */
     while (end != APR_BRIGADE_SENTINEL(kept) && APR_BUCKET_IS_METADATA(end)) {
         end = APR_BUCKET_NEXT(end);
     }
@@ -198,7 +198,7 @@ apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there
         return status;
     }
     for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
-        /* -1: a length that reading it will show; it is no end of a body, so it has bytes. */
+        /* -1: reading the bucket will show its length; it is not the end of a body, so it has bytes. */
         *is_there |= APR_BUCKET_IS_EOS(b) || AP_BUCKET_IS_ERROR(b) || (!APR_BUCKET_IS_METADATA(b) && b->length != 0);
     }
     if (!*is_there) {

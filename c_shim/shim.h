@@ -1,6 +1,6 @@
-/* C for Rust: what is a macro in httpd and no function: logging, buckets and brigades, the lock of a
+/* Functions for the macros of httpd that Rust cannot call: logging, buckets and brigades, the lock of a
  * balancer. bindgen reads this file, with the headers of httpd that src/ffi uses; each function is
- * declared here, once. What differs between releases of httpd is in build.rs. */
+ * declared here, once. build.rs has the differences between releases of httpd. */
 #ifndef AJP_SHIM_H
 #define AJP_SHIM_H
 
@@ -49,13 +49,13 @@ int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);
 /* Deletes the last bucket of a brigade that has one. */
 void ajp_shim_delete_last(apr_bucket_brigade *bb);
 
-/* Walks a brigade: *cursor starts NULL, and is the bucket just told about. A data bucket has
+/* Walks a brigade: *cursor starts NULL, and is the bucket just reported. A data bucket has
  * been read (so its bytes stay until the brigade is cleaned). */
 enum {
     AJP_SHIM_BUCKET_END = 0,   /* no more buckets */
     AJP_SHIM_BUCKET_DATA = 1,
     AJP_SHIM_BUCKET_EOS = 2,
-    AJP_SHIM_BUCKET_OTHER = 3, /* metadata of no interest */
+    AJP_SHIM_BUCKET_OTHER = 3, /* metadata that does not matter */
     AJP_SHIM_BUCKET_FAILED = 4 /* reading failed: *status says how */
 };
 int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,
@@ -64,11 +64,11 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
 /* Registers the filter that the following two functions use. Once per load of the library. */
 void ajp_shim_register_filter(void);
 
-/* Reads from the input filters, waiting for it, and puts what came back in front of them: the next to
- * read the body gets it first. Sets *is_there once that has a byte of the body or its end. */
+/* Reads from the input filters, waiting for data, and puts it back in front of them: the next reader
+ * of the body gets it first. Sets *is_there if it has a byte of the body or the body's end. */
 apr_status_t ajp_shim_peek_body(request_rec *r, apr_off_t at_most, int *is_there);
 
-/* Puts what was read of the body in front of the input filters; the brigade is theirs from now on. */
+/* Puts the bytes read of the body in front of the input filters, which own the brigade from now on. */
 void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb);
 
 /* mod_proxy's lock of a balancer, which keeps the threads of a child apart; 0: it is held. */

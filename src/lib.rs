@@ -7,14 +7,14 @@
 //! proxy        drives one request; decides retry, reuse, status
 //! backend      one AJP connection: connect, CPING; what the pool stores
 //! net          sockets and deadlines
-//! status       what is counted, written out for people and scripts; what operators ask for
+//! status       the figures, written out for people and scripts; operators' orders
 //! exchange  pool  config  stats       state machine | leases | settings | counters
 //! shared       state of members that all children share, as atomics
-//! balance      which member gets a request: decisions without httpd, clock or lock
+//! balance      the choice of a member for a request, without httpd, clock or lock
 //! protocol     bytes <-> AJP packets
 //! ```
 //!
-//! `dialer`, above `net` and `protocol`, is no part of the module: it is the agent `ajp-dialer`.
+//! `dialer`, above `net` and `protocol`, is not a part of the module: it is the agent `ajp-dialer`.
 //!
 //! A layer imports only layers below it; `tests/layering.rs` fails otherwise. Everything below
 //! `ffi` builds and tests without httpd: `cargo test --no-default-features`.

@@ -89,7 +89,7 @@ impl Connection {
         ping.poll(&self.stream, wait)
     }
 
-    /// Sends CPING; whoever has sent it collects the answer.
+    /// Sends CPING. The caller has to receive the answer.
     ///
     /// # Errors
     /// The socket does not take it at once.

@@ -27,7 +27,7 @@ impl MaintenanceSettings {
         self
     }
 
-    /// Combines the settings of two workers that share the backend: what either asks for.
+    /// Combines the settings of two workers that share the backend, so that both get what they ask for.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.min = self.min.max(other.min);

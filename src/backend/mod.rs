@@ -140,7 +140,7 @@ impl Backend {
         Self::with(key, Box::new(Connector))
     }
 
-    /// A backend that is never connected to: its container dials in.
+    /// A backend to which httpd never connects: its container opens the connections.
     #[must_use]
     pub fn reversed(key: BackendKey, reverse: Arc<Reverse>) -> Self {
         Self::with(key, Box::new(Acceptor(reverse)))
@@ -176,8 +176,8 @@ impl Backend {
         &self.packet_limit
     }
 
-    /// The same, with the warnings of another one: who makes backends for a request each has them all
-    /// say something once.
+    /// The same backend with these warnings, so that backends that are made for one request each share
+    /// their limits on log lines.
     #[must_use]
     pub fn warned_as(self, warnings: Arc<Warnings>) -> Self {
         Self { warnings, ..self }
@@ -189,7 +189,7 @@ impl Backend {
         &self.warnings
     }
 
-    /// Where its container dials in, if it does.
+    /// The listener to which its container connects, if it does.
     #[must_use]
     pub fn reverse(&self) -> Option<&Arc<Reverse>> {
         self.source.reverse()
@@ -201,7 +201,7 @@ impl Backend {
         self.reverse().is_some()
     }
 
-    /// All addresses of the backend; none for a unix socket, and where the container dials in.
+    /// All addresses of the backend; none for a unix socket, and with reverse connections.
     ///
     /// # Errors
     /// The name cannot be resolved.

@@ -1,11 +1,11 @@
-//! Which requests may be sent again although the backend may have acted on them: mod_jk's
+//! The requests that may be resent although the backend may have executed them: mod_jk's
 //! `recovery_options`.
 
 use super::parameter::Kind;
 
 /// Restrictions and exceptions that an administrator has chosen.
 ///
-/// A number means what it does in mod_jk: without bit 1, every request may be sent again, up to the
+/// A number means what it does in mod_jk: without bit 1, every request may be resent, up to the
 /// first byte of a response. Words allow what they name, and otherwise keep the safe rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
@@ -53,7 +53,7 @@ impl Recovery {
         Some(recovery)
     }
 
-    /// Whether a request with this method may be sent again after it was completely sent. `None`: only
+    /// Whether a request with this method may be resent after it was completely sent. `None`: only
     /// if that is safe.
     #[must_use]
     pub fn after_send(&self, method: &[u8]) -> Option<bool> {

@@ -54,11 +54,11 @@ parameters! {
     /// The requests that may be resent after they were sent; `None`: the safe ones.
     recovery: Option<Recovery> = "recovery", RECOVERY, "only what is safe";
 
-    /// How often a request is sent again to the same backend, and, if it may have been executed, to all
+    /// How often a request is resent to the same backend, and, if it may have been executed, to all
     /// members of a balancer (at least once). `None`: once, and not after a failure to connect.
     retries: Option<u32> = "retries", number!(u32, 0 to 100), "1 for a request, 0 for connecting";
 
-    /// The pause before a request is sent again.
+    /// The pause before a request is resent.
     retry_interval: Duration = "retryinterval", PAUSE, "0";
 
     /// Responses of the backend that count as its failure.
@@ -67,7 +67,7 @@ parameters! {
     /// How long failures are tolerated while other requests on the member succeed.
     escalation: Option<Duration> = "escalation", SECONDS_OR_0, "0";
 
-    /// The most requests at once over all children.
+    /// The highest number of requests in flight, over all children.
     busy_limit: Option<u32> = "busylimit", number!(u32, 1 to 1000000), "none";
 
     /// The use of a balancer member; `None`: as `status` says.

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The layer does not access the machine: it gets files through [`Files`], the environment through a
-//! function, and the time as an argument. Whatever the files contain, [`convert`] returns files, or a
+//! function, and the time as an argument. Whatever the files contain, [`convert()`] returns files, or a
 //! message with file, line and column.
 
 mod convert;

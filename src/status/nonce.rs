@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A word that is another one after each start of httpd; whoever may read the page can see it.
+/// A random word, a new one for each start of httpd, which the page shows to all its readers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nonce(String);
 

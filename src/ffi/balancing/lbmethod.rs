@@ -110,7 +110,6 @@ unsafe extern "C" fn is_best(
 ) -> c_int {
     // SAFETY: the arguments of `find`, alive and used by nothing else during its call; members of
     // mod_proxy's, the best one null at first.
-    // mod_proxy's, the best one null at first.
     guard(0, || unsafe {
         let candidates = &mut *candidates.cast::<Candidates<'_>>();
         let best = NonNull::new(best).map(|best| Worker::from_ptr(best.as_ptr()));
@@ -163,7 +162,6 @@ unsafe fn forget(balancer: *mut sys::proxy_balancer, server: *mut sys::server_re
 
 /// Whether the request names the route of a member. A route that no member has belongs to a session of
 /// another balancer, or to one that has ended: here it begins a new session.
-/// or of one that is no more: here it begins a new one.
 fn has_session(request: Request<'_>, balancer: Balancer<'_>) -> bool {
     if let Some(route) = forced_route(request) {
         return is_known(balancer, route);
