@@ -46,7 +46,7 @@ pub use key_ref::{HostName, KeyRef};
 pub use maintenance::MaintenanceReport;
 pub use maintenance_settings::MaintenanceSettings;
 pub use packet_limit::PacketLimit;
-pub use packet_question::NotAdmitted;
+pub use packet_question::{AnswerTicket, NotAdmitted, Question};
 pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::Reverse;

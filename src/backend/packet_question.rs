@@ -1,6 +1,7 @@
 //! Questions to a backend about packet sizes, and what its answers to requests say about them. The question
 //! itself is `size_question`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,9 +37,28 @@ pub(super) struct Questions {
 /// A question that one request asks, and others wait for.
 #[derive(Debug, Default)]
 pub struct Question {
-    /// Set once, at the end: why the container is not there, if it is not.
-    end: Mutex<Option<Option<AcquireFailure>>>,
+    state: Mutex<QuestionState>,
     ended: Condvar,
+}
+
+#[derive(Default)]
+struct QuestionState {
+    /// Set once, at the end: why the container is not there, if it is not.
+    end: Option<Option<AcquireFailure>>,
+    /// Those that wait without a thread, each with its number.
+    subscribers: Vec<(u64, WakeFn)>,
+    numbers: u64,
+}
+
+/// Wakes a request that does not sleep in [`Question::wait`].
+type WakeFn = Box<dyn Fn() + Send + Sync>;
+
+/// The right to the answer of another request's question; dropped, it is given up.
+#[derive(Debug)]
+#[must_use = "dropping it gives the answer up"]
+pub struct AnswerTicket {
+    question: Arc<Question>,
+    number: u64,
 }
 
 /// The right to ask; dropped, also by a panic, it lets the next one ask.
@@ -71,21 +91,74 @@ impl Question {
     /// Returns why the container is not there, if it is not.
     #[must_use]
     pub fn wait(&self) -> Option<AcquireFailure> {
-        let mut end = self.end.lock();
+        let mut state = self.state.lock();
         loop {
-            match &*end {
+            match &state.end {
                 Some(failure) => return failure.clone(),
-                None => self.ended.wait(&mut end),
+                None => self.ended.wait(&mut state),
             }
         }
+    }
+
+    /// As [`wait`](Self::wait), for a caller that does not sleep here.
+    ///
+    /// `wake` is called as soon as there is something to [take](AnswerTicket::take), by the thread of the
+    /// request that asks; it must not block. It may still be called after the ticket has been dropped.
+    ///
+    /// # Errors
+    /// There is no answer yet: the right to it.
+    pub fn answer_or_subscribe(
+        self: &Arc<Self>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Option<AcquireFailure>, AnswerTicket> {
+        let mut state = self.state.lock();
+        if let Some(failure) = &state.end {
+            return Ok(failure.clone());
+        }
+        let number = state.numbers;
+        state.numbers += 1;
+        state.subscribers.push((number, Box::new(wake)));
+        Err(AnswerTicket { question: Arc::clone(self), number })
+    }
+
+    fn answer(&self, failure: Option<AcquireFailure>) {
+        let subscribers = {
+            let mut state = self.state.lock();
+            state.end = Some(failure);
+            std::mem::take(&mut state.subscribers)
+        };
+        self.ended.notify_all();
+        subscribers.iter().for_each(|(_, wake)| wake());
+    }
+}
+
+impl AnswerTicket {
+    /// Returns why the container is not there, if it is not, once the question is answered.
+    ///
+    /// # Errors
+    /// Returns self unchanged before that.
+    pub fn take(self) -> Result<Option<AcquireFailure>, Self> {
+        let end = self.question.state.lock().end.clone();
+        end.ok_or(self)
+    }
+}
+
+impl Drop for AnswerTicket {
+    fn drop(&mut self) {
+        self.question.state.lock().subscribers.retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl fmt::Debug for QuestionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuestionState").field("end", &self.end).finish_non_exhaustive()
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         *self.questions.current.lock() = None;
-        *self.question.end.lock() = Some(self.failure.take());
-        self.question.ended.notify_all();
+        self.question.answer(self.failure.take());
     }
 }
 

@@ -35,7 +35,8 @@ pub enum Need {
     Receive(Which, Duration),
     /// Wait until there is something to receive on either connection. [`Got::Waited`].
     Either(Duration),
-    /// Wait for the answer to the question of another request. [`Got::Answer`].
+    /// Wait for the answer to the question of another request, by [`Question::wait`], or without a thread
+    /// by [`Question::answer_or_subscribe`]. That request bounds the time. [`Got::Answer`].
     Question(Arc<Question>),
     /// Do [`Connections::task`] as the source of connections does it, all in one step.
     /// [`Got::Lease`].

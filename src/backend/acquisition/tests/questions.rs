@@ -1,5 +1,7 @@
 //! The question about a packet size.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::*;
 use crate::backend::SizeQuestion;
 use crate::protocol::PacketSize;
@@ -124,4 +126,60 @@ fn what_was_proven_counts_where_the_container_cannot_be_asked_again() {
     scene.backend.connection_died();
     assert_eq!(asks(&scene, &[("connect", No)]), Ok(()));
     assert!(PacketSize::MIN.bytes() < SIZE);
+}
+
+/// The wakes that a request has had.
+fn bell() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
+    let rung = Arc::<AtomicUsize>::default();
+    let bell = Arc::clone(&rung);
+    (rung, move || {
+        bell.fetch_add(1, Relaxed);
+    })
+}
+
+#[test]
+fn a_request_that_waits_without_a_thread_is_woken_once_by_the_answer() {
+    let scene = Scene::new();
+    let now = || scene.now();
+    let with = Surroundings { backend: &scene.backend, settings: &scene.settings, now: &now };
+    let mut first = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("it has to ask");
+    let mut second = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("not known yet");
+    let Need::Question(question) = second.next() else { panic!("{:?}", second.next()) };
+    let (rung, bell) = bell();
+    let ticket = question.answer_or_subscribe(bell).expect_err("it is not answered");
+    let ticket = ticket.take().expect_err("nor is it now");
+
+    for (_, world) in script(&[&BEFORE, &TAKEN]) {
+        assert_eq!(rung.load(Relaxed), 0, "it is not over");
+        let need = first.next();
+        let got = scene.supply(&need, world, &mut first);
+        drop(first.got(got, &with));
+    }
+
+    assert_eq!(rung.load(Relaxed), 1);
+    let answer = ticket.take().expect("it is answered");
+    let end = second.got(Got::Answer(answer.map(Box::new)), &with);
+    assert!(matches!(end, Some(Ok(()))), "{end:?}");
+    let late = question.answer_or_subscribe(|| panic!("there is nothing to wait for"));
+    assert!(matches!(late, Ok(None)), "{late:?}");
+}
+
+#[test]
+fn a_request_that_asks_and_breaks_off_wakes_the_others_and_one_that_has_gone_is_not_woken() {
+    let scene = Scene::new();
+    let now = || scene.now();
+    let with = Surroundings { backend: &scene.backend, settings: &scene.settings, now: &now };
+    let first = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("it has to ask");
+    let mut second = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("not known yet");
+    let Need::Question(question) = second.next() else { panic!("{:?}", second.next()) };
+    let [(stays, stay), (goes, go)] = [bell(), bell()];
+    let ticket = question.answer_or_subscribe(stay).expect_err("it is not answered");
+    drop(question.answer_or_subscribe(go));
+
+    drop(first);
+
+    assert_eq!((stays.load(Relaxed), goes.load(Relaxed)), (1, 0));
+    let answer = ticket.take().expect("it is over");
+    assert!(second.got(Got::Answer(answer.map(Box::new)), &with).is_none());
+    assert_eq!(text(&second.next()), "connect", "it asks itself");
 }
