@@ -10,7 +10,7 @@ use super::proving::{Asked, Silent};
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, Reverse};
 use crate::config::Pings;
 use crate::net::{Stream, Waker};
-use crate::pool::{Acquired, CloseReason, Lease, Limits, PendingVacancy, Vacancy, Wait};
+use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy, Wait};
 
 impl Backend {
     /// As [`acquire`](Self::acquire), all of it within `acquire`; a second where that is not set.
@@ -193,30 +193,13 @@ impl Backend {
                 Err(pending) => pending,
             };
             if let Some(connection) = self.accept_one(reverse, settings)? {
-                return Ok(Acquired::Reused(self.either(pending, connection)));
+                return Ok(Acquired::Reused(pending.fill(connection, Instant::now())));
             }
             let left = reverse.time_left(deadline, start);
             if left.is_zero() {
                 return Ok(pending.stop());
             }
             reverse.wait(Some(waker.as_fd()), left)?;
-        }
-    }
-
-    /// One has dialled in; if one came back in the same moment, the new one is for the next request.
-    fn either(
-        &self,
-        pending: PendingVacancy<Connection>,
-        connection: Connection,
-    ) -> Lease<Connection> {
-        match pending.stop() {
-            Acquired::Vacant(vacancy) => vacancy.fill(connection),
-            Acquired::Reused(lease) => {
-                if let Some(vacancy) = self.pool.vacancy_below(usize::MAX) {
-                    vacancy.stock(connection, Instant::now());
-                }
-                lease
-            }
         }
     }
 

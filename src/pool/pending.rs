@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::lease::{Acquired, Lease, Vacancy};
 use super::places::{Handover, Place};
@@ -57,6 +58,21 @@ impl<C: Pooled> PendingVacancy<C> {
             }
         }
         Err(self)
+    }
+
+    /// Leaves the queue, with a connection that has just been opened in the place. If one was released at the
+    /// last moment, that one is leased, and the new one is for the next request, where there is room for it.
+    pub fn fill(self, connection: C, now: Instant) -> Lease<C> {
+        let pool = Arc::clone(&self.place.pool);
+        match self.stop() {
+            Acquired::Vacant(vacancy) => vacancy.fill(connection),
+            Acquired::Reused(lease) => {
+                if let Some(vacancy) = pool.vacancy_below(usize::MAX) {
+                    vacancy.stock(connection, now);
+                }
+                lease
+            }
+        }
     }
 
     /// Leaves the queue: with what was released at the last moment, else with the place alone.

@@ -133,3 +133,18 @@ fn a_loan_comes_back_to_one_that_seeks_though_all_places_are_taken() {
     assert!(wire.is_closed());
     assert_eq!(scene.pool.stats().in_use, 0);
 }
+
+#[test]
+fn a_connection_opened_meanwhile_takes_the_place_or_is_for_the_next_request() {
+    let scene = Scene::new().max(3);
+    let pending = vacant(scene.acquire(0)).wait_for_release(waker().1);
+    let opened = pending.fill(Conn(Arc::default()), scene.at(1));
+    assert_eq!((opened.is_reused(), scene.pool.stats().in_use), (false, 1));
+
+    let pending = vacant(scene.acquire(1)).wait_for_release(waker().1);
+    opened.release(Clean, scene.at(2), Keep::Pool);
+    let released = pending.fill(Conn(Arc::default()), scene.at(2));
+    assert!(released.is_reused(), "it came back at the last moment");
+    let stats = scene.pool.stats();
+    assert_eq!((stats.in_use, stats.idle, stats.waiting), (1, 1, 0));
+}
