@@ -4,30 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquisition::Task;
 use super::source::ConnectionSource;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, MaintenanceSettings, Reverse};
 use crate::net::{ConnectOptions, ResolveError};
-use crate::pool::Lease;
 
 /// Connects to the backend's addresses, or to its unix socket.
 #[derive(Debug)]
 pub(super) struct Connector;
 
 impl ConnectionSource for Connector {
-    fn works_in_steps(&self) -> bool {
-        true
-    }
-
-    fn obtain(
-        &self,
-        backend: &Backend,
-        task: Task<Connection>,
-        settings: &ConnectSettings,
-    ) -> Result<Lease<Connection>, AcquireFailure> {
-        backend.go_through(task, settings)
-    }
-
     fn open_spare(
         &self,
         backend: &Backend,

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 
 use super::error::NoListener;
 use super::handshake::Handshake;
+use super::line::Line;
 use super::reception::{Due, Found, Reception};
 use super::refusal::{Refusal, RefusalReason, Refusals};
 use crate::config::ReverseListener;
-use crate::net::{Address, IdleState, Listener, NetError, Stream, wait_any};
+use crate::net::{Address, IdleState, Listener, NetError, Stream, Watch};
 use crate::protocol::handshake::Key;
 
 /// The source of connections to a backend whose container opens them.
@@ -37,6 +38,7 @@ pub struct Reverse {
     empty: Mutex<Option<Empty>>,
     reception: Mutex<Reception>,
     waiting: AtomicUsize,
+    line: Arc<Line>,
     refusals: Refusals,
 }
 
@@ -60,6 +62,7 @@ impl Reverse {
             empty: Mutex::default(),
             reception: Mutex::default(),
             waiting: AtomicUsize::default(),
+            line: Arc::default(),
             refusals: Refusals::default(),
         }
     }
@@ -263,45 +266,50 @@ impl Reverse {
         self.key.is_some()
     }
 
-    /// Waits until another [`accept`](Self::accept) may succeed, or the other descriptor is readable.
-    pub(super) fn wait(
-        &self,
-        other: Option<BorrowedFd<'_>>,
-        time: Duration,
-    ) -> Result<(), NoListener> {
+    /// Whether any peer has been asked something that it may still answer.
+    pub(super) fn is_any_asked(&self) -> bool {
+        self.reception.lock().is_any_asked()
+    }
+
+    /// The line of the requests that wait here.
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// Returns the sockets by which another [`accept`](Self::accept) may succeed, and after which time it
+    /// may all the same, if that is less than `time`. Without `watches`, there are none, and time alone
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// There is no port.
+    pub(super) fn sources(&self, watches: bool, time: Duration) -> Result<PortSources, NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
+        if !watches {
+            return Ok(PortSources { listener: None, handshakes: None, time });
+        }
         let now = Instant::now();
-        let (watch, next, wants_another) = {
+        let (handshakes, next, wants_another) = {
             let reception = self.reception.lock();
             let wants_another = reception.wants_another(self.waiting.load(Relaxed), now);
             (reception.watch(), reception.next_change(now), wants_another)
         };
         let next = next.map(|next| next.saturating_duration_since(now));
         let time = next.map_or(time, |next| time.min(next));
-        let mut fds: Vec<_> = other.into_iter().collect();
-        fds.extend(watch.as_ref().map(|watch| watch.as_fd()));
-        fds.extend(wants_another.then(|| listener.as_fd()));
-        wait_any(&fds, time).map_err(NoListener::Accept)
-    }
-
-    /// Returns the time left until `deadline`. A peer that has been asked something has at least a moment
-    /// after `since` to answer.
-    pub(super) fn time_left(&self, deadline: Instant, since: Instant) -> Duration {
-        let now = Instant::now();
-        match deadline.saturating_duration_since(now) {
-            Duration::ZERO if self.reception.lock().is_any_asked() => {
-                (since + MIN_TIME).saturating_duration_since(now)
-            }
-            left => left,
-        }
+        Ok(PortSources { listener: wants_another.then_some(listener), handshakes, time })
     }
 
     /// Returns how long a request that has found no connection waits for one: `wait`, unless this child has
     /// found the queue empty again and again for a while, and no connection is open. Then one request of
     /// this child waits a moment, and the others not at all. Each has looked into the queue, so a container
     /// that comes back is noticed.
-    pub(super) fn patience(&self, has_open: bool, wait: Duration, now: Instant) -> Patience<'_> {
-        let is_any_asked = self.reception.lock().is_any_asked();
+    /// `is_any_asked`: a peer may be about to prove itself.
+    pub(super) fn patience(
+        self: &Arc<Self>,
+        has_open: bool,
+        is_any_asked: bool,
+        wait: Duration,
+        now: Instant,
+    ) -> Patience {
         let is_gone = !has_open
             && !is_any_asked
             && self.empty.lock().is_some_and(|Empty { since, .. }| {
@@ -313,7 +321,7 @@ impl Reverse {
             true if already == 0 => wait.min(SHORT_WAIT),
             true => Duration::ZERO,
         };
-        Patience { time, is_gone, reverse: self }
+        Patience { time, is_gone, reverse: Arc::clone(self) }
     }
 }
 
@@ -330,14 +338,46 @@ struct Empty {
     last: Instant,
 }
 
-/// A request that waits, and for how long it may.
-pub(super) struct Patience<'a> {
+/// The sockets of one port that a request waits for, kept open meanwhile.
+#[derive(Debug)]
+pub(super) struct PortSources {
+    /// Where another connection is wanted.
+    listener: Option<Arc<Listener>>,
+    /// The handshakes in progress.
+    handshakes: Option<Arc<Watch>>,
     pub(super) time: Duration,
-    pub(super) is_gone: bool,
-    reverse: &'a Reverse,
 }
 
-impl Drop for Patience<'_> {
+impl PortSources {
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let listener = self.listener.iter().map(|listener| listener.as_fd());
+        listener.chain(self.handshakes.iter().map(|handshakes| handshakes.as_fd()))
+    }
+}
+
+/// Returns the time left until `deadline`. A peer that has been asked something has at least a moment
+/// after `since` to answer.
+pub(super) fn time_left(
+    deadline: Instant,
+    since: Instant,
+    is_any_asked: bool,
+    now: Instant,
+) -> Duration {
+    match deadline.saturating_duration_since(now) {
+        Duration::ZERO if is_any_asked => (since + MIN_TIME).saturating_duration_since(now),
+        left => left,
+    }
+}
+
+/// A request that waits, and for how long it may.
+#[derive(Debug)]
+pub(super) struct Patience {
+    pub(super) time: Duration,
+    pub(super) is_gone: bool,
+    reverse: Arc<Reverse>,
+}
+
+impl Drop for Patience {
     fn drop(&mut self) {
         self.reverse.waiting.fetch_sub(1, Relaxed);
     }

@@ -195,7 +195,7 @@ fn where_nobody_has_been_for_a_while_one_request_waits_a_moment_and_the_others_n
     let scene = Scene::new("");
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
-    let patience = |has_open, after| scene.reverse.patience(has_open, LONG, at(after));
+    let patience = |has_open, after| scene.reverse.patience(has_open, false, LONG, at(after));
     (0..=10).for_each(|second| scene.reverse.note_empty(at(second)));
     assert_eq!(patience(false, 1).time, LONG, "it may be that it restarts");
     assert_eq!(patience(true, 100).time, LONG, "what is open may come back");
@@ -217,7 +217,7 @@ fn a_child_that_has_not_looked_for_a_while_does_not_take_the_container_for_gone(
     let looks = |second| {
         let now = start + Duration::from_secs(second);
         scene.reverse.note_empty(now);
-        scene.reverse.patience(false, LONG, now).is_gone
+        scene.reverse.patience(false, false, LONG, now).is_gone
     };
     assert!(!looks(0));
     assert!(!looks(600), "other children may have taken, this moment, what has dialled in since");

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::acquisition::{
-    Answer, Connections, Got, Need, Opening, Ping, Surroundings, Task, Which, need, pinged,
+    Acquisition, Answer, Connections, Got, Need, Opening, Ping, Surroundings, Task, Which, need,
+    pinged,
 };
 use super::packet_limit::Admission;
 use super::packet_question::{NotAdmitted, Question, Turn};
@@ -69,8 +70,8 @@ enum Stage {
 #[derive(Debug)]
 enum Line<L: AjpConnection> {
     Opening(Opening),
-    /// The source of connections gives one in one step.
-    InPlace,
+    /// The container opens the connections: the way to one of them.
+    Way(Acquisition<L>),
     /// A plain CPING first shows that the container is there: a failure of that one is the
     /// backend's, whatever the size. Then come the padded one, and a plain one behind it.
     Pinging(Own<L>, Ping, Round),
@@ -124,7 +125,7 @@ impl<L: AjpConnection> SizeQuestion<L> {
             State::Waiting(question) => Need::Question(Arc::clone(question)),
             State::Asking(_, asking) => match &asking.line {
                 Line::Opening(opening) => opening.next(),
-                Line::InPlace => Need::InPlace,
+                Line::Way(way) => way.next(),
                 Line::Pinging(_, ping, _) => need(ping, Which::New),
             },
             State::Over => Need::Nothing,
@@ -192,8 +193,12 @@ impl<L: AjpConnection> SizeQuestion<L> {
 }
 
 impl<L: AjpConnection> Connections<L> for SizeQuestion<L> {
-    fn connection(&mut self, _: Which) -> Option<&mut L> {
-        self.own().map(|(own, _)| own.connection())
+    fn connection(&mut self, which: Which) -> Option<&mut L> {
+        match self.line()? {
+            Line::Pinging(own, ..) => Some(own.connection()),
+            Line::Way(way) => way.connection(which),
+            Line::Opening(_) => None,
+        }
     }
 
     fn pair(&self) -> Option<[&L; 2]> {
@@ -201,21 +206,19 @@ impl<L: AjpConnection> Connections<L> for SizeQuestion<L> {
     }
 
     fn outgoing(&mut self) -> Option<(&mut L, &[u8])> {
-        self.own().map(|(own, ping)| (own.connection(), ping.rest()))
-    }
-
-    fn task(&mut self) -> Option<Task<L>> {
-        let State::Asking(_, asking) = &self.state else { return None };
-        matches!(asking.line, Line::InPlace).then_some(Task::Own)
+        match self.line()? {
+            Line::Pinging(own, ping, _) => Some((own.connection(), ping.rest())),
+            Line::Way(way) => way.outgoing(),
+            Line::Opening(_) => None,
+        }
     }
 }
 
 impl<L: AjpConnection> SizeQuestion<L> {
-    fn own(&mut self) -> Option<(&mut Own<L>, &Ping)> {
-        let State::Asking(_, asking) = &mut self.state else { return None };
-        match &mut asking.line {
-            Line::Pinging(own, ping, _) => Some((own, ping)),
-            Line::Opening(_) | Line::InPlace => None,
+    fn line(&mut self) -> Option<&mut Line<L>> {
+        match &mut self.state {
+            State::Asking(_, asking) => Some(&mut asking.line),
+            State::Waiting(_) | State::Over => None,
         }
     }
 }
@@ -248,7 +251,7 @@ impl<L: AjpConnection> Asking<L> {
                 self.ask_on(Own::New(*connection), Round::Before, with);
                 return None;
             }
-            (Line::InPlace, Got::Lease(end)) => match *end {
+            (Line::Way(way), got) => match way.got(got, with)? {
                 Err(failure) => return Some(Err(failure)),
                 Ok(lease) => {
                     self.ask_on(Own::Leased(lease), Round::Before, with);
@@ -278,17 +281,23 @@ impl<L: AjpConnection> Asking<L> {
         round: Round,
         with: &Surroundings<'_>,
     ) -> Option<Result<(), AcquireFailure>> {
-        if let Line::Pinging(own, ..) = std::mem::replace(&mut self.line, Line::InPlace) {
-            self.ask_on(own, round, with);
+        let next = self.ping(round, with);
+        if let Line::Pinging(_, ping, present) = &mut self.line {
+            (*ping, *present) = (next, round);
         }
         None
     }
 
     fn ask_on(&mut self, own: Own<L>, round: Round, with: &Surroundings<'_>) {
+        self.line = Line::Pinging(own, self.ping(round, with), round);
+    }
+
+    /// The CPING of this round.
+    fn ping(&self, round: Round, with: &Surroundings<'_>) -> Ping {
         let pings = with.settings.pings;
         let time = pings.prepost.or(pings.connect).unwrap_or(QUESTION_WAIT);
         let now = (with.now)();
-        let ping = match round {
+        match round {
             Round::Before | Round::Behind => Ping::plain(now, time),
             Round::Padded => {
                 let size = match self.stage {
@@ -297,8 +306,7 @@ impl<L: AjpConnection> Asking<L> {
                 };
                 Ping::with(padded_cping(size).into(), now, time)
             }
-        };
-        self.line = Line::Pinging(own, ping, round);
+        }
     }
 
     /// One connection has said what it has to say: notes what that means, or asks another one.
@@ -337,10 +345,10 @@ impl<L: AjpConnection> Asking<L> {
 
 impl<L: AjpConnection> Line<L> {
     fn new(with: &Surroundings<'_>) -> Self {
-        if with.backend.source.works_in_steps() {
-            Self::Opening(Opening::new(with.backend.key()))
+        if with.backend.is_reversed() {
+            Self::Way(Acquisition::new(Task::Own, with))
         } else {
-            Self::InPlace
+            Self::Opening(Opening::new(with.backend.key()))
         }
     }
 }

@@ -5,29 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquisition::Task;
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, MaintenanceSettings, Reverse};
 use crate::net::ResolveError;
-use crate::pool::Lease;
 
 /// A source of connections: one that connects to the container ([`Connector`](super::connector)), or
 /// one that accepts the container's own ([`Acceptor`](super::accepting)). Everything above is the same
 /// for both.
 pub(super) trait ConnectionSource: fmt::Debug + Send + Sync {
-    /// Whether a connection is got step by step; else [`obtain`](Self::obtain) does all of it.
-    fn works_in_steps(&self) -> bool;
-
-    /// Obtains a connection in place, waiting for it.
-    ///
-    /// # Errors
-    /// [`AcquireFailure`]; nothing has been sent but CPING.
-    fn obtain(
-        &self,
-        backend: &Backend,
-        task: Task<Connection>,
-        settings: &ConnectSettings,
-    ) -> Result<Lease<Connection>, AcquireFailure>;
-
     /// Opens a connection that no request waits for, within a second or so: other backends wait
     /// meanwhile. `None`: the container opens them, and none is there.
     ///

@@ -9,8 +9,8 @@ use super::opening::Opening;
 use super::surroundings::Surroundings;
 use super::task::Task;
 use crate::backend::{AcquireFailure, Backend, ConnectSettings, Connection};
-use crate::net::{NetError, Stream, wait_any_readable};
-use crate::pool::{Acquired, Lease};
+use crate::net::{NetError, Stream, Waker, wait_any_readable};
+use crate::pool::{Acquired, Lease, Limits, Wait};
 
 impl Backend {
     /// Gives a connection for one request: idle and alive, or new; CPING answered where that is asked
@@ -20,7 +20,7 @@ impl Backend {
     /// # Errors
     /// [`AcquireFailure`]; nothing has been sent but CPING.
     pub fn acquire(&self, settings: &ConnectSettings) -> Result<Lease<Connection>, AcquireFailure> {
-        self.source.obtain(self, Task::Any { certain: false }, settings)
+        self.go_through(Task::Any { certain: false }, settings)
     }
 
     /// Does one step of the way to a connection in place, waiting as long as it says.
@@ -65,10 +65,13 @@ impl Backend {
                 Got::Waited(waited.unwrap_or(Err(NetError::Closed)).map(drop))
             }
             Need::Question(question) => Got::Answer(question.wait().map(Box::new)),
-            Need::InPlace => match on.task() {
-                Some(task) => Got::Lease(Box::new(self.source.obtain(self, task, settings))),
-                None => Got::Waited(Ok(())),
-            },
+            Need::PlaceWithin(time) => {
+                let limits = Limits { wait: Wait::For(time), ..settings.limits };
+                Got::Place(self.pool.acquire(Instant::now(), &limits))
+            }
+            Need::Accept { ping } => Got::Accepted(self.accept(ping)),
+            Need::Waker => Got::Waker(Waker::new().map(Arc::new)),
+            Need::Inbound(inbound) => Got::Waited(self.wait_inbound(&inbound, on)),
             Need::Nothing => Got::Waited(Ok(())),
         }
     }
@@ -104,9 +107,6 @@ impl Backend {
                 None
             }
             fn outgoing(&mut self) -> Option<(&mut Connection, &[u8])> {
-                None
-            }
-            fn task(&mut self) -> Option<Task<Connection>> {
                 None
             }
         }

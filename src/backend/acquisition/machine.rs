@@ -2,6 +2,7 @@
 
 use super::need::{Connections, Got, Need, Which};
 use super::pinged::{End, PROOF_TIME, Pooled};
+use super::reverse::ReverseWay;
 use super::slow::{Slow, Step};
 use super::surroundings::Surroundings;
 use super::task::Task;
@@ -29,19 +30,21 @@ enum State<L: AjpConnection> {
 impl<L: AjpConnection> Acquisition<L> {
     /// Begins; nothing has been done yet.
     pub fn new(task: Task<L>, with: &Surroundings<'_>) -> Self {
-        let steps = with.backend.source.works_in_steps();
+        let reverse = with.backend.source.reverse();
         let mut certain = false;
-        let state = match task {
-            Task::Proof(lease) => {
+        let state = match (task, reverse) {
+            (Task::Proof(lease), _) => {
                 State::Slow(Box::new(Slow::Proof(Pooled::asked(lease, PROOF_TIME, with))))
             }
-            task if !steps => State::Slow(Box::new(Slow::InPlace(Some(task)))),
-            Task::Any { certain: is_certain } => {
+            (Task::Any { certain: is_certain }, None) => {
                 certain = is_certain;
                 State::Place
             }
-            Task::New | Task::Own => State::FreshPlace,
-            Task::Replace(failed) => {
+            (task, Some(reverse)) => {
+                State::Slow(Box::new(Slow::Reverse(ReverseWay::new(task, reverse, with))))
+            }
+            (Task::New | Task::Own, None) => State::FreshPlace,
+            (Task::Replace(failed), None) => {
                 State::Slow(Slow::open(failed.discard(CloseReason::Broken), None, with))
             }
         };
@@ -128,13 +131,6 @@ impl<L: AjpConnection> Connections<L> for Acquisition<L> {
     fn outgoing(&mut self) -> Option<(&mut L, &[u8])> {
         match &mut self.state {
             State::Slow(slow) => slow.outgoing(),
-            _ => None,
-        }
-    }
-
-    fn task(&mut self) -> Option<Task<L>> {
-        match &mut self.state {
-            State::Slow(slow) => slow.task(),
             _ => None,
         }
     }

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::task::Task;
 use crate::backend::packet_question::Question;
-use crate::backend::{AcquireFailure, AjpConnection};
-use crate::net::{Address, ConnectError, NetError, ResolveError};
-use crate::pool::{AcquireError, Acquired, Lease};
+use crate::backend::{AcquireFailure, AjpConnection, NoListener};
+use crate::net::{Address, ConnectError, NetError, ResolveError, Waker};
+use crate::pool::{AcquireError, Acquired};
 
 /// One thing for a driver to do, and its answer. The longest wait is given where there is one; a driver
 /// that does not wait in place remembers when it began.
@@ -19,6 +18,8 @@ pub enum Need {
     Place,
     /// The same, but never with a connection. [`Got::Place`].
     FreshPlace,
+    /// The same as `Place`, but wait so long, whatever the limits say. [`Got::Place`].
+    PlaceWithin(Duration),
     /// Look up the addresses of the backend; `again`: by asking the resolver whatever is remembered.
     /// [`Got::Addresses`].
     Addresses {
@@ -38,11 +39,32 @@ pub enum Need {
     /// Wait for the answer to the question of another request, by [`Question::wait`], or without a thread
     /// by [`Question::answer_or_subscribe`]. That request bounds the time. [`Got::Answer`].
     Question(Arc<Question>),
-    /// Do [`Connections::task`] as the source of connections does it, all in one step.
-    /// [`Got::Lease`].
-    InPlace,
+    /// Look whether a container has opened a connection that is verified; never waits. [`Got::Accepted`].
+    Accept {
+        /// Where there is no key, CPING must be answered within this time.
+        ping: Option<Duration>,
+    },
+    /// Make a waker, or give the one that the driver has for this request. [`Got::Waker`].
+    Waker,
+    /// Wait until a container may have opened a connection, or one that came back may have been handed
+    /// over. [`Got::Waited`], after taking the wake-ups; it may come early, for any reason.
+    Inbound(Box<Inbound>),
     /// Nothing: it is over.
     Nothing,
+}
+
+/// A wait for a connection that a container opens. A driver waits for the sockets of the port, by
+/// [`Backend::inbound_sources`](crate::backend::Backend::inbound_sources), and for these.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// To be woken by: a connection has come back, or the request is at the front of the line.
+    pub waker: Arc<Waker>,
+    /// Something may come on this connection as well.
+    pub beside: Option<Which>,
+    /// The longest wait.
+    pub time: Duration,
+    /// The port is watched: the request is at the front of the line.
+    pub(in crate::backend) is_at_front: bool,
 }
 
 /// One of the connections on the way.
@@ -71,8 +93,19 @@ pub enum Got<L: AjpConnection> {
     Received(Result<usize, NetError>),
     /// The other request's question has been answered, or why not.
     Answer(Option<Box<AcquireFailure>>),
-    /// The result of the source of connections.
-    Lease(Box<Result<Lease<L>, AcquireFailure>>),
+    /// The result of the look.
+    Accepted(Result<Accepted<L>, NoListener>),
+    /// A waker, or no descriptor is left.
+    Waker(Result<Arc<Waker>, NetError>),
+}
+
+/// The result of a look for a connection that a container has opened.
+#[derive(Debug)]
+pub struct Accepted<L> {
+    /// One that is alive, allowed and verified.
+    pub connection: Option<Box<L>>,
+    /// A peer has been asked for its proof, and may still give it.
+    pub is_any_asked: bool,
 }
 
 /// The connections of a machine, lent to its driver for a step.
@@ -85,7 +118,4 @@ pub trait Connections<L: AjpConnection> {
 
     /// The bytes to be sent, and the connection to send them on.
     fn outgoing(&mut self) -> Option<(&mut L, &[u8])>;
-
-    /// The task for the source of connections; given once.
-    fn task(&mut self) -> Option<Task<L>>;
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// A pooled connection's share of the time for CPONG.
-pub(in crate::backend) fn first_half(time: Duration) -> Duration {
+pub(super) fn first_half(time: Duration) -> Duration {
     time / 2
 }
 
 /// A new connection's share of it; without a pooled one it would have had `time`. (The two
 /// may have times of their own: half of its own the new one has in any case.)
-pub(in crate::backend) fn rest(time: Duration, waited: Duration) -> Duration {
+pub(super) fn rest(time: Duration, waited: Duration) -> Duration {
     time.saturating_sub(waited).max(time / 2)
 }
 

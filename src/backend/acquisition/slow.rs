@@ -8,8 +8,8 @@ use super::ping::Ping;
 use super::ping_time::{first_half, rest};
 use super::pinged::{Answer, End, Fresh, Pooled, need, pinged};
 use super::race::{Race, RaceStep};
+use super::reverse::{ReverseStep, ReverseWay};
 use super::surroundings::Surroundings;
-use super::task::Task;
 use crate::backend::{AcquireFailure, AjpConnection};
 use crate::net::ConnectError;
 use crate::pool::{Lease, Vacancy};
@@ -17,8 +17,8 @@ use crate::pool::{Lease, Vacancy};
 /// A way that is not over.
 #[derive(Debug)]
 pub(super) enum Slow<L: AjpConnection> {
-    /// The source of connections does all of it in one step.
-    InPlace(Option<Task<L>>),
+    /// The container opens the connections.
+    Reverse(ReverseWay<L>),
     /// A new connection for a place, which has so long to answer CPING, if it has to.
     Open(Opening, Vacancy<L>, Option<Duration>),
     /// A new connection for a place, and its CPING.
@@ -61,7 +61,7 @@ impl<L: AjpConnection> Slow<L> {
 
     pub(super) fn next(&self) -> Need {
         match self {
-            Self::InPlace(_) => Need::InPlace,
+            Self::Reverse(way) => way.next(),
             Self::Open(opening, ..) | Self::Beside(opening, ..) => opening.next(),
             Self::Fresh(fresh) => need(&fresh.ping, Which::New),
             Self::Pooled(pooled, _) | Self::Last(pooled, _) | Self::Proof(pooled) => {
@@ -79,6 +79,7 @@ impl<L: AjpConnection> Slow<L> {
                 Which::Pooled,
             ) => Some(&mut pooled.lease),
             (Self::Race(race), which) => Some(race.connection(which)),
+            (Self::Reverse(way), which) => way.connection(which),
             _ => None,
         }
     }
@@ -97,14 +98,8 @@ impl<L: AjpConnection> Slow<L> {
                 Some((&mut pooled.lease, pooled.ping.rest()))
             }
             Self::Race(race) => Some(race.outgoing()),
-            Self::InPlace(_) | Self::Open(..) | Self::Beside(..) => None,
-        }
-    }
-
-    pub(super) fn task(&mut self) -> Option<Task<L>> {
-        match self {
-            Self::InPlace(task) => task.take(),
-            _ => None,
+            Self::Reverse(way) => way.outgoing(),
+            Self::Open(..) | Self::Beside(..) => None,
         }
     }
 
@@ -112,7 +107,11 @@ impl<L: AjpConnection> Slow<L> {
     pub(super) fn got(self, got: Got<L>, with: &Surroundings<'_>) -> Result<Step<L>, Box<Self>> {
         let key = with.backend.key();
         match (self, got) {
-            (Self::InPlace(_), Got::Lease(end)) => Ok(Step::End(*end)),
+            (Self::Reverse(way), got) => match way.got(got, with) {
+                ReverseStep::Same(way) => Err(Box::new(Self::Reverse(way))),
+                ReverseStep::Go(way) => Ok(Self::Reverse(way).go()),
+                ReverseStep::End(end) => Ok(Step::End(end)),
+            },
             (Self::Open(mut opening, vacancy, ping), Got::Addresses(found)) => {
                 Ok(match opening.resolved(found, key) {
                     Ok(()) => Self::Open(opening, vacancy, ping).go(),

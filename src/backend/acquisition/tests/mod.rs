@@ -194,7 +194,10 @@ fn text(need: &Need) -> String {
         Need::Receive(which, time) => format!("receive {} {time:?}", of(which)),
         Need::Either(time) => format!("either {time:?}"),
         Need::Question(_) => "question".into(),
-        Need::InPlace => "in place".into(),
+        Need::PlaceWithin(time) => format!("place {time:?}"),
+        Need::Accept { .. } => "accept".into(),
+        Need::Waker => "waker".into(),
+        Need::Inbound(inbound) => format!("inbound {:?}", inbound.time),
         Need::Nothing => "nothing".into(),
     }
 }

@@ -257,7 +257,15 @@ impl Scene {
                 self.wait(*time);
                 Got::Received(Err(NetError::TimedOut { after: *time }))
             }
-            (Need::Question(_) | Need::InPlace | Need::Nothing, _) => Got::Waited(Ok(())),
+            (
+                Need::Question(_)
+                | Need::PlaceWithin(_)
+                | Need::Accept { .. }
+                | Need::Waker
+                | Need::Inbound(_)
+                | Need::Nothing,
+                _,
+            ) => Got::Waited(Ok(())),
         }
     }
 
@@ -295,7 +303,9 @@ pub(super) fn text(asked: &Do) -> String {
             Need::Receive(..) => "pong".into(),
             Need::Either(_) => "either".into(),
             Need::Question(_) => "question".into(),
-            Need::InPlace => "in place".into(),
+            Need::PlaceWithin(_) | Need::Accept { .. } | Need::Waker | Need::Inbound(_) => {
+                "a connection that the container opens".into()
+            }
             Need::Nothing => "nothing".into(),
         },
         Do::Send => "send".into(),
