@@ -12,13 +12,15 @@ use super::error::PingError;
 use super::refusal::RefusalReason;
 use crate::net::NetError;
 use crate::protocol::handshake::{Expected, FrontEnd, HandshakeError, Hello, Key, Nonce, Proof};
-use crate::protocol::{Direction, split_packet};
+use crate::protocol::{CPING, Direction, split_packet};
 
 /// The handshake with one peer.
 #[derive(Debug)]
 pub(super) struct Handshake {
     due: Due,
     received: Vec<u8>,
+    /// Still to be sent.
+    unsent: Vec<u8>,
     began: Instant,
     /// When it was sent something that it must answer.
     asked: Option<Instant>,
@@ -48,8 +50,8 @@ enum Due {
 pub(super) enum Step {
     /// Receive more.
     Receive,
-    /// Send this, then receive more.
-    Send(Vec<u8>),
+    /// Send what is [to be sent](Handshake::unsent), then receive more.
+    Send,
     /// Nothing: the peer has given its proof.
     Proven,
 }
@@ -59,19 +61,30 @@ impl Handshake {
     pub(super) fn keyed(key: Key, port: u16, node: Option<String>, now: Instant) -> Self {
         let due = Due::Hello { key, port, node };
         let received = Vec::with_capacity(Hello::MAX_LEN);
-        Self { due, received, began: now, asked: None, timeout: MAX_TIMEOUT }
+        Self { due, received, unsent: Vec::new(), began: now, asked: None, timeout: MAX_TIMEOUT }
     }
 
-    /// Begins the wait for CPONG, after CPING has been sent; `timeout` is at most [`MAX_TIMEOUT`].
+    /// Begins with CPING, which is to be sent; `timeout` is at most [`MAX_TIMEOUT`].
     pub(super) fn pinged(timeout: Duration, now: Instant) -> Self {
         let received = Vec::with_capacity(ANSWER_ROOM);
         Self {
             due: Due::CPong,
             received,
+            unsent: CPING.to_vec(),
             began: now,
             asked: Some(now),
             timeout: timeout.min(MAX_TIMEOUT),
         }
+    }
+
+    /// Returns what is still to be sent.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.unsent
+    }
+
+    /// Takes how much of it the socket took.
+    pub(super) fn sent(&mut self, count: usize) {
+        self.unsent.drain(..count.min(self.unsent.len()));
     }
 
     /// Returns the buffer to receive into: no more than its spare capacity.
@@ -97,7 +110,8 @@ impl Handshake {
                 self.due = Due::Proof { expected: Some(expected), hello, node: node.take() };
                 self.received = Vec::with_capacity(Proof::LEN);
                 self.asked = Some(now);
-                Ok(Step::Send(challenge.encode()))
+                self.unsent = challenge.encode();
+                Ok(Step::Send)
             }
             Due::Proof { expected, hello, node } => {
                 let Some(proof) = packet(&self.received, Proof::LEN)? else {
@@ -227,7 +241,7 @@ mod tests {
     /// The challenge, once the hello has come.
     fn challenge(handshake: &mut Handshake, hello: &[u8], now: Instant) -> Vec<u8> {
         match receive(handshake, hello, now) {
-            Ok(Step::Send(challenge)) => challenge,
+            Ok(Step::Send) => handshake.unsent().to_vec(),
             other => panic!("{other:?}"),
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct InProgress<C> {
     pub(super) connection: C,
     pub(super) peer: IpAddr,
     pub(super) handshake: Handshake,
+    /// It waits for room to send.
+    pub(super) awaits_room: bool,
 }
 
 impl<C> Default for Handshakes<C> {
@@ -52,7 +54,7 @@ impl<C> Handshakes<C> {
         peer: IpAddr,
         handshake: Handshake,
         now: Instant,
-    ) -> (&InProgress<C>, Option<InProgress<C>>) {
+    ) -> (&mut InProgress<C>, Option<InProgress<C>>) {
         let displaced = match self.is_full() {
             true => Some(self.in_progress.remove(self.least_promising(now).unwrap_or(0))),
             false => None,
@@ -60,8 +62,14 @@ impl<C> Handshakes<C> {
         let number = self.numbers;
         self.numbers += 1;
         let at = self.in_progress.len();
-        self.in_progress.push(InProgress { number, connection, peer, handshake });
-        (&self.in_progress[at], displaced)
+        self.in_progress.push(InProgress {
+            number,
+            connection,
+            peer,
+            handshake,
+            awaits_room: false,
+        });
+        (&mut self.in_progress[at], displaced)
     }
 
     /// Returns the one with this number.

@@ -16,6 +16,8 @@ mod cping;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(test)]
+mod fake_port;
 mod handshake;
 mod handshakes;
 mod housekeeper;
@@ -27,6 +29,7 @@ mod maintenance;
 mod maintenance_settings;
 mod packet_limit;
 mod packet_question;
+mod peer_socket;
 mod reception;
 mod refusal;
 mod reverse;

@@ -1,7 +1,7 @@
 //! The listener for the reverse connections of a worker, and the connections that it accepts.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::error::NoListener;
-use super::handshake::Handshake;
 use super::line::Line;
-use super::reception::{Due, Found, Reception};
-use super::refusal::{Refusal, RefusalReason, Refusals};
+use super::reception::{Found, Look, MIN_TIME, Reception, Terms};
+use super::refusal::{Refusal, Refusals};
 use crate::config::ReverseListener;
-use crate::net::{Address, IdleState, Listener, NetError, Stream, Watch};
+use crate::net::{Listener, NetError, Watch};
 use crate::protocol::handshake::Key;
 
 /// The source of connections to a backend whose container opens them.
@@ -178,49 +177,10 @@ impl Reverse {
     ) -> Result<(), NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
         let mut reception = self.reception.lock();
-        // Peers that connect again as soon as they are refused must not keep a thread here.
-        let end = Instant::now() + MIN_TIME;
-        loop {
-            let now = Instant::now();
-            reception.advance(now, found).map_err(NoListener::Accept)?;
-            if now >= end || !takes_another || found.stream.is_some() {
-                return Ok(());
-            }
-            for _ in 0..BATCH {
-                let now = Instant::now();
-                if !reception.wants_another(self.waiting.load(Relaxed), now) {
-                    return Ok(());
-                }
-                let Some(stream) = listener.accept().map_err(NoListener::Accept)? else {
-                    self.note_empty(now);
-                    return Ok(());
-                };
-                self.receive(stream, &mut reception, ping, found)?;
-                if found.stream.is_some() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Takes in a connection that has been accepted.
-    fn receive(
-        &self,
-        stream: Stream,
-        reception: &mut Reception,
-        ping: Option<Duration>,
-        found: &mut Found,
-    ) -> Result<(), NoListener> {
-        let Address::Inet(peer) = stream.peer() else { return Ok(()) };
-        let (peer, now) = (peer.ip().to_canonical(), Instant::now());
-        match self.due(&stream, peer, ping, now) {
-            Ok(Some(due)) => {
-                let admitted = reception.admit(stream, peer, due, now, found);
-                admitted.map_err(NoListener::Accept)?;
-            }
-            // It died while it waited: there is nothing to log.
-            Ok(None) => {}
-            Err(reason) => found.refused.push((peer, reason)),
+        let terms = Terms { settings: &self.settings, key: self.key.as_ref(), ping };
+        let look = Look { takes_another, waiting: self.waiting.load(Relaxed) };
+        if let Some(at) = reception.look(&*listener, terms, look, &Instant::now, found)? {
+            self.note_empty(at);
         }
         Ok(())
     }
@@ -235,30 +195,6 @@ impl Reverse {
             _ => now,
         };
         *empty = Some(Empty { since, last: now });
-    }
-
-    /// Returns the proof that a new connection must give; `None`: it is dead.
-    fn due(
-        &self,
-        stream: &Stream,
-        peer: IpAddr,
-        ping: Option<Duration>,
-        now: Instant,
-    ) -> Result<Option<Due>, RefusalReason> {
-        if !self.settings.allows(peer) {
-            return Err(RefusalReason::NotAllowed);
-        }
-        let Some(key) = &self.key else {
-            return match stream.idle_state() {
-                IdleState::Quiet => Ok(Some(ping.map_or(Due::Nothing, Due::CPong))),
-                IdleState::Unread => Err(RefusalReason::SpeaksFirst),
-                IdleState::Closed | IdleState::Broken(_) => Ok(None),
-            };
-        };
-        let Ok(Some(local)) = stream.local_addr() else { return Ok(None) };
-        let node = self.settings.node.clone();
-        let handshake = Handshake::keyed(key.clone(), local.port(), node, now);
-        Ok(Some(Due::Handshake(Box::new(handshake))))
     }
 
     /// Whether there is a key. With one no CPING is sent on a new connection, as the handshake proves more.
@@ -382,11 +318,6 @@ impl Drop for Patience {
         self.reverse.waiting.fetch_sub(1, Relaxed);
     }
 }
-
-/// The most connections taken out of the queue before the handshakes in progress are continued.
-const BATCH: usize = 64;
-/// The least time to look into the queue, and for an answer, even if a request may not wait.
-const MIN_TIME: Duration = Duration::from_millis(100);
 
 /// After this time with an empty queue and no open connection, the container is considered gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);

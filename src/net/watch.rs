@@ -34,18 +34,28 @@ impl Watch {
         Ok(epoll::add(&self.0, fd, data, epoll::EventFlags::IN)?)
     }
 
+    /// Reports a descriptor of the set while there is room to send on it, and not while there is something
+    /// to read; with `room` false, the other way round again.
+    ///
+    /// # Errors
+    /// It is not in the set.
+    pub fn report_room(&self, fd: impl AsFd, number: u64, room: bool) -> Result<(), NetError> {
+        let events = if room { epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+        Ok(epoll::modify(&self.0, fd, epoll::EventData::new_u64(number), events)?)
+    }
+
     /// Removes a descriptor.
     pub fn remove(&self, fd: impl AsFd) {
         // It fails for one that is not in the set, which is as good.
         let _ = epoll::delete(&self.0, fd);
     }
 
-    /// Returns the numbers of the descriptors on which there is something to read now; if they are many,
-    /// not all of them. Never blocks.
+    /// Returns the numbers of the descriptors that are to be reported now; if they are many, not all of
+    /// them. Never blocks.
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn readable(&self) -> Result<Vec<u64>, NetError> {
+    pub fn ready(&self) -> Result<Vec<u64>, NetError> {
         let mut events = Vec::with_capacity(MAX_EVENTS);
         match epoll::wait(&self.0, spare_capacity(&mut events), Some(&Timespec::default())) {
             Ok(_) => Ok(events.iter().map(|event: &epoll::Event| event.data.u64()).collect()),
@@ -96,15 +106,28 @@ mod tests {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         watch.add(&quiet, 1).unwrap();
         watch.add(&ours, 2).unwrap();
-        assert_eq!(watch.readable(), Ok(vec![]));
+        assert_eq!(watch.ready(), Ok(vec![]));
         wait_any(&[watch.as_fd()], Duration::from_millis(1)).unwrap();
 
         peer.write_all(b"x").unwrap();
         wait_any(&[quiet.as_fd(), watch.as_fd()], LONG).unwrap();
-        assert_eq!(watch.readable(), Ok(vec![2]));
+        assert_eq!(watch.ready(), Ok(vec![2]));
         watch.remove(&ours);
         watch.remove(&ours);
-        assert_eq!(watch.readable(), Ok(vec![]));
+        assert_eq!(watch.ready(), Ok(vec![]));
+    }
+
+    #[test]
+    fn room_to_send_is_told_where_that_is_asked_for() {
+        let watch = Watch::new().unwrap();
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        watch.add(&ours, 3).unwrap();
+        watch.report_room(&ours, 3, true).unwrap();
+        assert_eq!(watch.ready(), Ok(vec![3]));
+        watch.report_room(&ours, 3, false).unwrap();
+        assert_eq!(watch.ready(), Ok(vec![]));
+        peer.write_all(b"x").unwrap();
+        assert_eq!(watch.ready(), Ok(vec![3]));
     }
 
     #[test]
@@ -114,8 +137,8 @@ mod tests {
         watch.add(&ours, u64::MAX).unwrap();
         drop(peer);
         wait_any(&[watch.as_fd()], LONG).unwrap();
-        assert_eq!(watch.readable(), Ok(vec![u64::MAX]));
+        assert_eq!(watch.ready(), Ok(vec![u64::MAX]));
         drop(ours);
-        assert_eq!(watch.readable(), Ok(vec![]));
+        assert_eq!(watch.ready(), Ok(vec![]));
     }
 }
