@@ -1,6 +1,7 @@
 //! Ways to a connection as tables: what is asked for, and what a backend does; no socket anywhere.
 
 mod questions;
+mod reverse;
 mod ways;
 
 use std::cell::Cell;
