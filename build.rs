@@ -14,13 +14,15 @@ fn main() {
 
 /// What not every httpd 2.4 has: a switch (`cfg`) of the crate, and the words in the bindings that
 /// set it. Nothing else in the crate asks for a release.
-const SWITCHES: [(&str, &str); 3] = [
+const SWITCHES: [(&str, &str); 4] = [
     // Since 2.4.53: a worker's name of more than 95 bytes.
     ("httpd_has_name_ex", "pub name_ex: "),
     // Since 2.4.57: AllowEncodedSlashes NoDecode.
     ("httpd_has_canonenc_ex", "pub fn ap_proxy_canonenc_ex("),
     // Since 2.4.59: `addressttl`.
     ("httpd_has_address_ttl", "pub address_ttl: "),
+    // Since 2.4.63: a connection that waits for what a module waits for, without a thread.
+    ("httpd_has_waitio", "pub const AP_MPMQ_CAN_WAITIO: "),
 ];
 
 #[cfg(feature = "httpd")]
@@ -67,6 +69,7 @@ mod httpd {
         "ap_server_root_relative",
         "ap_set_content_type",
         "ap_set_module_config",
+        "ap_show_mpm",
         "ap_ssl_conn_is_ssl",
         "ap_ssl_var_lookup",
         "apr_brigade_cleanup",
@@ -123,7 +126,7 @@ mod httpd {
         "ACCESS_CONF",
         "AP_FILTER_ERROR",
         "AP_SQ_(CONFIG_GEN|MAIN_STATE|MS_CREATE_PRE_CONFIG)",
-        "AP_MPMQ_(HARD_LIMIT_DAEMONS|MPM_STATE|STOPPING)",
+        "AP_MPMQ_(CAN_WAITIO|HARD_LIMIT_DAEMONS|IS_ASYNC|MPM_STATE|STOPPING)",
         "APLOG_(ERR|WARNING|INFO|DEBUG|TRACE[1-8])",
         "APR_HOOK_(FIRST|LAST|MIDDLE)",
         "APR_(SUCCESS|EGENERAL|EINVAL|TIMEUP|EOF|FAMILY.*|UNSPEC)",

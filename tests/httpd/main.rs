@@ -13,6 +13,10 @@ mod balancing {
     mod resending;
 }
 
+mod parking {
+    mod directive;
+}
+
 mod pool;
 
 mod reload {

@@ -31,6 +31,8 @@ pub(crate) struct Child {
     /// The listeners to which containers connect.
     reverses: Vec<Arc<Reverse>>,
     housekeeper: OnceLock<Housekeeper>,
+    /// Some server has `ProxyAjpParking On`, and the MPM can do it.
+    can_park: bool,
     /// Workers that have had a request.
     pub(crate) known: WorkerCache,
     /// Routes of balancers that have had a request of a session.
@@ -48,6 +50,7 @@ impl Child {
         counting: Option<Counting>,
         watched: HashSet<WorkerId>,
         reverses: Vec<Arc<Reverse>>,
+        can_park: bool,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (WorkerCache::default(), TransientMarks::default());
@@ -61,6 +64,7 @@ impl Child {
             watched,
             reverses,
             housekeeper,
+            can_park,
             known,
             routes: BalancerRoutes::default(),
             passes,
@@ -125,6 +129,12 @@ impl Child {
     /// backend.
     pub(crate) fn watches(&self, worker: WorkerId) -> bool {
         self.watched.contains(&worker)
+    }
+
+    /// Whether requests can wait without a thread here: some server has `ProxyAjpParking On`, and the MPM
+    /// can do it.
+    pub(crate) fn can_park(&self) -> bool {
+        self.can_park
     }
 
     /// Keeps the housekeeper, unless there is one already.

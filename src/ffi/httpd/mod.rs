@@ -5,6 +5,7 @@ pub(crate) mod handler_status;
 pub(crate) mod listening_sockets;
 pub(crate) mod log;
 pub(crate) mod module_record;
+pub(crate) mod mpm;
 pub(crate) mod patience;
 pub(crate) mod request;
 pub(crate) mod request_body;

@@ -52,6 +52,14 @@ const OURS: &[Directive] = &[
             Ok(())
         }),
     ),
+    Directive::new(
+        c"ProxyAjpParking",
+        c"On: requests that wait for a container give their thread back (MPM event)",
+        Setter::OnOff(|config, on| {
+            config.parking = Some(on);
+            Ok(())
+        }),
+    ),
 ];
 
 /// Directives of mod_proxy whose lines may have parameters of ours.

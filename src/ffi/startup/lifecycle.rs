@@ -19,6 +19,7 @@ use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::startup::operator_orders;
+use crate::ffi::startup::parking;
 use crate::ffi::startup::reverse_listeners;
 use crate::ffi::state::server_state::{ParentState, ServerState};
 use crate::ffi::sys;
@@ -103,6 +104,7 @@ pub(crate) unsafe fn post_config(
             "mod_proxy_ajp_rs: the main server has no configuration of this module"
         ));
     };
+    parking::check(main);
     let _ = state.parent.min.set(min_of_workers(main));
     // SAFETY: as the caller promises; the configuration has been read, and checked.
     match unsafe { reverse_listeners::listen(pconf, plog, main, &state.parent.taken_over) } {
@@ -196,7 +198,10 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let reverses = unsafe { reverse_sockets::open(main, listening) };
     let stats = parent.stats.get();
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
-    let child = Arc::new(Child::new(settings, members, counting, watch_list.ids(), reverses));
+    let watched = watch_list.ids();
+    let can_park = parking::is_possible(main);
+    let child = Child::new(settings, members, counting, watched, reverses, can_park);
+    let child = Arc::new(child);
     for state in states {
         // A second child_init in one process occurs with httpd -X after a restart, whose configuration
         // and OnceLock are new as well.

@@ -5,4 +5,5 @@ pub(crate) mod child_end;
 pub(crate) mod directives;
 pub(crate) mod lifecycle;
 pub(crate) mod operator_orders;
+pub(crate) mod parking;
 pub(crate) mod reverse_listeners;

@@ -20,6 +20,8 @@ pub(crate) struct ServerConfig {
     pub(crate) attributes: RequestAttributes,
     /// `ProxyAjpMaintain`; only the main server's is used.
     pub(crate) maintain: Maintain,
+    /// `ProxyAjpParking`; `None`: no line says.
+    pub(crate) parking: Option<bool>,
 }
 
 impl ServerConfig {
@@ -53,6 +55,7 @@ impl ServerConfig {
 pub(crate) struct Inherited {
     balancers: HashMap<Box<[u8]>, BalancerSettings>,
     attributes: RequestAttributes,
+    parking: bool,
 }
 
 impl Inherited {
@@ -67,6 +70,7 @@ impl Inherited {
             Some(base) => own.attributes.over(&base.attributes),
             None => own.attributes.clone(),
         };
+        let parking = own.parking.or_else(|| base?.parking).unwrap_or(false);
         let base = base.filter(|_| has_balancers);
         let names = base.into_iter().flat_map(|base| base.balancer_keys.keys());
         let keys =
@@ -75,7 +79,7 @@ impl Inherited {
             let inherited = base.map(|base| keys(base, name)).unwrap_or_default();
             (name.clone(), keys(own, name).over(inherited).settings())
         });
-        Self { balancers: settled.collect(), attributes }
+        Self { balancers: settled.collect(), attributes, parking }
     }
 
     /// The settings of the balancer of this name (`balancer://name`, in lower case, as mod_proxy has
@@ -87,5 +91,9 @@ impl Inherited {
     /// The attributes that a request carries beyond the standard ones.
     pub(crate) fn attributes(&self) -> &RequestAttributes {
         &self.attributes
+    }
+    /// Whether requests are to wait without a thread.
+    pub(crate) fn parking(&self) -> bool {
+        self.parking
     }
 }

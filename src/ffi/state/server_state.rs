@@ -88,6 +88,13 @@ impl ServerState {
         inherited.map_or(&NOTHING, Inherited::attributes)
     }
 
+    /// Whether requests to this server are to wait without a thread (`ProxyAjpParking On`). Whether they
+    /// can: [`Child::can_park`].
+    pub(crate) fn parks(server: Server<'_>) -> bool {
+        let inherited = Self::of(server).and_then(|state| state.inherited.get());
+        inherited.is_some_and(Inherited::parking)
+    }
+
     /// Returns the configuration of a server, to be changed. A virtual host gets its own here: httpd
     /// calls create_server_config for it only when it meets a directive of this module.
     ///
