@@ -11,7 +11,7 @@ use super::ping_mode::{PING_MODE, PingMode};
 use super::recovery::{RECOVERY, Recovery};
 use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
 use super::status_list::{FAIL_STATUS, FailStatus};
-use super::{ConfigError, parameter};
+use super::{ConfigError, PoolSize, parameter};
 use crate::balance::Activation;
 
 parameters! {
@@ -19,8 +19,8 @@ parameters! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct WorkerSettings, ROWS;
     beside {
-        /// `min` as it was configured: mod_proxy sets its own to 0 under prefork.
-        min: usize,
+        /// The size of its pool as it was written.
+        pool: PoolSize,
     }
 
     /// Closes the connection after each response (as `disablereuse=On`).

@@ -27,6 +27,34 @@ pub struct Limits {
     pub wait: Wait,
 }
 
+impl Limits {
+    /// Returns the limits for requests that wait without a thread. The number of threads bounds nothing
+    /// then, so only what an administrator has set (`max`, `smax`) counts, and a request waits for its place
+    /// no longer than for its backend (`timeout`), unless `acquire` is set.
+    ///
+    /// `self` has the bounds that follow from the number of threads.
+    #[must_use]
+    pub fn without_threads(
+        self,
+        max: Option<NonZeroUsize>,
+        smax: Option<usize>,
+        timeout: Duration,
+    ) -> Self {
+        let wait = match self.wait {
+            Wait::Forever => Wait::For(timeout),
+            set @ Wait::For(_) => set,
+        };
+        let unlimited = Self { max, smax: smax.or(max.map(NonZeroUsize::get)), wait, ..self };
+        Self { smax: unlimited.smax.map(|smax| unlimited.bound(smax)), ..unlimited }
+    }
+
+    /// So many connections, or `max` if that is less.
+    #[must_use]
+    pub fn bound(&self, connections: usize) -> usize {
+        self.max.map_or(connections, |max| connections.min(max.get()))
+    }
+}
+
 /// How long to wait for a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
@@ -35,4 +63,45 @@ pub enum Wait {
     Forever,
     /// This long, counted from the `now` of the call. Zero: look once.
     For(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    fn of_eight_threads(wait: Wait) -> Limits {
+        let ttl = Some(Duration::from_secs(5));
+        Limits { max: NonZeroUsize::new(8), smax: Some(8), ttl, wait }
+    }
+
+    #[test]
+    fn without_threads_a_max_that_is_not_set_is_no_limit_and_a_set_one_holds() {
+        let threads = of_eight_threads(Wait::Forever);
+        let unset = threads.without_threads(None, None, TIMEOUT);
+        assert_eq!((unset.max, unset.smax, unset.ttl), (None, None, threads.ttl));
+        for max in [2, 400] {
+            let max = NonZeroUsize::new(max);
+            let set = threads.without_threads(max, None, TIMEOUT);
+            assert_eq!((set.max, set.smax), (max, max.map(NonZeroUsize::get)));
+        }
+    }
+
+    #[test]
+    fn without_threads_smax_is_what_was_set_and_no_more_than_max() {
+        let threads = of_eight_threads(Wait::Forever);
+        let smax =
+            |max, smax| threads.without_threads(NonZeroUsize::new(max), Some(smax), TIMEOUT).smax;
+        assert_eq!((smax(0, 100), smax(20, 10), smax(20, 100)), (Some(100), Some(10), Some(20)));
+    }
+
+    #[test]
+    fn without_threads_a_request_waits_for_its_place_until_acquire_or_else_until_its_timeout() {
+        let wait = |wait| of_eight_threads(wait).without_threads(None, None, TIMEOUT).wait;
+        assert_eq!(wait(Wait::Forever), Wait::For(TIMEOUT));
+        for acquire in [Duration::ZERO, Duration::from_secs(90)] {
+            assert_eq!(wait(Wait::For(acquire)), Wait::For(acquire));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! JSON, for scripts. The fields are documented in docs/operations.md and do not change; new ones may come.
 
+use std::num::NonZeroUsize;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
@@ -60,6 +62,7 @@ fn member(member: &Member, since_ms: u64) -> Object {
     out.put("loadfactor", f64::from(member.lbfactor) / 100.0);
     out.put("busy", member.busy);
     out.put("busy_limit", member.busy_limit);
+    out.put("max", member.max.map(NonZeroUsize::get));
     out.put("elected", member.elected);
     out.put("recovers_in", member.recovers_in_ms.map(seconds));
     out.put("counting_since", seconds(member.reset_ms.unwrap_or(since_ms)));

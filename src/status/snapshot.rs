@@ -1,5 +1,7 @@
 //! The snapshot that all outputs are made from.
 
+use std::num::NonZeroUsize;
+
 use crate::balance::{Activation, Role};
 use crate::stats::{MemberFigures, PoolFigures};
 
@@ -72,6 +74,8 @@ pub struct Member {
     pub error_ms: Option<u64>,
     /// `busylimit`.
     pub busy_limit: Option<u32>,
+    /// The most connections of one child to it; `None`: no limit.
+    pub max: Option<NonZeroUsize>,
     /// The time of the last reset of its counters, in ms since 1970.
     pub reset_ms: Option<u64>,
     /// The sums of its counters.

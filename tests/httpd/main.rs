@@ -15,6 +15,7 @@ mod balancing {
 
 mod parking {
     mod directive;
+    mod limits;
 }
 
 mod pool;

@@ -35,6 +35,8 @@ struct WatchedWorker {
     worker: Worker<'static>,
     conf: ProxyConf<'static>,
     ours: WorkerSettings,
+    /// Requests to the server wait without a thread.
+    parks: bool,
     /// Its backend and settings when they were last read.
     said: Option<(BackendKey, MaintenanceSettings)>,
 }
@@ -44,6 +46,7 @@ impl WatchedWorker {
     /// changed. Allocates nothing if they have not, since there may be thousands of workers.
     fn read(&mut self) -> bool {
         let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours);
+        let configured = configured.with_parking(self.parks);
         let (host, port) = (self.worker.host(), self.worker.port());
         let maintenance = configured.maintenance();
         let is_as_said = |(key, said): &(BackendKey, MaintenanceSettings)| {
@@ -76,15 +79,17 @@ unsafe impl Send for WatchList {}
 
 impl WatchList {
     /// Adds all ajp workers of a server that have one address, including members of balancers. The
-    /// server lives as long as the child; so do its present workers.
+    /// server lives as long as the child; so do its present workers. `parks`:
+    /// requests to it wait without a thread.
     pub(crate) fn add(
         &mut self,
         conf: ProxyConf<'static>,
+        parks: bool,
         settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
     ) {
         for worker in conf.workers().filter(|w| w.is_ajp() && w.has_fixed_address()) {
             let ours = settings(worker.id()).unwrap_or_default();
-            self.workers.push(WatchedWorker { worker, conf, ours, said: None });
+            self.workers.push(WatchedWorker { worker, conf, ours, parks, said: None });
         }
     }
 

@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use crate::balance::WorkerStatus;
+use crate::config::PoolSize;
 use crate::ffi::apr::shared_text::Text;
 use crate::ffi::mod_proxy::backend_url::DEFAULT_PORT;
 use crate::ffi::mod_proxy::text_sizes::{
@@ -126,6 +127,19 @@ impl Worker<'_> {
     pub(crate) fn min(self) -> usize {
         // SAFETY: a plain field of a live record.
         usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
+    }
+
+    /// `min`, `max` and `smax`. As they were written in the parent, before mod_proxy_balancer has set its
+    /// members up; later as mod_proxy has filled them in.
+    pub(crate) fn pool_size(self) -> PoolSize {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record. -1: smax is not set.
+        let (max, smax) = unsafe { ((*s).hmax, (*s).smax) };
+        PoolSize {
+            min: self.min(),
+            max: usize::try_from(max).ok().and_then(NonZeroUsize::new),
+            smax: usize::try_from(smax).ok(),
+        }
     }
 
     /// Its URL, as mod_proxy displays it.
@@ -290,13 +304,13 @@ impl Worker<'_> {
     /// `max`, `smax`, `ttl`, `acquire`.
     pub(crate) fn limits(self) -> Limits {
         let s = self.shared();
+        let PoolSize { max, smax, .. } = self.pool_size();
         // SAFETY: plain fields of a live record.
         unsafe {
-            let max = usize::try_from((*s).hmax).ok().and_then(NonZeroUsize::new);
             Limits {
                 max,
                 // Under prefork mod_proxy sets both to 0: one thread, one connection, kept.
-                smax: max.and_then(|_| usize::try_from((*s).smax).ok()),
+                smax: smax.filter(|_| max.is_some()),
                 ttl: ((*s).ttl > 0).then(|| microseconds((*s).ttl)),
                 wait: if (*s).acquire_set() != 0 {
                     Wait::For(microseconds((*s).acquire))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::backend::{BackendKey, Bounds, ConnectSettings, HostName, KeyRef, MaintenanceSettings};
 use crate::balance::Activation;
-use crate::config::WorkerSettings;
+use crate::config::{PoolSize, WorkerSettings};
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::net::ConnectOptions;
@@ -18,11 +18,18 @@ pub(crate) struct EffectiveSettings<'a> {
     worker: Worker<'a>,
     conf: ProxyConf<'a>,
     ours: &'a WorkerSettings,
+    parks: bool,
 }
 
 impl<'a> EffectiveSettings<'a> {
     pub(crate) fn new(worker: Worker<'a>, conf: ProxyConf<'a>, ours: &'a WorkerSettings) -> Self {
-        Self { worker, conf, ours }
+        Self { worker, conf, ours, parks: false }
+    }
+
+    /// With this, requests to this server wait without a thread (`ProxyAjpParking`), if `parks` says so:
+    /// the number of threads no longer limits the pool.
+    pub(crate) fn with_parking(self, parks: bool) -> Self {
+        Self { parks, ..self }
     }
 
     /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
@@ -93,17 +100,23 @@ impl<'a> EffectiveSettings<'a> {
         let warm = worker.is_reusable()
             && !self.ours.force_close
             && worker.status().activation() != Activation::Stopped;
-        // Under prefork (no max) a child has one thread, and a use for one connection.
-        let min = match self.limits().max {
-            Some(_) => worker.min(),
-            None => self.ours.min.min(1),
+        let min = match self.limits() {
+            // As it was written, since mod_proxy's own is bounded by the number of threads.
+            limits if self.parks => limits.bound(self.ours.pool.min),
+            Limits { max: Some(_), .. } => worker.min(),
+            // Under prefork (no max) a child has one thread, and a use for one connection.
+            Limits { max: None, .. } => self.ours.pool.min.min(1),
         };
         MaintenanceSettings { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
-    /// `idlemax` is a `ttl` in milliseconds; the shorter one applies.
-    fn limits(self) -> Limits {
+    /// Returns the limits of its pool. `idlemax` is a `ttl` in milliseconds; the shorter one applies.
+    pub(crate) fn limits(self) -> Limits {
         let mut limits = self.worker.limits();
+        if self.parks {
+            let PoolSize { max, smax, .. } = self.ours.pool;
+            limits = limits.without_threads(max, smax, self.timeout());
+        }
         if self.ours.look_once {
             limits.wait = Wait::For(Duration::ZERO);
         }

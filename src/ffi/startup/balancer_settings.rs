@@ -1,6 +1,7 @@
 //! Applies `local` and our balancer keys once the configuration is complete.
 //!
-//! Notes the activation that the configuration gives each member, for operators' orders.
+//! Notes the activation that the configuration gives each member, for operators' orders, and the size that
+//! it gives each pool.
 //!
 //! Runs in the parent, before mod_proxy_balancer moves its members to the memory that children share.
 //! So the values set here are those that `lbset` and `status` on the member's line would have set: they
@@ -13,7 +14,7 @@ use std::fmt;
 use crate::balance::locality::{Place, Placement, placements};
 use crate::balance::orders::Configured;
 use crate::balance::{Activation, WorkerStatus};
-use crate::config::WorkerSettings;
+use crate::config::{PoolSize, WorkerSettings};
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::server::{self, Server};
@@ -77,7 +78,14 @@ pub(crate) unsafe fn apply(pconf: Pool<'_>, main: Server<'_>) {
     }
     if let Some(state) = ServerState::of(main) {
         let _ = state.parent.configured.set(configured);
+        let _ = state.parent.pool_sizes.set(pool_sizes(main));
     }
+}
+
+/// The size of each worker's pool, if a line says anything of it.
+fn pool_sizes(main: Server<'_>) -> Vec<(WorkerId, PoolSize)> {
+    let all = server_conf::all_workers(main).map(|worker| (worker.id(), worker.pool_size()));
+    all.filter(|(_, size)| *size != PoolSize::default()).collect()
 }
 
 /// Resolves the keys of each server: a virtual host uses its own lines, and the main server's as far as

@@ -17,7 +17,6 @@ use crate::ffi::guard::panic_text;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
-use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::startup::operator_orders;
 use crate::ffi::startup::parking;
 use crate::ffi::startup::reverse_listeners;
@@ -105,7 +104,6 @@ pub(crate) unsafe fn post_config(
         ));
     };
     parking::check(main);
-    let _ = state.parent.min.set(min_of_workers(main));
     // SAFETY: as the caller promises; the configuration has been read, and checked.
     match unsafe { reverse_listeners::listen(pconf, plog, main, &state.parent.taken_over) } {
         Ok(listening) => {
@@ -121,12 +119,6 @@ pub(crate) unsafe fn post_config(
     log::server(main, LogLevel::Debug, format_args!("mod_proxy_ajp_rs: {memory}"));
     let _ = state.parent.shared.set(memory);
     sys::OK as c_int
-}
-
-/// The `min` of each worker that has one.
-fn min_of_workers(main: Server<'_>) -> Vec<(WorkerId, usize)> {
-    let all = server_conf::all_workers(main).map(|worker| (worker.id(), worker.min()));
-    all.filter(|(_, min)| *min > 0).collect()
 }
 
 /// Prepares ajp-status: the memory of the counters (without which httpd serves all the same, and counts
@@ -172,8 +164,8 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     for state in &states {
         settings.extend(state.config.workers().iter().cloned());
     }
-    for (worker, min) in parent.min.get().into_iter().flatten() {
-        settings.entry(*worker).or_default().min = *min;
+    for (worker, size) in parent.pool_sizes.get().into_iter().flatten() {
+        settings.entry(*worker).or_default().pool = *size;
     }
     let members = Members::new(parent.shared.get().copied(), std::process::id());
     if !members.are_shared() {
@@ -189,8 +181,10 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     }
     // By now mod_proxy and mod_proxy_balancer have set their workers up.
     let mut watch_list = WatchList::default();
+    let can_park = parking::is_possible(main);
     for conf in server_conf::all(main) {
-        watch_list.add(conf, |id| settings.get(&id).cloned());
+        let parks = can_park && ServerState::parks(conf.server());
+        watch_list.add(conf, parks, |id| settings.get(&id).cloned());
     }
     watch_list.remove_duplicates();
     let listening = parent.listening.get().map_or(&[][..], Vec::as_slice);
@@ -199,7 +193,6 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let stats = parent.stats.get();
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let watched = watch_list.ids();
-    let can_park = parking::is_possible(main);
     let child = Child::new(settings, members, counting, watched, reverses, can_park);
     let child = Arc::new(child);
     for state in states {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::balance::orders::Configured;
-use crate::config::{BalancerSettings, RequestAttributes};
+use crate::config::{BalancerSettings, PoolSize, RequestAttributes};
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::member_table::SharedMemory;
@@ -42,10 +42,9 @@ pub(crate) struct ParentState {
     /// The activation that the configuration itself gives each member, before mod_proxy_balancer has
     /// set its members up.
     pub(crate) configured: OnceLock<HashMap<WorkerId, Configured>>,
-    /// The `min` of each worker that has one, before mod_proxy drops it under prefork. This and the
-    /// following fields are filled in by post_config.
-    pub(crate) min: OnceLock<Vec<(WorkerId, usize)>>,
-    /// The memory that all children share.
+    /// The size of each worker's pool, before mod_proxy fills in what is not set.
+    pub(crate) pool_sizes: OnceLock<Vec<(WorkerId, PoolSize)>>,
+    /// The memory that all children share. This and the following fields are filled in by post_config.
     pub(crate) shared: OnceLock<SharedMemory>,
     /// The listeners for containers.
     pub(crate) listening: OnceLock<Vec<Listening>>,

@@ -14,6 +14,7 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
+use crate::ffi::state::server_state::ServerState;
 use crate::shared::{MemberKey, unix_ms};
 use crate::stats::StatsTable;
 use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
@@ -156,7 +157,8 @@ impl View<'_> {
         let (name, host) = (text(&worker.name()), text(&worker.host()));
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
-        let configured = EffectiveSettings::new(worker, self.conf, settings);
+        let parks = self.child.can_park() && ServerState::parks(self.conf.server());
+        let configured = EffectiveSettings::new(worker, self.conf, settings).with_parking(parks);
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
@@ -187,6 +189,7 @@ impl View<'_> {
             recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
             error_ms: error_ms.filter(|_| state == State::Error),
             busy_limit: settings.busy_limit,
+            max: configured.limits().max,
             url,
             ..Member::default()
         }
