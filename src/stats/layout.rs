@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::histogram::BOUNDS_MS;
 use super::layout_hash::{hash, mixed};
 use super::member::{MemberCounters, MemberFigures};
+use super::member_gauges::MemberGauges;
 use super::packet_size::KnownPacketSize;
 use super::pool::{PoolCounters, PoolFigures, PoolGauges};
 use super::reason::ErrorReason;
@@ -24,6 +25,7 @@ const fn version() -> u32 {
         MemberCounters::LAYOUT,
         PoolCounters::LAYOUT,
         PoolGauges::LAYOUT,
+        MemberGauges::LAYOUT,
         hash(&words(), &[]),
     ];
     let mut all = 0;
@@ -178,14 +180,14 @@ impl StatsSizes {
         self.rows
     }
 
-    /// The number of gauge records: one for each pool and child.
+    /// The number of gauge records of pools, and of those of members: one for each slot and child.
     pub fn gauges(self) -> usize {
         self.rows * self.slots
     }
 
     /// The offsets of the parts, in the order of the [module](super)'s table, and of their end.
     /// `None`: more than can be addressed.
-    pub fn offsets(self) -> Option<[usize; 8]> {
+    pub fn offsets(self) -> Option<[usize; 9]> {
         let lengths = [
             Some(size_of::<StatsHeader>()),
             self.slots.checked_mul(size_of::<MemberSlot>()),
@@ -194,8 +196,9 @@ impl StatsSizes {
             self.counters().checked_mul(size_of::<PoolCounters>()),
             self.rows.checked_mul(size_of::<AtomicU32>()),
             self.gauges().checked_mul(size_of::<PoolGauges>()),
+            self.gauges().checked_mul(size_of::<MemberGauges>()),
         ];
-        let mut offsets = [0_usize; 8];
+        let mut offsets = [0_usize; 9];
         for (at, length) in lengths.into_iter().enumerate() {
             offsets[at + 1] = offsets[at].checked_add(length?)?.checked_next_multiple_of(64)?;
         }
@@ -220,6 +223,8 @@ pub struct StatsTable<'m> {
     pub pids: &'m [AtomicU32],
     /// [`StatsSizes::gauges`] of them, child by child.
     pub gauges: &'m [PoolGauges],
+    /// Likewise, of members.
+    pub member_gauges: &'m [MemberGauges],
     /// The sizes of this memory.
     pub sizes: StatsSizes,
 }
@@ -244,7 +249,7 @@ impl<'m> StatsTable<'m> {
             let word = &self.pids[*row];
             word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })?;
-        self.row(row).iter().for_each(PoolGauges::clear);
+        self.clear_row(row);
         let used = u32::try_from(row + 1).unwrap_or(u32::MAX);
         self.header.rows_used.fetch_max(used, Ordering::AcqRel);
         Some(row)
@@ -254,7 +259,7 @@ impl<'m> StatsTable<'m> {
     pub fn child_ended(&self, pid: u32) {
         for (row, word) in self.used().iter().enumerate() {
             if word.load(Ordering::Acquire) == pid {
-                self.row(row).iter().for_each(PoolGauges::clear);
+                self.clear_row(row);
                 word.store(0, Ordering::Release);
             }
         }
@@ -284,6 +289,13 @@ impl<'m> StatsTable<'m> {
             self.member_stripes(at).for_each(|stripe| stripe.add_to(&mut sum));
         }
         sum
+    }
+
+    /// The requests to a member that wait without a thread, over all children that run.
+    pub fn member_parked(&self, key: MemberKey) -> u32 {
+        let Some(at) = find(self.members, |slot| &slot.key, key) else { return 0 };
+        let each = (0..self.used().len()).map(|row| self.member_row(row)[at].parked());
+        each.fold(0, u32::saturating_add)
     }
 
     /// Sums up the counters and gauges of a pool: all 0 if it is unknown.
@@ -334,6 +346,15 @@ impl<'m> StatsTable<'m> {
 
     fn pool_stripes(&self, at: usize) -> impl Iterator<Item = &'m PoolCounters> + use<'m> {
         self.pool_counters.iter().skip(at).step_by(self.sizes.slots)
+    }
+
+    fn clear_row(&self, row: usize) {
+        self.row(row).iter().for_each(PoolGauges::clear);
+        self.member_row(row).iter().for_each(MemberGauges::clear);
+    }
+
+    fn member_row(&self, row: usize) -> &'m [MemberGauges] {
+        &self.member_gauges[row * self.sizes.slots..][..self.sizes.slots]
     }
 
     fn row(&self, row: usize) -> &'m [PoolGauges] {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::layout::{MemberSlot, PoolSlot, StatsHeader, StatsSizes, StatsTable};
 use super::member::MemberCounters;
+use super::member_gauges::MemberGauges;
 use super::packet_size::KnownPacketSize;
 use super::pool::{Gauges, PoolCounters, PoolGauges};
 use crate::shared::MemberKey;
@@ -23,6 +24,9 @@ pub trait StatsMemory: fmt::Debug + Send + Sync {
 
     /// One of [`StatsTable::gauges`], for the hot path.
     fn gauges(&self, at: usize) -> &PoolGauges;
+
+    /// One of [`StatsTable::member_gauges`].
+    fn member_gauges(&self, at: usize) -> &MemberGauges;
 }
 
 /// One child's access to the counters.
@@ -48,7 +52,8 @@ impl Counting {
         let table = self.memory.table();
         let slot = table.claim_member(key)?;
         let at = self.stripe * table.sizes.slots() + slot;
-        Some(MemberStats { memory: Arc::clone(&self.memory), at })
+        let gauges = self.row.map(|row| row * table.sizes.slots() + slot);
+        Some(MemberStats { memory: Arc::clone(&self.memory), at, gauges })
     }
 
     /// The counters of a pool, likewise. Pools of one name are counted together.
@@ -66,17 +71,51 @@ impl Counting {
     }
 }
 
-/// Counters of one member.
+/// Counters of one member, and its gauges.
 #[derive(Clone, Debug)]
 pub struct MemberStats {
     memory: Arc<dyn StatsMemory>,
     at: usize,
+    gauges: Option<usize>,
 }
 
 impl MemberStats {
     /// The counters to add to.
     pub fn counters(&self) -> &MemberCounters {
         self.memory.member(self.at)
+    }
+
+    /// Counts a request that waits without a thread from now on, until the gauge is dropped.
+    pub fn parked(&self) -> ParkedGauge {
+        let gauge = ParkedGauge { memory: Arc::clone(&self.memory), at: self.gauges };
+        if let Some(record) = gauge.record() {
+            record.add_parked();
+        }
+        gauge
+    }
+}
+
+/// A request to a member that waits without a thread: counted in the child's own row until this is
+/// dropped, on whichever thread, or until the child is gone.
+#[derive(Debug)]
+#[must_use = "the request is counted as long as this is there"]
+pub struct ParkedGauge {
+    memory: Arc<dyn StatsMemory>,
+    /// `None`: the child has no row, and the request is not counted.
+    at: Option<usize>,
+}
+
+impl ParkedGauge {
+    fn record(&self) -> Option<&MemberGauges> {
+        self.at.map(|at| self.memory.member_gauges(at))
+    }
+}
+
+impl Drop for ParkedGauge {
+    fn drop(&mut self) {
+        if let Some(record) = self.record() {
+            record.remove_parked();
+        }
     }
 }
 
@@ -120,6 +159,7 @@ pub struct PrivateStats {
     pool_counters: Box<[PoolCounters]>,
     pids: Box<[AtomicU32]>,
     gauges: Box<[PoolGauges]>,
+    member_gauges: Box<[MemberGauges]>,
     sizes: StatsSizes,
 }
 
@@ -137,6 +177,7 @@ impl PrivateStats {
             pool_counters: many(sizes.counters()),
             pids: many(sizes.rows()),
             gauges: many(sizes.gauges()),
+            member_gauges: many(sizes.gauges()),
             sizes,
         };
         own.table().begin();
@@ -154,6 +195,7 @@ impl StatsMemory for PrivateStats {
             pool_counters: &self.pool_counters,
             pids: &self.pids,
             gauges: &self.gauges,
+            member_gauges: &self.member_gauges,
             sizes: self.sizes,
         }
     }
@@ -168,5 +210,9 @@ impl StatsMemory for PrivateStats {
 
     fn gauges(&self, at: usize) -> &PoolGauges {
         &self.gauges[at]
+    }
+
+    fn member_gauges(&self, at: usize) -> &MemberGauges {
+        &self.member_gauges[at]
     }
 }

@@ -8,6 +8,7 @@
 //! PoolCounters    whole 64s    × slots × stripes
 //! pids              4 bytes    × children
 //! PoolGauges       16 bytes    × slots × children
+//! MemberGauges      4 bytes    × slots × children
 //! ```
 //!
 //! It consists of atomics alone, as the table of members does and for the reasons given there. Records are
@@ -28,6 +29,7 @@ mod figure;
 mod histogram;
 mod layout;
 mod member;
+mod member_gauges;
 mod memory;
 mod packet_size;
 mod pool;
@@ -39,7 +41,8 @@ pub use figure::{Count, Figure, Shown, Unit, Value};
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
 pub use member::{Answers, MEMBER_FIGURES, MemberCounters, MemberFigures, Request};
-pub use memory::{Counting, MemberStats, PoolStats, PrivateStats, StatsMemory};
+pub use member_gauges::MemberGauges;
+pub use memory::{Counting, MemberStats, ParkedGauge, PoolStats, PrivateStats, StatsMemory};
 pub use packet_size::{KnownPacketSize, PacketSizeSource};
 pub use pool::{Gauges, POOL_FIGURES, PoolCounters, PoolFigures, PoolGauges};
 pub use reason::ErrorReason;

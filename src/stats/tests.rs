@@ -81,6 +81,54 @@ fn a_pool_has_its_name_its_counters_and_the_gauges_of_the_children_that_are() {
 }
 
 #[test]
+fn parked_requests_are_counted_over_all_children_until_their_gauges_go_on_any_thread() {
+    let memory = memory(2, 3);
+    let [a, b] = [1, 2].map(|pid| {
+        let child = Counting::begin(Arc::clone(&memory) as _, pid);
+        child.member(key("a")).unwrap()
+    });
+    let table = memory.table();
+    let parked = || table.member_parked(key("a"));
+    let (first, second, other) = (a.parked(), a.parked(), b.parked());
+    assert_eq!((parked(), table.member_parked(key("b"))), (3, 0));
+    std::thread::spawn(move || drop(first)).join().unwrap();
+    assert_eq!(parked(), 2);
+    drop((second, other));
+    assert_eq!(parked(), 0);
+}
+
+#[test]
+fn the_parked_requests_of_a_child_that_was_killed_are_gone_and_no_later_child_has_them() {
+    let memory = memory(2, 2);
+    let start = |pid| Counting::begin(Arc::clone(&memory) as _, pid).member(key("a")).unwrap();
+    let parked = || memory.table().member_parked(key("a"));
+    let (killed, alive) = (start(1).parked(), start(2).parked());
+    memory.table().child_ended(1);
+    assert_eq!(parked(), 1);
+    let next = start(3);
+    assert_eq!(parked(), 1);
+    // Nobody drops what a killed process had. If someone does, it is not below 0.
+    drop(killed);
+    assert_eq!(parked(), 1);
+    let gauge = next.parked();
+    assert_eq!(parked(), 2);
+    drop((gauge, alive));
+    assert_eq!(parked(), 0);
+}
+
+#[test]
+fn a_child_without_a_row_counts_no_parked_requests_and_a_reset_leaves_them() {
+    let memory = memory(2, 1);
+    let start = |pid| Counting::begin(Arc::clone(&memory) as _, pid).member(key("a")).unwrap();
+    let (own, without) = (start(1), start(2));
+    let gauges = [own.parked(), without.parked()];
+    memory.table().reset_member(key("a"), 55);
+    assert_eq!(memory.table().member_parked(key("a")), 1);
+    drop(gauges);
+    assert_eq!(memory.table().member_parked(key("a")), 0);
+}
+
+#[test]
 fn a_new_child_in_the_place_of_a_dead_one_begins_with_no_gauges_and_the_old_counters() {
     let memory = memory(2, 1);
     let first = Counting::begin(Arc::clone(&memory) as _, 7).pool("a").unwrap();
@@ -136,5 +184,6 @@ fn the_parts_of_the_memory_lie_one_behind_the_other() {
     assert!(offsets.is_sorted() && offsets.iter().all(|at| at % 64 == 0), "{offsets:?}");
     assert_eq!(offsets[1], 64);
     assert_eq!(offsets[7] - offsets[6], sizes.gauges() * 16);
+    assert_eq!(offsets[8] - offsets[7], (sizes.gauges() * 4).next_multiple_of(64));
     assert_eq!(StatsSizes::new(usize::MAX, usize::MAX).offsets().map(|_| ()), Some(()));
 }

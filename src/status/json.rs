@@ -61,6 +61,7 @@ fn member(member: &Member, since_ms: u64) -> Object {
     out.put("lbset", member.lbset);
     out.put("loadfactor", f64::from(member.lbfactor) / 100.0);
     out.put("busy", member.busy);
+    out.put("parked", member.parked);
     out.put("busy_limit", member.busy_limit);
     out.put("max", member.max.map(NonZeroUsize::get));
     out.put("elected", member.elected);

@@ -93,6 +93,8 @@ impl Out<'_> {
         });
         self.gauge("worker_state", "State of the member: 1 for the current value", states)?;
         self.gauge("worker_busy", "Requests in flight", now(|m| m.busy.into()))?;
+        let help = "Requests in flight that wait without a thread";
+        self.gauge("worker_parked", help, now(|m| m.parked.into()))?;
         let elected = members.iter().map(|member| (labels(member), member.elected));
         self.counter("elected", "Times a balancer chose the member", None, elected)?;
         let sums = members.iter().map(|member| (labels(member), &member.figures));

@@ -32,6 +32,7 @@ pub fn page(
         members,
         usable,
         busy: snapshot.members().map(|member| u64::from(member.busy)).sum(),
+        parked: snapshot.members().map(|member| u64::from(member.parked)).sum(),
         waiting,
         nonce: nonce.map(Nonce::as_str),
         notice: Notice::of(query),
@@ -62,6 +63,7 @@ struct Page<'s> {
     members: usize,
     usable: usize,
     busy: u64,
+    parked: u64,
     waiting: u32,
     nonce: Option<&'s str>,
     notice: Option<Notice>,
@@ -120,6 +122,7 @@ struct Card<'s> {
     words: String,
     facts: Vec<String>,
     busy: String,
+    parked: u32,
     requests: String,
     errors: u64,
     /// The word, what it means, and how many.
@@ -194,6 +197,7 @@ fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
             Some(limit) => format!("{} of {limit}", member.busy),
             None => member.busy.to_string(),
         },
+        parked: member.parked,
         requests: grouped(figures.requests),
         errors: figures.failures(),
         reasons: figures

@@ -127,6 +127,7 @@ impl Properties {
             }
         }
         self.of(name, "busy", member.busy);
+        self.of(name, "parked", member.parked);
         if let Some(pool) = pool {
             self.of(name, "connected", pool.figures.now.open());
         }

@@ -68,6 +68,8 @@ pub struct Member {
     pub elected: u64,
     /// Requests in flight, over all children.
     pub busy: u32,
+    /// Those of them that wait without a thread, over all children.
+    pub parked: u32,
     /// If it is in error: the time until it is due again, in ms.
     pub recovers_in_ms: Option<u64>,
     /// The time of its last error mark, in ms since 1970.

@@ -15,6 +15,7 @@ pub fn auto(snapshot: &Snapshot) -> String {
         out.line(&key, "Activation", member.activation.name());
         out.line(&key, "State", member.state.name());
         out.line(&key, "Busy", member.busy);
+        out.line(&key, "Parked", member.parked);
         out.figures(&key, MEMBER_FIGURES, &member.figures);
     }
     for (at, pool) in snapshot.pools.iter().enumerate() {

@@ -22,6 +22,8 @@ pub(super) fn snapshot() -> Snapshot {
         pool: "ajp://10.0.0.1:8009".into(),
         lbfactor: 100,
         busy: 2,
+        parked: 1,
+        max: std::num::NonZeroUsize::new(20),
         elected: 7,
         figures,
         ..Member::default()
@@ -73,6 +75,8 @@ fn the_json_has_every_member_and_pool() {
     assert_eq!(report["format"], 1);
     assert_eq!((&one["requests"], &one["answers"]["2xx"]), (&7.into(), &5.into()));
     assert_eq!(one["errors"]["reply_timeout"], 1);
+    assert_eq!((&one["busy"], &one["parked"]), (&2.into(), &1.into()));
+    assert_eq!((&one["max"], &report["workers"][0]["max"]), (&20.into(), &serde_json::Value::Null));
     assert_eq!(one["duration"]["buckets"][15], serde_json::json!({"le": null, "count": 7}));
     assert_eq!(one["duration"]["buckets"][14]["count"], 6);
     let two = &report["balancers"][0]["members"][1];
@@ -114,11 +118,27 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
 }
 
 #[test]
+fn the_page_shows_how_many_requests_are_parked_beside_those_in_flight_if_any_is() {
+    let mut snapshot = snapshot();
+    // Both members of the balancer.
+    let with = page(&snapshot, None, b"").unwrap();
+    assert!(with.contains("<b>4</b> requests in flight (2 parked)</li>"), "{with}");
+    assert!(with.contains("<b>7</b>, 2 in flight (1 parked)</td>"), "{with}");
+    snapshot.balancers[0].members.iter_mut().for_each(|member| member.parked = 0);
+    let without = page(&snapshot, None, b"").unwrap();
+    assert!(
+        without.contains("requests in flight</li>") && !without.contains("parked"),
+        "{without}"
+    );
+}
+
+#[test]
 fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
     let text = openmetrics(Arc::new(snapshot())).unwrap();
     assert!(text.ends_with("# EOF\n"));
     for line in [
         "ajp_requests_total{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
+        "ajp_worker_parked{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 1",
         "ajp_worker_state{balancer=\"app\",worker=\"ajp://10.0.0.2:8009\",route=\"\",state=\"error\"} 1",
         "ajp_request_duration_seconds_bucket{le=\"+Inf\",balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
         "ajp_pool_connections{pool=\"ajp://10.0.0.1:8009\",state=\"idle\"} 2",
@@ -143,6 +163,8 @@ fn the_properties_have_mod_jk_s_names_and_words() {
         "worker.node_1__.activation=ACT",
         "worker.node_1__.state=OK",
         "worker.node_1__.errors=1",
+        "worker.node_1__.busy=2",
+        "worker.node_1__.parked=1",
         "worker.node_1__.connected=3",
         "worker.10_0_0_2_8009.activation=DIS",
         "worker.10_0_0_2_8009.state=ERR",
@@ -159,9 +181,11 @@ fn the_properties_have_mod_jk_s_names_and_words() {
 fn the_summaries_for_mod_status_name_every_worker() {
     let auto = auto(&snapshot());
     assert!(auto.contains("AjpWorker[1]Name: balancer://app ajp://10.0.0.2:8009\n"), "{auto}");
+    assert!(auto.contains("AjpWorker[0]Busy: 2\nAjpWorker[0]Parked: 1\n"), "{auto}");
     assert!(auto.contains("AjpWorker[0]Requests: 7\n") && auto.contains("AjpPool[0]Idle: 2\n"));
     let html = html(&snapshot()).unwrap();
     assert!(html.contains("balancer://app ajp://10.0.0.1:8009") && html.contains("<td>3</td>"));
+    assert!(html.contains("<td>active</td><td>2</td><td>1</td><td>7</td>"), "{html}");
 }
 
 #[test]

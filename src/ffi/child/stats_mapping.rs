@@ -11,15 +11,15 @@ use std::sync::atomic::AtomicU32;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::stats::{
-    MemberCounters, MemberSlot, PoolCounters, PoolGauges, PoolSlot, StatsHeader, StatsMemory,
-    StatsSizes, StatsTable,
+    MemberCounters, MemberGauges, MemberSlot, PoolCounters, PoolGauges, PoolSlot, StatsHeader,
+    StatsMemory, StatsSizes, StatsTable,
 };
 
 /// The mapping, laid out as [`StatsSizes::offsets`] says.
 #[derive(Debug)]
 pub(crate) struct StatsMapping {
     start: NonNull<u8>,
-    offsets: [usize; 8],
+    offsets: [usize; 9],
     sizes: StatsSizes,
 }
 
@@ -28,6 +28,9 @@ pub(crate) struct StatsMapping {
 unsafe impl Send for StatsMapping {}
 // SAFETY: as above.
 unsafe impl Sync for StatsMapping {}
+
+/// The place of the end in [`StatsSizes::offsets`], behind the parts.
+const END: usize = 8;
 
 /// The memory could not be mapped.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +45,7 @@ impl StatsMapping {
     /// Maps new memory, with all counters at 0.
     pub(crate) fn new(sizes: StatsSizes) -> Result<Self, NoStats> {
         let offsets = sizes.offsets().ok_or(NoStats::TooMuch)?;
-        let (access, bytes) = (ProtFlags::READ | ProtFlags::WRITE, offsets[7]);
+        let (access, bytes) = (ProtFlags::READ | ProtFlags::WRITE, offsets[END]);
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let start =
             unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::SHARED) };
@@ -80,6 +83,7 @@ impl StatsMemory for StatsMapping {
                 pool_counters: self.part::<PoolCounters>(4, sizes.counters()),
                 pids: self.part::<AtomicU32>(5, sizes.rows()),
                 gauges: self.part::<PoolGauges>(6, sizes.gauges()),
+                member_gauges: self.part::<MemberGauges>(7, sizes.gauges()),
                 sizes,
             }
         }
@@ -99,11 +103,16 @@ impl StatsMemory for StatsMapping {
         // SAFETY: as in `table`.
         unsafe { &self.part(6, self.sizes.gauges())[at] }
     }
+
+    fn member_gauges(&self, at: usize) -> &MemberGauges {
+        // SAFETY: as in `table`.
+        unsafe { &self.part(7, self.sizes.gauges())[at] }
+    }
 }
 
 impl Drop for StatsMapping {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this length; all views of it had a reference to this.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.offsets[7]) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.offsets[END]) };
     }
 }

@@ -112,6 +112,7 @@ impl<'r> SnapshotBuilder<'r> {
         for WorkerEntry { key, mut member, .. } in self.seen {
             if let Some(table) = &table {
                 member.figures = table.member_figures(key);
+                member.parked = table.member_parked(key);
                 member.reset_ms = table.member_reset_ms(key).map(|ms| ms.min(self.now_ms));
             }
             names.push(member.pool.clone());
