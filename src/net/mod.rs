@@ -29,6 +29,7 @@ mod pending_stream;
 mod random;
 mod resolve;
 mod stream;
+mod wait_set;
 mod watch;
 
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use random::random;
 pub use resolve::{ResolveError, resolve};
 pub use rustix::io::Errno;
 pub use stream::Stream;
+pub use wait_set::{ClientInterest, Interest, WaitSet, Woken};
 pub use watch::{Watch, wait_any};
