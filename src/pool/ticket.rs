@@ -23,46 +23,49 @@ impl<C: Pooled> Pool<C> {
     /// As [`acquire`](Self::acquire), for a caller that does not sleep here: where it would wait, it
     /// enters the queue instead.
     ///
-    /// `wake` is called as soon as there is something to [take](QueueTicket::take), by the thread that
-    /// releases it; it must neither block nor use the pool. The caller watches the time that `limits`
-    /// allow.
+    /// `waker` makes what is called as soon as there is something to [take](QueueTicket::take), by the
+    /// thread that releases it; neither may block or use the pool. The caller watches the time that
+    /// `limits` allow.
     ///
     /// # Errors
-    /// No place is free: the turn in the queue.
-    pub fn acquire_or_queue(
+    /// No place is free: the turn in the queue, or `None` where there is no waker.
+    pub fn acquire_or_queue<W: Fn() + Send + Sync + 'static>(
         self: &Arc<Self>,
         now: Instant,
         limits: &Limits,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Acquired<C>, QueueTicket<C>> {
-        self.queue(now, limits, Wants::Any, wake)
+        waker: impl FnOnce() -> Option<W>,
+    ) -> Result<Acquired<C>, Option<QueueTicket<C>>> {
+        self.queue(now, limits, Wants::Any, waker)
     }
 
     /// As [`acquire_fresh`](Self::acquire_fresh), for a caller that does not sleep here; see
     /// [`acquire_or_queue`](Self::acquire_or_queue).
     ///
     /// # Errors
-    /// No place is free: the turn in the queue.
-    pub fn acquire_fresh_or_queue(
+    /// No place is free: the turn in the queue, or `None` where there is no waker.
+    pub fn acquire_fresh_or_queue<W: Fn() + Send + Sync + 'static>(
         self: &Arc<Self>,
         now: Instant,
         limits: &Limits,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Acquired<C>, QueueTicket<C>> {
-        self.queue(now, limits, Wants::Fresh, wake)
+        waker: impl FnOnce() -> Option<W>,
+    ) -> Result<Acquired<C>, Option<QueueTicket<C>>> {
+        self.queue(now, limits, Wants::Fresh, waker)
     }
 
-    fn queue(
+    fn queue<W: Fn() + Send + Sync + 'static>(
         self: &Arc<Self>,
         now: Instant,
         limits: &Limits,
         wants: Wants,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Acquired<C>, QueueTicket<C>> {
-        let waiter = Arc::new(Waiter::woken_by(wants, Box::new(wake)));
-        match self.claim_or_queue(now, limits, wants, || Some(Arc::clone(&waiter))) {
+        waker: impl FnOnce() -> Option<W>,
+    ) -> Result<Acquired<C>, Option<QueueTicket<C>>> {
+        let waiter = || Some(Arc::new(Waiter::woken_by(wants, Box::new(waker()?))));
+        match self.claim_or_queue(now, limits, wants, waiter) {
             Ok(found) => Ok(self.hand_out(found, wants)),
-            Err(_) => Err(QueueTicket { pool: Arc::clone(self), waiter, limits: *limits }),
+            Err(waiter) => Err(waiter.map(|waiter| {
+                let pool = Arc::clone(self);
+                QueueTicket { pool, waiter, limits: *limits }
+            })),
         }
     }
 

@@ -8,8 +8,25 @@ fn queued(scene: &Scene) -> (QueueTicket<Conn>, Arc<AtomicUsize>) {
     let wake = move || {
         count.fetch_add(1, SeqCst);
     };
-    let ticket = scene.pool.acquire_or_queue(scene.at(0), &scene.limits, wake);
-    (ticket.expect_err("no place is free"), woken)
+    let ticket = scene.pool.acquire_or_queue(scene.at(0), &scene.limits, || Some(wake));
+    (ticket.expect_err("no place is free").expect("there is a waker"), woken)
+}
+
+/// A waker that does nothing.
+fn quiet() -> Option<fn()> {
+    Some(|| ())
+}
+
+#[test]
+fn without_a_waker_there_is_no_turn() {
+    let scene = Scene::new().max(1);
+    let (_lease, _) = scene.open(0);
+    let none = || None::<fn()>;
+
+    let refused = scene.pool.acquire_or_queue(scene.at(0), &scene.limits, none);
+
+    assert!(matches!(refused, Err(None)));
+    assert_eq!(scene.pool.stats().waiting, 0);
 }
 
 #[test]
@@ -17,11 +34,13 @@ fn where_a_place_is_free_there_is_no_queue() {
     let scene = Scene::new().max(1);
     let [wire] = scene.idle([0]);
 
-    let acquired = scene.pool.acquire_or_queue(scene.at(0), &scene.limits, || ()).expect("a place");
+    let no_waker = || -> Option<fn()> { panic!("nothing is waited for") };
+    let acquired = scene.pool.acquire_or_queue(scene.at(0), &scene.limits, no_waker);
+    let acquired = acquired.expect("a place");
 
     assert_eq!(reused(acquired).number(), 1);
     assert!(wire.is_closed(), "the lease was dropped");
-    let fresh = scene.pool.acquire_fresh_or_queue(scene.at(0), &scene.limits, || ());
+    let fresh = scene.pool.acquire_fresh_or_queue(scene.at(0), &scene.limits, quiet);
     drop(vacant(fresh.expect("a place")));
 }
 
@@ -81,8 +100,8 @@ fn a_ticket_dropped_leaves_the_queue_and_hands_on_what_it_was_served() {
 fn a_ticket_for_a_new_connection_gets_the_place_alone() {
     let scene = Scene::new().max(1);
     let (lease, wire) = scene.open(0);
-    let ticket = scene.pool.acquire_fresh_or_queue(scene.at(0), &scene.limits, || ());
-    let ticket = ticket.expect_err("no place is free");
+    let ticket = scene.pool.acquire_fresh_or_queue(scene.at(0), &scene.limits, quiet);
+    let ticket = ticket.expect_err("no place is free").expect("there is a waker");
 
     lease.release(Clean, scene.at(1), Keep::Pool);
 

@@ -118,7 +118,7 @@ impl Request<'_> {
                 Need::PlaceWithin(time) => {
                     let limits = Limits { wait: Wait::For(*time), ..Limits::default() };
                     let pool = &self.child.scene.pool;
-                    match pool.acquire_or_queue(self.child.scene.now(), &limits, || {}) {
+                    match pool.acquire_or_queue(self.child.scene.now(), &limits, || Some(|| {})) {
                         Ok(found) => Got::Place(Ok(found)),
                         Err(_) => return text(&need),
                     }
