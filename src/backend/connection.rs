@@ -1,5 +1,6 @@
 //! One AJP connection: what the pool keeps.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,20 @@ impl Connection {
         let count = self.incoming.receive(&mut self.stream, timeout)?;
         self.usage.received += count as u64;
         Ok(count)
+    }
+
+    /// Takes as many bytes as are there, without waiting; 0: the peer closed. Where there are none and none
+    /// are unread, it parts with its buffer: what waits without a thread holds no memory to wait with.
+    ///
+    /// # Errors
+    /// [`NetError::TimedOut`], which names `after`: nothing is there. Resets.
+    pub fn receive_or_rest(&mut self, after: Duration) -> Result<usize, NetError> {
+        let received = self.receive(Duration::ZERO);
+        if let Err(NetError::TimedOut { .. }) = received {
+            self.incoming.rest();
+            return Err(NetError::TimedOut { after });
+        }
+        received
     }
 
     /// Waits up to `timeout` for something to receive.
@@ -117,6 +132,12 @@ impl Connection {
     /// When it last answered a CPING of the housekeeper.
     pub(super) fn last_ping(&self) -> Option<Instant> {
         self.pinged
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -93,6 +93,16 @@ impl Incoming {
         received.map(|()| count)
     }
 
+    /// Gives the buffer back where nothing in it is unread.
+    pub(super) fn rest(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = Bytes::new();
+            if let Some(buffer) = self.buffer.take() {
+                self.buffers.give_back(buffer);
+            }
+        }
+    }
+
     /// Gives the memory back: an idle connection keeps none.
     pub(super) fn retire(&mut self) -> RetiredBuffer {
         // A connection that had large answers will have them again; one that has none does not keep
