@@ -24,47 +24,49 @@ pub fn serve(
     let mut conversation = Conversation::<Connection>::new(&context);
     loop {
         match conversation.next(&context) {
-            Do::Receive(time) => {
-                let connection = conversation.connection();
-                let received = connection.map_or(GONE, |connection| connection.receive(time));
-                conversation.got(What::Received(received), &mut context);
-            }
-            Do::Send => {
-                let sent = conversation.send(&context, Connection::send).unwrap_or(GONE);
-                conversation.got(What::Sent(sent), &mut context);
-            }
-            Do::Piece { at_most } => {
-                let piece = context.client.read_body(at_most);
-                conversation.got(What::Piece(piece), &mut context);
-            }
-            Do::ReadAhead { at_most } => {
-                let ahead = context.client.read_ahead(at_most);
-                conversation.got(What::Ahead(ahead), &mut context);
-            }
-            Do::Pass { flush } => {
-                if flush {
-                    context.client.append_flush();
-                }
-                let passed = context.client.pass();
-                conversation.got(What::Passed(passed), &mut context);
-            }
-            Do::Connection(need) => {
-                let connections = conversation.connections();
-                let got = connections.map(|on| backend.supply(need, &settings.connect, on));
-                let what = got.map_or(What::Paused, What::Connection);
-                conversation.got(what, &mut context);
-            }
-            Do::Wait { readable, writable, time } => {
-                let ready = wait(conversation.connection(), readable, writable, time);
-                conversation.got(What::Ready(ready), &mut context);
-            }
-            Do::Pause(time) => {
-                thread::sleep(time);
-                conversation.got(What::Paused, &mut context);
-            }
             Do::Done => return conversation.take_end(),
+            todo => step(todo, &mut conversation, &mut context),
         }
     }
+}
+
+/// Does one thing that the machine asks for in place, waiting as long as it says.
+#[inline(always)]
+pub(super) fn step<C: Client>(
+    todo: Do,
+    conversation: &mut Conversation<Connection>,
+    context: &mut Context<'_, C>,
+) {
+    let what = match todo {
+        Do::Receive(time) => {
+            let connection = conversation.connection();
+            What::Received(connection.map_or(GONE, |connection| connection.receive(time)))
+        }
+        Do::Send => What::Sent(conversation.send(context, Connection::send).unwrap_or(GONE)),
+        Do::Piece { at_most } => What::Piece(context.client.read_body(at_most)),
+        Do::ReadAhead { at_most } => What::Ahead(context.client.read_ahead(at_most)),
+        Do::Pass { flush } => {
+            if flush {
+                context.client.append_flush();
+            }
+            What::Passed(context.client.pass())
+        }
+        Do::Connection(need) => {
+            let connect = &context.settings.connect;
+            let connections = conversation.connections();
+            let got = connections.map(|on| context.backend.supply(need, connect, on));
+            got.map_or(What::Paused, What::Connection)
+        }
+        Do::Wait { readable, writable, time } => {
+            What::Ready(wait(conversation.connection(), readable, writable, time))
+        }
+        Do::Pause(time) => {
+            thread::sleep(time);
+            What::Paused
+        }
+        Do::Done => return,
+    };
+    conversation.got(what, context);
 }
 
 #[cold]

@@ -10,6 +10,7 @@ pub mod conversation;
 mod error;
 mod headers;
 mod level;
+mod parked;
 mod prepared;
 mod report;
 mod settings;
@@ -26,6 +27,7 @@ pub use headers::{
     request_method, says_no_length, stays_in_response,
 };
 pub use level::Level;
+pub use parked::{ParkedRequest, PatientClient, Progress};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
 pub use settings::{Flush, Resend, Settings};
