@@ -98,6 +98,31 @@ int ajp_shim_brigade_empty(const apr_bucket_brigade *bb)
     return APR_BRIGADE_EMPTY(bb);
 }
 
+apr_status_t ajp_shim_move_front(apr_bucket_brigade *from, apr_off_t at_most, apr_bucket_brigade *to)
+{
+    apr_bucket *end, *b;
+    apr_status_t status = apr_brigade_partition(from, at_most, &end);
+
+    if (status != APR_SUCCESS && !APR_STATUS_IS_INCOMPLETE(status)) {
+        return status;
+    }
+    while ((b = APR_BRIGADE_FIRST(from)) != end) {
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(to, b);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t ajp_shim_push_output(conn_rec *c)
+{
+    ap_filter_t *last = c->output_filters;
+
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    return last->frec->filter_func.out_func(last, NULL);
+}
+
 void ajp_shim_delete_last(apr_bucket_brigade *bb)
 {
     apr_bucket_delete(APR_BRIGADE_LAST(bb));

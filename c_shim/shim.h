@@ -6,6 +6,7 @@
 
 #include "httpd.h"
 #include "http_config.h"
+#include "http_connection.h"
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
@@ -45,6 +46,12 @@ void ajp_shim_append_transient(apr_bucket_brigade *bb, const char *data, apr_siz
 void ajp_shim_append_flush(apr_bucket_brigade *bb);
 void ajp_shim_append_eos(apr_bucket_brigade *bb);
 int ajp_shim_brigade_empty(const apr_bucket_brigade *bb);
+
+/* Moves buckets with at most `at_most` bytes from the front of a brigade to the end of another. */
+apr_status_t ajp_shim_move_front(apr_bucket_brigade *from, apr_off_t at_most, apr_bucket_brigade *to);
+
+/* Has httpd's last output filter of a connection send of what it holds as much as the client takes now. */
+apr_status_t ajp_shim_push_output(conn_rec *c);
 
 /* Deletes the last bucket of a brigade that has one. */
 void ajp_shim_delete_last(apr_bucket_brigade *bb);

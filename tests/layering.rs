@@ -63,6 +63,7 @@ const FFI_ROOMS: &Rooms = &[
     ("request", BELOW_THE_HOOKS),
     ("balancing", BELOW_THE_HOOKS),
     ("status_page", BELOW_THE_HOOKS),
+    ("parking", BELOW_THE_HOOKS),
     (
         "module",
         &[
@@ -77,6 +78,7 @@ const FFI_ROOMS: &Rooms = &[
             "request",
             "balancing",
             "status_page",
+            "parking",
         ],
     ),
 ];

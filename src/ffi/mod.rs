@@ -19,8 +19,8 @@
 //!
 //! ```text
 //! module       the module's record and everything that httpd can call
-//! startup  request  balancing  status_page
-//! state        what is kept with a server and with a request
+//! startup  request  balancing  parking  status_page
+//! state        what is kept with a server, a connection and a request
 //! child        one child: its pools, its part of the shared memory, its housekeeper
 //! mod_proxy    views of workers and balancers
 //! httpd        views of servers and requests, the log
@@ -28,7 +28,7 @@
 //! guard  sys
 //! ```
 //!
-//! A room uses those below it; the four in one line do not know each other (`tests/layering.rs`).
+//! A room uses those below it; the five in one line do not know each other (`tests/layering.rs`).
 
 #![allow(unsafe_code)]
 
@@ -39,6 +39,7 @@ mod guard;
 mod httpd;
 mod mod_proxy;
 mod module;
+mod parking;
 mod request;
 mod startup;
 mod state;

@@ -9,10 +9,12 @@ use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::lbmethod;
 use crate::ffi::balancing::pre_request;
 use crate::ffi::guard::guard;
+use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::parking::hooks;
 use crate::ffi::request::canon;
 use crate::ffi::request::handler;
 use crate::ffi::request::hcheck_cping;
@@ -111,6 +113,8 @@ const BALANCER: Modules = &[c"mod_proxy_balancer.c".as_ptr(), std::ptr::null()];
 const CLUSTER: Modules = &[c"mod_proxy_cluster.c".as_ptr(), std::ptr::null()];
 
 const FIRST: c_int = sys::APR_HOOK_FIRST as c_int;
+const REALLY_FIRST: c_int = sys::APR_HOOK_REALLY_FIRST;
+const REALLY_LAST: c_int = sys::APR_HOOK_REALLY_LAST as c_int;
 const MIDDLE: c_int = sys::APR_HOOK_MIDDLE as c_int;
 const LAST: c_int = sys::APR_HOOK_LAST as c_int;
 
@@ -143,6 +147,10 @@ unsafe fn hooks() {
         sys::proxy_hook_post_request(Some(post_request), none, balancer, FIRST);
         let (name, hook) = (c"request_status".as_ptr(), untyped(request_status));
         sys::apr_optional_hook_add(name, hook, none, none, FIRST);
+        sys::ap_hook_process_connection(Some(process_connection), none, none, REALLY_FIRST);
+        sys::ap_hook_suspend_connection(Some(suspend_connection), none, none, REALLY_LAST);
+        sys::ap_hook_resume_connection(Some(resume_connection), none, none, REALLY_FIRST);
+        sys::ap_hook_pre_close_connection(Some(pre_close_connection), none, none, REALLY_FIRST);
         sys::ap_hook_handler(Some(status_page), none, none, MIDDLE);
         let (name, hook) = (c"status_hook".as_ptr(), untyped(status_summary));
         sys::apr_optional_hook_add(name, hook, none, none, MIDDLE);
@@ -250,6 +258,27 @@ unsafe extern "C" fn child_status(
     }
 }
 
+unsafe extern "C" fn process_connection(c: *mut sys::conn_rec) -> c_int {
+    // SAFETY: httpd passes the connection it serves on this thread.
+    guard(sys::DECLINED, || hooks::process(unsafe { Connection::from_ptr(c) }))
+}
+
+unsafe extern "C" fn suspend_connection(c: *mut sys::conn_rec, _r: *mut sys::request_rec) {
+    // SAFETY: the MPM passes the connection that this thread is about to let go of.
+    guard((), || hooks::suspend(unsafe { Connection::from_ptr(c) }))
+}
+
+unsafe extern "C" fn resume_connection(c: *mut sys::conn_rec, _r: *mut sys::request_rec) {
+    // SAFETY: the MPM passes the connection that this thread has just taken over.
+    guard((), || hooks::resume(unsafe { Connection::from_ptr(c) }))
+}
+
+unsafe extern "C" fn pre_close_connection(c: *mut sys::conn_rec) -> c_int {
+    // SAFETY: httpd passes the connection it serves on this thread.
+    guard((), || hooks::close(unsafe { Connection::from_ptr(c) }));
+    sys::OK as c_int
+}
+
 unsafe extern "C" fn canon(r: *mut sys::request_rec, url: *mut c_char) -> c_int {
     // SAFETY: httpd passes the request it serves on this thread and a string of its own.
     guard(500, || unsafe { canon::canon(Request::from_ptr(r), url) })
@@ -295,9 +324,7 @@ unsafe extern "C" fn post_request(
     _conf: *mut sys::proxy_server_conf,
 ) -> c_int {
     // SAFETY: mod_proxy passes the request it serves on this thread.
-    guard((), || member_marks::clear_transient_mark(unsafe { Request::from_ptr(r) }));
-    // mod_proxy_balancer's hook runs next.
-    sys::DECLINED
+    guard(sys::DECLINED, || member_marks::post_request(unsafe { Request::from_ptr(r) }))
 }
 
 unsafe extern "C" fn request_status(status: *mut c_int, r: *mut sys::request_rec) -> c_int {

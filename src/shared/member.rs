@@ -64,6 +64,12 @@ impl<'m> MemberState<'m> {
         }
     }
 
+    /// The guard of a request that has been counted in, and whose guard [went
+    /// away](Busy::stay_counted) without counting it out.
+    pub fn counted(self) -> Busy<'m> {
+        Busy { state: self }
+    }
+
     /// Notes that a request of this child holds the member (mod_proxy counts it as busy), until
     /// [`release`](Self::release).
     pub fn hold(&self) {
@@ -165,6 +171,11 @@ impl<'m> Busy<'m> {
     /// The state of the member.
     pub fn state(&self) -> MemberState<'m> {
         self.state
+    }
+
+    /// The request stays counted in: another guard is made for it [later](MemberState::counted).
+    pub fn stay_counted(self) {
+        std::mem::forget(self);
     }
 
     /// The other requests in flight on the member, over all children.

@@ -16,6 +16,7 @@ mod balancing {
 mod parking {
     mod directive;
     mod limits;
+    mod waiting;
 }
 
 mod pool;

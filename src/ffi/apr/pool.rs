@@ -59,15 +59,11 @@ impl Pool<'_> {
     /// Gives a Rust value to the pool, which drops it when it is cleared or destroyed. The pointer
     /// is good until then.
     pub(crate) fn own<T: 'static>(self, value: T) -> *mut T {
-        const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes (APR_ALIGN_DEFAULT)") };
-        // SAFETY: the pool is live and ours on this thread (from_ptr); httpd ends the process where
-        // there is no memory.
-        let raw = unsafe { sys::apr_palloc(self.raw, size_of::<T>()) }.cast::<T>();
-        // SAFETY: `raw` has just been allocated, for a T, and aligned for one. From here on it belongs
-        // to the pool's cleanup alone; drop_owned is the same T. The child cleanup, which APR calls
-        // before exec in a forked process, does nothing.
+        let raw = self.place(value);
+        // SAFETY: `raw` is a T in this pool, and belongs to the pool's cleanup alone from here on;
+        // drop_owned is the same T. The child cleanup, which APR calls before exec in a forked process,
+        // does nothing.
         unsafe {
-            raw.write(value);
             sys::apr_pool_cleanup_register(
                 self.raw,
                 raw.cast::<c_void>().cast_const(),
@@ -75,6 +71,31 @@ impl Pool<'_> {
                 Some(sys::apr_pool_cleanup_null),
             );
         }
+        raw
+    }
+
+    /// The same for a value that is dropped before the pools that were made of this one are destroyed.
+    pub(crate) fn own_before_subpools<T: 'static>(self, value: T) -> *mut T {
+        let raw = self.place(value);
+        // SAFETY: as in `own`.
+        unsafe {
+            sys::apr_pool_pre_cleanup_register(
+                self.raw,
+                raw.cast::<c_void>().cast_const(),
+                Some(drop_owned::<T>),
+            );
+        }
+        raw
+    }
+
+    /// Moves a Rust value into memory of the pool, which nobody drops.
+    fn place<T>(self, value: T) -> *mut T {
+        const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes (APR_ALIGN_DEFAULT)") };
+        // SAFETY: the pool is live and ours on this thread (from_ptr); httpd ends the process where
+        // there is no memory.
+        let raw = unsafe { sys::apr_palloc(self.raw, size_of::<T>()) }.cast::<T>();
+        // SAFETY: `raw` has just been allocated, for a T, and aligned for one.
+        unsafe { raw.write(value) };
         raw
     }
 }

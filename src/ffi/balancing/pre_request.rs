@@ -12,6 +12,7 @@
 //! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`elected::install`]).
 
 use std::ffi::c_int;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::backend::WarningKind;
@@ -61,6 +62,10 @@ pub(crate) unsafe fn pre_request(
     let Some(child) = state.child.get() else { return sys::DECLINED };
     if !balancer.members().any(Worker::is_ajp) {
         return sys::DECLINED;
+    }
+    if child.can_park() {
+        // SAFETY: as the caller promises.
+        RequestState::of(request).balancer_url.set(NonNull::new(unsafe { *places.url }));
     }
     let ignores_session = ignores_session(request);
     let session = session(request, balancer, child, url, ignores_session);

@@ -3,6 +3,7 @@
 pub(crate) mod balancer_routes;
 pub(crate) mod busy_guard;
 pub(crate) mod child_state;
+pub(crate) mod counted_request;
 pub(crate) mod housekeeping;
 pub(crate) mod member_table;
 pub(crate) mod operator_memory;

@@ -1,6 +1,7 @@
 //! httpd: its servers, its requests, its log, the module's record.
 
 pub(crate) mod clock;
+pub(crate) mod connection;
 pub(crate) mod handler_status;
 pub(crate) mod listening_sockets;
 pub(crate) mod log;
@@ -9,5 +10,6 @@ pub(crate) mod mpm;
 pub(crate) mod patience;
 pub(crate) mod request;
 pub(crate) mod request_body;
+pub(crate) mod request_steps;
 pub(crate) mod response_end;
 pub(crate) mod server;

@@ -9,6 +9,7 @@ use crate::ffi::apr::array;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::table::Table;
 use crate::ffi::apr::text;
+use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::module_record;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::sys;
@@ -55,6 +56,19 @@ impl<'r> Request<'r> {
     pub(crate) fn connection(self) -> *mut sys::conn_rec {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).connection }
+    }
+
+    /// The connection it came over.
+    pub(crate) fn client_connection(self) -> Connection<'r> {
+        // SAFETY: a live connection, which outlives its requests and is this thread's as they are.
+        unsafe { Connection::from_ptr(self.connection()) }
+    }
+
+    /// It is the client's own, as it came: no subrequest, and not where another was redirected to inside
+    /// of httpd.
+    pub(crate) fn is_initial(self) -> bool {
+        // SAFETY: plain fields of a live record.
+        unsafe { (*self.as_ptr()).main.is_null() && (*self.as_ptr()).prev.is_null() }
     }
 
     /// The host that the request names, without port; empty if it names none.

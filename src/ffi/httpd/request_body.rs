@@ -46,6 +46,11 @@ impl Body {
         !self.brigade.is_null()
     }
 
+    /// Whether the client has sent all of it, as far as is known: no further read would wait.
+    pub(crate) fn is_read(&self) -> bool {
+        self.ended || self.missing == Some(0)
+    }
+
     /// The next piece, of 1 to `at_most` bytes; 0 at the end.
     pub(crate) fn read(
         &mut self,

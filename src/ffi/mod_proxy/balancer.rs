@@ -73,6 +73,14 @@ impl<'s> Balancer<'s> {
         usize::try_from(unsafe { (*self.as_ptr()).max_workers }).unwrap_or(0)
     }
 
+    /// `maxattempts`, where mod_proxy has one for it: how many members are tried after the first.
+    pub(crate) fn max_attempts(self) -> Option<u32> {
+        let s = self.shared();
+        // SAFETY: plain fields of a live record.
+        let most = unsafe { ((*s).max_attempts_set() != 0).then(|| (*s).max_attempts) };
+        most.and_then(|most| u32::try_from(most).ok())
+    }
+
     /// The member at this place; `None` while it is being added.
     pub(crate) fn member(self, place: usize) -> Option<Worker<'s>> {
         // SAFETY: as in `members`.

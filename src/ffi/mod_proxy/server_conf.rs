@@ -98,6 +98,12 @@ impl<'s> ProxyConf<'s> {
         unsafe { (*self.as_ptr()).inherit() != 0 || (*self.as_ptr()).ppinherit() != 0 }
     }
 
+    /// Whether there is a ProxyRemote.
+    pub(crate) fn has_remote_proxies(self) -> bool {
+        // SAFETY: mod_proxy's array, never null, which does not change while httpd serves.
+        unsafe { (*(*self.as_ptr()).proxies).nelts > 0 }
+    }
+
     /// ProxyStatus.
     pub(crate) fn shows_status(self) -> bool {
         // SAFETY: a plain field of a live record.

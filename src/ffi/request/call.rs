@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 
@@ -14,5 +13,4 @@ pub(crate) struct Call<'r> {
     pub(crate) worker: Worker<'r>,
     pub(crate) conf: ProxyConf<'r>,
     pub(crate) child: &'r Arc<Child>,
-    pub(crate) uri: Uri<'r>,
 }

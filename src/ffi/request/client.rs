@@ -2,66 +2,42 @@
 
 use std::ffi::c_int;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ffi::apr::buckets;
+use crate::exchange::RequestBody;
 use crate::ffi::child::probe_guard::{self, ProbeGuard};
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::httpd::request_body::Body;
 use crate::ffi::httpd::response_end;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::request::response::{self, Before};
+use crate::ffi::request::response;
+use crate::ffi::request::response_progress::ResponseProgress;
+use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level, ProbeResult};
+use crate::proxy::{BodyPiece, Client, ClientError, Level, PatientClient, ProbeResult};
 
-/// One request of httpd's while it is being proxied.
+/// One request of httpd's while a step of it is taken.
 pub(crate) struct HttpdClient<'r> {
     request: Request<'r>,
-    body: &'r mut Body,
+    upload: &'r mut Upload,
     /// The probe, if this request finds out whether the worker has recovered.
     probe: &'r mut Option<ProbeGuard>,
     worker: Worker<'r>,
-    out: *mut sys::apr_bucket_brigade,
-    /// The bytes that the buckets in `out` point to, until they have been passed on.
-    held: Vec<Bytes>,
-    /// Whether buckets own their bytes: see [`append`](Client::append).
-    gives_away: bool,
-    before: Before<'r>,
-    /// Whether SEND_HEADERS has been put into the response.
-    has_headers: bool,
-    /// Whether the backend's body is dropped, because of ProxyErrorOverride.
-    is_overridden: bool,
-    has_begun: bool,
+    response: &'r mut ResponseProgress,
 }
 
 impl<'r> HttpdClient<'r> {
     pub(crate) fn new(
         request: Request<'r>,
-        body: &'r mut Body,
+        upload: &'r mut Upload,
         probe: &'r mut Option<ProbeGuard>,
         worker: Worker<'r>,
+        response: &'r mut ResponseProgress,
     ) -> Self {
-        // SAFETY: pool and allocator of the request's own connection, used by this thread alone.
-        let out = unsafe {
-            sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
-        };
-        let before = Before::of(request);
-        Self {
-            request,
-            body,
-            probe,
-            worker,
-            out,
-            held: Vec::new(),
-            gives_away: request.is_a_stream(),
-            before,
-            has_headers: false,
-            is_overridden: false,
-            has_begun: false,
-        }
+        Self { request, upload, probe, worker, response }
     }
 
     /// Reports what the request has found out about the worker, if it is the worker's probe and has
@@ -77,19 +53,19 @@ impl<'r> HttpdClient<'r> {
 
     /// The error status that httpd is to answer in place of the backend, if it overrides the response.
     pub(crate) fn overridden(&self) -> Option<c_int> {
-        self.is_overridden.then(|| self.request.status())
+        self.response.is_overridden.then(|| self.request.status())
     }
 
     /// Drops the backend's status and headers after a failure before anything was sent.
     pub(crate) fn withdraw(&self) {
-        if self.has_headers {
-            self.before.restore(self.request);
+        if self.response.has_headers {
+            self.response.before.restore(self.request);
         }
     }
 
     /// Whether the backend has sent any part of a response.
     pub(crate) fn has_headers(&self) -> bool {
-        self.has_headers
+        self.response.has_headers
     }
 
     /// Tells httpd's filters that the backend failed after the response had begun, so that the part
@@ -121,15 +97,15 @@ impl HttpdClient<'_> {
 
 impl Client for HttpdClient<'_> {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
-        self.body.read(self.request, at_most)
+        self.upload.body.read(self.request, at_most)
     }
 
     fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError> {
-        self.body.read_ahead(self.request, at_most)
+        self.upload.body.read_ahead(self.request, at_most)
     }
 
     fn body(&self) -> Vec<&[u8]> {
-        self.body.piece()
+        self.upload.body.piece()
     }
 
     /// Ends the probe: other requests need not wait for the rest of the response, or of the request,
@@ -139,69 +115,37 @@ impl Client for HttpdClient<'_> {
     }
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
-        self.has_headers = true;
-        self.is_overridden = response::begin(self.request, head, self.before);
+        self.response.has_headers = true;
+        self.response.is_overridden = response::begin(self.request, head, self.response.before);
         Ok(())
     }
 
-    /// When `pass` returns, httpd's filters of a connection have either sent the bytes or copied the
-    /// few that the client does not accept yet. A stream of HTTP/2 keeps them for another thread, and
-    /// would copy them all; so there the buckets own their bytes.
     fn append(&mut self, data: Bytes) {
-        if self.is_overridden {
-            return;
-        }
-        if self.gives_away {
-            // SAFETY: the brigade is ours, on the request's thread.
-            unsafe { buckets::append(self.out, data) }
-        } else {
-            // SAFETY: as above; `held` keeps the bytes in place until the brigade is empty again.
-            unsafe {
-                sys::ajp_shim_append_transient(self.out, data.as_ptr().cast(), data.len());
-            }
-            self.held.push(data);
-        }
+        self.response.append(data);
     }
 
     fn append_flush(&mut self) {
-        if !self.is_overridden {
-            // SAFETY: as above.
-            unsafe { sys::ajp_shim_append_flush(self.out) }
-        }
+        self.response.append_flush();
     }
 
     fn append_end(&mut self) {
-        if !self.is_overridden {
-            // SAFETY: as above.
-            unsafe { sys::ajp_shim_append_eos(self.out) }
-        }
+        self.response.append_end();
     }
 
     fn pass(&mut self) -> Result<(), ClientError> {
-        // SAFETY: as above.
-        if unsafe { sys::ajp_shim_brigade_empty(self.out) } != 0 {
+        if self.response.is_empty() {
             return Ok(());
         }
-        if !self.has_begun {
-            response::keep_whole(self.request);
-            self.has_begun = true;
-        }
+        self.begin_to_pass();
+        let out = self.response.take_out();
         // SAFETY: brigade and filters are the request's own, on its thread.
-        let status = unsafe {
-            let status = sys::ap_pass_brigade((*self.request.as_ptr()).output_filters, self.out);
-            sys::apr_brigade_cleanup(self.out.cast());
-            status
-        };
-        self.held.clear();
-        if status == 0 && !self.request.is_aborted() {
-            Ok(())
-        } else {
-            Err(self.not_passed(status))
-        }
+        let status = unsafe { self.request.pass(out) };
+        self.response.was_passed();
+        self.passed(status)
     }
 
     fn has_begun(&self) -> bool {
-        self.has_begun
+        self.response.has_begun
     }
 
     fn note(&self, level: Level, text: fmt::Arguments<'_>) {
@@ -209,9 +153,78 @@ impl Client for HttpdClient<'_> {
     }
 }
 
-impl Drop for HttpdClient<'_> {
-    fn drop(&mut self) {
-        // SAFETY: made in `new` from the request's pool, which is still there; destroyed once.
-        unsafe { sys::apr_brigade_destroy(self.out) };
+impl HttpdClient<'_> {
+    /// Before the first of the response is handed over.
+    fn begin_to_pass(&mut self) {
+        if !self.response.has_begun {
+            response::keep_whole(self.request);
+            self.response.has_begun = true;
+        }
+    }
+
+    fn passed(&self, status: sys::apr_status_t) -> Result<(), ClientError> {
+        if status == 0 && !self.request.is_aborted() {
+            Ok(())
+        } else {
+            Err(self.not_passed(status))
+        }
     }
 }
+
+impl PatientClient for HttpdClient<'_> {
+    fn has_sent_all(&self) -> bool {
+        self.upload.kind == RequestBody::None || self.upload.body.is_read()
+    }
+
+    /// httpd's last filter waits for the client when it holds more than 64 KiB (FlushMaxThreshold), or
+    /// meets a flush: neither happens here while it holds something.
+    fn pass_some(&mut self) -> Result<bool, ClientError> {
+        loop {
+            if self.response.is_empty() && !self.response.flush_is_due {
+                return Ok(true);
+            }
+            if self.response.passed_since_push >= MOST_HELD && self.push()? {
+                return Ok(false);
+            }
+            if self.response.is_empty() {
+                if self.push()? {
+                    return Ok(false);
+                }
+                self.response.put_flush();
+                return self.pass().map(|()| true);
+            }
+            self.begin_to_pass();
+            let Some(part) = self.response.take_part(self.request, MOST_PASSED) else {
+                return self.pass().map(|()| true);
+            };
+            // SAFETY: brigade and filters are the request's own, on its thread.
+            let status = unsafe { self.request.pass(part) };
+            self.response.part_was_passed();
+            self.passed(status)?;
+        }
+    }
+
+    fn push(&mut self) -> Result<bool, ClientError> {
+        let connection = self.request.client_connection();
+        if !connection.has_unsent_output() {
+            self.response.passed_since_push = 0;
+            return Ok(false);
+        }
+        let status = connection.push_output();
+        self.passed(status)?;
+        let has_rest = connection.has_unsent_output();
+        if !has_rest {
+            self.response.passed_since_push = 0;
+        }
+        Ok(has_rest)
+    }
+
+    fn patience(&self) -> Duration {
+        self.request.timeout()
+    }
+}
+
+/// Bytes that are passed to httpd's filters at once, and what they may hold before they are asked to send it:
+/// together less than what has httpd's last filter wait.
+const MOST_PASSED: usize = 24 * 1024;
+const MOST_HELD: usize = 24 * 1024;

@@ -9,10 +9,8 @@ use crate::config::WorkerSettings;
 use crate::ffi::apr::text;
 use crate::ffi::child::busy_guard::BusyGuard;
 use crate::ffi::child::probe_guard;
-use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::guard::{guard, guard_or};
-use crate::ffi::httpd::clock;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
@@ -22,15 +20,19 @@ use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::request::call::Call;
-use crate::ffi::request::client::HttpdClient;
-use crate::ffi::request::outcome::{self, SharedHistory};
+use crate::ffi::request::forwarding::Forwarding;
+use crate::ffi::request::outcome;
+use crate::ffi::request::parked_call::ParkedCall;
+use crate::ffi::request::parking_rules;
 use crate::ffi::request::proxy_block;
+use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::member_marks;
 use crate::ffi::state::probe;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
-use crate::proxy::{Client, Failure, MemberHistory, ProbeResult, Resend, Settings, Traffic, serve};
+use crate::proxy::{Failure, ProxyError, Resend, Settings, Traffic, serve};
+use crate::shared::Busy;
 
 /// Calls [`handle`] behind the guard: a panic is a 500 that leaves the member unchanged.
 ///
@@ -52,7 +54,9 @@ pub(crate) unsafe fn guarded(
         // SAFETY: as the caller promises.
         unsafe { handle(request, worker, conf, url, proxy_name, proxy_port) }
     });
-    guard((), || probe::give_up(request, worker));
+    if status != sys::SUSPENDED {
+        guard((), || probe::give_up(request, worker));
+    }
     status
 }
 
@@ -108,12 +112,66 @@ unsafe fn handle(
         );
         return HandlerStatus(sys::HTTP_BAD_REQUEST as c_int);
     };
-    let call = Call { request, worker, conf, child, uri };
-    call.run(proxy_name.map(|name| (name, proxy_port)))
+    if proxy_name.is_none() {
+        RequestState::of(request).count_handler_call();
+    }
+    let call = Call { request, worker, conf, child };
+    call.run(&uri, proxy_name.map(|name| (name, proxy_port)))
 }
 
 impl<'r> Call<'r> {
-    fn run(&self, remote_proxy: Option<(&[u8], u16)>) -> HandlerStatus {
+    fn run(&self, uri: &Uri<'r>, remote_proxy: Option<(&[u8], u16)>) -> HandlerStatus {
+        let forwarding = match self.make_ready(uri, remote_proxy) {
+            Ok(forwarding) => forwarding,
+            Err(status) => return status,
+        };
+        let shared = self.child.member_state(forwarding.known.member);
+        let limit = forwarding.settings.worker.busy_limit;
+        let parks = !forwarding.is_by_remote_proxy && parking_rules::can_park(self);
+        let mut response = ResponseProgress::new(self.request, parks);
+        match shared.map(|member| member.enter(limit)).transpose() {
+            Ok(busy) if parks => ParkedCall::begin(self, forwarding, response, busy),
+            Ok(busy) => self.serve(&forwarding, &mut response, busy.as_ref()),
+            Err(limit) => self.refuse(&forwarding, &mut response, limit.into()),
+        }
+    }
+
+    /// Waits in this thread for whatever there is to wait for.
+    fn serve(
+        &self,
+        forwarding: &Forwarding,
+        response: &mut ResponseProgress,
+        busy: Option<&Busy<'_>>,
+    ) -> HandlerStatus {
+        self.with_client(response, |mut client| {
+            let Forwarding { known, settings, prepared, .. } = forwarding;
+            let (result, traffic) = serve(&known.backend, settings, prepared, &mut client);
+            self.finish(forwarding, client, busy, result, &traffic)
+        })
+    }
+
+    #[cold]
+    fn refuse(
+        &self,
+        forwarding: &Forwarding,
+        response: &mut ResponseProgress,
+        limit: ProxyError,
+    ) -> HandlerStatus {
+        self.with_client(response, |client| {
+            let result = Err(Failure::before_connection(limit));
+            self.finish(forwarding, client, None, result, &Traffic::default())
+        })
+    }
+
+    /// All that can be done before a connection is asked for.
+    ///
+    /// # Errors
+    /// What mod_proxy is told instead: no connection shall be asked for.
+    fn make_ready(
+        &self,
+        uri: &Uri<'r>,
+        remote_proxy: Option<(&[u8], u16)>,
+    ) -> Result<Forwarding, HandlerStatus> {
         let request = self.request;
         let kept = RequestState::of(request);
         if self.worker.is_member() {
@@ -122,17 +180,17 @@ impl<'r> Call<'r> {
         let is_by_remote_proxy = remote_proxy.is_some();
         // A ProxyRemote is never used for a container that opens the connections.
         let remote_proxy = remote_proxy.filter(|_| {
-            let host = String::from_utf8_lossy(self.uri.host);
-            self.child.reverse(&host, self.uri.port).is_none()
+            let host = String::from_utf8_lossy(uri.host);
+            self.child.reverse(&host, uri.port).is_none()
         });
         if kept.sent_to_remote_proxy.get() && !is_by_remote_proxy {
             // After a 502 of a ProxyRemote, mod_proxy would try the backend itself.
-            return HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int);
+            return Err(HandlerStatus(sys::HTTP_BAD_GATEWAY as c_int));
         }
         if kept.was_sent_to(self.worker) {
             // mod_proxy has chosen the member again, for whatever reason: once is enough.
             kept.last_failure.mark(self.worker, self.child);
-            return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
+            return Err(HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int));
         }
         if self.worker.is_member() {
             if let Some(before) = kept.note_tried(self.worker) {
@@ -142,8 +200,9 @@ impl<'r> Call<'r> {
         kept.last_failure.instead_of_503.set(None);
         request.notes().unset(c"proxy_timedout");
         let ours = self.child.settings(self.worker.id());
-        let configured = EffectiveSettings::new(self.worker, self.conf, ours);
-        let known = self.known(remote_proxy, configured);
+        let parks = self.child.can_park() && ServerState::parks(request.server());
+        let configured = EffectiveSettings::new(self.worker, self.conf, ours).with_parking(parks);
+        let known = self.known(uri, remote_proxy, configured);
         let backend = &*known.backend;
         let has_others = self.worker.has_usable_siblings(|other| !kept.was_tried(other));
         // If it is the only member, all resends are its own.
@@ -154,63 +213,29 @@ impl<'r> Call<'r> {
         let mut settings = self.settings(configured, ours, has_others);
         settings.resend = Resend { repeats, is_alone, ..settings.resend };
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
-        if let Err(status) = proxy_block::check(request, self.conf, self.uri.host, resolved) {
-            return HandlerStatus(status);
+        if let Err(status) = proxy_block::check(request, self.conf, uri.host, resolved) {
+            return Err(HandlerStatus(status));
         }
         let mut upload = kept.upload.borrow_mut();
-        let mut probe = kept.probe.borrow_mut();
-        let prepared = match self.prepare(backend, &mut upload) {
+        let prepared = match self.prepare(uri, backend, &mut upload) {
             Ok(prepared) => prepared,
             Err(failure) => {
-                let is_probe = probe_guard::is_probe(probe.as_ref(), self.worker);
+                let is_probe = probe_guard::is_probe(kept.probe.borrow().as_ref(), self.worker);
                 let facts = self.facts(false, is_probe, ours, None);
-                return self.failed(backend, &failure, &facts, None, &kept.last_failure);
+                return Err(self.failed(backend, &failure, &facts, None, &kept.last_failure));
             }
         };
-        let Some(upload) = &mut *upload else { return HandlerStatus(500) };
-        let mut client = HttpdClient::new(request, &mut upload.body, &mut probe, self.worker);
-        let shared = self.child.member_state(known.member);
-        let entered = shared.map(|member| member.enter(ours.busy_limit)).transpose();
-        let busy = entered.as_ref().ok().and_then(Option::as_ref);
-        let (result, traffic) = match &entered {
-            Ok(_) => serve(backend, &settings, &prepared, &mut client),
-            Err(limit) => (Err(Failure::before_connection(*limit)), Traffic::default()),
-        };
-        self.worker.count(traffic.uploaded, traffic.downloaded);
-        if let Some(stats) = &known.stats {
-            stats.counters().count(&traffic.counted(&result));
-        }
-        kept.attempts.set(kept.attempts.get() + traffic.attempts);
-        kept.repeats_left.set(Some(repeats.saturating_sub(traffic.repeats)));
-        if traffic.attempts > 0 && self.worker.is_member() {
-            kept.note_sent(self.worker);
-        }
-        self.note(kept.attempts.get(), &traffic);
-        if let Some(reverse) = backend.reverse() {
-            reverse_sockets::report(request.server(), reverse);
-        }
-        match result {
-            Ok(finished) => {
-                client.report_probe(ProbeResult::Recovered);
-                self.answered(&client, finished, busy)
-            }
-            Err(failure) => {
-                kept.sent_to_remote_proxy.set(is_by_remote_proxy);
-                let history = busy.map(|busy| SharedHistory { busy, now: clock::uptime() });
-                let history = history.as_ref().map(|history| history as &dyn MemberHistory);
-                let facts = self.facts(client.has_begun(), client.is_probe(), ours, history);
-                self.failed(backend, &failure, &facts, Some(client), &kept.last_failure)
-            }
-        }
+        Ok(Forwarding { known, settings, prepared, repeats, is_by_remote_proxy })
     }
 
     /// The backend that the request's URL names, and the cached data of its worker.
     fn known(
         &self,
+        uri: &Uri<'_>,
         remote_proxy: Option<(&[u8], u16)>,
         configured: EffectiveSettings<'_>,
     ) -> Arc<CachedWorker> {
-        let (host, port) = remote_proxy.unwrap_or((self.uri.host, self.uri.port));
+        let (host, port) = remote_proxy.unwrap_or((uri.host, uri.port));
         let socket_path = self.request.notes().get(c"uds_path");
         let worker = self.worker;
         let is_fixed = worker.has_fixed_address();

@@ -2,6 +2,7 @@
 
 use crate::backend::Backend;
 use crate::exchange::{RequestBody, RequestFacts};
+use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::request::call::Call;
 use crate::ffi::request::forward_request::{self, Target};
 use crate::ffi::state::request_state::Upload;
@@ -15,14 +16,16 @@ impl Call<'_> {
     /// The request itself is at fault, or its client has failed. Nothing of the request has been sent.
     pub(crate) fn prepare(
         &self,
+        uri: &Uri<'_>,
         backend: &Backend,
         upload: &mut Option<Upload>,
     ) -> Result<Prepared, Failure> {
-        self.prepared(backend, upload).map_err(Failure::before_connection)
+        self.prepared(uri, backend, upload).map_err(Failure::before_connection)
     }
 
     fn prepared(
         &self,
+        uri: &Uri<'_>,
         backend: &Backend,
         upload: &mut Option<Upload>,
     ) -> Result<Prepared, ProxyError> {
@@ -44,8 +47,8 @@ impl Call<'_> {
             }
         }
         let target = Target {
-            path: self.uri.path,
-            query: self.uri.query,
+            path: uri.path,
+            query: uri.query,
             drop_body_headers: request.is_error_document(),
         };
         let limit = backend.packet_limit().for_request();

@@ -14,35 +14,41 @@ use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_
 /// The request's response as it was before the backend's headers were added, to be restored if the
 /// backend fails before anything has been sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Before<'r> {
+pub(crate) struct Before {
     status: c_int,
     line: *const c_char,
-    headers: Table<'r>,
+    headers: *mut sys::apr_table_t,
 }
 
-impl<'r> Before<'r> {
-    pub(crate) fn of(request: Request<'r>) -> Self {
+impl Before {
+    pub(crate) fn of(request: Request<'_>) -> Self {
         Self {
             status: request.status(),
             line: request.status_line(),
-            headers: request.headers_out(),
+            headers: request.headers_out().as_ptr(),
         }
     }
 
+    /// The headers, which are in the pool of the request that they are of.
+    fn headers<'r>(self, _request: Request<'r>) -> Table<'r> {
+        // SAFETY: a table of this request, which nobody takes away while it lives.
+        unsafe { Table::from_ptr(self.headers) }
+    }
+
     /// Removes the backend's status and headers.
-    pub(crate) fn restore(self, request: Request<'r>) {
+    pub(crate) fn restore(self, request: Request<'_>) {
         request.set_status(self.status, self.line);
-        request.set_headers_out(self.headers);
+        request.set_headers_out(self.headers(request));
     }
 }
 
 /// Puts the backend's status and headers into the response. Returns whether its body is dropped,
 /// because ProxyErrorOverride sends httpd's own error page.
-pub(crate) fn begin<'r>(request: Request<'r>, head: &SendHeaders, before: Before<'r>) -> bool {
+pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
     let pool = request.pool();
     let conf = request.proxy_dir_conf();
     let headers = Table::new(pool, head.headers.len() + 2);
-    for (name, value) in before.headers.entries() {
+    for (name, value) in before.headers(request).entries() {
         if stays_in_response(name) {
             headers.add(pool.copy(name), pool.copy(value));
         }

@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::state::connection_state::ConnectionState;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
@@ -31,9 +32,29 @@ pub(crate) fn clear_transient_mark(request: Request<'_>) {
     }
 }
 
+/// post_request: the end of a request, or its first wait without a thread. Then the hook of mod_proxy_balancer,
+/// which runs next, has its turn at the end.
+pub(crate) fn post_request(request: Request<'_>) -> c_int {
+    if is_parked(request) {
+        return sys::OK as c_int;
+    }
+    clear_transient_mark(request);
+    sys::DECLINED
+}
+
+/// Whether mod_proxy has been told that the request goes on without it. (Its status says so during these
+/// two hooks.)
+fn is_parked(request: Request<'_>) -> bool {
+    let state = ConnectionState::existing(request.client_connection());
+    state.is_some_and(|state| state.has_parked_this(request))
+}
+
 /// Replaces the status of a request that no member has taken (the hook request_status): the last
 /// member's own failure says more than 503.
 pub(crate) fn final_status(request: Request<'_>, status: &mut c_int) {
+    if is_parked(request) {
+        return;
+    }
     // If no member was left, post_request has not run.
     clear_transient_mark(request);
     if *status != sys::HTTP_SERVICE_UNAVAILABLE as c_int {

@@ -1,5 +1,6 @@
-//! The state that this module keeps with httpd's servers and requests.
+//! The state that this module keeps with httpd's servers, connections and requests.
 
+pub(crate) mod connection_state;
 pub(crate) mod first_piece;
 pub(crate) mod member_marks;
 pub(crate) mod probe;

@@ -2,6 +2,8 @@
 //! mod_proxy calls it once for each balancer member that it tries.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_char;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::exchange::RequestBody;
@@ -37,6 +39,13 @@ pub(crate) struct RequestState {
     /// Whether the answer was 502 after the request had been sent to a ProxyRemote: mod_proxy would
     /// then try the backend itself, and must not.
     pub(crate) sent_to_remote_proxy: Cell<bool>,
+    /// How often the scheme handler has been called for it, but by way of a ProxyRemote.
+    handler_calls: Cell<u32>,
+    /// The URL with the balancer's name, with which mod_proxy asks for a member: a string of the request's
+    /// pool, noted where requests can be parked. Once one has been, the next member is asked for here.
+    pub(crate) balancer_url: Cell<Option<NonNull<c_char>>>,
+    /// The end of the request's pool ends its wait.
+    pub(crate) is_guarded: Cell<bool>,
 }
 
 /// A member to which the request has been given: it is not chosen a second time.
@@ -131,6 +140,16 @@ impl RequestState {
     /// Whether the request has been given to this member.
     pub(crate) fn was_tried(&self, member: Worker<'_>) -> bool {
         self.tried.borrow().iter().any(|known| known.member == member)
+    }
+
+    /// Counts a call of the scheme handler.
+    pub(crate) fn count_handler_call(&self) {
+        self.handler_calls.set(self.handler_calls.get() + 1);
+    }
+
+    /// How often the scheme handler has been called.
+    pub(crate) fn handler_calls(&self) -> u32 {
+        self.handler_calls.get()
     }
 
     /// How many members the request has been given to.

@@ -1,0 +1,97 @@
+//! What happens to a connection of which a request may wait without a thread: see
+//! [`connection_state`](crate::ffi::state::connection_state) for the mechanism.
+//!
+//! ```text
+//! process_connection ─> the hooks of all modules ─> handler ─> SUSPENDED
+//!        │  the state of the connection becomes ASYNC_WAITIO
+//!  suspend_connection: the socket carries the set's descriptor, which the MPM polls
+//!        ⋮
+//!  resume_connection: it carries the client's again
+//! process_connection ─> the request goes on ─> again SUSPENDED, or its end
+//! ```
+
+use std::ffi::c_int;
+
+use crate::ffi::httpd::connection::Connection;
+use crate::ffi::httpd::handler_status::HandlerStatus;
+use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::request::Request;
+use crate::ffi::state::connection_state::ConnectionState;
+use crate::ffi::state::server_state::ServerState;
+use crate::ffi::sys;
+
+/// process_connection, before all other modules.
+pub(crate) fn process(connection: Connection<'_>) -> c_int {
+    let can_park = || {
+        ServerState::child_of(connection.server()).is_some_and(|child| child.can_park())
+            && connection.can_wait()
+    };
+    let state = match ConnectionState::existing(connection) {
+        Some(state) => state,
+        None if can_park() => ConnectionState::of(connection),
+        None => return sys::DECLINED,
+    };
+    if state.has_parked() {
+        return go_on(connection, state);
+    }
+    if state.is_driven.replace(true) {
+        return sys::DECLINED;
+    }
+    let status = connection.process();
+    state.is_driven.set(false);
+    if state.has_parked() && connection.is_suspended() {
+        connection.wait_for_io();
+        return sys::OK as c_int;
+    }
+    status
+}
+
+/// The request that waits goes on, or ends.
+#[cold]
+fn go_on(connection: Connection<'_>, state: &ConnectionState) -> c_int {
+    let Some((request, waiting, woken)) = state.take() else { return sys::DECLINED };
+    // SAFETY: a request that ends takes its wait with it, so this one is live; this thread serves its
+    // connection.
+    let request = unsafe { Request::from_ptr(request) };
+    state.is_driven.set(true);
+    let HandlerStatus(status) = request.on_this_thread(|| waiting.go_on(request, woken));
+    state.is_driven.set(false);
+    if status == sys::SUSPENDED {
+        connection.wait_for_io();
+    } else {
+        request.end(status);
+    }
+    sys::OK as c_int
+}
+
+/// suspend_connection.
+pub(crate) fn suspend(connection: Connection<'_>) {
+    if let Some(state) = ConnectionState::existing(connection) {
+        state.suspend(connection);
+    }
+}
+
+/// resume_connection.
+pub(crate) fn resume(connection: Connection<'_>) {
+    if let Some(state) = ConnectionState::existing(connection) {
+        state.resume(connection);
+    }
+}
+
+/// pre_close_connection: the MPM has had enough of a connection on which a request waits.
+pub(crate) fn close(connection: Connection<'_>) {
+    let Some(state) = ConnectionState::existing(connection) else { return };
+    let Some((request, waiting, _)) = state.take() else { return };
+    // SAFETY: as in `go_on`.
+    let request = unsafe { Request::from_ptr(request) };
+    log::request(
+        request,
+        LogLevel::Error,
+        format_args!(
+            "httpd closes the client's connection while the request waits for its backend"
+        ),
+    );
+    let HandlerStatus(status) = request.on_this_thread(|| waiting.give_up(request));
+    request.end(status);
+    connection.close();
+}
