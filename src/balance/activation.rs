@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_activation_sets_its_flag_and_takes_the_others_away() {
+    fn an_activation_sets_its_flag_and_clears_the_others() {
         for (activation, before) in [
             (Activation::Active, WorkerStatus::DRAIN.with(WorkerStatus::STOPPED)),
             (Activation::Draining, WorkerStatus::DISABLED),

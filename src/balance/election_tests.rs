@@ -177,7 +177,7 @@ fn a_session_s_member_that_can_be_used_or_drains_gets_the_request() {
 }
 
 #[test]
-fn a_member_in_error_gets_it_with_sessionretry_unless_another_request_is_asking_it() {
+fn a_member_in_error_gets_its_session_with_sessionretry_unless_another_request_is_probing_it() {
     let retry = Rules { session_retry: true, ..rules() };
     let members = vec![member("a", OK), member("b", ERROR)];
     assert_eq!(elect(retry, &["b"], &members), Outcome::Probed(1));
@@ -187,7 +187,7 @@ fn a_member_in_error_gets_it_with_sessionretry_unless_another_request_is_asking_
 }
 
 #[test]
-fn a_member_in_error_for_retry_gets_it_unless_another_request_is_asking_it() {
+fn a_member_in_error_for_retry_gets_its_session_unless_another_request_is_probing_it() {
     let members = vec![member("a", OK), member("b", ERROR).due()];
     assert_eq!(elect(rules(), &["b"], &members), Outcome::Probed(1));
     let asked = vec![member("a", OK), member("b", ERROR).due().probed_by_another()];
@@ -195,7 +195,7 @@ fn a_member_in_error_for_retry_gets_it_unless_another_request_is_asking_it() {
 }
 
 #[test]
-fn a_member_that_cannot_be_used_leaves_it_to_its_redirect_then_its_domain_then_anybody() {
+fn a_member_that_cannot_be_used_is_replaced_by_its_redirect_then_its_domain_then_any_member() {
     for status in [DISABLED, STOPPED, ERROR, OK.with(WorkerStatus::HC_FAIL)] {
         let own = member("b", status).redirect("c").domain("d");
         let all = vec![member("a", OK), own, member("c", OK), member("e", OK).domain("d")];
@@ -278,7 +278,7 @@ fn with_retry_0_each_request_of_the_session_tries_its_member() {
 // "Members with activation=disabled or loadfactor=0", and `localonly`: both drain.
 
 #[test]
-fn a_draining_member_gets_its_own_sessions_and_no_others_though_all_others_fail() {
+fn a_draining_member_gets_its_own_sessions_and_no_others_although_all_others_fail() {
     let members = vec![member("a", STOPPED), member("b", DRAIN)];
     assert_eq!(elect(rules(), &["b"], &members), Outcome::Taken(1));
     assert_eq!(elect(rules(), &["a"], &members), Outcome::Refused(Refusal::Drained));
@@ -319,7 +319,7 @@ fn a_drained_member_that_is_due_is_probed_by_its_own_sessions_alone() {
 // A request that another member has had.
 
 #[test]
-fn every_member_that_was_not_tried_has_its_turn_and_none_a_second() {
+fn every_member_that_was_not_tried_is_tried_once() {
     let alone = Rules { decide_alone: true, ..rules() };
     let members = vec![member("a", OK).tried(), member("b", OK).busy(5), member("c", OK).busy(4)];
     assert_eq!(elect(alone, &[], &members), Outcome::ByLbMethod(2));
@@ -347,7 +347,7 @@ fn a_refusal_names_the_rule_that_left_usable_members_out() {
 }
 
 #[test]
-fn forcerecovery_takes_all_out_of_error_where_none_is_well_or_due() {
+fn forcerecovery_takes_all_out_of_error_if_none_is_usable_or_due() {
     let recovery = Rules { force_recovery: true, decide_alone: true, ..rules() };
     let members = vec![member("a", ERROR).tried(), member("b", ERROR)];
     assert_eq!(elect(recovery, &[], &members), Outcome::ByLbMethod(1));

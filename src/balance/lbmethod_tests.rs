@@ -101,7 +101,7 @@ fn load_factors_between_whole_numbers_are_kept_too() {
 }
 
 #[test]
-fn a_factor_that_is_none_of_httpd_s_is_taken_for_the_nearest() {
+fn a_factor_that_httpd_does_not_know_is_replaced_by_the_nearest() {
     for (strange, taken_for) in [(0, 1), (-1, 1), (i32::MAX, 10_000)] {
         assert_eq!(LoadFactor::new(strange), LoadFactor::new(taken_for));
     }
@@ -132,7 +132,7 @@ fn sessions_are_halved_at_each_full_minute() {
 }
 
 #[test]
-fn where_all_is_forgotten_members_still_take_turns() {
+fn members_without_shares_still_take_turns() {
     let balancer = Balancer::new(&[100; 3]);
     let day = 24 * 60 * MINUTE;
     let elect = |number| balancer.elect(Method::Sessions, NOW + number * day, &[0, 1, 2]);
@@ -207,7 +207,7 @@ fn so_many_sessions_that_the_number_ends_do_no_harm() {
 }
 
 #[test]
-fn a_member_without_a_place_in_the_table_is_chosen_where_no_other_can_be() {
+fn a_member_without_a_slot_in_the_table_is_chosen_if_no_other_can_be() {
     let members = [None, Some((Share::NONE, 0)), None];
     let mut choice = Choice::new(Method::Sessions, 0, members.into_iter());
     (0..3).for_each(|at| choice.mark_electable(at));
@@ -250,7 +250,7 @@ fn lbset_drain_hot_standbys_and_spares_come_before_any_share() {
 }
 
 #[test]
-fn nothing_is_taken_where_no_member_is_electable_and_all_leave() {
+fn no_member_is_taken_if_none_is_electable_and_all_leave() {
     let balancer = Balancer::new(&[100, 100]);
     balancer.elect_many(2, Method::Next, NOW, &[0, 1]);
     let choice = balancer.choice(Method::Next, NOW);

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn activate_returns_a_member_of_loadfactor_0_to_draining_and_says_so() {
+    fn activate_returns_a_member_with_loadfactor_0_to_draining_and_reports_it() {
         let configured = [UNSET, Configured { sessions_only: true, ..UNSET }];
         let done = Action::Activate.on(member(&[OK, OK], &configured));
         let draining = Effect::Activate(Activation::Draining);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn activate_says_that_localonly_kept_requests_off_the_member() {
+    fn activate_reports_that_localonly_drained_the_member() {
         let configured = [Configured { by_local_only: true, ..UNSET }];
         let done = Action::Activate.on(member(&[OK], &configured));
         assert_eq!(done, Ok((Effect::Activate(Activation::Active), Some(Remark::LocalOnly))));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_undone_where_balancer_manager_has_changed_any_of_the_workers() {
+    fn an_order_is_undone_if_balancer_manager_has_changed_any_of_the_workers() {
         let stopped = OK.with(WorkerStatus::STOPPED);
         let kept = KeptOrder::new(Activation::Stopped, &[UNSET]);
         assert!(!kept.is_undone([stopped, OK.with(WorkerStatus::DISABLED)].into_iter()));

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_is_used_where_nobody_else_of_its_lbset_is() {
+    fn a_standby_is_used_if_no_other_member_of_its_lbset_is_usable() {
         assert_eq!(first_of(&[(STANDBY, 0), (OK, 0)]), Some(1));
         assert_eq!(first_of(&[(STANDBY, 0), (ERROR, 0)]), Some(0));
         assert_eq!(first_of(&[(STANDBY, 0), (ERROR, 0), (SPARE, 0)]), Some(2));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_member_of_an_lbset_is_wanted_the_next_one_is_looked_at() {
+    fn if_no_member_of_an_lbset_is_wanted_the_next_lbset_is_tried() {
         let only_one = |member, _: Option<usize>| member == 1;
         assert_eq!(preferred(2, |_| OK, |m| m as i32, only_one), Some(1));
     }

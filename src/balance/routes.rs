@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_changed_is_not_known() {
+    fn routes_that_may_have_changed_are_not_known() {
         assert_eq!(routes().of(b"gone", 7, 4, |_| true), None);
         assert_eq!(routes().of(b"a", 8, 4, |_| true), None, "members were changed");
         assert_eq!(routes().of(b"a", 7, 5, |_| true), None, "one was added");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_route_is_what_follows_the_first_separator() {
+    fn the_route_follows_the_first_separator() {
         assert_eq!(routes("/", "JSESSIONID=1.a"), ["a"]);
         assert_eq!(routes("/", "JSESSIONID=1.a.b"), ["a.b"]);
         assert!(routes("/", "JSESSIONID=1").is_empty());

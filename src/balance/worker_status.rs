@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn only_in_error_is_what_a_probe_can_mend() {
+    fn only_in_error_means_that_a_probe_can_end_it() {
         let error = OK.with(WorkerStatus::IN_ERROR);
         assert!(error.is_only_in_error());
         assert!(error.with(WorkerStatus::DRAIN).is_only_in_error());
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_is_one_even_if_it_is_a_spare_too() {
+    fn a_standby_that_is_a_spare_too_counts_as_a_standby() {
         let both = WorkerStatus::HOT_SPARE.with(WorkerStatus::HOT_STANDBY);
         assert_eq!(both.role(), Role::Standby);
         assert_eq!(WorkerStatus::HOT_SPARE.role(), Role::Spare);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn tomcat_is_told_in_mod_jk_s_words() {
+    fn tomcat_gets_the_activation_in_mod_jk_s_words() {
         for (status, word) in [
             (OK, "ACT"),
             (OK.with(WorkerStatus::DRAIN), "DIS"),

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_is_refused_though_it_begins_alike() {
+    fn a_word_that_only_begins_alike_is_refused() {
         for value in ["", "standby", "activated", "draining", "N", "0", "a d"] {
             assert!(ACTIVATION.parse(value).is_err(), "{value}");
         }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_host_s_word_counts_and_the_main_server_s_where_it_says_nothing() {
+    fn a_virtual_host_s_parameter_applies_and_else_the_main_server_s() {
         let main = keys(&[("sessionretry", "On"), ("localonly", "On")]);
         let host = keys(&[("sessionretry", "Off"), ("sessionredirect", "Off")]);
         let wanted =

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn only_allowed_networks_may_dial_in_whatever_family_the_socket_has() {
+    fn only_allowed_networks_may_connect_whatever_family_the_socket_has() {
         let listener = parse("ajp://[::]:9100 allow=10.1.2.0/24,2001:db8::7");
         for (peer, allowed) in [
             ("10.1.2.255", true),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named() {
+    fn a_missing_or_wrong_word_is_named() {
         for (line, part) in [
             ("", "the worker's URL"),
             ("http://10.0.0.5:9100", "the worker's URL"),

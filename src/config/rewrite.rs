@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn loadfactor_0_becomes_the_least_that_mod_proxy_takes_and_a_word_of_ours() {
+    fn loadfactor_0_becomes_the_lowest_that_mod_proxy_accepts_and_a_word_of_ours() {
         for zero in ["loadfactor=0", "LoadFactor=0.0", "\"loadfactor=00\"", "loadfactor=.0"] {
             let arguments = format!("balancer://b ajp://h {zero} status=+H");
             let wanted = "balancer://b ajp://h loadfactor=1 sessionsonly=On status=+H";

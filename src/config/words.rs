@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_cut_where_httpd_cuts_them() {
+    fn words_are_split_where_httpd_splits_them() {
         for (line, wanted) in [
             ("/a  ajp://h/a\troute=b", &["/a", "ajp://h/a", "route=b"][..]),
             ("\"a b\" 'c \"d'", &["a b", "c \"d"]),

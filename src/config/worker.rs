@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_somebody_else_is_left_alone() {
+    fn a_parameter_of_another_module_is_left_alone() {
         let mut settings = WorkerSettings::default();
         assert_eq!(settings.set("hcmethod", "CPING"), Ok(false));
         assert_eq!(settings, WorkerSettings::default());
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn reply_timeouts_are_counted_where_either_parameter_is_set_and_none_is_allowed_by_default() {
+    fn reply_timeouts_are_counted_if_either_parameter_is_set_and_none_is_allowed_by_default() {
         let limit = |parameters: &[(&str, &str)]| {
             let mut settings = WorkerSettings::default();
             for (key, value) in parameters {

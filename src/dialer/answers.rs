@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ajp_is_never_idle() {
+    fn a_connection_that_does_not_speak_ajp_is_never_idle() {
         let mut answers = Answers::default();
         answers.record_response(b"HTTP/1.1 400 Bad Request\r\n");
         answers.record_response(RESPONSE);

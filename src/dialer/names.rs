@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_asked_for_once_and_its_good_address_comes_first() {
+    fn a_name_is_resolved_once_and_its_working_address_comes_first() {
         let mut names = Names::new().unwrap();
         let start = Instant::now();
         assert_eq!(names.get("localhost", start, start), None);

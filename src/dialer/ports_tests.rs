@@ -47,7 +47,7 @@ fn each_port_gets_its_spare_connections_in_turn() {
 }
 
 #[test]
-fn the_first_byte_on_a_connection_asks_for_the_next() {
+fn the_first_byte_on_a_connection_opens_the_next_one() {
     let now = Instant::now();
     let mut ports = ports(&["web1:9100"]);
     let mut links = [open(&mut ports, now), open(&mut ports, now)];
@@ -57,7 +57,7 @@ fn the_first_byte_on_a_connection_asks_for_the_next() {
 }
 
 #[test]
-fn an_idle_connection_is_spare_where_the_port_has_one_process_alone() {
+fn an_idle_connection_is_spare_if_the_port_has_only_one_process() {
     let now = Instant::now();
     for (httpd, dialled) in [("web1:9100", 1), ("web1:9100-9101", 0)] {
         let mut ports = ports(&[httpd]);
@@ -70,7 +70,7 @@ fn an_idle_connection_is_spare_where_the_port_has_one_process_alone() {
 }
 
 #[test]
-fn a_handshake_alone_asks_for_no_further_connection_in_a_range() {
+fn a_handshake_alone_opens_no_further_connection_in_a_range() {
     // A child that owns its port accepts at once; otherwise both sides would open ever more.
     let now = Instant::now();
     let mut ports = ports(&["web1:9100-9101"]);
@@ -84,7 +84,7 @@ fn a_handshake_alone_asks_for_no_further_connection_in_a_range() {
 }
 
 #[test]
-fn a_port_that_fails_is_dialled_after_pauses_that_double_up_to_the_longest() {
+fn a_port_that_fails_is_tried_after_pauses_that_double_up_to_the_longest() {
     let mut now = Instant::now();
     let mut ports = ports(&["web1:9100"]);
     let mut pauses = Vec::new();
@@ -107,7 +107,7 @@ fn up_to_half_of_a_pause_is_left_to_chance() {
 }
 
 #[test]
-fn one_line_is_said_when_a_port_fails_and_one_when_it_is_good_again() {
+fn one_line_is_logged_when_a_port_fails_and_one_when_it_is_available_again() {
     let mut now = Instant::now();
     let mut ports = ports(&["web1:9100"]);
     for _ in 0..3 {
@@ -180,7 +180,7 @@ fn a_connection_that_has_served_may_be_closed_at_any_time() {
 }
 
 #[test]
-fn where_one_process_has_ended_the_other_ports_of_that_host_are_looked_at_again() {
+fn when_one_process_has_ended_the_other_ports_of_that_host_are_tried_again() {
     let start = Instant::now();
     let mut ports = ports(&["web1:9100-9101", "web2:9100"]);
     assert_eq!(take_all(&mut ports, start), [0, 1, 2, 0, 1, 2]);

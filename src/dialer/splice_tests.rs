@@ -28,7 +28,7 @@ fn waits_for(splice: &Splice) -> Vec<PollFlags> {
 }
 
 #[test]
-fn what_was_read_before_the_splice_comes_first() {
+fn bytes_that_were_read_before_the_splice_come_first() {
     let now = Instant::now();
     let (mut splice, mut httpd, container) = splice(b"CPI", now);
     httpd.write_all(b"NG").unwrap();
@@ -37,7 +37,7 @@ fn what_was_read_before_the_splice_comes_first() {
 }
 
 #[test]
-fn a_sink_that_takes_no_more_is_waited_for_and_its_source_is_not_read() {
+fn a_full_sink_is_waited_for_and_its_source_is_not_read() {
     let now = Instant::now();
     let (mut splice, mut httpd, container) = splice(b"", now);
     assert_eq!(waits_for(&splice), [PollFlags::IN, PollFlags::IN]);
@@ -77,7 +77,7 @@ fn the_end_of_one_direction_is_passed_on_at_once_and_the_end_of_both_is_the_end(
 }
 
 #[test]
-fn an_answer_is_given_to_httpd_though_the_container_has_gone_before_the_request_was_read() {
+fn an_answer_reaches_httpd_although_the_container_closed_before_it_read_the_request() {
     let now = Instant::now();
     let (mut splice, mut httpd, mut container) = splice(b"request", now);
     container.write_all(b"answer").unwrap();
@@ -90,7 +90,7 @@ fn an_answer_is_given_to_httpd_though_the_container_has_gone_before_the_request_
 }
 
 #[test]
-fn when_httpd_is_gone_it_is_over() {
+fn the_splice_ends_when_httpd_is_gone() {
     let now = Instant::now();
     let (mut splice, httpd, mut container) = splice(b"request", now);
     assert!(splice.pump(now));
@@ -117,7 +117,7 @@ fn httpd_may_keep_a_connection_for_30_seconds_that_the_container_has_closed() {
 }
 
 #[test]
-fn it_is_idle_when_the_answer_has_left_and_until_the_next_request() {
+fn the_splice_is_idle_from_the_end_of_an_answer_to_the_next_request() {
     let now = Instant::now();
     let (mut splice, mut httpd, mut container) = splice(b"request", now);
     assert!(splice.pump(now) && !splice.is_idle());

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_listen_is_not_taken_for_a_listener() {
+    fn a_socket_that_does_not_listen_is_not_taken_for_a_listener() {
         let (listener, address) = listener();
         assert_eq!(listener.listens_at(), Some(address));
         let copy = Listener::from_fd(listener.as_fd().try_clone_to_owned().unwrap());

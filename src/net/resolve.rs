@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_an_error_that_names_it() {
+    fn an_invalid_name_is_an_error_that_names_it() {
         // Neither asks the network: both are refused before.
         for host in ["", "a\0b"] {
             let error = resolve(host, 8009).unwrap_err();

@@ -100,7 +100,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn what_can_be_read_is_told_by_its_number_until_it_is_removed() {
+    fn a_readable_socket_is_reported_by_its_number_until_it_is_removed() {
         let watch = Watch::new().unwrap();
         let (quiet, _other) = UnixStream::pair().unwrap();
         let (ours, mut peer) = UnixStream::pair().unwrap();

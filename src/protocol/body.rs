@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_what_the_length_says() {
+    fn the_data_is_as_long_as_its_length_says() {
         let data = decode_data(Bytes::from_static(&[0x00, 0x02, b'h', b'i'])).unwrap();
         assert_eq!(data, b"hi"[..]);
         assert_eq!(decode_data(Bytes::from_static(&EMPTY_BODY[4..])), Ok(Bytes::new()));

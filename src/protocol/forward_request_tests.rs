@@ -59,7 +59,7 @@ fn a_stored_method_comes_before_the_first_request_attribute() {
 }
 
 #[test]
-fn a_stored_method_comes_last_where_there_is_no_request_attribute() {
+fn a_stored_method_comes_last_if_there_is_no_request_attribute() {
     let packet = ForwardRequest { method: RequestMethod::from_name(b"PATCH"), ..get() }
         .encode(PacketSize::MIN)
         .unwrap();
@@ -107,7 +107,7 @@ fn an_overflow_tells_which_part_is_large() {
 }
 
 #[test]
-fn what_ajp_cannot_say_is_an_error() {
+fn a_request_that_ajp_cannot_carry_is_an_error() {
     let nul = ForwardRequest { req_uri: b"/a\0b", ..get() }.encode(PacketSize::MIN);
     assert_eq!(nul, Err(EncodeError::NulInString { field: Field::ReqUri }));
 
@@ -127,7 +127,7 @@ fn a_header_name_whose_length_reads_as_a_code_is_an_error() {
 }
 
 #[test]
-fn what_is_encoded_decodes_to_the_same_request() {
+fn an_encoded_request_decodes_to_the_same_request() {
     let request = ForwardRequest {
         method: RequestMethod::from_name(b"PROPFIND"),
         remote_host: Some(b"client.example"),

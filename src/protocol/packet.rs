@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clamped_size_is_what_httpd_makes_of_iobuffersize() {
+    fn a_clamped_size_is_httpd_s_reading_of_iobuffersize() {
         for (asked, made) in
             [(0, 8192), (8192, 8192), (8193, 9216), (65535, 65536), (usize::MAX, 65536)]
         {

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_string_where_a_value_must_be_is_an_error() {
+    fn a_null_string_in_place_of_a_value_is_an_error() {
         let null = Err(CodecError::NullString { field: FIELD });
         assert_eq!(Reader::new(&[0xFF, 0xFF]).string(FIELD), null);
     }

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_length_counts_what_was_written() {
+    fn the_length_counts_the_written_bytes() {
         let mut writer = Writer::with_capacity(0);
         writer.u8(0x0A);
         assert_eq!(writer.finish(), Some(vec![0x12, 0x34, 0x00, 0x01, 0x0A]));

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_sent_as_head_also_where_an_error_page_answers_it() {
+    fn head_is_sent_as_head_even_if_an_error_page_answers_it() {
         assert_eq!(request_method(b"GET", true), RequestMethod::Coded(Method::Head));
         assert_eq!(request_method(b"HEAD", true), RequestMethod::Coded(Method::Head));
         assert_eq!(request_method(b"GET", false), RequestMethod::Coded(Method::Get));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_mod_ssl_does_not_say_is_not_sent() {
+    fn missing_and_invalid_tls_values_are_not_sent() {
         for key_size in [None, Some(&b""[..]), Some(b"many"), Some(b"70000"), Some(b"\xff")] {
             let tls = Some(TlsValues { key_size, ..TlsValues::default() });
             let sent = AttributeValues { tls, ..values(std::iter::empty()) }.list();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_in_the_response_before_cookies_alone_stay() {
+    fn of_the_headers_that_were_in_the_response_before_only_cookies_stay() {
         assert!(stays_in_response(b"SET-COOKIE"));
         assert!(!stays_in_response(b"Content-Type"));
     }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_body_no_length_is_said() {
+    fn a_response_without_a_body_has_no_length() {
         for status in [204, 205] {
             assert!(says_no_length(status, Some(b"7")), "{status}");
         }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_does_not_fit_is_refused_for_what_takes_most_of_it() {
+    fn a_request_that_does_not_fit_is_refused_for_its_largest_part() {
         let status = |path, headers, attributes| {
             let (total, limit) = (path + headers + attributes, 8192);
             let error = EncodeError::TooLarge { total, limit, path, headers, attributes };
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_servers_could_read_differently_is_refused() {
+    fn a_body_that_two_servers_could_read_differently_is_refused() {
         assert_eq!(body_of(Some(b"chunked"), Some(b"3"), false), Err(BodyError::Both));
         for coding in [&b"gzip, chunked"[..], b"chunked ", b"chunked, chunked", b"identity", b""] {
             assert_eq!(body_of(Some(coding), None, false), Err(BodyError::TransferEncoding));

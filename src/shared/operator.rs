@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_counts_until_it_is_taken_back() {
+    fn the_last_order_applies_until_it_is_cleared() {
         let entries: Vec<_> = (0..2).map(|_| OperatorEntry::default()).collect();
         let table = Operators(&entries);
         let [a, b, c] = [b"a", b"b", b"c"].map(|name| MemberKey::of(&[name]));

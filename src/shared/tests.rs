@@ -102,7 +102,7 @@ fn two_children_count_one_member() {
 }
 
 #[test]
-fn which_members_a_dead_child_held_is_told_once_and_what_it_let_go_is_not() {
+fn the_members_that_a_dead_child_held_are_reported_once_and_those_it_released_are_not() {
     let memory = memory(4, 2);
     let table = memory.table().unwrap();
     let (dead, alive) = (table.child_begins(11).unwrap(), table.child_begins(12).unwrap());

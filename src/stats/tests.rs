@@ -26,7 +26,7 @@ fn request(result: Result<u16, ErrorReason>) -> Request {
 }
 
 #[test]
-fn what_children_count_is_summed_and_stays_when_they_are_gone() {
+fn the_counts_of_children_are_summed_and_stay_when_the_children_have_ended() {
     let memory = memory(4, 40);
     let children: Vec<_> =
         (1..=40).map(|pid| Counting::begin(Arc::clone(&memory) as _, pid)).collect();
@@ -144,7 +144,7 @@ fn a_new_child_in_the_place_of_a_dead_one_begins_with_no_gauges_and_the_old_coun
 }
 
 #[test]
-fn a_reset_clears_one_member_or_pool_and_says_when() {
+fn a_reset_clears_one_member_or_pool_and_notes_the_time() {
     let memory = memory(2, 1);
     let child = Counting::begin(Arc::clone(&memory) as _, 1);
     for name in ["a", "b"] {
@@ -165,7 +165,7 @@ fn a_reset_clears_one_member_or_pool_and_says_when() {
 }
 
 #[test]
-fn where_there_is_no_room_nothing_is_counted_and_long_names_are_cut_at_a_character() {
+fn without_room_nothing_is_counted_and_long_names_are_cut_at_a_character() {
     let memory = memory(1, 1);
     let child = Counting::begin(Arc::clone(&memory) as _, 1);
     let long = format!("{}é", "x".repeat(223));

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_action_or_no_member_is_no_order() {
+    fn a_form_without_an_action_or_a_member_is_not_an_order() {
         for (body, error) in [
             ("", BadOrder::Action),
             ("action=halt&member=a", BadOrder::Action),

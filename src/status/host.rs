@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_name_may_be_somebody_else_s() {
+    fn every_other_name_may_belong_to_another_owner() {
         for host in [
             "",
             ":80",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn who_came_under_another_one_is_told_which_would_do() {
+    fn a_sender_under_another_name_learns_which_names_are_accepted() {
         let text = ours(b"evil.example:80", NAMES.into_iter());
         assert!(
             text.contains(": www.example, Admin.example, localhost, an IP address; "),

@@ -189,7 +189,7 @@ fn the_summaries_for_mod_status_name_every_worker() {
 }
 
 #[test]
-fn the_query_says_what_is_wanted() {
+fn the_query_selects_the_format() {
     for (query, wanted) in [
         ("", Some(Wanted::Page)),
         ("refresh=5", Some(Wanted::Page)),

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_is_on_unless_it_says_no() {
+    fn a_flag_is_on_unless_its_value_means_no() {
         assert!(is_on(b"1") && is_on(b"On"));
         assert!(!is_on(b"0") && !is_on(b"OFF") && !is_on(b""));
     }

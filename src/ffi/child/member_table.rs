@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn members_beyond_the_shared_memory_are_counted_per_child_which_is_said_once() {
+    fn members_beyond_the_shared_memory_are_counted_per_child_and_that_is_logged_once() {
         let sizes = Sizes::new(1, 1);
         let file = memfd_create("full", MemfdFlags::CLOEXEC).unwrap();
         ftruncate(&file, sizes.bytes().unwrap() as u64).unwrap();

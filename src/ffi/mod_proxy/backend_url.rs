@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_canon_writes_is_taken_apart_in_place() {
+    fn a_url_from_canon_is_parsed_in_place() {
         let uri = |host, port, path, query| Uri { host, port, path, query };
         for (url, parts) in [
             ("ajp://a.b-c:8010/app/x", uri(&b"a.b-c"[..], 8010, &b"/app/x"[..], None)),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_the_ordinary_is_left_to_apr() {
+    fn an_unusual_url_is_left_to_apr() {
         for url in [
             "ajp:",
             "ajp:/",

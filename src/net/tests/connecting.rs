@@ -62,7 +62,7 @@ fn ipv6_works_and_a_source_of_the_other_family_is_left_out() {
 }
 
 #[test]
-fn a_port_nobody_listens_on_refuses() {
+fn a_port_without_a_listener_refuses() {
     let error = Stream::connect(&vacant_address(1).into(), &options()).unwrap_err();
 
     assert_eq!(error, ConnectError::Refused);
@@ -210,7 +210,7 @@ fn an_accepted_socket_becomes_a_stream_like_one_we_opened() {
 }
 
 #[test]
-fn what_is_not_a_connected_socket_becomes_no_stream() {
+fn a_socket_that_is_not_connected_becomes_no_stream() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::tempfile().unwrap();
 
@@ -239,7 +239,7 @@ fn a_connect_that_is_not_waited_for_is_finished_once_the_socket_is_writable() {
 }
 
 #[test]
-fn a_connect_that_is_refused_says_so_when_it_is_finished() {
+fn a_refused_connect_is_an_error_when_it_is_finished() {
     let address = vacant_address(33).into();
 
     let refused = PendingStream::start(&address, &options()).and_then(|pending| {

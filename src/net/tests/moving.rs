@@ -8,7 +8,7 @@ use rustix::net::sockopt;
 use super::*;
 
 #[test]
-fn a_quiet_connection_is_told_from_one_with_bytes_and_a_closed_one() {
+fn a_quiet_connection_differs_from_one_with_bytes_and_from_a_closed_one() {
     let (mut stream, mut peer) = tcp_pair();
 
     assert_eq!(stream.idle_state(), IdleState::Quiet);
@@ -114,7 +114,7 @@ fn eight_mebibytes_reach_a_slow_reader() {
 }
 
 #[test]
-fn a_send_that_times_out_says_how_much_went_out() {
+fn a_send_that_times_out_reports_how_much_was_sent() {
     let (stream, mut peer) = unix_pair();
     let bytes = vec![7; 4 << 20];
 
@@ -129,7 +129,7 @@ fn a_send_that_times_out_says_how_much_went_out() {
 }
 
 #[test]
-fn a_send_that_does_not_wait_takes_what_there_is_room_for() {
+fn a_send_that_does_not_wait_sends_what_fits() {
     let (stream, mut peer) = unix_pair();
     let bytes = vec![7; 4 << 20];
 
@@ -181,7 +181,7 @@ fn a_reset_is_reported_by_send_and_receive() {
 }
 
 #[test]
-fn a_receive_appends_what_is_there() {
+fn a_receive_appends_the_bytes_that_are_there() {
     let (mut stream, mut peer) = unix_pair();
     let mut buffer = b"AB".to_vec();
     buffer.reserve(64);
@@ -194,7 +194,7 @@ fn a_receive_appends_what_is_there() {
 }
 
 #[test]
-fn a_receive_takes_no_more_than_there_is_room_for() {
+fn a_receive_reads_no_more_than_there_is_room_for() {
     let (mut stream, mut peer) = unix_pair();
     let mut buffer = Vec::with_capacity(3);
     let room = buffer.capacity();
@@ -231,7 +231,7 @@ fn the_end_of_the_stream_comes_after_the_bytes_before_it() {
 }
 
 #[test]
-fn a_receive_without_waiting_says_when_there_is_nothing() {
+fn a_receive_without_waiting_reports_that_there_is_nothing() {
     let (stream, mut peer) = unix_pair();
     let mut buffer = Vec::new();
 
@@ -255,7 +255,7 @@ fn a_receive_from_a_silent_peer_times_out() {
 }
 
 #[test]
-fn each_receive_waits_as_long_as_it_is_told_and_not_as_the_one_before() {
+fn each_receive_has_its_own_timeout() {
     let (mut stream, mut peer) = tcp_pair();
     let mut buffer = Vec::new();
 

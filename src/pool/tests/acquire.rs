@@ -104,7 +104,7 @@ fn a_clock_read_before_the_release_does_no_harm() {
 }
 
 #[test]
-fn bad_connections_are_closed_and_counted_by_what_was_found() {
+fn bad_connections_are_closed_and_counted_by_reason() {
     let scene = Scene::new();
     let wires = scene.idle([1, 2, 3, 4]);
     wires[1].will_be_found(Liveness::Closed);
@@ -135,7 +135,7 @@ fn a_pool_of_bad_connections_ends_in_a_vacancy() {
 }
 
 #[test]
-fn at_max_who_looks_once_is_told_that_the_pool_is_busy() {
+fn at_max_a_request_that_does_not_wait_finds_the_pool_busy() {
     let scene = Scene::new().max(2).look_once();
     let _both = (scene.open(0), scene.open(0));
 

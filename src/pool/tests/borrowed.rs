@@ -18,7 +18,7 @@ fn half_of_the_idle_ones_are_lent_oldest_first_and_come_back_as_old_as_they_were
 }
 
 #[test]
-fn a_request_does_not_wait_for_the_only_connection_while_it_is_lent() {
+fn a_request_does_not_wait_for_the_only_connection_while_it_is_borrowed() {
     let scene = Scene::new().max(1).look_once();
     scene.idle([1]);
 
@@ -30,7 +30,7 @@ fn a_request_does_not_wait_for_the_only_connection_while_it_is_lent() {
 }
 
 #[test]
-fn a_loan_takes_no_place_but_requests_take_no_more_than_max() {
+fn a_borrowed_connection_has_no_place_but_requests_take_no_more_than_max() {
     let scene = Scene::new().max(2).look_once();
     scene.idle([1, 2]);
     let _lent = scene.pool.borrow_idle(|_, _| true);
@@ -73,7 +73,7 @@ fn a_loan_that_comes_back_while_there_is_room_again_is_kept() {
 }
 
 #[test]
-fn who_waits_for_a_place_gets_none_from_a_loan() {
+fn a_waiter_gets_no_place_from_a_borrowed_connection() {
     let mut scene = Scene::new().max(1).look_once();
     let [wire] = scene.idle([1]);
     let [borrowed] = <[_; 1]>::try_from(scene.pool.borrow_idle(|_, _| true)).unwrap();
@@ -108,7 +108,7 @@ fn a_loan_that_is_dropped_or_closed_closes_its_connection_and_counts_no_more() {
 }
 
 #[test]
-fn a_loan_that_comes_back_to_a_closed_pool_is_closed_though_the_pool_is_full() {
+fn a_borrowed_connection_that_returns_to_a_closed_pool_is_closed_although_the_pool_is_full() {
     let scene = Scene::new().max(1).look_once();
     let [first, second] = {
         let [first] = scene.idle([1]);
@@ -167,7 +167,7 @@ fn there_is_a_vacancy_below_the_floor_only() {
 }
 
 #[test]
-fn what_is_lent_counts_for_the_floor_and_against_max() {
+fn borrowed_connections_count_for_min_and_against_max() {
     let scene = Scene::new().max(2);
     scene.idle([1, 2]);
     let borrowed = scene.pool.borrow_idle(|_, _| true);
@@ -180,7 +180,7 @@ fn what_is_lent_counts_for_the_floor_and_against_max() {
 }
 
 #[test]
-fn there_is_no_vacancy_for_the_floor_at_max_or_after_the_end() {
+fn there_is_no_vacancy_for_min_at_max_or_after_the_end() {
     let scene = Scene::new().max(1);
     let (lease, _) = scene.open(0);
     assert!(scene.pool.vacancy_below(5).is_none());

@@ -17,7 +17,7 @@ fn waker() -> (Arc<AtomicUsize>, impl Fn() + Send + Sync + 'static) {
 }
 
 #[test]
-fn one_that_seeks_gets_what_is_released_and_is_told() {
+fn a_pending_vacancy_gets_a_released_connection_and_is_notified() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
     let (rings, ring) = waker();
@@ -35,7 +35,7 @@ fn one_that_seeks_gets_what_is_released_and_is_told() {
 }
 
 #[test]
-fn what_is_idle_when_it_begins_is_taken_at_once() {
+fn a_pending_vacancy_takes_an_idle_connection_at_once() {
     let scene = Scene::new().max(2);
     let (lease, _) = scene.open(0);
     let vacancy = vacant(scene.acquire(0));
@@ -70,7 +70,7 @@ fn a_bad_one_is_closed_and_the_next_is_waited_for() {
 }
 
 #[test]
-fn who_seeks_comes_before_who_waits_and_leaves_its_place_to_them() {
+fn a_pending_vacancy_comes_before_waiters_and_leaves_its_place_to_them() {
     let scene = &Scene::new().max(2);
     let (lease, _) = scene.open(0);
     let (_, ring) = waker();
@@ -104,7 +104,7 @@ fn a_release_in_the_last_moment_is_not_lost() {
 }
 
 #[test]
-fn dropped_it_leaves_the_line_and_closes_what_it_was_given() {
+fn a_dropped_pending_vacancy_leaves_the_queue_and_closes_its_connection() {
     let scene = Scene::new().max(2);
     let (lease, wire) = scene.open(0);
     let pending = vacant(scene.acquire(0)).wait_for_release(waker().1);
@@ -120,7 +120,7 @@ fn dropped_it_leaves_the_line_and_closes_what_it_was_given() {
 }
 
 #[test]
-fn a_loan_comes_back_to_one_that_seeks_though_all_places_are_taken() {
+fn a_borrowed_connection_returns_to_a_pending_vacancy_although_all_places_are_taken() {
     let scene = Scene::new().max(1);
     let (lease, wire) = scene.open(0);
     lease.release(Clean, scene.at(1), Keep::Pool);

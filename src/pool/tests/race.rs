@@ -93,7 +93,7 @@ fn no_place_and_no_connection_is_lost_or_used_twice() {
 }
 
 #[test]
-fn a_pool_of_thousands_hands_out_and_takes_back_without_looking_at_the_rest() {
+fn a_pool_of_thousands_leases_and_takes_back_without_a_look_at_the_rest() {
     const IDLE: usize = 5_000;
     let scene = Scene::new().ttl(1_000);
     let leases: Vec<_> = (0..IDLE).map(|_| scene.open(0)).collect();

@@ -119,7 +119,7 @@ fn a_lowered_max_closes_the_excess_on_release() {
 }
 
 #[test]
-fn above_smax_the_oldest_idle_connection_is_closed_where_there_is_no_ttl() {
+fn above_smax_the_oldest_idle_connection_is_closed_if_there_is_no_ttl() {
     let scene = Scene::new().smax(2);
 
     let wires = scene.idle([1, 2, 3]);
@@ -171,7 +171,7 @@ fn a_closed_pool_keeps_nothing_but_lets_requests_finish() {
 }
 
 #[test]
-fn the_last_handle_closes_what_is_idle() {
+fn the_last_handle_closes_the_idle_connections() {
     let scene = Scene::new();
     let [wire] = scene.idle([1]);
 

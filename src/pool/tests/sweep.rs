@@ -2,7 +2,7 @@ use super::super::Sweep;
 use super::*;
 
 #[test]
-fn a_sweep_closes_what_expired_and_what_is_no_longer_good() {
+fn a_sweep_closes_expired_and_bad_connections() {
     let scene = Scene::new().ttl(10);
     let wires = scene.idle([1, 5, 6, 7, 8]);
     wires[1].will_be_found(Liveness::Closed);
@@ -19,7 +19,7 @@ fn a_sweep_closes_what_expired_and_what_is_no_longer_good() {
 }
 
 #[test]
-fn what_is_quiet_is_not_looked_at_by_itself() {
+fn quiet_connections_are_not_checked_one_by_one() {
     let scene = Scene::new();
     let wires = scene.idle([1, 2, 3, 4]);
     for at in [0, 2, 3] {
@@ -98,7 +98,7 @@ fn a_sweep_leaves_connections_released_after_it_began() {
 }
 
 #[test]
-fn the_housekeeper_is_told_how_long_each_has_been_idle() {
+fn the_housekeeper_gets_the_idle_time_of_each() {
     let scene = Scene::new();
     scene.idle([1, 4]);
     let mut idle = Vec::new();

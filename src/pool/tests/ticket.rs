@@ -30,7 +30,7 @@ fn without_a_waker_there_is_no_turn() {
 }
 
 #[test]
-fn where_a_place_is_free_there_is_no_queue() {
+fn with_a_free_place_there_is_no_queue() {
     let scene = Scene::new().max(1);
     let [wire] = scene.idle([0]);
 
@@ -65,7 +65,7 @@ fn tickets_are_served_in_order_and_woken_once() {
 }
 
 #[test]
-fn a_ticket_whose_time_is_up_takes_what_came_at_the_last_moment_or_is_busy() {
+fn a_ticket_whose_time_is_up_takes_a_last_moment_connection_or_is_busy() {
     let scene = Scene::new().max(1);
     let (lease, _) = scene.open(0);
     let (late, _) = queued(&scene);
@@ -79,7 +79,7 @@ fn a_ticket_whose_time_is_up_takes_what_came_at_the_last_moment_or_is_busy() {
 }
 
 #[test]
-fn a_ticket_dropped_leaves_the_queue_and_hands_on_what_it_was_served() {
+fn a_dropped_ticket_leaves_the_queue_and_passes_on_what_it_was_served() {
     let scene = Scene::new().max(1);
     let (lease, wire) = scene.open(0);
     let (gone, _) = queued(&scene);

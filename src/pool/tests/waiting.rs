@@ -29,7 +29,7 @@ fn waiters_are_served_in_order() {
 }
 
 #[test]
-fn a_released_connection_goes_to_the_waiter_not_to_a_newcomer() {
+fn a_released_connection_goes_to_the_waiter_and_not_to_a_later_request() {
     let scene = &Scene::new().max(1);
     let newcomer = Limits { wait: Wait::For(Duration::ZERO), ..scene.limits };
     let (lease, _) = scene.open(0);
@@ -161,7 +161,7 @@ fn a_waiter_that_left_the_queue_is_not_served() {
 }
 
 #[test]
-fn a_raised_max_admits_those_who_wait_before_a_newcomer() {
+fn a_raised_max_admits_the_waiters_before_a_later_request() {
     let scene = &Scene::new().max(1);
     let (_lease, _) = scene.open(0);
     let newcomer =
@@ -192,7 +192,7 @@ fn waiters_of_a_closed_pool_still_get_places() {
 }
 
 #[test]
-fn a_lowered_max_is_reached_before_anyone_who_waits_is_served() {
+fn a_lowered_max_is_reached_before_a_waiter_is_served() {
     let mut lowered = Scene::new().max(2);
     let (first, second) = (lowered.open(0).0, lowered.open(0).0);
     lowered.limits.max = NonZeroUsize::new(1);

@@ -147,19 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_not_completely_written_is_sent_again_whatever_its_method() {
+    fn a_request_that_was_not_completely_written_is_resent_whatever_its_method() {
         assert!(same_backend(&died(Phase::Request, true), POST));
     }
 
     #[test]
-    fn a_written_request_is_sent_again_only_if_idempotent() {
+    fn a_written_request_is_resent_only_if_idempotent() {
         assert!(same_backend(&died(Phase::FirstByte, true), KEPT));
         assert!(!same_backend(&died(Phase::FirstByte, true), POST));
         assert!(!other_backend(&died(Phase::FirstByte, true), POST));
     }
 
     #[test]
-    fn after_a_new_connection_died_it_is_another_backend_s_turn_if_there_is_another() {
+    fn after_a_new_connection_died_another_backend_gets_the_request_if_there_is_one() {
         assert!(!same_backend(&died(Phase::FirstByte, false), KEPT));
         assert!(other_backend(&died(Phase::FirstByte, false), KEPT));
         let alone = Replay { has_others: false, ..KEPT };
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_again_after_a_byte_of_the_response_a_lost_body_or_the_last_retry() {
+    fn nothing_is_resent_after_a_byte_of_the_response_a_lost_body_or_the_last_retry() {
         let open = Replay { after_send: Some(true), ..KEPT };
         assert!(!same_backend(&died(Phase::Headers, true), open));
         assert!(!same_backend(&died(Phase::Body, true), open));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn recovery_decides_alone_about_what_was_sent() {
+    fn recovery_alone_decides_about_a_request_that_was_sent() {
         let open = Replay { after_send: Some(true), ..POST };
         let alone = Replay { has_others: false, is_alone: true, ..open };
         assert!(same_backend(&died(Phase::FirstByte, false), alone));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_executed_is_bounded_over_all_members_and_the_rest_is_not() {
+    fn resends_after_a_possible_execution_are_limited_over_all_members_and_others_are_not() {
         let spent = Replay { after_send: Some(true), repeats_left: 0, ..KEPT };
         for phase in [Phase::FirstByte, Phase::Headers, Phase::HeadersOnly] {
             assert!(!same_backend(&died(phase, true), spent), "{phase:?}");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn without_retries_what_was_written_goes_elsewhere_and_a_stale_connection_is_replaced() {
+    fn without_retries_a_written_request_goes_elsewhere_and_a_stale_connection_is_replaced() {
         let none = Replay { retries_left: 0, ..KEPT };
         assert!(!same_backend(&died(Phase::FirstByte, true), none));
         assert!(other_backend(&died(Phase::FirstByte, true), none));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn connecting_is_tried_again_but_where_all_connections_are_in_use() {
+    fn connecting_is_tried_again_unless_all_connections_are_in_use() {
         let refused = AcquireFailure::NoAddress { host: "node1".into() };
         assert!(may_connect_again(&refused));
         let waited = Duration::from_secs(1);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_has_done_or_is_not_ajp_is_sent_nowhere_else() {
+    fn a_failure_of_the_client_or_of_the_protocol_causes_no_resend() {
         let open = Replay { after_send: Some(true), ..KEPT };
         for error in [ClientError::Gone.into(), ExchangeError::HeadersTwice.into()] {
             let failure = failed(error, Phase::Headers, true);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_timed_out_is_never_sent_again_to_the_same_backend() {
+    fn a_request_that_timed_out_is_never_resent_to_the_same_backend() {
         let open = Replay { after_send: Some(true), ..KEPT };
         assert!(!same_backend(&timed_out(), open));
         assert!(other_backend(&timed_out(), open));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn no_backend_is_asked_once_the_client_has_headers_or_the_body_is_gone() {
+    fn no_backend_is_tried_once_the_client_has_headers_or_the_body_is_gone() {
         let open = Replay { after_send: Some(true), ..KEPT };
         assert!(!other_backend(&died(Phase::Body, true), open));
         assert!(!other_backend(

@@ -56,7 +56,7 @@ fn each_failure_has_its_word_and_its_level() {
 }
 
 #[test]
-fn what_a_client_can_cause_at_will_is_told_from_what_takes_a_fault_elsewhere() {
+fn failures_that_a_client_can_cause_at_will_differ_from_those_that_need_another_fault() {
     for (failure, kind) in [
         (busy(), Some(WarningKind::Busy)),
         (at_limit(), Some(WarningKind::Busy)),
@@ -102,7 +102,7 @@ fn line(failure: &Failure, consequence: &Consequence) -> String {
 }
 
 #[test]
-fn the_line_says_which_backend_what_happened_on_which_connection_and_what_is_next() {
+fn the_line_names_the_backend_the_failure_the_connection_and_the_next_step() {
     let opened = Instant::now();
     let usage = Some(Usage { opened, requests: 12, sent: 412, received: 0 });
     let failure = Failure { usage, reused: true, ..died(Phase::FirstByte) };
@@ -130,7 +130,7 @@ fn the_line_of_a_request_that_is_at_fault_itself_names_no_backend() {
 }
 
 #[test]
-fn the_line_says_what_is_done_next() {
+fn the_line_names_the_next_step() {
     let next = |failure: &Failure, consequence: Consequence| {
         let line = line(failure, &consequence);
         line.split_once("; ").expect("what is next").1.to_owned()

@@ -105,7 +105,7 @@ fn reply_timeout_limit(limit: u32) -> MemberFacts<'static> {
 }
 
 #[test]
-fn escalation_says_whether_a_member_that_cannot_be_reached_is_in_error() {
+fn escalation_decides_whether_an_unreachable_member_is_in_error() {
     let escalation = Some(Duration::from_secs(30));
     let facts = MemberFacts { escalation, ..member().member };
     for (is_error, mark) in [(true, Mark::Error), (false, Mark::Transient)] {
@@ -182,7 +182,7 @@ fn a_worker_outside_a_balancer_is_counted_and_not_marked() {
 // The probe.
 
 #[test]
-fn whatever_comes_of_a_response_shows_that_the_member_has_recovered() {
+fn any_part_of_a_response_shows_that_the_member_has_recovered() {
     for phase in [Phase::Headers, Phase::HeadersOnly, Phase::Body] {
         for failure in [died(phase), timed_out(phase), failed(ClientError::Gone, phase)] {
             assert_eq!(of_probe(&failure).probe, ProbeResult::Recovered, "{failure:?}");

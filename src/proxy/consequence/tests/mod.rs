@@ -293,7 +293,7 @@ fn all() -> Vec<Failure> {
 }
 
 #[test]
-fn each_row_of_the_document_is_what_follows() {
+fn each_row_of_the_document_agrees_with_the_code() {
     for DocumentedRow { what, failures, reply, mark } in documented() {
         for failure in failures {
             assert_eq!(of_worker(&failure).reply, reply, "{what}: {failure:?}");
@@ -304,7 +304,7 @@ fn each_row_of_the_document_is_what_follows() {
 }
 
 #[test]
-fn the_document_has_a_row_for_each_of_these_and_says_the_same() {
+fn the_document_has_each_of_these_rows_with_the_same_content() {
     let document = include_str!("../../../../docs/reference.md");
     for DocumentedRow { what, reply, mark, .. } in documented() {
         let line = document.lines().find(|line| line.starts_with(&format!("| {what} |")));
@@ -330,7 +330,7 @@ fn each_reason_of_the_counters_has_a_failure() {
 // The connection.
 
 #[test]
-fn who_ended_the_connection_decides_what_the_backend_is_told() {
+fn the_side_that_ended_the_connection_decides_what_the_backend_learns() {
     for failure in all() {
         let expected = match failure.reason() {
             ErrorReason::ClosedBeforeResponse | ErrorReason::ClosedMidResponse => Party::Backend,

@@ -27,7 +27,7 @@ fn a_backend_s_fault_is_never_a_500() {
 }
 
 #[test]
-fn another_member_answers_where_it_may_and_else_the_failure_s_own_status_stands() {
+fn another_member_answers_if_it_may_and_else_the_failure_s_own_status_applies() {
     let consequence = of_member(&elsewhere(died(Phase::FirstByte)));
     assert_eq!(consequence.reply, Reply::Elsewhere(502));
     assert_eq!(consequence.reply.status(), Some(503), "mod_proxy's word for another member");
@@ -38,7 +38,7 @@ fn another_member_answers_where_it_may_and_else_the_failure_s_own_status_stands(
 }
 
 #[test]
-fn what_is_for_no_other_member_replaces_no_503() {
+fn a_reply_that_is_for_no_other_member_replaces_no_503() {
     for failure in [busy(), died(Phase::FirstByte), died(Phase::Body), client(ClientError::Gone)] {
         assert_eq!(of_member(&failure).reply.instead_of_503(), None, "{failure:?}");
     }
@@ -46,7 +46,7 @@ fn what_is_for_no_other_member_replaces_no_503() {
 }
 
 #[test]
-fn a_client_is_told_to_come_back_where_a_container_is_to_dial_in() {
+fn a_client_is_told_to_come_back_if_a_container_has_to_connect() {
     for failure in all() {
         let is_about_a_container = failure.reason() == ErrorReason::NoInboundConnection;
         // No descriptor left is no matter of the container's.
