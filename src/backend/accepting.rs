@@ -1,29 +1,29 @@
-//! Connections that the container opens, as a driver takes them: without waiting, and the waits for them.
+//! Reverse connections as a driver takes them: the look for one, which never waits, and the wait for the next.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::acquisition::{Accepted, Connections, Inbound};
-use super::reverse::{PortSources, time_left};
+use super::reverse::{PortSockets, time_left};
 use super::{AcquireFailure, Backend, ConnectSettings, Connection, Found, NoListener, Reverse};
 use crate::net::{NetError, Stream, Waker, wait_any};
 
-/// The sockets of a wait for a connection that a container opens, and its time; they stay open as long as
-/// this lives.
+/// The sockets of a wait for a reverse connection, and its time. The sockets stay open as long as this
+/// value lives.
 #[derive(Debug)]
-pub struct InboundSources {
-    pub(super) port: PortSources,
+pub struct InboundSockets {
+    pub(super) port: PortSockets,
     waker: Arc<Waker>,
 }
 
-impl InboundSources {
+impl InboundSockets {
     /// The descriptors, each to be waited for until there is something to read on it.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.port.descriptors().chain([self.waker.as_fd()])
     }
 
-    /// The longest wait: it is no longer than what was asked for.
+    /// Returns the longest wait, which may be shorter than the one that was asked for.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.port.time
@@ -44,9 +44,9 @@ impl Backend {
 
     /// Returns the sockets of this wait; `None`: there is no port, and nothing to wait for.
     #[must_use]
-    pub fn inbound_sources(&self, inbound: &Inbound) -> Option<InboundSources> {
-        let port = self.reverse()?.sources(inbound.is_at_front, inbound.time).ok()?;
-        Some(InboundSources { port, waker: Arc::clone(&inbound.waker) })
+    pub fn inbound_sockets(&self, inbound: &Inbound) -> Option<InboundSockets> {
+        let port = self.reverse()?.sockets(inbound.is_at_front, inbound.time).ok()?;
+        Some(InboundSockets { port, waker: Arc::clone(&inbound.waker) })
     }
 
     /// Waits in place.
@@ -55,16 +55,16 @@ impl Backend {
         inbound: &Inbound,
         on: &mut dyn Connections<Connection>,
     ) -> Result<(), NetError> {
-        let Some(sources) = self.inbound_sources(inbound) else { return Ok(()) };
+        let Some(sockets) = self.inbound_sockets(inbound) else { return Ok(()) };
         let beside = inbound.beside.and_then(|which| on.connection(which));
         let beside = beside.map(|connection| connection.stream().as_fd());
-        let descriptors: Vec<_> = sources.descriptors().chain(beside).collect();
-        wait_any(&descriptors, sources.time())?;
+        let descriptors: Vec<_> = sockets.descriptors().chain(beside).collect();
+        wait_any(&descriptors, sockets.time())?;
         while inbound.waker.take_wake_up() {}
         Ok(())
     }
 
-    /// A connection that has dialled in, if there is one; for connections kept warm.
+    /// Returns a reverse connection, if there is one; for connections kept warm.
     pub(super) fn accept_now(
         &self,
         reverse: &Reverse,
@@ -77,9 +77,9 @@ impl Backend {
             if found.is_some() || left.is_zero() {
                 return Ok(found);
             }
-            let sources = reverse.sources(true, left)?;
-            let descriptors: Vec<_> = sources.descriptors().collect();
-            wait_any(&descriptors, sources.time).map_err(NoListener::Accept)?;
+            let sockets = reverse.sockets(true, left)?;
+            let descriptors: Vec<_> = sockets.descriptors().collect();
+            wait_any(&descriptors, sockets.time).map_err(NoListener::Accept)?;
         }
     }
 
@@ -92,7 +92,7 @@ impl Backend {
         }
     }
 
-    /// The next that has dialled in and shown what it must, without waiting for one.
+    /// Returns the next reverse connection that is verified, without waiting for one.
     fn accept_one(
         &self,
         reverse: &Reverse,
@@ -109,7 +109,7 @@ impl Backend {
         found.stream
     }
 
-    /// Whether anything but the caller's place is open.
+    /// Whether any connection is open.
     pub(super) fn has_open(&self) -> bool {
         let stats = self.pool.stats();
         stats.created > stats.closed.total()

@@ -96,14 +96,6 @@ impl Connection {
         &self.stream
     }
 
-    /// Whether CPONG has come. Waits up to `wait` for it to begin.
-    ///
-    /// # Errors
-    /// Anything but a CPONG and nothing behind it.
-    pub(super) fn has_answered(&self, ping: &mut Ping, wait: Duration) -> Result<bool, PingError> {
-        ping.poll(&self.stream, wait)
-    }
-
     /// Sends CPING. The caller has to receive the answer.
     ///
     /// # Errors
@@ -122,7 +114,7 @@ impl Connection {
         wait: Duration,
         now: Instant,
     ) -> Result<bool, PingError> {
-        let answered = self.has_answered(ping, wait)?;
+        let answered = ping.poll(&self.stream, wait)?;
         if answered {
             self.pinged = Some(now);
         }

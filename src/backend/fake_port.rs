@@ -52,7 +52,7 @@ pub(crate) const PORT: u16 = 9100;
 
 impl FakePort {
     /// A peer connects; number 1 is the first.
-    pub(crate) fn dial(&self) -> FakePeer {
+    pub(crate) fn connect(&self) -> FakePeer {
         let wire = Arc::new(Mutex::new(Wire {
             to_us: Vec::new(),
             from_us: Vec::new(),

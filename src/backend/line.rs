@@ -6,13 +6,13 @@ use parking_lot::Mutex;
 
 use crate::net::Waker;
 
-/// The requests of a child that wait at one port, in the order in which they came. Those at its front watch
-/// the port; each of the others waits for its waker alone, and is woken when it comes to the front.
+/// The requests of a child that wait at one port, in the order of their arrival. Those at the front watch
+/// the port; each of the others waits for its waker alone, and is woken when it has come to the front.
 ///
-/// So one connection wakes a few requests and not all. Besides, a request that waits without a thread is a
-/// descriptor in an epoll set that is in another one, and Linux allows at most 500 of these to watch one
-/// socket, and 100 of them one set of sockets (`path_limits` in its eventpoll.c). The socket of a port may
-/// be shared by all children.
+/// So one connection wakes a few requests and not all of them. Besides, a request that waits without a
+/// thread is an epoll set in another epoll set. Linux allows 500 of them to watch one socket, and 100 of
+/// them to watch one set of sockets (`path_limits` in its eventpoll.c). All children may share the socket
+/// of a port.
 #[derive(Debug, Default)]
 pub(super) struct Line(Mutex<Waiters>);
 
@@ -22,21 +22,29 @@ struct Waiters {
     numbers: u64,
 }
 
-/// The place of a request in the line; dropped, it is left.
+/// The position of a request in the line; dropped, the request leaves.
 #[derive(Debug)]
-pub(super) struct LinePlace {
+pub(super) struct LinePosition {
     line: Arc<Line>,
     number: u64,
 }
 
 impl Line {
-    /// Takes the last place; `waker` is woken when it is at the front later on.
-    pub(super) fn enter(self: &Arc<Self>, waker: Arc<Waker>) -> LinePlace {
+    /// Takes the last position; `waker` is woken when it has come to the front.
+    pub(super) fn enter(self: &Arc<Self>, waker: Arc<Waker>) -> LinePosition {
         let mut waiters = self.0.lock();
         let number = waiters.numbers;
         waiters.numbers += 1;
         waiters.in_order.push((number, waker));
-        LinePlace { line: Arc::clone(self), number }
+        LinePosition { line: Arc::clone(self), number }
+    }
+
+    /// Wakes the first request, to look again what it has to wait for.
+    pub(super) fn wake_first(&self) {
+        let first = self.0.lock().in_order.first().map(|(_, waker)| Arc::clone(waker));
+        if let Some(waker) = first {
+            waker.wake();
+        }
     }
 
     fn leave(&self, number: u64) {
@@ -54,7 +62,7 @@ impl Line {
     }
 }
 
-impl LinePlace {
+impl LinePosition {
     /// Whether it is at the front at this moment.
     pub(super) fn is_at_front(&self) -> bool {
         let waiters = self.line.0.lock();
@@ -62,13 +70,13 @@ impl LinePlace {
     }
 }
 
-impl Drop for LinePlace {
+impl Drop for LinePosition {
     fn drop(&mut self) {
         self.line.leave(self.number);
     }
 }
 
-/// How many are at the front: more than one, since one that is woken may not run at once.
+/// How many requests are at the front: more than one, since a request that is woken may not run at once.
 const FRONT: usize = 4;
 
 #[cfg(test)]
@@ -84,24 +92,28 @@ mod tests {
         let line = Arc::<Line>::default();
         let wakers: Vec<Arc<Waker>> =
             (0..FRONT + 2).map(|_| Arc::new(Waker::new().unwrap())).collect();
-        let mut places: Vec<LinePlace> =
+        let mut positions: Vec<LinePosition> =
             wakers.iter().map(|waker| line.enter(Arc::clone(waker))).collect();
-        let watching = |places: &[LinePlace]| {
-            places.iter().map(LinePlace::is_at_front).filter(|is_at_front| *is_at_front).count()
+        let watching = |positions: &[LinePosition]| {
+            positions
+                .iter()
+                .map(LinePosition::is_at_front)
+                .filter(|is_at_front| *is_at_front)
+                .count()
         };
-        assert_eq!(watching(&places), FRONT);
+        assert_eq!(watching(&positions), FRONT);
         assert!(wakers.iter().all(|waker| !is_woken(waker)), "they know");
 
-        let last = places.pop();
+        let last = positions.pop();
         drop(last);
         assert!(wakers.iter().all(|waker| !is_woken(waker)), "it was not at the front");
-        drop(places.remove(1));
+        drop(positions.remove(1));
         assert!(is_woken(&wakers[FRONT]));
         assert!(wakers.iter().all(|waker| !is_woken(waker)), "once, and no other");
-        assert_eq!(watching(&places), FRONT);
+        assert_eq!(watching(&positions), FRONT);
 
-        drop(places.remove(0));
+        drop(positions.remove(0));
         assert!(wakers.iter().all(|waker| !is_woken(waker)), "there is no next one");
-        assert_eq!(watching(&places), FRONT - 1);
+        assert_eq!(watching(&positions), FRONT - 1);
     }
 }

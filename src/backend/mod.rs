@@ -38,7 +38,7 @@ mod size_question;
 mod source;
 mod warnings;
 
-pub use accepting::InboundSources;
+pub use accepting::InboundSockets;
 pub use acquisition::{Acquisition, Connections, Surroundings, Task};
 pub use ajp_connection::{AjpConnection, Usage};
 pub use connect_settings::ConnectSettings;

@@ -18,7 +18,7 @@ use crate::protocol::handshake::Key;
 #[derive(Debug)]
 pub(super) struct Reception<S: PeerSocket = Stream> {
     handshakes: Handshakes<S>,
-    /// The sockets of the handshakes in progress; made with the first.
+    /// The sockets of the handshakes in progress; made when it is first needed.
     watch: Option<Arc<S::Set>>,
 }
 
@@ -176,14 +176,11 @@ impl<S: PeerSocket> Reception<S> {
                 return Ok(());
             }
         }
-        let watch = match &self.watch {
-            Some(watch) => watch,
-            None => self.watch.insert(Arc::new(S::Set::new()?)),
-        };
+        let watch = self.watch()?;
         let (one, displaced) = self.handshakes.insert(socket, peer, handshake, now);
         let number = one.number;
         let added = watch.add(&one.connection, number);
-        let watched = added.and_then(|()| report_room(&**watch, one));
+        let watched = added.and_then(|()| report_room(&*watch, one));
         if let Some(old) = displaced {
             found.note_refused(old.peer, old.handshake.displaced(), &old.handshake);
         }
@@ -213,9 +210,16 @@ impl<S: PeerSocket> Reception<S> {
         self.handshakes.is_empty()
     }
 
-    /// Returns the sockets to wait for.
-    pub(super) fn watch(&self) -> Option<Arc<S::Set>> {
-        self.watch.clone()
+    /// Returns the sockets to wait for: those of the handshakes in progress, now and later.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn watch(&mut self) -> Result<Arc<S::Set>, NetError> {
+        let watch = match &self.watch {
+            Some(watch) => watch,
+            None => self.watch.insert(Arc::new(S::Set::new()?)),
+        };
+        Ok(Arc::clone(watch))
     }
 
     /// Closes all connections.

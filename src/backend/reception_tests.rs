@@ -51,7 +51,7 @@ fn key() -> Key {
 #[test]
 fn a_handshake_goes_on_with_each_look_whatever_has_come_of_a_packet() {
     let mut scene = Scene::new(Some(key()));
-    let peer = scene.port.dial();
+    let peer = scene.port.connect();
     assert_eq!(scene.finds(), None, "it has said nothing");
     let container = peer.hello(&key());
     assert_eq!(scene.finds(), None);
@@ -64,7 +64,7 @@ fn a_handshake_goes_on_with_each_look_whatever_has_come_of_a_packet() {
     assert_eq!(scene.finds(), Some(1));
     assert!(scene.reception.is_empty());
 
-    let next = scene.port.dial();
+    let next = scene.port.connect();
     let container = next.hello(&key());
     assert_eq!(scene.finds(), None);
     next.prove(&container);
@@ -74,7 +74,7 @@ fn a_handshake_goes_on_with_each_look_whatever_has_come_of_a_packet() {
 #[test]
 fn a_challenge_that_the_socket_takes_in_parts_is_sent_to_its_end() {
     let mut scene = Scene::new(Some(key()));
-    let peer = scene.port.dial();
+    let peer = scene.port.connect();
     peer.room(0);
     let container = peer.hello(&key());
     let mut challenge = Vec::new();
@@ -92,7 +92,7 @@ fn a_challenge_that_the_socket_takes_in_parts_is_sent_to_its_end() {
 fn a_socket_that_never_has_room_is_given_up_with_its_handshake() {
     let mut scene = Scene::new(None);
     scene.ping = Some(SECOND);
-    let peer = scene.port.dial();
+    let peer = scene.port.connect();
     peer.room(3);
     assert_eq!(scene.finds(), None);
     assert_eq!(scene.reception.next_change(scene.now), Some(scene.now + SECOND / 20));
@@ -105,7 +105,7 @@ fn a_socket_that_never_has_room_is_given_up_with_its_handshake() {
 fn of_several_the_first_that_proves_itself_is_found_and_the_others_go_on() {
     let mut scene = Scene::new(None);
     scene.ping = Some(SECOND);
-    let peers = [scene.port.dial(), scene.port.dial(), scene.port.dial()];
+    let peers = [scene.port.connect(), scene.port.connect(), scene.port.connect()];
     assert_eq!(scene.finds(), None);
     // As many again are tried once those asked have had time for an answer.
     scene.now += SECOND / 2;
@@ -124,7 +124,7 @@ fn a_peer_that_breaks_off_is_let_go_and_named_where_it_could_have_answered() {
     let broken_off = "it closed the connection during the handshake";
     for (says_hello, refused) in [(false, vec![]), (true, vec![broken_off.to_owned()])] {
         let mut scene = Scene::new(Some(key()));
-        let peer = scene.port.dial();
+        let peer = scene.port.connect();
         assert_eq!(scene.finds(), None);
         if says_hello {
             peer.hello(&key());
@@ -139,7 +139,7 @@ fn a_peer_that_breaks_off_is_let_go_and_named_where_it_could_have_answered() {
 #[test]
 fn a_forged_proof_is_refused_and_a_peer_that_died_in_the_queue_is_not_named() {
     let mut scene = Scene::new(Some(key()));
-    let peer = scene.port.dial();
+    let peer = scene.port.connect();
     let container = peer.hello(&key());
     assert_eq!(scene.finds(), None);
     let mut proof = container.proof(&peer.receive()[4..]).unwrap();
@@ -149,7 +149,7 @@ fn a_forged_proof_is_refused_and_a_peer_that_died_in_the_queue_is_not_named() {
     assert_eq!(scene.look(), (None, vec![wrong_key.into()]));
     assert!(peer.is_closed());
 
-    let dead = scene.port.dial();
+    let dead = scene.port.connect();
     dead.hello(&key());
     dead.close();
     assert_eq!(scene.finds(), None);

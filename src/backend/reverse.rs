@@ -212,33 +212,37 @@ impl Reverse {
         &self.line
     }
 
-    /// Returns the sockets by which another [`accept`](Self::accept) may succeed, and after which time it
-    /// may all the same, if that is less than `time`. Without `watches`, there are none, and time alone
-    /// changes nothing.
+    /// Returns the sockets to wait for until another [`accept`](Self::accept) may succeed, with the longest
+    /// wait: `time`, or less where time alone changes something before. A request that does not watch the
+    /// port waits for no socket of it.
     ///
     /// # Errors
     /// There is no port.
-    pub(super) fn sources(&self, watches: bool, time: Duration) -> Result<PortSources, NoListener> {
+    pub(super) fn sockets(&self, watches: bool, time: Duration) -> Result<PortSockets, NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
         if !watches {
-            return Ok(PortSources { listener: None, handshakes: None, time });
+            // Perhaps the others do not watch the queue, since as many peers were asked as requests waited:
+            // now one more waits.
+            if self.is_any_asked() {
+                self.line.wake_first();
+            }
+            return Ok(PortSockets { listener: None, handshakes: None, time });
         }
         let now = Instant::now();
         let (handshakes, next, wants_another) = {
-            let reception = self.reception.lock();
+            let mut reception = self.reception.lock();
             let wants_another = reception.wants_another(self.waiting.load(Relaxed), now);
-            (reception.watch(), reception.next_change(now), wants_another)
+            (reception.watch().ok(), reception.next_change(now), wants_another)
         };
         let next = next.map(|next| next.saturating_duration_since(now));
         let time = next.map_or(time, |next| time.min(next));
-        Ok(PortSources { listener: wants_another.then_some(listener), handshakes, time })
+        Ok(PortSockets { listener: wants_another.then_some(listener), handshakes, time })
     }
 
     /// Returns how long a request that has found no connection waits for one: `wait`, unless this child has
     /// found the queue empty again and again for a while, and no connection is open. Then one request of
     /// this child waits a moment, and the others not at all. Each has looked into the queue, so a container
-    /// that comes back is noticed.
-    /// `is_any_asked`: a peer may be about to prove itself.
+    /// that comes back is noticed. `is_any_asked`: a peer may be about to prove itself.
     pub(super) fn patience(
         self: &Arc<Self>,
         has_open: bool,
@@ -276,7 +280,7 @@ struct Empty {
 
 /// The sockets of one port that a request waits for, kept open meanwhile.
 #[derive(Debug)]
-pub(super) struct PortSources {
+pub(super) struct PortSockets {
     /// Where another connection is wanted.
     listener: Option<Arc<Listener>>,
     /// The handshakes in progress.
@@ -284,7 +288,7 @@ pub(super) struct PortSources {
     pub(super) time: Duration,
 }
 
-impl PortSources {
+impl PortSockets {
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listener = self.listener.iter().map(|listener| listener.as_fd());
         listener.chain(self.handshakes.iter().map(|handshakes| handshakes.as_fd()))

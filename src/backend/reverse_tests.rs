@@ -17,6 +17,8 @@ use crate::protocol::handshake::{Container, Hello, Key};
 
 #[path = "reverse_handshake_tests.rs"]
 mod handshakes;
+#[path = "reverse_parked_tests.rs"]
+mod parked;
 #[path = "reverse_silent_tests.rs"]
 mod silent;
 

@@ -39,25 +39,25 @@ pub enum Need {
     /// Wait for the answer to the question of another request, by [`Question::wait`], or without a thread
     /// by [`Question::answer_or_subscribe`]. That request bounds the time. [`Got::Answer`].
     Question(Arc<Question>),
-    /// Look whether a container has opened a connection that is verified; never waits. [`Got::Accepted`].
+    /// Look for a reverse connection that is verified; never waits. [`Got::Accepted`].
     Accept {
         /// Where there is no key, CPING must be answered within this time.
         ping: Option<Duration>,
     },
     /// Make a waker, or give the one that the driver has for this request. [`Got::Waker`].
     Waker,
-    /// Wait until a container may have opened a connection, or one that came back may have been handed
-    /// over. [`Got::Waited`], after taking the wake-ups; it may come early, for any reason.
+    /// Wait until there may be a reverse connection, or one that came back may have been handed over.
+    /// [`Got::Waited`], after taking the wake-ups; it may come early, for any reason.
     Inbound(Box<Inbound>),
     /// Nothing: it is over.
     Nothing,
 }
 
-/// A wait for a connection that a container opens. A driver waits for the sockets of the port, by
-/// [`Backend::inbound_sources`](crate::backend::Backend::inbound_sources), and for these.
+/// A wait for a reverse connection. A driver waits for the sockets of the port, by
+/// [`Backend::inbound_sockets`](crate::backend::Backend::inbound_sockets), and for these.
 #[derive(Clone, Debug)]
 pub struct Inbound {
-    /// To be woken by: a connection has come back, or the request is at the front of the line.
+    /// Woken when a connection has come back, or when the request has come to the front of the line.
     pub waker: Arc<Waker>,
     /// Something may come on this connection as well.
     pub beside: Option<Which>,
@@ -99,10 +99,10 @@ pub enum Got<L: AjpConnection> {
     Waker(Result<Arc<Waker>, NetError>),
 }
 
-/// The result of a look for a connection that a container has opened.
+/// The result of a look for a reverse connection.
 #[derive(Debug)]
 pub struct Accepted<L> {
-    /// One that is alive, allowed and verified.
+    /// A connection that is alive, allowed and verified.
     pub connection: Option<Box<L>>,
     /// A peer has been asked for its proof, and may still give it.
     pub is_any_asked: bool,

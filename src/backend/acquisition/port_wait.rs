@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::need::{Inbound, Need, Which};
 use super::pinged::Pooled;
-use crate::backend::line::LinePlace;
+use crate::backend::line::LinePosition;
 use crate::backend::reverse::{Patience, Reverse, time_left};
 use crate::backend::{AcquireFailure, AjpConnection};
 use crate::net::Waker;
 use crate::pool::{PendingVacancy, Vacancy};
 
-/// The possession of a request while it waits.
+/// The connection or place that a request has while it waits.
 #[derive(Debug)]
 pub(super) enum Held<L: AjpConnection> {
     /// A connection out of the pool that has not answered CPING so far, and may answer yet.
     Silent(Pooled<L>),
     /// A place, for a new connection only.
     Place(Vacancy<L>),
-    /// A place, for a connection that comes back as well.
+    /// A place, for a new connection or one that comes back.
     Pending(PendingVacancy<L>),
 }
 
@@ -30,8 +30,8 @@ pub(super) struct PortWait {
     deadline: Instant,
     turn: Turn,
     is_any_asked: bool,
-    /// Its place in the line, while it waits.
-    line: Option<LinePlace>,
+    /// The position in the line, while it waits.
+    line: Option<LinePosition>,
     patience: Option<Patience>,
 }
 
@@ -77,22 +77,25 @@ impl PortWait {
         self.turn
     }
 
-    /// Turns to this.
+    /// Turns to this step.
     pub(super) fn to(self, turn: Turn) -> Self {
         Self { turn, ..self }
     }
 
-    /// Leaves the line: the connection that came has to be seen to first.
+    /// Leaves the line, for as long as a connection that came back is asked.
     pub(super) fn out_of_line(self) -> Self {
         Self { line: None, turn: Turn::Look, ..self }
     }
 
-    /// Takes that a look has found nothing.
+    /// Notes that a look has found nothing.
     pub(super) fn looked(self, is_any_asked: bool) -> Self {
         Self { is_any_asked, ..self }
     }
 
-    /// Turns to the wait; `None`: the time is over.
+    /// Turns to the wait.
+    ///
+    /// # Errors
+    /// The time is over.
     pub(super) fn wait(
         self,
         now: Instant,

@@ -1,5 +1,5 @@
-//! The way to a connection where the container opens them: one that comes back to the pool, or one that
-//! dials in, whichever is first.
+//! The way to a connection where the container opens them: one that comes back to the pool, or a new one,
+//! whichever is first.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::config::Pings;
 use crate::net::Waker;
 use crate::pool::{Acquired, CloseReason, Lease, Limits, Vacancy, Wait};
 
-/// What stays the same from stage to stage, or nearly so.
+/// The part of a way that lasts from stage to stage.
 #[derive(Debug)]
 pub(super) struct Request {
     reverse: Arc<Reverse>,
@@ -54,9 +54,9 @@ pub(super) enum Stage<L: AjpConnection> {
     FreshPlace,
     /// A connection out of the pool is sent CPING.
     Asked(Pooled<L>, Reason),
-    /// The first look for one that has dialled in, from which moment on there is so long to wait.
+    /// The first look for a new connection, with the beginning of the wait and its longest time.
     First(Vacancy<L>, Wanted, Instant, Duration),
-    /// There was none.
+    /// Looks and waits, in turn.
     Wait(Held<L>, Wanted, PortWait),
 }
 
@@ -127,7 +127,7 @@ impl Request {
             (Answer::Alive, Reason::Proof) => Err(Ok(pooled.lease)),
             (Answer::Alive, _) => self.came(pooled.lease, with),
             (Answer::Silent(_), Reason::Idle) => {
-                // As long again, and whatever dials in meanwhile takes its place.
+                // As long again; a container that connects meanwhile takes its place.
                 let half = self.pings.prepost.unwrap_or_default();
                 let port = PortWait::beside((with.now)(), half);
                 Ok(Stage::Wait(Held::Silent(pooled), Wanted::Any, port))
@@ -193,7 +193,7 @@ impl Request {
         self.look_again(Held::Pending(pending), Wanted::Any, port, with)
     }
 
-    /// First whether one has come back, then whether one has dialled in.
+    /// Looks whether a connection has come back, and then whether there is a new one.
     fn look_again<L: AjpConnection>(
         &mut self,
         held: Held<L>,
@@ -224,8 +224,8 @@ impl Request {
             (Turn::Look, Got::Accepted(Err(failure)), _) => Err(Err(failure.into())),
             (Turn::Look, Got::Accepted(Ok(Accepted { connection, is_any_asked })), held) => {
                 match connection {
-                    Some(connection) => self.dialled_in(*connection, held, port, with),
-                    None => self.nothing_dialled_in(held, wanted, port.looked(is_any_asked), with),
+                    Some(connection) => self.connected(*connection, held, port, with),
+                    None => self.none_connected(held, wanted, port.looked(is_any_asked), with),
                 }
             }
             (Turn::Hear, Got::Received(received), Held::Silent(mut pooled)) => {
@@ -252,7 +252,7 @@ impl Request {
         })
     }
 
-    fn dialled_in<L: AjpConnection>(
+    fn connected<L: AjpConnection>(
         &mut self,
         connection: L,
         held: Held<L>,
@@ -268,7 +268,7 @@ impl Request {
         if lease.is_reused() { self.returned(lease, port, with) } else { self.came(lease, with) }
     }
 
-    fn nothing_dialled_in<L: AjpConnection>(
+    fn none_connected<L: AjpConnection>(
         &mut self,
         held: Held<L>,
         wanted: Wanted,
@@ -300,7 +300,7 @@ impl Request {
         }
     }
 
-    /// One has come back: with `prepost` it is asked first.
+    /// A connection has come back: with `prepost` it is asked first.
     fn returned<L: AjpConnection>(
         &mut self,
         lease: Lease<L>,

@@ -9,7 +9,7 @@ fn of_two_requests_and_one_connection_the_second_gets_it_when_the_first_gives_it
     assert_eq!(first.goes_on(), "inbound 1s");
     assert_eq!(second.goes_on(), "inbound 1s");
 
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     assert_eq!(first.looks_again(), "connection 1");
     assert_eq!(second.looks_again(), "inbound 1s", "the other was faster");
     assert!(!second.is_woken());
@@ -36,7 +36,7 @@ fn a_request_for_a_new_connection_leaves_those_that_come_back_to_others() {
     let failed = third.lease.take().unwrap();
     let mut again = child.begin(Task::Replace(failed));
     assert_eq!(again.goes_on(), "inbound 1s");
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     assert_eq!(again.looks_again(), "connection 1");
 }
 
@@ -89,7 +89,7 @@ fn the_first_requests_in_line_watch_the_port_and_the_next_is_woken_when_one_has_
     };
     assert_eq!(watching(&requests), [true, true, true, true, false, false]);
 
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     let mut first = requests.remove(0);
     assert_eq!(first.looks_again(), "connection 1");
     let woken: Vec<bool> = requests.iter().map(Request::is_woken).collect();

@@ -10,7 +10,7 @@ fn a_container_that_connects_while_a_request_waits_is_used_once_it_has_proved_it
     assert_eq!(request.goes_on(), "inbound 1s");
     assert!(request.watches_the_port());
 
-    let peer = child.port.dial();
+    let peer = child.port.connect();
     assert_eq!(request.looks_again(), "inbound 1s", "it has said nothing");
     let container = peer.hello(&key());
     child.scene.wait(SECOND / 4);
@@ -24,7 +24,7 @@ fn a_container_that_connects_while_a_request_waits_is_used_once_it_has_proved_it
 #[test]
 fn a_container_that_is_there_already_is_used_without_a_wait() {
     let child = Child::new(None);
-    let _peers = [child.port.dial(), child.port.dial()];
+    let _peers = [child.port.connect(), child.port.connect()];
     assert_eq!(child.begin(ANY()).goes_on(), "connection 1");
     assert_eq!(child.begin(Task::New).goes_on(), "connection 2");
 }
@@ -53,7 +53,7 @@ fn a_peer_with_a_wrong_key_and_one_that_breaks_off_are_not_used_and_the_wait_goe
     let mut request = child.begin(ANY());
     assert_eq!(request.goes_on(), "inbound 1s");
 
-    let wrong = child.port.dial();
+    let wrong = child.port.connect();
     let container = wrong.hello(&key());
     assert_eq!(request.looks_again(), "inbound 1s");
     let mut forged = container.proof(&wrong.receive()[4..]).unwrap();
@@ -63,14 +63,14 @@ fn a_peer_with_a_wrong_key_and_one_that_breaks_off_are_not_used_and_the_wait_goe
     assert_eq!(request.looks_again(), "inbound 750ms");
     assert_eq!(child.refused(), ["the peer does not prove that it knows the key"]);
 
-    let gone = child.port.dial();
+    let gone = child.port.connect();
     gone.hello(&key());
     assert_eq!(request.looks_again(), "inbound 750ms");
     gone.close();
     assert_eq!(request.looks_again(), "inbound 750ms");
     assert_eq!(child.refused(), ["it closed the connection during the handshake"]);
 
-    let right = child.port.dial();
+    let right = child.port.connect();
     let container = right.hello(&key());
     assert_eq!(request.looks_again(), "inbound 750ms");
     right.prove(&container);
@@ -81,7 +81,7 @@ fn a_peer_with_a_wrong_key_and_one_that_breaks_off_are_not_used_and_the_wait_goe
 fn a_cpong_that_is_late_is_for_the_next_request_and_one_that_does_not_come_ends_the_connection() {
     let connect = Pings { connect: Some(2 * SECOND), ..Pings::default() };
     let child = Child::new(None).ping(connect);
-    let peer = child.port.dial();
+    let peer = child.port.connect();
     let mut request = child.begin(ANY());
     assert_eq!(request.goes_on(), "inbound 1s");
     let failure = request.waits_in_vain();
@@ -91,7 +91,7 @@ fn a_cpong_that_is_late_is_for_the_next_request_and_one_that_does_not_come_ends_
     peer.send(&CPONG);
     assert_eq!(child.begin(ANY()).goes_on(), "connection 1");
 
-    let silent = child.port.dial();
+    let silent = child.port.connect();
     let mut request = child.begin(ANY());
     assert_eq!(request.goes_on(), "inbound 1s");
     child.scene.wait(2 * SECOND);
@@ -106,7 +106,7 @@ fn a_peer_that_has_been_asked_has_a_moment_even_if_the_request_may_not_wait() {
     let mut request = child.begin(ANY());
     assert!(request.goes_on().ends_with("(waited 0ns)"), "nobody is there");
 
-    let peer = child.port.dial();
+    let peer = child.port.connect();
     let container = peer.hello(&key());
     let mut request = child.begin(ANY());
     assert_eq!(request.goes_on(), "inbound 100ms");
@@ -115,7 +115,7 @@ fn a_peer_that_has_been_asked_has_a_moment_even_if_the_request_may_not_wait() {
     peer.prove(&container);
     assert_eq!(request.looks_again(), "connection 1");
 
-    let _mute = child.port.dial().hello(&key());
+    let _mute = child.port.connect().hello(&key());
     let mut request = child.begin(Task::New);
     assert_eq!(request.goes_on(), "inbound 100ms");
     assert!(request.waits_in_vain().ends_with("(waited 0ns)"));
@@ -146,7 +146,7 @@ fn a_silent_pooled_connection_gives_way_to_one_that_connects_unless_it_answers_f
     let child = Child::new(None).warm().ping(prepost(SECOND));
     let mut request = child.begin(ANY());
     silent(&mut request);
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     assert_eq!(request.looks_again(), "connection 1");
     assert_eq!(left(&child), (0, 1, 0), "the silent one is closed");
 
@@ -191,7 +191,7 @@ fn a_connection_for_a_question_or_in_doubt_proves_itself_and_one_that_does_not_i
     let mut request = child.begin(Task::Own);
     assert_eq!(request.goes_on(), "receive pooled 1s");
     assert_eq!(request.waits_in_vain(), "inbound 1s", "what is left of acquire");
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     assert_eq!(request.looks_again(), "connection 1", "which need not prove itself");
 
     let child = Child::new(None).warm();
@@ -250,7 +250,7 @@ fn the_question_about_a_packet_size_is_asked_on_a_connection_of_the_containers()
     let mut question = SizeQuestion::<FakeConnection>::new(20_000, &child.with(&now)).unwrap();
     let waker = Arc::new(Waker::new().unwrap());
     let mut asked = Vec::new();
-    let _peer = child.port.dial();
+    let _peer = child.port.connect();
     let end = loop {
         let need = question.next();
         let got = match need {
