@@ -21,6 +21,7 @@
 #include "mod_proxy.h"
 #include "mpm_common.h"
 #include "mod_status.h"
+#include "util_cfgtree.h"
 #include "util_script.h"
 #include "apr_buckets.h"
 #include "apr_optional.h"

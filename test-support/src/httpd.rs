@@ -3,6 +3,7 @@
 use super::http::{Client, Response};
 use super::places;
 use super::process::{self, Guarded, children_of, free_port, is_root, signal, wait_for};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpStream};
@@ -99,6 +100,7 @@ pub struct Setup {
     log_level: String,
     hosts: Option<PathBuf>,
     clock: Option<String>,
+    open_files: Option<u32>,
 }
 
 impl Setup {
@@ -171,6 +173,12 @@ impl Setup {
         self
     }
 
+    /// Limits the files that each process of httpd may have open (`ulimit -n`).
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     /// Starts httpd and waits until it accepts connections.
     #[track_caller]
     pub fn start(self) -> Httpd {
@@ -223,14 +231,21 @@ impl Setup {
 
     /// The command that starts httpd, or that becomes httpd in the same process.
     fn command(&self) -> Command {
-        let Some(hosts) = &self.hosts else { return Command::new(binary()) };
-        let mut command = Command::new("unshare");
-        command
-            .args(["--mount", "/bin/sh", "-c"])
-            .arg("mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"")
-            .arg("hosts")
-            .arg(hosts)
-            .arg(binary());
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(hosts) = &self.hosts {
+            words.extend(["unshare", "--mount", "/bin/sh", "-c"].map(OsString::from));
+            words.push("mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"".into());
+            words.extend(["hosts".into(), hosts.into()]);
+        }
+        if let Some(limit) = self.open_files {
+            words.extend(
+                ["/bin/sh", "-c", "ulimit -n \"$1\" && shift && exec \"$@\""].map(OsString::from),
+            );
+            words.extend(["limit".into(), limit.to_string().into()]);
+        }
+        words.push(binary().into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command
     }
 
@@ -329,6 +344,7 @@ impl Httpd {
             log_level: "info".to_owned(),
             hosts: None,
             clock: None,
+            open_files: None,
         }
     }
 

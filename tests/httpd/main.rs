@@ -17,6 +17,7 @@ mod parking {
     mod directive;
     mod limits;
     mod waiting;
+    mod sizes;
 }
 
 mod pool;

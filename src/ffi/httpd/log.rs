@@ -15,6 +15,7 @@ use crate::proxy::Level;
 pub(crate) enum LogLevel {
     Error,
     Warning,
+    Notice,
     Info,
     Debug,
 }
@@ -34,6 +35,7 @@ impl LogLevel {
         let number = match self {
             Self::Error => sys::APLOG_ERR,
             Self::Warning => sys::APLOG_WARNING,
+            Self::Notice => sys::APLOG_NOTICE,
             Self::Info => sys::APLOG_INFO,
             Self::Debug => sys::APLOG_DEBUG,
         };

@@ -1,6 +1,7 @@
 //! httpd: its servers, its requests, its log, the module's record.
 
 pub(crate) mod clock;
+pub(crate) mod config_tree;
 pub(crate) mod connection;
 pub(crate) mod handler_status;
 pub(crate) mod listening_sockets;

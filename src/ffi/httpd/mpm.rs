@@ -35,12 +35,21 @@ pub(crate) fn check_parking() -> Result<(), CannotPark> {
     if cfg!(httpd_has_waitio) { Ok(()) } else { Err(CannotPark::Build) }
 }
 
-/// Asks the MPM. One that does not know the question says no.
+/// `ThreadsPerChild`.
+pub(crate) fn threads_per_child() -> u32 {
+    ask(sys::AP_MPMQ_MAX_THREADS).and_then(|threads| threads.try_into().ok()).unwrap_or(1)
+}
+
 fn says_yes(question: u32) -> bool {
+    ask(question).is_some_and(|answer| answer != 0)
+}
+
+/// Asks the MPM. `None`: it does not know the question.
+fn ask(question: u32) -> Option<c_int> {
     let mut answer: c_int = 0;
     // SAFETY: a place for one int, written to during this call alone; the MPM reads variables of its own.
     let known = unsafe { sys::ap_mpm_query(question as c_int, &raw mut answer) };
-    known == sys::APR_SUCCESS as c_int && answer != 0
+    (known == sys::APR_SUCCESS as c_int).then_some(answer)
 }
 
 /// The name of the MPM: `event`, `worker`, `prefork`.

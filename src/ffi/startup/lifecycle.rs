@@ -103,7 +103,8 @@ pub(crate) unsafe fn post_config(
             "mod_proxy_ajp_rs: the main server has no configuration of this module"
         ));
     };
-    parking::check(main);
+    // SAFETY: as the caller promises.
+    unsafe { parking::check(main) };
     // SAFETY: as the caller promises; the configuration has been read, and checked.
     match unsafe { reverse_listeners::listen(pconf, plog, main, &state.parent.taken_over) } {
         Ok(listening) => {

@@ -1,18 +1,37 @@
 //! `ProxyAjpParking`, once the configuration is complete: whether it can do what it says.
 
+use rustix::process::{Resource, getrlimit};
+
+use crate::config::{ChildSize, ParkingRemark};
+use crate::ffi::httpd::config_tree;
 use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::state::server_state::ServerState;
 
-/// Says once, in the parent, if `ProxyAjpParking On` has no effect, and why.
-pub(crate) fn check(main: Server<'_>) {
+/// Says in the parent, where `ProxyAjpParking` is on, that it has no effect, and why; or how many requests
+/// can be parked, if that is less than one would think.
+///
+/// # Safety
+/// `main` is httpd's main server, whose configuration has been read; this is its main thread.
+pub(crate) unsafe fn check(main: Server<'_>) {
     if !is_wanted(main) {
         return;
     }
     if let Err(reason) = mpm::check_parking() {
         let text = format_args!("ProxyAjpParking has no effect: {reason}");
         log::server(main, LogLevel::Warning, text);
+        return;
+    }
+    // SAFETY: as the caller promises.
+    let factor = unsafe { config_tree::last_line("AsyncRequestWorkerFactor") };
+    let size = ChildSize::new(mpm::threads_per_child(), factor.as_deref());
+    for remark in size.remarks(getrlimit(Resource::Nofile).current) {
+        let level = match remark {
+            ParkingRemark::FewConnections(..) => LogLevel::Notice,
+            ParkingRemark::FewDescriptors(..) => LogLevel::Warning,
+        };
+        log::server(main, level, format_args!("ProxyAjpParking: {remark}"));
     }
 }
 
