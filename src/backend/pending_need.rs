@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accepting::InboundSources;
+use super::accepting::InboundSockets;
 use super::acquisition::{Connections, Got, Inbound, Need};
 use super::packet_question::{AnswerTicket, Question};
 use super::{Backend, ConnectSettings, Connection};
@@ -32,7 +32,7 @@ enum Pending {
     Place(QueueTicket<Connection>),
     Connect(PendingStream),
     Answer(AnswerTicket),
-    Inbound(InboundSources),
+    Inbound(InboundSockets),
 }
 
 /// Nothing has come of a need so far: look again at this time at the latest; `None`: whenever one of its
@@ -188,11 +188,11 @@ impl Backend {
             while inbound.waker.take_wake_up() {}
             return Ok(Got::Waited(Ok(())));
         }
-        let Some(sources) = self.inbound_sources(inbound) else {
+        let Some(sockets) = self.inbound_sockets(inbound) else {
             return Ok(Got::Waited(Ok(())));
         };
-        let over = pending.wait(now, sources.time());
-        pending.pending = Pending::Inbound(sources);
+        let over = pending.wait(now, sockets.time());
+        pending.pending = Pending::Inbound(sockets);
         over.map(|()| Got::Waited(Ok(())))
     }
 }
@@ -214,8 +214,8 @@ impl PendingNeed {
                 let beside = inbound.beside.and_then(|which| on.connection(which));
                 let beside = beside.map(|connection| readable(connection.stream().as_fd()));
                 match &self.pending {
-                    Pending::Inbound(sources) => {
-                        sources.descriptors().map(readable).chain(beside).collect()
+                    Pending::Inbound(sockets) => {
+                        sockets.descriptors().map(readable).chain(beside).collect()
                     }
                     _ => beside.into_iter().collect(),
                 }

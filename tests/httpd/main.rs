@@ -16,8 +16,8 @@ mod balancing {
 mod parking {
     mod directive;
     mod limits;
-    mod waiting;
     mod sizes;
+    mod waiting;
 }
 
 mod pool;
