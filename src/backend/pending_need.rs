@@ -134,11 +134,7 @@ impl Backend {
             // To look once, or without a descriptor to wait with, in place.
             Err(None) => return Ok(Got::Place(self.acquire_in_place(is_fresh, now, &limits))),
         };
-        let time = match limits.wait {
-            Wait::Forever => Duration::MAX,
-            Wait::For(time) => time,
-        };
-        match pending.wait(now, time) {
+        match pending.wait(now, limits.wait.time().unwrap_or(Duration::MAX)) {
             Ok(()) => Ok(Got::Place(ticket.give_up())),
             Err(again) => {
                 pending.pending = Pending::Place(ticket);

@@ -86,10 +86,7 @@ impl<C: Pooled> Pool<C> {
             Ok(found) => return Ok(found),
             Err(waiter) => waiter,
         };
-        let deadline = match limits.wait {
-            Wait::Forever => None,
-            Wait::For(wait) => now.checked_add(wait),
-        };
+        let deadline = limits.wait.time().and_then(|wait| now.checked_add(wait));
         let found =
             waiter.and_then(|waiter| waiter.wait(deadline).or_else(|| self.withdraw(&waiter)));
         found.ok_or_else(|| self.busy(limits))
@@ -125,10 +122,7 @@ impl<C: Pooled> Pool<C> {
         self.counters.count_timed_out();
         AcquireError::Busy {
             max: limits.max.map_or(usize::MAX, |max| max.get()),
-            waited: match limits.wait {
-                Wait::Forever => Duration::MAX,
-                Wait::For(wait) => wait,
-            },
+            waited: limits.wait.time().unwrap_or(Duration::MAX),
         }
     }
 

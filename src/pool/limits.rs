@@ -41,8 +41,8 @@ impl Limits {
         timeout: Duration,
     ) -> Self {
         let wait = match self.wait {
-            Wait::Forever => Wait::For(timeout),
-            set @ Wait::For(_) => set,
+            Wait::Forever => Wait::AtMost(timeout),
+            set => set,
         };
         let unlimited = Self { max, smax: smax.or(max.map(NonZeroUsize::get)), wait, ..self };
         Self { smax: unlimited.smax.map(|smax| unlimited.bound(smax)), ..unlimited }
@@ -55,12 +55,25 @@ impl Limits {
     }
 }
 
+impl Wait {
+    /// The longest wait; `None`: it has no end.
+    #[must_use]
+    pub fn time(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::AtMost(time) | Self::For(time) => Some(time),
+        }
+    }
+}
+
 /// How long to wait for a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
     /// Until there is one (the default, without `acquire=`).
     #[default]
     Forever,
+    /// As `Forever`, but no longer than this, counted from the `now` of the call.
+    AtMost(Duration),
     /// This long, counted from the `now` of the call. Zero: look once.
     For(Duration),
 }
@@ -99,7 +112,7 @@ mod tests {
     #[test]
     fn without_threads_a_request_waits_for_its_place_until_acquire_or_else_until_its_timeout() {
         let wait = |wait| of_eight_threads(wait).without_threads(None, None, TIMEOUT).wait;
-        assert_eq!(wait(Wait::Forever), Wait::For(TIMEOUT));
+        assert_eq!(wait(Wait::Forever), Wait::AtMost(TIMEOUT));
         for acquire in [Duration::ZERO, Duration::from_secs(90)] {
             assert_eq!(wait(Wait::For(acquire)), Wait::For(acquire));
         }

@@ -332,7 +332,7 @@ impl Request {
 fn longest_wait(limits: &Limits) -> Duration {
     match limits.wait {
         Wait::For(wait) => wait.min(LONGEST),
-        Wait::Forever => UNSET,
+        Wait::Forever | Wait::AtMost(_) => UNSET,
     }
 }
 
