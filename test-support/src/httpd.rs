@@ -295,9 +295,18 @@ impl Setup {
             line(format_args!("Define {name} \"{value}\""));
         }
         line(format_args!("Include \"{}\"", examples_directory().join("load.conf").display()));
+        let has_parking = self.mpm == Mpm::Event && !matches!(self.module, Module::Stock);
+        if has_parking && parks_everywhere() {
+            line(format_args!("AsyncRequestWorkerFactor 1000\nProxyAjpParking On"));
+        }
         line(format_args!("{}", self.conf));
         text
     }
+}
+
+/// Whether every httpd with the MPM event lets requests wait without a thread: `AJP_PARKING=1`.
+fn parks_everywhere() -> bool {
+    std::env::var_os("AJP_PARKING").is_some_and(|value| value == "1")
 }
 
 /// The modules that every instance loads, before the AJP module.
