@@ -35,6 +35,7 @@ mod requests {
 }
 
 mod responses {
+    mod any_order;
     mod broken_off;
     mod ranges;
     mod slow_clients;

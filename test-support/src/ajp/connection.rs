@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::encode::Packet;
@@ -115,6 +115,11 @@ impl PeerConnection {
         self.socket()?.writer().write_all(&packet.into_bytes())
     }
 
+    /// Returns a handle with which another thread sends while the script reads.
+    pub fn sender(&self) -> PeerSender {
+        PeerSender { socket: self.socket.as_ref().map(Arc::downgrade).unwrap_or_default() }
+    }
+
     /// Sets how long a read waits.
     pub fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.socket()?.set_read_timeout(timeout)
@@ -142,6 +147,28 @@ impl PeerConnection {
 
     fn socket(&self) -> io::Result<&Socket> {
         self.socket.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+/// Sends on a connection whose script runs in another thread. It does not keep the connection open.
+#[derive(Clone, Debug)]
+pub struct PeerSender {
+    socket: Weak<Socket>,
+}
+
+impl PeerSender {
+    /// Sends a packet, or any bytes, in one write.
+    pub fn send(&self, packet: impl Packet) -> io::Result<()> {
+        self.socket()?.writer().write_all(&packet.into_bytes())
+    }
+
+    /// Ends the connection in both directions; the script then reads its end.
+    pub fn shutdown(&self) -> io::Result<()> {
+        self.socket()?.shutdown(Shutdown::Both)
+    }
+
+    fn socket(&self) -> io::Result<Arc<Socket>> {
+        self.socket.upgrade().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 

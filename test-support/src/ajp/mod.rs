@@ -17,14 +17,16 @@ mod connection;
 pub mod echo;
 pub mod encode;
 pub mod golden;
+mod holding;
 mod peer;
 pub mod properties;
 pub mod request;
 mod socket;
 mod state;
 
-pub use connection::PeerConnection;
+pub use connection::{PeerConnection, PeerSender};
 pub use echo::echo;
 pub use encode::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
+pub use holding::HoldingPeer;
 pub use peer::ScriptedPeer;
 pub use request::ForwardRequest;
