@@ -119,6 +119,17 @@ impl Client {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// Sends FIN: the client will send nothing more, and still reads.
+    pub fn shutdown_write(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("connected");
+    }
+
+    /// Closes the connection with RST.
+    pub fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
+            .expect("a TCP socket");
+    }
+
     /// The client's end of the connection.
     pub fn local_addr(&self) -> SocketAddr {
         self.stream.local_addr().expect("connected")

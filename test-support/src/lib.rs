@@ -1,6 +1,7 @@
 //! What the tests share: a private httpd, a real Tomcat, a client that sees every byte.
 
 pub mod ajp;
+pub mod backlog;
 pub mod dialer;
 pub mod filters;
 pub mod front;
@@ -9,6 +10,7 @@ pub mod httpd;
 pub mod manager;
 pub mod members;
 pub mod namespace;
+pub mod parking;
 pub mod places;
 pub mod process;
 pub mod random;

@@ -239,6 +239,13 @@ pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
+/// Lets every user read, write and search the file or directory, as httpd's user must be able to.
+pub fn open_to_all(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(path, permissions).expect("it is ours");
+}
+
 /// The processes whose parent is `pid`.
 pub fn children_of(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! The kernel's table of TCP connections, of all processes.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 
 /// The state of our end of a connection; numbers as in the kernel's `tcp_states.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,14 @@ pub fn is_listening(port: u16) -> bool {
     let suffix = format!(":{port:04X}");
     let listens = |line: &str| field(line, 1).ends_with(&suffix) && field(line, 3) == "0A";
     tables.iter().flatten().flat_map(|table| table.lines()).any(listens)
+}
+
+/// Listens on a free port of 127.0.0.1; the kernel takes only some kB of each connection that nobody reads.
+pub fn narrow_listener() -> TcpListener {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    // Inherited by the accepted sockets.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 4096).expect("a socket");
+    listener
 }
 
 /// Returns the inode of the IPv4 socket that listens on this port.

@@ -1,9 +1,45 @@
 //! Certificates for an httpd with TLS, made by openssl when a test needs them.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
+
+/// A connection over TLS, through a program that reads no more than is read from it, and some kB.
+#[derive(Debug)]
+pub struct TlsClient {
+    openssl: Child,
+}
+
+impl TlsClient {
+    /// Opens a connection to this port of 127.0.0.1.
+    pub fn connect(port: u16) -> Self {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")]);
+        openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self { openssl: openssl.spawn().expect("openssl is installed (ci/setup)") }
+    }
+
+    /// Sends `bytes` as they are.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let input = self.openssl.stdin.as_mut().expect("piped");
+        input.write_all(bytes.as_ref()).expect("openssl reads");
+    }
+
+    /// What is received.
+    pub fn output(&mut self) -> &mut ChildStdout {
+        self.openssl.stdout.as_mut().expect("piped")
+    }
+}
+
+impl Drop for TlsClient {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.openssl.kill();
+        let _ = self.openssl.wait();
+    }
+}
 
 /// A certificate authority, and a server's and a client's certificate signed by it.
 #[derive(Debug)]
@@ -36,6 +72,17 @@ impl Certificates {
     /// The directory of all files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Returns configuration lines for a virtual host that speaks TLS on this port. Load `socache_shmcb` and `ssl`.
+    pub fn virtual_host(&self, port: u16) -> String {
+        let (certificate, key) = (self.file("server.pem"), self.file("server.key"));
+        format!(
+            "Listen 127.0.0.1:{port}\n<VirtualHost *:{port}>\nSSLEngine On\n\
+             SSLCertificateFile \"{}\"\nSSLCertificateKeyFile \"{}\"\n</VirtualHost>",
+            certificate.display(),
+            key.display(),
+        )
     }
 
     /// Adds a client whose certificate is signed by an authority that `ca` has signed: `chained.pem`, which

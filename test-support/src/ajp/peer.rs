@@ -82,7 +82,18 @@ impl ScriptedPeer {
     where
         S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
     {
-        let listener = UnixListener::bind(path)?;
+        ScriptedPeer::start_on_unix(UnixListener::bind(path)?, path, script)
+    }
+
+    /// Serves an existing listener at this path.
+    pub fn start_on_unix<S>(
+        listener: UnixListener,
+        path: &Path,
+        script: S,
+    ) -> io::Result<ScriptedPeer>
+    where
+        S: Fn(&mut PeerConnection) -> io::Result<()> + Send + Sync + 'static,
+    {
         let address = Address::Unix(path.to_owned());
         Ok(ScriptedPeer::run(
             address,
