@@ -17,6 +17,7 @@ mod parking {
     mod directive;
     mod limits;
     mod sizes;
+    mod slow_clients;
     mod waiting;
 }
 
