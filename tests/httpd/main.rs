@@ -18,6 +18,7 @@ mod parking {
     mod limits;
     mod sizes;
     mod slow_clients;
+    mod virtual_hosts;
     mod waiting;
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::httpd::module_record;
@@ -39,6 +40,11 @@ impl<'c> Connection<'c> {
     pub(crate) fn server(self) -> Server<'c> {
         // SAFETY: a plain field of a live record; the server outlives its connections.
         unsafe { Server::from_ptr((*self.as_ptr()).base_server) }
+    }
+
+    /// `Timeout` of that server.
+    pub(crate) fn timeout(self) -> Duration {
+        self.server().timeout()
     }
 
     /// Whether the MPM gets it back after each step (event), and it is a connection of its own, no stream

@@ -104,7 +104,7 @@ impl<'r> Request<'r> {
 
     /// `Timeout`.
     pub(crate) fn timeout(self) -> Duration {
-        Duration::from_micros(u64::try_from(self.server().timeout_us()).unwrap_or(0))
+        self.server().timeout()
     }
 
     /// The path of its URL, as the client asked for it.

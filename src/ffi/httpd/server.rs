@@ -3,6 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use crate::ffi::sys;
 
@@ -48,6 +49,11 @@ impl<'s> Server<'s> {
     pub(crate) fn timeout_us(self) -> i64 {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).timeout }
+    }
+
+    /// `Timeout`.
+    pub(crate) fn timeout(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.timeout_us()).unwrap_or(0))
     }
 }
 

@@ -126,7 +126,7 @@ impl ConnectionState {
         };
         set.watch_client(client, wait.client)?;
         let now = Instant::now();
-        let heartbeat = now + heartbeat(request.timeout());
+        let heartbeat = now + heartbeat(request.timeout().min(connection.timeout()));
         set.wake_at(now, wait.until.map_or(heartbeat, |until| until.min(heartbeat)))?;
         arm(set)
     }
@@ -217,7 +217,9 @@ pub(crate) struct Wait {
     pub(crate) client: ClientInterest,
 }
 
-/// The MPM closes a connection that it has polled for `Timeout`: the request has a look before.
+/// The MPM closes a connection that it has polled for `Timeout`: that of the request's server or that of
+/// the connection's, as KeepAliveTimeout is set or not (`event_post_read_request`). The request has a
+/// look before either.
 fn heartbeat(timeout: Duration) -> Duration {
     (timeout / 2).max(Duration::from_millis(10))
 }
