@@ -12,6 +12,7 @@
 
 use std::ffi::c_int;
 
+use crate::ffi::guard::guard;
 use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log::{self, LogLevel};
@@ -39,9 +40,13 @@ pub(crate) fn process(connection: Connection<'_>) -> c_int {
     }
     let status = connection.process();
     state.is_driven.set(false);
-    if state.has_parked() && connection.is_suspended() {
-        connection.wait_for_io();
-        return sys::OK as c_int;
+    if state.has_parked() {
+        if connection.is_suspended() {
+            connection.wait_for_io();
+            return sys::OK as c_int;
+        }
+        // Another module has not passed "suspended" on, and answers itself.
+        state.abandon();
     }
     status
 }
@@ -54,7 +59,8 @@ fn go_on(connection: Connection<'_>, state: &ConnectionState) -> c_int {
     // connection.
     let request = unsafe { Request::from_ptr(request) };
     state.is_driven.set(true);
-    let HandlerStatus(status) = request.on_this_thread(|| waiting.go_on(request, woken));
+    let step = || guard(INTERNAL_ERROR, || waiting.go_on(request, woken));
+    let HandlerStatus(status) = request.on_this_thread(step);
     state.is_driven.set(false);
     if status == sys::SUSPENDED {
         connection.wait_for_io();
@@ -91,7 +97,11 @@ pub(crate) fn close(connection: Connection<'_>) {
             "httpd closes the client's connection while the request waits for its backend"
         ),
     );
-    let HandlerStatus(status) = request.on_this_thread(|| waiting.give_up(request));
+    let step = || guard(INTERNAL_ERROR, || waiting.give_up(request));
+    let HandlerStatus(status) = request.on_this_thread(step);
     request.end(status);
     connection.close();
 }
+
+/// After a panic.
+const INTERNAL_ERROR: HandlerStatus = HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);

@@ -148,8 +148,15 @@ impl ConnectionState {
     /// The request ends before its wait does: what is kept of it goes.
     fn forget(&self, request: Request<'_>) {
         if self.has_parked_this(request) {
-            drop(self.waiting.borrow_mut().take());
+            self.abandon();
         }
+    }
+
+    /// Drops what is kept of the request that waits, if there is one.
+    pub(crate) fn abandon(&self) {
+        // Taken out first: what it drops may look here.
+        let parked = self.waiting.borrow_mut().take();
+        drop(parked);
     }
 
     /// suspend_connection: from here on the MPM polls.
@@ -187,7 +194,7 @@ impl Drop for ConnectionState {
         // SAFETY: a cleanup of the connection's pool, which runs before its memory goes, on the thread
         // that destroys it.
         let connection = unsafe { Connection::from_ptr(self.connection) };
-        drop(self.waiting.borrow_mut().take());
+        self.abandon();
         self.resume(connection);
         // SAFETY: null is no state at all.
         unsafe { connection.keep(std::ptr::null_mut()) };
