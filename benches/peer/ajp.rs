@@ -1,6 +1,6 @@
 //! The container's side of AJP/1.3: the next step for the bytes that have arrived.
 
-use crate::answers::{crowd_of, length_of};
+use crate::answers::{crowd_of, last_segment, length_of, wait_of};
 use crate::backend::{Malformed, Step};
 
 /// The part of a request's body that is still to come; nothing between requests.
@@ -45,6 +45,9 @@ impl Reading {
             // The first packet of an announced body comes unasked.
             self.body_left = request.body;
             return Ok(Step::Nothing);
+        }
+        if let Some(time) = wait_of(request.uri) {
+            return Ok(Step::Wait { time, body: last_segment(request.uri).to_vec() });
         }
         let length = length_of(request.uri).ok_or(Malformed)?;
         Ok(match crowd_of(request.uri) {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +15,7 @@ pub enum Form {
     Http,
 }
 
-/// The answers encoded so far, by form and length of the body.
+/// The answers encoded so far, by form and length of the body; without the answers that carry an id.
 #[derive(Debug, Default)]
 pub struct Answers {
     known: HashMap<(Form, usize), Rc<[u8]>>,
@@ -21,45 +23,67 @@ pub struct Answers {
 
 impl Answers {
     pub fn get(&mut self, form: Form, length: usize) -> Rc<[u8]> {
-        let answer = self.known.entry((form, length)).or_insert_with(|| match form {
-            Form::Ajp { packet_size } => ajp(length, packet_size).into(),
-            Form::Http => http(length).into(),
-        });
+        let answer =
+            self.known.entry((form, length)).or_insert_with(|| encode(form, &alphabet(length)));
         Rc::clone(answer)
+    }
+}
+
+/// An answer with this body.
+pub fn encode(form: Form, body: &[u8]) -> Rc<[u8]> {
+    match form {
+        Form::Ajp { packet_size } => ajp(body, packet_size).into(),
+        Form::Http => http(body).into(),
     }
 }
 
 /// The length that a path asks for: its last segment.
 pub fn length_of(path: &[u8]) -> Option<usize> {
-    let last = path.rsplit(|&byte| byte == b'/').next()?;
-    let length: usize = std::str::from_utf8(last).ok()?.parse().ok()?;
+    let length: usize = number(last_segment(path))?;
     (length <= LONGEST).then_some(length)
+}
+
+/// The last segment of a path.
+pub fn last_segment(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
 /// How many requests must have arrived before the first of them is answered: the last segment but one,
 /// if that is `hold-N`.
 pub fn crowd_of(path: &[u8]) -> Option<usize> {
-    let last_but_one = path.rsplit(|&byte| byte == b'/').nth(1)?;
-    std::str::from_utf8(last_but_one.strip_prefix(b"hold-")?).ok()?.parse().ok()
+    number(last_but_one(path)?.strip_prefix(b"hold-")?)
+}
+
+/// How long the answer is held back: the last segment but one, if that is `wait-MILLISECONDS`.
+pub fn wait_of(path: &[u8]) -> Option<Duration> {
+    number(last_but_one(path)?.strip_prefix(b"wait-")?).map(Duration::from_millis)
+}
+
+fn last_but_one(path: &[u8]) -> Option<&[u8]> {
+    path.rsplit(|&byte| byte == b'/').nth(1)
+}
+
+fn number<N: FromStr>(text: &[u8]) -> Option<N> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The alphabet, again and again, so that a piece that is missing or in the wrong place shows.
-fn body(length: usize) -> Vec<u8> {
+fn alphabet(length: usize) -> Vec<u8> {
     (b'a'..=b'z').cycle().take(length).collect()
 }
 
-fn http(length: usize) -> Vec<u8> {
+fn http(body: &[u8]) -> Vec<u8> {
     let mut answer = b"HTTP/1.1 200 OK\r\n".to_vec();
-    for (name, value) in headers(length) {
+    for (name, value) in headers(body.len()) {
         answer.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     answer.extend_from_slice(b"\r\n");
-    answer.extend(body(length));
+    answer.extend_from_slice(body);
     answer
 }
 
-fn ajp(length: usize, packet_size: usize) -> Vec<u8> {
-    let headers = headers(length);
+fn ajp(body: &[u8], packet_size: usize) -> Vec<u8> {
+    let headers = headers(body.len());
     let mut head = vec![0x04, 0x00, 0xC8];
     push_string(&mut head, b"200");
     head.extend_from_slice(&u16_of(headers.len()));
@@ -70,10 +94,10 @@ fn ajp(length: usize, packet_size: usize) -> Vec<u8> {
         }
         push_string(&mut head, value.as_bytes());
     }
-    let mut answer = Vec::with_capacity(length + length / 1000 + 1024);
+    let mut answer = Vec::with_capacity(body.len() + body.len() / 1000 + 1024);
     push_packet(&mut answer, &head);
     // Four bytes of packet header, type, length, and the byte behind the data.
-    for chunk in body(length).chunks(packet_size - 8) {
+    for chunk in body.chunks(packet_size - 8) {
         let mut payload = vec![0x03];
         push_string(&mut payload, chunk);
         push_packet(&mut answer, &payload);

@@ -2,15 +2,20 @@
 //!
 //! `/…/N` is answered with N bytes; a request with a body is answered with 128 when all of it has
 //! arrived. `/…/hold-M/N` over AJP is answered when M requests for it have arrived: they keep as many
-//! threads and connections of the httpd busy, which leaves as many connections idle.
+//! threads and connections of the httpd busy, which leaves as many connections idle. `/…/wait-T/ID`
+//! over AJP is answered with ID after T milliseconds. `/waiting` over HTTP is answered with the number
+//! of requests that wait for their time at this moment, and with the largest such number since the
+//! last question.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use crate::answers::{Answers, Form};
+use crate::answers::{Answers, Form, encode};
 use crate::poll::{Interest, Poll};
+use crate::timers::Timers;
 use crate::{ajp, http};
 
 /// The step that bytes from a connection call for.
@@ -26,6 +31,13 @@ pub enum Step {
         crowd: usize,
         length: usize,
     },
+    /// The answer with this body, after this time.
+    Wait {
+        time: Duration,
+        body: Vec<u8>,
+    },
+    /// The number of requests that wait.
+    Count,
 }
 
 /// The peer does not speak this port's protocol, or asks for something that does not exist.
@@ -41,6 +53,8 @@ pub fn run() -> io::Result<()> {
     for (number, form) in forms.into_iter().enumerate() {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
+        // With the standard library's backlog of 128, a connection that does not fit comes a second later.
+        rustix::net::listen(&listener, BACKLOG)?;
         poll.add(&listener, number, Interest::Read)?;
         listeners.push((listener, form));
     }
@@ -53,9 +67,12 @@ pub fn run() -> io::Result<()> {
     let mut answers = Answers::default();
     let mut connections: Vec<Option<Connection>> = listeners.iter().map(|_| None).collect();
     let mut held: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut timers = Timers::default();
+    let mut most = 0;
     let mut ready = Vec::new();
     loop {
-        poll.wait(&mut ready, None)?;
+        poll.wait(&mut ready, timers.next_in(Instant::now()))?;
+        timers.take_due(Instant::now(), &mut ready);
         // Taken from the end: the first to be ready is the first to be served.
         ready.reverse();
         while let Some(number) = ready.pop() {
@@ -74,6 +91,16 @@ pub fn run() -> io::Result<()> {
                 }
                 match goes {
                     Ok(Goes::On) => {}
+                    Ok(Goes::Pausing(time)) => {
+                        timers.set(number, Instant::now() + time);
+                        most = most.max(timers.len());
+                    }
+                    Ok(Goes::Counting) => {
+                        let text = format!("{} {most}", timers.len());
+                        connection.held = Some(encode(connection.form, text.as_bytes()));
+                        most = timers.len();
+                        ready.push(number);
+                    }
                     Ok(Goes::Waiting(crowd)) => {
                         let waiting = held.entry(crowd).or_default();
                         waiting.push(number);
@@ -83,6 +110,7 @@ pub fn run() -> io::Result<()> {
                     }
                     Ok(Goes::Away) | Err(_) => {
                         connections[number] = None;
+                        timers.clear(number);
                         held.values_mut().for_each(|waiting| waiting.retain(|&w| w != number));
                     }
                 }
@@ -108,6 +136,10 @@ enum Goes {
     On,
     /// The answer is held until this many requests have asked for it; called again then, it is sent.
     Waiting(usize),
+    /// The answer is held for this time; called again then, it is sent.
+    Pausing(Duration),
+    /// It asks how many pause.
+    Counting,
     Away,
 }
 
@@ -127,8 +159,8 @@ struct Connection {
     unread: std::ops::Range<usize>,
     /// The bytes being sent, and how many of them have been.
     output: Option<(Rc<[u8]>, usize)>,
-    /// An answer that is held: the length of its body.
-    held: Option<usize>,
+    /// An answer that is held.
+    held: Option<Rc<[u8]>>,
     interest: Interest,
 }
 
@@ -157,8 +189,8 @@ impl Connection {
         if self.interest == Interest::Read && self.receive()? == Goes::Away {
             return Ok(Goes::Away);
         }
-        if let Some(length) = self.held.take() {
-            self.output = Some((answers.get(self.form, length), 0));
+        if let Some(answer) = self.held.take() {
+            self.output = Some((answer, 0));
         }
         loop {
             if !self.send()? {
@@ -178,9 +210,17 @@ impl Connection {
                         Step::Send(bytes) => Some((bytes.into(), 0)),
                         Step::Answer(length) => Some((answers.get(self.form, length), 0)),
                         Step::Hold { crowd, length } => {
-                            self.held = Some(length);
+                            self.held = Some(answers.get(self.form, length));
                             return Ok(Goes::Waiting(crowd));
                         }
+                        Step::Wait { time, body } if time.is_zero() => {
+                            Some((encode(self.form, &body), 0))
+                        }
+                        Step::Wait { time, body } => {
+                            self.held = Some(encode(self.form, &body));
+                            return Ok(Goes::Pausing(time));
+                        }
+                        Step::Count => return Ok(Goes::Counting),
                     };
                 }
                 Ok(None) => {
@@ -227,6 +267,9 @@ impl Connection {
 }
 
 const LISTENERS: usize = 3;
+
+/// Connections that may arrive at once; the kernel has a limit of its own.
+const BACKLOG: i32 = 4096;
 
 /// Room for two of the largest packets.
 const INPUT: usize = 128 * 1024;

@@ -32,7 +32,10 @@ impl Reading {
             Step::Nothing
         } else {
             let path = head.split(|&byte| byte == b' ').nth(1).ok_or(Malformed)?;
-            Step::Answer(length_of(path).ok_or(Malformed)?)
+            match path {
+                b"/waiting" => Step::Count,
+                _ => Step::Answer(length_of(path).ok_or(Malformed)?),
+            }
         };
         Ok(Some((end, step)))
     }
@@ -50,6 +53,60 @@ pub fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let value = value.strip_prefix(b":")?;
         found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
     })
+}
+
+/// Returns the data of the first chunk of a chunked body, and the length of the chunk; nothing until all of it is
+/// there. The last chunk is empty.
+pub fn chunk(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Malformed> {
+    let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") else {
+        return Ok(None);
+    };
+    let size = std::str::from_utf8(&bytes[..end]).map_err(|_| Malformed)?;
+    let size = usize::from_str_radix(size, 16).map_err(|_| Malformed)?;
+    let data = end + 2;
+    let next = data.checked_add(size).and_then(|end| end.checked_add(2)).ok_or(Malformed)?;
+    Ok((bytes.len() >= next).then(|| (&bytes[data..data + size], next)))
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// Whether the server closes the connection after it.
+    pub is_last: bool,
+}
+
+/// Reads an answer; nothing until all of it is there. More bytes than that are an error.
+pub fn answer(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+    let Some(end) = end_of_head(bytes) else {
+        return Ok(None);
+    };
+    let (head, rest) = bytes.split_at(end);
+    let status = head.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    let status = status.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    let status = status.ok_or(Malformed)?;
+    let is_last = header(head, b"connection").is_some_and(|v| v.eq_ignore_ascii_case(b"close"));
+    let body = match content_length(head) {
+        Some(length) if rest.len() > length => return Err(Malformed),
+        Some(length) => (rest.len() == length).then(|| rest.to_vec()),
+        None if header(head, b"transfer-encoding").is_some() => chunked(rest)?,
+        None => return Err(Malformed),
+    };
+    Ok(body.map(|body| Answer { status, body, is_last }))
+}
+
+/// Returns the data of all chunks; nothing until the last one is there.
+fn chunked(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+    let mut body = Vec::new();
+    while let Some((data, taken)) = chunk(bytes)? {
+        bytes = &bytes[taken..];
+        if data.is_empty() {
+            return if bytes.is_empty() { Ok(Some(body)) } else { Err(Malformed) };
+        }
+        body.extend_from_slice(data);
+    }
+    Ok(None)
 }
 
 /// Content-Length, if there is one.

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::http::{content_length, end_of_head, header};
+use crate::http::{chunk, content_length, end_of_head, header};
 use crate::poll::{Interest, Poll};
 
 /// The requests to send.
@@ -239,16 +239,11 @@ fn after_head(head: &[u8], expect: usize) -> io::Result<Awaits> {
 /// whether that was the last chunk.
 fn chunks(bytes: &[u8], mut count: usize) -> io::Result<(usize, usize, bool)> {
     let mut at = 0;
-    while let Some(end) = bytes[at..].windows(2).position(|two| two == b"\r\n") {
-        let size = std::str::from_utf8(&bytes[at..at + end]).ok();
-        let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
-        let size = size.ok_or_else(|| io::Error::other("a chunk of no size"))?;
-        let next = at + end + 2 + size + 2;
-        if bytes.len() < next {
-            break;
-        }
-        (at, count) = (next, count + size);
-        if size == 0 {
+    while let Some((data, taken)) =
+        chunk(&bytes[at..]).map_err(|_| io::Error::other("a chunk of no size"))?
+    {
+        (at, count) = (at + taken, count + data.len());
+        if data.is_empty() {
             return Ok((count, at, true));
         }
     }

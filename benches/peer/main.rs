@@ -4,14 +4,20 @@
 //! ```text
 //! bench_peer backend                       prints its ports, answers until it is killed
 //! bench_peer load 127.0.0.1:8080 /b/128 …  sends a number of requests, prints how long it took
+//! bench_peer crowd 127.0.0.1:8080 /b/wait-1000/{} …  sends the requests of many clients, prints how fast they were answered
 //! ```
 
 mod ajp;
 mod answers;
 mod backend;
+mod client;
+mod crowd;
+mod figures;
 mod http;
 mod load;
 mod poll;
+mod timers;
+mod transport;
 
 use std::process::ExitCode;
 
@@ -21,6 +27,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["backend"] => backend::run().map_err(|error| error.to_string()),
         ["load", rest @ ..] => load::Plan::parse(rest).and_then(|plan| load::run(&plan)),
+        ["crowd", rest @ ..] => crowd::Plan::parse(rest).and_then(|plan| crowd::run(&plan)),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -32,5 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: bench_peer backend | bench_peer load ADDRESS PATH --expect BYTES \
-                     [--requests N] [--connections N] [--seconds N] [--body BYTES]";
+const USAGE: &str = "usage: bench_peer backend
+       bench_peer load ADDRESS PATH --expect BYTES [--requests N] [--connections N] [--seconds N] [--body BYTES]
+       bench_peer crowd ADDRESS PATH [--clients N] [--requests N] [--time MS] [--ramp MS] [--warm MS] [--pause MS]
+                        [--answer TEXT] [--open PATH] [--tls CA-FILE]";
