@@ -8,12 +8,14 @@ import sys
 import tempfile
 
 import measure
+import parked
 import report
 import scale
 from cases import CASES, DEFAULT_CASES
 from servers import Backend, Httpd, Trouble, compile_limit, httpd_version
 
 SERVERS = ["stock", "jk", "http", "ours", "limit"]
+PARTS = list(dict.fromkeys(scale.PARTS + parked.PARTS))
 
 
 def names(text):
@@ -24,7 +26,7 @@ def options():
     parser = argparse.ArgumentParser(
         prog="ci/bench",
         description="Measures httpd's proxies side by side. Without any of --load, --strace, "
-        "--instructions and --scale, it runs --load.",
+        "--instructions, --scale and --parked, it runs --load.",
     )
     parser.add_argument("--load", action="store_true",
                         help="CPU time, context switches and requests per second under load")
@@ -34,14 +36,22 @@ def options():
     parser.add_argument("--scale", action="store_true",
                         help="the cost of many idle connections, busy threads, workers and balancer "
                         "members; for servers that are AJP modules of mod_proxy")
-    parser.add_argument("--parts", type=names, default=scale.PARTS, metavar="A,B",
-                        help=f"parts of --scale; default: {', '.join(scale.PARTS)}")
+    parser.add_argument("--parked", action="store_true",
+                        help="requests that wait for their backend, with a thread each and without (ProxyAjpParking): "
+                        "requests per second, latency of a static file meanwhile, CPU time, memory; for servers "
+                        "that are AJP modules of mod_proxy")
+    parser.add_argument("--parts", type=names, default=PARTS, metavar="A,B",
+                        help=f"parts of --scale ({', '.join(scale.PARTS)}) and of --parked "
+                        f"({', '.join(parked.PARTS)}); default: all")
+    parser.add_argument("--clients", type=int, default=4000,
+                        help="clients of the parts crowd and memory of --parked, at least 8; "
+                        "default: %(default)s")
     parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
                         help=f"default: {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
     parser.add_argument("--cases", type=names, default=DEFAULT_CASES, metavar="A,B",
                         help=f"some of {', '.join(CASES)}; default: {', '.join(DEFAULT_CASES)}")
     parser.add_argument("--base", default="stock", help="the server to which ratios are given; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of --load; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of --load and of the part cpu of --parked; default: %(default)s")
     parser.add_argument("--requests", type=int, help="requests per run, instead of each case's own number")
     parser.add_argument("--seconds", type=int, default=20,
                         help="after this, a run of --load starts no further request; default: %(default)s")
@@ -62,11 +72,13 @@ def options():
         if "=" not in server and server not in SERVERS:
             parser.error(f"there is no server {server}")
     for part in chosen.parts:
-        if part not in scale.PARTS:
+        if part not in PARTS:
             parser.error(f"there is no part {part}")
+    chosen.clients = max(8, chosen.clients)
     # With too few threads, the event MPM closes idle client connections, and the other MPMs make clients wait.
     chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
-    if not (chosen.load or chosen.strace or chosen.instructions or chosen.scale):
+    if not (chosen.load or chosen.strace or chosen.instructions or chosen.scale
+            or chosen.parked):
         chosen.load = True
     return chosen
 
@@ -91,6 +103,8 @@ def load(chosen, cases, servers):
 
 def run(chosen, directory, stack):
     cases = [CASES[name] for name in chosen.cases]
+    if chosen.parked:
+        parked.prepare(chosen)
     backend = stack.enter_context(Backend(directory))
     limit = compile_limit(directory) if "limit" in chosen.servers else None
 
@@ -123,6 +137,8 @@ def run(chosen, directory, stack):
         printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
     if chosen.scale:
         scale.run(chosen, backend, directory, printer)
+    if chosen.parked:
+        parked.run(chosen, backend, directory, printer)
 
 
 def main():
