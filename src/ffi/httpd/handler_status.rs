@@ -21,7 +21,7 @@ impl HandlerStatus {
             Reply::Nothing => {
                 if !has_headers {
                     // For the access log alone.
-                    request.set_status(sys::HTTP_BAD_REQUEST as c_int, std::ptr::null());
+                    request.set_status(CLIENT_GONE, std::ptr::null());
                 }
                 Self(sys::DONE)
             }
@@ -29,3 +29,7 @@ impl HandlerStatus {
         }
     }
 }
+
+/// The client has closed the connection before the response began. No status of HTTP's own says so; nginx has
+/// brought this one in, and programs that read access logs know it.
+const CLIENT_GONE: c_int = 499;
