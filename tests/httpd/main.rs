@@ -14,10 +14,12 @@ mod balancing {
 }
 
 mod parking {
+    mod client_gone;
     mod directive;
     mod limits;
     mod sizes;
     mod slow_clients;
+    mod timeouts;
     mod virtual_hosts;
     mod waiting;
 }

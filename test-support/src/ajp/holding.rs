@@ -121,10 +121,20 @@ impl HoldingPeer {
     /// If the request is not held, or its connection is closed.
     #[track_caller]
     pub fn send(&self, uri: &str, packet: impl Packet) {
-        let requests = self.held.requests();
-        let request = requests.iter().find(|request| request.uri == uri);
-        let request = request.unwrap_or_else(|| panic!("{uri} is not held"));
-        request.sender.send(packet).expect("the connection is open");
+        self.try_send(uri, packet).expect("the connection is open");
+    }
+
+    /// As [`send`](HoldingPeer::send), to a request whose connection the web server may close.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn try_send(&self, uri: &str, packet: impl Packet) -> io::Result<()> {
+        let sender = {
+            let requests = self.held.requests();
+            let request = requests.iter().find(|request| request.uri == uri);
+            request.ok_or(io::ErrorKind::NotConnected)?.sender.clone()
+        };
+        sender.send(packet)
     }
 
     /// Sends END_RESPONSE. The request is no longer held then.
