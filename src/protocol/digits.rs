@@ -3,10 +3,13 @@
 /// Parses a number that is written only in digits, as in a Content-Length (RFC 9110, 8.6): no sign, no
 /// white space, no list. `None` also for one that does not fit in a u64.
 pub fn digits(text: &[u8]) -> Option<u64> {
-    // `parse` would take a sign.
-    let text =
-        std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    text?.parse().ok()
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]
