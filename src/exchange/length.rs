@@ -57,8 +57,7 @@ impl Length {
 
 /// Reads digits (RFC 9110 8.6): no sign, no list, no overflow.
 fn parse(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
-    digits(text.as_bytes())
+    digits(value.trim_ascii())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The parts of a request that go to the container, and the headers of its response that come back.
 
-use crate::protocol::{Attribute, RequestMethod};
+use crate::protocol::{Attribute, RequestMethod, digits};
 
 /// A header's, or a variable's, name and value.
 pub type Pair<'r> = (&'r [u8], &'r [u8]);
@@ -168,7 +168,7 @@ pub fn stays_in_response(name: &[u8]) -> bool {
 #[inline]
 #[must_use]
 pub fn content_length(value: &[u8]) -> Option<u64> {
-    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+    digits(value.trim_ascii())
 }
 
 /// Whether a response of this status has no length. A 204 has none (RFC 9110 8.6), and a 205 has no
@@ -320,6 +320,7 @@ mod tests {
         assert_eq!(content_length(b" 0042 "), Some(42));
         assert_eq!(content_length(b"0"), Some(0));
         assert_eq!(content_length(b"4 2"), None);
+        assert_eq!(content_length(b"+42"), None);
         assert_eq!(content_length(b"\xff"), None);
     }
 
