@@ -80,7 +80,7 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
             }),
         }
     }
-    if says_no_length(head.status, headers.get(c"Content-Length")) {
+    if says_no_length(head.status, || headers.get(c"Content-Length")) {
         headers.unset(c"Content-Length");
     }
     let status = c_int::from(head.status);
