@@ -19,7 +19,7 @@ impl Length {
     /// 204 and 304 (RFC 9110 8.6), and 205, for which Tomcat announces a body that it leaves out.
     pub(super) fn of(head: &SendHeaders, is_head: bool) -> Result<Self, ExchangeError> {
         let mut announced = None;
-        for (name, value) in &head.headers {
+        for (name, value) in head.headers() {
             if !name.name().eq_ignore_ascii_case(b"content-length") {
                 continue;
             }

@@ -1,5 +1,7 @@
 //! SEND_HEADERS: status line and headers of the response.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::codes::{ResponseHeader, is_coded_header};
@@ -10,31 +12,37 @@ use super::scan::has_any;
 /// Status and headers. Layout: `04`, status (u16), reason (string), count (u16), and that many
 /// names (code or string) with values (string).
 ///
-/// All text is free of control bytes but HTAB; bytes from `80` on are passed as they are.
+/// All text is free of control bytes but HTAB; bytes from `80` on are passed as they are. The texts
+/// lie in the packet, which is kept in memory as long as this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendHeaders {
     /// `100..=999`.
     pub status: u16,
-    /// The reason phrase; empty when the container sent none, an empty or the null string. Tomcat
-    /// sends the status code as text.
-    pub reason: Bytes,
-    /// Names and values in the order they came; names may repeat.
-    pub headers: Vec<(ResponseHeaderName, Bytes)>,
+    payload: Bytes,
+    reason: Range<usize>,
+    headers: Vec<(Name, Range<usize>)>,
+}
+
+/// Where the name of a header is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    Coded(ResponseHeader),
+    Other(Range<usize>),
 }
 
 /// The name of a response header, as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ResponseHeaderName {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseHeaderName<'a> {
     /// One of the eleven with a code.
     Coded(ResponseHeader),
     /// Any other, a token of RFC 9110. It may also be one of the eleven in another spelling:
     /// Tomcat knows `Content-Length` as a code, and sends `content-length` as a string.
-    Other(Bytes),
+    Other(&'a [u8]),
 }
 
-impl ResponseHeaderName {
+impl<'a> ResponseHeaderName<'a> {
     /// The name as it is written in HTTP.
-    pub fn name(&self) -> &[u8] {
+    pub fn name(self) -> &'a [u8] {
         match self {
             ResponseHeaderName::Coded(header) => header.name().as_bytes(),
             ResponseHeaderName::Other(name) => name,
@@ -42,9 +50,9 @@ impl ResponseHeaderName {
     }
 
     /// The header this is, if it is one of the eleven, however it came and in whatever case.
-    pub fn known(&self) -> Option<ResponseHeader> {
+    pub fn known(self) -> Option<ResponseHeader> {
         match self {
-            ResponseHeaderName::Coded(header) => Some(*header),
+            ResponseHeaderName::Coded(header) => Some(header),
             ResponseHeaderName::Other(name) => ResponseHeader::from_name(name),
         }
     }
@@ -69,6 +77,7 @@ impl SendHeaders {
         }
         let reason = reader.nullable_string(Field::Reason)?.unwrap_or_default();
         check_text(reason, Field::Reason)?;
+        let reason = range_of(reason, &reader, payload);
 
         let count = reader.u16(Field::HeaderCount)?;
         if usize::from(count) > reader.left() / SHORTEST_HEADER {
@@ -79,31 +88,52 @@ impl SendHeaders {
             let name = decode_name(&mut reader, payload)?;
             let value = reader.string(Field::HeaderValue)?;
             check_text(value, Field::HeaderValue)?;
-            headers.push((name, payload.slice_ref(value)));
+            headers.push((name, range_of(value, &reader, payload)));
         }
         reader.finish(Field::HeaderValue)?;
-        Ok(SendHeaders { status, reason: payload.slice_ref(reason), headers })
+        Ok(SendHeaders { status, payload: payload.clone(), reason, headers })
+    }
+
+    /// The reason phrase; empty when the container sent none, an empty or the null string. Tomcat
+    /// sends the status code as text.
+    pub fn reason(&self) -> &[u8] {
+        &self.payload[self.reason.clone()]
+    }
+
+    /// Names and values in the order they came; names may repeat.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (ResponseHeaderName<'_>, &[u8])> {
+        self.headers.iter().map(|(name, value)| {
+            let name = match name {
+                Name::Coded(header) => ResponseHeaderName::Coded(*header),
+                Name::Other(name) => ResponseHeaderName::Other(&self.payload[name.clone()]),
+            };
+            (name, &self.payload[value.clone()])
+        })
     }
 
     /// The values of one of the eleven headers, in whatever spelling its name came.
-    pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &Bytes> {
-        self.headers
-            .iter()
-            .filter(move |(name, _)| name.known() == Some(header))
-            .map(|(_, value)| value)
+    pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &[u8]> {
+        self.headers().filter(move |(name, _)| name.known() == Some(header)).map(|(_, value)| value)
     }
 }
 
-fn decode_name(reader: &mut Reader<'_>, payload: &Bytes) -> Result<ResponseHeaderName, CodecError> {
+fn decode_name(reader: &mut Reader<'_>, payload: &Bytes) -> Result<Name, CodecError> {
     let number = reader.u16(Field::HeaderName)?;
     if is_coded_header(number) {
         return ResponseHeader::from_code(number)
-            .map(ResponseHeaderName::Coded)
+            .map(Name::Coded)
             .ok_or(CodecError::UnknownHeaderCode { code: number });
     }
     let name = reader.string_of(number, Field::HeaderName)?;
     check_token(name)?;
-    Ok(ResponseHeaderName::Other(payload.slice_ref(name)))
+    Ok(Name::Other(range_of(name, reader, payload)))
+}
+
+/// The range in `payload` of the string that `reader` has just read; an empty one for the null string.
+fn range_of(string: &[u8], reader: &Reader<'_>, payload: &[u8]) -> Range<usize> {
+    // One NUL is behind it.
+    let end = payload.len() - reader.left() - 1;
+    end - string.len()..end
 }
 
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason
@@ -177,18 +207,19 @@ mod tests {
             0x00, 0x01, b'X', 0x00, 0x00, 0x00, 0x00, // X: (empty)
         ]))
         .unwrap();
-        assert_eq!((headers.status, &headers.reason[..]), (200, &b"OK"[..]));
-        let names: Vec<_> = headers.headers.iter().map(|(name, _)| name.name()).collect();
+        assert_eq!((headers.status, headers.reason()), (200, &b"OK"[..]));
+        let names: Vec<_> = headers.headers().map(|(name, _)| name.name()).collect();
         assert_eq!(names, [&b"Content-Length"[..], b"X"]);
-        assert_eq!(headers.headers[0].1, b"7"[..]);
-        assert_eq!(headers.headers[1].1, b""[..]);
+        let values: Vec<_> = headers.headers().map(|(_, value)| value).collect();
+        assert_eq!(values, [&b"7"[..], b""]);
     }
 
     #[test]
     fn a_known_header_is_recognised_in_any_spelling() {
         let headers = decode(&plain(b"content-LENGTH", b"12")).unwrap();
-        assert_eq!(headers.headers[0].0.known(), Some(ResponseHeader::ContentLength));
-        assert_eq!(headers.headers[0].0.name(), b"content-LENGTH");
+        let (name, _) = headers.headers().next().unwrap();
+        assert_eq!(name.known(), Some(ResponseHeader::ContentLength));
+        assert_eq!(name.name(), b"content-LENGTH");
         let lengths: Vec<_> = headers.values(ResponseHeader::ContentLength).collect();
         assert_eq!(lengths, [&b"12"[..]]);
     }
@@ -199,7 +230,7 @@ mod tests {
         let null = [0x01, 0x94, 0xFF, 0xFF, 0x00, 0x00];
         for bytes in [&empty[..], &null] {
             let headers = decode(bytes).unwrap();
-            assert_eq!((headers.status, headers.reason.len()), (404, 0));
+            assert_eq!((headers.status, headers.reason().len()), (404, 0));
         }
     }
 
@@ -235,7 +266,8 @@ mod tests {
     #[test]
     fn tabs_and_bytes_beyond_ascii_pass_in_values() {
         let headers = decode(&plain(b"X", b"a\tb \xC3\xA4 \xE4")).unwrap();
-        assert_eq!(headers.headers[0].1, b"a\tb \xC3\xA4 \xE4"[..]);
+        let (_, value) = headers.headers().next().unwrap();
+        assert_eq!(value, b"a\tb \xC3\xA4 \xE4");
     }
 
     #[test]

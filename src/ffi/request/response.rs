@@ -47,7 +47,7 @@ impl Before {
 pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
     let pool = request.pool();
     let conf = request.proxy_dir_conf();
-    let headers = Table::new(pool, head.headers.len() + 2);
+    let headers = Table::new(pool, head.headers().len() + 2);
     for (name, value) in before.headers(request).entries() {
         if stays_in_response(name) {
             headers.add(pool.copy(name), pool.copy(value));
@@ -55,7 +55,7 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     }
     request.set_headers_out(headers);
     request.set_status(head.status.into(), status_line(request, head));
-    for (name, value) in &head.headers {
+    for (name, value) in head.headers() {
         let name = name.name();
         let add = |value| headers.add(pool.copy(name), value);
         match ResponseHeaderRule::of(name) {
@@ -122,12 +122,12 @@ fn plain_number(pool: Pool<'_>, value: &[u8]) -> *const c_char {
 
 /// `NNN reason`; null if the backend gave no reason, so that httpd uses its own text.
 fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
-    if head.reason.is_empty() {
+    if head.reason().is_empty() {
         return std::ptr::null();
     }
     let mut number = itoa::Buffer::new();
     let number = number.format(head.status).as_bytes();
-    request.pool().concat(&[number, b" ", &head.reason])
+    request.pool().concat(&[number, b" ", head.reason()])
 }
 
 /// Keeps the challenges that a 401 needs, also with httpd's own page.

@@ -42,23 +42,24 @@ pub fn check_response(payload: &[u8]) -> bool {
     match response {
         Response::SendHeaders(headers) => {
             assert!((100..=999).contains(&headers.status));
-            let text = headers.headers.iter().map(|(_, value)| value).chain([&headers.reason]);
+            let text = headers.headers().map(|(_, value)| value).chain([headers.reason()]);
             for bytes in text {
                 assert!(!bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
             }
             let build = || {
-                headers.headers.iter().fold(encode::headers(headers.status), |built, header| {
-                    match header {
+                headers.headers().fold(
+                    encode::headers(headers.status),
+                    |built, header| match header {
                         (ResponseHeaderName::Coded(name), value) => {
                             built.coded_header(name.code(), value)
                         }
                         (ResponseHeaderName::Other(name), value) => built.plain_header(name, value),
-                    }
-                })
+                    },
+                )
             };
-            let with_reason = build().reason(&headers.reason).into_bytes();
+            let with_reason = build().reason(headers.reason()).into_bytes();
             let with_null = build().null_reason().into_bytes();
-            let null = headers.reason.is_empty() && with_null[4..] == *payload;
+            let null = headers.reason().is_empty() && with_null[4..] == *payload;
             assert!(null || with_reason[4..] == *payload);
         }
         // The byte behind the data may be any.
