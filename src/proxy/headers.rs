@@ -1,6 +1,6 @@
 //! The parts of a request that go to the container, and the headers of its response that come back.
 
-use crate::protocol::{Attribute, RequestMethod, digits};
+use crate::protocol::{Attribute, RequestMethod, ResponseHeader, ResponseHeaderName, digits};
 
 /// A header's, or a variable's, name and value.
 pub type Pair<'r> = (&'r [u8], &'r [u8]);
@@ -140,17 +140,23 @@ impl ResponseHeaderRule {
     /// The rule for a header of this name.
     #[inline]
     #[must_use]
-    pub fn of(name: &[u8]) -> Self {
+    pub fn of(name: ResponseHeaderName<'_>) -> Self {
+        match name.known() {
+            Some(ResponseHeader::ContentLength) => Self::Length,
+            Some(ResponseHeader::ContentType) => Self::Type,
+            Some(ResponseHeader::SetCookie) => Self::Cookie,
+            Some(ResponseHeader::Location) => Self::Location,
+            Some(_) => Self::Copied,
+            None => Self::of_unknown(name.name()),
+        }
+    }
+
+    /// The rule for a header that AJP/1.3 has no code for.
+    fn of_unknown(name: &[u8]) -> Self {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         if is(b"transfer-encoding") {
             Self::Dropped
-        } else if is(b"content-length") {
-            Self::Length
-        } else if is(b"content-type") {
-            Self::Type
-        } else if is(b"set-cookie") {
-            Self::Cookie
-        } else if is(b"location") || is(b"content-location") || is(b"uri") || is(b"destination") {
+        } else if is(b"content-location") || is(b"uri") || is(b"destination") {
             Self::Location
         } else {
             Self::Copied
@@ -309,7 +315,15 @@ mod tests {
             ("WWW-Authenticate", Copied),
             ("X-A", Copied),
         ] {
-            assert_eq!(ResponseHeaderRule::of(name.as_bytes()), rule, "{name}");
+            let spelled = ResponseHeaderName::Other(name.as_bytes());
+            assert_eq!(ResponseHeaderRule::of(spelled), rule, "{name}");
+            if let Some(known) = spelled.known() {
+                assert_eq!(
+                    ResponseHeaderRule::of(ResponseHeaderName::Coded(known)),
+                    rule,
+                    "{name}"
+                );
+            }
         }
     }
 

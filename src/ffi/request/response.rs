@@ -56,8 +56,7 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     request.set_headers_out(headers);
     request.set_status(head.status.into(), status_line(request, head));
     for (name, value) in head.headers() {
-        let name = name.name();
-        let add = |value| headers.add(pool.copy(name), value);
+        let add = |value| headers.add(pool.copy(name.name()), value);
         match ResponseHeaderRule::of(name) {
             ResponseHeaderRule::Dropped => {}
             ResponseHeaderRule::Length => {
