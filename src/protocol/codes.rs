@@ -1,5 +1,7 @@
 //! The numbers of AJP/1.3 and the words they stand for, both ways.
 
+use std::ffi::CStr;
+
 /// First payload byte of each packet (AJPv13 reference, "Packet Headers").
 pub(super) mod packet_type {
     /// Begin the request-processing cycle with the following data.
@@ -24,6 +26,14 @@ pub(super) const CODED_HEADER: u16 = 0xA000;
 /// So a plain header name cannot have 40960 to 41215 bytes.
 pub(super) const fn is_coded_header(number: u16) -> bool {
     number & 0xFF00 == CODED_HEADER
+}
+
+/// A text that ends with its only NUL, as C has it.
+const fn with_nul(text: &str) -> &CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("a name has a NUL in it"),
+    }
 }
 
 macro_rules! wire_codes {
@@ -56,6 +66,13 @@ macro_rules! wire_codes {
             pub const fn name(self) -> &'static str {
                 match self {
                     $($type::$variant => $name,)+
+                }
+            }
+
+            /// The same word, with a NUL behind it, for C.
+            pub const fn c_name(self) -> &'static CStr {
+                match self {
+                    $($type::$variant => const { with_nul(concat!($name, "\0")) },)+
                 }
             }
 

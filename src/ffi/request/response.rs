@@ -8,7 +8,7 @@ use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::response_end;
 use crate::ffi::sys;
-use crate::protocol::SendHeaders;
+use crate::protocol::{ResponseHeaderName, SendHeaders};
 use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
 
 /// The request's response as it was before the backend's headers were added, to be restored if the
@@ -56,7 +56,7 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     request.set_headers_out(headers);
     request.set_status(head.status.into(), status_line(request, head));
     for (name, value) in head.headers() {
-        let add = |value| headers.add(pool.copy(name.name()), value);
+        let add = |value| headers.add(name_text(pool, name), value);
         match ResponseHeaderRule::of(name) {
             ResponseHeaderRule::Dropped => {}
             ResponseHeaderRule::Length => {
@@ -113,6 +113,14 @@ pub(crate) fn keep_whole(request: Request<'_>) {
 }
 
 const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
+
+/// A header's name as a key of httpd's tables.
+fn name_text(pool: Pool<'_>, name: ResponseHeaderName<'_>) -> *const c_char {
+    match name {
+        ResponseHeaderName::Coded(header) => header.c_name().as_ptr(),
+        ResponseHeaderName::Other(name) => pool.copy(name),
+    }
+}
 
 fn plain_number(pool: Pool<'_>, value: &[u8]) -> *const c_char {
     content_length(value)
