@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::ffi::apr::text;
 use crate::ffi::httpd::request::Request;
@@ -32,22 +32,28 @@ impl<'r> Uri<'r> {
     /// of digits only. [`parse`](Self::parse) is for everything else.
     fn plain(url: &'r [u8]) -> Option<Self> {
         let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
-        let (authority, rest) = rest.split_at_checked(memchr(b'/', rest)?)?;
-        let (host, port) = match memchr(b':', authority) {
-            None => (authority, DEFAULT_PORT),
-            Some(colon) => (&authority[..colon], port_of(&authority[colon + 1..])?),
-        };
         let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        if host.is_empty() || !host.iter().all(is_of_a_name) {
+        let (host, rest) = rest.split_at(rest.iter().position(|byte| !is_of_a_name(byte))?);
+        if host.is_empty() {
             return None;
         }
-        if memchr(b'#', rest).is_some() {
-            return None;
-        }
-        let (path, query) = match memchr(b'?', rest) {
-            None => (rest, None),
-            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+        let (port, rest) = match rest.strip_prefix(b":") {
+            None => (DEFAULT_PORT, rest),
+            Some(rest) => {
+                let (port, rest) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
+                (port_of(port)?, rest)
+            }
         };
+        if !rest.starts_with(b"/") {
+            return None;
+        }
+        let (path, query) = match memchr2(b'?', b'#', rest) {
+            None => (rest, None),
+            Some(end) => (&rest[..end], Some(rest[end..].strip_prefix(b"?")?)),
+        };
+        if query.is_some_and(|query| memchr(b'#', query).is_some()) {
+            return None;
+        }
         Some(Self { host, port, path, query })
     }
 
