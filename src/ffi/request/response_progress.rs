@@ -1,6 +1,7 @@
 //! How far the response of a request has come: what lasts from one step of it to the next.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::ffi::apr::buckets;
 use crate::ffi::httpd::request::Request;
@@ -14,8 +15,9 @@ pub(crate) struct ResponseProgress {
     out: *mut sys::apr_bucket_brigade,
     /// A part of it on its way; null until one is taken.
     part: *mut sys::apr_bucket_brigade,
-    /// The bytes that the buckets in `out` point to, until they have been passed on.
-    held: Vec<Bytes>,
+    /// The bytes that the buckets in `out` point to, until they have been passed on. A small response is
+    /// one piece, for which nothing is allocated.
+    held: SmallVec<[Bytes; 2]>,
     /// Buckets own their bytes: see [`append`](Self::append).
     gives_away: bool,
     /// The response as it was before the backend's headers.
@@ -40,7 +42,7 @@ impl ResponseProgress {
         Self {
             out: request.new_brigade(),
             part: std::ptr::null_mut(),
-            held: Vec::new(),
+            held: SmallVec::new(),
             gives_away: request.is_a_stream(),
             before: Before::of(request),
             has_headers: false,
