@@ -14,6 +14,12 @@ pub fn two_threads() -> Setup {
     with_status(Httpd::setup()).conf(TWO_THREADS).conf(LOG)
 }
 
+/// As [`two_threads`], with sixteen: idle connections of clients stay open. (The MPM closes them while no thread is
+/// idle.)
+pub fn sixteen_threads() -> Setup {
+    two_threads().conf("ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+}
+
 /// Configuration lines for one child of two threads, in which requests wait without a thread. (With one, the MPM
 /// would not accept a second connection while the first one lasts.)
 pub const TWO_THREADS: &str = "ServerLimit 1\nStartServers 1\nThreadsPerChild 2\nMaxRequestWorkers 2\n\

@@ -15,7 +15,11 @@ mod balancing {
 
 mod parking {
     mod client_gone;
+    mod connections;
     mod directive;
+    mod error_pages;
+    mod failover;
+    mod in_threads;
     mod limits;
     mod sizes;
     mod slow_clients;
