@@ -12,7 +12,10 @@ use super::cping::{self, Ping};
 use super::error::PingError;
 use super::incoming::{Incoming, RetiredBuffer};
 use crate::exchange::Reusable;
-use crate::net::{Address, IdleState, NetError, Ready, Stream, are_quiet, send_now, wait_for_room};
+use crate::net::{
+    Address, IdleState, NetError, Ready, Stream, are_quiet, send_now, wait_either_readable,
+    wait_for_room,
+};
 use crate::pool::{Liveness, Pooled};
 use crate::protocol::CodecError;
 
@@ -81,6 +84,18 @@ impl Connection {
     /// As poll().
     pub fn wait_for_room(&self, readable: bool, timeout: Duration) -> Result<Ready, NetError> {
         wait_for_room(&self.stream, readable, timeout)
+    }
+
+    /// Waits up to `timeout` for something to receive here or on another socket; says on which.
+    ///
+    /// # Errors
+    /// As poll().
+    pub fn wait_readable_or(
+        &self,
+        other: BorrowedFd<'_>,
+        timeout: Duration,
+    ) -> Result<[bool; 2], NetError> {
+        wait_either_readable([self.stream.as_fd(), other], timeout)
     }
 
     /// Sends CPING and waits for CPONG, both within `timeout`.

@@ -1,7 +1,7 @@
 //! Moves bytes over any descriptor, blocking or not, within a time limit.
 
 use std::io::IoSlice;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -262,6 +262,19 @@ pub fn wait_for_room(fd: impl AsFd, readable: bool, timeout: Duration) -> Result
         readable: found.contains(PollFlags::IN),
         writable: !(found - PollFlags::IN).is_empty(),
     })
+}
+
+/// Waits until one of two descriptors has bytes to receive, or its end; says which have.
+///
+/// # Errors
+/// As [`wait_readable`].
+pub fn wait_either_readable(
+    fds: [BorrowedFd<'_>; 2],
+    timeout: Duration,
+) -> Result<[bool; 2], NetError> {
+    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    wait_for(&mut polled, timeout)?;
+    Ok(polled.map(|polled| !polled.revents().is_empty()))
 }
 
 fn wait(fd: impl AsFd, events: PollFlags, timeout: Duration) -> Result<bool, NetError> {

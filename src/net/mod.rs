@@ -41,7 +41,7 @@ pub use deadline::Deadline;
 pub use error::{ConnectError, NetError, SendError};
 pub use io::{
     IdleState, Ready, Received, are_quiet, idle_state, receive, receive_now, send_all, send_now,
-    wait_any_readable, wait_for_room, wait_readable, wait_writable,
+    wait_any_readable, wait_either_readable, wait_for_room, wait_readable, wait_writable,
 };
 pub use listener::{Listener, Waker};
 pub use pending_stream::PendingStream;

@@ -19,6 +19,8 @@ words! {
         Forced = "forced",
         /// Its lease was dropped without proof that it is clean.
         Dropped = "dropped",
+        /// The response ended before the request body did: packets of it were due, on their way, or unread.
+        EarlyAnswer = "early_answer",
         /// The pool was closed.
         Shutdown = "shutdown",
         /// Clean, but it leads to an address that is no longer the backend's.

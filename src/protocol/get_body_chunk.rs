@@ -1,5 +1,6 @@
 //! GET_BODY_CHUNK: the container wants more of the request body.
 
+use super::codes::packet_type;
 use super::error::{CodecError, Field};
 use super::packet::HEADER_LEN;
 use super::reader::Reader;
@@ -19,6 +20,11 @@ impl GetBodyChunk {
     /// [`PacketSize::new`](super::PacketSize::new) takes: `6..=65541`.
     pub fn packet_size(self) -> usize {
         usize::from(self.requested_length) + HEADER_LEN + 2
+    }
+
+    /// Returns whether this is the payload of a GET_BODY_CHUNK, by its type.
+    pub fn is_payload(payload: &[u8]) -> bool {
+        payload.first() == Some(&packet_type::GET_BODY_CHUNK)
     }
 
     /// Reads what follows the type byte.
