@@ -150,6 +150,23 @@ int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char
     return *status == APR_SUCCESS ? AJP_SHIM_BUCKET_DATA : AJP_SHIM_BUCKET_FAILED;
 }
 
+apr_status_t ajp_shim_own_bucket(apr_bucket *b, apr_pool_t *pool, const char **data, apr_size_t *len)
+{
+    apr_status_t status = apr_bucket_setaside(b, pool);
+
+    return status == APR_SUCCESS ? apr_bucket_read(b, data, len, APR_BLOCK_READ) : status;
+}
+
+void ajp_shim_concat(apr_bucket_brigade *to, apr_bucket_brigade *from)
+{
+    APR_BRIGADE_CONCAT(to, from);
+}
+
+void ajp_shim_delete_bucket(apr_bucket *b)
+{
+    apr_bucket_delete(b);
+}
+
 /* --- bytes of a body that were read before it had a reader ------------------------------- */
 
 /* Passes the bytes that were put back (ctx) to the reader, and removes itself. */

@@ -69,6 +69,16 @@ enum {
 int ajp_shim_next_bucket(apr_bucket_brigade *bb, apr_bucket **cursor, const char **data,
                          apr_size_t *len, apr_status_t *status);
 
+/* Makes the bytes of a bucket that has been read its own, so that they stay where they are until it is
+ * deleted, whatever is read behind it. Fills in where they are. */
+apr_status_t ajp_shim_own_bucket(apr_bucket *b, apr_pool_t *pool, const char **data, apr_size_t *len);
+
+/* Appends all buckets of `from`, which is empty then. */
+void ajp_shim_concat(apr_bucket_brigade *to, apr_bucket_brigade *from);
+
+/* Deletes a bucket, wherever it is. */
+void ajp_shim_delete_bucket(apr_bucket *b);
+
 /* Registers the filter that the following two functions use. Once per load of the library. */
 void ajp_shim_register_filter(void);
 

@@ -36,6 +36,7 @@ mod refusal;
 mod reverse;
 mod size_question;
 mod source;
+mod upload_history;
 mod warnings;
 
 pub use accepting::InboundSockets;
@@ -57,6 +58,7 @@ pub use reception::Found;
 pub use refusal::{Refusal, RefusalReason};
 pub use reverse::Reverse;
 pub use size_question::SizeQuestion;
+pub use upload_history::UploadHistory;
 pub use warnings::{Suppressed, WarningKind, Warnings};
 
 use std::fmt;
@@ -131,6 +133,7 @@ pub struct Backend {
     buffers: Arc<Buffers>,
     addresses: Addresses,
     packet_limit: PacketLimit,
+    upload_history: UploadHistory,
     questions: Arc<Questions>,
     idle_timeout: IdleTimeoutEstimate,
     maintenance: Mutex<Option<Arc<MaintenanceSettings>>>,
@@ -161,6 +164,7 @@ impl Backend {
             buffers: Arc::default(),
             addresses: Addresses::default(),
             packet_limit,
+            upload_history: UploadHistory::default(),
             questions: Arc::default(),
             idle_timeout: IdleTimeoutEstimate::default(),
             maintenance: Mutex::default(),
@@ -180,6 +184,12 @@ impl Backend {
     #[must_use]
     pub fn packet_limit(&self) -> &PacketLimit {
         &self.packet_limit
+    }
+
+    /// How it reads request bodies.
+    #[must_use]
+    pub fn upload_history(&self) -> &UploadHistory {
+        &self.upload_history
     }
 
     /// The same backend with these warnings, so that backends that are made for one request each share

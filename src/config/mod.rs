@@ -18,6 +18,7 @@ mod recovery;
 mod reverse;
 mod rewrite;
 mod status_list;
+mod upload_ahead;
 mod words;
 mod worker;
 
@@ -36,5 +37,6 @@ pub use recovery::Recovery;
 pub use reverse::ReverseListener;
 pub use rewrite::{Edited, Line};
 pub use status_list::{FailStatus, StatusFailure};
+pub use upload_ahead::UploadAhead;
 pub use words::{Word, Words};
 pub use worker::WorkerSettings;

@@ -11,6 +11,7 @@ use super::ping_mode::{PING_MODE, PingMode};
 use super::recovery::{RECOVERY, Recovery};
 use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
 use super::status_list::{FAIL_STATUS, FailStatus};
+use super::upload_ahead::{UPLOAD_AHEAD, UploadAhead};
 use super::{ConfigError, PoolSize, parameter};
 use crate::balance::Activation;
 
@@ -66,6 +67,9 @@ parameters! {
 
     /// How long failures are tolerated while other requests on the member succeed.
     escalation: Option<Duration> = "escalation", SECONDS_OR_0, "0";
+
+    /// How much of a request body may be sent before the container asks for it.
+    upload_ahead: UploadAhead = "uploadahead", UPLOAD_AHEAD, "0";
 
     /// The highest number of requests in flight, over all children.
     busy_limit: Option<u32> = "busylimit", number!(u32, 1 to 1000000), "none";

@@ -15,7 +15,8 @@ pub enum Event {
     Body(Bytes),
     /// The container's flush: everything received so far should reach the client now.
     Flush,
-    /// The container waits for one body packet with at most this many bytes of data.
+    /// The container waits for one body packet with at most this many bytes of data; one that was sent
+    /// ahead is taken for it.
     WantBody {
         /// Never 0, and never more than a packet holds, whatever the container asked for.
         at_most: usize,

@@ -8,14 +8,18 @@
 //! Sources: Tomcat's AJP/1.3 reference ("Response Packet Structure", "Get Body Chunk"), and Tomcat's
 //! `AjpProcessor` for body packets that are sent unasked.
 
+mod body_packets;
 mod error;
 mod event;
 mod length;
 mod phase;
+mod upload;
 
+pub use body_packets::BodyPackets;
 pub use error::ExchangeError;
 pub use event::{Event, Reusable};
 pub use phase::Phase;
+pub use upload::{Ahead, Window};
 
 use bytes::Bytes;
 
@@ -23,6 +27,7 @@ use crate::protocol::{
     EndResponse, GetBodyChunk, PacketSize, Response, SendBodyChunk, SendHeaders,
 };
 use length::Length;
+use upload::Upload;
 
 /// How the request announces its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +66,17 @@ pub struct Exchange {
     interims: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Upload {
-    /// A body packet is due: the first of an announced body, or the answer to GET_BODY_CHUNK.
-    Due,
-    /// Nothing is due.
-    Settled,
-    /// The empty packet that ends a body has been sent.
-    Ended,
-}
-
 impl Exchange {
-    /// Starts at the point where FORWARD_REQUEST is about to be sent.
+    /// Starts at the point where FORWARD_REQUEST is about to be sent; every body packet is asked for.
     #[must_use]
     pub fn new(facts: RequestFacts) -> Self {
-        let upload = match facts.body {
-            RequestBody::Announced => Upload::Due,
-            RequestBody::None | RequestBody::OnRequest => Upload::Settled,
-        };
+        Self::with_window(facts, Window::default())
+    }
+
+    /// The same; body packets may go ahead of what is asked for, as far as `window` says.
+    #[must_use]
+    pub fn with_window(facts: RequestFacts, window: Window) -> Self {
+        let upload = Upload::new(facts.body == RequestBody::Announced, window);
         Self {
             facts,
             phase: Phase::Request,
@@ -118,27 +116,77 @@ impl Exchange {
         self.phase = Phase::Body;
     }
 
-    /// Notes that a body packet with `len` bytes of data has been sent; 0 ends the body.
-    ///
-    /// # Errors
-    /// [`ExchangeError::BodyNotAskedFor`] when none was due: the container would take it for the
-    /// next request, so it must not be sent.
-    pub fn body_sent(&mut self, len: usize) -> Result<(), ExchangeError> {
-        if self.upload != Upload::Due {
-            self.is_broken = true;
-            return Err(ExchangeError::BodyNotAskedFor { length: len });
-        }
-        self.upload = if len == 0 { Upload::Ended } else { Upload::Settled };
-        self.uploaded += len as u64;
-        Ok(())
+    /// Whether the container waits for a body packet: for the first of an announced body, or for the answer
+    /// to GET_BODY_CHUNK.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.upload.is_due()
     }
 
-    /// Notes that a body packet that was due is not sent, or not completely, because END_RESPONSE has
-    /// come without it. The container may take the part that arrives for the next request, so the
-    /// connection is not clean, whatever END_RESPONSE says.
+    /// The body packets sent, or being sent, that the container has not asked for.
+    #[must_use]
+    pub fn unasked(&self) -> u64 {
+        self.upload.unasked()
+    }
+
+    /// Whether body packets are being sent that the socket has not taken to their end.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.upload.is_unfinished()
+    }
+
+    /// The bytes of the body that may be sent now, in [`packets`](Self::packets).
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.upload.room()
+    }
+
+    /// One packet with the next `len` bytes of the body, which is to be sent now; without any it ends the
+    /// body.
+    ///
+    /// # Errors
+    /// [`ExchangeError::BodyNotAskedFor`] when none is due, or not of this length: the container would take
+    /// it for the next request.
+    pub fn due_packet(&mut self, len: usize) -> Result<BodyPackets, ExchangeError> {
+        let packet = self.upload.due_packet(len);
+        self.is_broken |= packet.is_err();
+        self.uploaded += packet.as_ref().map_or(0, |packet| packet.data_len() as u64);
+        packet
+    }
+
+    /// The packets that may be sent now where the next `available` bytes of the body are there: the one
+    /// that is due, and those that may go ahead. `None`: none may be sent. Data that is in none of them
+    /// waits.
+    pub fn packets(&mut self, available: usize) -> Option<BodyPackets> {
+        let packets = self.upload.packets(available)?;
+        self.uploaded += packets.data_len() as u64;
+        Some(packets)
+    }
+
+    /// Notes that the socket has taken the packets to their end.
+    pub fn packets_written(&mut self) {
+        self.upload.written();
+    }
+
+    /// Notes that body packets that are due or unfinished are not sent, or not to their end: END_RESPONSE has
+    /// come without them, or they cannot be sent. The container may take what arrives of them for the next
+    /// request, so the connection is not clean, whatever END_RESPONSE says of it.
     pub fn body_withheld(&mut self) {
-        self.upload = Upload::Settled;
+        self.upload.withhold();
         self.is_broken = true;
+    }
+
+    /// What became of the body packets sent ahead; `None`: there were none.
+    #[must_use]
+    pub fn ahead(&self) -> Option<Ahead> {
+        self.upload.ahead()
+    }
+
+    /// Whether END_RESPONSE has come before the body packets that were due, or on their way, or ahead: the
+    /// connection cannot be used again, and for no other reason.
+    #[must_use]
+    pub fn is_answered_early(&self) -> bool {
+        self.end.is_some() && !self.upload.is_settled()
     }
 
     /// Takes the payload of one packet and returns what it means in this state.
@@ -159,12 +207,12 @@ impl Exchange {
     }
 
     /// Returns the proof that the connection may serve another request: END_RESPONSE with reuse = 1 has
-    /// come, no body packet is due, there was no error, and nothing is unread (`unread` counts the
-    /// bytes behind END_RESPONSE).
+    /// come, as many body packets were sent to their end as were asked for, there was no error, and
+    /// nothing is unread (`unread` counts the bytes behind END_RESPONSE).
     #[must_use]
     pub fn finish(&self, unread: usize) -> Option<Reusable> {
         let clean =
-            self.end == Some(true) && self.upload != Upload::Due && !self.is_broken && unread == 0;
+            self.end == Some(true) && self.upload.is_settled() && !self.is_broken && unread == 0;
         clean.then(Reusable::new)
     }
 
@@ -216,16 +264,9 @@ impl Exchange {
     }
 
     fn want_body(&mut self, ask: GetBodyChunk) -> Result<Event, ExchangeError> {
-        match self.upload {
-            Upload::Settled if ask.requested_length > 0 => {
-                self.upload = Upload::Due;
-                let at_most = usize::from(ask.requested_length).min(PacketSize::MAX.max_body());
-                Ok(Event::WantBody { at_most })
-            }
-            Upload::Settled => Err(ExchangeError::BodyOfNoLengthAskedFor),
-            Upload::Due => Err(ExchangeError::BodyAskedForTwice),
-            Upload::Ended => Err(ExchangeError::BodyAskedForAfterEnd),
-        }
+        let at_most = usize::from(ask.requested_length).min(PacketSize::MAX.max_body());
+        self.upload.asked_for(at_most)?;
+        Ok(Event::WantBody { at_most })
     }
 
     fn end(&mut self, end: EndResponse) -> Result<Event, ExchangeError> {

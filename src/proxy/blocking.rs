@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::conversation::{Context, Conversation, Do, What};
+use super::conversation::{BodyWait, Context, Conversation, Do, What};
 use super::{Client, Failure, Finished, Prepared, Settings, Traffic};
 use crate::backend::{Backend, Connection};
-use crate::net::{NetError, Ready};
+use crate::net::{NetError, Ready, wait_readable};
 
 /// Serves one request: the response has been handed to `client` when this returns. Also says what
 /// it cost.
@@ -44,6 +44,11 @@ pub(super) fn step<C: Client>(
         }
         Do::Send => What::Sent(conversation.send(context, Connection::send).unwrap_or(GONE)),
         Do::Piece { at_most } => What::Piece(context.client.read_body(at_most)),
+        Do::PieceNow { at_most } => What::PieceNow(context.client.read_now(at_most)),
+        Do::BodyWait { backend, time } => {
+            let connection = conversation.connection();
+            What::BodyWait(wait_for_body(context.client, connection, backend, time))
+        }
         Do::ReadAhead { at_most } => What::Ahead(context.client.read_ahead(at_most)),
         Do::Pass { flush } => {
             if flush {
@@ -81,6 +86,24 @@ fn wait(
         return connection.wait_for_room(readable, time);
     }
     connection.wait_readable(time).map(|readable| Ready { readable, writable: false })
+}
+
+#[cold]
+fn wait_for_body(
+    client: &impl Client,
+    connection: Option<&mut Connection>,
+    backend: bool,
+    time: Duration,
+) -> Result<BodyWait, NetError> {
+    let (Some(socket), Some(connection)) = (client.body_socket(), connection) else {
+        return Ok(BodyWait { client: true, backend: false });
+    };
+    if !backend {
+        let client = wait_readable(socket, time)?;
+        return Ok(BodyWait { client, backend: false });
+    }
+    let [backend, client] = connection.wait_readable_or(socket, time)?;
+    Ok(BodyWait { client, backend })
 }
 
 /// There is no attempt, which the machine does not let happen.

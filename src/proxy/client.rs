@@ -1,5 +1,6 @@
 //! The other side of the proxy: the client, as httpd presents it.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,31 @@ pub trait Client {
     /// # Errors
     /// The client is gone, too slow, or its body is not as announced.
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError>;
+
+    /// Reads what there is of the next piece, without waiting; at most `at_most` bytes.
+    ///
+    /// Takes the place of [`read_body`](Self::read_body) where it finds anything. A failure shows at the
+    /// next one that waits.
+    ///
+    /// # Errors
+    /// The client has been answered: its body is not what it should be.
+    fn read_now(&mut self, at_most: usize) -> Result<ReadyPiece, ClientError>;
+
+    /// Puts the last `len` bytes of the piece back: they were not sent, and are read again, in front of
+    /// what follows.
+    fn put_back(&mut self, len: usize);
+
+    /// The socket on which more of the body shows, after [`read_now`](Self::read_now) has found nothing;
+    /// `None`: there is none that can be polled.
+    fn body_socket(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Whether there is such a socket.
+    fn can_be_polled(&self) -> bool {
+        self.body_socket().is_some()
+    }
+
+    /// The longest wait for more of the body.
+    fn patience(&self) -> Duration;
 
     /// Reads what is there of the next piece, at most `at_most` bytes, without waiting.
     ///
@@ -67,6 +93,15 @@ pub struct BodyPiece {
     pub len: usize,
     /// Whether it had to be waited for: the client may have been slow.
     pub was_awaited: bool,
+}
+
+/// What there is of the next piece of the request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadyPiece {
+    /// Bytes of data; 0: none are there.
+    pub len: usize,
+    /// A read that waits would end at once: with data, at the end of the body, or with an error.
+    pub is_settled: bool,
 }
 
 /// Why the client's side of the request cannot continue. Never the backend's fault.

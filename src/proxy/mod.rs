@@ -17,7 +17,7 @@ mod settings;
 
 pub use crate::exchange::Phase;
 pub use blocking::serve;
-pub use client::{BodyPiece, Client, ClientError};
+pub use client::{BodyPiece, Client, ClientError, ReadyPiece};
 pub use consequence::{
     Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, Notes, ProbeResult, Reply,
 };

@@ -27,9 +27,6 @@ pub trait PatientClient: Client {
     /// # Errors
     /// As [`pass`](Client::pass).
     fn push(&mut self) -> Result<bool, ClientError>;
-
-    /// The longest wait for a client that takes nothing.
-    fn patience(&self) -> Duration;
 }
 
 /// One request that waits without a thread.
@@ -128,7 +125,11 @@ impl ParkedRequest {
     ///
     /// # Errors
     /// A limit of the operating system: from here on the request waits in place.
-    pub fn arm<C>(&mut self, context: &Context<'_, C>, set: &WaitSet) -> Result<(), NetError> {
+    pub fn arm<C: Client>(
+        &mut self,
+        context: &Context<'_, C>,
+        set: &WaitSet,
+    ) -> Result<(), NetError> {
         let added = self
             .descriptors(context)
             .into_iter()
@@ -147,7 +148,7 @@ impl ParkedRequest {
     }
 
     /// Takes it out again.
-    pub fn disarm<C>(&mut self, context: &Context<'_, C>, set: &WaitSet) {
+    pub fn disarm<C: Client>(&mut self, context: &Context<'_, C>, set: &WaitSet) {
         for (descriptor, _) in self.descriptors(context) {
             set.remove(descriptor);
         }
@@ -172,7 +173,10 @@ impl ParkedRequest {
     }
 
     /// The descriptors of the present wait.
-    fn descriptors<C>(&mut self, context: &Context<'_, C>) -> Vec<(BorrowedFd<'_>, Interest)> {
+    fn descriptors<C: Client>(
+        &mut self,
+        context: &Context<'_, C>,
+    ) -> Vec<(BorrowedFd<'_>, Interest)> {
         let interest = match self.conversation.next(context) {
             Do::Receive(_) => Interest::READABLE,
             Do::Wait { readable, writable, .. } => Interest { readable, writable },

@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use crate::ffi::httpd::patience::Patience;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
-use crate::proxy::{BodyPiece, ClientError};
+use crate::proxy::{BodyPiece, ClientError, ReadyPiece};
 
 /// Reads a request body. The bytes stay in httpd's buckets.
 ///
@@ -15,9 +15,14 @@ use crate::proxy::{BodyPiece, ClientError};
 pub(crate) struct Body {
     /// Belongs to the request's pool, which destroys it; null until something is read.
     brigade: *mut sys::apr_bucket_brigade,
+    /// What the input filters are given to fill, where the brigade holds bytes that are still to be sent;
+    /// empty but for that, null until then.
+    incoming: *mut sys::apr_bucket_brigade,
     /// The bytes that the brigade holds beyond the current piece.
     ahead: VecDeque<Slice>,
     piece: Vec<Slice>,
+    /// What is ahead stays in place while more is read.
+    is_owned: bool,
     ended: bool,
     /// An error that was met while reading ahead: httpd's filters report it once, and from then on the
     /// end of the body.
@@ -27,9 +32,10 @@ pub(crate) struct Body {
     missing: Option<u64>,
 }
 
-/// Bytes of a bucket in the brigade, which stay in place until the brigade is cleaned.
+/// Bytes of a bucket in the brigade, which stay in place until it is deleted.
 #[derive(Clone, Copy)]
 struct Slice {
+    bucket: *mut sys::apr_bucket,
     start: *const u8,
     len: usize,
 }
@@ -37,8 +43,16 @@ struct Slice {
 impl Body {
     /// `announced`: the Content-Length, if there is one.
     pub(crate) fn new(announced: Option<u64>) -> Self {
-        let (brigade, ahead, piece) = (std::ptr::null_mut(), VecDeque::new(), Vec::new());
-        Self { brigade, ahead, piece, ended: false, failed: None, missing: announced }
+        Self {
+            brigade: std::ptr::null_mut(),
+            incoming: std::ptr::null_mut(),
+            ahead: VecDeque::new(),
+            piece: Vec::new(),
+            is_owned: false,
+            ended: false,
+            failed: None,
+            missing: announced,
+        }
     }
 
     /// Whether reading has begun.
@@ -57,7 +71,7 @@ impl Body {
         request: Request<'_>,
         at_most: usize,
     ) -> Result<BodyPiece, ClientError> {
-        self.piece.clear();
+        self.drop_piece();
         let mut patience = Patience::default();
         let was_awaited = self.ahead.is_empty() && !self.ended;
         while self.ahead.is_empty() && !self.ended {
@@ -70,11 +84,49 @@ impl Body {
                 patience.wait(request)?;
             }
         }
+        let len = self.take(request, at_most);
+        match self.missing {
+            Some(missing) if len == 0 && missing > 0 => Err(ClientError::BodyTooShort { missing }),
+            _ => Ok(BodyPiece { len, was_awaited }),
+        }
+    }
+
+    /// The next piece, of what is there, without waiting: of several packets, where there is so much.
+    ///
+    /// # Errors
+    /// A filter has found the body wrong and answered the client: nothing else can be answered.
+    pub(crate) fn read_now(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+    ) -> Result<ReadyPiece, ClientError> {
+        self.drop_piece();
+        let mut held: usize = self.ahead.iter().map(|slice| slice.len).sum();
+        // A filter that changes the body need not be ready for a read that does not wait.
+        let is_plain = !request.has_content_input_filters();
+        while is_plain && held < at_most && !self.ended && self.failed.is_none() {
+            match self.fetch_more(request, at_most - held) {
+                Ok(0) | Err(NOTHING_YET) => break,
+                Ok(more) => held += more,
+                Err(status) => {
+                    self.failed = Some(status);
+                    if status == sys::AP_FILTER_ERROR {
+                        return Err(refused(request, status));
+                    }
+                }
+            }
+        }
+        let len = self.take(request, at_most);
+        Ok(ReadyPiece { len, is_settled: self.ended || self.failed.is_some() })
+    }
+
+    /// Makes a piece of the first bytes that have been read.
+    fn take(&mut self, request: Request<'_>, at_most: usize) -> usize {
         let mut room = at_most;
         while room > 0 {
             let Some(slice) = self.ahead.front_mut() else { break };
             let len = slice.len.min(room);
-            self.piece.push(Slice { start: slice.start, len });
+            self.piece.push(Slice { len, ..*slice });
             room -= len;
             if len == slice.len {
                 self.ahead.pop_front();
@@ -89,15 +141,22 @@ impl Body {
             // An input filter changes the body, and has taken its length away while reading.
             self.missing = None;
         }
-        match &mut self.missing {
-            Some(missing) if len == 0 && *missing > 0 => {
-                Err(ClientError::BodyTooShort { missing: *missing })
-            }
-            Some(missing) => {
-                *missing = missing.saturating_sub(len as u64);
-                Ok(BodyPiece { len, was_awaited })
-            }
-            None => Ok(BodyPiece { len, was_awaited }),
+        if let Some(missing) = &mut self.missing {
+            *missing = missing.saturating_sub(len as u64);
+        }
+        len
+    }
+
+    /// The present piece is not needed any more. Its buckets go with it, where there are others behind
+    /// them; else the next [`fetch`](Self::fetch) cleans the brigade.
+    fn drop_piece(&mut self) {
+        let Some(rest) = self.ahead.front().map(|slice| slice.bucket) else {
+            return self.piece.clear();
+        };
+        for slice in self.piece.drain(..).filter(|slice| slice.bucket != rest) {
+            // SAFETY: a bucket of the brigade, of which there is no other slice: a piece has one of each
+            // bucket, and what is ahead begins with another one.
+            unsafe { sys::ajp_shim_delete_bucket(slice.bucket) };
         }
     }
 
@@ -113,7 +172,7 @@ impl Body {
         // A filter that changes the body need not be ready for a read that does not wait.
         let is_plain = !request.has_content_input_filters();
         if is_plain && self.ahead.is_empty() && !self.ended && self.failed.is_none() {
-            self.piece.clear();
+            self.drop_piece();
             match self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ) {
                 Ok(()) | Err(NOTHING_YET) => {}
                 Err(status) => {
@@ -141,14 +200,34 @@ impl Body {
         }
     }
 
+    /// Puts the last bytes of the present piece back, to be read again, in front of what follows.
+    pub(crate) fn unread_last(&mut self, mut len: usize) {
+        if let Some(missing) = &mut self.missing {
+            *missing += len as u64;
+        }
+        while let (Some(slice), true) = (self.piece.last_mut(), len > 0) {
+            let back = slice.len.min(len);
+            slice.len -= back;
+            len -= back;
+            // SAFETY: not behind the end of the bucket's bytes, which were slice.len + back.
+            let start = unsafe { slice.start.add(slice.len) };
+            let rest = Slice { bucket: slice.bucket, start, len: back };
+            if slice.len == 0 {
+                self.piece.pop();
+            }
+            match self.ahead.front_mut() {
+                // The rest of the same bucket, which lies behind it.
+                Some(front) if front.bucket == rest.bucket => {
+                    (front.start, front.len) = (rest.start, rest.len + front.len);
+                }
+                _ => self.ahead.push_front(rest),
+            }
+        }
+    }
+
     /// Puts the current piece back, to be read again: it has not reached a backend.
     pub(crate) fn unread(&mut self) {
-        for slice in self.piece.drain(..).rev() {
-            if let Some(missing) = &mut self.missing {
-                *missing += slice.len as u64;
-            }
-            self.ahead.push_front(slice);
-        }
+        self.unread_last(self.piece.iter().map(|slice| slice.len).sum());
     }
 
     /// The current piece.
@@ -165,53 +244,144 @@ impl Body {
         at_most: usize,
         kind: sys::apr_read_type_e,
     ) -> Result<(), sys::apr_status_t> {
-        // SAFETY: pool, allocator, brigade and filters are the request's own, on its thread. No slice
-        // is in use: `ahead` is empty and `piece` has been cleared.
-        let status = unsafe {
-            if self.brigade.is_null() {
-                let allocator = (*request.connection()).bucket_alloc;
-                self.brigade = sys::apr_brigade_create(request.pool().as_ptr(), allocator);
-            } else {
-                sys::apr_brigade_cleanup(self.brigade.cast());
-            }
-            sys::ap_get_brigade(
-                (*request.as_ptr()).input_filters,
-                self.brigade,
-                sys::ap_input_mode_t_AP_MODE_READBYTES,
-                kind,
-                i64::try_from(at_most).unwrap_or(i64::MAX),
-            )
-        };
-        if status != sys::APR_SUCCESS as c_int {
-            return Err(status);
+        if self.brigade.is_null() {
+            self.brigade = new_brigade(request);
+        } else {
+            // SAFETY: the brigade is live. No slice is in use: `ahead` is empty and `piece` has been
+            // dropped.
+            unsafe { sys::apr_brigade_cleanup(self.brigade.cast()) };
         }
-        let mut cursor = std::ptr::null_mut();
+        // SAFETY: the brigade is the request's, and empty.
+        unsafe { get_brigade(request, self.brigade, at_most, kind) }?;
+        self.note_buckets(self.brigade, None).map(drop)
+    }
+
+    /// Asks the input filters for what they have, behind what the brigade holds; returns how many bytes
+    /// came.
+    fn fetch_more(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+    ) -> Result<usize, sys::apr_status_t> {
+        if self.brigade.is_null() {
+            self.brigade = new_brigade(request);
+        }
+        if self.incoming.is_null() {
+            self.incoming = new_brigade(request);
+        }
+        if self.ahead.is_empty() {
+            // SAFETY: as in `fetch`: the piece has been dropped, too.
+            unsafe { sys::apr_brigade_cleanup(self.brigade.cast()) };
+        } else if !self.is_owned {
+            self.own_ahead(request)?;
+        }
+        let kind = sys::apr_read_type_e_APR_NONBLOCK_READ;
+        // SAFETY: the brigade is the request's, and empty. Filters expect that: what has been read before
+        // is in the other one.
+        unsafe { get_brigade(request, self.incoming, at_most, kind) }?;
+        let noted = self.note_buckets(self.incoming, Some(request));
+        // SAFETY: both brigades are live, with the same allocator.
+        unsafe { sys::ajp_shim_concat(self.brigade, self.incoming) };
+        noted
+    }
+
+    /// Has the bytes that have been read stay in place while more is read: some filters use their buffer
+    /// again.
+    #[cold]
+    fn own_ahead(&mut self, request: Request<'_>) -> Result<(), sys::apr_status_t> {
+        for slice in &mut self.ahead {
+            let (data, len) = own(slice.bucket, request)?;
+            // SAFETY: the slice is the end of its bucket's bytes: what was taken of it is in front.
+            slice.start = unsafe { data.add(len - slice.len) };
+        }
+        self.is_owned = true;
+        Ok(())
+    }
+
+    /// Notes the bytes of these buckets; returns how many there are. With `owned_by`, they stay in place
+    /// while more is read.
+    fn note_buckets(
+        &mut self,
+        brigade: *mut sys::apr_bucket_brigade,
+        owned_by: Option<Request<'_>>,
+    ) -> Result<usize, sys::apr_status_t> {
+        let (mut bucket, mut count) = (std::ptr::null_mut(), 0);
+        self.is_owned = owned_by.is_some();
         loop {
             let (mut data, mut len, mut status) = (std::ptr::null(), 0, 0);
             // SAFETY: the brigade is live; the shim fills in the other places.
             let kind = unsafe {
                 sys::ajp_shim_next_bucket(
-                    self.brigade,
-                    &raw mut cursor,
+                    brigade,
+                    &raw mut bucket,
                     &raw mut data,
                     &raw mut len,
                     &raw mut status,
                 )
             };
             match kind as u32 {
-                sys::AJP_SHIM_BUCKET_END => return Ok(()),
+                sys::AJP_SHIM_BUCKET_END => return Ok(count),
                 sys::AJP_SHIM_BUCKET_DATA if len > 0 => {
-                    self.ahead.push_back(Slice { start: data.cast(), len });
+                    let (start, len) = match owned_by {
+                        Some(request) => own(bucket, request)?,
+                        None => (data.cast(), len),
+                    };
+                    self.ahead.push_back(Slice { bucket, start, len });
+                    count += len;
                 }
                 sys::AJP_SHIM_BUCKET_EOS => {
                     self.ended = true;
-                    return Ok(());
+                    return Ok(count);
                 }
                 sys::AJP_SHIM_BUCKET_FAILED => return Err(status),
                 _ => {}
             }
         }
     }
+}
+
+/// Makes the bytes of a bucket of the request's body its own; returns where they are.
+fn own(
+    bucket: *mut sys::apr_bucket,
+    request: Request<'_>,
+) -> Result<(*const u8, usize), sys::apr_status_t> {
+    let (mut data, mut len) = (std::ptr::null(), 0);
+    // SAFETY: a bucket of a brigade of the body, which has been read; the pool is that of the request,
+    // which outlives it.
+    let status = unsafe {
+        sys::ajp_shim_own_bucket(bucket, request.pool().as_ptr(), &raw mut data, &raw mut len)
+    };
+    if status == sys::APR_SUCCESS as c_int { Ok((data.cast(), len)) } else { Err(status) }
+}
+
+fn new_brigade(request: Request<'_>) -> *mut sys::apr_bucket_brigade {
+    // SAFETY: pool and allocator are the request's own, on its thread.
+    unsafe {
+        sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
+    }
+}
+
+/// Asks the input filters of a request for bytes of its body.
+///
+/// # Safety
+/// The brigade is one of this request's, and empty.
+unsafe fn get_brigade(
+    request: Request<'_>,
+    brigade: *mut sys::apr_bucket_brigade,
+    at_most: usize,
+    kind: sys::apr_read_type_e,
+) -> Result<(), sys::apr_status_t> {
+    // SAFETY: the filters are the request's own, on its thread; as the caller promises.
+    let status = unsafe {
+        sys::ap_get_brigade(
+            (*request.as_ptr()).input_filters,
+            brigade,
+            sys::ap_input_mode_t_AP_MODE_READBYTES,
+            kind,
+            i64::try_from(at_most).unwrap_or(i64::MAX),
+        )
+    };
+    if status == sys::APR_SUCCESS as c_int { Ok(()) } else { Err(status) }
 }
 
 /// APR's status for a socket's errno is the errno itself.

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level, PatientClient, ProbeResult};
+use crate::proxy::{BodyPiece, Client, ClientError, Level, PatientClient, ProbeResult, ReadyPiece};
 
 /// One request of httpd's while a step of it is taken.
 pub(crate) struct HttpdClient<'r> {
@@ -98,6 +99,24 @@ impl HttpdClient<'_> {
 impl Client for HttpdClient<'_> {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
         self.upload.body.read(self.request, at_most)
+    }
+
+    fn read_now(&mut self, at_most: usize) -> Result<ReadyPiece, ClientError> {
+        self.upload.body.read_now(self.request, at_most)
+    }
+
+    fn put_back(&mut self, len: usize) {
+        self.upload.body.unread_last(len);
+    }
+
+    /// A stream of HTTP/2 has none of its own; a filter may hold back what the socket has given.
+    fn body_socket(&self) -> Option<BorrowedFd<'_>> {
+        let is_plain = !self.request.is_a_stream() && !self.request.has_content_input_filters();
+        is_plain.then(|| self.request.client_socket())?
+    }
+
+    fn patience(&self) -> Duration {
+        self.request.timeout()
     }
 
     fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError> {
@@ -217,10 +236,6 @@ impl PatientClient for HttpdClient<'_> {
             self.response.passed_since_push = 0;
         }
         Ok(has_rest)
-    }
-
-    fn patience(&self) -> Duration {
-        self.request.timeout()
     }
 }
 

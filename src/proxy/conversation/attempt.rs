@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::error::{Error, client_failed, not_ajp};
 use super::outgoing::{Outgoing, Piece};
 use super::step::{Context, Do};
@@ -11,7 +13,7 @@ use crate::exchange::{Exchange, RequestBody};
 use crate::net::NetError;
 use crate::pool::Lease;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Traffic};
+use crate::proxy::{Client, ClientError, Traffic};
 
 /// One attempt over one connection.
 #[derive(Debug)]
@@ -28,6 +30,13 @@ pub(super) struct Attempt<L: AjpConnection> {
     pub(super) pieces: u32,
     /// The size that the container asked for last.
     pub(super) asked: usize,
+    /// The client had less than there is room for when it was last looked at, and the container has asked
+    /// for nothing since.
+    pub(super) client_is_drained: bool,
+    /// A GET_BODY_CHUNK that came while the packet for another one was due.
+    pub(super) asked_again: Option<Bytes>,
+    /// Packets ahead could not be sent: the answer may come all the same.
+    pub(super) send_failed: Option<NetError>,
     /// The rest of the prepared piece that is still to be sent.
     pub(super) first_piece: Option<Piece>,
     /// Something has been appended since the last pass.
@@ -49,13 +58,19 @@ pub(super) enum State {
     /// A body packet could not be sent: the answer may be there all the same.
     LastLook(NetError),
     /// A body packet was asked for; what has been appended is handed over first.
-    PassBeforePiece { at_most: usize },
+    PassBeforePiece,
     /// A piece is read from the client.
-    Piece { at_most: usize, has_passed: bool },
+    Piece { has_passed: bool },
+    /// What there is of the next piece is read from the client; `since`: it is waited for since then.
+    PieceNow { has_passed: bool, since: Option<Instant> },
+    /// The client has nothing of the next piece yet.
+    BodyWait { since: Instant, has_passed: bool },
+    /// The container has said something while the client had nothing.
+    HearMeanwhile { since: Instant, has_passed: bool },
     /// END_RESPONSE may have come while this piece was waited for.
     EndLook { piece: Piece },
     /// The next piece is fetched while the container reads this one.
-    ReadAhead { at_most: usize },
+    ReadAhead,
     /// Whether more is on its way (`flushpackets=auto`).
     MoreComing(Duration),
     /// The bytes received go on to the client before the container is waited for.
@@ -73,13 +88,16 @@ impl<L: AjpConnection> Attempt<L> {
         let request = context.request;
         Self {
             lease,
-            exchange: Exchange::new(request.facts),
+            exchange: Exchange::with_window(request.facts, context.window(start)),
             state: State::Send,
             outgoing: Outgoing::request(request),
             start,
             head: None,
             pieces: u32::from(request.first_piece.is_some()),
             asked: 0,
+            client_is_drained: false,
+            asked_again: None,
+            send_failed: None,
             first_piece: request.first_piece.map(|end| Piece { start: 0, end }),
             pending: false,
             failed_status: None,
@@ -90,25 +108,31 @@ impl<L: AjpConnection> Attempt<L> {
     pub(super) fn begin<C>(&mut self, context: &Context<'_, C>) -> Result<(), Error> {
         if context.request.facts.body == RequestBody::Announced {
             if let Some(piece) = self.first_piece.take() {
-                self.exchange.body_sent(piece.len()).map_err(not_ajp)?;
-                self.outgoing = Outgoing::request_with(context.request, piece)?;
+                let packet = self.exchange.due_packet(piece.len()).map_err(not_ajp)?;
+                self.outgoing = Outgoing::request_with(context.request, packet);
             }
         }
         Ok(())
     }
 
-    pub(super) fn next(&self) -> Do {
+    pub(super) fn next<C: Client>(&self, context: &Context<'_, C>) -> Do {
         match self.state {
             State::Send => Do::Send,
             State::Room { left, listens, .. } => {
                 Do::Wait { readable: listens, writable: true, time: left }
             }
-            State::Hear { .. } | State::LastLook(_) | State::EndLook { .. } => {
-                Do::Receive(Duration::ZERO)
+            State::Hear { .. }
+            | State::LastLook(_)
+            | State::EndLook { .. }
+            | State::HearMeanwhile { .. } => Do::Receive(Duration::ZERO),
+            State::PassBeforePiece => Do::Pass { flush: false },
+            State::Piece { .. } => Do::Piece { at_most: self.exchange.room() },
+            State::PieceNow { .. } => Do::PieceNow { at_most: self.exchange.room() },
+            State::BodyWait { since, .. } => {
+                let (backend, time) = self.body_wait(since, context);
+                Do::BodyWait { backend, time }
             }
-            State::PassBeforePiece { .. } => Do::Pass { flush: false },
-            State::Piece { at_most, .. } => Do::Piece { at_most },
-            State::ReadAhead { at_most } => Do::ReadAhead { at_most },
+            State::ReadAhead => Do::ReadAhead { at_most: self.asked },
             State::MoreComing(time) => Do::Wait { readable: true, writable: false, time },
             State::Pass { flush } => Do::Pass { flush },
             State::Receive { wait, .. } => Do::Receive(wait),
@@ -166,19 +190,6 @@ impl<L: AjpConnection> Attempt<L> {
         }
     }
 
-    /// Takes a piece of the request body.
-    pub(super) fn read<C: Client>(
-        &mut self,
-        piece: Result<BodyPiece, ClientError>,
-        context: &mut Context<'_, C>,
-        traffic: &mut Traffic,
-    ) -> Result<bool, Error> {
-        let State::Piece { at_most, has_passed } = self.state else { return Ok(false) };
-        let piece = piece.map_err(client_failed)?;
-        let range = Piece { start: 0, end: piece.len };
-        self.piece(at_most, range, has_passed || piece.was_awaited, context, traffic)
-    }
-
     /// Takes that what there is of the next piece has been taken in.
     pub(super) fn read_ahead<C: Client>(
         &mut self,
@@ -186,7 +197,7 @@ impl<L: AjpConnection> Attempt<L> {
         context: &mut Context<'_, C>,
         traffic: &mut Traffic,
     ) -> Result<bool, Error> {
-        let State::ReadAhead { .. } = self.state else { return Ok(false) };
+        let State::ReadAhead = self.state else { return Ok(false) };
         ahead.map_err(client_failed)?;
         self.go_on(context, traffic)
     }
@@ -211,13 +222,19 @@ impl<L: AjpConnection> Attempt<L> {
                 self.receive(context);
                 Ok(false)
             }
-            State::PassBeforePiece { at_most } => {
+            State::PassBeforePiece => {
                 passed.map_err(client_failed)?;
                 self.pending = false;
-                self.next_piece(at_most, true, context, traffic)
+                self.next_piece(true, context, traffic)
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether more of what the container says is taken in. A peer that talks and talks, and does not take
+    /// what is sent to it, is not listened to any more.
+    pub(super) fn listens(&self) -> bool {
+        self.lease.unread() < MOST_HEARD
     }
 
     /// Every byte of the body that was read is still in memory.
@@ -225,3 +242,6 @@ impl<L: AjpConnection> Attempt<L> {
         self.pieces <= u32::from(context.request.first_piece.is_some())
     }
 }
+
+/// Bytes heard and not acted on, at most, while something is to be sent.
+const MOST_HEARD: usize = 128 * 1024;

@@ -18,23 +18,35 @@ impl<L: AjpConnection> Attempt<L> {
     ) -> Result<bool, Error> {
         match self.state {
             State::Receive { has_begun, .. } => Err(match received {
+                _ if self.send_failed.is_some() => self.receive_failed(NetError::Closed),
                 Err(NetError::TimedOut { after }) if has_begun => {
                     Box::new(ProxyError::PartialPacket { after })
                 }
                 Err(error) => receiving(error),
                 Ok(_) => Box::new(ProxyError::ConnectionClosed(None)),
             }),
+            State::HearMeanwhile { .. } => self.heard_meanwhile(received, context, traffic),
+            State::Hear { .. } if self.outgoing.has_sent_request() => match received {
+                Ok(count) if count > 0 => self.act_on_heard(context, traffic),
+                // The kernel thought better of it.
+                Err(NetError::TimedOut { .. }) => {
+                    self.wait_for_room(context);
+                    Ok(false)
+                }
+                // The send will fail, too, or the next receive.
+                _ => {
+                    self.wait_for_room(context);
+                    self.listen(false);
+                    Ok(false)
+                }
+            },
             State::Hear { since } => {
                 if self.lease.holds_end() {
                     return self.not_sent(NetError::Answered, context, traffic);
                 }
                 let listens = match received {
-                    // A peer that talks and talks, and does not take what is sent to it, is not
-                    // listened to any more.
-                    Ok(count) => count > 0 && self.lease.unread() < MOST_HEARD,
-                    // The kernel thought better of it.
+                    Ok(count) => count > 0 && self.listens(),
                     Err(NetError::TimedOut { .. }) => true,
-                    // The send will fail, too, or the next receive.
                     Err(_) => false,
                 };
                 let waited = (context.now)().saturating_duration_since(since);
@@ -59,8 +71,7 @@ impl<L: AjpConnection> Attempt<L> {
         match (self.state, sent) {
             (State::Send, Err(error)) => self.not_sent(error, context, traffic),
             (State::Send, Ok(_)) => {
-                let left = context.settings.timeout;
-                self.state = State::Room { since: (context.now)(), left, listens: true };
+                self.wait_for_room(context);
                 Ok(false)
             }
             _ => Ok(false),
@@ -81,10 +92,14 @@ impl<L: AjpConnection> Attempt<L> {
                 self.state = State::Pass { flush };
             }
             (State::Room { .. }, Err(error)) => return self.not_sent(error, context, traffic),
-            (State::Room { since, listens, .. }, Ok(ready)) => {
+            (State::Room { since, left, listens }, Ok(ready)) => {
                 self.state = match ready {
                     Ready { writable: true, .. } => State::Send,
                     Ready { readable: true, .. } if listens => State::Hear { since },
+                    // It has not asked for what it does not take, and owes an answer.
+                    _ if self.is_sending_ahead() => {
+                        return Err(receiving(NetError::TimedOut { after: left }));
+                    }
                     _ => {
                         let after = context.settings.timeout;
                         return self.not_sent(NetError::TimedOut { after }, context, traffic);
@@ -94,6 +109,44 @@ impl<L: AjpConnection> Attempt<L> {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// Waits until the rest of what is being sent has room. Meanwhile the container is heard: it may have an
+    /// answer to write before it reads.
+    #[cold]
+    pub(super) fn wait_for_room<C>(&mut self, context: &Context<'_, C>) {
+        let settings = context.settings;
+        let is_ahead = self.is_sending_ahead();
+        let left = if is_ahead { settings.reply_timeout } else { settings.timeout };
+        self.state = State::Room { since: (context.now)(), left, listens: self.listens() };
+    }
+
+    fn listen(&mut self, on: bool) {
+        if let State::Room { listens, .. } = &mut self.state {
+            *listens = on;
+        }
+    }
+
+    /// Whether the container has not asked for the packet that is being sent.
+    fn is_sending_ahead(&self) -> bool {
+        let unasked = self.exchange.unasked();
+        unasked > 0 && unasked >= self.outgoing.packets_left()
+    }
+
+    /// Acts on what has been heard while a body packet is due, or being sent.
+    #[cold]
+    pub(super) fn act_on_heard<C: Client>(
+        &mut self,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        self.exchange.heard();
+        if self.lease.holds_end() {
+            self.exchange.body_withheld();
+        } else if self.asked_again.is_some() {
+            return self.upload(context, traffic);
+        }
+        self.take_packets(context, traffic)
     }
 
     /// The send has ended early. Where that was in a body packet, an answer that is whole is the answer
@@ -111,8 +164,23 @@ impl<L: AjpConnection> Attempt<L> {
         if self.lease.holds_end() {
             return self.answered_or(error, context, traffic);
         }
+        if self.exchange.unasked() > 0 && !matches!(error, NetError::TimedOut { .. }) {
+            // A container that stops reading closes with packets unread, behind its answer.
+            self.exchange.body_withheld();
+            self.send_failed = Some(error);
+            return self.go_on(context, traffic);
+        }
         self.state = State::LastLook(error);
         Ok(false)
+    }
+
+    /// Nothing more comes. Where a send has failed before, that is the reason.
+    #[cold]
+    pub(super) fn receive_failed(&mut self, error: NetError) -> Error {
+        match self.send_failed.take() {
+            Some(sent) => sending(sent),
+            None => receiving(error),
+        }
     }
 
     #[cold]
@@ -129,6 +197,3 @@ impl<L: AjpConnection> Attempt<L> {
         self.take_packets(context, traffic)
     }
 }
-
-/// Bytes heard and not acted on, at most, while something is being sent.
-const MOST_HEARD: usize = 128 * 1024;

@@ -108,9 +108,9 @@ impl<L: AjpConnection> Conversation<L> {
 
     /// The next thing to do; the same as long as there is no answer to it.
     #[must_use]
-    pub fn next<C>(&self, context: &Context<'_, C>) -> Do {
+    pub fn next<C: Client>(&self, context: &Context<'_, C>) -> Do {
         if let Some(attempt) = &self.attempt {
-            return attempt.next();
+            return attempt.next(context);
         }
         match &self.stage {
             Stage::Connecting(way, _) => Do::Connection(way.next()),
@@ -131,6 +131,8 @@ impl<L: AjpConnection> Conversation<L> {
             What::Received(received) => attempt.received(received, context, traffic),
             What::Sent(sent) => attempt.sent(sent, context, traffic),
             What::Piece(piece) => attempt.read(piece, context, traffic),
+            What::PieceNow(ready) => attempt.read_now(ready, context, traffic),
+            What::BodyWait(ready) => attempt.body_waited(ready, context),
             What::Ahead(ahead) => attempt.read_ahead(ahead, context, traffic),
             What::Passed(passed) => attempt.passed(passed, context, traffic),
             What::Ready(ready) => attempt.waited(ready, context, traffic),
@@ -285,7 +287,8 @@ impl<L: AjpConnection> Conversation<L> {
         let now = (context.now)();
         self.traffic.uploaded += exchange.uploaded();
         self.traffic.took = now.saturating_duration_since(self.start);
-        give_back(lease, reusable, now, context);
+        context.note_ahead(&exchange, now);
+        give_back(lease, reusable, exchange.is_answered_early(), now, context);
         let attempts = self.traffic.attempts;
         let finished = Finished { attempts, usage, reused, failed_status };
         self.answered = Some((finished, retired));
@@ -326,6 +329,7 @@ impl<L: AjpConnection> Conversation<L> {
 fn give_back<L: AjpConnection, C>(
     lease: Lease<L>,
     reusable: Option<Reusable>,
+    is_early: bool,
     now: Instant,
     context: &Context<'_, C>,
 ) {
@@ -338,6 +342,7 @@ fn give_back<L: AjpConnection, C>(
             };
             lease.release(proof, now, keep);
         }
+        None if is_early => drop(lease.discard(CloseReason::EarlyAnswer)),
         None => drop(lease),
     }
 }

@@ -33,4 +33,4 @@ mod upload;
 mod tests;
 
 pub use machine::Conversation;
-pub use step::{Context, Do, What};
+pub use step::{BodyWait, Context, Do, What};

@@ -1,8 +1,7 @@
-//! The packet being sent: FORWARD_REQUEST with the first piece of an announced body, or one body packet.
+//! The packets being sent: FORWARD_REQUEST with the first piece of an announced body, or body packets.
 
-use super::error::Error;
-use crate::exchange::ExchangeError;
-use crate::protocol::{EMPTY_BODY, data_header};
+use crate::exchange::BodyPackets;
+use crate::protocol::EMPTY_BODY;
 use crate::proxy::{Client, Prepared};
 
 /// A range of the piece of the request body that was read last.
@@ -22,34 +21,32 @@ impl Piece {
 /// Bytes on their way to the container. The bytes themselves lie in the request and with the client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outgoing {
-    /// Bytes of FORWARD_REQUEST in front; 0 for a body packet.
+    /// Bytes of FORWARD_REQUEST in front; 0 for body packets.
     packet: usize,
-    /// The body packet, with its header; `None`: FORWARD_REQUEST alone.
-    piece: Option<([u8; 6], Piece)>,
+    /// The body packets, and where their data begins in the piece; `None`: FORWARD_REQUEST alone.
+    body: Option<(BodyPackets, usize)>,
     written: usize,
 }
 
 impl Outgoing {
     /// FORWARD_REQUEST alone.
     pub(super) fn request(request: &Prepared) -> Self {
-        Self { packet: request.packet.len(), piece: None, written: 0 }
+        Self { packet: request.packet.len(), body: None, written: 0 }
     }
 
     /// FORWARD_REQUEST with the first body packet behind it, to leave in one system call.
-    pub(super) fn request_with(request: &Prepared, piece: Piece) -> Result<Self, Error> {
-        Ok(Self { packet: request.packet.len(), ..Self::body(piece)? })
+    pub(super) fn request_with(request: &Prepared, packet: BodyPackets) -> Self {
+        Self { packet: request.packet.len(), ..Self::body(packet, 0) }
     }
 
-    /// One body packet; an empty one ends the body.
-    pub(super) fn body(piece: Piece) -> Result<Self, Error> {
-        let length = piece.len();
-        let header = data_header(length).map_err(|_| too_long(length))?;
-        Ok(Self { packet: 0, piece: Some((header, piece)), written: 0 })
+    /// Body packets whose data begins at `start` of the piece; an empty one ends the body.
+    pub(super) fn body(packets: BodyPackets, start: usize) -> Self {
+        Self { packet: 0, body: Some((packets, start)), written: 0 }
     }
 
-    /// The bytes of the body in it.
-    pub(super) fn piece(&self) -> Option<Piece> {
-        self.piece.map(|(_, piece)| piece)
+    /// Bytes of the body in it.
+    pub(super) fn data_len(&self) -> usize {
+        self.body.map_or(0, |(packets, _)| packets.data_len())
     }
 
     /// Whether FORWARD_REQUEST is part of this.
@@ -62,6 +59,12 @@ impl Outgoing {
         self.written >= self.packet
     }
 
+    /// Body packets that are still to be completed.
+    pub(super) fn packets_left(&self) -> u64 {
+        let written = self.written.saturating_sub(self.packet);
+        self.body.map_or(0, |(packets, _)| packets.left(written) as u64)
+    }
+
     /// Notes that the socket took so many bytes; `true`: that was all.
     pub(super) fn advance(&mut self, written: usize) -> bool {
         self.written += written;
@@ -69,11 +72,7 @@ impl Outgoing {
     }
 
     fn len(&self) -> usize {
-        let body = |(header, piece): ([u8; 6], Piece)| match piece.len() {
-            0 => EMPTY_BODY.len(),
-            length => header.len() + length,
-        };
-        self.packet + self.piece.map_or(0, body)
+        self.packet + self.body.map_or(0, |(packets, _)| packets.wire_len())
     }
 
     /// Lends the slices that are still to be sent.
@@ -83,19 +82,24 @@ impl Outgoing {
         client: &impl Client,
         send: impl FnOnce(&[&[u8]]) -> T,
     ) -> T {
-        let Some((header, piece)) = &self.piece else {
+        let Some((packets, start)) = &self.body else {
             return send(&[&request.packet[self.written.min(self.packet)..]]);
         };
-        let pieces = if piece.len() == 0 { Vec::new() } else { client.body() };
-        let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + 2);
+        let is_empty = packets.data_len() == 0;
+        let pieces = if is_empty { Vec::new() } else { client.body() };
+        let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + packets.count() * 2);
         if self.packet > 0 {
             slices.push(&request.packet);
         }
-        if piece.len() == 0 {
+        if is_empty {
             slices.push(&EMPTY_BODY);
         } else {
-            slices.push(header);
-            slices.extend(part(pieces, *piece));
+            let mut data = Data { pieces: pieces.into_iter(), rest: &[] };
+            data.take(*start, |_| ());
+            for (header, len) in packets.each() {
+                slices.push(header);
+                data.take(len, |slice| slices.push(slice));
+            }
         }
         if self.written > 0 {
             skip(&mut slices, self.written);
@@ -104,20 +108,28 @@ impl Outgoing {
     }
 }
 
-#[cold]
-fn too_long(length: usize) -> Error {
-    Box::new(ExchangeError::BodyNotAskedFor { length }.into())
+/// The data that is still to be put into packets.
+struct Data<'a> {
+    pieces: std::vec::IntoIter<&'a [u8]>,
+    rest: &'a [u8],
 }
 
-/// The bytes of these slices that lie in the piece, counted over all of them.
-fn part(slices: Vec<&[u8]>, piece: Piece) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    slices.into_iter().map(move |slice| {
-        let within = |at: usize| at.saturating_sub(start).min(slice.len());
-        let part = &slice[within(piece.start)..within(piece.end)];
-        start += slice.len();
-        part
-    })
+impl<'a> Data<'a> {
+    /// Takes the next `len` bytes, which may lie in several slices.
+    fn take(&mut self, mut len: usize, mut taken: impl FnMut(&'a [u8])) {
+        while len > 0 {
+            if self.rest.is_empty() {
+                let Some(next) = self.pieces.next() else { return };
+                self.rest = next;
+            }
+            let (slice, rest) = self.rest.split_at(len.min(self.rest.len()));
+            if !slice.is_empty() {
+                taken(slice);
+            }
+            len -= slice.len();
+            self.rest = rest;
+        }
+    }
 }
 
 /// Takes so many bytes off the front.

@@ -1,11 +1,13 @@
 //! The packets of an attempt, and what of them goes to the client.
 
+use bytes::Bytes;
+
 use super::attempt::{Attempt, State};
 use super::error::{Error, client_failed, not_ajp};
 use super::step::Context;
 use crate::backend::AjpConnection;
 use crate::exchange::Event;
-use crate::protocol::SendHeaders;
+use crate::protocol::{GetBodyChunk, SendHeaders};
 use crate::proxy::{Client, Flush, ProxyError, Traffic};
 
 impl<L: AjpConnection> Attempt<L> {
@@ -15,11 +17,11 @@ impl<L: AjpConnection> Attempt<L> {
         context: &mut Context<'_, C>,
         traffic: &mut Traffic,
     ) -> Result<bool, Error> {
-        if self.lease.unread() > 0 {
+        let is_unread = self.lease.unread() > 0 || self.asked_again.is_some();
+        if is_unread && !self.exchange.is_due() {
             return self.take_packets(context, traffic);
         }
-        self.hand_over(context);
-        Ok(false)
+        self.settle(context, traffic)
     }
 
     /// Acts on the packets that are there, up to one that takes more than that.
@@ -28,12 +30,21 @@ impl<L: AjpConnection> Attempt<L> {
         context: &mut Context<'_, C>,
         traffic: &mut Traffic,
     ) -> Result<bool, Error> {
+        if let Some(ask) = self.asked_again.take() {
+            self.ask_again(ask, context)?;
+            if self.exchange.is_due() {
+                return self.settle(context, traffic);
+            }
+        }
         loop {
             let payload = match self.lease.next_packet() {
                 Ok(Some(payload)) => payload,
                 Ok(None) => break,
                 Err(error) => return Err(not_ajp(error)),
             };
+            if self.exchange.is_due() && self.defers(&payload) {
+                break;
+            }
             let event = match self.exchange.receive(payload) {
                 Ok(event) => event,
                 Err(error) => return Err(not_ajp(error)),
@@ -56,7 +67,12 @@ impl<L: AjpConnection> Attempt<L> {
                         self.pending = true;
                     }
                 }
-                Event::WantBody { at_most } => return self.want_body(at_most, context, traffic),
+                Event::WantBody { at_most } => {
+                    self.asked_for(at_most, context);
+                    if self.exchange.is_due() {
+                        break;
+                    }
+                }
                 Event::End { reuse } => {
                     context.note_packet_size(reuse, traffic.status);
                     self.tell_client(context)?;
@@ -66,8 +82,39 @@ impl<L: AjpConnection> Attempt<L> {
                 }
             }
         }
+        self.settle(context, traffic)
+    }
+
+    /// All that has come and can be acted on has been: what is to be sent now, else what is waited for.
+    fn settle<C: Client>(
+        &mut self,
+        context: &mut Context<'_, C>,
+        traffic: &mut Traffic,
+    ) -> Result<bool, Error> {
+        if self.asked > 0 {
+            return self.upload(context, traffic);
+        }
         self.hand_over(context);
         Ok(false)
+    }
+
+    /// A container that asks for a packet while another one is due gets both, one after the other; nothing
+    /// behind it is acted on before.
+    #[cold]
+    fn defers(&mut self, payload: &Bytes) -> bool {
+        let is_ask = GetBodyChunk::is_payload(payload);
+        if is_ask {
+            self.asked_again = Some(payload.clone());
+        }
+        is_ask
+    }
+
+    #[cold]
+    fn ask_again<C>(&mut self, ask: Bytes, context: &Context<'_, C>) -> Result<(), Error> {
+        if let Event::WantBody { at_most } = self.exchange.receive(ask).map_err(not_ajp)? {
+            self.asked_for(at_most, context);
+        }
+        Ok(())
     }
 
     pub(super) fn headers<C: Client>(
@@ -112,6 +159,9 @@ impl<L: AjpConnection> Attempt<L> {
 
     /// Waits for the next packet, or for the rest of one that has begun.
     pub(super) fn receive<C>(&mut self, context: &Context<'_, C>) {
+        if self.exchange.is_unfinished() {
+            return self.wait_for_room(context);
+        }
         let has_begun = self.lease.unread() > 0;
         let settings = context.settings;
         let wait = if has_begun { settings.timeout } else { settings.reply_timeout };

@@ -19,6 +19,7 @@ impl<L: AjpConnection> Conversation<L> {
     ) {
         let Some(attempt) = self.attempt.take() else { return };
         self.traffic.uploaded += attempt.exchange.uploaded();
+        context.note_ahead(&attempt.exchange, self.start);
         let body_is_kept = attempt.body_is_kept(context);
         // The answer that counts as a failure is another's to give: to the client it is none.
         let phase = match error {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::backend::acquisition::{Got, Need};
 use crate::backend::{AjpConnection, Backend, Surroundings};
+use crate::exchange::{Exchange, RequestBody, Window};
 use crate::net::{NetError, Ready};
-use crate::proxy::{BodyPiece, ClientError, Prepared, Settings};
+use crate::proxy::{BodyPiece, ClientError, Prepared, ReadyPiece, Settings};
 
 /// The next thing to do. Each names the answer that the machine expects; a wait ends with its time at the
 /// latest, which counts from the moment at which it was first asked for.
@@ -36,6 +37,20 @@ pub enum Do {
         /// The longest piece.
         at_most: usize,
     },
+    /// Read what there is of the next piece of the request body, without waiting. [`What::PieceNow`].
+    PieceNow {
+        /// The longest piece.
+        at_most: usize,
+    },
+    /// Wait until there is more of the request body, at the client's
+    /// [`body_socket`](crate::proxy::Client::body_socket), or the connection has something to receive, or
+    /// the time is over. [`What::BodyWait`].
+    BodyWait {
+        /// Wait for the connection, too.
+        backend: bool,
+        /// The longest wait.
+        time: Duration,
+    },
     /// Take in what there is of the request body, without waiting. [`What::Ahead`].
     ReadAhead {
         /// The longest piece.
@@ -65,6 +80,10 @@ pub enum What<L: AjpConnection> {
     Received(Result<usize, NetError>),
     /// A piece of the request body, which the client keeps; empty at its end.
     Piece(Result<BodyPiece, ClientError>),
+    /// What there was of the next piece, which the client keeps.
+    PieceNow(Result<ReadyPiece, ClientError>),
+    /// What the wait for the body has ended with.
+    BodyWait(Result<BodyWait, NetError>),
     /// The available part of the body has been read.
     Ahead(Result<(), ClientError>),
     /// The appended parts have been handed over.
@@ -73,6 +92,15 @@ pub enum What<L: AjpConnection> {
     Paused,
     /// The client has closed its connection.
     ClientGone,
+}
+
+/// The sides that have something to read after [`Do::BodyWait`]; neither, if the time is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyWait {
+    /// The client.
+    pub client: bool,
+    /// The backend's connection.
+    pub backend: bool,
 }
 
 /// The values that the machine uses in a step and does not keep.
@@ -93,6 +121,27 @@ impl<C> Context<'_, C> {
     /// The part of it that the way to a connection needs.
     pub(super) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { backend: self.backend, settings: &self.settings.connect, now: self.now }
+    }
+
+    /// Whether body packets may go ahead of being asked for.
+    pub(super) fn sends_ahead(&self) -> bool {
+        self.settings.worker.upload_ahead.bytes() > 0
+    }
+
+    /// How far they may.
+    pub(super) fn window(&self, now: Instant) -> Window {
+        if self.request.facts.body == RequestBody::None || !self.sends_ahead() {
+            return Window::default();
+        }
+        let bytes = self.settings.worker.upload_ahead.bytes();
+        Window { bytes, shown: self.backend.upload_history().shown(now) }
+    }
+
+    /// Keeps with the backend what became of the packets that went ahead.
+    pub(super) fn note_ahead(&self, exchange: &Exchange, now: Instant) {
+        if let Some(ahead) = exchange.ahead() {
+            self.backend.upload_history().note(ahead, now);
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::SendHeaders;
-use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, Level};
+use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, Level, ReadyPiece};
 
 use super::Signal;
 
@@ -27,6 +31,8 @@ pub struct FakeClient {
     /// The request body.
     pub body: Vec<u8>,
     piece: Range<usize>,
+    /// More of the request body comes over this socket, which does not block.
+    pub body_stream: Option<UnixStream>,
     /// The `at_most` of every piece read.
     pub reads: Vec<usize>,
     /// The number of passes before each of these reads.
@@ -111,6 +117,37 @@ impl Client for FakeClient {
         let start = self.piece.end;
         self.piece = start..self.body.len().min(start + at_most);
         Ok(BodyPiece { len: self.piece.len(), was_awaited: true })
+    }
+
+    fn read_now(&mut self, at_most: usize) -> Result<ReadyPiece, ClientError> {
+        let wanted = self.piece.end + at_most;
+        let mut is_settled = self.body.len() >= wanted || self.body_stream.is_none();
+        while let (Some(stream), true) = (&mut self.body_stream, self.body.len() < wanted) {
+            let mut buffer = vec![0; wanted - self.body.len()];
+            match stream.read(&mut buffer) {
+                Ok(0) => {
+                    is_settled = true;
+                    break;
+                }
+                Ok(count) => self.body.extend(&buffer[..count]),
+                Err(_) => break,
+            }
+        }
+        let start = self.piece.end;
+        self.piece = start..self.body.len().min(start + at_most);
+        Ok(ReadyPiece { len: self.piece.len(), is_settled })
+    }
+
+    fn put_back(&mut self, len: usize) {
+        self.piece.end -= len;
+    }
+
+    fn body_socket(&self) -> Option<BorrowedFd<'_>> {
+        self.body_stream.as_ref().map(AsFd::as_fd)
+    }
+
+    fn patience(&self) -> Duration {
+        super::LONG
     }
 
     /// Its body never arrives ahead of time.

@@ -1,11 +1,16 @@
 //! A client that keeps what it is given.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level};
+use crate::proxy::{BodyPiece, Client, ClientError, Level, ReadyPiece};
+
+/// The longest wait for more of its body.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Has a request body, and writes down what it gets: `H` for headers, `F` for a flush, `E` for the end,
 /// `|` for each pass.
@@ -16,6 +21,7 @@ pub(super) struct TestClient {
     piece: std::ops::Range<usize>,
     pub(super) got: String,
     pub(super) has_got: bool,
+    pub(super) is_polled: bool,
     pub(super) notes: std::cell::Cell<usize>,
 }
 
@@ -25,6 +31,16 @@ impl TestClient {
         self.piece = self.at..self.body.len().min(self.at + at_most);
         self.at = self.piece.end;
         BodyPiece { len: self.piece.len(), was_awaited: false }
+    }
+
+    /// Has what there is of the next piece read.
+    pub(super) fn read_some(&mut self, there: usize, at_most: usize) -> ReadyPiece {
+        let left = self.body.len() - self.at;
+        if left > 0 && there == 0 {
+            return ReadyPiece { len: 0, is_settled: false };
+        }
+        let len = self.read(there.min(at_most)).len;
+        ReadyPiece { len, is_settled: len == left }
     }
 
     /// What the last [`pass`](Client::pass) of it is: the driver's own.
@@ -37,6 +53,28 @@ impl TestClient {
 impl Client for TestClient {
     fn read_body(&mut self, at_most: usize) -> Result<BodyPiece, ClientError> {
         Ok(self.read(at_most))
+    }
+
+    fn read_now(&mut self, at_most: usize) -> Result<ReadyPiece, ClientError> {
+        Ok(self.read_some(usize::MAX, at_most))
+    }
+
+    fn put_back(&mut self, len: usize) {
+        assert!(len <= self.piece.len(), "more than was read");
+        self.piece.end -= len;
+        self.at -= len;
+    }
+
+    fn body_socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn can_be_polled(&self) -> bool {
+        self.is_polled
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 
     fn read_ahead(&mut self, _: usize) -> Result<(), ClientError> {

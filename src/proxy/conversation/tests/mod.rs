@@ -3,8 +3,10 @@
 mod client;
 mod dialogues;
 mod random;
+mod random_uploads;
 mod scene;
+mod uploads;
 
-use super::{Context, Conversation, Do, What};
+use super::{BodyWait, Context, Conversation, Do, What};
 use client::TestClient;
 use scene::Scene;

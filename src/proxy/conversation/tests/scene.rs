@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Context, Conversation, Do, TestClient, What};
+use super::{BodyWait, Context, Conversation, Do, TestClient, What};
 use crate::backend::acquisition::{Got, Need};
 use crate::backend::fake::FakeConnection;
 use crate::backend::{Backend, BackendKey, ConnectSettings, key_of};
@@ -43,6 +43,8 @@ pub(super) enum World {
     Closes,
     /// The connection is ready to be read from, but not to be sent to.
     Readable,
+    /// The client has so many bytes now.
+    Has(usize),
     /// The client has a piece, and has taken its time.
     Late,
     /// The client's side fails with this.
@@ -201,6 +203,26 @@ impl Scene {
                 let was_awaited = matches!(world, World::Late);
                 What::Piece(Ok(BodyPiece { was_awaited, ..self.client.read(at_most) }))
             }
+            (Do::PieceNow { .. }, World::Client(error)) => What::PieceNow(Err(*error)),
+            (Do::PieceNow { at_most }, world) => {
+                let there = match world {
+                    World::No => 0,
+                    World::Has(there) => *there,
+                    _ => usize::MAX,
+                };
+                What::PieceNow(Ok(self.client.read_some(there, at_most)))
+            }
+            (Do::BodyWait { .. }, World::Closes) => What::BodyWait(Err(NetError::Reset)),
+            (Do::BodyWait { time, .. }, World::No) => {
+                self.wait(time);
+                What::BodyWait(Ok(BodyWait::default()))
+            }
+            (Do::BodyWait { backend, .. }, World::Readable) => {
+                What::BodyWait(Ok(BodyWait { client: false, backend }))
+            }
+            (Do::BodyWait { .. }, _) => {
+                What::BodyWait(Ok(BodyWait { client: true, backend: false }))
+            }
             (Do::ReadAhead { .. }, World::Client(error)) => What::Ahead(Err(*error)),
             (Do::ReadAhead { .. }, _) => What::Ahead(Ok(())),
             (Do::Pass { flush }, world) => {
@@ -316,6 +338,10 @@ pub(super) fn text(asked: &Do) -> String {
         }
         Do::Receive(time) => format!("receive {time:?}"),
         Do::Piece { at_most } => format!("piece {at_most}"),
+        Do::PieceNow { at_most } => format!("piece now {at_most}"),
+        Do::BodyWait { backend, time } => {
+            format!("body wait{} {time:?}", [", deaf", ""][usize::from(*backend)])
+        }
         Do::ReadAhead { at_most } => format!("ahead {at_most}"),
         Do::Pass { flush: false } => "pass".into(),
         Do::Pass { flush: true } => "pass flush".into(),

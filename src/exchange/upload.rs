@@ -1,0 +1,319 @@
+//! The request body of an exchange: what has been asked for, what has been sent, and what may go ahead.
+//!
+//! A container asks for each body packet with GET_BODY_CHUNK. A packet *ahead* is one that it has not asked
+//! for yet. If it never does, it reads the packet as its next message, so that a packet ahead has to look
+//! like no message of any container: the type of a message is its first byte, and that of a body packet is
+//! the high byte of its length.
+
+use super::{BodyPackets, ExchangeError};
+
+/// How far packets may go ahead of what the container asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The most bytes of data that may lie ahead; 0: nothing goes ahead, less than a packet is one packet.
+    pub bytes: usize,
+    /// The packets that the container has consumed ahead before: so many may go ahead as soon as it asks
+    /// for the first one. 0 is as good as 1.
+    pub shown: u32,
+}
+
+/// What became of the packets that an exchange has sent ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// The container has asked for all of them; so many lay ahead at a time.
+    Consumed(u32),
+    /// It has not asked for all of them, or not taken the last one to its end.
+    Unread,
+}
+
+/// The body packets of one exchange.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// Packets asked for. The first one of an announced body counts: it is sent unasked.
+    asked: u64,
+    /// Packets sent, or being sent.
+    sent: u64,
+    /// Bytes of data that the last GET_BODY_CHUNK asked for; 0: none has come.
+    size: usize,
+    window: Window,
+    /// Packets that may lie ahead now; 0 before the first GET_BODY_CHUNK.
+    open: u32,
+    /// The longest packet that has been sent ahead.
+    longest: usize,
+    /// The most packets that have lain ahead at a time.
+    most: u32,
+    /// Not all of what was to be sent has been taken by the socket.
+    is_unfinished: bool,
+    /// The empty packet that ends a body has been sent.
+    is_ended: bool,
+    /// A packet was not sent, or not to its end, and will not be.
+    is_withheld: bool,
+}
+
+impl Upload {
+    /// Begins; `first_is_due`: a packet follows the request without being asked for.
+    pub(super) fn new(first_is_due: bool, window: Window) -> Self {
+        Self {
+            asked: u64::from(first_is_due),
+            sent: 0,
+            size: 0,
+            window,
+            open: 0,
+            longest: 0,
+            most: 0,
+            is_unfinished: false,
+            is_ended: false,
+            is_withheld: false,
+        }
+    }
+
+    /// Whether the container waits for a packet, or will.
+    pub(super) fn is_due(&self) -> bool {
+        self.asked > self.sent && !self.is_withheld
+    }
+
+    /// Packets sent that have not been asked for.
+    pub(super) fn unasked(&self) -> u64 {
+        self.sent.saturating_sub(self.asked)
+    }
+
+    /// Whether what was to be sent is still being sent.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_unfinished
+    }
+
+    /// Whether every packet was asked for, sent to its end, and none is due.
+    pub(super) fn is_settled(&self) -> bool {
+        self.asked == self.sent && !self.is_unfinished && !self.is_withheld
+    }
+
+    /// What became of the packets sent ahead; `None`: there were none.
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        let is_read = self.unasked() == 0 && !self.is_unfinished && !self.is_withheld;
+        let ahead = if is_read { Ahead::Consumed(self.most) } else { Ahead::Unread };
+        (self.most > 0).then_some(ahead)
+    }
+
+    /// Notes GET_BODY_CHUNK for `size` bytes of data.
+    pub(super) fn asked_for(&mut self, size: usize) -> Result<(), ExchangeError> {
+        if self.is_withheld {
+            return Ok(());
+        }
+        if self.is_due() {
+            return Err(ExchangeError::BodyAskedForTwice);
+        }
+        if self.is_ended {
+            return Err(ExchangeError::BodyAskedForAfterEnd);
+        }
+        if size == 0 {
+            return Err(ExchangeError::BodyOfNoLengthAskedFor);
+        }
+        if self.unasked() > 0 && size < self.longest {
+            // It expects less than it will get: nothing more goes ahead.
+            self.window.bytes = 0;
+        }
+        self.asked = self.asked.saturating_add(1);
+        self.size = size;
+        self.open_further();
+        Ok(())
+    }
+
+    /// The window opens as the container proves that it reads.
+    fn open_further(&mut self) {
+        let wanted = if self.open == 0 { self.window.shown.max(1) } else { self.open + 1 };
+        let most = match self.window.bytes {
+            0 => 0,
+            bytes => u32::try_from((bytes / self.size).max(1)).unwrap_or(u32::MAX),
+        };
+        self.open = wanted.min(most);
+    }
+
+    /// The bytes of data that may be sent now: the packet that is due, and those that may go ahead. Where
+    /// none is due, 0 until half of the window is free, so that packets go ahead several at a time.
+    pub(super) fn room(&self) -> usize {
+        if self.is_withheld || self.is_ended {
+            return 0;
+        }
+        let unasked = u32::try_from(self.unasked()).unwrap_or(u32::MAX);
+        let may_go_ahead = self.size >= SHORTEST_AHEAD && unasked <= self.open / 2;
+        let ahead = if may_go_ahead { self.open - unasked } else { 0 };
+        (usize::from(self.is_due()) + ahead as usize) * self.size
+    }
+
+    /// One packet, which must be due; without data it ends the body.
+    pub(super) fn due_packet(&mut self, len: usize) -> Result<BodyPackets, ExchangeError> {
+        let is_more_than_asked_for = self.size > 0 && len > self.size;
+        let packet = BodyPackets::one(len);
+        match packet {
+            Some(packet) if self.is_due() && !is_more_than_asked_for => {
+                self.sent = self.sent.saturating_add(1);
+                self.is_ended = len == 0;
+                self.is_unfinished = true;
+                Ok(packet)
+            }
+            _ => Err(ExchangeError::BodyNotAskedFor { length: len }),
+        }
+    }
+
+    /// The packets that may be made of so many bytes of data; `None`: none may be. The rest of the bytes
+    /// stays unsent: less than what a packet ahead must have, or more than the window takes.
+    pub(super) fn packets(&mut self, available: usize) -> Option<BodyPackets> {
+        let available = available.min(self.room());
+        let due = usize::from(self.is_due());
+        let full = available.checked_div(self.size)?;
+        let rest = available % self.size;
+        // The last packet is shorter than the others. It goes if it is due, or long enough.
+        let takes_rest = rest >= SHORTEST_AHEAD || (full < due && rest > 0);
+        let packets = match takes_rest {
+            true => BodyPackets::of(available, self.size),
+            false => BodyPackets::of(available - rest, self.size),
+        }?;
+        self.sent = self.sent.saturating_add(packets.count() as u64);
+        if packets.count() > due {
+            self.longest = self.longest.max(packets.longest());
+        }
+        self.most = self.most.max(u32::try_from(self.unasked()).unwrap_or(u32::MAX));
+        self.is_unfinished = true;
+        Some(packets)
+    }
+
+    /// Notes that the socket has taken all of it.
+    pub(super) fn written(&mut self) {
+        self.is_unfinished = false;
+    }
+
+    /// Notes that what is due, or unfinished, will not be sent.
+    pub(super) fn withhold(&mut self) {
+        self.is_withheld = true;
+        self.is_unfinished = false;
+    }
+}
+
+/// The least data in a packet that goes ahead. Its length then begins with a byte from 0x10 to 0xFF, which
+/// is the type of no message that a container knows: 0x02 is FORWARD_REQUEST, 0x07 SHUTDOWN, 0x08 PING,
+/// 0x0A CPING.
+pub(super) const SHORTEST_AHEAD: usize = 0x1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 8186;
+
+    fn upload(bytes: usize, shown: u32) -> Upload {
+        Upload::new(false, Window { bytes, shown })
+    }
+
+    /// Sends as much as it may of an endless body; returns how many packets that was.
+    fn fill(upload: &mut Upload) -> usize {
+        let packets = upload.packets(usize::MAX).map_or(0, |packets| packets.count());
+        upload.written();
+        packets
+    }
+
+    #[test]
+    fn nothing_goes_ahead_before_the_first_packet_has_been_asked_for() {
+        let mut announced = Upload::new(true, Window { bytes: 1 << 20, shown: 100 });
+        assert_eq!(announced.room(), 0, "the first one is due, and of any size");
+        let _ = announced.due_packet(SIZE).unwrap();
+        assert_eq!((announced.room(), announced.packets(usize::MAX)), (0, None));
+        assert_eq!(upload(1 << 20, 100).room(), 0);
+    }
+
+    #[test]
+    fn without_a_window_each_packet_is_asked_for() {
+        let mut upload = upload(0, 100);
+        for _ in 0..5 {
+            upload.asked_for(SIZE).unwrap();
+            assert_eq!((upload.room(), fill(&mut upload), upload.room()), (SIZE, 1, 0));
+        }
+        assert_eq!(upload.ahead(), None);
+    }
+
+    #[test]
+    fn the_window_opens_by_one_packet_for_each_that_is_asked_for() {
+        let mut upload = upload(3 * SIZE, 0);
+        let mut sent = Vec::new();
+        for _ in 0..8 {
+            upload.asked_for(SIZE).unwrap();
+            fill(&mut upload);
+            sent.push(upload.sent - upload.asked);
+        }
+        assert_eq!(sent, [1, 2, 3, 2, 3, 2, 3, 2], "at most three, and several at a time");
+    }
+
+    #[test]
+    fn what_the_container_has_shown_opens_the_window_at_once_and_no_further_than_configured() {
+        for (bytes, shown, wanted) in
+            [(1, 0, 2), (SIZE, 9, 2), (4 * SIZE, 9, 5), (9 * SIZE, 4, 5), (9 * SIZE, 0, 2)]
+        {
+            let mut upload = upload(bytes, shown);
+            upload.asked_for(SIZE).unwrap();
+            assert_eq!(fill(&mut upload), wanted, "{bytes} {shown}");
+        }
+    }
+
+    #[test]
+    fn a_packet_ahead_has_4096_bytes_or_more_and_no_more_than_was_asked_for() {
+        for (available, wanted) in [
+            (1, Some(1)),
+            (SIZE, Some(SIZE)),
+            (SIZE + 1, Some(SIZE)),
+            (SIZE + 4095, Some(SIZE)),
+            (SIZE + 4096, Some(SIZE + 4096)),
+            (2 * SIZE + 4095, Some(2 * SIZE)),
+            (9 * SIZE, Some(4 * SIZE)),
+            (0, None),
+        ] {
+            let mut upload = upload(3 * SIZE, 3);
+            upload.asked_for(SIZE).unwrap();
+            let packets = upload.packets(available);
+            assert_eq!(packets.map(|packets| packets.data_len()), wanted, "{available}");
+        }
+        let mut small = upload(3 * SIZE, 3);
+        small.asked_for(4095).unwrap();
+        assert_eq!(small.packets(usize::MAX).map(|packets| packets.count()), Some(1));
+        assert_eq!(small.packets(usize::MAX), None);
+    }
+
+    #[test]
+    fn what_is_too_short_to_go_ahead_waits_until_it_is_due() {
+        let mut upload = upload(3 * SIZE, 3);
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(upload.packets(2 * SIZE).map(|packets| packets.count()), Some(2));
+        assert_eq!(upload.packets(4095), None);
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(upload.packets(4095), None, "that was for the one ahead");
+        assert!(upload.due_packet(0).is_err(), "nor does the body end unasked");
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(upload.packets(4095).map(|packets| packets.data_len()), Some(4095));
+    }
+
+    #[test]
+    fn a_container_that_asks_for_less_than_what_lies_ahead_gets_nothing_more_ahead() {
+        let mut upload = upload(9 * SIZE, 9);
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(fill(&mut upload), 10);
+        for _ in 0..9 {
+            upload.asked_for(SIZE - 1).unwrap();
+            assert_eq!(fill(&mut upload), 0);
+        }
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(fill(&mut upload), 1);
+    }
+
+    #[test]
+    fn what_has_been_read_is_what_was_asked_for_and_finished() {
+        let mut upload = upload(SIZE, 1);
+        upload.asked_for(SIZE).unwrap();
+        assert_eq!(upload.packets(usize::MAX).map(|packets| packets.count()), Some(2));
+        assert!(!upload.is_settled());
+        assert_eq!(upload.ahead(), Some(Ahead::Unread));
+        upload.asked_for(SIZE).unwrap();
+        assert!(!upload.is_settled(), "all asked for, but not finished");
+        assert_eq!(upload.ahead(), Some(Ahead::Unread));
+        upload.written();
+        assert!(upload.is_settled());
+        assert_eq!(upload.ahead(), Some(Ahead::Consumed(1)));
+    }
+}

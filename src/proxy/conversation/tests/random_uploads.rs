@@ -1,0 +1,205 @@
+//! The rules of packets that go ahead, whatever container, client and sockets do.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::scene::{self, World, ask_for, chunk, end, head};
+use super::*;
+use crate::backend::AjpConnection;
+use crate::backend::fake::FakeConnection;
+use crate::config::WorkerSettings;
+use crate::exchange::{Ahead, RequestBody};
+
+/// What comes of one thing: a kind, and how much of it.
+type Dice = (u8, u16);
+
+/// More steps than any request of this test takes whose container says so much.
+const STEPS: usize = 5_000;
+
+const SIZES: [u16; 6] = [8_186, 4_096, 4_095, 600, 9_000, 65_530];
+
+#[derive(Clone, Debug)]
+struct Setup {
+    announced: bool,
+    length: usize,
+    first: usize,
+    window: usize,
+    shown: u32,
+    polled: bool,
+    /// The size that the container mostly asks for.
+    size: usize,
+}
+
+prop_compose! {
+    fn setups()(
+        (announced, polled) in any::<(bool, bool)>(),
+        (length, first, size) in (1_usize..150_000, 1_usize..8_187, 0..SIZES.len()),
+        (window, shown) in (0_usize..100_000, 0_u32..20),
+    ) -> Setup {
+        Setup { announced, length, first, window, shown, polled, size }
+    }
+}
+
+fn world((kind, more): Dice, setup: &Setup) -> World {
+    match kind % 32 {
+        0..=7 => World::Yes,
+        8 | 9 => World::No,
+        10..=12 => World::Takes(usize::from(more) / 2),
+        13 if more < 5_000 => World::Closes,
+        14 => World::Readable,
+        15 => World::Late,
+        16..=18 => World::Has(usize::from(more) / 3),
+        19 => World::Has(usize::from(more) % 5_000),
+        _ => World::Hears(said(more, setup)),
+    }
+}
+
+fn said(more: u16, setup: &Setup) -> Vec<u8> {
+    match more % 24 {
+        0 => head(200),
+        1 => [head(413), end(true)].concat(),
+        2 => chunk("some of it"),
+        3 => end(true),
+        4 => ask_for(SIZES[usize::from(more) % SIZES.len()]),
+        5 => ask_for(SIZES[setup.size]).repeat(3),
+        6 => [ask_for(SIZES[setup.size]), head(200), end(true)].concat(),
+        7 => ask_for(SIZES[setup.size])[..4].to_vec(),
+        _ => ask_for(SIZES[setup.size]),
+    }
+}
+
+fn scene(setup: &Setup) -> Scene {
+    let data: Vec<u8> = (0..setup.length).map(|at| (at / 251) as u8 ^ at as u8).collect();
+    let mut scene = match setup.announced {
+        true => Scene::new(RequestBody::Announced, &data, Some(setup.first)),
+        false => Scene::new(RequestBody::OnRequest, &data, None),
+    }
+    .warm();
+    let mut worker = WorkerSettings::default();
+    worker.set("uploadahead", &setup.window.to_string()).expect("a number");
+    scene.settings.worker = Arc::new(worker);
+    scene.client.is_polled = setup.polled;
+    if setup.shown > 0 {
+        scene.backend.upload_history().note(Ahead::Consumed(setup.shown), scene.start);
+    }
+    scene
+}
+
+/// The payloads of whole packets, and what is behind them.
+fn split(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut payloads = Vec::new();
+    while let [_, _, high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if rest.len() < length {
+            break;
+        }
+        payloads.push(&rest[..length]);
+        bytes = &rest[length..];
+    }
+    (payloads, bytes)
+}
+
+fn asked(connection: &FakeConnection, setup: &Setup) -> (usize, usize) {
+    let (said, _) = split(&connection.received);
+    let asks = said.iter().filter(|payload| payload[0] == 6).count();
+    (asks, asks + usize::from(setup.announced))
+}
+
+/// The data lengths of the body packets that have begun, and the data in them.
+fn begun(connection: &FakeConnection, packet: &[u8]) -> (Vec<usize>, Vec<u8>) {
+    let Some(mut sent) = connection.sent.strip_prefix(packet) else { return Default::default() };
+    let (mut lengths, mut data) = (Vec::new(), Vec::new());
+    while let [_, _, _, _, high, low, rest @ ..] = sent {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (piece, rest) = rest.split_at(length.min(rest.len()));
+        lengths.push(length);
+        data.extend(piece);
+        sent = rest;
+    }
+    (lengths, data)
+}
+
+/// Checks the packets that have begun since there were `before` of them.
+fn check(
+    connection: &FakeConnection,
+    scene: &Scene,
+    setup: &Setup,
+    before: usize,
+) -> Result<usize, TestCaseError> {
+    let (asks, asked) = asked(connection, setup);
+    let (lengths, data) = begun(connection, &scene.request.packet);
+    prop_assert!(scene.client.body.starts_with(&data), "the body is the body");
+    for (at, length) in lengths.iter().enumerate().skip(before.max(asked)) {
+        prop_assert!(*length >= 4_096, "packet {} of {} bytes, {} asked for", at, length, asked);
+        prop_assert!(asks > 0, "ahead before any was asked for");
+    }
+    let ahead = lengths.iter().skip(asked);
+    let (packets, bytes) = (ahead.clone().count(), ahead.sum::<usize>());
+    prop_assert!(packets <= 1 || bytes <= setup.window, "{} bytes ahead", bytes);
+    prop_assert!(setup.window > 0 || packets == 0);
+    Ok(lengths.len())
+}
+
+/// Is this connection clean: asked everything, answered everything, and said to be kept?
+fn assert_clean(connection: &FakeConnection, packet: &[u8], announced: bool) {
+    let (said, rest) = split(&connection.received);
+    assert!(rest.is_empty(), "{rest:?} is unread");
+    assert_eq!(said.last(), Some(&&[5, 1][..]), "the end, and that it is kept");
+    let asked = said.iter().filter(|payload| payload[0] == 6).count() + usize::from(announced);
+    let body = connection.sent.strip_prefix(packet).expect("the request is out");
+    let (pieces, rest) = split(body);
+    assert!(rest.is_empty(), "a packet partly sent");
+    assert_eq!(pieces.len(), asked, "each packet was asked for, and none is due");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_short_packet_goes_ahead_no_connection_with_unread_ones_is_kept_and_reading_goes_on(
+        setup in setups(),
+        dice in prop::collection::vec(any::<Dice>(), 0..150),
+    ) {
+        let mut scene = scene(&setup);
+        let mut conversation = scene.begin();
+        let (mut dice, mut steps, mut is_over) = (dice.into_iter(), 0, false);
+        let (mut number, mut packets) = (0, 0);
+        loop {
+            let asked_for = scene.with(|context| scene::text(&conversation.next(context)));
+            if asked_for == "done" {
+                break;
+            }
+            steps += 1;
+            prop_assert!(steps < STEPS, "no end: {}", asked_for);
+            let is_deaf = asked_for.starts_with("wait w ") || asked_for.contains("deaf");
+            let unread = conversation.connection().map_or(0, |connection| connection.unread());
+            prop_assert!(!is_deaf || is_over || unread > 60_000, "{}", asked_for);
+            if let (Some(connection), true) = (conversation.connection(), asked_for.starts_with("piece ")) {
+                let (_, asked) = asked(connection, &setup);
+                let sent = begun(connection, &scene.request.packet).0.len();
+                let waits = !asked_for.starts_with("piece now");
+                prop_assert!(!waits || sent < asked, "waits for the client though nothing is due");
+            }
+            let world = dice.next().map_or(World::Closes, |dice| world(dice, &setup));
+            is_over |= matches!(world, World::Closes);
+            scene.step(&mut conversation, world);
+            let Some(connection) = conversation.connection() else { continue };
+            if connection.number != number {
+                (number, packets, is_over) = (connection.number, 0, false);
+            }
+            packets = check(connection, &scene, &setup, packets)?;
+        }
+        let (result, _) = conversation.take_end();
+
+        prop_assert_eq!(scene.left().1, 0, "a place is still taken");
+        while scene.left().0 > 0 {
+            let found = scene.pool.acquire(scene.start, &crate::pool::Limits::default());
+            let Ok(crate::pool::Acquired::Reused(lease)) = found else { continue };
+            if lease.usage().requests > 0 {
+                prop_assert!(result.is_ok());
+                assert_clean(&lease, &scene.request.packet, setup.announced);
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Dialogues of requests whose body packets go ahead of being asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::PATIENCE;
+use super::scene::World::{self, Closes, Has, Hears, No, Readable, Takes, Yes};
+use super::scene::{Scene, ask_for, chunk, end, head};
+use super::*;
+use crate::config::WorkerSettings;
+use crate::exchange::{Ahead, RequestBody};
+use crate::pool::CloseReason;
+use crate::proxy::{ClientError, ProxyError};
+
+const SIZE: usize = 8186;
+const REPLY: &str = "receive 30s";
+
+type Script = Vec<(&'static str, World)>;
+
+/// A request with this much of a body, and so many packets that may go ahead.
+fn upload(body: RequestBody, length: usize, packets: usize) -> Scene {
+    let data: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
+    let first = (body == RequestBody::Announced).then_some(SIZE);
+    let mut scene = Scene::new(body, &data, first).warm();
+    let mut worker = WorkerSettings::default();
+    worker.set("uploadahead", &(packets * SIZE).to_string()).expect("a number");
+    scene.settings.worker = Arc::new(worker);
+    scene.client.is_polled = true;
+    scene
+}
+
+/// The backend has consumed so many packets ahead before.
+fn shown(scene: Scene, packets: u32) -> Scene {
+    scene.backend.upload_history().note(Ahead::Consumed(packets), scene.start);
+    scene
+}
+
+fn asks(times: usize) -> World {
+    Hears(ask_for(SIZE as u16).repeat(times))
+}
+
+fn hears(parts: &[Vec<u8>]) -> World {
+    Hears(parts.concat())
+}
+
+fn whole() -> World {
+    hears(&[head(200), chunk("ok"), end(true)])
+}
+
+fn then(mut script: Script, more: &[(&'static str, World)]) -> Script {
+    script.extend_from_slice(more);
+    script
+}
+
+/// On an idle connection, up to where the response is waited for.
+fn sent() -> Script {
+    vec![("place", Yes), ("send", Yes)]
+}
+
+fn early(scene: &Scene) -> u64 {
+    scene.pool.stats().closed.of(CloseReason::EarlyAnswer)
+}
+
+/// The lengths of the body packets that have been sent over the present connection.
+fn lengths(conversation: &mut Conversation<crate::backend::fake::FakeConnection>) -> Vec<usize> {
+    let mut sent = &conversation.connection().expect("an attempt").sent[8..];
+    let mut lengths = Vec::new();
+    while let [0x12, 0x34, _, _, high, low, rest @ ..] = sent {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        lengths.push(length);
+        sent = &rest[length.min(rest.len())..];
+    }
+    lengths
+}
+
+#[test]
+fn the_window_opens_as_the_container_asks() {
+    let mut scene = upload(RequestBody::Announced, 12 * SIZE, 32);
+    let opens = [(REPLY, asks(1)), ("piece now 16372", Yes), ("send", Yes)];
+    let script = [
+        // Half of the window must be free.
+        (REPLY, asks(1)),
+        (REPLY, asks(1)),
+        ("piece now 32744", Yes),
+        ("send", Yes),
+        (REPLY, asks(5)),
+        (REPLY, whole()),
+        ("pass", Yes),
+    ];
+    let script = then(vec![opens; 4].concat(), &script);
+    let (result, traffic) = scene.goes(&then(sent(), &script));
+    result.expect("an answer");
+    assert_eq!(traffic.uploaded, 12 * SIZE as u64);
+    assert_eq!((scene.left(), early(&scene)), ((1, 0), 0), "all of it was asked for");
+    assert_eq!(scene.backend.upload_history().shown(scene.start), 5);
+}
+
+#[test]
+fn what_a_backend_has_shown_counts_from_the_first_packet_that_it_asks_for() {
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let mut conversation = scene.begin();
+    for world in [Yes, Yes, asks(1), Yes, Yes] {
+        scene.step(&mut conversation, world);
+    }
+    assert_eq!(lengths(&mut conversation), [SIZE; 9]);
+}
+
+#[test]
+fn a_container_that_does_not_read_gets_nothing_ahead() {
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    scene.goes(&then(sent(), &[(REPLY, whole()), ("pass", Yes)])).0.expect("an answer");
+    assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
+}
+
+#[test]
+fn a_container_that_answers_with_packets_ahead_is_left_at_once() {
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 253766", Yes),
+        ("send", Yes),
+        (REPLY, asks(3)),
+        (REPLY, hears(&[head(413), end(true)])),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!(scene.client.got, "413HE|");
+    assert_eq!((scene.left(), early(&scene)), ((0, 0), 1));
+    assert_eq!(scene.backend.upload_history().shown(scene.start), 0, "it begins with one again");
+}
+
+#[test]
+fn a_body_of_unknown_length_ends_when_that_is_asked_for() {
+    let mut scene = shown(upload(RequestBody::OnRequest, 2 * SIZE + 100, 32), 30);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 253766", Yes),
+        ("send", Yes),
+        (REPLY, asks(1)),
+        // What is left is too short to go ahead.
+        ("piece now 253766", Yes),
+        (REPLY, asks(1)),
+        ("piece now 270138", Yes),
+        ("send", Yes),
+        (REPLY, asks(1)),
+        ("piece now 270138", No),
+        ("piece 270138", Yes),
+        ("send", Yes),
+        (REPLY, whole()),
+        ("pass", Yes),
+    ];
+    let (result, traffic) = scene.goes(&then(sent(), &script));
+    result.expect("an answer");
+    assert_eq!(traffic.uploaded, 2 * SIZE as u64 + 100);
+    assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
+}
+
+#[test]
+fn what_has_come_from_the_client_is_sent_and_never_cut_so_that_a_short_packet_goes_ahead() {
+    let mut scene = shown(upload(RequestBody::OnRequest, 60_000, 32), 30);
+    let mut conversation = scene.begin();
+    for (world, wanted) in [
+        (Has(10_000), &[SIZE][..]),
+        (Has(6_000), &[SIZE, 6_000]),
+        (Has(SIZE + 4_095), &[SIZE, 6_000, SIZE]),
+        (Has(4_096), &[SIZE, 6_000, SIZE, 4_096]),
+        (Has(17), &[SIZE, 6_000, SIZE, 4_096, 17]),
+    ] {
+        while scene.with(|context| scene::text(&conversation.next(context))) != REPLY {
+            scene.step(&mut conversation, Yes);
+        }
+        let due = lengths(&mut conversation).len() < wanted.len();
+        assert!(due);
+        loop {
+            scene.step(&mut conversation, asks(1));
+            let asked = scene.with(|context| scene::text(&conversation.next(context)));
+            if asked.starts_with("piece now") {
+                break;
+            }
+        }
+        scene.step(&mut conversation, world);
+        while scene.with(|context| scene::text(&conversation.next(context))) == "send" {
+            scene.step(&mut conversation, Yes);
+        }
+        assert_eq!(lengths(&mut conversation), wanted);
+    }
+}
+
+#[test]
+fn an_answer_that_comes_while_the_client_is_waited_for_is_passed_on() {
+    let mut scene = upload(RequestBody::OnRequest, 3 * SIZE, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", Readable),
+        ("receive 0ns", hears(&[head(401), chunk("who?"), end(true)])),
+        ("pass", Yes),
+    ];
+    let (result, traffic) = scene.goes(&then(sent(), &script));
+    result.expect("an answer");
+    assert_eq!((&*scene.client.got, traffic.uploaded), ("401Hwho?E|", 0));
+    assert_eq!((scene.left(), early(&scene)), ((0, 0), 1), "a packet is due");
+}
+
+#[test]
+fn a_part_of_an_answer_is_passed_on_and_the_client_waited_for_again() {
+    let mut scene = upload(RequestBody::OnRequest, 10, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", Readable),
+        ("receive 0ns", hears(&[head(200), chunk("so far")])),
+        ("pass", Yes),
+        ("piece now 16372", No),
+        ("body wait 1s", Yes),
+        ("piece now 16372", Has(10)),
+        ("receive 0ns", No),
+        ("send", Yes),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|E|", (1, 0)));
+}
+
+#[test]
+fn a_client_is_looked_at_again_each_second_and_waited_for_no_longer_than_its_timeout() {
+    assert_eq!(PATIENCE, Duration::from_secs(2));
+    let mut scene = upload(RequestBody::OnRequest, 10, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", No),
+        ("piece now 16372", No),
+        ("body wait 1s", No),
+    ];
+    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
+    let late = ClientError::BodyRefused { status: 408 };
+    assert!(matches!(failure.error, ProxyError::Client(error) if error == late));
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn a_client_that_cannot_be_polled_is_waited_for_as_ever() {
+    let mut scene = upload(RequestBody::OnRequest, 10, 32);
+    scene.client.is_polled = false;
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("piece 16372", World::Late),
+        ("receive 0ns", No),
+        ("send", Yes),
+        (REPLY, whole()),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+}
+
+#[test]
+fn a_container_that_asks_twice_while_the_client_is_waited_for_gets_both() {
+    let mut scene = upload(RequestBody::OnRequest, 2, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", Readable),
+        ("receive 0ns", asks(1)),
+        ("piece now 16372", Has(1)),
+        ("send", Yes),
+        ("piece now 24558", Has(1)),
+        ("send", Yes),
+        (REPLY, whole()),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!(scene.left(), (1, 0));
+}
+
+#[test]
+fn while_packets_ahead_are_not_taken_the_answer_is_read_and_passed_on() {
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 253766", Yes),
+        ("send", Takes(20_000)),
+        ("send", No),
+        // Not asked for: the wait is that for the answer.
+        ("wait rw 30s", Readable),
+        ("receive 0ns", hears(&[head(200), chunk("a")])),
+        ("pass", Yes),
+        ("wait rw 30s", Readable),
+        ("receive 0ns", hears(&[chunk("b"), ask_for(SIZE as u16)])),
+        ("pass", Yes),
+        ("wait rw 30s", Yes),
+        ("send", Yes),
+        (REPLY, asks(6)),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Ha|b|E|", (1, 0)));
+}
+
+#[test]
+fn an_answer_that_ends_with_a_packet_unfinished_ends_the_connection() {
+    for asked in [1, 2] {
+        let mut scene = shown(upload(RequestBody::Announced, 3 * SIZE, 32), 30);
+        let script = [
+            (REPLY, asks(1)),
+            ("piece now 253766", Yes),
+            // The last one but for a byte.
+            ("send", Takes(2 * (SIZE + 6) - 1)),
+            ("send", No),
+            ("wait rw 30s", Readable),
+            ("receive 0ns", hears(&[ask_for(SIZE as u16).repeat(asked - 1), head(200), end(true)])),
+            ("pass", Yes),
+        ];
+        scene.goes(&then(sent(), &script)).0.expect("an answer");
+        assert_eq!((scene.left(), early(&scene)), ((0, 0), 1), "{asked}");
+    }
+}
+
+#[test]
+fn a_packet_that_is_due_and_not_taken_is_waited_for_no_longer_than_the_timeout() {
+    let mut scene = shown(upload(RequestBody::OnRequest, 3 * SIZE, 32), 30);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 253766", Yes),
+        ("send", Takes(100)),
+        ("send", No),
+        ("wait rw 60s", No),
+        ("receive 0ns", No),
+    ];
+    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::SendTimedOut { .. }), "{}", failure.error);
+
+    let mut scene = shown(upload(RequestBody::OnRequest, 3 * SIZE, 32), 30);
+    let ahead = [
+        (REPLY, asks(1)),
+        ("piece now 253766", Yes),
+        ("send", Takes(SIZE + 6)),
+        ("send", No),
+        ("wait rw 30s", No),
+    ];
+    let failure = scene.goes(&then(sent(), &ahead)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::TimedOut { .. }), "{}", failure.error);
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn a_send_that_fails_with_packets_ahead_is_judged_at_the_end_of_the_stream() {
+    let asked = [(REPLY, asks(1)), ("piece now 253766", Yes), ("send", Closes)];
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let answer = [
+        (REPLY, hears(&[head(200), chunk("a")])),
+        ("pass", Yes),
+        (REPLY, hears(&[chunk("b"), end(true)])),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(then(sent(), &asked), &answer)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Ha|bE|", (0, 0)));
+    assert_eq!(early(&scene), 1);
+
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let half = [(REPLY, Hears(head(200))), (REPLY, Closes)];
+    let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::ConnectionClosed(Some(_))), "the send's");
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn nothing_goes_ahead_where_that_is_switched_off() {
+    let mut scene = shown(upload(RequestBody::Announced, 3 * SIZE, 0), 30);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece 8186", Yes),
+        ("send", Yes),
+        ("ahead 8186", Yes),
+        (REPLY, asks(1)),
+        ("piece 8186", Yes),
+        ("send", Yes),
+        (REPLY, whole()),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!(scene.left(), (1, 0));
+}
