@@ -128,6 +128,11 @@ impl Client {
     pub fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
             .expect("a TCP socket");
+
+    /// The same connection once more, to send from another thread. What has been received stays here.
+    pub fn sender(&self) -> Self {
+        let stream = self.stream.try_clone().expect("descriptors are left");
+        Self { stream, buffer: Vec::new() }
     }
 
     /// The client's end of the connection.

@@ -12,6 +12,7 @@ mod packet_sizes;
 mod requests;
 mod responses;
 mod restarts;
+mod uploads;
 
 mod reverse {
     mod agent;
