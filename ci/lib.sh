@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # the scripts that source this use it
 packages=(
     apache2 apache2-dev libclang-dev gcc libc6-dev
-    tomcat10 tomcat10-examples
+    tomcat10 tomcat10-examples libtomcat9-java
     curl openssl nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables faketime
     python3-prometheus-client

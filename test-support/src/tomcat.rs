@@ -1,4 +1,4 @@
-//! A real Tomcat 10.1 with the test application, in a directory and on ports of its own.
+//! A real Tomcat, 10.1 or 9, with the test application, in a directory and on ports of its own.
 //!
 //! One JVM holds two nodes (two services with a `jvmRoute` each), so that a balancer has two members
 //! at the price of one start.
@@ -16,7 +16,54 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-const HOME: &str = "/usr/share/tomcat10";
+/// A release of Tomcat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    /// 10.1, of the package tomcat10.
+    Ten,
+    /// 9, of the package libtomcat9-java: the libraries alone.
+    Nine,
+}
+
+impl Release {
+    /// `CATALINA_HOME`, if there is one.
+    fn home(self) -> Option<&'static str> {
+        match self {
+            Self::Ten => Some("/usr/share/tomcat10"),
+            Self::Nine => None,
+        }
+    }
+
+    /// Where a Tomcat is started from.
+    fn class_path(self) -> String {
+        match self.home() {
+            Some(home) => format!("{home}/bin/bootstrap.jar:{home}/bin/tomcat-juli.jar"),
+            None => Self::libraries(),
+        }
+    }
+
+    /// What its applications are compiled against.
+    fn compile_path(self) -> String {
+        match self.home() {
+            Some(home) => format!("{home}/lib/*:{home}/bin/tomcat-juli.jar"),
+            None => Self::libraries(),
+        }
+    }
+
+    /// The libraries of a Tomcat 9, each once: they are there with and without a version in their names.
+    fn libraries() -> String {
+        let files = fs::read_dir("/usr/share/java").expect("Debian keeps libraries there");
+        let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
+        let mut wanted: Vec<String> = names
+            .filter(|name| name.starts_with("tomcat9-") && name.ends_with(".jar"))
+            .filter(|name| !name.contains("-9.0."))
+            .map(|name| format!("/usr/share/java/{name}"))
+            .collect();
+        wanted.sort();
+        assert!(!wanted.is_empty(), "libtomcat9-java is installed (ci/setup)");
+        wanted.join(":")
+    }
+}
 
 /// The secret of the connector on [`Tomcat::secret_port`].
 pub const SECRET: &str = "open-sesame";
@@ -43,6 +90,7 @@ pub struct Tomcat {
     pub more_ports: Vec<u16>,
     process: Guarded,
     base: TempDir,
+    release: Release,
 }
 
 impl Tomcat {
@@ -59,19 +107,25 @@ impl Tomcat {
 
     /// As [`Tomcat::start`], with a further connector for each of `more`, with these attributes.
     pub fn start_with(more: &[&str]) -> Self {
-        Self::start_as(more, &[], "")
+        Self::start_as(Release::Ten, more, &[], "")
+    }
+
+    /// As [`Tomcat::start_with`], a Tomcat 9.
+    pub fn start_nine_with(more: &[&str]) -> Self {
+        Self::start_as(Release::Nine, more, &[], "")
     }
 
     /// As [`Tomcat::start`], with connectors of `tomcat-connector/` that connect to httpd: one of node1 for each
     /// of `connectors`, with these attributes.
     pub fn start_dialling(connectors: &[String]) -> Self {
-        Self::start_as(&[], connectors, "")
+        Self::start_as(Release::Ten, &[], connectors, "")
     }
 
     /// As [`Tomcat::start`], with the valve that sends clients without a valid session to other nodes while a
     /// node is told that it is draining.
     pub fn start_draining() -> Self {
         Self::start_as(
+            Release::Ten,
             &[],
             &[],
             "<Valve className='org.apache.catalina.valves.LoadBalancerDrainingValve'/>",
@@ -79,14 +133,19 @@ impl Tomcat {
     }
 
     /// `valves` are those of each engine.
-    fn start_as(more: &[&str], dialling: &[String], valves: &'static str) -> Self {
+    fn start_as(
+        release: Release,
+        more: &[&str],
+        dialling: &[String],
+        valves: &'static str,
+    ) -> Self {
         let base = tempfile::Builder::new().prefix("ajp-").tempdir().expect("a directory");
         process::remove_at_end(base.path());
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("it is ours");
         let [port, node2_port, secret_port, large_port] = [(); 4].map(|()| free_port());
         let ipv6_port = has_ipv6().then(free_port);
         let socket = base.path().join("socket");
-        install(base.path());
+        install(release, base.path());
         let conf = base.path().join("conf");
         let more_ports: Vec<u16> = more.iter().map(|_| free_port()).collect();
         let more = more_ports.iter().copied().zip(more.iter().copied()).collect();
@@ -104,9 +163,9 @@ impl Tomcat {
         fs::write(conf.join("server.xml"), server).expect("it is ours");
         if !dialling.is_empty() {
             let sources = root().join("tomcat-connector/src/ajp/reverse");
-            copy_tree(&compiled(&sources), &base.path().join("lib"));
+            copy_tree(&compiled(release, &sources), &base.path().join("lib"));
         }
-        let process = Self::spawn(base.path());
+        let process = Self::spawn(release, base.path());
         let mut tomcat = Self {
             port,
             node2_port,
@@ -117,6 +176,7 @@ impl Tomcat {
             more_ports,
             process,
             base,
+            release,
         };
         tomcat.wait();
         tomcat
@@ -134,22 +194,23 @@ impl Tomcat {
 
     /// Starts it again after [`Tomcat::stop`], on the same ports, and waits until it serves.
     pub fn start_again(&mut self) {
-        self.process = Self::spawn(self.base.path());
+        self.process = Self::spawn(self.release, self.base.path());
         self.wait();
     }
 
-    fn spawn(base: &Path) -> Guarded {
+    fn spawn(release: Release, base: &Path) -> Guarded {
+        let home = release.home().map_or_else(|| base.into(), PathBuf::from);
         let log = File::create(base.join("logs/console.log")).expect("it is ours");
         Guarded::spawn(
             Command::new("java")
                 .args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
                 .args(["-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=false"])
                 .arg("-Djava.security.egd=file:/dev/urandom")
-                .arg(format!("-Dcatalina.home={HOME}"))
+                .arg(format!("-Dcatalina.home={}", home.display()))
                 .arg(format!("-Dcatalina.base={}", base.display()))
                 .arg(format!("-Djava.io.tmpdir={}", base.join("temp").display()))
                 .arg("-cp")
-                .arg(format!("{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"))
+                .arg(release.class_path())
                 .args(["org.apache.catalina.startup.Bootstrap", "start"])
                 .stdout(log.try_clone().expect("descriptors are left"))
                 .stderr(log),
@@ -252,11 +313,20 @@ fn answers_cping(port: u16) -> bool {
 }
 
 /// Fills a CATALINA_BASE with the configuration and the compiled application.
-fn install(base: &Path) {
+fn install(release: Release, base: &Path) {
     for name in ["conf", "logs", "temp", "work", "webapps/app/WEB-INF"] {
         fs::create_dir_all(base.join(name)).expect("it is ours");
     }
-    fs::copy(format!("{HOME}/etc/web.xml"), base.join("conf/web.xml")).expect("Tomcat has one");
+    let web_xml = base.join("conf/web.xml");
+    match release.home() {
+        Some(home) => {
+            fs::copy(format!("{home}/etc/web.xml"), web_xml).expect("Tomcat has one");
+        }
+        None => {
+            fs::create_dir_all(base.join("lib")).expect("it is ours");
+            fs::write(web_xml, WEB_XML_OF_9).expect("it is ours");
+        }
+    }
     // Tomcat's own libraries have nothing for the application: do not scan them.
     let properties = "common.loader=\"${catalina.base}/lib\",\"${catalina.home}/lib\",\
         \"${catalina.home}/lib/*.jar\"\n\
@@ -265,17 +335,21 @@ fn install(base: &Path) {
     let sources = root().join("test-support/webapp");
     let application = base.join("webapps/app");
     copy_tree(&sources.join("web"), &application);
-    copy_tree(&compiled(&sources.join("src")), &application.join("WEB-INF/classes"));
+    copy_tree(&compiled(release, &sources.join("src")), &application.join("WEB-INF/classes"));
 }
 
+/// Nothing of Tomcat's own: the servlets of the application have annotations.
+const WEB_XML_OF_9: &str = "<web-app xmlns='http://xmlns.jcp.org/xml/ns/javaee' version='4.0'/>";
+
 /// Returns the directory of the compiled servlets. They are compiled once for each state of the sources.
-fn compiled(sources: &Path) -> PathBuf {
+fn compiled(release: Release, sources: &Path) -> PathBuf {
     let mut files: Vec<_> = fs::read_dir(sources)
         .expect("test-support/webapp/src is part of the crate")
         .map(|entry| entry.expect("readable").path())
         .collect();
     files.sort();
     let mut hasher = DefaultHasher::new();
+    (release == Release::Nine).hash(&mut hasher);
     for file in &files {
         (file.file_name(), fs::read(file).expect("readable")).hash(&mut hasher);
     }
@@ -283,15 +357,18 @@ fn compiled(sources: &Path) -> PathBuf {
     let classes = cache.join(format!("webapp-{:016x}", hasher.finish()));
     if !classes.exists() {
         let fresh = tempfile::tempdir_in(&cache).expect("it is ours");
+        let older = tempfile::tempdir().expect("it is ours");
+        if release == Release::Nine {
+            // The same interfaces in packages of another name.
+            for file in &mut files {
+                let text = fs::read_to_string(&*file).expect("readable");
+                *file = older.path().join(file.file_name().expect("a file"));
+                let text = text.replace("jakarta.servlet", "javax.servlet");
+                fs::write(&*file, text).expect("it is ours");
+            }
+        }
         let output = Command::new("javac")
-            .args([
-                "--release",
-                "17",
-                "-nowarn",
-                "-cp",
-                &format!("{HOME}/lib/*:{HOME}/bin/tomcat-juli.jar"),
-                "-d",
-            ])
+            .args(["--release", "17", "-nowarn", "-cp", &release.compile_path(), "-d"])
             .arg(fresh.path())
             .args(&files)
             .output()

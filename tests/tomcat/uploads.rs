@@ -20,19 +20,24 @@ const CONNECTORS: [(&str, &str); 3] = [
 /// Bytes that may go ahead.
 const WINDOWS: [usize; 4] = [0, 8186, 65_536, 262_144];
 
-/// A Tomcat with a connector of each kind for each window, so that each is a worker with a pool of its own.
-fn tomcat() -> &'static Tomcat {
-    static TOMCAT: OnceLock<Tomcat> = OnceLock::new();
-    TOMCAT.get_or_init(|| {
-        Tomcat::start_with(&CONNECTORS.map(|(_, attributes)| [attributes; WINDOWS.len()]).concat())
+/// A Tomcat 10.1 and a Tomcat 9, with a connector of each kind for each window, so that each is a worker with
+/// a pool of its own.
+fn tomcats() -> &'static [(&'static str, Tomcat); 2] {
+    static TOMCATS: OnceLock<[(&str, Tomcat); 2]> = OnceLock::new();
+    TOMCATS.get_or_init(|| {
+        let more = CONNECTORS.map(|(_, attributes)| [attributes; WINDOWS.len()]).concat();
+        [("10", Tomcat::start_with(&more)), ("9", Tomcat::start_nine_with(&more))]
     })
 }
 
-/// The prefixes of all workers, `/CONNECTOR/WINDOW`, with port and window.
+/// The prefixes of all workers, `/RELEASE/CONNECTOR/WINDOW`, with port and window.
 fn workers() -> impl Iterator<Item = (String, u16, usize)> {
-    let kinds = CONNECTORS.iter().flat_map(|(name, _)| WINDOWS.map(|window| (name, window)));
-    let ports = tomcat().more_ports.iter();
-    kinds.zip(ports).map(|((name, window), port)| (format!("/{name}/{window}"), *port, window))
+    tomcats().iter().flat_map(|(release, tomcat)| {
+        let kinds = CONNECTORS.iter().flat_map(|(name, _)| WINDOWS.map(|window| (name, window)));
+        kinds.zip(&tomcat.more_ports).map(move |((name, window), port)| {
+            (format!("/{release}/{name}/{window}"), *port, window)
+        })
+    })
 }
 
 /// A worker of each kind, and at `/once` one that closes the connection after each request.
@@ -103,7 +108,7 @@ fn a_read_listener_gets_them_whole() {
     let httpd = httpd();
     for (worker, ..) in workers() {
         // Tomcat's NIO2 connector waits for itself on a connection that a ReadListener has had.
-        let once = if worker.starts_with("/nio2") { "/once" } else { "" };
+        let once = if worker.contains("/nio2/") { "/once" } else { "" };
         let mut client = httpd.client();
         for size in SIZES {
             let target = format!("{once}{worker}/reads?listener=1");
@@ -165,18 +170,21 @@ fn early(client: &mut Client, target: &str, body: &[u8]) -> Response {
 #[test]
 fn an_answer_of_8_mb_that_is_written_before_the_body_is_read_meets_no_proxy_that_is_stuck() {
     const WRITTEN: usize = 8 << 20;
-    let tomcat = tomcat();
-    let socket = tomcat.socket.display();
-    let port = tomcat.more_ports[0];
-    let httpd = one_child()
-        .conf(&format!(
-            "ProxyPass /tcp/ ajp://127.0.0.1:{port}/app/ uploadahead=262144 receivebuffersize=4096\n\
-             ProxyPass /unix/ unix:{socket}|ajp://localhost/app/ uploadahead=262144"
-        ))
-        .start();
+    let mut conf = String::new();
+    for (release, tomcat) in tomcats() {
+        let (socket, port) = (tomcat.socket.display(), tomcat.port);
+        writeln!(
+            conf,
+            "ProxyPass /{release}/tcp/ ajp://127.0.0.1:{port}/app/ uploadahead=262144 \
+             receivebuffersize=4096\n\
+             ProxyPass /{release}/unix/ unix:{socket}|ajp://localhost{release}/app/ uploadahead=262144"
+        )
+        .expect("a String");
+    }
+    let httpd = one_child().conf(&conf).start();
     let body = Generated::bytes(2_000_000, 3);
     let hash = sha256([body.clone()]);
-    for worker in ["tcp", "unix"] {
+    for worker in ["10/tcp", "10/unix", "9/tcp", "9/unix"] {
         for round in 0..3 {
             // So that the window is open when it matters.
             arrives(&mut httpd.client(), &format!("/{worker}/upload"), &body);
