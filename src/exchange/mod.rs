@@ -176,6 +176,12 @@ impl Exchange {
         self.is_broken = true;
     }
 
+    /// Whether the empty packet that ends a body has been sent.
+    #[must_use]
+    pub fn is_body_ended(&self) -> bool {
+        self.upload.is_ended()
+    }
+
     /// What became of the body packets sent ahead; `None`: there were none.
     #[must_use]
     pub fn ahead(&self) -> Option<Ahead> {

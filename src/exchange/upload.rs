@@ -82,6 +82,11 @@ impl Upload {
         self.is_unfinished
     }
 
+    /// Whether the empty packet that ends a body has been sent.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
     /// Whether every packet was asked for, sent to its end, and none is due.
     pub(super) fn is_settled(&self) -> bool {
         self.asked == self.sent && !self.is_unfinished && !self.is_withheld

@@ -70,8 +70,9 @@ pub trait Client {
     /// Appends a flush: everything appended so far is to reach the client.
     fn append_flush(&mut self);
 
-    /// Appends the end of the response.
-    fn append_end(&mut self);
+    /// Appends the end of the response. With `is_early` it is to reach the client though there is more of
+    /// the request body to come, which may wait for it.
+    fn append_end(&mut self, is_early: bool);
 
     /// Passes on everything that has been appended.
     ///

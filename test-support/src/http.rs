@@ -128,6 +128,7 @@ impl Client {
     pub fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
             .expect("a TCP socket");
+    }
 
     /// The same connection once more, to send from another thread. What has been received stays here.
     pub fn sender(&self) -> Self {

@@ -40,6 +40,7 @@ mod requests {
     mod faults;
     mod input_filters;
     mod log;
+    mod uploads;
 }
 
 mod responses {

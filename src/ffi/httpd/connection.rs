@@ -132,6 +132,12 @@ impl<'c> Connection<'c> {
         }
     }
 
+    /// Sends what its filters hold, and waits for the client.
+    pub(crate) fn flush(self) {
+        // SAFETY: the connection and its filters are live, on their thread.
+        unsafe { sys::ap_flush_conn(self.as_ptr()) };
+    }
+
     /// Whether something of a response has been handed to httpd's last filter and has not left yet.
     pub(crate) fn has_unsent_output(self) -> bool {
         // SAFETY: a plain field of a live record.

@@ -389,6 +389,12 @@ impl<'r> Request<'r> {
         unsafe { !(*self.connection()).master.is_null() }
     }
 
+    /// Whether its client waits for 100 Continue, which httpd sends when it is to wait for the body.
+    pub(crate) fn expects_continue(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        unsafe { (*self.as_ptr()).expecting_100 != 0 }
+    }
+
     /// The socket of its client's connection.
     pub(crate) fn client_socket(self) -> Option<BorrowedFd<'r>> {
         // SAFETY: the connection is live; a connection of a test or of another module may have no socket.

@@ -109,10 +109,12 @@ impl Client for HttpdClient<'_> {
         self.upload.body.unread_last(len);
     }
 
-    /// A stream of HTTP/2 has none of its own; a filter may hold back what the socket has given.
+    /// A stream of HTTP/2 has none of its own; a filter may hold back what the socket has given; and a client
+    /// that expects 100 Continue sends nothing before httpd is told to wait.
     fn body_socket(&self) -> Option<BorrowedFd<'_>> {
-        let is_plain = !self.request.is_a_stream() && !self.request.has_content_input_filters();
-        is_plain.then(|| self.request.client_socket())?
+        let request = self.request;
+        let is_plain = !request.is_a_stream() && !request.has_content_input_filters();
+        (is_plain && !request.expects_continue()).then(|| request.client_socket())?
     }
 
     fn patience(&self) -> Duration {
@@ -147,8 +149,8 @@ impl Client for HttpdClient<'_> {
         self.response.append_flush();
     }
 
-    fn append_end(&mut self) {
-        self.response.append_end();
+    fn append_end(&mut self, is_early: bool) {
+        self.response.append_end(is_early);
     }
 
     fn pass(&mut self) -> Result<(), ClientError> {
@@ -160,6 +162,7 @@ impl Client for HttpdClient<'_> {
         // SAFETY: brigade and filters are the request's own, on its thread.
         let status = unsafe { self.request.pass(out) };
         self.response.was_passed();
+        self.flush_early_end();
         self.passed(status)
     }
 
@@ -178,6 +181,15 @@ impl HttpdClient<'_> {
         if !self.response.has_begun {
             response::keep_whole(self.request);
             self.response.has_begun = true;
+        }
+    }
+
+    /// Has a response that ends before its request leave at once: httpd reads the rest of the body before it
+    /// sends what its filters have kept. A flush among the buckets would not do: behind the end of a
+    /// response some filters pass nothing on.
+    fn flush_early_end(&self) {
+        if self.response.is_early && self.response.is_empty() {
+            self.request.client_connection().flush();
         }
     }
 
@@ -219,6 +231,7 @@ impl PatientClient for HttpdClient<'_> {
             // SAFETY: brigade and filters are the request's own, on its thread.
             let status = unsafe { self.request.pass(part) };
             self.response.part_was_passed();
+            self.flush_early_end();
             self.passed(status)?;
         }
     }

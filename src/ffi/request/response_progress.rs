@@ -28,6 +28,8 @@ pub(crate) struct ResponseProgress {
     pub(crate) is_overridden: bool,
     /// Something has been handed over.
     pub(crate) has_begun: bool,
+    /// The end of the response comes before that of the request.
+    pub(crate) is_early: bool,
     /// The client is never waited for: a flush is kept back until all before it has left.
     is_patient: bool,
     /// There is such a flush.
@@ -48,6 +50,7 @@ impl ResponseProgress {
             has_headers: false,
             is_overridden: false,
             has_begun: false,
+            is_early: false,
             is_patient,
             flush_is_due: false,
             passed_since_push: 0,
@@ -91,7 +94,9 @@ impl ResponseProgress {
         unsafe { sys::ajp_shim_append_flush(self.out) }
     }
 
-    pub(crate) fn append_end(&mut self) {
+    /// Appends the end. `is_early`: it comes before that of the request.
+    pub(crate) fn append_end(&mut self, is_early: bool) {
+        self.is_early = is_early;
         if !self.is_overridden {
             // SAFETY: as above.
             unsafe { sys::ajp_shim_append_eos(self.out) }

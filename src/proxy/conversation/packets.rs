@@ -69,14 +69,16 @@ impl<L: AjpConnection> Attempt<L> {
                 }
                 Event::WantBody { at_most } => {
                     self.asked_for(at_most, context);
-                    if self.exchange.is_due() {
+                    // Where the client is not waited for blindly, what follows is acted on first: it may
+                    // be the answer.
+                    if self.exchange.is_due() && !context.sends_ahead() {
                         break;
                     }
                 }
                 Event::End { reuse } => {
                     context.note_packet_size(reuse, traffic.status);
                     self.tell_client(context)?;
-                    context.client.append_end();
+                    context.client.append_end(self.is_early(context));
                     self.state = State::Ended;
                     return Ok(true);
                 }

@@ -129,6 +129,10 @@ impl<L: AjpConnection> Attempt<L> {
         if !self.exchange.is_due() {
             return self.go_on(context, traffic);
         }
+        if self.lease.holds_end() {
+            self.exchange.body_withheld();
+            return self.take_packets(context, traffic);
+        }
         self.state = match ready.is_settled || !context.client.can_be_polled() {
             true => State::Piece { has_passed },
             false => {
@@ -235,6 +239,16 @@ impl<L: AjpConnection> Attempt<L> {
         self.outgoing = Outgoing::body(packets, piece.start);
         self.state = State::Send;
         Ok(false)
+    }
+
+    /// Whether the response has ended before all of the request body has been read from the client.
+    pub(super) fn is_early<C: Client>(&self, context: &Context<'_, C>) -> bool {
+        match context.request.facts.body {
+            RequestBody::None => false,
+            _ if !context.sends_ahead() => false,
+            RequestBody::Announced => !self.is_uploaded(context),
+            RequestBody::OnRequest => !self.exchange.is_body_ended(),
+        }
     }
 
     /// Whether all of a body of known length has been sent.

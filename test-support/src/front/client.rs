@@ -180,7 +180,7 @@ impl Client for FakeClient {
         self.appended.push(Item::Flush);
     }
 
-    fn append_end(&mut self) {
+    fn append_end(&mut self, _is_early: bool) {
         self.appended.push(Item::End);
     }
 

@@ -101,7 +101,7 @@ impl Client for TestClient {
         self.got.push('F');
     }
 
-    fn append_end(&mut self) {
+    fn append_end(&mut self, _is_early: bool) {
         self.got.push('E');
     }
 

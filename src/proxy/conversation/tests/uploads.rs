@@ -203,6 +203,23 @@ fn an_answer_that_comes_while_the_client_is_waited_for_is_passed_on() {
 }
 
 #[test]
+fn an_answer_that_is_there_already_needs_no_client() {
+    for asks in [1, 2] {
+        let mut scene = upload(RequestBody::OnRequest, 3 * SIZE, 32);
+        let asked = ask_for(SIZE as u16).repeat(asks);
+        let breath = (REPLY, hears(&[asked, head(401), end(true)]));
+        let more = match asks {
+            1 => vec![("pass", Yes)],
+            // Nothing is acted on behind the second one.
+            _ => vec![("piece now 16372", No), ("pass", Yes)],
+        };
+        let (result, traffic) = scene.goes(&then(then(sent(), &[breath]), &more));
+        result.expect("an answer");
+        assert_eq!((traffic.uploaded, scene.left(), early(&scene)), (0, (0, 0), 1), "{asks}");
+    }
+}
+
+#[test]
 fn a_part_of_an_answer_is_passed_on_and_the_client_waited_for_again() {
     let mut scene = upload(RequestBody::OnRequest, 10, 32);
     let script = [

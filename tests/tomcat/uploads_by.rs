@@ -1,0 +1,169 @@
+//! Uploads that go ahead, by clients of every kind: TLS, HTTP/2, `Expect`, compressed bodies, 100 MB.
+
+use std::process::Command;
+
+use test_support::http::{Client, Generated, said, sha256};
+use test_support::httpd::{Httpd, Setup};
+use test_support::tls::Certificates;
+use test_support::tomcat::Tomcat;
+
+const AHEAD: &str = "uploadahead=262144";
+
+fn pass(setup: Setup) -> Httpd {
+    let port = Tomcat::shared().port;
+    setup.conf(&format!("ProxyPass /app/ ajp://127.0.0.1:{port}/app/ {AHEAD}")).start()
+}
+
+/// A file with these bytes, as an argument of curl.
+fn file(bytes: &[u8]) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(&file, bytes).expect("it is ours");
+    let argument = format!("@{}", file.path().display());
+    (file, argument)
+}
+
+#[test]
+fn a_tls_client_s_upload_arrives_whole() {
+    let certificates = Certificates::new();
+    let path = |name: &str| certificates.file(name).display().to_string();
+    let httpd = pass(
+        Httpd::setup()
+            .modules(&["socache_shmcb", "ssl", "http2"])
+            .conf("SSLEngine On\nProtocols h2 http/1.1")
+            .conf(&format!("SSLCertificateFile {}", path("server.pem")))
+            .conf(&format!("SSLCertificateKeyFile {}", path("server.key"))),
+    );
+    let authority = path("ca.pem");
+    let body = Generated::bytes(3_000_000, 31);
+    let (_file, from_file) = file(&body);
+    let hash = sha256([body]);
+    for version in ["--http1.1", "--http2"] {
+        for more in [&[][..], &["--header", "Transfer-Encoding: chunked"], &["--limit-rate", "9M"]]
+        {
+            if version == "--http2" && more.contains(&"--header") {
+                continue;
+            }
+            for form in ["upload", "reads?ms=1"] {
+                let arguments = [version, "--cacert", &authority, "--data-binary", &from_file];
+                let page =
+                    httpd.curl(&[&arguments[..], more].concat(), "https", &format!("/app/{form}"));
+
+                assert_eq!(said(&page, "length"), "3000000", "{version} {more:?} {form}");
+                assert_eq!(said(&page, "sha256"), hash, "{version} {more:?} {form}");
+            }
+        }
+    }
+}
+
+#[test]
+fn http_2_uploads_arrive_whole_with_and_without_a_length() {
+    let httpd = pass(Httpd::setup().modules(&["http2"]).conf("Protocols h2c http/1.1"));
+    let body = Generated::bytes(3_000_000, 32);
+    let (_file, from_file) = file(&body);
+    let hash = sha256([body]);
+    for more in [&[][..], &["--header", "Content-Length:"][..]] {
+        for form in ["upload", "reads?ms=1"] {
+            let arguments = ["--http2-prior-knowledge", "--data-binary", &from_file];
+            let target = format!("/app/{form}");
+            let page = httpd.curl(&[&arguments[..], more].concat(), "http", &target);
+
+            assert_eq!(said(&page, "length"), "3000000", "{more:?} {form}");
+            assert_eq!(said(&page, "sha256"), hash, "{more:?} {form}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_httpd_unpacks_arrives_whole() {
+    let httpd = pass(
+        Httpd::setup()
+            .modules(&["filter", "deflate"])
+            .conf("<Location /app>\nSetInputFilter DEFLATE\n</Location>"),
+    );
+    let body = Generated::bytes(1_000_000, 33);
+    let (plain, _) = file(&body);
+    let output = Command::new("gzip").arg("-c").arg(plain.path()).output().expect("gzip");
+    let (_file, from_file) = file(&output.stdout);
+    for form in ["upload", "reads?ms=1"] {
+        let arguments = ["--header", "Content-Encoding: gzip", "--data-binary", &from_file];
+        let page = httpd.curl(&arguments, "http", &format!("/app/{form}"));
+
+        assert_eq!(said(&page, "length"), "1000000", "{form}");
+        assert_eq!(said(&page, "sha256"), sha256([body.clone()]), "{form}");
+    }
+}
+
+#[test]
+fn a_client_that_expects_100_continue_is_told_to_send() {
+    let httpd = pass(Httpd::setup());
+    let body = Generated::bytes(200_000, 34);
+    let mut client = httpd.client();
+    for framing in ["Content-Length: 200000", "Transfer-Encoding: chunked"] {
+        client.send(format!(
+            "POST /app/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{framing}\r\n\r\n"
+        ));
+        assert_eq!(client.head().status, 100, "{framing}");
+        match framing.starts_with('C') {
+            true => client.send(&body),
+            false => body.chunks(777).for_each(|piece| send_chunk(&mut client, piece)),
+        }
+        if framing.starts_with('T') {
+            client.send("0\r\n\r\n");
+        }
+        let answer = client.response("POST").expect(200);
+        assert_eq!(answer.said("sha256"), sha256([body.clone()]), "{framing}");
+    }
+}
+
+/// Frames a piece as one chunk of a chunked body.
+fn send_chunk(client: &mut Client, piece: &[u8]) {
+    let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+    chunk.extend_from_slice(piece);
+    chunk.extend_from_slice(b"\r\n");
+    client.send(chunk);
+}
+
+#[test]
+fn an_upload_of_100_mb_arrives_byte_for_byte_in_both_framings() {
+    const SIZE: u64 = 100_000_000;
+    let httpd = pass(Httpd::setup().conf("LimitRequestBody 0"));
+    let mut client = httpd.client();
+    for framing in [format!("Content-Length: {SIZE}"), "Transfer-Encoding: chunked".into()] {
+        client.send(format!("POST /app/upload HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"));
+        let mut generated = Generated::new(SIZE, 35);
+        let hash = sha256(std::iter::from_fn(|| {
+            let piece = generated.piece(50_000)?;
+            match framing.starts_with('C') {
+                true => client.send(&piece),
+                false => send_chunk(&mut client, &piece),
+            }
+            Some(piece)
+        }));
+        if framing.starts_with('T') {
+            client.send("0\r\n\r\n");
+        }
+        let answer = client.response("POST").expect(200);
+        assert_eq!(answer.said("length"), SIZE.to_string(), "{framing}");
+        assert_eq!(answer.said("sha256"), hash, "{framing}");
+    }
+}
+
+#[test]
+fn a_body_that_trickles_in_arrives_whole() {
+    let httpd = pass(Httpd::setup());
+    let mut client = httpd.client();
+    let body = Generated::bytes(30_000, 36);
+    client.send("POST /app/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (at, piece) in body.chunks(613).enumerate() {
+        // A chunk's size and its data in writes of their own.
+        client.send(format!("{:x}\r", piece.len()));
+        client.send("\n");
+        client.send(piece);
+        client.send("\r\n");
+        if at % 7 == 0 {
+            std::thread::yield_now();
+        }
+    }
+    client.send("0\r\n\r\n");
+    assert_eq!(client.response("POST").expect(200).said("sha256"), sha256([body]));
+}
