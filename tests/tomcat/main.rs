@@ -13,6 +13,7 @@ mod requests;
 mod responses;
 mod restarts;
 mod uploads;
+mod uploads_attacks;
 mod uploads_by;
 
 mod reverse {
