@@ -367,6 +367,11 @@ impl Httpd {
         self.port
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        !self.process.is_running()
+    }
+
     /// Its ServerRoot.
     pub fn root(&self) -> &Path {
         self.root.path()

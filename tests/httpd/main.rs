@@ -16,10 +16,13 @@ mod balancing {
 mod parking {
     mod client_gone;
     mod connections;
+    mod departures;
     mod directive;
+    mod ends;
     mod error_pages;
     mod failover;
     mod in_threads;
+    mod isolation;
     mod limits;
     mod sizes;
     mod slow_clients;

@@ -1,0 +1,196 @@
+//! Children that end while requests wait in them without a thread.
+
+use test_support::ajp::HoldingPeer;
+use test_support::http::Client;
+use test_support::httpd::{Httpd, Setup};
+use test_support::members::{NOTES, balancer, serving};
+use test_support::parking::{
+    Load, all_logged, ask, ask_all, two_threads, uri, wait_for_parked, wait_for_rest,
+};
+use test_support::process::{signal, wait_for};
+use test_support::random::Random;
+
+const MANY: usize = 20;
+
+/// With a balancer of one member, as its counters are shared by all children.
+fn start(setup: Setup) -> (HoldingPeer, Httpd) {
+    let peer = HoldingPeer::start();
+    let members = [format!("ajp://127.0.0.1:{} route=a", peer.port())];
+    let httpd = balancer(setup, &members).start();
+    (peer, httpd)
+}
+
+/// Room for children of before a restart.
+fn several_children() -> Setup {
+    two_threads().conf("ServerLimit 20\nMaxRequestWorkers 40\nMaxSpareThreads 2\n")
+}
+
+fn answer_in_any_order(peer: &HoldingPeer) {
+    let mut random = Random::new(7);
+    let mut left = peer.held();
+    while !left.is_empty() {
+        peer.answer(&left.swap_remove(random.below(left.len())));
+    }
+}
+
+#[track_caller]
+fn all_are_answered(clients: &mut [Client]) {
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.response("GET").expect(200).text(), uri(number));
+    }
+}
+
+#[test]
+fn three_hundred_requests_that_wait_over_five_graceful_restarts_are_answered_and_the_old_children_go()
+ {
+    let (peer, httpd) = start(several_children());
+    let first = httpd.children();
+    let mut clients = Vec::new();
+    for restart in 0..5 {
+        for _ in 0..60 {
+            clients.push(ask(&httpd, &uri(clients.len())));
+        }
+        peer.wait_for_held(clients.len());
+        wait_for_parked(&httpd, 60);
+        httpd.graceful();
+        // The new child serves.
+        httpd.get("/none").expect(404);
+        wait_for_rest(&httpd);
+        assert_eq!(peer.held().len(), clients.len(), "after restart {restart}");
+    }
+    assert!(first.iter().all(|child| httpd.children().contains(child)), "it has work to do");
+
+    answer_in_any_order(&peer);
+    all_are_answered(&mut clients);
+    assert_eq!(peer.peer().requests(), 300);
+    httpd.wait_for_new_children(&first, 1);
+    wait_for("one generation is left", || (httpd.children().len() == 1).then_some(()));
+    (0..300).for_each(|number| assert_eq!(all_logged(&httpd, &uri(number)).len(), 1));
+}
+
+#[test]
+fn a_restart_that_does_not_wait_drops_what_waits_and_the_next_children_count_nothing() {
+    let (peer, httpd) = start(two_threads());
+    let clients = ask_all(&httpd, MANY);
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    let before = httpd.children();
+    httpd.restart();
+    httpd.wait_for_new_children(&before, 1);
+
+    for mut client in clients {
+        assert!(client.try_response("GET").is_none(), "httpd closes without an answer");
+    }
+    peer.wait_for_held(0);
+    wait_for_rest(&httpd);
+    answers_again(&peer, &httpd);
+}
+
+/// A request waits and is answered.
+#[track_caller]
+fn answers_again(peer: &HoldingPeer, httpd: &Httpd) {
+    let mut client = ask(httpd, "/app/again");
+    peer.wait_for_held(1);
+    wait_for_parked(httpd, 1);
+    assert_eq!(Load::of(httpd), Load { parked: 1, busy: 1, in_use: 1, waiting: 0 });
+    peer.answer("/app/again");
+    assert_eq!(client.response("GET").expect(200).text(), "/app/again");
+    wait_for_rest(httpd);
+}
+
+#[test]
+fn a_child_that_is_killed_while_requests_wait_in_it_leaves_nothing_counted() {
+    let (peer, httpd) = start(two_threads());
+    let clients = ask_all(&httpd, MANY);
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    let before = httpd.children();
+    signal("KILL", before[0]);
+    httpd.wait_for_new_children(&before, 1);
+
+    for mut client in clients {
+        assert!(client.try_response("GET").is_none());
+    }
+    peer.wait_for_held(0);
+    wait_for_rest(&httpd);
+    answers_again(&peer, &httpd);
+    let said = format!("ended with {MANY} AJP requests in flight");
+    assert_eq!(httpd.error_log().matches(&said).count(), 1);
+}
+
+#[test]
+fn httpd_stops_at_once_while_requests_wait_and_no_child_crashes() {
+    let (peer, mut httpd) = start(two_threads());
+    let clients = ask_all(&httpd, MANY);
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    signal("TERM", httpd.pid());
+    wait_for("httpd has ended", || httpd.has_ended().then_some(()));
+
+    peer.wait_for_held(0);
+    for mut client in clients {
+        assert!(client.try_response("GET").is_none());
+    }
+    let log = httpd.error_log();
+    assert!(log.contains("caught SIGTERM, shutting down"), "{log}");
+    // Children that do not end, or crash.
+    for number in ["AH00045", "AH00046", "AH00047", "AH00051", "AH00052"] {
+        assert!(!log.contains(number), "{log}");
+    }
+}
+
+#[test]
+fn httpd_that_stops_gracefully_answers_what_waits_first() {
+    let (peer, mut httpd) = start(two_threads().conf("GracefulShutdownTimeout 60"));
+    let mut clients = ask_all(&httpd, MANY);
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    signal("WINCH", httpd.pid());
+    wait_for("it stops", || httpd.error_log().contains("shutting down gracefully").then_some(()));
+    answer_in_any_order(&peer);
+    all_are_answered(&mut clients);
+    wait_for("httpd has ended", || httpd.has_ended().then_some(()));
+}
+
+#[test]
+fn children_that_end_after_fifty_connections_finish_what_waits_in_them() {
+    let log = "CustomLog children.log \"%P\"\nMaxConnectionsPerChild 50";
+    let (peer, httpd) = start(several_children().conf(log).conf(NOTES));
+    let mut clients = ask_all(&httpd, 200);
+    peer.wait_for_held(200);
+    answer_in_any_order(&peer);
+    all_are_answered(&mut clients);
+    wait_for("all is in the log", || {
+        (0..200).all(|number| all_logged(&httpd, &uri(number)).len() == 1).then_some(())
+    });
+    assert!(serving(&httpd) >= 4, "{}", serving(&httpd));
+    wait_for_rest(&httpd);
+}
+
+#[test]
+fn requests_that_wait_are_answered_after_maxrequestworkers_was_reached() {
+    let setup = two_threads().conf(
+        "<VirtualHost *:*>\nServerName parks\n</VirtualHost>\n\
+         <VirtualHost *:*>\nServerName blocks\nProxyAjpParking Off\n</VirtualHost>",
+    );
+    let (peer, httpd) = start(setup);
+    let mut clients = ask_all(&httpd, MANY);
+    // Their next requests will have a thread each.
+    for (number, client) in clients.iter_mut().take(2).enumerate() {
+        client.send(format!("GET /app/block{number} HTTP/1.1\r\nHost: blocks\r\n\r\n"));
+    }
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    (0..2).for_each(|number| peer.answer(&uri(number)));
+    peer.wait_for_held(MANY);
+    wait_for("no thread is left", || httpd.error_log().contains("AH00484").then_some(()));
+
+    (2..MANY).for_each(|number| peer.answer(&uri(number)));
+    peer.answer("/app/block0");
+    all_are_answered(&mut clients);
+    peer.answer("/app/block1");
+    for (number, client) in clients.iter_mut().take(2).enumerate() {
+        assert_eq!(client.response("GET").expect(200).text(), format!("/app/block{number}"));
+    }
+    wait_for_rest(&httpd);
+}
