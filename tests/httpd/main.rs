@@ -15,6 +15,7 @@ mod balancing {
 
 mod parking {
     mod client_gone;
+    mod company;
     mod connections;
     mod departures;
     mod directive;
