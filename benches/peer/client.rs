@@ -47,7 +47,7 @@ pub struct Client {
     output: Vec<u8>,
     input: Vec<u8>,
     request: Option<Pending>,
-    /// How often the server has closed the connection before the first byte of an answer.
+    /// How often the server has closed the connection without an answer on it, or while it was idle.
     pub reconnects: usize,
 }
 
@@ -157,10 +157,10 @@ impl Client {
     /// connection that it keeps at any time; so the request is sent again, as browsers do.
     fn closed(&mut self, error: Option<io::Error>) -> Outcome {
         self.disconnect();
+        self.reconnects += 1;
         let Some(pending) = &mut self.request else {
             return Outcome::Pending;
         };
-        self.reconnects += 1;
         pending.closed += 1;
         match pending.closed {
             1 => Outcome::Again(Duration::ZERO),
