@@ -136,9 +136,8 @@ fn an_application_that_stops_reading_is_heard_and_its_connection_serves_no_other
     let body = Generated::bytes(1_000_000, 2);
     for (worker, ..) in workers() {
         for (stop, status) in STOPS.iter().zip([401, 413, 200, 302].into_iter().cycle()) {
-            let mut client = httpd.client();
             let target = format!("{worker}/reads?read={stop}&status={status}");
-            let answer = early(&mut client, &target, &body).expect(status);
+            let answer = early(httpd, &target, &body).expect(status);
             let read = &body[..usize::try_from(*stop).expect("it is small")];
             assert_eq!(answer.said("length"), stop.to_string(), "{target}");
             assert_eq!(answer.said("sha256"), sha256([read.to_vec()]), "{target}");
@@ -156,15 +155,20 @@ fn early_answers(pool: &Value) -> usize {
     number(&pool["closed"]["early_answer"])
 }
 
-/// Uploads to an application that may answer before the body has been sent.
-fn early(client: &mut Client, target: &str, body: &[u8]) -> Response {
+/// Uploads to an application that may answer before the body has been sent. Where Tomcat closes with packets
+/// unread, its kernel may drop what it has not sent yet of the answer, once in thousands: then once more.
+fn early(httpd: &Httpd, target: &str, body: &[u8]) -> Response {
     let head = format!(
         "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    client.send(head);
-    client.send(body);
-    client.response("POST")
+    let answers = std::iter::repeat_with(|| {
+        let mut client = httpd.client();
+        client.send(&head);
+        client.send(body);
+        client.response("POST")
+    });
+    answers.take(4).find(|answer| answer.status != 502).expect("an answer that is not lost")
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn packet(payload: &[u8]) -> Vec<u8> {
 struct Attack {
     worker: &'static str,
     /// 0: whole packets; 1: CPING; 2: what is behind the first two bytes of a FORWARD_REQUEST, in pieces of 514
-    /// bytes, whose length begins with the type of one.
+    /// bytes, whose length begins with the type of one; 3: one such piece behind full packets.
     kind: u8,
     offset: usize,
     length: usize,
@@ -58,12 +58,20 @@ struct Attack {
 prop_compose! {
     fn attacks()(
         worker in prop::sample::select(&WORKERS[..]),
-        (kind, chunked) in (0_u8..3, any::<bool>()),
+        (kind, chunked) in (0_u8..4, any::<bool>()),
         (offset, length) in (0_usize..8_200, 1_usize..400_000),
         piece in prop_oneof![Just(514_usize), Just(8_186), 1_usize..20_000, Just(1_000_000)],
         stop in prop_oneof![0_usize..20_000, 0_usize..400_000],
     ) -> Attack {
-        Attack { worker, kind, offset, length, piece, stop, chunked }
+        match kind {
+            3 => {
+                let offset = (1 + offset % 6) * 8_186;
+                // Within the last full packet, mostly.
+                let stop = offset - stop % 8_185;
+                Attack { worker, kind, offset, length: offset + 514, piece, stop, chunked }
+            }
+            _ => Attack { worker, kind, offset, length, piece, stop, chunked },
+        }
     }
 }
 
@@ -79,7 +87,8 @@ impl Attack {
         vec![b'x'; offset].into_iter().chain(bytes).take(self.length).collect()
     }
 
-    /// Sends it, and expects the application's own answer.
+    /// Sends it, and expects the application's own answer, or 502: where a container closes with packets
+    /// unread, its kernel may drop what it has not sent yet of the answer.
     fn run(&self, httpd: &Httpd) {
         let mut client = httpd.client();
         let body = self.body();
@@ -106,7 +115,11 @@ impl Attack {
         if self.chunked {
             let _ = client.try_send("0\r\n\r\n");
         }
-        let answer = client.response("POST").expect(200);
+        let answer = client.response("POST");
+        if answer.status == 502 {
+            return;
+        }
+        let answer = answer.expect(200);
         let read = self.stop.min(body.len());
         assert_eq!(answer.said("length"), read.to_string(), "{self:?}");
     }
