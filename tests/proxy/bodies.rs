@@ -1,5 +1,8 @@
 //! Request bodies through `proxy::serve` over real sockets: every packet except the first of an
-//! announced body is asked for, and none is larger than was asked.
+//! announced body is asked for, and none is larger than was asked; and body packets sent ahead.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 
 use test_support::ajp::echo::{read_body, respond};
 use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
@@ -292,4 +295,82 @@ fn a_login_page_that_did_not_read_the_upload_leaves_a_connection_that_is_used_ag
 
     assert_eq!(peer.connections(), 1);
     front.settled(&peer, 1);
+}
+
+// Body packets that go ahead.
+
+#[test]
+fn a_container_that_writes_8_mb_before_it_reads_meets_no_front_that_is_stuck() {
+    const CHUNKS: usize = 1024;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ajp.sock");
+    let _peer = ScriptedPeer::start_unix(&path, |conn| {
+        for _ in 0..2 {
+            conn.expect_forward_request()?;
+            let mut length = conn.read_body_packet()?.len();
+            // The window is wide open for the second request, and none of it is read meanwhile.
+            conn.send(get_body_chunk(8186))?;
+            conn.send(headers(200))?;
+            for _ in 0..CHUNKS {
+                conn.send(chunk(vec![b'.'; 8184]))?;
+            }
+            loop {
+                length += conn.read_body_packet()?.len();
+                if length >= 2_000_000 {
+                    break;
+                }
+                conn.send(get_body_chunk(8186))?;
+            }
+            conn.send([chunk(length.to_string()), end_response().into_bytes()].concat())?;
+        }
+        conn.expect_close()
+    })
+    .expect("a socket");
+    let front = Front::at_socket(&path).upload_ahead(1_048_576);
+
+    for _ in 0..2 {
+        let answer = front.ask(post("/", vec![b'b'; 2_000_000]));
+
+        assert_eq!(answer.client.received().len(), CHUNKS * 8184 + 7);
+        assert!(answer.client.received().ends_with(b"2000000"));
+        assert_eq!(answer.uploaded, 2_000_000);
+        assert_eq!(front.idle(), 1, "all of it was asked for");
+    }
+}
+
+#[test]
+fn what_comes_slowly_from_the_client_is_sent_as_it_comes_and_the_container_is_heard_meanwhile() {
+    let (mut from, body) = UnixStream::pair().expect("descriptors are left");
+    body.set_nonblocking(true).expect("a socket");
+    let heard = Signal::new();
+    let so_far = heard.clone();
+    let peer = ScriptedPeer::start(move |conn| {
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(8186))?;
+        conn.send([headers(200).into_bytes(), chunk("welcome")].concat())?;
+        assert_eq!(conn.read_body_packet()?, b"hello");
+        conn.send(get_body_chunk(8186))?;
+        conn.send([chunk(", thanks"), end_response().into_bytes()].concat())?;
+        conn.expect_close()
+    });
+    let front = Front::to(&peer).upload_ahead(65_536);
+    let slow = post("/", "").chunked().by(|client| {
+        client.body_stream = Some(body);
+        client.on_pass = so_far;
+    });
+
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // The answer is on its way before a byte of the body is.
+            heard.wait();
+            from.write_all(b"hello").expect("it is read");
+            // It stays open: no more of the body comes, and none is needed.
+            heard.wait_for(2);
+        });
+        front.ask(slow)
+    });
+
+    answer.is(200, "welcome, thanks");
+    assert_eq!(answer.uploaded, 5);
+    front.settled(&peer, 0);
 }

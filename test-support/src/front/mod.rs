@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mod_proxy_ajp_rs::backend::{Backend, BackendKey, Bounds, ConnectSettings};
-use mod_proxy_ajp_rs::config::Pings;
+use mod_proxy_ajp_rs::config::{Pings, WorkerSettings};
 use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
 use mod_proxy_ajp_rs::protocol::PacketSize;
@@ -64,7 +64,8 @@ impl Front {
         Front::new(BackendKey { socket_path: Some(path), ..key() })
     }
 
-    /// A front without pings and limits, with nothing learnt. Every timeout is [`LONG`].
+    /// A front without pings and limits, with nothing learnt. Every timeout is [`LONG`]; no body packet goes
+    /// ahead of being asked for.
     pub fn new(key: BackendKey) -> Front {
         let connect = ConnectSettings {
             options: ConnectOptions { timeout: LONG, ..ConnectOptions::default() },
@@ -82,7 +83,15 @@ impl Front {
             fail_status: None,
             worker: Arc::default(),
         };
-        Front { backend: Backend::new(key), settings }
+        Front { backend: Backend::new(key), settings }.upload_ahead(0)
+    }
+
+    /// Sets `uploadahead`.
+    pub fn upload_ahead(mut self, bytes: usize) -> Front {
+        let mut worker = WorkerSettings::default();
+        worker.set("uploadahead", &bytes.to_string()).expect("a number of bytes");
+        self.settings.worker = Arc::new(worker);
+        self
     }
 
     /// Sends a CPING before every request, and waits this long for CPONG.

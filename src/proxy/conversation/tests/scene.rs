@@ -8,7 +8,7 @@ use super::{BodyWait, Context, Conversation, Do, TestClient, What};
 use crate::backend::acquisition::{Got, Need};
 use crate::backend::fake::FakeConnection;
 use crate::backend::{Backend, BackendKey, ConnectSettings, key_of};
-use crate::config::Pings;
+use crate::config::{Pings, WorkerSettings};
 use crate::exchange::{RequestBody, RequestFacts};
 use crate::net::{ConnectError, ConnectOptions, NetError, Ready};
 use crate::pool::{Acquired, Limits, Pool};
@@ -64,6 +64,8 @@ impl Scene {
             pings: Pings::default(),
             limits: Limits::default(),
         };
+        let mut worker = WorkerSettings::default();
+        worker.set("uploadahead", "0").expect("a number");
         let settings = Settings {
             connect,
             timeout: TIMEOUT,
@@ -72,7 +74,7 @@ impl Scene {
             flush: Flush::Off,
             resend: Resend::default(),
             fail_status: None,
-            worker: Arc::default(),
+            worker: Arc::new(worker),
         };
         let mut client = TestClient::default();
         client.body = data.to_vec();
