@@ -85,6 +85,7 @@ fn with_parking_min_may_be_above_the_number_of_threads_and_not_above_max() {
         let httpd = with_status(setup).conf(&conf).start();
         let open = || number(&pool(&report(&httpd), &format!(":{}", peer.port()))["open"]);
         wait_for(parameters, || (open() == expected).then_some(()));
+        peer.wait_for_connections(expected);
         assert_eq!(peer.connections(), expected, "{parameters}");
     }
 }
