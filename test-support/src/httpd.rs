@@ -143,9 +143,17 @@ impl Setup {
 
     /// Loads mod_jk.
     pub fn mod_jk(self) -> Self {
-        let library = modules_directory().join("mod_jk.so");
-        assert!(library.exists(), "libapache2-mod-jk is installed (ci/test)");
-        self.conf(&format!("LoadModule jk_module {}", library.display()))
+        self.packaged("jk")
+    }
+
+    /// Loads a module of another project, by the name in `mod_NAME.so` and `libapache2-mod-NAME`.
+    pub fn packaged(self, name: &str) -> Self {
+        let library = modules_directory().join(format!("mod_{name}.so"));
+        assert!(
+            library.exists(),
+            "mod_{name} is installed (need_modules of ci/lib.sh, for ci/test)"
+        );
+        self.conf(&format!("LoadModule {name}_module {}", library.display()))
     }
 
     /// Listens on this port instead of a free one.

@@ -28,6 +28,7 @@ mod parking {
     mod sizes;
     mod slow_clients;
     mod timeouts;
+    mod others;
     mod virtual_hosts;
     mod waiting;
 }

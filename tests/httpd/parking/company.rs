@@ -16,7 +16,7 @@ use test_support::process::wait_for;
 use test_support::tls::Certificates;
 
 /// A child with so many threads, in front of a container that holds its requests.
-fn threads(count: usize, peer: &HoldingPeer) -> Setup {
+pub fn threads(count: usize, peer: &HoldingPeer) -> Setup {
     Httpd::setup()
         .conf("ServerLimit 1\nStartServers 1\nMinSpareThreads 1")
         .conf(&format!(
@@ -30,7 +30,7 @@ fn two_threads(peer: &HoldingPeer) -> Setup {
     threads(2, peer)
 }
 
-fn ask(httpd: &Httpd, target: &str, headers: &str) -> Client {
+pub fn ask(httpd: &Httpd, target: &str, headers: &str) -> Client {
     let mut client = httpd.client();
     send(&mut client, target, headers);
     client
@@ -41,7 +41,7 @@ fn send(client: &mut Client, target: &str, headers: &str) {
 }
 
 /// Twenty clients, whose requests wait at the container, each with its target.
-fn twenty(httpd: &Httpd, peer: &HoldingPeer, headers: &str) -> Vec<(String, Client)> {
+pub fn twenty(httpd: &Httpd, peer: &HoldingPeer, headers: &str) -> Vec<(String, Client)> {
     let targets = (0..20).map(|number| format!("/app/{number}/{}", "x".repeat(200)));
     let asked = |target: String| {
         let client = ask(httpd, &target, headers);
