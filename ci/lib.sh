@@ -94,14 +94,29 @@ need_packages() {
     fi
 }
 
-# mod_jk, for comparison. Its package enables it in the system's httpd; that is undone here.
-need_mod_jk() {
-    if ! is_installed libapache2-mod-jk; then
-        need_packages libapache2-mod-jk
-        if [ -e /etc/apache2/mods-enabled/jk.load ]; then
-            as_root a2dismod -q jk >&2
-        fi
+# need_modules NAME...: modules of httpd from other projects (libapache2-mod-NAME). Their packages enable them, and
+# what they need, in the system's httpd; that is undone here.
+need_modules() {
+    local name file enabled=/etc/apache2/mods-enabled before missing=()
+    for name in "$@"; do
+        is_installed "libapache2-mod-$name" || missing+=("libapache2-mod-$name")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        return 0
     fi
+    before=$(ls "$enabled" 2>/dev/null) || true
+    need_packages "${missing[@]}"
+    for file in "$enabled"/*.load; do
+        name=$(basename "$file" .load)
+        if [ -e "$file" ] && ! grep -qx "$name.load" <<<"$before"; then
+            as_root a2dismod -q -f "$name" >&2
+        fi
+    done
+}
+
+# mod_jk, for comparison.
+need_mod_jk() {
+    need_modules jk
 }
 
 # Prints a port of 127.0.0.1 that is not in use, from a range that the kernel does not use for outgoing

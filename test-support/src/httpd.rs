@@ -151,7 +151,7 @@ impl Setup {
         let library = modules_directory().join(format!("mod_{name}.so"));
         assert!(
             library.exists(),
-            "mod_{name} is installed (need_modules of ci/lib.sh, for ci/test)"
+            "mod_{name}.so is installed (ci/test)"
         );
         self.conf(&format!("LoadModule {name}_module {}", library.display()))
     }
