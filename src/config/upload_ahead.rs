@@ -3,7 +3,7 @@
 use super::parameter::Kind;
 
 /// Bytes of a request body that may lie ahead of what the container has asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadAhead(u32);
 
 impl UploadAhead {
@@ -11,6 +11,14 @@ impl UploadAhead {
     #[must_use]
     pub fn bytes(self) -> usize {
         self.0 as usize
+    }
+}
+
+impl Default for UploadAhead {
+    /// Tomcat 9 and later read ahead of asking with any window; what a faster path gains beyond 256 kB is
+    /// little.
+    fn default() -> Self {
+        Self(256 * 1024)
     }
 }
 

@@ -69,7 +69,7 @@ parameters! {
     escalation: Option<Duration> = "escalation", SECONDS_OR_0, "0";
 
     /// How much of a request body may be sent before the container asks for it.
-    upload_ahead: UploadAhead = "uploadahead", UPLOAD_AHEAD, "0";
+    upload_ahead: UploadAhead = "uploadahead", UPLOAD_AHEAD, "262144";
 
     /// The highest number of requests in flight, over all children.
     busy_limit: Option<u32> = "busylimit", number!(u32, 1 to 1000000), "none";
