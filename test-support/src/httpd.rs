@@ -149,10 +149,7 @@ impl Setup {
     /// Loads a module of another project, by the name in `mod_NAME.so` and `libapache2-mod-NAME`.
     pub fn packaged(self, name: &str) -> Self {
         let library = modules_directory().join(format!("mod_{name}.so"));
-        assert!(
-            library.exists(),
-            "mod_{name}.so is installed (ci/test)"
-        );
+        assert!(library.exists(), "mod_{name}.so is installed (ci/test)");
         self.conf(&format!("LoadModule {name}_module {}", library.display()))
     }
 

@@ -25,10 +25,10 @@ mod parking {
     mod in_threads;
     mod isolation;
     mod limits;
+    mod others;
     mod sizes;
     mod slow_clients;
     mod timeouts;
-    mod others;
     mod virtual_hosts;
     mod waiting;
 }

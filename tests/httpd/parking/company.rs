@@ -87,12 +87,13 @@ fn mod_reqtimeout_counts_no_time_that_a_request_waits_for_its_backend() {
     let clients = twenty(&httpd, &peer, "");
     thread::sleep(Duration::from_millis(1500));
     httpd.get("/").expect(404);
-    let last = clients.into_iter().map(|(target, mut client)| {
+    let mut answered = Vec::new();
+    for (target, mut client) in clients {
         peer.answer(&target);
         assert_eq!(client.response("GET").expect(200).text(), target);
-        client
-    });
-    let mut last = last.last().expect("there are twenty");
+        answered.push(client);
+    }
+    let mut last = answered.pop().expect("there are twenty");
     last.send("GET /app/slow HTTP/1.1\r\n");
     assert_eq!(last.response("GET").status, 408, "it counts the time of the next header");
 }
