@@ -108,13 +108,11 @@ impl Body {
             match self.fetch_more(request, at_most - held) {
                 Ok(0) | Err(NOTHING_YET) => break,
                 Ok(more) => held += more,
-                Err(status) => {
-                    self.failed = Some(status);
-                    if status == sys::AP_FILTER_ERROR {
-                        return Err(refused(request, status));
-                    }
-                }
+                Err(status) => self.failed = Some(status),
             }
+        }
+        if held == 0 && self.failed == Some(sys::AP_FILTER_ERROR) {
+            return Err(refused(request, sys::AP_FILTER_ERROR));
         }
         let len = self.take(request, at_most);
         Ok(ReadyPiece { len, is_settled: self.ended || self.failed.is_some() })
@@ -169,6 +167,9 @@ impl Body {
         request: Request<'_>,
         at_most: usize,
     ) -> Result<(), ClientError> {
+        if self.failed == Some(sys::AP_FILTER_ERROR) {
+            return Err(refused(request, sys::AP_FILTER_ERROR));
+        }
         // A filter that changes the body need not be ready for a read that does not wait.
         let is_plain = !request.has_content_input_filters();
         if is_plain && self.ahead.is_empty() && !self.ended && self.failed.is_none() {

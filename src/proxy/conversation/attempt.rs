@@ -33,6 +33,8 @@ pub(super) struct Attempt<L: AjpConnection> {
     /// The client had less than there is room for when it was last looked at, and the container has asked
     /// for nothing since.
     pub(super) client_is_drained: bool,
+    /// The client's body was at its end, or had failed, when it was last looked at.
+    pub(super) client_is_settled: bool,
     /// A GET_BODY_CHUNK that came while the packet for another one was due.
     pub(super) asked_again: Option<Bytes>,
     /// Packets ahead could not be sent: the answer may come all the same.
@@ -96,6 +98,7 @@ impl<L: AjpConnection> Attempt<L> {
             pieces: u32::from(request.first_piece.is_some()),
             asked: 0,
             client_is_drained: false,
+            client_is_settled: false,
             asked_again: None,
             send_failed: None,
             first_piece: request.first_piece.map(|end| Piece { start: 0, end }),

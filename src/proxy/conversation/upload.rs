@@ -26,9 +26,14 @@ impl<L: AjpConnection> Attempt<L> {
             return self.go_on(context, traffic);
         }
         // While the container reads this piece we fetch the next one, if nobody can want this one
-        // again. What goes ahead is fetched when there is room for it.
+        // again. Where packets go ahead that is done when there is room for them; but a failure behind this
+        // piece, of which the client may have been told, ends the request now.
         let is_last = self.outgoing.data_len() == 0 || self.is_uploaded(context);
-        if !is_last && !context.sends_ahead() && !self.body_is_kept(context) {
+        let looks_on = match context.sends_ahead() {
+            true => self.client_is_settled,
+            false => !self.body_is_kept(context),
+        };
+        if !is_last && looks_on {
             self.state = State::ReadAhead;
             return Ok(false);
         }
@@ -122,6 +127,7 @@ impl<L: AjpConnection> Attempt<L> {
         let State::PieceNow { has_passed, since } = self.state else { return Ok(false) };
         let ready = ready.map_err(client_failed)?;
         self.client_is_drained = ready.len < self.exchange.room();
+        self.client_is_settled = ready.is_settled;
         if ready.len > 0 {
             let range = Piece { start: 0, end: ready.len };
             return self.piece(range, has_passed, context, traffic);
@@ -234,6 +240,10 @@ impl<L: AjpConnection> Attempt<L> {
         }
         let Some(packets) = packets else {
             self.client_is_drained = true;
+            if self.client_is_settled {
+                self.state = State::ReadAhead;
+                return Ok(false);
+            }
             return self.go_on(context, traffic);
         };
         self.outgoing = Outgoing::body(packets, piece.start);

@@ -136,12 +136,16 @@ fn a_body_of_unknown_length_ends_when_that_is_asked_for() {
         (REPLY, asks(1)),
         ("piece now 253766", Yes),
         ("send", Yes),
+        // The client's side has ended: has it failed?
+        ("ahead 8186", Yes),
         (REPLY, asks(1)),
         // What is left is too short to go ahead.
         ("piece now 253766", Yes),
+        ("ahead 8186", Yes),
         (REPLY, asks(1)),
         ("piece now 270138", Yes),
         ("send", Yes),
+        ("ahead 8186", Yes),
         (REPLY, asks(1)),
         ("piece now 270138", No),
         ("piece 270138", Yes),
@@ -233,6 +237,7 @@ fn a_part_of_an_answer_is_passed_on_and_the_client_waited_for_again() {
         ("piece now 16372", Has(10)),
         ("receive 0ns", No),
         ("send", Yes),
+        ("ahead 8186", Yes),
         (REPLY, Hears(end(true))),
         ("pass", Yes),
     ];
@@ -285,6 +290,7 @@ fn a_container_that_asks_twice_while_the_client_is_waited_for_gets_both() {
         ("send", Yes),
         ("piece now 24558", Has(1)),
         ("send", Yes),
+        ("ahead 8186", Yes),
         (REPLY, whole()),
         ("pass", Yes),
     ];
@@ -381,6 +387,18 @@ fn a_send_that_fails_with_packets_ahead_is_judged_at_the_end_of_the_stream() {
     let half = [(REPLY, Hears(head(200))), (REPLY, Closes)];
     let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
     assert!(matches!(failure.error, ProxyError::ConnectionClosed(Some(_))), "the send's");
+    assert_eq!(scene.left(), (0, 0));
+}
+
+#[test]
+fn a_body_that_has_failed_behind_what_is_sent_ends_the_request_before_the_container_is_waited_for()
+{
+    let failed = || World::Client(ClientError::Answered);
+    let mut scene = upload(RequestBody::OnRequest, 5, 32);
+    let script =
+        [(REPLY, asks(1)), ("piece now 16372", Yes), ("send", Yes), ("ahead 8186", failed())];
+    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::Client(ClientError::Answered)));
     assert_eq!(scene.left(), (0, 0));
 }
 
