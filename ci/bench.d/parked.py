@@ -219,12 +219,15 @@ def memory(bench):
             for number in numbers:
                 kind = Kind(title, server, threads or number, number, parks)
                 with where_possible(kind):
-                    found[number], reconnects = memory_of(bench, kind, number, tls)
-                    start, idle, waiting, _ = found[number]
+                    measured, reconnects = memory_of(bench, kind, number, tls)
+                    start, idle, waiting, _ = measured
                     per = waiting.per(idle, number)
-                    rows.append([title, f"{number:,}"] + [f"{m.rss / 1e6:,.1f}" for m in found[number]]
-                                + [f"{idle.per(start, number).rss:,.0f}", f"{per.rss:,.0f}", f"{per.pss:,.0f}",
-                                   f"{reconnects:,.0f}"])
+                    of_waiting = ["", ""]
+                    if not reconnects:
+                        found[number] = measured
+                        of_waiting = [f"{per.rss:,.0f}", f"{per.pss:,.0f}"]
+                    rows.append([title, f"{number:,}"] + [f"{m.rss / 1e6:,.1f}" for m in measured]
+                                + [f"{idle.per(start, number).rss:,.0f}"] + of_waiting + [f"{reconnects:,.0f}"])
                     say("  " + "  ".join(f"{head} {value}" for head, value in zip(MEMORY_HEAD[1:], rows[-1][1:])))
             if numbers[0] in found and most in found:
                 further = most - numbers[0]
@@ -245,7 +248,7 @@ MEMORY_HEAD = ["", "requests", "MB at start", "MB idle", "MB waiting", "MB idle 
 def memory_of(bench, kind, number, tls):
     """Returns the child's memory at start, with idle connections, with a request that waits on each of them, and
     with idle connections again; and how many connections httpd has closed meanwhile. If it has closed some, the
-    figures are worthless: then it tries again, a few times."""
+    figures cannot be compared: then it tries again, a few times."""
     for _ in range(MEMORY_TRIES):
         with bench.boot(kind) as httpd:
             found, reconnects = memory_once(bench, httpd, number, tls)
