@@ -98,6 +98,7 @@ mod httpd {
         "apr_shm_baseaddr_get",
         "apr_shm_create",
         "apr_sockaddr_info_get",
+        "apr_socket_timeout_set",
         "apr_strerror",
         "apr_table_addn",
         "apr_table_elts",

@@ -15,6 +15,7 @@ mod balancing {
 
 mod parking {
     mod client_gone;
+    mod clock;
     mod company;
     mod connections;
     mod departures;

@@ -11,11 +11,11 @@
 //! ```
 
 use std::ffi::c_int;
+use std::time::Duration;
 
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::handler_status::HandlerStatus;
-use crate::ffi::httpd::log::{self, LogLevel};
 use crate::ffi::httpd::request::Request;
 use crate::ffi::state::connection_state::ConnectionState;
 use crate::ffi::state::server_state::ServerState;
@@ -84,24 +84,26 @@ pub(crate) fn resume(connection: Connection<'_>) {
     }
 }
 
-/// pre_close_connection: the MPM has had enough of a connection on which a request waits.
+/// pre_close_connection: the MPM has polled for `Timeout` a connection on which a request waits, which it does where
+/// the clock has been set, and where no thread was free to look at it in time. After this hook it closes the connection,
+/// so the request waits in this thread now.
 pub(crate) fn close(connection: Connection<'_>) {
     let Some(state) = ConnectionState::existing(connection) else { return };
-    let Some((request, waiting, _)) = state.take() else { return };
+    let Some((request, waiting, mut woken)) = state.take() else { return };
     // SAFETY: as in `go_on`.
     let request = unsafe { Request::from_ptr(request) };
-    log::request(
-        request,
-        LogLevel::Error,
-        format_args!(
-            "httpd closes the client's connection while the request waits for its backend"
-        ),
-    );
-    let step = || guard(INTERNAL_ERROR, || waiting.give_up(request));
+    woken.client_gone |= request.is_aborted();
+    connection.set_last_request();
+    connection.set_socket_timeout(request.timeout());
+    let step = || guard(INTERNAL_ERROR, || waiting.finish(request, woken));
     let HandlerStatus(status) = request.on_this_thread(step);
     request.end(status);
+    connection.set_socket_timeout(LINGERING_CLOSE);
     connection.close();
 }
+
+/// What the MPM gives a client for the last of what it is sent (`SECONDS_TO_LINGER` of event.c).
+const LINGERING_CLOSE: Duration = Duration::from_secs(2);
 
 /// After a panic.
 const INTERNAL_ERROR: HandlerStatus = HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);

@@ -34,6 +34,8 @@ pub(crate) struct ParkedCall {
     counted: Option<CountedRequest>,
     /// Counts it as parked, from one step to the next.
     gauge: Option<ParkedGauge>,
+    /// The MPM does not take the connection back: it waits in this thread.
+    stays: bool,
     worker: *mut sys::proxy_worker,
     conf: *mut sys::proxy_server_conf,
 }
@@ -56,8 +58,9 @@ impl ParkedCall {
         let key = forwarding.known.member;
         let counted = busy.map(|busy| CountedRequest::new(busy, key, call.child));
         let (worker, conf) = (call.worker.as_ptr(), call.conf.as_ptr());
-        let gauge = None;
-        Box::new(Self { parked, response, forwarding, counted, gauge, worker, conf }).advance(call)
+        let (gauge, stays) = (None, false);
+        Box::new(Self { parked, response, forwarding, counted, gauge, stays, worker, conf })
+            .advance(call)
     }
 
     /// Goes on to the end, or to the next wait.
@@ -160,19 +163,17 @@ impl Waiting for ParkedCall {
         let internal_error = || outcome::internal_error(request, call.worker, Some(call.child));
         let status = guard_or(internal_error, || {
             self.woken(&call, woken);
+            if self.stays {
+                self.parked.wait_in_place();
+            }
             self.advance(&call)
         });
         after_parking::conclude(&call, status)
     }
 
-    fn give_up(self: Box<Self>, request: Request<'_>) -> HandlerStatus {
-        let Some(call) = self.call(request) else {
-            return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
-        };
-        let has_begun = self.response.has_begun;
-        drop(self);
-        let status = if has_begun { sys::DONE } else { sys::HTTP_GATEWAY_TIME_OUT as c_int };
-        after_parking::conclude(&call, HandlerStatus(status))
+    fn finish(mut self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus {
+        self.stays = true;
+        self.go_on(request, woken)
     }
 }
 

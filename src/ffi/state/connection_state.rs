@@ -24,8 +24,8 @@ pub(crate) trait Waiting {
     /// Goes on, with what has been found of the client, to the end or to the next wait (SUSPENDED).
     fn go_on(self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus;
 
-    /// Ends, as httpd is closing the client's connection.
-    fn give_up(self: Box<Self>, request: Request<'_>) -> HandlerStatus;
+    /// Goes on to the end in this thread, wherever it has to wait.
+    fn finish(self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus;
 }
 
 /// Lives in the connection's pool, from its first processing on in a child that can park requests, and is
