@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::http::Client;
 use super::httpd::{Httpd, Setup};
 use super::process::wait_for;
-use super::status::{number, report, with_status};
+use super::status::{number, report_over, with_status};
 
 /// Begins the configuration of an httpd with one child of two threads, in which requests wait without a thread.
 pub fn two_threads() -> Setup {
@@ -102,7 +102,13 @@ impl Load {
     /// Returns it as ajp-status shows it.
     #[track_caller]
     pub fn of(httpd: &Httpd) -> Self {
-        let report = report(httpd);
+        Self::over(&mut httpd.client())
+    }
+
+    /// As [`of`](Self::of), over this connection.
+    #[track_caller]
+    pub fn over(client: &mut Client) -> Self {
+        let report = report_over(client);
         let list = |value: &Value| value.as_array().expect("a list").clone();
         let balancers = list(&report["balancers"]);
         let members = balancers.iter().flat_map(|balancer| list(&balancer["members"]));

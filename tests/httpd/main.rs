@@ -19,6 +19,7 @@ mod parking {
     mod company;
     mod connections;
     mod departures;
+    mod descriptors;
     mod directive;
     mod ends;
     mod error_pages;

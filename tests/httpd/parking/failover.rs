@@ -10,7 +10,7 @@ use test_support::ajp::{Packet, ScriptedPeer, chunk, end_response, headers};
 use test_support::http::{Generated, Response};
 use test_support::httpd::Httpd;
 use test_support::members::{Gate, NOTES, is_in_error, notes};
-use test_support::parking::{logged, two_threads, wait_for_parked, wait_for_rest};
+use test_support::parking::{ask, logged, two_threads, wait_for_parked, wait_for_rest};
 use test_support::process::wait_for;
 
 /// What a member does with a request, once the test lets it.
@@ -273,6 +273,42 @@ fn a_session_goes_to_its_member_and_to_another_one_after_that_has_failed() {
         let headers = "Cookie: JSESSIONID=1.c\r\n";
         let outcome = Case { acts, headers, ..Case::default() }.run();
         assert_eq!((outcome.status, &outcome.requests[..]), (200, &requests[..]), "{outcome:#?}");
+    }
+}
+
+#[test]
+fn with_nofailover_a_session_stays_with_its_member_also_after_a_wait() {
+    let case = Case {
+        acts: vec![Answer(200), Answer(503)],
+        member: "failstatus=503",
+        balancer: "ProxySet nofailover=On",
+        headers: "Cookie: JSESSIONID=1.b\r\n",
+        ..Case::default()
+    };
+    let outcome = case.run();
+    assert_eq!((outcome.status, &outcome.requests[..]), (503, &[0, 1][..]), "{outcome:#?}");
+}
+
+#[test]
+fn the_next_member_after_a_wait_may_speak_another_protocol() {
+    for parking in ["On", "Off"] {
+        let first = Member::start('a', Answer(503));
+        let other = Httpd::setup().conf("ErrorDocument 404 \"the other member\"").start();
+        let httpd = two_threads()
+            .modules(&["proxy_http"])
+            .conf(&format!("ProxyAjpParking {parking}\n<Proxy balancer://members>"))
+            .conf(&format!("BalancerMember ajp://127.0.0.1:{} failstatus=503", first.peer.port()))
+            .conf(&format!("BalancerMember http://127.0.0.1:{} lbset=1\n</Proxy>", other.port()))
+            .conf("ProxyPass /app balancer://members/app")
+            .start();
+        let mut client = ask(&httpd, "/app/x");
+        first.peer.wait_for_requests(1);
+        if parking == "On" {
+            wait_for_parked(&httpd, 1);
+        }
+        first.gate.open();
+        assert_eq!(client.response("GET").expect(404).text(), "the other member", "{parking}");
+        wait_for_rest(&httpd);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use test_support::ajp::request::forward_request;
-use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
+use test_support::ajp::{ScriptedPeer, chunk, end_response, flush, headers};
 use test_support::http::Generated;
 use test_support::parking::{ask, logged, two_threads, uri, wait_for_parked, wait_for_rest};
 use test_support::process::free_port;
@@ -13,9 +13,9 @@ use test_support::tls::{Certificates, TlsClient};
 const SIZE: u64 = 8 << 20;
 const MANY: u64 = 6;
 
-/// Answers `/app/3` with the bytes of [`Generated`] for 3.
-fn large() -> ScriptedPeer {
-    ScriptedPeer::start(|conn| {
+/// Answers `/app/3` with the bytes of [`Generated`] for 3. `flushes`: a flush follows each packet.
+fn large(flushes: bool) -> ScriptedPeer {
+    ScriptedPeer::start(move |conn| {
         while let Some(payload) = conn.read_packet()? {
             let uri = forward_request(&payload)?.uri;
             let seed = uri.trim_start_matches("/app/").parse().expect("a number");
@@ -23,6 +23,9 @@ fn large() -> ScriptedPeer {
             let mut body = Generated::new(SIZE, seed);
             while let Some(piece) = body.piece(8000) {
                 conn.send(chunk(piece))?;
+                if flushes {
+                    conn.send(flush())?;
+                }
             }
             conn.send(end_response())?;
         }
@@ -32,24 +35,27 @@ fn large() -> ScriptedPeer {
 
 #[test]
 fn clients_that_do_not_read_their_answers_hold_no_thread_and_get_them_whole_later() {
-    let peer = large();
-    let httpd =
-        two_threads().conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port())).start();
-    let mut clients: Vec<_> = (0..MANY).map(|number| ask(&httpd, &uri(number as usize))).collect();
-    wait_for_parked(&httpd, clients.len());
-    httpd.get("/none").expect(404);
+    for (flushes, worker) in [(false, ""), (true, ""), (false, "flushpackets=on")] {
+        let peer = large(flushes);
+        let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app {worker}", peer.port());
+        let httpd = two_threads().conf(&pass).start();
+        let ask = |number| ask(&httpd, &uri(number as usize));
+        let mut clients: Vec<_> = (0..MANY).map(ask).collect();
+        wait_for_parked(&httpd, clients.len());
+        httpd.get("/none").expect(404);
 
-    for (seed, client) in clients.iter_mut().enumerate() {
-        let answer = client.response("GET").expect(200);
-        assert!(answer.body == Generated::bytes(SIZE, seed as u64), "another body");
+        for (seed, client) in clients.iter_mut().enumerate() {
+            let answer = client.response("GET").expect(200);
+            assert!(answer.body == Generated::bytes(SIZE, seed as u64), "another body");
+        }
+        wait_for_rest(&httpd);
+        assert_eq!(logged(&httpd, &uri(0)).bytes, SIZE);
     }
-    wait_for_rest(&httpd);
-    assert_eq!(logged(&httpd, &uri(0)).bytes, SIZE);
 }
 
 #[test]
 fn clients_that_do_not_read_their_answers_over_tls_hold_no_thread_and_get_them_whole_later() {
-    let peer = large();
+    let peer = large(false);
     let (certificates, port) = (Certificates::new(), free_port());
     let httpd = two_threads()
         .modules(&["socache_shmcb", "ssl"])

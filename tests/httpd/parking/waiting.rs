@@ -7,7 +7,7 @@ use test_support::ajp::{HoldingPeer, PeerConnection, ScriptedPeer, chunk, cpong,
 use test_support::backlog::FullBacklog;
 use test_support::http::Client;
 use test_support::httpd::Httpd;
-use test_support::members::Gate;
+use test_support::members::{Gate, balancer};
 use test_support::parking::{
     Load, all_logged, ask, ask_all, two_threads, uri, wait_for_parked, wait_for_rest,
 };
@@ -265,4 +265,38 @@ fn a_request_that_the_container_does_not_take_waits_without_a_thread_once_its_bo
     }
     wait_for_rest(&httpd);
     (0..MANY).for_each(|number| assert_eq!(all_logged(&httpd, &uri(number)).len(), 1));
+}
+
+#[test]
+fn a_request_to_an_address_that_itself_names_waits_without_a_thread() {
+    let peer = HoldingPeer::start();
+    let rule = "RewriteRule ^/to/([0-9]+)(/.*) ajp://127.0.0.1:$1$2 [P]";
+    let httpd = two_threads().conf(&format!("RewriteEngine On\n{rule}")).start();
+    let target = |number| format!("/to/{}{}", peer.port(), uri(number));
+    let mut clients: Vec<Client> = (0..MANY).map(|number| ask(&httpd, &target(number))).collect();
+    peer.wait_for_held(MANY);
+    httpd.get("/none").expect(404);
+
+    peer.answer_all();
+    all_are_answered(&mut clients);
+    peer.peer().wait_for_open_connections(0);
+    wait_for_rest(&httpd);
+}
+
+#[test]
+fn requests_that_wait_without_a_thread_count_for_busylimit() {
+    let peer = HoldingPeer::start();
+    let members = [format!("ajp://127.0.0.1:{} busylimit={MANY}", peer.port())];
+    let httpd = balancer(two_threads(), &members).start();
+    let mut clients = ask_all(&httpd, MANY);
+    wait_for_parked(&httpd, MANY);
+    httpd.get("/app/more").expect(503);
+
+    peer.answer_all();
+    all_are_answered(&mut clients);
+    wait_for_rest(&httpd);
+    let mut one = ask(&httpd, "/app/more");
+    peer.wait_for_held(1);
+    peer.answer_all();
+    one.response("GET").expect(200);
 }
