@@ -9,6 +9,7 @@ mod debian;
 mod front;
 mod idle;
 mod packet_sizes;
+mod parking;
 mod requests;
 mod responses;
 mod restarts;
