@@ -148,7 +148,7 @@ fn clients_that_leave_during_a_pause_a_connect_and_a_ping_are_noticed_at_once() 
 }
 
 #[test]
-fn clients_that_leave_without_reading_their_answer_are_noticed_at_once() {
+fn clients_that_leave_without_reading_the_rest_of_their_answer_are_noticed_at_once() {
     let gate = Gate::default();
     let peer = {
         let gate = gate.clone();
@@ -161,7 +161,8 @@ fn clients_that_leave_without_reading_their_answer_are_noticed_at_once() {
         })
     };
     let httpd = in_front_of(peer.port(), "");
-    let clients = ask_all(&httpd, MANY);
+    let mut clients = ask_all(&httpd, MANY);
+    clients.iter_mut().for_each(|client| assert_eq!(client.head().status, 200));
     wait_for_parked(&httpd, MANY);
     assert!(leave(clients, Leave::Reset).is_empty());
     wait_for_rest(&httpd);

@@ -1,6 +1,6 @@
 //! Children that end while requests wait in them without a thread.
 
-use test_support::ajp::HoldingPeer;
+use test_support::ajp::{HoldingPeer, Packet, chunk, end_response, flush, headers};
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
 use test_support::members::{NOTES, balancer, serving};
@@ -167,9 +167,13 @@ fn children_that_end_after_fifty_connections_finish_what_waits_in_them() {
     wait_for_rest(&httpd);
 }
 
-#[test]
-fn requests_that_wait_are_answered_after_maxrequestworkers_was_reached() {
-    let setup = two_threads().conf(
+/// The requests `/app/0` to `/app/19` wait, and two others have both threads for longer than `Timeout`; `meanwhile`
+/// happens in that time. Each client has had the answer to its first request if it is one of the first two.
+#[track_caller]
+fn with_all_threads_busy(
+    meanwhile: impl FnOnce(&HoldingPeer),
+) -> (HoldingPeer, Httpd, Vec<Client>) {
+    let setup = two_threads().conf("Timeout 1\nProxyTimeout 60").conf(
         "<VirtualHost *:*>\nServerName parks\n</VirtualHost>\n\
          <VirtualHost *:*>\nServerName blocks\nProxyAjpParking Off\n</VirtualHost>",
     );
@@ -181,16 +185,49 @@ fn requests_that_wait_are_answered_after_maxrequestworkers_was_reached() {
     }
     peer.wait_for_held(MANY);
     wait_for_parked(&httpd, MANY);
-    (0..2).for_each(|number| peer.answer(&uri(number)));
+    for (number, client) in clients.iter_mut().take(2).enumerate() {
+        peer.answer(&uri(number));
+        assert_eq!(client.response("GET").expect(200).text(), uri(number));
+    }
     peer.wait_for_held(MANY);
     wait_for("no thread is left", || httpd.error_log().contains("AH00484").then_some(()));
-
-    (2..MANY).for_each(|number| peer.answer(&uri(number)));
-    peer.answer("/app/block0");
-    all_are_answered(&mut clients);
-    peer.answer("/app/block1");
+    meanwhile(&peer);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    (0..2).for_each(|number| peer.answer(&format!("/app/block{number}")));
     for (number, client) in clients.iter_mut().take(2).enumerate() {
         assert_eq!(client.response("GET").expect(200).text(), format!("/app/block{number}"));
+    }
+    (peer, httpd, clients)
+}
+
+#[test]
+fn answers_that_came_while_all_threads_were_busy_for_longer_than_timeout_arrive() {
+    let (peer, httpd, mut clients) =
+        with_all_threads_busy(|peer| (2..MANY).for_each(|number| peer.answer(&uri(number))));
+    for (number, client) in clients.iter_mut().enumerate().skip(2) {
+        assert_eq!(client.response("GET").expect(200).text(), uri(number));
+    }
+    assert_eq!(peer.peer().requests(), MANY + 2);
+    wait_for_rest(&httpd);
+}
+
+#[test]
+fn requests_without_an_answer_after_all_threads_were_busy_for_longer_than_timeout_wait_on() {
+    let begun = 10..MANY;
+    let (peer, httpd, mut clients) = with_all_threads_busy(|peer| {
+        for number in begun.clone() {
+            peer.send(&uri(number), [headers(200).into_bytes(), chunk("begun"), flush()].concat());
+        }
+    });
+    for number in 2..MANY {
+        match begun.contains(&number) {
+            true => peer.send(&uri(number), end_response().into_bytes()),
+            false => peer.answer(&uri(number)),
+        }
+    }
+    for (number, client) in clients.iter_mut().enumerate().skip(2) {
+        let text = if begun.contains(&number) { "begun".to_owned() } else { uri(number) };
+        assert_eq!(client.response("GET").expect(200).text(), text);
     }
     wait_for_rest(&httpd);
 }
