@@ -1,5 +1,8 @@
 //! Clients that leave while their requests wait: it is noticed at once, and nothing of them is left.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use test_support::ajp::{HoldingPeer, ScriptedPeer, chunk, flush, headers};
 use test_support::backlog::FullBacklog;
 use test_support::http::Client;
@@ -8,7 +11,8 @@ use test_support::members::Gate;
 use test_support::parking::{
     Load, ask, ask_all, logged, two_threads, uri, wait_for_parked, wait_for_rest,
 };
-use test_support::process::free_port;
+use test_support::process::{free_port, wait_for};
+use test_support::tls::{Certificates, TlsClient};
 
 const MANY: usize = 4;
 
@@ -149,13 +153,15 @@ fn clients_that_leave_during_a_pause_a_connect_and_a_ping_are_noticed_at_once() 
 
 #[test]
 fn clients_that_leave_without_reading_the_rest_of_their_answer_are_noticed_at_once() {
-    let gate = Gate::default();
+    let (gate, sent) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let peer = {
-        let gate = gate.clone();
+        let (gate, sent) = (gate.clone(), Arc::clone(&sent));
         ScriptedPeer::start(move |conn| {
             conn.expect_forward_request()?;
             conn.send(headers(200))?;
-            while conn.send(chunk([b'x'; 8000])).is_ok() {}
+            while conn.send(chunk([b'x'; 8000])).is_ok() {
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
             gate.wait();
             Ok(())
         })
@@ -163,6 +169,12 @@ fn clients_that_leave_without_reading_the_rest_of_their_answer_are_noticed_at_on
     let httpd = in_front_of(peer.port(), "");
     let mut clients = ask_all(&httpd, MANY);
     clients.iter_mut().for_each(|client| assert_eq!(client.head().status, 200));
+    // What the kernel takes for a client that does not read has an end.
+    wait_for("the containers wait", || {
+        let before = sent.load(Ordering::SeqCst);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        (sent.load(Ordering::SeqCst) == before).then_some(())
+    });
     wait_for_parked(&httpd, MANY);
     assert!(leave(clients, Leave::Reset).is_empty());
     wait_for_rest(&httpd);
@@ -193,4 +205,28 @@ fn with_ajp_half_close_a_client_that_has_said_all_gets_its_answer_and_a_reset_is
         assert!(client.ends());
     }
     wait_for_rest(&httpd);
+}
+
+#[test]
+fn clients_that_leave_over_tls_are_noticed_at_once() {
+    let peer = HoldingPeer::start();
+    let (certificates, port) = (Certificates::new(), free_port());
+    let httpd = two_threads()
+        .modules(&["socache_shmcb", "ssl"])
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
+        .conf(&certificates.virtual_host(port))
+        .start();
+    let ask = |number| {
+        let mut client = TlsClient::connect(port);
+        client.send(format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", uri(number)));
+        client
+    };
+    let clients: Vec<TlsClient> = (0..MANY).map(ask).collect();
+    peer.wait_for_held(MANY);
+    wait_for_parked(&httpd, MANY);
+    drop(clients);
+
+    peer.wait_for_held(0);
+    wait_for_rest(&httpd);
+    (0..MANY).for_each(|number| assert_eq!(logged(&httpd, &uri(number)).status, 499));
 }
