@@ -248,6 +248,7 @@ impl Setup {
             );
             words.extend(["limit".into(), limit.to_string().into()]);
         }
+        words.extend(memcheck());
         words.push(binary().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
@@ -284,6 +285,10 @@ impl Setup {
             line(format_args!("User www-data\nGroup www-data"));
         }
         line(format_args!("{}", self.mpm.sizes()));
+        if !memcheck().is_empty() {
+            // A pool's memory is given back when it is destroyed, so that a use of it thereafter is seen.
+            line(format_args!("MaxMemFree 1"));
+        }
         if let Ok(directory) = std::env::var("AJP_CORE_DIRECTORY") {
             // To find the cause of a crash: with `ulimit -c unlimited`, core files are there.
             line(format_args!("CoreDumpDirectory \"{directory}\""));
@@ -312,6 +317,27 @@ impl Setup {
 /// Whether every httpd with the MPM event lets requests wait without a thread: `AJP_PARKING=1`.
 fn parks_everywhere() -> bool {
     std::env::var_os("AJP_PARKING").is_some_and(|value| value == "1")
+}
+
+/// The beginning of the command that starts httpd under valgrind: with `AJP_VALGRIND`.
+///
+/// Each process writes the errors that are found in it to a file of its own, which is empty if there are none.
+fn memcheck() -> Vec<OsString> {
+    let Some(directory) = std::env::var_os("AJP_VALGRIND") else { return Vec::new() };
+    let file = |option: &str, path: &Path| {
+        let mut word = OsString::from(option);
+        word.push(path);
+        word
+    };
+    let mut words = vec![
+        "valgrind".into(),
+        file("--log-file=", &Path::new(&directory).join("%p")),
+        file("--suppressions=", &places::root().join("ci/valgrind.d/httpd.supp")),
+    ];
+    let options = ["--quiet", "--vgdb=no", "--fair-sched=yes", "--keep-debuginfo=yes"];
+    let leaks = ["--leak-check=full", "--show-leak-kinds=definite", "--num-callers=30"];
+    words.extend(options.into_iter().chain(leaks).map(OsString::from));
+    words
 }
 
 /// The modules that every instance loads, before the AJP module.
