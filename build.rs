@@ -37,7 +37,6 @@ mod httpd {
         "ap_add_common_vars",
         "ap_check_cmd_context",
         "ap_die",
-        "ap_flush_conn",
         "ap_get_brigade",
         "ap_get_client_block",
         "ap_get_conn_socket",

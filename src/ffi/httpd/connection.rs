@@ -150,10 +150,18 @@ impl<'c> Connection<'c> {
         }
     }
 
-    /// Sends what its filters hold, and waits for the client.
+    /// Sends what its filters hold, and waits for the client. The connection goes on: httpd's ap_flush_conn
+    /// also says that it has ended, after which mod_ssl must not be asked for anything more.
     pub(crate) fn flush(self) {
-        // SAFETY: the connection and its filters are live, on their thread.
-        unsafe { sys::ap_flush_conn(self.as_ptr()) };
+        let connection = self.as_ptr();
+        // SAFETY: the connection, its allocator and its filters are live, on their thread; the brigade is
+        // destroyed before this returns.
+        unsafe {
+            let brigade = sys::apr_brigade_create((*connection).pool, (*connection).bucket_alloc);
+            sys::ajp_shim_append_flush(brigade);
+            sys::ap_pass_brigade((*connection).output_filters, brigade);
+            sys::apr_brigade_destroy(brigade);
+        }
     }
 
     /// Whether something of a response has been handed to httpd's last filter and has not left yet.
