@@ -186,9 +186,10 @@ impl HttpdClient<'_> {
 
     /// Has a response that ends before its request leave at once: httpd reads the rest of the body before it
     /// sends what its filters have kept. A flush among the buckets would not do: behind the end of a
-    /// response some filters pass nothing on.
+    /// response some filters pass nothing on. A stream of HTTP/2 keeps nothing.
     fn flush_early_end(&self) {
-        if self.response.is_early && self.response.is_empty() {
+        let is_stream = self.request.is_a_stream();
+        if self.response.is_early && self.response.is_empty() && !is_stream {
             self.request.client_connection().flush();
         }
     }
