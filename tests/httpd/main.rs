@@ -28,6 +28,7 @@ mod parking {
     mod isolation;
     mod limits;
     mod others;
+    mod reverse;
     mod sizes;
     mod slow_clients;
     mod timeouts;
