@@ -89,12 +89,6 @@ impl<'c> Connection<'c> {
         }
     }
 
-    /// No request follows the present one on it.
-    pub(crate) fn set_last_request(self) {
-        // SAFETY: a plain field of a live record.
-        unsafe { (*self.as_ptr()).keepalive = sys::ap_conn_keepalive_e_AP_CONN_CLOSE }
-    }
-
     /// Sets how long one read or write of its socket may take.
     pub(crate) fn set_socket_timeout(self, timeout: Duration) {
         let microseconds = i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);

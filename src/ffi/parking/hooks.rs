@@ -93,7 +93,9 @@ pub(crate) fn close(connection: Connection<'_>) {
     // SAFETY: as in `go_on`.
     let request = unsafe { Request::from_ptr(request) };
     woken.client_gone |= request.is_aborted();
-    connection.set_last_request();
+    // Not in the connection's own state: httpd would then send a response without chunks, whose end one could not tell
+    // from a break.
+    request.err_headers_out().set(c"Connection", c"close".as_ptr());
     connection.set_socket_timeout(request.timeout());
     let step = || guard(INTERNAL_ERROR, || waiting.finish(request, woken));
     let HandlerStatus(status) = request.on_this_thread(step);

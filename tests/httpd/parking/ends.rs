@@ -231,9 +231,29 @@ fn requests_without_an_answer_after_all_threads_were_busy_for_longer_than_timeou
             false => peer.answer(&uri(number)),
         }
     }
+    let mut closing = 0;
     for (number, client) in clients.iter_mut().enumerate().skip(2) {
         let text = if begun.contains(&number) { "begun".to_owned() } else { uri(number) };
-        assert_eq!(client.response("GET").expect(200).text(), text);
+        let answer = client.response("GET").expect(200);
+        assert_eq!(answer.text(), text);
+        closing += usize::from(answer.header("Connection") == Some("close"));
+    }
+    assert!(closing > 0, "those that httpd has given up say that their connections end");
+    wait_for_rest(&httpd);
+}
+
+#[test]
+fn an_answer_that_breaks_off_after_all_threads_were_busy_for_longer_than_timeout_cannot_look_whole()
+{
+    let (peer, httpd, mut clients) = with_all_threads_busy(|_| {});
+    for number in 2..MANY {
+        // The first of it comes after httpd has given the connection up.
+        peer.send(&uri(number), [headers(200).into_bytes(), chunk("begun"), flush()].concat());
+        peer.close(&uri(number));
+    }
+    for client in clients.iter_mut().skip(2) {
+        let answer = client.response("GET");
+        assert_eq!((answer.status, &*answer.text(), answer.complete), (200, "begun", false));
     }
     wait_for_rest(&httpd);
 }
