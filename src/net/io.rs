@@ -52,6 +52,15 @@ pub fn idle_state(fd: impl AsFd) -> IdleState {
     }
 }
 
+/// Whether the peer has reset the connection, so that it neither sends nor receives any more; never blocks. An end of
+/// the stream alone is no reset.
+pub fn is_reset(fd: impl AsFd) -> bool {
+    // Errors and hang-ups are reported unasked.
+    let mut polled = [PollFd::new(&fd, PollFlags::empty())];
+    let result = again(|| poll(&mut polled, Some(&Timespec::default())));
+    result.is_ok() && polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
 /// Returns for each of these idle connections whether there is nothing to read on it, not even the end.
 ///
 /// [`idle_state`] tells more about those that are not quiet. One system call for all of them costs a

@@ -40,8 +40,8 @@ pub use connect::ConnectOptions;
 pub use deadline::Deadline;
 pub use error::{ConnectError, NetError, SendError};
 pub use io::{
-    IdleState, Ready, Received, are_quiet, idle_state, receive, receive_now, send_all, send_now,
-    wait_any_readable, wait_either_readable, wait_for_room, wait_readable, wait_writable,
+    IdleState, Ready, Received, are_quiet, idle_state, is_reset, receive, receive_now, send_all,
+    send_now, wait_any_readable, wait_either_readable, wait_for_room, wait_readable, wait_writable,
 };
 pub use listener::{Listener, Waker};
 pub use pending_stream::PendingStream;

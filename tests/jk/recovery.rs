@@ -264,7 +264,7 @@ fn a_client_that_sends_half_a_body_is_logged_and_no_member_s_fault_with_abortonc
         drop(client);
 
         pair.a.wait_for_open_connections(0);
-        assert!(notes(&pair.httpd, "/app/x").starts_with("/app/x 499"));
+        assert!(notes(&pair.httpd, "/app/x").starts_with("/app/x 400"));
         assert!(!pair.a_is_in_error());
         assert_eq!(pair.httpd.get("/app/y").expect(200).text(), told("GET", b""));
         assert_eq!(pair.requests(), (2, 0));

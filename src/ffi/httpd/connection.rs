@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::ffi::apr::pool::Pool;
 use crate::ffi::httpd::module_record;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::sys;
+use crate::net;
 
 /// A connection of httpd's, for the length of a hook. Not `Send`: only the thread that serves it may use
 /// it.
@@ -101,10 +102,13 @@ impl<'c> Connection<'c> {
         }
     }
 
-    /// The client has gone.
+    /// The client has gone: nothing is sent to it any more, and no rest of a request is read.
     pub(crate) fn abort(self) {
-        // SAFETY: a plain field of a live record.
-        unsafe { (*self.as_ptr()).aborted = 1 }
+        // SAFETY: plain fields of a live record.
+        unsafe {
+            (*self.as_ptr()).aborted = 1;
+            (*self.as_ptr()).keepalive = sys::ap_conn_keepalive_e_AP_CONN_CLOSE;
+        }
     }
 
     /// Runs the process_connection hooks of all modules.
@@ -125,6 +129,17 @@ impl<'c> Connection<'c> {
             sys::apr_os_sock_get(&raw mut descriptor, socket)
         };
         (status == sys::APR_SUCCESS as c_int && descriptor >= 0).then_some(descriptor)
+    }
+
+    /// Whether the client has reset it. `false` for a stream of HTTP/2.
+    pub(crate) fn is_reset(self) -> bool {
+        // SAFETY: a plain field of a live record.
+        let is_stream = unsafe { !(*self.as_ptr()).master.is_null() };
+        let descriptor = if is_stream { None } else { self.descriptor() };
+        descriptor.is_some_and(|descriptor| {
+            // SAFETY: httpd has the client's socket open, since this thread serves its connection.
+            net::is_reset(unsafe { BorrowedFd::borrow_raw(descriptor) })
+        })
     }
 
     /// Gives httpd's socket another descriptor.

@@ -390,7 +390,10 @@ const NOTHING_YET: sys::apr_status_t = libc::EAGAIN;
 
 /// Maps a failure to read a body to the client's error.
 pub(crate) fn refused(request: Request<'_>, status: sys::apr_status_t) -> ClientError {
-    if request.is_aborted() {
+    // httpd says so after a write alone.
+    let connection = request.client_connection();
+    if request.is_aborted() || connection.is_reset() {
+        connection.abort();
         return ClientError::Gone;
     }
     // SAFETY: a pure function of httpd's.

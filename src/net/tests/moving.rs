@@ -35,6 +35,22 @@ fn a_reset_connection_is_broken() {
 }
 
 #[test]
+fn a_reset_is_told_from_an_end_and_still_after_it_has_been_read() {
+    let (ended, peer) = tcp_pair();
+    assert!(!is_reset(&ended));
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert!(ended.wait_readable(LONG).unwrap());
+    assert!(!is_reset(&ended));
+
+    let (reset, peer) = reset_pair();
+    drop(peer);
+    assert!(reset.wait_readable(LONG).unwrap());
+    assert!(is_reset(&reset));
+    assert_eq!(reset.idle_state(), IdleState::Broken(Errno::CONNRESET));
+    assert!(is_reset(&reset));
+}
+
+#[test]
 fn of_many_connections_those_are_quiet_on_which_there_is_nothing_to_read() {
     let (quiet, _peer) = tcp_pair();
     let (chatty, mut talker) = tcp_pair();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use test_support::ajp::{HoldingPeer, ScriptedPeer, chunk, flush, headers};
+use test_support::ajp::{HoldingPeer, ScriptedPeer, chunk, flush, get_body_chunk, headers};
 use test_support::backlog::FullBacklog;
 use test_support::http::Client;
 use test_support::httpd::Httpd;
@@ -229,4 +229,37 @@ fn clients_that_leave_over_tls_are_noticed_at_once() {
     peer.wait_for_held(0);
     wait_for_rest(&httpd);
     (0..MANY).for_each(|number| assert_eq!(logged(&httpd, &uri(number)).status, 499));
+}
+
+#[test]
+fn a_client_that_resets_its_connection_within_its_body_is_gone_and_one_that_only_ends_it_has_sent_too_little()
+ {
+    for parking in ["On", "Off"] {
+        for (how, status) in [(Leave::Reset, 499), (Leave::Fin, 400)] {
+            let peer = ScriptedPeer::start(|conn| {
+                conn.expect_forward_request()?;
+                // Until httpd closes the connection.
+                loop {
+                    conn.read_body_packet()?;
+                    conn.send(get_body_chunk(8186))?;
+                }
+            });
+            let httpd = two_threads()
+                .conf(&format!("ProxyAjpParking {parking}"))
+                .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
+                .start();
+            let mut client = httpd.client();
+            client.send("POST /app/0 HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n");
+            client.send([b'x'; 9000]);
+            peer.wait_for_requests(1);
+            let mut left = leave(vec![client], how);
+
+            peer.wait_for_open_connections(0);
+            assert_eq!(logged(&httpd, &uri(0)).status, status, "{parking} {how:?}");
+            let said = httpd.error_log().matches("the client is gone").count();
+            assert_eq!(said, usize::from(status == 499), "{parking} {how:?}");
+            left.iter_mut().for_each(|client| drop(client.response("POST").expect(400)));
+            wait_for_rest(&httpd);
+        }
+    }
 }
