@@ -82,6 +82,7 @@ fn each_request_has_its_own_time_while_others_wait_on() {
         httpd.get("/app/short").expect(504);
     }
     wait_for_parked(&httpd, 5);
+    peer.wait_for_held(5);
     peer.answer_all();
     for (number, client) in clients.iter_mut().enumerate() {
         assert_eq!(client.response("GET").expect(200).text(), uri(number));

@@ -290,6 +290,7 @@ fn requests_that_wait_without_a_thread_count_for_busylimit() {
     let httpd = balancer(two_threads(), &members).start();
     let mut clients = ask_all(&httpd, MANY);
     wait_for_parked(&httpd, MANY);
+    peer.wait_for_held(MANY);
     httpd.get("/app/more").expect(503);
 
     peer.answer_all();
