@@ -52,8 +52,9 @@ pub fn twenty(httpd: &Httpd, peer: &HoldingPeer, headers: &str) -> Vec<(String, 
     clients
 }
 
-/// While twenty requests wait, others are served, and one waits after the other on one connection; then each of
-/// the twenty is answered with its own path, as `read` finds it.
+/// While twenty requests wait, others are served, and wait one after the other; then each of the twenty is
+/// answered with its own path, as `read` finds it. (A connection between two requests is closed when all threads
+/// are busy, so each has its own.)
 fn each_has_its_own(
     httpd: &Httpd,
     peer: &HoldingPeer,
@@ -61,11 +62,10 @@ fn each_has_its_own(
     read: impl Fn(&Response) -> String,
 ) {
     let clients = twenty(httpd, peer, headers);
-    let mut client = httpd.client();
-    client.get("/").expect(404);
+    httpd.get("/").expect(404);
     for time in 0..3 {
         let target = format!("/app/again/{time}/{}", "y".repeat(200));
-        send(&mut client, &target, headers);
+        let mut client = ask(httpd, &target, headers);
         peer.wait_for_held(21);
         peer.answer(&target);
         assert_eq!(read(&client.response("GET").expect(200)), target);
