@@ -26,6 +26,7 @@ mod parking {
     mod failover;
     mod in_threads;
     mod isolation;
+    mod late_connections;
     mod limits;
     mod others;
     mod reverse;

@@ -40,6 +40,11 @@ pub(crate) fn threads_per_child() -> u32 {
     ask(sys::AP_MPMQ_MAX_THREADS).and_then(|threads| threads.try_into().ok()).unwrap_or(1)
 }
 
+/// Whether this child has been told to end, in whatever way.
+pub(crate) fn is_stopping() -> bool {
+    ask(sys::AP_MPMQ_MPM_STATE).is_some_and(|state| state == sys::AP_MPMQ_STOPPING as c_int)
+}
+
 fn says_yes(question: u32) -> bool {
     ask(question).is_some_and(|answer| answer != 0)
 }

@@ -16,16 +16,25 @@ use std::time::Duration;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::handler_status::HandlerStatus;
+use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::state::connection_state::ConnectionState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 
 /// process_connection, before all other modules.
+///
+/// # Race
+/// The listener thread of a child that has been told to end goes when the child has no connection; one that it has
+/// accepted just before is not counted until a thread takes it (`process_socket` of event.c), and nothing that it waited
+/// for would be seen. So requests of a connection are parked only if the child had not been told when it was first
+/// processed: it had been counted by then, and the MPM takes note that it ends (AP_MPMQ_STOPPING) before its
+/// listener may look at the count.
 pub(crate) fn process(connection: Connection<'_>) -> c_int {
     let can_park = || {
         ServerState::child_of(connection.server()).is_some_and(|child| child.can_park())
             && connection.can_wait()
+            && !mpm::is_stopping()
     };
     let state = match ConnectionState::existing(connection) {
         Some(state) => state,
