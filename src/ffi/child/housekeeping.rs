@@ -7,7 +7,7 @@
 //! added is maintained from its first request on.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::ffi::child::threads;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
@@ -203,7 +204,7 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
 
 /// Runs one round.
 fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Instant) -> Next {
-    if is_stopping() {
+    if mpm::is_stopping() {
         child.close();
         return Next::Usual;
     }
@@ -276,14 +277,6 @@ fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceR
             "{key}: cannot open a connection for min: {failure}; trying again later"
         ));
     }
-}
-
-/// Whether the child is to end after the requests it serves.
-fn is_stopping() -> bool {
-    let mut state: c_int = 0;
-    // SAFETY: httpd reads one of its own variables, for any thread.
-    let known = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MPM_STATE as c_int, &raw mut state) };
-    known == 0 && state == sys::AP_MPMQ_STOPPING as c_int
 }
 
 /// A round takes a moment unless the resolver hangs; an ending child does not wait for that.
