@@ -154,7 +154,7 @@ impl Client for HttpdClient<'_> {
     }
 
     fn pass(&mut self) -> Result<(), ClientError> {
-        if self.response.is_empty() {
+        if self.response.is_empty() && !self.response.flush_is_due {
             return Ok(());
         }
         self.begin_to_pass();

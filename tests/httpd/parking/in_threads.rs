@@ -3,7 +3,9 @@
 use std::fs;
 
 use test_support::ajp::Packet;
-use test_support::ajp::{HoldingPeer, ScriptedPeer, chunk, end_response, get_body_chunk, headers};
+use test_support::ajp::{
+    HoldingPeer, ScriptedPeer, chunk, end_response, flush, get_body_chunk, headers,
+};
 use test_support::httpd::{Httpd, Setup};
 use test_support::parking::{Load, two_threads, uri, wait_for_rest};
 use test_support::process::wait_for;
@@ -128,4 +130,32 @@ fn a_virtual_host_without_parking_waits_in_threads_beside_one_that_parks() {
         peer.answer_all();
         assert_eq!(client.response("GET").expect(200).text(), format!("/app/{host}"));
     }
+}
+
+#[test]
+fn a_flush_of_its_own_reaches_a_client_that_is_still_sending_its_body() {
+    let peer = ScriptedPeer::start(|conn| {
+        conn.expect_forward_request()?;
+        conn.send(get_body_chunk(8186))?;
+        conn.read_body_packet()?;
+        conn.send(headers(200))?;
+        conn.send(chunk("seen"))?;
+        // It comes when the chunk has been handed over.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        conn.send(flush())?;
+        conn.send(get_body_chunk(8186))?;
+        conn.read_body_packet()?;
+        conn.send(end_response())
+    });
+    let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port());
+    let httpd = two_threads().conf(&pass).start();
+    let mut client = httpd.client();
+    client.send("POST /app/0 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("5\r\nfirst\r\n");
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.chunk().as_deref(), Some(&b"seen"[..]));
+    client.send("0\r\n\r\n");
+    assert_eq!(client.chunk().as_deref(), Some(&b""[..]));
+    assert_eq!(peer.errors(), [""; 0]);
+    wait_for_rest(&httpd);
 }
