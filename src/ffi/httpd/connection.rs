@@ -131,15 +131,19 @@ impl<'c> Connection<'c> {
         (status == sys::APR_SUCCESS as c_int && descriptor >= 0).then_some(descriptor)
     }
 
+    /// The client's socket. (Of a connection on which a request waits without a thread: as
+    /// [`descriptor`](Self::descriptor).)
+    pub(crate) fn socket(self) -> Option<BorrowedFd<'c>> {
+        // SAFETY: httpd closes the socket with the connection, which outlives the hook.
+        self.descriptor().map(|descriptor| unsafe { BorrowedFd::borrow_raw(descriptor) })
+    }
+
     /// Whether the client has reset it. `false` for a stream of HTTP/2.
     pub(crate) fn is_reset(self) -> bool {
         // SAFETY: a plain field of a live record.
         let is_stream = unsafe { !(*self.as_ptr()).master.is_null() };
-        let descriptor = if is_stream { None } else { self.descriptor() };
-        descriptor.is_some_and(|descriptor| {
-            // SAFETY: httpd has the client's socket open, since this thread serves its connection.
-            net::is_reset(unsafe { BorrowedFd::borrow_raw(descriptor) })
-        })
+        let socket = if is_stream { None } else { self.socket() };
+        socket.is_some_and(net::is_reset)
     }
 
     /// Gives httpd's socket another descriptor.

@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -393,19 +392,6 @@ impl<'r> Request<'r> {
     pub(crate) fn expects_continue(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.as_ptr()).expecting_100 != 0 }
-    }
-
-    /// The socket of its client's connection.
-    pub(crate) fn client_socket(self) -> Option<BorrowedFd<'r>> {
-        // SAFETY: the connection is live; a connection of a test or of another module may have no socket.
-        let socket = unsafe { sys::ap_get_conn_socket(self.connection()) };
-        let mut descriptor = -1;
-        // SAFETY: a live socket of APR's, which says its descriptor.
-        if socket.is_null() || unsafe { sys::apr_os_sock_get(&raw mut descriptor, socket) } != 0 {
-            return None;
-        }
-        // SAFETY: httpd closes the socket with the connection, which outlives the request.
-        (descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
     }
 
     pub(crate) fn is_aborted(self) -> bool {

@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 
+use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
 
@@ -64,9 +65,7 @@ unsafe fn reset_client(r: *mut sys::request_rec) {
         if is_framed {
             return;
         }
-        let socket = sys::ap_get_conn_socket(connection);
-        let mut descriptor = -1;
-        if !socket.is_null() && sys::apr_os_sock_get(&raw mut descriptor, socket) == 0 {
+        if let Some(descriptor) = Connection::from_ptr(connection).descriptor() {
             let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
             libc::setsockopt(
                 descriptor,

@@ -114,7 +114,7 @@ impl Client for HttpdClient<'_> {
     fn body_socket(&self) -> Option<BorrowedFd<'_>> {
         let request = self.request;
         let is_plain = !request.is_a_stream() && !request.has_content_input_filters();
-        (is_plain && !request.expects_continue()).then(|| request.client_socket())?
+        (is_plain && !request.expects_continue()).then(|| request.client_connection().socket())?
     }
 
     fn patience(&self) -> Duration {

@@ -34,8 +34,6 @@ pub(crate) struct ParkedCall {
     counted: Option<CountedRequest>,
     /// Counts it as parked, from one step to the next.
     gauge: Option<ParkedGauge>,
-    /// The MPM does not take the connection back: it waits in this thread.
-    stays: bool,
     worker: *mut sys::proxy_worker,
     conf: *mut sys::proxy_server_conf,
 }
@@ -58,9 +56,8 @@ impl ParkedCall {
         let key = forwarding.known.member;
         let counted = busy.map(|busy| CountedRequest::new(busy, key, call.child));
         let (worker, conf) = (call.worker.as_ptr(), call.conf.as_ptr());
-        let (gauge, stays) = (None, false);
-        Box::new(Self { parked, response, forwarding, counted, gauge, stays, worker, conf })
-            .advance(call)
+        let gauge = None;
+        Box::new(Self { parked, response, forwarding, counted, gauge, worker, conf }).advance(call)
     }
 
     /// Goes on to the end, or to the next wait.
@@ -154,8 +151,14 @@ impl ParkedCall {
     }
 }
 
-impl Waiting for ParkedCall {
-    fn go_on(mut self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus {
+impl ParkedCall {
+    /// Goes on after a wait: `in_place`: to the end, waiting in this thread.
+    fn go_on_from(
+        mut self: Box<Self>,
+        request: Request<'_>,
+        woken: Woken,
+        in_place: bool,
+    ) -> HandlerStatus {
         let Some(call) = self.call(request) else {
             return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
         };
@@ -163,17 +166,22 @@ impl Waiting for ParkedCall {
         let internal_error = || outcome::internal_error(request, call.worker, Some(call.child));
         let status = guard_or(internal_error, || {
             self.woken(&call, woken);
-            if self.stays {
+            if in_place {
                 self.parked.wait_in_place();
             }
             self.advance(&call)
         });
         after_parking::conclude(&call, status)
     }
+}
 
-    fn finish(mut self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus {
-        self.stays = true;
-        self.go_on(request, woken)
+impl Waiting for ParkedCall {
+    fn go_on(self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus {
+        self.go_on_from(request, woken, false)
+    }
+
+    fn finish(self: Box<Self>, request: Request<'_>, woken: Woken) -> HandlerStatus {
+        self.go_on_from(request, woken, true)
     }
 }
 

@@ -9,7 +9,7 @@
 //! client has gone, or a time is over.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::ffi::httpd::connection::Connection;
@@ -116,9 +116,7 @@ impl ConnectionState {
         arm: impl FnOnce(&WaitSet) -> Result<(), NetError>,
     ) -> Result<(), NetError> {
         let connection = request.client_connection();
-        let client = connection.descriptor().ok_or(NetError::Closed)?;
-        // SAFETY: httpd has the client's socket open: this thread serves its connection.
-        let client = unsafe { BorrowedFd::borrow_raw(client) };
+        let client = connection.socket().ok_or(NetError::Closed)?;
         let mut place = self.set.borrow_mut();
         let set = match &mut *place {
             Some(set) => set,
