@@ -9,7 +9,7 @@ use super::acquisition::{Connections, Got, Inbound, Need};
 use super::packet_question::{AnswerTicket, Question};
 use super::{Backend, ConnectSettings, Connection};
 use crate::net::{
-    Address, ConnectError, Errno, Interest, NetError, PendingStream, Stream, Waker,
+    Address, BegunWait, ConnectError, Errno, Interest, NetError, PendingStream, Stream, Waker,
     wait_any_readable, wait_writable,
 };
 use crate::pool::{AcquireError, Acquired, Limits, QueueTicket, Wait};
@@ -20,7 +20,7 @@ use crate::pool::{AcquireError, Acquired, Limits, QueueTicket, Wait};
 pub struct PendingNeed {
     pending: Pending,
     /// When the need was first met with.
-    since: Option<Instant>,
+    since: BegunWait,
     /// Woken when a place comes free; made once for a request.
     waker: Option<Arc<Waker>>,
 }
@@ -239,7 +239,7 @@ impl PendingNeed {
     /// Drops what was pending, and its time.
     fn forget(&mut self) {
         self.pending = Pending::Nothing;
-        self.since = None;
+        self.since.end();
     }
 
     /// Whether the time of this need is over.
@@ -247,11 +247,7 @@ impl PendingNeed {
     /// # Errors
     /// Not yet.
     fn wait(&mut self, now: Instant, time: Duration) -> Result<(), LookAgain> {
-        let since = *self.since.get_or_insert(now);
-        match since.checked_add(time) {
-            Some(until) if until <= now => Ok(()),
-            until => Err(until),
-        }
+        self.since.is_over(now, time)
     }
 
     /// The waker of this request, with no wake-up pending.

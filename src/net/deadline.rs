@@ -26,9 +26,44 @@ impl Deadline {
     }
 }
 
+/// One wait of a caller that looks again and again instead of sleeping: when it began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BegunWait(Option<Instant>);
+
+impl BegunWait {
+    /// Whether `time` is over; the first call begins it.
+    ///
+    /// # Errors
+    /// Not yet: when it will be; `None`: never.
+    pub fn is_over(&mut self, now: Instant, time: Duration) -> Result<(), Option<Instant>> {
+        let since = *self.0.get_or_insert(now);
+        match since.checked_add(time) {
+            Some(until) if until <= now => Ok(()),
+            until => Err(until),
+        }
+    }
+
+    /// The wait has ended; the next call begins another one.
+    pub fn end(&mut self) {
+        self.0 = None;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_begins_with_the_first_look_and_again_after_its_end() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut wait = BegunWait::default();
+        assert_eq!(wait.is_over(now, second), Err(Some(now + second)));
+        assert_eq!(wait.is_over(now + second / 2, second), Err(Some(now + second)));
+        assert_eq!(wait.is_over(now + second, second), Ok(()));
+        wait.end();
+        assert_eq!(wait.is_over(now + second, second), Err(Some(now + 2 * second)));
+        assert_eq!(wait.is_over(now + 9 * second, Duration::MAX), Err(None));
+    }
 
     #[test]
     fn a_deadline_counts_down_to_zero_and_stays_there() {

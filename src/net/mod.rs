@@ -37,7 +37,7 @@ mod tests;
 
 pub use address::Address;
 pub use connect::ConnectOptions;
-pub use deadline::Deadline;
+pub use deadline::{BegunWait, Deadline};
 pub use error::{ConnectError, NetError, SendError};
 pub use io::{
     IdleState, Ready, Received, are_quiet, idle_state, is_reset, receive, receive_now, send_all,

@@ -7,7 +7,7 @@ use super::blocking;
 use super::conversation::{Context, Conversation, Do, What};
 use super::{Client, ClientError, Failure, Finished, Traffic};
 use crate::backend::{Connection, PendingNeed};
-use crate::net::{Interest, NetError, Ready, WaitSet};
+use crate::net::{BegunWait, Interest, NetError, Ready, WaitSet};
 
 /// A client that need not be waited for.
 pub trait PatientClient: Client {
@@ -40,7 +40,7 @@ pub struct ParkedRequest {
     conversation: Conversation<Connection>,
     need: PendingNeed,
     /// When the present wait began, and with it its time.
-    since: Option<Instant>,
+    since: BegunWait,
     /// The flush of the present pass has been appended.
     is_passing: bool,
     /// There is no descriptor left to wait with.
@@ -67,7 +67,7 @@ impl ParkedRequest {
         Self {
             conversation: Conversation::new(context),
             need: PendingNeed::default(),
-            since: None,
+            since: BegunWait::default(),
             is_passing: false,
             waits_in_place: false,
         }
@@ -116,7 +116,7 @@ impl ParkedRequest {
                     Err(_) => What::ClientGone,
                 },
             };
-            self.since = None;
+            self.since.end();
             self.conversation.got(what, context);
         }
     }
@@ -157,7 +157,7 @@ impl ParkedRequest {
     /// The client has room: it has its time again.
     pub fn client_is_ready(&mut self) {
         if self.is_passing {
-            self.since = None;
+            self.since.end();
         }
     }
 
@@ -244,12 +244,7 @@ impl ParkedRequest {
     /// # Errors
     /// Not yet: when it will have.
     fn until(&mut self, time: Duration) -> Result<(), Option<Instant>> {
-        let now = Instant::now();
-        let since = *self.since.get_or_insert(now);
-        match since.checked_add(time) {
-            Some(until) if until <= now => Ok(()),
-            until => Err(until),
-        }
+        self.since.is_over(Instant::now(), time)
     }
 }
 

@@ -10,3 +10,17 @@ mod uploads;
 use super::{BodyWait, Context, Conversation, Do, What};
 use client::TestClient;
 use scene::Scene;
+
+/// The payloads of these packets, and what is left behind the last whole one.
+fn split(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut payloads = Vec::new();
+    while let [_, _, high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if rest.len() < length {
+            break;
+        }
+        payloads.push(&rest[..length]);
+        bytes = &rest[length..];
+    }
+    (payloads, bytes)
+}

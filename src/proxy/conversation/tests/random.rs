@@ -117,20 +117,6 @@ fn scene(setup: &Setup) -> Scene {
     scene
 }
 
-/// The payloads of these packets, and what is left behind the last whole one.
-fn split(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
-    let mut payloads = Vec::new();
-    while let [_, _, high, low, rest @ ..] = bytes {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        if rest.len() < length {
-            break;
-        }
-        payloads.push(&rest[..length]);
-        bytes = &rest[length..];
-    }
-    (payloads, bytes)
-}
-
 /// Is this connection clean: asked everything, answered everything, and said to be kept?
 fn assert_clean(connection: &FakeConnection, packet: &[u8], announced: bool) {
     let (said, rest) = split(&connection.received);

@@ -86,20 +86,6 @@ fn scene(setup: &Setup) -> Scene {
     scene
 }
 
-/// The payloads of whole packets, and what is behind them.
-fn split(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
-    let mut payloads = Vec::new();
-    while let [_, _, high, low, rest @ ..] = bytes {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        if rest.len() < length {
-            break;
-        }
-        payloads.push(&rest[..length]);
-        bytes = &rest[length..];
-    }
-    (payloads, bytes)
-}
-
 fn asked(connection: &FakeConnection, setup: &Setup) -> (usize, usize) {
     let (said, _) = split(&connection.received);
     let asks = said.iter().filter(|payload| payload[0] == 6).count();
