@@ -14,6 +14,16 @@ OURS = ROOT / "target/release/libmod_proxy_ajp_rs.so"
 HTTPD = shutil.which("apache2") or shutil.which("httpd") or "/usr/sbin/apache2"
 
 
+def one_child(threads):
+    """The lines for one child of so many threads."""
+    yield "ServerLimit 1"
+    yield "StartServers 1"
+    yield f"ThreadLimit {threads}"
+    yield f"ThreadsPerChild {threads}"
+    yield "MinSpareThreads 1"
+    yield f"MaxSpareThreads {threads}"
+
+
 class Trouble(Exception):
     """A server did not start, or gave a wrong answer."""
 
@@ -203,12 +213,7 @@ class Httpd:
             yield f"StartServers {threads}"
             yield f"MaxSpareServers {threads}"
         else:
-            yield "ServerLimit 1"
-            yield "StartServers 1"
-            yield f"ThreadLimit {threads}"
-            yield f"ThreadsPerChild {threads}"
-            yield "MinSpareThreads 1"
-            yield f"MaxSpareThreads {threads}"
+            yield from one_child(threads)
         yield f"MaxRequestWorkers {threads}"
 
     def _ajp(self, modules):

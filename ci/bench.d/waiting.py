@@ -8,7 +8,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from servers import PEER, Httpd, Trouble, stop
+from servers import PEER, Httpd, Trouble, one_child, stop
 
 DIRECTIVE = "ProxyAjpParking"
 # A parked request has its client's connection, its backend's, an epoll and a timer. httpd has other files besides.
@@ -42,12 +42,7 @@ class Waiting(Httpd):
 
     def sizes(self):
         threads, clients = self.kind.threads, self.kind.clients
-        yield "ServerLimit 1"
-        yield "StartServers 1"
-        yield f"ThreadLimit {threads}"
-        yield f"ThreadsPerChild {threads}"
-        yield "MinSpareThreads 1"
-        yield f"MaxSpareThreads {threads}"
+        yield from one_child(threads)
         yield f"MaxRequestWorkers {threads}"
         # So one idle thread is enough for httpd to accept the connections of all of them.
         yield f"AsyncRequestWorkerFactor {clients + 100}"

@@ -114,6 +114,11 @@ impl Client {
         self.try_send(bytes).expect("the server reads");
     }
 
+    /// Sends a piece of a request body as one chunk of a chunked body.
+    pub fn send_chunk(&mut self, piece: &[u8]) {
+        self.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+    }
+
     /// Sends `bytes`. Returns an error if the server has closed its side.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())

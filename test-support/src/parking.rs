@@ -6,24 +6,43 @@ use serde_json::Value;
 
 use super::http::Client;
 use super::httpd::{Httpd, Setup};
-use super::process::wait_for;
+use super::process::{free_port, wait_for};
 use super::status::{number, report_over, with_status};
+use super::tls::Certificates;
 
-/// Begins the configuration of an httpd with one child of two threads, in which requests wait without a thread.
+/// Begins the configuration of an httpd with one child of so many threads, in which requests wait without a thread.
+/// (With one, the MPM would not accept a second connection while the first one lasts.)
+pub fn threads(count: usize) -> Setup {
+    with_status(Httpd::setup())
+        .conf("ServerLimit 1\nStartServers 1\nMinSpareThreads 1")
+        .conf(&format!(
+            "ThreadsPerChild {count}\nMaxRequestWorkers {count}\nMaxSpareThreads {count}"
+        ))
+        .conf("AsyncRequestWorkerFactor 1000\nProxyAjpParking On")
+        .conf(LOG)
+}
+
+/// The same with two threads.
 pub fn two_threads() -> Setup {
-    with_status(Httpd::setup()).conf(TWO_THREADS).conf(LOG)
+    threads(2)
+}
+
+/// Starts the same with a port for TLS, which is returned too, in front of the container at this port.
+pub fn two_threads_over_tls(container: u16, certificates: &Certificates) -> (Httpd, u16) {
+    let port = free_port();
+    let httpd = two_threads()
+        .modules(&["socache_shmcb", "ssl"])
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{container}/app"))
+        .conf(&certificates.virtual_host(port))
+        .start();
+    (httpd, port)
 }
 
 /// As [`two_threads`], with sixteen: idle connections of clients stay open. (The MPM closes them while no thread is
 /// idle.)
 pub fn sixteen_threads() -> Setup {
-    two_threads().conf("ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxSpareThreads 16")
+    threads(16)
 }
-
-/// Configuration lines for one child of two threads, in which requests wait without a thread. (With one, the MPM
-/// would not accept a second connection while the first one lasts.)
-pub const TWO_THREADS: &str = "ServerLimit 1\nStartServers 1\nThreadsPerChild 2\nMaxRequestWorkers 2\n\
-    MinSpareThreads 1\nMaxSpareThreads 2\nAsyncRequestWorkerFactor 1000\nProxyAjpParking On";
 
 /// The configuration line of the log that [`logged`] reads.
 pub const LOG: &str = "CustomLog parked.log \"%U %s %D %B\"";

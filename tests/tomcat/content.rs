@@ -145,19 +145,11 @@ fn an_upload_of_100_mb_arrives_byte_for_byte() {
     assert_eq!(answer.said("sha256"), hash);
 }
 
-/// Frames a piece as one chunk of a chunked body.
-fn send_chunk(client: &mut Client, piece: &[u8]) {
-    let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
-    chunk.extend_from_slice(piece);
-    chunk.extend_from_slice(b"\r\n");
-    client.send(chunk);
-}
-
 #[test]
 fn a_chunked_upload_of_100_mb_arrives_byte_for_byte() {
     let mut client = httpd().client();
     client.send("POST /app/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let hash = send_generated(&mut client, HUNDRED_MB, 50_000, send_chunk);
+    let hash = send_generated(&mut client, HUNDRED_MB, 50_000, Client::send_chunk);
     client.send("0\r\n\r\n");
     let answer = client.response("POST").expect(200);
 
@@ -181,7 +173,7 @@ fn uploads_of_every_size_around_the_packet_limits_arrive() {
 
             client
                 .send("PUT /app/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-            let hash = send_generated(&mut client, size, 8186, send_chunk);
+            let hash = send_generated(&mut client, size, 8186, Client::send_chunk);
             client.send("0\r\n\r\n");
             let answer = client.response("PUT").expect(200);
             assert_eq!(answer.said("sha256"), hash, "chunked: {size}");
@@ -298,7 +290,7 @@ fn a_chunked_body_after_100_continue_arrives() {
          Transfer-Encoding: chunked\r\n\r\n",
     );
     assert_eq!(client.head().status, 100);
-    let hash = send_generated(&mut client, 30_000, 777, send_chunk);
+    let hash = send_generated(&mut client, 30_000, 777, Client::send_chunk);
     client.send("0\r\n\r\n");
 
     assert_eq!(client.response("POST").expect(200).said("sha256"), hash);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use test_support::http::{Client, Generated, said, sha256};
+use test_support::http::{Generated, said, sha256};
 use test_support::httpd::{Httpd, Setup};
 use test_support::tls::Certificates;
 use test_support::tomcat::Tomcat;
@@ -132,7 +132,7 @@ fn a_client_that_expects_100_continue_is_told_to_send() {
         assert_eq!(client.head().status, 100, "{framing}");
         match framing.starts_with('C') {
             true => client.send(&body),
-            false => body.chunks(777).for_each(|piece| send_chunk(&mut client, piece)),
+            false => body.chunks(777).for_each(|piece| client.send_chunk(piece)),
         }
         if framing.starts_with('T') {
             client.send("0\r\n\r\n");
@@ -140,14 +140,6 @@ fn a_client_that_expects_100_continue_is_told_to_send() {
         let answer = client.response("POST").expect(200);
         assert_eq!(answer.said("sha256"), sha256([body.clone()]), "{framing}");
     }
-}
-
-/// Frames a piece as one chunk of a chunked body.
-fn send_chunk(client: &mut Client, piece: &[u8]) {
-    let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
-    chunk.extend_from_slice(piece);
-    chunk.extend_from_slice(b"\r\n");
-    client.send(chunk);
 }
 
 #[test]
@@ -162,7 +154,7 @@ fn an_upload_of_100_mb_arrives_byte_for_byte_in_both_framings() {
             let piece = generated.piece(50_000)?;
             match framing.starts_with('C') {
                 true => client.send(&piece),
-                false => send_chunk(&mut client, &piece),
+                false => client.send_chunk(&piece),
             }
             Some(piece)
         }));

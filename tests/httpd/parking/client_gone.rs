@@ -9,7 +9,8 @@ use test_support::http::Client;
 use test_support::httpd::Httpd;
 use test_support::members::Gate;
 use test_support::parking::{
-    Load, ask, ask_all, logged, two_threads, uri, wait_for_parked, wait_for_rest,
+    Load, ask, ask_all, logged, two_threads, two_threads_over_tls, uri, wait_for_parked,
+    wait_for_rest,
 };
 use test_support::process::{free_port, wait_for};
 use test_support::tls::{Certificates, TlsClient};
@@ -210,12 +211,8 @@ fn with_ajp_half_close_a_client_that_has_said_all_gets_its_answer_and_a_reset_is
 #[test]
 fn clients_that_leave_over_tls_are_noticed_at_once() {
     let peer = HoldingPeer::start();
-    let (certificates, port) = (Certificates::new(), free_port());
-    let httpd = two_threads()
-        .modules(&["socache_shmcb", "ssl"])
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
-        .conf(&certificates.virtual_host(port))
-        .start();
+    let certificates = Certificates::new();
+    let (httpd, port) = two_threads_over_tls(peer.port(), &certificates);
     let ask = |number| {
         let mut client = TlsClient::connect(port);
         client.send(format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", uri(number)));

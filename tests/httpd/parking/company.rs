@@ -12,18 +12,13 @@ use tempfile::TempDir;
 use test_support::ajp::{HoldingPeer, chunk, headers};
 use test_support::http::{Client, Response};
 use test_support::httpd::{Httpd, Setup};
+use test_support::parking;
 use test_support::process::wait_for;
 use test_support::tls::Certificates;
 
 /// A child with so many threads, in front of a container that holds its requests.
 pub fn threads(count: usize, peer: &HoldingPeer) -> Setup {
-    Httpd::setup()
-        .conf("ServerLimit 1\nStartServers 1\nMinSpareThreads 1")
-        .conf(&format!(
-            "ThreadsPerChild {count}\nMaxRequestWorkers {count}\nMaxSpareThreads {count}"
-        ))
-        .conf("AsyncRequestWorkerFactor 1000\nProxyAjpParking On")
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
+    parking::threads(count).conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
 }
 
 fn two_threads(peer: &HoldingPeer) -> Setup {

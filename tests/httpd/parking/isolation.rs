@@ -15,8 +15,9 @@ use test_support::ajp::{
 };
 use test_support::http::{Client, Response};
 use test_support::httpd::Httpd;
-use test_support::parking::{ask_all, two_threads, uri, wait_for_parked, wait_for_rest};
-use test_support::process::free_port;
+use test_support::parking::{
+    ask_all, two_threads, two_threads_over_tls, uri, wait_for_parked, wait_for_rest,
+};
 use test_support::random::Random;
 use test_support::tls::Certificates;
 
@@ -112,12 +113,8 @@ fn two_hundred_clients_at_once_get_their_own_answers_over_connections_that_are_k
 #[test]
 fn two_hundred_clients_at_once_get_their_own_answers_over_tls() {
     let peer = ScriptedPeer::start(with_delays);
-    let (certificates, port) = (Certificates::new(), free_port());
-    let httpd = two_threads()
-        .modules(&["socache_shmcb", "ssl"])
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
-        .conf(&certificates.virtual_host(port))
-        .start();
+    let certificates = Certificates::new();
+    let (httpd, port) = two_threads_over_tls(peer.port(), &certificates);
     let folder = tempfile::tempdir().expect("a temporary directory");
     let mut transfers = String::new();
     for number in 0..CLIENTS * ROUNDS {

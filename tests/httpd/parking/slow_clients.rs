@@ -5,8 +5,9 @@ use std::io::Read;
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{ScriptedPeer, chunk, end_response, flush, headers};
 use test_support::http::Generated;
-use test_support::parking::{ask, logged, two_threads, uri, wait_for_parked, wait_for_rest};
-use test_support::process::free_port;
+use test_support::parking::{
+    ask, logged, two_threads, two_threads_over_tls, uri, wait_for_parked, wait_for_rest,
+};
 use test_support::tls::{Certificates, TlsClient};
 
 /// More than the kernel takes of a connection that nobody reads.
@@ -56,12 +57,8 @@ fn clients_that_do_not_read_their_answers_hold_no_thread_and_get_them_whole_late
 #[test]
 fn clients_that_do_not_read_their_answers_over_tls_hold_no_thread_and_get_them_whole_later() {
     let peer = large(false);
-    let (certificates, port) = (Certificates::new(), free_port());
-    let httpd = two_threads()
-        .modules(&["socache_shmcb", "ssl"])
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
-        .conf(&certificates.virtual_host(port))
-        .start();
+    let certificates = Certificates::new();
+    let (httpd, port) = two_threads_over_tls(peer.port(), &certificates);
     let mut clients: Vec<_> = (0..MANY)
         .map(|number| {
             let mut client = TlsClient::connect(port);
