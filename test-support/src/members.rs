@@ -151,6 +151,21 @@ pub fn burst(httpd: &Httpd, peer: &ScriptedPeer, gate: &Gate, count: usize) {
     }
 }
 
+/// Sends `count` requests for `/app/held` to the container that holds them, each once the one before is
+/// there, and returns the clients.
+///
+/// Two children that count their requests on a member in the same instant may lose one of the two counts
+/// in mod_proxy (`busy`): where a test reads that count, the requests come one after another.
+pub fn hold_in_turn(httpd: &Httpd, peer: &ScriptedPeer, count: usize) -> Vec<Client> {
+    let one = |_| {
+        let before = peer.requests();
+        let client = hold(httpd, 1);
+        peer.wait_for_requests(before + 1);
+        client
+    };
+    (0..count).flat_map(one).collect()
+}
+
 /// Sends `count` requests for `/app/held`, and returns the clients.
 pub fn hold(httpd: &Httpd, count: usize) -> Vec<Client> {
     let ask = |_| {

@@ -9,7 +9,7 @@ use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::manager::{NONCE, manage, member, said};
-use test_support::members::{backend, children, hold, holding, is_in_error};
+use test_support::members::{backend, children, hold_in_turn, holding, is_in_error};
 use test_support::process::{free_port, signal, wait_for};
 
 const OURS: [&str; 2] = ["sessions", "next"];
@@ -115,8 +115,13 @@ fn with_bybusyness_the_member_with_hanging_requests_gets_none_until_the_other_ha
     let [(a, gate_of_a), (b, gate_of_b)] = [holding(), holding()];
     let members = [(a.port(), "route=a"), (b.port(), "route=b")];
     let httpd = balancer(two_children(), "bybusyness", &members).start();
-    let mut hanging: Vec<Client> = (0..5).map(|_| held_at_a(&httpd)).collect();
-    a.wait_for_requests(5);
+    let mut hanging: Vec<Client> = (1..=5)
+        .map(|number| {
+            let client = held_at_a(&httpd);
+            a.wait_for_requests(number);
+            client
+        })
+        .collect();
 
     assert_eq!(counted([&a, &b], || ask(&httpd, 10)), [0, 10]);
     // A request counts until it is over for httpd, not until the client has its answer: if the last of
@@ -126,8 +131,7 @@ fn with_bybusyness_the_member_with_hanging_requests_gets_none_until_the_other_ha
     });
     assert_eq!(
         counted([&a, &b], || {
-            hanging.extend(hold(&httpd, 5));
-            b.wait_for_requests(15);
+            hanging.extend(hold_in_turn(&httpd, &b, 5));
         }),
         [0, 5]
     );

@@ -5,7 +5,7 @@ use std::fs;
 
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::manager::{member, said};
-use test_support::members::{balancer, children, hold, holding};
+use test_support::members::{balancer, children, hold_in_turn, holding};
 use test_support::process::{signal, wait_for};
 use test_support::tomcat::{SECRET, Tomcat};
 
@@ -165,8 +165,7 @@ fn a_killed_child_leaves_no_request_counted_on_a_member_and_no_socket_open() {
             .conf(&format!("ProxySet balancer://members {sessions}"))
             .start();
         let busy = || said(&member(&httpd, peer.port()), "busy").to_owned();
-        let held = hold(&httpd, 4);
-        peer.wait_for_requests(4);
+        let held = hold_in_turn(&httpd, &peer, 4);
         assert_eq!(busy(), "4", "{sessions}");
         httpd.get("/app/x").expect(503);
 
@@ -201,8 +200,7 @@ fn a_child_that_ends_subtracts_its_own_requests_from_the_member_and_no_others() 
         let setup = Httpd::setup().mpm(Mpm::Prefork).conf(&children(2));
         let httpd = balancer(setup, &members).start();
         let busy = || said(&member(&httpd, peer.port()), "busy").to_owned();
-        let mut held = hold(&httpd, 2);
-        peer.wait_for_requests(2);
+        let mut held = hold_in_turn(&httpd, &peer, 2);
 
         // Both children are occupied: the page comes from the child that replaces this one.
         signal(signal_name, httpd.children()[0]);
