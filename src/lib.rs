@@ -12,6 +12,7 @@
 //! shared       state of members that all children share, as atomics
 //! balance      the choice of a member for a request, without httpd, clock or lock
 //! protocol     bytes <-> AJP packets
+//! messages     the numbers and levels of the log's lines
 //! ```
 //!
 //! `dialer`, above `net` and `protocol`, is not a part of the module: it is the agent `ajp-dialer`.
@@ -36,6 +37,7 @@ pub mod dialer;
 pub mod exchange;
 #[cfg(feature = "httpd")]
 mod ffi;
+pub mod messages;
 pub mod migrate;
 pub mod net;
 pub mod pool;

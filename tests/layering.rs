@@ -16,6 +16,7 @@ use module_graph::{Exception, Graph, Rooms};
 /// A folder (or file) of `src/`, and what it may import of the others. From the bottom up.
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &[]),
+    ("messages", &[]),
     ("protocol", &[]),
     ("exchange", &["protocol"]),
     ("pool", &[]),
@@ -27,13 +28,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("migrate", &["protocol", "config"]),
     ("net", &[]),
     ("dialer", &["protocol", "net"]),
-    ("backend", &["protocol", "exchange", "pool", "config", "shared", "stats", "net"]),
-    ("proxy", &["protocol", "exchange", "pool", "config", "shared", "stats", "net", "backend"]),
+    ("backend", &["messages", "protocol", "exchange", "pool", "config", "shared", "stats", "net"]),
+    (
+        "proxy",
+        &[
+            "messages", "protocol", "exchange", "pool", "config", "shared", "stats", "net",
+            "backend",
+        ],
+    ),
     (
         "ffi",
         &[
-            "protocol", "exchange", "pool", "config", "shared", "stats", "balance", "status",
-            "net", "backend", "proxy",
+            "messages", "protocol", "exchange", "pool", "config", "shared", "stats", "balance",
+            "status", "net", "backend", "proxy",
         ],
     ),
 ];
@@ -105,6 +112,11 @@ const FFI_PLACES: &[(&[&str], &[&str], &str)] = &[
         ],
         "what httpd can call stands in module.rs; cleanups of pools and buckets, and lbmethods, beside \
          what they are for",
+    ),
+    (
+        &["ajp_shim_log"],
+        &["httpd/log.rs"],
+        "a line at level info or above has a message: httpd::log",
     ),
     (
         &["ap_server_conf"],

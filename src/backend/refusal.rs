@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::PingError;
+use crate::messages::Message;
 use crate::net::NetError;
 use crate::protocol::handshake::HandshakeError;
 
@@ -61,15 +62,17 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    /// Returns the kind of reason: each is logged on its own.
-    fn kind(&self) -> u8 {
+    /// The message of the reason: each is logged on its own.
+    fn message(&self) -> Message {
         match self {
-            Self::NotAllowed => 0,
-            Self::SpeaksFirst => 1,
-            Self::Silent { .. } | Self::Displaced { .. } | Self::HandshakeAborted(_) => 2,
-            Self::Handshake(_) | Self::TooMuch => 3,
-            Self::OtherNode { .. } => 4,
-            Self::Ping(_) => 5,
+            Self::NotAllowed => Message::PeerNotAllowed,
+            Self::SpeaksFirst => Message::PeerSpokeFirst,
+            Self::Silent { .. } | Self::Displaced { .. } | Self::HandshakeAborted(_) => {
+                Message::PeerSilent
+            }
+            Self::Handshake(_) | Self::TooMuch => Message::PeerWithoutKey,
+            Self::OtherNode { .. } => Message::PeerOfOtherNode,
+            Self::Ping(_) => Message::PeerWithoutCpong,
         }
     }
 }
@@ -79,8 +82,16 @@ impl RefusalReason {
 pub struct Refusal {
     peer: IpAddr,
     reason: RefusalReason,
-    /// How many of this kind have not been logged since the last one that was.
+    /// How many with this message have not been logged since the last one that was.
     suppressed: u64,
+}
+
+impl Refusal {
+    /// Its message.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        self.reason.message()
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -93,18 +104,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The refusals that are to be logged: one line for each address and kind of reason, and another one
+/// The refusals that are to be logged: one line for each address and message, and another one
 /// every ten minutes while they continue, so that no peer can fill the log.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Mutex<RefusalLog>);
 
 #[derive(Debug, Default)]
 struct RefusalLog {
-    logged: HashMap<(IpAddr, u8), LastLine>,
+    logged: HashMap<(IpAddr, Message), LastLine>,
     pending: Vec<Refusal>,
 }
 
-/// When a kind of refusal was last logged, and how many there have been since.
+/// When a message was last logged, and how many there have been since.
 #[derive(Debug)]
 struct LastLine {
     at: Instant,
@@ -120,7 +131,7 @@ impl Refusals {
             log.logged.retain(|_, line| !is_old(line));
         }
         let is_full = log.logged.len() >= MAX_PEERS;
-        let key = (peer, reason.kind());
+        let key = (peer, reason.message());
         let suppressed = match log.logged.get_mut(&key) {
             Some(line) if !is_old(line) => {
                 line.suppressed += 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Level;
+use crate::messages::Message;
 use crate::protocol::SendHeaders;
 
 /// The server through which a request came, as the proxy needs it.
@@ -84,7 +84,7 @@ pub trait Client {
     fn has_begun(&self) -> bool;
 
     /// Logs a line that is not about a failure of the request.
-    fn note(&self, level: Level, text: std::fmt::Arguments<'_>);
+    fn note(&self, message: Message, text: std::fmt::Arguments<'_>);
 }
 
 /// One piece of the request body.

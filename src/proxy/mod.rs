@@ -9,7 +9,6 @@ mod consequence;
 pub mod conversation;
 mod error;
 mod headers;
-mod level;
 mod parked;
 mod prepared;
 mod report;
@@ -26,7 +25,6 @@ pub use headers::{
     AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent, is_sent,
     request_method, says_no_length, stays_in_response,
 };
-pub use level::Level;
 pub use parked::{ParkedRequest, PatientClient, Progress};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use mod_proxy_ajp_rs::backend::{AcquireFailure, PingError};
 use mod_proxy_ajp_rs::exchange::ExchangeError;
+use mod_proxy_ajp_rs::messages::Level;
 use mod_proxy_ajp_rs::net::ConnectError;
 use mod_proxy_ajp_rs::pool::{AcquireError, CloseReason};
 use mod_proxy_ajp_rs::protocol::CodecError;
-use mod_proxy_ajp_rs::proxy::{ClientError, Level, Mark, Phase, ProxyError, Reply};
+use mod_proxy_ajp_rs::proxy::{ClientError, Mark, Phase, ProxyError, Reply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use test_support::ajp::echo::respond;
 use test_support::ajp::{
@@ -214,7 +215,7 @@ fn a_backend_that_dies_before_an_answer_is_a_502_and_no_error_of_the_member() {
     let answer = front.ask(get("/"));
 
     assert!(matches!(answer.fails_with(502).error, ProxyError::ConnectionClosed(_)));
-    assert_eq!(answer.consequence().level, Level::Error);
+    assert_eq!(answer.consequence().level(), Level::Error);
     front.settled(&peer, 0);
 }
 
@@ -428,7 +429,7 @@ fn client_fails(ask: Ask, reply: Reply) -> Level {
     assert_eq!(peer.requests(), 1);
     assert_eq!(front.closed(CloseReason::Dropped), 1);
     front.settled(&peer, 0);
-    answer.consequence().level
+    answer.consequence().level()
 }
 
 #[test]

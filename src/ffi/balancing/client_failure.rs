@@ -20,7 +20,7 @@ pub(crate) fn client_failed_before_election(
     child.count_refused(member.key(), consequence.reason);
     log::request(
         request,
-        consequence.level.into(),
+        consequence.message,
         format_args!("{}; no member was tried", failure.error),
     );
     HandlerStatus::of(request, consequence.reply, false)

@@ -24,7 +24,7 @@ use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::handler_status::HandlerStatus;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
@@ -35,6 +35,7 @@ use crate::ffi::state::probe::{self, BodyIsMissing};
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::shared::MemberKey;
 
 /// Chooses a member, or declines, so that mod_proxy_balancer chooses.
@@ -128,7 +129,7 @@ pub(crate) unsafe fn pre_request(
             let warnings = child.warnings(MemberKey::of(&[name.as_bytes()]));
             log::at_will(
                 request,
-                LogLevel::Error,
+                Message::NoMemberLeft,
                 Some((&warnings, WarningKind::NoMember)),
                 format_args!("{name}: no member left that could take the request"),
             );

@@ -11,9 +11,10 @@ use crate::ffi::child::balancer_routes::BalancerRoutes;
 use crate::ffi::child::member_table::Members;
 use crate::ffi::child::transient_marks::TransientMarks;
 use crate::ffi::child::worker_cache::{ByAddress, WorkerCache};
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::messages::Message;
 use crate::shared::{MemberKey, MemberState};
 use crate::stats::{Counting, ErrorReason, MemberStats};
 
@@ -203,7 +204,7 @@ fn log_memory_full() {
     let Some(main) = (unsafe { server::main() }) else { return };
     log::server(
         main,
-        LogLevel::Warning,
+        Message::NoRoomForWorker,
         format_args!(
             "the shared memory is full, because many workers were added at run time: for the \
              workers that have no room in it, busylimit, maxreplytimeouts, escalation, \

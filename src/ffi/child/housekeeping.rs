@@ -22,7 +22,7 @@ use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::threads;
 use crate::ffi::guard::guard;
 use crate::ffi::httpd::listening_sockets;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
@@ -30,6 +30,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::sys;
+use crate::messages::Message;
 
 /// One worker as one server uses it.
 struct WatchedWorker {
@@ -173,7 +174,7 @@ pub(crate) unsafe fn start(
         Ok(keeper) => keeper,
         Err(error) => {
             let text = format_args!("cannot start the housekeeper: {error}");
-            log::server(main, LogLevel::Error, text);
+            log::server(main, Message::NoHousekeeper, text);
             return;
         }
     };
@@ -258,7 +259,7 @@ fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) 
 fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceReport) {
     let swept = &pass.sweep;
     let dead = swept.closed_by_peer + swept.unread + swept.broken;
-    let line = |text: std::fmt::Arguments<'_>| log::server(*server, LogLevel::Debug, text);
+    let line = |text: std::fmt::Arguments<'_>| log::debug_server(*server, text);
     if swept.expired + dead + pass.moved + pass.unanswered + pass.opened > 0 {
         line(format_args!(
             "{key}: closed {} idle connections past ttl, {} closed by the backend, {} with unread \

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::backend::Reverse;
 use crate::config::ReverseListener;
 use crate::ffi::httpd::listening_sockets;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::Server;
+use crate::messages::Message;
 use crate::net::Listener;
 use crate::protocol::handshake::Key;
 
@@ -36,7 +37,7 @@ pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<
                 Err(error) => {
                     let text =
                         format_args!("{settings}: cannot duplicate the listening socket: {error}");
-                    log::server(main, LogLevel::Error, text);
+                    log::server(main, Message::ReverseNotAccepting, text);
                     None
                 }
             }
@@ -52,15 +53,15 @@ pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<
 
 /// Binds a port of the range for this child if it needs one. Logs the port, and the first failure.
 pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
-    let say = |level, text: std::fmt::Arguments<'_>| log::server(main, level, text);
+    let say = |message, text: std::fmt::Arguments<'_>| log::server(main, message, text);
     match reverse.listen() {
         Ok(Some(address)) => {
-            say(LogLevel::Info, format_args!("listening for containers at {address}"));
+            say(Message::ReverseListening, format_args!("listening for containers at {address}"));
         }
         Ok(None) => {}
         Err(_) if !reverse.note_failure() => {}
         Err(error) => say(
-            LogLevel::Error,
+            Message::ReverseNoPortFree,
             format_args!(
                 "no port of {reverse} is free for this child ({error}): its requests get 503 until \
                  one is free; the range needs as many ports as ServerLimit"
@@ -72,7 +73,7 @@ pub(crate) fn find_port(main: Server<'_>, reverse: &Reverse) {
 /// Logs the peers that a worker's listener has refused.
 pub(crate) fn report(main: Server<'_>, reverse: &Reverse) {
     for refusal in reverse.take_refusals() {
-        log::server(main, LogLevel::Warning, format_args!("{reverse}: {refusal}"));
+        log::server(main, refusal.message(), format_args!("{reverse}: {refusal}"));
     }
 }
 

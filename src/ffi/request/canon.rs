@@ -5,11 +5,12 @@ use std::fmt;
 
 use crate::backend::WarningKind;
 use crate::ffi::apr::text;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, SCHEME, is_ajp};
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::shared::MemberKey;
 
 /// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
@@ -44,7 +45,7 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
         // SAFETY: still a string of the request's pool, whatever netloc made of it.
         let url = unsafe { text::bytes(url) }.unwrap_or_default();
         let (url, error) = (String::from_utf8_lossy(url), String::from_utf8_lossy(error));
-        log_at_will(request, format_args!("{url}: {error}"));
+        log_at_will(request, Message::UrlInvalid, format_args!("{url}: {error}"));
         return sys::HTTP_BAD_REQUEST as c_int;
     }
     // SAFETY: set by ap_proxy_canon_netloc, in the request's pool.
@@ -114,16 +115,17 @@ fn has_control_or_space(text: &[u8]) -> bool {
 fn forbidden(request: Request<'_>, what: &str) -> c_int {
     log_at_will(
         request,
+        Message::UrlForbidden,
         format_args!("the {what} to be forwarded contains control characters or spaces"),
     );
     sys::HTTP_FORBIDDEN as c_int
 }
 
 /// Logs once a minute for all workers: no backend is known yet, and a client may choose the URL.
-fn log_at_will(request: Request<'_>, text: fmt::Arguments<'_>) {
+fn log_at_will(request: Request<'_>, message: Message, text: fmt::Arguments<'_>) {
     let Some(child) = ServerState::child_of(request.server()) else { return };
     let warnings = child.warnings(MemberKey::of(&[SCHEME]));
-    log::at_will(request, LogLevel::Error, Some((&warnings, WarningKind::Url)), text);
+    log::at_will(request, message, Some((&warnings, WarningKind::Url)), text);
 }
 
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::ffi::request::response;
 use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level, PatientClient, ProbeResult, ReadyPiece};
+use crate::proxy::{BodyPiece, Client, ClientError, PatientClient, ProbeResult, ReadyPiece};
 
 /// One request of httpd's while a step of it is taken.
 pub(crate) struct HttpdClient<'r> {
@@ -170,8 +171,8 @@ impl Client for HttpdClient<'_> {
         self.response.has_begun
     }
 
-    fn note(&self, level: Level, text: fmt::Arguments<'_>) {
-        log::request(self.request, level.into(), text);
+    fn note(&self, message: Message, text: fmt::Arguments<'_>) {
+        log::request(self.request, message, text);
     }
 }
 

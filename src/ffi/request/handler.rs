@@ -12,7 +12,7 @@ use crate::ffi::child::probe_guard;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::guard::{guard, guard_or};
 use crate::ffi::httpd::handler_status::HandlerStatus;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
@@ -31,6 +31,7 @@ use crate::ffi::state::probe;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::proxy::{Failure, ProxyError, Resend, Settings, Traffic, serve};
 use crate::shared::Busy;
 
@@ -82,7 +83,7 @@ unsafe fn handle(
     let Some(child) = ServerState::child_of(request.server()) else {
         log::request(
             request,
-            LogLevel::Error,
+            Message::NotInitialised,
             format_args!("the module is not initialised in this child"),
         );
         return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
@@ -95,7 +96,7 @@ unsafe fn handle(
         let warnings = child.warnings(worker.key());
         log::at_will(
             request,
-            LogLevel::Error,
+            Message::WorkerDisabled,
             Some((&warnings, WarningKind::Disabled)),
             format_args!("{name}: the worker is disabled or stopped"),
         );
@@ -106,7 +107,7 @@ unsafe fn handle(
         let warnings = child.warnings(worker.key());
         log::at_will(
             request,
-            LogLevel::Error,
+            Message::UrlInvalid,
             Some((&warnings, WarningKind::Url)),
             format_args!("{}: not a URL", String::from_utf8_lossy(url_text)),
         );

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::backend::{PingError, cping_descriptor};
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
 
@@ -29,7 +29,7 @@ pub(crate) unsafe fn handle(
     match cping_descriptor(descriptor, timeout) {
         Ok(()) => sys::APR_SUCCESS as i32,
         Err(error) => {
-            log::request(request, LogLevel::Debug, format_args!("CPING failed: {error}"));
+            log::debug_request(request, format_args!("CPING failed: {error}"));
             match error {
                 PingError::TimedOut { .. } => sys::APR_TIMEUP as i32,
                 PingError::Closed => sys::APR_EOF as i32,

@@ -143,7 +143,7 @@ impl Call<'_> {
         let now = Instant::now();
         log::at_will(
             self.request,
-            consequence.level.into(),
+            consequence.message,
             consequence.at_will.map(|kind| (backend.warnings(), kind)),
             format_args!("{}", FailureLine { backend: backend.key(), failure, consequence, now }),
         );

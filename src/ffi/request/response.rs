@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::table::Table;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::response_end;
 use crate::ffi::sys;
@@ -147,10 +147,6 @@ fn keep_challenges(request: Request<'_>, headers: Table<'_>) {
         count += 1;
     }
     if count == 0 {
-        log::request(
-            request,
-            LogLevel::Debug,
-            format_args!("the backend sent 401 without WWW-Authenticate"),
-        );
+        log::debug_request(request, format_args!("the backend sent 401 without WWW-Authenticate"));
     }
 }

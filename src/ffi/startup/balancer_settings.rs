@@ -9,20 +9,20 @@
 //! them, as it replaces every other word of the configuration.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 use crate::balance::locality::{Place, Placement, placements};
 use crate::balance::orders::Configured;
 use crate::balance::{Activation, WorkerStatus};
 use crate::config::{PoolSize, WorkerSettings};
 use crate::ffi::apr::pool::Pool;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::server_config::ServerConfig;
 use crate::ffi::state::server_state::ServerState;
+use crate::messages::Message;
 
 /// Resolves each server's balancer settings and assigns lbset by locality.
 ///
@@ -44,10 +44,9 @@ pub(crate) unsafe fn apply(pconf: Pool<'_>, main: Server<'_>) {
         for balancer in conf.balancers() {
             let name = balancer.name();
             let text = String::from_utf8_lossy(&name);
-            let say = |level, what: fmt::Arguments<'_>| log::server(server, level, what);
             let settings = state.balancer_with_keys(&name);
             if let Some(settings) = settings {
-                say(LogLevel::Debug, format_args!("{text}: {settings}"));
+                log::debug_server(server, format_args!("{text}: {settings}"));
             }
             let local_only = settings.is_some_and(|settings| settings.local_only);
             let members: Vec<Worker<'_>> = balancer.members().collect();
@@ -72,7 +71,7 @@ pub(crate) unsafe fn apply(pconf: Pool<'_>, main: Server<'_>) {
             let has_local = placements.is_some();
             if local_only && !has_local && warned.insert(name.to_vec()) {
                 let what = "localonly=On has no effect, because no member has local=On";
-                say(LogLevel::Warning, format_args!("{text}: {what}"));
+                log::server(server, Message::NoLocalMember, format_args!("{text}: {what}"));
             }
         }
     }

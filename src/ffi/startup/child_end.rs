@@ -2,11 +2,12 @@
 
 use std::ffi::c_int;
 
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::server_state::ServerState;
+use crate::messages::Message;
 use crate::shared::MemberKey;
 use crate::stats::StatsMemory;
 
@@ -25,7 +26,7 @@ pub(crate) fn child_ended(main: Server<'_>, pid: c_int) {
     if left > 0 {
         log::server(
             main,
-            LogLevel::Info,
+            Message::ChildEndedBusy,
             format_args!(
                 "child {pid} ended with {left} AJP requests in flight; they are no longer counted"
             ),

@@ -14,7 +14,7 @@ use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::guard::panic_text;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::startup::operator_orders;
@@ -22,6 +22,7 @@ use crate::ffi::startup::parking;
 use crate::ffi::startup::reverse_listeners;
 use crate::ffi::state::server_state::{ParentState, ServerState};
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::net::random;
 use crate::shared::unix_ms;
 use crate::stats::{Counting, StatsSizes};
@@ -59,7 +60,7 @@ pub(crate) unsafe fn check_config(
     }
     log::server(
         main,
-        LogLevel::Error,
+        Message::BuiltForNewerHttpd,
         format_args!(
             "mod_proxy_ajp_rs was built for a newer httpd: its module magic number is \
              {major}:{built}, this server has {major}:{core} and its mod_proxy \
@@ -84,13 +85,13 @@ pub(crate) unsafe fn post_config(
     if server::is_first_reading() {
         return sys::OK as c_int;
     }
-    let fail = |text: std::fmt::Arguments<'_>| {
-        log::server(main, LogLevel::Error, text);
+    let fail = |message, text: std::fmt::Arguments<'_>| {
+        log::server(main, message, text);
         sys::HTTP_INTERNAL_SERVER_ERROR as c_int
     };
     log::server(
         main,
-        LogLevel::Info,
+        Message::Started,
         format_args!(
             "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
             env!("CARGO_PKG_VERSION"),
@@ -99,9 +100,10 @@ pub(crate) unsafe fn post_config(
         ),
     );
     let Some(state) = ServerState::of(main) else {
-        return fail(format_args!(
-            "mod_proxy_ajp_rs: the main server has no configuration of this module"
-        ));
+        return fail(
+            Message::NoConfiguration,
+            format_args!("mod_proxy_ajp_rs: the main server has no configuration of this module"),
+        );
     };
     // SAFETY: as the caller promises.
     unsafe { parking::check(main) };
@@ -110,14 +112,16 @@ pub(crate) unsafe fn post_config(
         Ok(listening) => {
             let _ = state.parent.listening.set(listening);
         }
-        Err(text) => return fail(format_args!("{text}")),
+        Err((message, text)) => return fail(message, format_args!("{text}")),
     }
     let memory = match SharedMemory::for_server(pconf, main) {
         Ok(memory) => memory,
-        Err(error) => return fail(format_args!("mod_proxy_ajp_rs: {error}")),
+        Err(error) => {
+            return fail(Message::NoSharedMemory, format_args!("mod_proxy_ajp_rs: {error}"));
+        }
     };
     prepare_status(pconf, main, &state.parent, &memory);
-    log::server(main, LogLevel::Debug, format_args!("mod_proxy_ajp_rs: {memory}"));
+    log::debug_server(main, format_args!("mod_proxy_ajp_rs: {memory}"));
     let _ = state.parent.shared.set(memory);
     sys::OK as c_int
 }
@@ -135,7 +139,7 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
         if is_lost {
             let text = "ajp-status: operators' orders from before the restart no longer apply: the \
                         version of the module has changed";
-            log::server(main, LogLevel::Warning, format_args!("{text}"));
+            log::server(main, Message::OrdersLost, format_args!("{text}"));
         }
         operator_orders::reapply(pconf, main, memory);
     }
@@ -146,7 +150,7 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
         }
         Err(error) => {
             let text = format_args!("ajp-status has no counters: {error}");
-            log::server(main, LogLevel::Error, text);
+            log::server(main, Message::NoCounters, text);
         }
     }
 }
@@ -172,7 +176,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     if !members.are_shared() {
         log::server(
             main,
-            LogLevel::Warning,
+            Message::NoRoomForChild,
             format_args!(
                 "the shared memory has no room for this child: busylimit, maxreplytimeouts, \
                  escalation, lbmethod=sessions and lbmethod=next count only the child's own \
@@ -225,7 +229,7 @@ fn log_panics_through(main: Server<'static>) {
         };
         log::server(
             *main,
-            LogLevel::Error,
+            Message::InternalError,
             format_args!(
                 "internal error at {}: {}; {next}",
                 place.as_deref().unwrap_or("an unknown place"),

@@ -8,7 +8,7 @@ use crate::balance::orders::{AfterRestart, KeptOrder};
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::guard::guard;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::activation::set_activation;
 use crate::ffi::mod_proxy::balancer::Balancer;
@@ -16,6 +16,7 @@ use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::shared::MemberKey;
 
 /// Applies the orders to their members, once mod_proxy_balancer has set the members up, and has them
@@ -47,7 +48,7 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
             let text = format_args!(
                 "{name}: restored to {wanted} (an operator's order from before the restart)"
             );
-            log::server(main, LogLevel::Info, text);
+            log::server(main, Message::OrderRestored, text);
         }
     }
     // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
@@ -62,7 +63,7 @@ fn log_dropped(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: 
     let (name, said) = (name(workers), said.name());
     let text =
         format_args!("ajp-status: {name}: the operator's order ({said}) no longer applies: {why}");
-    log::server(main, LogLevel::Warning, text);
+    log::server(main, Message::OrderDropped, text);
 }
 
 /// `balancer://app ajp://10.0.0.1:8009`.

@@ -4,10 +4,11 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::{ChildSize, ParkingRemark};
 use crate::ffi::httpd::config_tree;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::state::server_state::ServerState;
+use crate::messages::Message;
 
 /// Says in the parent, where `ProxyAjpParking` is on, that it has no effect, and why; or how many requests
 /// can be parked, if that is less than one would think.
@@ -20,18 +21,18 @@ pub(crate) unsafe fn check(main: Server<'_>) {
     }
     if let Err(reason) = mpm::check_parking() {
         let text = format_args!("ProxyAjpParking has no effect: {reason}");
-        log::server(main, LogLevel::Warning, text);
+        log::server(main, Message::ParkingImpossible, text);
         return;
     }
     // SAFETY: as the caller promises.
     let factor = unsafe { config_tree::last_line("AsyncRequestWorkerFactor") };
     let size = ChildSize::new(mpm::threads_per_child(), factor.as_deref());
     for remark in size.remarks(getrlimit(Resource::Nofile).current) {
-        let level = match remark {
-            ParkingRemark::FewConnections(..) => LogLevel::Notice,
-            ParkingRemark::FewDescriptors(..) => LogLevel::Warning,
+        let message = match remark {
+            ParkingRemark::FewConnections(..) => Message::ParkingFewConnections,
+            ParkingRemark::FewDescriptors(..) => Message::ParkingFewDescriptors,
         };
-        log::server(main, level, format_args!("ProxyAjpParking: {remark}"));
+        log::server(main, message, format_args!("ProxyAjpParking: {remark}"));
     }
 }
 

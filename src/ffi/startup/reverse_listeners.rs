@@ -16,13 +16,14 @@ use crate::ffi::apr::text;
 use crate::ffi::child::reverse_sockets::{Listening, SILENT_FOR};
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::listening_sockets::TakenOver;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::net::{Errno, Listener, NetError};
 use crate::protocol::handshake::Key;
 
@@ -34,14 +35,14 @@ use crate::protocol::handshake::Key;
 pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
     let asked = asked_for(main);
     let mut good = true;
-    let mut refuse = |text: std::fmt::Arguments<'_>| {
+    let mut refuse = |message, text: std::fmt::Arguments<'_>| {
         good = false;
-        log::server(main, LogLevel::Error, text);
+        log::server(main, message, text);
     };
     let listeners = match asked {
         Ok(listeners) => listeners,
         Err(error) => {
-            refuse(format_args!("{error}"));
+            refuse(Message::ReverseAddress, format_args!("{error}"));
             return false;
         }
     };
@@ -50,44 +51,61 @@ pub(crate) unsafe fn check(pool: Pool<'_>, main: Server<'_>) -> bool {
         let url = listener.url();
         let mut named = workers.iter().filter(|worker| is_of(**worker, listener)).peekable();
         if named.peek().is_none() {
-            refuse(format_args!(
-                "ProxyAjpReverse {url}: no such worker; a ProxyPass or BalancerMember must have this \
+            refuse(
+                Message::ReverseWithoutWorker,
+                format_args!(
+                    "ProxyAjpReverse {url}: no such worker; a ProxyPass or BalancerMember must have this \
                  host and port"
-            ));
+                ),
+            );
         }
         if named.any(|worker| worker.has_health_check()) {
-            refuse(format_args!(
-                "{url}: hcmethod cannot be used with reverse connections, because a health check \
+            refuse(
+                Message::ReverseHealthCheck,
+                format_args!(
+                    "{url}: hcmethod cannot be used with reverse connections, because a health check \
                  connects to the container; that the container connects shows that it is there"
-            ));
+                ),
+            );
         }
         for other in &listeners[..at] {
             if other.is_for(listener.host.as_bytes(), listener.port) {
-                refuse(format_args!(
-                    "{url}: two ProxyAjpReverse lines name this worker, with {other} and \
+                refuse(
+                    Message::ReverseTwice,
+                    format_args!(
+                        "{url}: two ProxyAjpReverse lines name this worker, with {other} and \
                      {listener}; only one is allowed"
-                ));
+                    ),
+                );
             } else if other.overlaps(listener) {
-                refuse(format_args!("{url}: {listener} overlaps {other} of {}", other.url()));
+                refuse(
+                    Message::ReverseOverlap,
+                    format_args!("{url}: {listener} overlaps {other} of {}", other.url()),
+                );
             }
         }
         // SAFETY: httpd's list of its Listen directives, on its main thread.
         if let Some(port) = unsafe { httpd_ports() }.find(|(ip, port)| listener.covers(*ip, *port))
         {
             let port = port.1;
-            refuse(format_args!("{url}: {listener} overlaps httpd's own Listen on port {port}"));
+            refuse(
+                Message::ReverseOverlap,
+                format_args!("{url}: {listener} overlaps httpd's own Listen on port {port}"),
+            );
         }
         if let Some(file) = &listener.key_file {
             match read_key(pool, file) {
                 Ok(_) => {}
-                Err(error) => refuse(format_args!("{url}: keyfile {error}")),
+                Err(error) => {
+                    refuse(Message::ReverseKeyFile, format_args!("{url}: keyfile {error}"))
+                }
             }
         }
     }
     good
 }
 
-/// Opens the parent's sockets, or takes over those from before a restart. `Err` has the text to log.
+/// Opens the parent's sockets, or takes over those from before a restart. `Err` has the message and its text.
 ///
 /// # Safety
 /// As [`check`], which has returned `true`; `plog` is httpd's pool for logs, in post_config.
@@ -96,8 +114,8 @@ pub(crate) unsafe fn listen(
     plog: *mut sys::apr_pool_t,
     main: Server<'_>,
     before: &TakenOver,
-) -> Result<Vec<Listening>, String> {
-    let asked = asked_for(main)?;
+) -> Result<Vec<Listening>, (Message, String)> {
+    let asked = asked_for(main).map_err(|error| (Message::ReverseAddress, error))?;
     let shared: Vec<_> = asked
         .iter()
         .map(|settings| settings.addresses().next().filter(|_| settings.is_shared()))
@@ -109,19 +127,25 @@ pub(crate) unsafe fn listen(
     for (settings, shared) in asked.into_iter().zip(shared) {
         warn(main, pool, &settings);
         let key = settings.key_file.as_ref().map(|file| read_key(pool, file)).transpose();
-        let key = key.map_err(|error| format!("{}: keyfile {error}", settings.url()))?;
+        let key_error = |error| format!("{}: keyfile {error}", settings.url());
+        let key = key.map_err(|error| (Message::ReverseKeyFile, key_error(error)))?;
         let opened = match shared {
             Some((_, Some(kept))) => {
                 let set = kept.listen(settings.backlog);
-                set.map_err(|error| format!("cannot listen on {settings}: {error}"))?;
+                let text = |error| format!("cannot listen on {settings}: {error}");
+                set.map_err(|error| (Message::ReversePortTaken, text(error)))?;
                 Some(kept)
             }
-            Some((address, None)) => open(main, address, &settings)?,
+            Some((address, None)) => open(main, address, &settings)
+                .map_err(|error| (Message::ReversePortTaken, error))?,
             None => None,
         };
         // SAFETY: as the caller promises.
         let keep = |listener| unsafe { keep(plog, listener, key.is_some()) };
-        let too_many = || format!("{settings}: there are too many ProxyAjpReverse lines");
+        let too_many = || {
+            let text = format!("{settings}: there are too many ProxyAjpReverse lines");
+            (Message::ReverseTooMany, text)
+        };
         let socket = opened.map(|listener| keep(listener).ok_or_else(too_many)).transpose()?;
         listening.push(Listening { settings, key, socket });
     }
@@ -146,7 +170,7 @@ fn open(
     }
     let note = "if children from before the restart use the port, restart gracefully after they have \
                 ended; until then, requests for the worker get 503";
-    log::server(main, LogLevel::Error, format_args!("{text}; {note}"));
+    log::server(main, Message::ReversePortInUse, format_args!("{text}; {note}"));
     Ok(None)
 }
 
@@ -218,17 +242,20 @@ unsafe fn httpd_ports() -> impl Iterator<Item = (std::net::IpAddr, u16)> {
 /// Warns about settings that are valid but misleading.
 fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
     let url = listener.url();
-    let say = |text: std::fmt::Arguments<'_>| log::server(main, LogLevel::Warning, text);
+    let say = |message, text: std::fmt::Arguments<'_>| log::server(main, message, text);
     let mut limit: c_int = 0;
     // SAFETY: httpd fills in a place of ours.
     let known =
         unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &raw mut limit) == 0 };
     if known && !listener.is_shared() && c_int::from(length(listener)) < limit {
-        say(format_args!(
-            "{url}: {listener} has {} ports and ServerLimit is {limit}: a child without a port \
+        say(
+            Message::ReverseFewPorts,
+            format_args!(
+                "{url}: {listener} has {} ports and ServerLimit is {limit}: a child without a port \
              answers 503",
-            length(listener),
-        ));
+                length(listener),
+            ),
+        );
     }
     for worker in tcp_workers(main).filter(|worker| is_of(*worker, listener)) {
         let unused = [
@@ -236,17 +263,23 @@ fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
             ("addressttl", worker.address_ttl().is_some()),
         ];
         for (word, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
-            say(format_args!("{url}: {word} has no effect with reverse connections"));
+            say(
+                Message::ReverseUnusedParameter,
+                format_args!("{url}: {word} has no effect with reverse connections"),
+            );
         }
     }
     if let Some(file) = &listener.key_file {
         let path = in_server_root(pool, file);
         let mode = fs::metadata(&path).map(|found| found.permissions().mode()).unwrap_or(0);
         if mode & 0o007 != 0 {
-            say(format_args!(
-                "{url}: keyfile {} can be read by every user of this machine",
-                path.display()
-            ));
+            say(
+                Message::ReverseKeyFileReadable,
+                format_args!(
+                    "{url}: keyfile {} can be read by every user of this machine",
+                    path.display()
+                ),
+            );
         }
     }
 }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use crate::backend::WarningKind;
 use crate::ffi::child::child_state::Child;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::state::server_state::in_this_child;
 use crate::ffi::status_page::orders;
 use crate::ffi::status_page::snapshot::SnapshotBuilder;
 use crate::ffi::sys;
+use crate::messages::Message;
 use crate::shared::MemberKey;
 use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
 
@@ -173,7 +174,7 @@ fn log_foreign(request: Request<'_>, child: &Child, why: &str) {
     let address = String::from_utf8_lossy(request.client().ip);
     log::at_will(
         request,
-        LogLevel::Warning,
+        Message::OrderFromOtherHost,
         Some((&warnings, WarningKind::Order)),
         format_args!("ajp-status: order refused, from {address}: {why}"),
     );

@@ -2,12 +2,13 @@
 
 use crate::balance::orders::{Action, Effect, Facts, KeptOrder, Remark};
 use crate::ffi::child::child_state::Child;
-use crate::ffi::httpd::log::{self, LogLevel};
+use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::activation::{reset_lbmethod_if_usable, set_activation};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::status_page::snapshot::{SnapshotBuilder, WorkerEntry};
+use crate::messages::Message;
 use crate::status::{Done, Order, words};
 
 /// Carries the order out for each worker that it names, with an audit line for each.
@@ -61,7 +62,7 @@ fn one(
             if operators.is_some_and(|table| !table.set(seen.key, order.bits())) {
                 let text =
                     format_args!("ajp-status: the next order ends with a restart: no room is left");
-                log::request(request, LogLevel::Warning, text);
+                log::request(request, Message::OrderNotKept, text);
             }
         }
         Effect::Recover => {
@@ -103,7 +104,7 @@ fn audit(request: Request<'_>, seen: &WorkerEntry<'_>, done: &Done) {
     let (action, member) = (done.action.name(), done.member());
     log::request(
         request,
-        LogLevel::Warning,
+        Message::OrderGiven,
         format_args!("ajp-status: {action} {member}: {outcome}; by user {user} from {address}"),
     );
 }

@@ -20,9 +20,10 @@ pub use reply::Reply;
 pub(super) use table::Party;
 
 use self::table::Row;
-use super::{Failure, Level};
+use super::Failure;
 use crate::backend::WarningKind;
 use crate::config::StatusFailure;
+use crate::messages::{Level, Message};
 use crate::stats::ErrorReason;
 
 /// The consequences of a failure.
@@ -37,8 +38,8 @@ pub struct Consequence {
     /// For the counters.
     pub reason: ErrorReason,
     /// For the log.
-    pub level: Level,
-    /// If a client can cause this at will: it is logged at this level once a minute for each backend,
+    pub message: Message,
+    /// If a client can cause this at will: it is logged at its level once a minute for each backend,
     /// and in between as caused by a client.
     pub at_will: Option<WarningKind>,
     /// For the log: a hint that an administrator may not think of.
@@ -84,10 +85,10 @@ impl Consequence {
             mark: row.blame.mark(probe, reply, member),
             probe,
             reason: row.reason,
-            level: row.level,
-            at_will: match row.level {
+            message: row.message,
+            at_will: match row.message.level() {
                 Level::Error | Level::Warning => row.at_will.or(chosen),
-                Level::Info => None,
+                Level::Notice | Level::Info => None,
             },
             hint: row.hint,
             notes: Notes {
@@ -96,6 +97,12 @@ impl Consequence {
                 retry_soon: row.retry_soon,
             },
         }
+    }
+
+    /// The level of the log line, if a client cannot cause it at will.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.message.level()
     }
 
     /// Decides the mark for an answer that the client got although `failstatus` may list it, because no

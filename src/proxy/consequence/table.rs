@@ -2,10 +2,11 @@
 
 use super::member::{Blame, ProbeResult};
 use super::reply::Reply;
-use crate::backend::{AcquireFailure, WarningKind};
+use crate::backend::{AcquireFailure, NoListener, WarningKind};
 use crate::config::StatusFailure;
+use crate::messages::Message;
 use crate::net::ConnectError;
-use crate::proxy::{ClientError, Level, Phase, ProxyError};
+use crate::proxy::{ClientError, Phase, ProxyError};
 use crate::stats::ErrorReason;
 
 /// The meaning of a failure, whatever the request and the member.
@@ -16,10 +17,10 @@ pub(super) struct Row {
     /// For the balancer member.
     pub blame: Blame,
     /// For the log.
-    pub level: Level,
+    pub message: Message,
     /// For the counters.
     pub reason: ErrorReason,
-    /// If a client can cause it at will, it is logged at `level` once a minute. Failures that need a
+    /// If a client can cause it at will, it is logged at its level once a minute. Failures that need a
     /// fault of the container's administrator or the application's programmer are not among these: each
     /// is logged.
     pub at_will: Option<WarningKind>,
@@ -73,55 +74,69 @@ impl Row {
     pub(super) fn of(error: &ProxyError, phase: Phase) -> Self {
         use Blame::{ListedAnswer, Nobody, Silence};
         use ErrorReason as Reason;
-        use Level::{Error, Info, Warning};
         use Reply::Status;
         match error {
             ProxyError::Acquire(failure) => Self::of_acquire(failure),
             ProxyError::Client(error) => Self::of_client(error),
-            ProxyError::AtLimit(_) => Self::new(Status(503), Nobody, Warning, Reason::BusyLimit)
-                .at_will(WarningKind::Busy),
+            ProxyError::AtLimit(_) => {
+                Self::new(Status(503), Nobody, Message::BusyLimit, Reason::BusyLimit)
+                    .at_will(WarningKind::Busy)
+            }
             ProxyError::ConnectionClosed(_) => {
-                let reason = if phase.is_answered() {
-                    Reason::ClosedMidResponse
+                let (message, reason) = if phase.is_answered() {
+                    (Message::ClosedMidResponse, Reason::ClosedMidResponse)
                 } else {
-                    Reason::ClosedBeforeResponse
+                    (Message::ClosedBeforeResponse, Reason::ClosedBeforeResponse)
                 };
-                Self::new(Status(502), Nobody, Error, reason)
+                Self::new(Status(502), Nobody, message, reason)
                     .resend(ResendRule::Broken)
                     .ended_by(Party::Backend)
             }
-            ProxyError::TimedOut { .. } => {
-                Self::new(Status(504), Silence { counts: true }, Error, Reason::ReplyTimeout)
-                    .resend(ResendRule::Silent)
-                    .hint(phase.awaits_headers().then_some(MAY_BE_PACKET_SIZE))
-            }
-            ProxyError::SendTimedOut { .. } => {
-                Self::new(Status(504), Silence { counts: false }, Error, Reason::SendTimeout)
-            }
+            ProxyError::TimedOut { .. } => Self::new(
+                Status(504),
+                Silence { counts: true },
+                Message::ReplyTimeout,
+                Reason::ReplyTimeout,
+            )
+            .resend(ResendRule::Silent)
+            .hint(phase.awaits_headers().then_some(MAY_BE_PACKET_SIZE)),
+            ProxyError::SendTimedOut { .. } => Self::new(
+                Status(504),
+                Silence { counts: false },
+                Message::SendTimeout,
+                Reason::SendTimeout,
+            ),
             ProxyError::PartialPacket { .. } => {
-                Self::new(Status(502), Nobody, Error, Reason::PartialPacket)
+                Self::new(Status(502), Nobody, Message::PartialPacket, Reason::PartialPacket)
                     .resend(ResendRule::Silent)
             }
-            ProxyError::Protocol(_) => Self::new(Status(502), Nobody, Error, Reason::Protocol),
+            ProxyError::Protocol(_) => {
+                Self::new(Status(502), Nobody, Message::NotAjp, Reason::Protocol)
+            }
             ProxyError::FailStatus { status, failure: StatusFailure::Hard } => {
-                Self::new(Status(*status), ListedAnswer, Error, Reason::FailStatus)
+                Self::new(Status(*status), ListedAnswer, Message::FailStatus, Reason::FailStatus)
                     .resend(ResendRule::Listed)
                     .at_will(WarningKind::FailStatus)
             }
             ProxyError::FailStatus { status, failure: StatusFailure::Soft } => {
-                Self::new(Status(*status), Nobody, Warning, Reason::FailStatus)
+                Self::new(Status(*status), Nobody, Message::SoftFailStatus, Reason::FailStatus)
                     .resend(ResendRule::Listed)
                     .at_will(WarningKind::FailStatus)
             }
-            ProxyError::RequestTooLarge { status, .. } => {
-                Self::new(Status(*status), Nobody, Warning, Reason::RequestTooLarge)
-                    .at_will(WarningKind::RequestTooLarge)
-            }
+            ProxyError::RequestTooLarge { status, .. } => Self::new(
+                Status(*status),
+                Nobody,
+                Message::RequestTooLarge,
+                Reason::RequestTooLarge,
+            )
+            .at_will(WarningKind::RequestTooLarge),
             ProxyError::Request(error) => {
-                Self::client(Status(error.status()), Info, Reason::Client)
+                Self::client(Status(error.status()), Message::RequestInvalid, Reason::Client)
             }
-            ProxyError::Internal => Self::new(Status(500), Nobody, Error, Reason::Internal)
-                .probe(ProbeResult::Inconclusive),
+            ProxyError::Internal => {
+                Self::new(Status(500), Nobody, Message::InternalError, Reason::Internal)
+                    .probe(ProbeResult::Inconclusive)
+            }
         }
     }
 
@@ -129,58 +144,71 @@ impl Row {
     pub(super) fn of_acquire(failure: &AcquireFailure) -> Self {
         use Blame::{Nobody, Unreachable};
         use ErrorReason as Reason;
-        use Level::{Error, Warning};
         match failure {
             // The request has waited in its turn: a retry would wait again.
-            AcquireFailure::Busy(_) => Self::unconnected(Nobody, Warning, Reason::Busy)
-                .resend(ResendRule::Never)
-                .at_will(WarningKind::Busy),
+            AcquireFailure::Busy(_) => {
+                Self::unconnected(Nobody, Message::NoFreeConnection, Reason::Busy)
+                    .resend(ResendRule::Never)
+                    .at_will(WarningKind::Busy)
+            }
             AcquireFailure::Connect { source: ConnectError::TimedOut { .. }, .. } => {
-                Self::unconnected(Unreachable, Error, Reason::ConnectTimeout)
+                Self::unconnected(Unreachable, Message::ConnectTimeout, Reason::ConnectTimeout)
             }
             AcquireFailure::Connect {
                 source: ConnectError::Refused | ConnectError::SelfConnection | ConnectError::Io(_),
                 ..
-            } => Self::unconnected(Unreachable, Error, Reason::Connect),
+            } => Self::unconnected(Unreachable, Message::ConnectFailed, Reason::Connect),
             AcquireFailure::NoAddress { .. } => {
-                Self::unconnected(Unreachable, Error, Reason::Resolve)
+                Self::unconnected(Unreachable, Message::NoAddress, Reason::Resolve)
             }
-            AcquireFailure::Resolve(_) => Self::unconnected(Unreachable, Error, Reason::Resolve)
-                .error_note("DNS lookup failure"),
-            AcquireFailure::Ping(_) => Self::unconnected(Unreachable, Error, Reason::Cping),
+            AcquireFailure::Resolve(_) => {
+                Self::unconnected(Unreachable, Message::NoAddress, Reason::Resolve)
+                    .error_note("DNS lookup failure")
+            }
+            AcquireFailure::Ping(_) => {
+                Self::unconnected(Unreachable, Message::PingUnanswered, Reason::Cping)
+            }
             // Enough requests at once for a slow page.
             AcquireFailure::NoInboundConnection { is_gone: false, .. } => {
-                Self::unconnected(Nobody, Warning, Reason::NoInboundConnection)
+                Self::no_reverse_connection(Message::NoReverseConnectionFree)
                     .at_will(WarningKind::Busy)
                     .retry_soon()
             }
-            AcquireFailure::NoInboundConnection { is_gone: true, .. }
-            | AcquireFailure::NoListener(_) => {
-                Self::unconnected(Nobody, Error, Reason::NoInboundConnection).retry_soon()
+            AcquireFailure::NoInboundConnection { is_gone: true, .. } => {
+                Self::no_reverse_connection(Message::NoContainerConnected).retry_soon()
             }
-            AcquireFailure::NoWaker(_) => {
-                Self::unconnected(Nobody, Error, Reason::NoInboundConnection)
+            AcquireFailure::NoListener(NoListener::NoPort) => {
+                Self::no_reverse_connection(Message::ReverseNoPortFree).retry_soon()
             }
+            AcquireFailure::NoListener(NoListener::Accept(_)) => {
+                Self::no_reverse_connection(Message::ReverseNotAccepting).retry_soon()
+            }
+            AcquireFailure::NoWaker(_) => Self::no_reverse_connection(Message::NoDescriptor),
         }
     }
 
     /// The row of a failure of the client, or of a filter of httpd's.
     fn of_client(error: &ClientError) -> Self {
         use ErrorReason as Reason;
-        use Level::{Info, Warning};
         use Reply::{Answered, Nothing, Status};
         match error {
-            ClientError::Gone => Self::client(Nothing, Info, Reason::Client),
-            ClientError::Answered => Self::client(Answered, Info, Reason::Client),
-            ClientError::BodyTooShort { .. } => Self::client(Status(400), Info, Reason::Client),
+            ClientError::Gone => Self::client(Nothing, Message::ClientGone, Reason::Client),
+            ClientError::Answered => {
+                Self::client(Answered, Message::ClientAnswered, Reason::Client)
+            }
+            ClientError::BodyTooShort { .. } => {
+                Self::client(Status(400), Message::BodyTooShort, Reason::Client)
+            }
             ClientError::BodyRefused { status } => {
-                Self::client(Status(*status), Info, Reason::Client)
+                Self::client(Status(*status), Message::BodyRefused, Reason::Client)
             }
             ClientError::BodyWithheld { .. } => {
-                Self::client(Status(408), Warning, Reason::Internal).at_will(WarningKind::Filter)
+                Self::client(Status(408), Message::BodyWithheld, Reason::Internal)
+                    .at_will(WarningKind::Filter)
             }
             ClientError::FilterFailed { .. } => {
-                Self::client(Status(500), Warning, Reason::Internal).at_will(WarningKind::Filter)
+                Self::client(Status(500), Message::FilterFailed, Reason::Internal)
+                    .at_will(WarningKind::Filter)
             }
         }
     }
@@ -192,11 +220,11 @@ impl Row {
 
     /// A row whose other columns have the safe values: each failure is logged, the request is not
     /// resent, and a probe finds the member still in error.
-    fn new(reply: Reply, blame: Blame, level: Level, reason: ErrorReason) -> Self {
+    fn new(reply: Reply, blame: Blame, message: Message, reason: ErrorReason) -> Self {
         Self {
             reply,
             blame,
-            level,
+            message,
             reason,
             at_will: None,
             probe: ProbeResult::StillDown,
@@ -209,13 +237,18 @@ impl Row {
     }
 
     /// A row for a connection that could not be obtained: connecting may be tried again.
-    fn unconnected(blame: Blame, level: Level, reason: ErrorReason) -> Self {
-        Self::new(Reply::Status(503), blame, level, reason).resend(ResendRule::Connecting)
+    fn unconnected(blame: Blame, message: Message, reason: ErrorReason) -> Self {
+        Self::new(Reply::Status(503), blame, message, reason).resend(ResendRule::Connecting)
+    }
+
+    /// A row for a reverse connection that could not be obtained.
+    fn no_reverse_connection(message: Message) -> Self {
+        Self::unconnected(Blame::Nobody, message, ErrorReason::NoInboundConnection)
     }
 
     /// A row for a failure of the client: it says nothing about the member.
-    fn client(reply: Reply, level: Level, reason: ErrorReason) -> Self {
-        Self::new(reply, Blame::Nobody, level, reason)
+    fn client(reply: Reply, message: Message, reason: ErrorReason) -> Self {
+        Self::new(reply, Blame::Nobody, message, reason)
             .probe(ProbeResult::Inconclusive)
             .ended_by(Party::Client)
     }

@@ -2,8 +2,9 @@
 
 use super::step::Context;
 use crate::backend::WarningKind;
+use crate::messages::Message;
 use crate::protocol::PacketSize;
-use crate::proxy::{Client, Level};
+use crate::proxy::Client;
 
 impl<C: Client> Context<'_, C> {
     /// A container that keeps the connection has read all of the packet.
@@ -26,7 +27,7 @@ impl<C: Client> Context<'_, C> {
         let suppressed = if limit.is_proven(packet) { None } else { claim() };
         if let Some(suppressed) = suppressed {
             self.client.note(
-                Level::Warning,
+                Message::PacketSizeDoubted,
                 format_args!(
                     "{}: {status} for a request packet of {packet} bytes; {}{suppressed}",
                     self.backend.key(),

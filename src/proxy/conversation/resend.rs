@@ -4,10 +4,11 @@ use super::machine::{Conversation, Goal, Stage, Then};
 use super::step::Context;
 use crate::backend::{AcquireFailure, Acquisition, AjpConnection, Task};
 use crate::exchange::Phase;
+use crate::messages::Message;
 use crate::pool::Lease;
 use crate::proxy::consequence::Party;
 use crate::proxy::consequence::resend::{self, Replay};
-use crate::proxy::{Client, Failure, Level, ProxyError};
+use crate::proxy::{Client, Failure, ProxyError};
 
 impl<L: AjpConnection> Conversation<L> {
     /// The attempt has failed.
@@ -63,7 +64,7 @@ impl<L: AjpConnection> Conversation<L> {
         }
         *count += 1;
         context.client.note(
-            Level::Info,
+            Message::SentAgain,
             format_args!(
                 "{}: {} while {}, sending the request again on a new connection",
                 context.backend.key(),

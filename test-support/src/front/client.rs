@@ -9,8 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mod_proxy_ajp_rs::messages::Message;
 use mod_proxy_ajp_rs::protocol::SendHeaders;
-use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, Level, ReadyPiece};
+use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, ReadyPiece};
 
 use super::Signal;
 
@@ -57,7 +58,7 @@ pub struct FakeClient {
     /// The parts of the response, pass by pass.
     pub passes: Vec<Vec<Item>>,
     /// What was logged.
-    pub notes: RefCell<Vec<(Level, String)>>,
+    pub notes: RefCell<Vec<(Message, String)>>,
 }
 
 impl FakeClient {
@@ -202,8 +203,8 @@ impl Client for FakeClient {
         !self.passes.is_empty()
     }
 
-    fn note(&self, level: Level, text: fmt::Arguments<'_>) {
-        self.notes.borrow_mut().push((level, text.to_string()));
+    fn note(&self, message: Message, text: fmt::Arguments<'_>) {
+        self.notes.borrow_mut().push((message, text.to_string()));
     }
 }
 

@@ -51,7 +51,7 @@ fn each_failure_has_its_word_and_its_level() {
     ];
     for (failure, reason, level) in rows {
         let consequence = of_worker(&failure);
-        assert_eq!((consequence.reason, consequence.level), (reason, level), "{failure:?}");
+        assert_eq!((consequence.reason, consequence.level()), (reason, level), "{failure:?}");
     }
 }
 

@@ -17,7 +17,7 @@ fn a_client_s_fault_never_puts_a_member_in_error() {
         if failure.reason().is_the_clients() {
             let consequence = of_member(&failure);
             assert_eq!(consequence.mark, Mark::Nothing, "{failure:?}");
-            assert_eq!(consequence.level, Level::Info, "{failure:?}");
+            assert_eq!(consequence.level(), Level::Info, "{failure:?}");
         }
     }
     for status in [500, 503] {

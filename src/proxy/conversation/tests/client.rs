@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::messages::Message;
 use crate::protocol::SendHeaders;
-use crate::proxy::{BodyPiece, Client, ClientError, Level, ReadyPiece};
+use crate::proxy::{BodyPiece, Client, ClientError, ReadyPiece};
 
 /// The longest wait for more of its body.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -113,7 +114,7 @@ impl Client for TestClient {
         self.has_got
     }
 
-    fn note(&self, _: Level, _: fmt::Arguments<'_>) {
+    fn note(&self, _: Message, _: fmt::Arguments<'_>) {
         self.notes.set(self.notes.get() + 1);
     }
 }
