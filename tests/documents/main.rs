@@ -4,6 +4,7 @@
 //! After a file has been moved or renamed, a failure names the line of the document to update. A function
 //! is checked where a document says: `name` in `src/file.rs`.
 
+mod messages;
 mod status_names;
 
 use std::fs;
