@@ -120,6 +120,7 @@ messages! {
     0128 NotInitialised Error "The module is not initialised in a child.",
     0129 InternalError Error "The module has a bug, which ended one request.",
     0130 NoDescriptor Error "A child has no file descriptor left to wait for a connection.",
+    0131 RefusedByContainer Warning "The container's connector refused a request with 403, probably because of `secret`.",
 
     // Balancers and members.
     0201 NoMemberLeft Error "No member of the balancer can take the request.",

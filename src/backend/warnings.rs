@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 pub enum WarningKind {
     /// The status 400 for a large request packet, perhaps because of its size.
     LargePacket,
+    /// The status 403 from the container's connector, not from an application.
+    Refused,
     /// The request's headers are larger than the container accepts.
     RequestTooLarge,
     /// Every connection is in use, or `busylimit` is reached.

@@ -123,6 +123,12 @@ impl Exchange {
         self.upload.is_due()
     }
 
+    /// Whether GET_BODY_CHUNK has come.
+    #[must_use]
+    pub fn has_asked_for_body(&self) -> bool {
+        self.upload.has_been_asked()
+    }
+
     /// The body packets sent, or being sent, that the container has not asked for.
     #[must_use]
     pub fn unasked(&self) -> u64 {

@@ -72,6 +72,11 @@ impl Upload {
         self.asked > self.sent && !self.is_withheld
     }
 
+    /// Whether GET_BODY_CHUNK has come.
+    pub(super) fn has_been_asked(&self) -> bool {
+        self.size > 0
+    }
+
     /// Packets sent that have not been asked for.
     pub(super) fn unasked(&self) -> u64 {
         self.sent.saturating_sub(self.asked)

@@ -371,3 +371,28 @@ fn an_error_to_a_large_request_that_was_not_proven_names_packetsize_and_a_small_
         assert!(large.client.was_told("packetSize"));
     }
 }
+
+#[test]
+fn a_403_that_closes_is_explained_unless_the_body_was_asked_for_or_the_connection_is_kept() {
+    for (asks, reuse, is_explained) in
+        [(false, false, true), (true, false, false), (false, true, false)]
+    {
+        let peer = ScriptedPeer::start(move |conn| {
+            conn.expect_forward_request()?;
+            conn.read_body_packet()?;
+            if asks {
+                conn.send(get_body_chunk(100))?;
+                conn.read_body_packet()?;
+            }
+            conn.send([headers(403).into_bytes(), chunk("page")].concat())?;
+            conn.send(end_response().reuse(reuse))?;
+            conn.expect_close()
+        });
+        let front = Front::to(&peer);
+
+        let answer = front.ask(post("/", "b"));
+
+        answer.is(403, "page");
+        assert_eq!(answer.client.was_told("secretRequired"), is_explained, "{asks} {reuse}");
+    }
+}

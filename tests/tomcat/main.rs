@@ -10,6 +10,7 @@ mod front;
 mod idle;
 mod packet_sizes;
 mod parking;
+mod refusals;
 mod requests;
 mod responses;
 mod restarts;

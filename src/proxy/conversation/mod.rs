@@ -25,6 +25,7 @@ mod machine;
 mod outgoing;
 mod packet_size;
 mod packets;
+mod refusal;
 mod resend;
 mod step;
 mod upload;

@@ -76,7 +76,7 @@ impl<L: AjpConnection> Attempt<L> {
                     }
                 }
                 Event::End { reuse } => {
-                    context.note_packet_size(reuse, traffic.status);
+                    context.note_packet_size(reuse, traffic.status, &self.exchange);
                     self.tell_client(context)?;
                     context.client.append_end(self.is_early(context));
                     self.state = State::Ended;
