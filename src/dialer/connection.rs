@@ -156,7 +156,9 @@ impl Connection {
                         self.state = State::Waiting(waiting);
                     }
                     Received::Request(first) => {
-                        self.busy(context);
+                        if let Some(link) = &mut self.link {
+                            context.ports.requested(link);
+                        }
                         let attempt = context.container.connect(now);
                         self.state = State::Joining(waiting, first, attempt);
                     }

@@ -4,7 +4,9 @@
 //! Each port has `spare` spare connections. A port that refuses, does not answer, or closes a
 //! connection before it was used is suspect: it is tried again after pauses that grow, with one
 //! connection on trial. It is good again when a request has been served, or when a connection has
-//! stayed open for [`REJECTED`]. The connector for Tomcat does the same (`Ports.java`).
+//! stayed open for [`REJECTED`]. It is called available when httpd has used a connection, or when one
+//! has stayed open for [`SETTLED`] after its handshake, and not before. The connector for Tomcat does
+//! the same (`Ports.java`).
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -13,6 +15,10 @@ use super::settings::{HttpdPorts, Settings};
 
 /// A connection that httpd closes within this time, without having used it, was refused.
 pub(super) const REJECTED: Duration = Duration::from_secs(1);
+
+/// A connection that httpd closes within this time after the handshake was refused: httpd's housekeeper
+/// may take a second to read the proof.
+pub(super) const SETTLED: Duration = Duration::from_secs(2);
 
 /// The index of a port in the list.
 pub(super) type PortId = usize;
@@ -33,7 +39,10 @@ pub(super) enum Use {
 pub(super) struct Link {
     port: PortId,
     usage: Use,
-    served: bool,
+    /// A request, or CPING, has come over it.
+    used: bool,
+    /// This side has given its proof.
+    proved: bool,
     /// When it was opened, or its handshake ended.
     since: Instant,
 }
@@ -49,6 +58,7 @@ impl Link {
 pub(super) enum PortChange {
     Suspect { port: String, why: String, longest: Duration },
     StillSuspect { port: String, why: String },
+    Waiting { port: String },
     Available { port: String },
     WrongKey { port: String, why: String },
     KnowsKey { port: String },
@@ -72,6 +82,9 @@ impl fmt::Display for PortChange {
             PortChange::StillSuspect { port, why } => {
                 write!(f, "httpd {port} is still not available ({why})")
             }
+            PortChange::Waiting { port } => {
+                write!(f, "httpd {port}: connected, waiting for httpd")
+            }
             PortChange::Available { port } => write!(f, "httpd {port} is available"),
             PortChange::WrongKey { port, why } => {
                 write!(
@@ -93,6 +106,9 @@ pub(super) struct Ports {
     spare: usize,
     backoff_min: Duration,
     backoff_max: Duration,
+    /// Whether there is a key, and the name of this side.
+    is_keyed: bool,
+    node: String,
     /// A random number of milliseconds from 0 to this one.
     jitter: fn(u64) -> u64,
     changes: Vec<PortChange>,
@@ -114,9 +130,28 @@ struct Port {
 
     suspect: Option<Suspect>,
     dialled_at: Option<Instant>,
+    /// When the connection was opened that shows, by staying open, that the port accepts.
+    on_trial: Option<Instant>,
+    /// When the handshake ended on a connection that shows, by staying open, that httpd uses the port.
+    proved_at: Option<Instant>,
     /// The last handshake failed. Then only the next handshake proves the port good; staying open does
     /// not.
     wrong_key: bool,
+    /// When httpd first closed a connection that had waited unused for a while, as it does once at its
+    /// end. One that was opened later shall not end like that.
+    closed_unused_at: Option<Instant>,
+    said: Said,
+}
+
+/// The last line that was logged for a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Waiting,
+    Available,
+    Unreachable,
+    /// It closes connections, or fails the handshake, for this reason.
+    Faulty(String),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +159,6 @@ struct Suspect {
     /// The pause after the last failure.
     delay: Duration,
     retry_at: Instant,
-    /// When the connection was opened that proves the port good by staying open.
-    on_trial: Option<Instant>,
 }
 
 impl Port {
@@ -142,7 +175,11 @@ impl Port {
             busy: 0,
             suspect: None,
             dialled_at: None,
+            on_trial: None,
+            proved_at: None,
             wrong_key: false,
+            closed_unused_at: None,
+            said: Said::Nothing,
         }
     }
 
@@ -162,10 +199,15 @@ impl Port {
         }
     }
 
-    /// When a suspect port will be good because its connection has stayed open.
-    fn proved_at(&self) -> Option<Instant> {
-        let since = self.suspect?.on_trial?;
+    /// When the connection on trial will have stayed open long enough.
+    fn lasts_at(&self) -> Option<Instant> {
+        let since = self.on_trial?;
         (!self.wrong_key).then(|| since + REJECTED)
+    }
+
+    /// When a handshake will have been followed by nothing for long enough.
+    fn settles_at(&self) -> Option<Instant> {
+        self.proved_at.map(|at| at + SETTLED)
     }
 
     fn wants(&self, spare: usize, now: Instant) -> bool {
@@ -188,6 +230,8 @@ impl Ports {
             spare: settings.spare,
             backoff_min: settings.backoff_min,
             backoff_max: settings.backoff_max,
+            is_keyed: settings.key.is_some(),
+            node: String::from_utf8_lossy(&settings.node).into_owned(),
             jitter,
             changes: Vec::new(),
         }
@@ -220,8 +264,10 @@ impl Ports {
     /// Returns `None` if no port needs one now.
     pub(super) fn take(&mut self, now: Instant) -> Option<PortId> {
         for id in 0..self.ports.len() {
-            if self.ports[id].proved_at().is_some_and(|at| now >= at) {
-                self.mark_good(id);
+            if self.ports[id].settles_at().is_some_and(|at| now >= at) {
+                self.mark_available(id);
+            } else if self.ports[id].lasts_at().is_some_and(|at| now >= at) {
+                self.mark_connected(id);
             }
         }
         let in_need = self.ports.iter().enumerate().filter(|(_, p)| p.wants(self.spare, now));
@@ -241,7 +287,8 @@ impl Ports {
         // When a spare connection ends, it is called anyway.
         let without = self.ports.iter().filter(|port| port.spare() < 1);
         let retries = without.filter_map(|port| Some(port.suspect?.retry_at));
-        retries.chain(self.ports.iter().filter_map(Port::proved_at)).min()
+        let proofs = self.ports.iter().flat_map(|port| [port.lasts_at(), port.settles_at()]);
+        retries.chain(proofs.flatten()).min()
     }
 
     /// Records that a connection is established.
@@ -249,16 +296,21 @@ impl Ports {
         let port = &mut self.ports[id];
         port.pending -= 1;
         port.fresh += 1;
-        if let Some(suspect) = &mut port.suspect {
-            suspect.on_trial = Some(now);
+        if port.suspect.is_some() || port.said == Said::Nothing && port.on_trial.is_none() {
+            port.on_trial = Some(now);
         }
-        Link { port: id, usage: Use::Fresh, served: false, since: now }
+        Link { port: id, usage: Use::Fresh, used: false, proved: false, since: now }
     }
 
     /// Records that connecting failed.
     pub(super) fn failed(&mut self, id: PortId, why: String, now: Instant) {
-        self.ports[id].pending -= 1;
-        self.suspect(id, why, now);
+        let port = &mut self.ports[id];
+        port.pending -= 1;
+        let is_new = !matches!(port.said, Said::Unreachable | Said::Faulty(_));
+        if is_new {
+            port.said = Said::Unreachable;
+        }
+        self.suspect(id, why, is_new, now);
     }
 
     /// Records that this side stopped the attempt.
@@ -266,30 +318,35 @@ impl Ports {
         self.ports[id].pending -= 1;
     }
 
-    /// Records that something has been received.
+    /// Records that part of the challenge, or more of a request, has been received.
     pub(super) fn busy(&mut self, link: &mut Link) {
+        self.set_use(link, Use::Busy);
+    }
+
+    /// Records that the first bytes of a request have been received.
+    pub(super) fn requested(&mut self, link: &mut Link) {
+        link.used = true;
         self.set_use(link, Use::Busy);
     }
 
     /// Records that a request was answered and the next may come.
     pub(super) fn idle(&mut self, link: &mut Link) {
-        link.served = true;
-        if self.ports[link.port].suspect.is_some() && !self.ports[link.port].wrong_key {
-            self.mark_good(link.port);
+        link.used = true;
+        if !self.ports[link.port].wrong_key {
+            self.mark_available(link.port);
         }
         self.set_use(link, Use::Idle);
     }
 
     /// Records that the handshake has succeeded. httpd may still not use the connection.
     pub(super) fn accepted(&mut self, link: &mut Link, now: Instant) {
-        link.since = now;
+        (link.since, link.proved) = (now, true);
         self.set_use(link, Use::Idle);
         let port = &mut self.ports[link.port];
+        port.proved_at.get_or_insert(now);
         if port.wrong_key {
             port.wrong_key = false;
-            if let Some(suspect) = &mut port.suspect {
-                suspect.on_trial = Some(now);
-            }
+            port.on_trial = Some(now);
             self.changes.push(PortChange::KnowsKey { port: port.name.clone() });
         }
     }
@@ -297,13 +354,16 @@ impl Ports {
     /// Records that this side closes the connection because of what httpd sent in the handshake.
     pub(super) fn refused(&mut self, link: Link, why: String, now: Instant) {
         let id = link.port;
-        *self.ports[id].count(link.usage) -= 1;
-        if !self.ports[id].wrong_key {
-            let port = self.ports[id].name.clone();
-            self.changes.push(PortChange::WrongKey { port, why: why.clone() });
+        let port = &mut self.ports[id];
+        *port.count(link.usage) -= 1;
+        if !port.wrong_key {
+            let name = port.name.clone();
+            self.changes.push(PortChange::WrongKey { port: name, why: why.clone() });
         }
-        self.ports[id].wrong_key = true;
-        self.suspect(id, why, now);
+        port.wrong_key = true;
+        port.said = Said::Faulty(why.clone());
+        // The line has been logged, with a better text.
+        self.suspect(id, why, false, now);
     }
 
     /// Records that this side closes the connection for a reason that is not the port's fault.
@@ -313,15 +373,51 @@ impl Ports {
 
     /// Records that httpd has closed the connection.
     pub(super) fn closed(&mut self, link: Link, now: Instant) {
-        *self.ports[link.port].count(link.usage) -= 1;
-        if !link.served && now.saturating_duration_since(link.since) < REJECTED {
-            self.suspect(link.port, "it closes connections before using them".into(), now);
-        } else {
-            self.retry_ports_of_host_soon(link.port, now);
+        let id = link.port;
+        *self.ports[id].count(link.usage) -= 1;
+        if !self.is_refusal(&link, now) {
+            self.retry_ports_of_host_soon(id, now);
+            return;
         }
+        let why = self.why_refused(&link);
+        let port = &mut self.ports[id];
+        let said = Said::Faulty(why.clone());
+        let is_new = port.said != said;
+        port.said = said;
+        self.suspect(id, why, is_new, now);
     }
 
-    fn suspect(&mut self, id: PortId, why: String, now: Instant) {
+    /// Whether httpd closed the connection because it does not want it. Notes what is no refusal yet.
+    fn is_refusal(&mut self, link: &Link, now: Instant) -> bool {
+        let lasted = now.saturating_duration_since(link.since);
+        if link.used || link.proved {
+            return !link.used && lasted < SETTLED;
+        }
+        let first = self.ports[link.port].closed_unused_at.get_or_insert(now);
+        lasted < REJECTED || link.since >= *first
+    }
+
+    /// Returns what httpd's configuration and this side's can differ in when such a connection is closed.
+    fn why_refused(&self, link: &Link) -> String {
+        if link.proved {
+            return format!(
+                "it closes connections after the handshake: node= of its ProxyAjpReverse is probably not \
+                 \"{}\"; its error log says why",
+                self.node
+            );
+        }
+        let key = match self.is_keyed {
+            true => "keyfile= is missing there",
+            false => "it has keyfile= and --key-file is missing here",
+        };
+        format!(
+            "it closes connections before using them: allow= of its ProxyAjpReverse does not include this \
+             machine, or {key}; its error log says which"
+        )
+    }
+
+    /// `is_new`: the reason is logged for the administrator.
+    fn suspect(&mut self, id: PortId, why: String, is_new: bool, now: Instant) {
         let (least, longest) = (self.backoff_min, self.backoff_max);
         let port = &mut self.ports[id];
         let name = port.name.clone();
@@ -329,22 +425,37 @@ impl Ports {
             None => least,
             Some(suspect) => (2 * suspect.delay).min(longest),
         };
-        self.changes.push(match port.suspect {
-            // Already logged, with a better text.
-            None if port.wrong_key => PortChange::StillSuspect { port: name, why },
-            None => PortChange::Suspect { port: name, why, longest },
-            Some(_) => PortChange::StillSuspect { port: name, why },
+        self.changes.push(match is_new {
+            true => PortChange::Suspect { port: name, why, longest },
+            false => PortChange::StillSuspect { port: name, why },
         });
         let half = u64::try_from(delay.as_millis() / 2).unwrap_or(u64::MAX);
         let retry_at = now + delay - Duration::from_millis((self.jitter)(half));
         // A connection that is still open may prove the port good.
-        let on_trial = (port.fresh + port.idle > 0).then_some(now);
-        port.suspect = Some(Suspect { delay, retry_at, on_trial });
+        port.on_trial = (port.fresh + port.idle > 0).then_some(now);
+        port.proved_at = None;
+        port.suspect = Some(Suspect { delay, retry_at });
     }
 
-    fn mark_good(&mut self, id: PortId) {
-        self.ports[id].suspect = None;
-        self.changes.push(PortChange::Available { port: self.ports[id].name.clone() });
+    /// Notes that the port accepts connections.
+    fn mark_connected(&mut self, id: PortId) {
+        let port = &mut self.ports[id];
+        (port.suspect, port.on_trial) = (None, None);
+        if port.proved_at.is_none() && matches!(port.said, Said::Nothing | Said::Unreachable) {
+            port.said = Said::Waiting;
+            self.changes.push(PortChange::Waiting { port: port.name.clone() });
+        }
+    }
+
+    /// Notes that httpd uses connections of the port.
+    fn mark_available(&mut self, id: PortId) {
+        let port = &mut self.ports[id];
+        (port.suspect, port.on_trial, port.proved_at) = (None, None, None);
+        port.closed_unused_at = None;
+        if port.said != Said::Available {
+            port.said = Said::Available;
+            self.changes.push(PortChange::Available { port: port.name.clone() });
+        }
     }
 
     /// Makes the suspect ports of this host due soon: where one process of httpd has ended, another may

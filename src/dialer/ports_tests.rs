@@ -1,5 +1,6 @@
 use super::*;
 use crate::dialer::settings::ContainerAddress;
+use crate::protocol::handshake::Key;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -22,6 +23,18 @@ fn settings(httpd: &[&str]) -> Settings {
 
 fn ports(httpd: &[&str]) -> Ports {
     Ports::new(&settings(httpd), |_| 0)
+}
+
+/// With a key, as node1.
+fn keyed(httpd: &[&str]) -> Ports {
+    let key = Key::new(b"a key of more than 16 bytes").ok();
+    Ports::new(&Settings { key, node: b"node1".into(), ..settings(httpd) }, |_| 0)
+}
+
+/// What is logged without `--verbose`, since the last call.
+fn lines(ports: &mut Ports) -> Vec<String> {
+    let changes = ports.take_changes();
+    changes.iter().filter(|change| !change.is_detail()).map(ToString::to_string).collect()
 }
 
 fn take_all(ports: &mut Ports, now: Instant) -> Vec<PortId> {
@@ -114,21 +127,116 @@ fn one_line_is_logged_when_a_port_fails_and_one_when_it_is_available_again() {
         suspect(&mut ports, now);
         now += 5000 * MS;
     }
-    let _link = open(&mut ports, now);
+    let mut link = open(&mut ports, now);
     ports.take(now + REJECTED);
-    let lines: Vec<String> = ports
-        .take_changes()
-        .iter()
-        .filter(|change| !change.is_detail())
-        .map(ToString::to_string)
-        .collect();
+    ports.requested(&mut link);
+    ports.idle(&mut link);
     assert_eq!(
-        lines,
+        lines(&mut ports),
         [
             "httpd web1:9100 is not available (refused); retrying at intervals of up to 5000 ms",
+            "httpd web1:9100: connected, waiting for httpd",
             "httpd web1:9100 is available",
         ]
     );
+}
+
+#[test]
+fn a_port_is_available_once_httpd_has_used_it_and_not_because_it_accepts() {
+    let now = Instant::now();
+    let mut ports = ports(&["web1:9100"]);
+    let (mut link, _other) = (open(&mut ports, now), open(&mut ports, now));
+    assert_eq!(ports.next_look(), Some(now + REJECTED));
+    ports.take(now + REJECTED);
+    ports.take(now + 3600 * REJECTED);
+    assert_eq!(lines(&mut ports), ["httpd web1:9100: connected, waiting for httpd"]);
+    ports.requested(&mut link);
+    assert_eq!(lines(&mut ports), [""; 0], "it may be refused yet");
+    ports.idle(&mut link);
+    assert_eq!(lines(&mut ports), ["httpd web1:9100 is available"]);
+}
+
+#[test]
+fn after_a_handshake_a_port_is_available_when_the_connection_has_lasted() {
+    let now = Instant::now();
+    let mut ports = keyed(&["web1:9100"]);
+    let mut link = open(&mut ports, now);
+    ports.busy(&mut link);
+    ports.accepted(&mut link, now);
+    ports.take(now + SETTLED - MS);
+    assert_eq!(lines(&mut ports), [""; 0]);
+    assert_eq!(ports.next_look(), Some(now + SETTLED));
+    ports.take(now + SETTLED);
+    assert_eq!(lines(&mut ports), ["httpd web1:9100 is available"]);
+    ports.closed(link, now + SETTLED);
+    assert_eq!(lines(&mut ports), [""; 0], "httpd may close an idle connection");
+}
+
+#[test]
+fn a_connection_closed_after_the_handshake_is_a_wrong_node_and_said_once() {
+    let mut now = Instant::now();
+    let mut ports = keyed(&["web1:9100"]);
+    for _ in 0..3 {
+        let mut link = open(&mut ports, now);
+        ports.busy(&mut link);
+        ports.accepted(&mut link, now);
+        ports.closed(link, now + SETTLED - MS);
+        now += 10 * SETTLED;
+    }
+    assert_eq!(
+        lines(&mut ports),
+        [
+            "httpd web1:9100 is not available (it closes connections after the handshake: node= of its \
+          ProxyAjpReverse is probably not \"node1\"; its error log says why); retrying at intervals of up \
+          to 5000 ms"
+        ]
+    );
+    let mut link = open(&mut ports, now);
+    ports.accepted(&mut link, now);
+    ports.take(now + SETTLED);
+    assert_eq!(lines(&mut ports), ["httpd web1:9100 is available"]);
+}
+
+#[test]
+fn connections_that_httpd_closes_unused_again_and_again_are_refused_however_long_they_have_waited()
+{
+    let whys = [
+        (ports(&["web1:9100"]), "it has keyfile= and --key-file is missing here"),
+        (keyed(&["web1:9100"]), "keyfile= is missing there"),
+    ];
+    for (mut ports, why) in whys {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (first, second) = (open(&mut ports, start), open(&mut ports, start));
+        ports.take(at(5));
+        assert_eq!(lines(&mut ports), ["httpd web1:9100: connected, waiting for httpd"]);
+        ports.closed(first, at(20));
+        let third = open(&mut ports, at(20));
+        ports.closed(second, at(30));
+        assert_eq!(lines(&mut ports), [""; 0], "httpd may have ended once");
+        ports.closed(third, at(40));
+        let said = lines(&mut ports).join("\n");
+        assert!(said.contains("it closes connections before using them"), "{said}");
+        assert!(said.contains("allow=") && said.contains(why), "{said}");
+        for seconds in [50, 60, 70] {
+            let next = open(&mut ports, at(seconds));
+            if let Some(another) = ports.take(at(seconds + 5)) {
+                ports.given_up(another);
+            }
+            ports.closed(next, at(seconds + 9));
+        }
+        assert_eq!(lines(&mut ports), [""; 0], "said once");
+    }
+}
+
+#[test]
+fn a_connection_that_ends_during_its_first_request_was_not_refused() {
+    let now = Instant::now();
+    let mut ports = ports(&["web1:9100"]);
+    let mut link = open(&mut ports, now);
+    ports.requested(&mut link);
+    ports.closed(link, now + MS);
+    assert_eq!(ports.take_changes(), []);
 }
 
 #[test]
@@ -174,6 +282,7 @@ fn a_connection_that_has_served_may_be_closed_at_any_time() {
     let mut link = open(&mut ports, now);
     ports.busy(&mut link);
     ports.idle(&mut link);
+    assert_eq!(lines(&mut ports), ["httpd web1:9100 is available"]);
     ports.closed(link, now + MS);
     assert_eq!(ports.take_changes(), []);
     assert_eq!(take_all(&mut ports, now + MS), [0, 0]);

@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::settings::Settings;
-use crate::protocol::handshake::{Challenge, Container, Hello, Nonce};
+use crate::protocol::handshake::{Challenge, Container, HandshakeError, Hello, Nonce};
 use crate::protocol::{Direction, HEADER_LEN, packet_len};
 
 /// Room for the first bytes of a request.
@@ -130,6 +130,12 @@ impl Waiting {
         }
         let challenge = &handshake.received[HEADER_LEN..Challenge::LEN];
         match handshake.container.proof(challenge) {
+            Err(error @ HandshakeError::WrongKey) => {
+                return Received::Refused(format!(
+                    "{error}: keyfile= of its ProxyAjpReverse and --key-file have different keys, or \
+                     something in between changes the port"
+                ));
+            }
             Err(error) => return Received::Refused(error.to_string()),
             // Bytes that came early would be taken for a packet of a peer that knows the key.
             Ok(_) if handshake.count > Challenge::LEN || self.has_more() => {

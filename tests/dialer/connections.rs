@@ -221,8 +221,14 @@ fn a_port_that_refuses_is_tried_again_and_logged_once() {
     wait_for("some attempts", || (agent.count("still not available") > 3).then_some(()));
     assert_eq!(agent.count("is not available (Connection refused"), 1, "{}", agent.log());
     let httpd = Listener::at(port);
-    let _one = httpd.accept();
+    let one = httpd.accept();
     let _two = httpd.accept();
+    agent.wait_for_line("connected, waiting for httpd");
+    assert_eq!(agent.count("is available"), 0, "{}", agent.log());
+    send(&one, CPING);
+    let back = container.accept_used();
+    expect(&back, CPING);
+    send(&back, CPONG);
     agent.wait_for_line("is available");
 }
 
