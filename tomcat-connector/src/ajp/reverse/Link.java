@@ -1,6 +1,6 @@
 package ajp.reverse;
 
-/** One established connection. {@link Ports} guards {@code use}, {@code served} and {@code since}. */
+/** One established connection. {@link Ports} guards {@code use}, {@code used}, {@code proved} and {@code since}. */
 final class Link {
 
     enum Use {
@@ -15,7 +15,10 @@ final class Link {
     final Port port;
 
     Use use = Use.FRESH;
-    boolean served;
+    /** A request, or CPING, was answered. */
+    boolean used;
+    /** This side has given its proof. */
+    boolean proved;
     /** When it was opened, or its handshake ended. */
     long since;
 

@@ -18,12 +18,23 @@ final class Port {
     int delay;
     /** When a suspect port may be tried again. */
     long retryAt;
-    /** Whether a suspect port has a connection that proves it good by staying open. */
+    /** Whether there is a connection that shows, by staying open, that the port accepts. */
     boolean onTrial;
     long trialSince;
     long dialledAt;
+    /** Whether there was a handshake whose connection shows, by staying open, that the web server uses the port. */
+    boolean proved;
+    long provedAt;
+    /**
+     * Whether, and when, the web server first closed a connection that had waited unused for a while, as it does once at its
+     * end. One that was opened later shall not end like that.
+     */
+    boolean closedUnused;
+    long closedUnusedAt;
     /** Whether the last handshake failed. Then only the next handshake proves the port good; staying open does not. */
     boolean keyFault;
+    /** The last line that was logged: {@link Ports#WAITING} and the like, or the reason why the port refuses connections. */
+    String said = "";
 
     Port(String host, int number, boolean shared) {
         this.host = host;

@@ -11,12 +11,20 @@ import org.apache.juli.logging.Log;
  *
  * <p>Each port has {@code spare} spare connections. A port that refuses, does not answer, or closes a connection before it
  * was used is suspect: it is tried again after pauses that grow, with one connection on trial. It is good again when a
- * request has been served, or when a connection has stayed open for a while.
+ * request has been served, or when a connection has stayed open for a while. It is called available when the web server has
+ * used a connection, or when one has stayed open for a while after its handshake, and not before.
  */
 final class Ports {
 
     /** A connection that the other side closes within this time, without having used it, was refused. */
     static final long REJECT_MILLIS = 1000;
+
+    /** One that is closed within this time after the handshake was refused: a housekeeper may take a second to read the proof. */
+    static final long SETTLE_MILLIS = 2000;
+
+    static final String WAITING = "connected, waiting for httpd";
+    static final String AVAILABLE = "is available";
+    private static final String UNREACHABLE = "unreachable";
 
     private static final Log log = ReverseAjpNioProtocol.LOG;
 
@@ -39,8 +47,10 @@ final class Ports {
     synchronized Port take(long now) {
         Port best = null;
         for (Port port : ports) {
-            if (port.onTrial && !port.keyFault && now - port.trialSince >= REJECT_MILLIS) {
-                markGood(port);
+            if (port.proved && now - port.provedAt >= SETTLE_MILLIS) {
+                markAvailable(port);
+            } else if (port.onTrial && !port.keyFault && now - port.trialSince >= REJECT_MILLIS) {
+                markConnected(port);
             }
             int wanted = port.delay > 0 ? 1 : settings.spare;
             if (port.spare() >= wanted || port.delay > 0 && now < port.retryAt) {
@@ -72,6 +82,9 @@ final class Ports {
             if (port.onTrial && !port.keyFault) {
                 next = Math.min(next, port.trialSince + REJECT_MILLIS);
             }
+            if (port.proved) {
+                next = Math.min(next, port.provedAt + SETTLE_MILLIS);
+            }
         }
         return next;
     }
@@ -79,7 +92,7 @@ final class Ports {
     synchronized Link opened(Port port, long now) {
         port.pending--;
         port.fresh++;
-        if (port.delay > 0) {
+        if (port.delay > 0 || port.said.isEmpty() && !port.onTrial) {
             port.onTrial = true;
             port.trialSince = now;
         }
@@ -88,7 +101,11 @@ final class Ports {
 
     synchronized void failed(Port port, String why, long now) {
         port.pending--;
-        suspect(port, why, now);
+        boolean isNew = port.said.isEmpty() || port.said.equals(WAITING) || port.said.equals(AVAILABLE);
+        if (isNew) {
+            port.said = UNREACHABLE;
+        }
+        suspect(port, why, isNew, now);
     }
 
     /** Records that this side stopped the attempt. */
@@ -124,9 +141,9 @@ final class Ports {
 
     /** Records that a request was served, whether or not the connection is still open. */
     synchronized void served(Link link) {
-        link.served = true;
-        if (link.port.delay > 0 && !link.port.keyFault) {
-            markGood(link.port);
+        link.used = true;
+        if (!link.port.keyFault) {
+            markAvailable(link.port);
         }
     }
 
@@ -134,7 +151,12 @@ final class Ports {
     synchronized void accepted(Link link, long now) {
         Port port = link.port;
         link.since = now;
+        link.proved = true;
         move(link, Link.Use.IDLE);
+        if (!port.proved) {
+            port.proved = true;
+            port.provedAt = now;
+        }
         if (port.keyFault) {
             log.info(port + ": the handshake succeeds again");
             port.keyFault = false;
@@ -147,11 +169,12 @@ final class Ports {
     synchronized void refuse(Link link, String why, long now) {
         Port port = link.port;
         if (!port.keyFault) {
-            log.warn(port + " " + why + ": closing the connection; no requests are accepted from it until a handshake succeeds");
+            log.warn(port + " " + why + "; no requests are accepted from it until a handshake succeeds");
         }
         link.leaving = true;
-        suspect(port, why, now);
         port.keyFault = true;
+        port.said = why;
+        suspect(port, why, false, now);
     }
 
     synchronized void closed(Link link, long now) {
@@ -159,19 +182,52 @@ final class Ports {
         if (link.leaving) {
             return;
         }
-        if (!link.served && now - link.since < REJECT_MILLIS) {
-            suspect(link.port, "closes connections before using them", now);
-        } else {
+        if (!isRefusal(link, now)) {
             retryPortsOfHostSoon(link.port.host, now);
+            return;
         }
+        String why = whyRefused(link);
+        boolean isNew = !why.equals(link.port.said);
+        link.port.said = why;
+        suspect(link.port, why, isNew, now);
     }
 
     // ---- the state of a port ----
 
-    private void suspect(Port port, String why, long now) {
-        if (port.delay == 0) {
-            log.info(port + " is not available (" + why + "); retrying at intervals of up to " +
-                    settings.backoffMax + " ms");
+    /** Returns whether the web server closed the connection because it does not want it. Notes what is no refusal yet. */
+    private static boolean isRefusal(Link link, long now) {
+        if (link.used || link.proved) {
+            return !link.used && now - link.since < SETTLE_MILLIS;
+        }
+        Port port = link.port;
+        if (!port.closedUnused) {
+            port.closedUnused = true;
+            port.closedUnusedAt = now;
+        }
+        return now - link.since < REJECT_MILLIS || link.since >= port.closedUnusedAt;
+    }
+
+    /** Returns what httpd's configuration and this connector's can differ in when such a connection is closed. */
+    private String whyRefused(Link link) {
+        if (link.proved) {
+            return "it closes connections after the handshake: node= of its ProxyAjpReverse is probably not \"" +
+                    settings.nodeName + "\"; its error log says why";
+        }
+        String key = settings.keyFile == null ? "it has keyfile= and keyFile is missing here" : "keyfile= is missing there";
+        return "it closes connections before using them: allow= of its ProxyAjpReverse does not include this machine, or " +
+                key + "; its error log says which";
+    }
+
+    /** {@code isNew}: the reason is logged for the administrator. */
+    private void suspect(Port port, String why, boolean isNew, long now) {
+        if (isNew) {
+            String line = port + " is not available (" + why + "); retrying at intervals of up to " + settings.backoffMax +
+                    " ms";
+            if (port.said.equals(UNREACHABLE)) {
+                log.info(line);
+            } else {
+                log.warn(line);
+            }
         } else if (log.isDebugEnabled()) {
             log.debug(port + " is still not available: " + why);
         }
@@ -181,12 +237,29 @@ final class Ports {
         // A connection that is still open may prove the port good.
         port.onTrial = port.fresh + port.idle > 0;
         port.trialSince = now;
+        port.proved = false;
     }
 
-    private static void markGood(Port port) {
-        log.info(port + " is available");
+    /** Notes that the port accepts connections. */
+    private static void markConnected(Port port) {
         port.delay = 0;
         port.onTrial = false;
+        if (!port.proved && (port.said.isEmpty() || port.said.equals(UNREACHABLE))) {
+            port.said = WAITING;
+            log.info(port + ": " + WAITING);
+        }
+    }
+
+    /** Notes that the web server uses connections of the port. */
+    private static void markAvailable(Port port) {
+        port.delay = 0;
+        port.onTrial = false;
+        port.proved = false;
+        port.closedUnused = false;
+        if (!port.said.equals(AVAILABLE)) {
+            port.said = AVAILABLE;
+            log.info(port + " " + AVAILABLE);
+        }
     }
 
     /** Makes the suspect ports of a host due soon: where one process of a web server has ended, another may start. */

@@ -3,7 +3,9 @@ package ajp.reverse;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
@@ -93,7 +95,7 @@ final class Settings {
     /**
      * Reads the key of the handshake; null for no handshake.
      *
-     * @throws IOException              if the file cannot be read
+     * @throws IOException              if the file cannot be read; the message says why
      * @throws IllegalArgumentException if there is not enough in it
      */
     byte[] key() throws IOException {
@@ -105,7 +107,7 @@ final class Settings {
             file = new File(System.getProperty("catalina.base", ""), keyFile);
         }
         Path path = file.toPath();
-        byte[] content = Files.readAllBytes(path);
+        byte[] content = content(path);
         int length = content.length;
         while (length > 0 && (content[length - 1] == '\n' || content[length - 1] == '\r')) {
             length--;
@@ -116,6 +118,25 @@ final class Settings {
         }
         warnIfOpenToOthers(path);
         return Arrays.copyOf(content, length);
+    }
+
+    private static byte[] content(Path path) throws IOException {
+        try {
+            return Files.readAllBytes(path);
+        } catch (IOException e) {
+            throw new IOException("keyFile " + path + ": " + reason(e), e);
+        }
+    }
+
+    /** Returns why a file cannot be read: the message of such an exception is often only the path. */
+    static String reason(IOException e) {
+        if (e instanceof NoSuchFileException) {
+            return "there is no such file";
+        }
+        if (e instanceof AccessDeniedException) {
+            return "Tomcat runs as user " + System.getProperty("user.name") + ", who may not read it";
+        }
+        return e.getMessage();
     }
 
     private static void warnIfOpenToOthers(Path path) throws IOException {

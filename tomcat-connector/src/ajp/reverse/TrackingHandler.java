@@ -79,7 +79,8 @@ final class TrackingHandler implements Handler<NioChannel> {
             }
             byte[] proof = handshake.proof();
             if (proof == null) {
-                endpoint.refuse(link, "does not prove that it knows the key");
+                endpoint.refuse(link, "does not prove that it knows the key: keyfile= of its ProxyAjpReverse " +
+                        "and keyFile have different keys, or something in between changes the port");
                 return SocketState.CLOSED;
             }
             if (wrapper.isReadyForRead()) {

@@ -4,6 +4,7 @@ import static ajp.reverse.AllTests.check;
 import static ajp.reverse.AllTests.eventually;
 import static ajp.reverse.AllTests.same;
 
+import java.nio.file.AccessDeniedException;
 import java.util.Arrays;
 
 /** The connector's side of the handshake, in a Tomcat, against a front end that knows the key or does not. */
@@ -145,19 +146,42 @@ public final class HandshakeTest {
     }
 
     public void a_key_file_that_is_missing_or_short_fails_the_connector() throws Exception {
-        for (String name : Arrays.asList("absent.key", "short.key")) {
-            Container tomcat = new Container(FrontEnd.freePorts(1), "keyFile", name).file("short.key", "abc\n");
-            boolean started = false;
+        String[][] cases = { { "absent.key", "absent.key: there is no such file" },
+                { "short.key", "short.key: the key has 3 bytes, but needs at least 16" }, { ".", ": Is a directory" } };
+        for (String[] one : cases) {
+            Container tomcat = new Container(FrontEnd.freePorts(1), "keyFile", one[0]).file("short.key", "abc\n");
+            String why = "";
             try {
                 tomcat.start();
-                started = true;
             } catch (Exception e) {
-                // as it should be
+                for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+                    why += cause.getMessage() + "\n";
+                }
             } finally {
                 tomcat.close();
             }
-            check(!started, "started with " + name);
+            check(why.contains(one[1]) && why.contains("keyFile "), "with " + one[0] + ": " + why);
             eventually(() -> Boolean.valueOf(!ConnectorTest.threads().contains("ajp-reverse")), ConnectorTest::threads);
+        }
+    }
+
+    public void a_key_file_that_tomcat_may_not_read_is_said_with_the_user() throws Exception {
+        String why = Settings.reason(new AccessDeniedException("/etc/ajp/node1.key"));
+        same("Tomcat runs as user " + System.getProperty("user.name") + ", who may not read it", why);
+    }
+
+    public void an_httpd_with_another_key_is_said_with_what_may_differ() throws Exception {
+        try (LogLines log = new LogLines()) {
+            with((front, tomcat) -> {
+                Peer peer = front.next();
+                peer.readHello();
+                peer.send(peer.challenge("another key of the same length..", Peer.nonce(1), peer.port()));
+                check(peer.isClosedByTomcat(), "still open");
+            });
+            String said = log.take();
+            check(said.contains("does not prove that it knows the key: keyfile= of its ProxyAjpReverse and keyFile have"),
+                    said);
+            check(said.contains("no requests are accepted from it until a handshake succeeds"), said);
         }
     }
 }

@@ -77,6 +77,82 @@ public final class PortsTest {
         check(one.take(60_000 + Ports.REJECT_MILLIS) == a, "the right key did not help");
     }
 
+    public void a_port_is_available_once_it_has_been_used_and_not_because_it_accepts() {
+        try (LogLines log = new LogLines()) {
+            Ports one = new Ports(settings, Arrays.asList(a));
+            one.take(0);
+            Link link = one.opened(a, 0);
+            one.take(Ports.REJECT_MILLIS);
+            one.take(3_600_000);
+            same("web1:9100: connected, waiting for httpd", log.take());
+            one.busy(link);
+            same("", log.take());
+            one.idle(link);
+            same("web1:9100 is available", log.take());
+        }
+    }
+
+    public void after_a_handshake_a_port_is_available_when_the_connection_has_lasted() {
+        try (LogLines log = new LogLines()) {
+            Ports one = new Ports(settings, Arrays.asList(a));
+            one.take(0);
+            Link link = one.opened(a, 0);
+            one.accepted(link, 0);
+            one.take(Ports.SETTLE_MILLIS - 1);
+            same("", log.take());
+            check(one.nextLook(Ports.REJECT_MILLIS + 1) <= Ports.SETTLE_MILLIS, "nobody looks at it");
+            one.take(Ports.SETTLE_MILLIS);
+            same("web1:9100 is available", log.take());
+            one.closed(link, Ports.SETTLE_MILLIS);
+            same("", log.take());
+        }
+    }
+
+    public void a_connection_closed_after_the_handshake_is_a_wrong_node_and_said_once() {
+        settings.nodeName = "node2";
+        try (LogLines log = new LogLines()) {
+            Ports one = new Ports(settings, Arrays.asList(a));
+            long now = 0;
+            for (int i = 0; i < 3; i++, now += 20_000) {
+                one.take(now);
+                Link link = one.opened(a, now);
+                one.accepted(link, now);
+                one.closed(link, now + Ports.SETTLE_MILLIS - 1);
+            }
+            same("web1:9100 is not available (it closes connections after the handshake: node= of its ProxyAjpReverse is " +
+                    "probably not \"node2\"; its error log says why); retrying at intervals of up to 5000 ms", log.take());
+            one.take(now);
+            one.accepted(one.opened(a, now), now);
+            one.take(now + Ports.SETTLE_MILLIS);
+            same("web1:9100 is available", log.take());
+        }
+    }
+
+    public void connections_closed_unused_again_and_again_are_refused_however_long_they_have_waited() {
+        for (String file : Arrays.asList("", "node1.key")) {
+            settings.keyFile = file.isEmpty() ? null : file;
+            try (LogLines log = new LogLines()) {
+                Port port = new Port("web1", 9100, true);
+                Ports one = new Ports(settings, Arrays.asList(port));
+                one.take(0);
+                one.take(0);
+                Link first = one.opened(port, 0);
+                Link second = one.opened(port, 0);
+                one.take(5000);
+                same("web1:9100: connected, waiting for httpd", log.take());
+                one.closed(first, 20_000);
+                one.take(20_000);
+                Link third = one.opened(port, 20_000);
+                one.closed(second, 30_000);
+                same("", log.take());
+                one.closed(third, 40_000);
+                String said = log.take();
+                check(said.contains("it closes connections before using them: allow="), said);
+                check(said.contains(file.isEmpty() ? "keyFile is missing here" : "keyfile= is missing there"), said);
+            }
+        }
+    }
+
     public void on_a_shared_port_a_connection_once_used_is_not_spare() {
         Port shared = new Port("web1", 9100, true);
         Ports one = new Ports(settings, Arrays.asList(shared));
