@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::backend::Usage;
 use crate::config::StatusFailure;
+use crate::shared::Uptime;
 use crate::stats::Request;
 
 /// A request that was answered.
@@ -45,9 +46,14 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// The counts of the request, after its end.
+    /// The counts of the request, after its end; `is_of_session`: it belongs to a session of this member.
     #[must_use]
-    pub fn counted(&self, result: &Result<Finished, Failure>) -> Request {
+    pub fn counted(
+        &self,
+        result: &Result<Finished, Failure>,
+        ended: Uptime,
+        is_of_session: bool,
+    ) -> Request {
         Request {
             sent: self.attempts,
             uploaded: self.uploaded,
@@ -59,6 +65,8 @@ impl Traffic {
                 Ok(_) => Ok(self.status.unwrap_or(0)),
                 Err(failure) => Err(failure.reason()),
             },
+            ended,
+            is_of_session,
         }
     }
 }
@@ -74,8 +82,9 @@ mod tests {
         const TOOK: Duration = Duration::from_secs(1);
         let traffic = Traffic { attempts: 2, status: Some(404), took: TOOK, ..Traffic::default() };
         let failed = Failure::before_connection(ProxyError::ConnectionClosed(None));
-        let counted = traffic.counted(&Err(failed));
+        let counted = traffic.counted(&Err(failed), Uptime::from_millis(5), true);
         assert_eq!((counted.sent, counted.took), (2, TOOK));
+        assert_eq!((counted.ended, counted.is_of_session), (Uptime::from_millis(5), true));
         assert_eq!(counted.result, Err(ErrorReason::ClosedBeforeResponse));
     }
 }

@@ -10,6 +10,7 @@ use super::member_gauges::MemberGauges;
 use super::packet_size::KnownPacketSize;
 use super::pool::{PoolCounters, PoolFigures, PoolGauges};
 use super::reason::ErrorReason;
+use super::recent::Recent;
 use crate::pool::CloseReason;
 use crate::shared::MemberKey;
 use crate::shared::key_slots::{claim, find};
@@ -23,6 +24,7 @@ const fn version() -> u32 {
         MemberSlot::LAYOUT,
         PoolSlot::LAYOUT,
         MemberCounters::LAYOUT,
+        Recent::LAYOUT,
         PoolCounters::LAYOUT,
         PoolGauges::LAYOUT,
         MemberGauges::LAYOUT,

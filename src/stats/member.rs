@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::figure::{Count, NOWHERE, Value, json, shown};
 use super::histogram::{Histogram, micros};
 use super::reason::ErrorReason;
+use super::recent::Recent;
+use crate::shared::Uptime;
 
 /// Responses by the first digit of their status, 1 to 5; any other status counts as 5.
 pub type Answers = [u64; 5];
@@ -27,6 +29,8 @@ counters! {
     /// Requests that failed, except by the client's fault.
     // mod_proxy says `Err` on mod_status's page for a member in error, and people look for that.
     failed = |figures| Value::Count(figures.failures()), NOWHERE.auto("Failed").prop("errors");
+    /// Requests of sessions that belong to the member.
+    session_requests: Count, shown("session_requests");
     /// Attempts: times a request was sent to the member.
     sent: Count, shown("sent");
     /// Attempts after the first of a request, on a new connection.
@@ -54,6 +58,8 @@ counters! {
     duration: Histogram, json("duration").metric("request_duration").auto("DurationUs");
     /// Time from the request to the headers of its response.
     first_byte: Histogram, shown("first_byte");
+    /// The last minutes, which are not a figure that grows: see [`RecentFigures`](super::RecentFigures).
+    recent: Recent = |_| Value::Count(0), NOWHERE;
 }
 
 /// One request to a member, after its end.
@@ -73,12 +79,18 @@ pub struct Request {
     pub first_byte: Option<Duration>,
     /// The status of the response, or the reason why there was none.
     pub result: Result<u16, ErrorReason>,
+    /// The time of its end.
+    pub ended: Uptime,
+    /// Whether it belongs to a session of the member.
+    pub is_of_session: bool,
 }
 
 impl MemberCounters {
     /// Counts a request, by some relaxed additions: it is on the fast path.
     pub fn count(&self, request: &Request) {
         self.requests.add(1);
+        self.session_requests.add(request.is_of_session.into());
+        self.recent.count(request.ended, request.is_of_session);
         self.sent.add(request.sent.into());
         self.retries.add(request.sent.saturating_sub(1).into());
         self.uploaded.add(request.uploaded);
@@ -101,8 +113,9 @@ impl MemberCounters {
     }
 
     /// Counts a request that was over before a connection was asked for.
-    pub fn count_refused(&self, reason: ErrorReason) {
+    pub fn count_refused(&self, reason: ErrorReason, now: Uptime) {
         self.requests.add(1);
+        self.recent.count(now, false);
         self.errors[reason as usize].add(1);
     }
 }

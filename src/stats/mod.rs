@@ -34,6 +34,7 @@ mod memory;
 mod packet_size;
 mod pool;
 mod reason;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -46,3 +47,4 @@ pub use memory::{Counting, MemberStats, ParkedGauge, PoolStats, PrivateStats, St
 pub use packet_size::{KnownPacketSize, PacketSizeSource};
 pub use pool::{Gauges, POOL_FIGURES, PoolCounters, PoolFigures, PoolGauges};
 pub use reason::ErrorReason;
+pub use recent::{Activity, Recent, RecentFigures, Ring, Steps};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::pool::CloseReason;
-use crate::shared::MemberKey;
+use crate::shared::{MemberKey, Uptime};
 
 fn memory(members: usize, children: usize) -> Arc<PrivateStats> {
     Arc::new(PrivateStats::new(StatsSizes::new(members, children)))
@@ -22,6 +22,8 @@ fn request(result: Result<u16, ErrorReason>) -> Request {
         took: Duration::from_millis(15),
         first_byte: result.is_ok().then_some(Duration::from_millis(9)),
         result,
+        ended: Uptime::from_millis(90_000),
+        is_of_session: result == Ok(200),
     }
 }
 
@@ -41,6 +43,10 @@ fn the_counts_of_children_are_summed_and_stay_when_the_children_have_ended() {
 
     let a = memory.table().member_figures(key("a"));
     assert_eq!((a.requests, a.sent, a.retries, a.failovers), (80, 160, 80, 40));
+    assert_eq!(a.session_requests, 40);
+    let lately = a.recent.activity(Uptime::from_millis(91_000), Duration::from_secs(10));
+    assert_eq!((lately.rate, lately.of_sessions), (8.0, 40));
+    assert_eq!(lately.since_last, Some(Duration::from_secs(1)));
     assert_eq!((a.uploaded, a.downloaded, a.waited_us), (2400, 40_000, 560));
     assert_eq!(a.answers, [0, 40, 0, 0, 0]);
     assert_eq!((a.errors_of(ErrorReason::ReplyTimeout), a.failures()), (40, 40));

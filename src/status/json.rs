@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{DialsIn, Member, Pool, Snapshot};
 use crate::stats::{
-    BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit, Value as Figured,
+    Activity, BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit,
+    Value as Figured,
 };
 
 /// Grows when a field goes or changes its meaning.
@@ -18,9 +19,9 @@ const FORMAT: u32 = 1;
 /// # Errors
 /// None that this could meet: the types are plain.
 pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
-    let since = snapshot.since_ms;
+    let (since, now) = (snapshot.since_ms, snapshot.now_ms);
     let each =
-        |members: &[Member]| members.iter().map(|one| member(one, since)).collect::<Vec<_>>();
+        |members: &[Member]| members.iter().map(|one| member(one, since, now)).collect::<Vec<_>>();
     let balancers: Vec<_> = snapshot
         .balancers
         .iter()
@@ -47,7 +48,7 @@ pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&out).map(|text| text + "\n")
 }
 
-fn member(member: &Member, since_ms: u64) -> Object {
+fn member(member: &Member, since_ms: u64, now_ms: u64) -> Object {
     let mut out = Object::default();
     out.put("url", &*member.url);
     out.put("route", member.route.as_deref());
@@ -67,6 +68,11 @@ fn member(member: &Member, since_ms: u64) -> Object {
     out.put("elected", member.elected);
     out.put("recovers_in", member.recovers_in_ms.map(seconds));
     out.put("counting_since", seconds(member.reset_ms.unwrap_or(since_ms)));
+    let Activity { rate, of_sessions, since_last } = member.activity;
+    out.put("request_rate", (rate * 1000.0).round() / 1000.0);
+    out.put("session_requests_5min", of_sessions);
+    let last = since_last.map(|ago| seconds(now_ms) - ago.as_secs_f64());
+    out.put("last_request", last);
     let figures = &member.figures;
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::Count(_)));
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::ByWord(..)));

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::balance::{Activation, Role};
-use crate::stats::{MemberFigures, PoolFigures};
+use crate::stats::{Activity, MemberFigures, PoolFigures};
 
 /// One httpd, over all its children.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +82,8 @@ pub struct Member {
     pub reset_ms: Option<u64>,
     /// The sums of its counters.
     pub figures: MemberFigures,
+    /// Its requests per second, and those of its sessions, of the last minutes.
+    pub activity: Activity,
 }
 
 /// The address of a container.

@@ -1,8 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::balance::Activation;
-use crate::stats::{ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures};
+use crate::stats::{
+    Activity, ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures,
+};
 
 /// A balancer of two members, of which one is in error, and a worker for itself.
 pub(super) fn snapshot() -> Snapshot {
@@ -26,6 +29,11 @@ pub(super) fn snapshot() -> Snapshot {
         max: std::num::NonZeroUsize::new(20),
         elected: 7,
         figures,
+        activity: Activity {
+            rate: 1.5,
+            of_sessions: 4,
+            since_last: Some(Duration::from_millis(2500)),
+        },
         ..Member::default()
     };
     let two = Member {
@@ -35,6 +43,7 @@ pub(super) fn snapshot() -> Snapshot {
         activation: Activation::Draining,
         recovers_in_ms: Some(5_400),
         figures: MemberFigures::default(),
+        activity: Activity::default(),
         ..one.clone()
     };
     let plain = Member {
@@ -75,6 +84,9 @@ fn the_json_has_every_member_and_pool() {
     assert_eq!(report["format"], 1);
     assert_eq!((&one["requests"], &one["answers"]["2xx"]), (&7.into(), &5.into()));
     assert_eq!(one["errors"]["reply_timeout"], 1);
+    assert_eq!((&one["request_rate"], &one["session_requests_5min"]), (&1.5.into(), &4.into()));
+    assert_eq!(one["last_request"], 1_700_000_097.5);
+    assert_eq!(report["workers"][0]["last_request"], serde_json::Value::Null);
     assert_eq!((&one["busy"], &one["parked"]), (&2.into(), &1.into()));
     assert_eq!((&one["max"], &report["workers"][0]["max"]), (&20.into(), &serde_json::Value::Null));
     assert_eq!(one["duration"]["buckets"][15], serde_json::json!({"le": null, "count": 7}));

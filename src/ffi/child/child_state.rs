@@ -11,6 +11,7 @@ use crate::ffi::child::balancer_routes::BalancerRoutes;
 use crate::ffi::child::member_table::Members;
 use crate::ffi::child::transient_marks::TransientMarks;
 use crate::ffi::child::worker_cache::{ByAddress, WorkerCache};
+use crate::ffi::httpd::clock;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::server;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
@@ -94,7 +95,7 @@ impl Child {
     /// Counts a request that ended before a connection was asked for, or that an error of ours ended.
     pub(crate) fn count_refused(&self, member: MemberKey, reason: ErrorReason) {
         if let Some(stats) = self.member_stats(member) {
-            stats.counters().count_refused(reason);
+            stats.counters().count_refused(reason, clock::uptime());
         }
     }
 

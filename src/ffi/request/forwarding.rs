@@ -44,6 +44,16 @@ impl Call<'_> {
         step(HttpdClient::new(self.request, upload, &mut probe, self.worker, response))
     }
 
+    /// Whether the request belongs to a session of the worker, as the balancer has noted it.
+    fn is_of_its_session(&self) -> bool {
+        self.worker.is_member()
+            && self
+                .request
+                .notes()
+                .get(c"session-route")
+                .is_some_and(|route| self.worker.has_route(route))
+    }
+
     /// Counts what the request has cost, and returns to mod_proxy.
     pub(crate) fn finish(
         &self,
@@ -55,8 +65,10 @@ impl Call<'_> {
     ) -> HandlerStatus {
         let kept = RequestState::of(self.request);
         self.worker.count(traffic.uploaded, traffic.downloaded);
+        let ended = clock::uptime();
         if let Some(stats) = &forwarding.known.stats {
-            stats.counters().count(&traffic.counted(&result));
+            let is_of_session = self.is_of_its_session();
+            stats.counters().count(&traffic.counted(&result, ended, is_of_session));
         }
         kept.attempts.set(kept.attempts.get() + traffic.attempts);
         kept.repeats_left.set(Some(forwarding.repeats.saturating_sub(traffic.repeats)));
@@ -71,11 +83,11 @@ impl Call<'_> {
         match result {
             Ok(finished) => {
                 client.report_probe(ProbeResult::Recovered);
-                self.answered(&client, finished, busy)
+                self.answered(&client, finished, busy, ended)
             }
             Err(failure) => {
                 kept.sent_to_remote_proxy.set(forwarding.is_by_remote_proxy);
-                let history = busy.map(|busy| SharedHistory { busy, now: clock::uptime() });
+                let history = busy.map(|busy| SharedHistory { busy, now: ended });
                 let history = history.as_ref().map(|history| history as &dyn MemberHistory);
                 let ours = &forwarding.settings.worker;
                 let facts = self.facts(client.has_begun(), client.is_probe(), ours, history);

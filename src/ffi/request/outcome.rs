@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use crate::backend::Backend;
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
-use crate::ffi::httpd::clock;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
@@ -29,9 +28,10 @@ impl Call<'_> {
         client: &HttpdClient<'_>,
         finished: Finished,
         busy: Option<&Busy<'_>>,
+        now: Uptime,
     ) -> HandlerStatus {
         if let Some(busy) = busy {
-            busy.state().note_success(clock::uptime());
+            busy.state().note_success(now);
         }
         match Consequence::of_answer(finished.failed_status) {
             Mark::Error => member_marks::mark_error(self.worker, self.child),

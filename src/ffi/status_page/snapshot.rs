@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::backend::Backend;
 use crate::balance::WorkerStatus;
 use crate::ffi::child::child_state::Child;
+use crate::ffi::httpd::clock;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server::Server;
@@ -108,12 +109,16 @@ impl<'r> SnapshotBuilder<'r> {
             balancers: self.balancers,
             ..Snapshot::default()
         };
+        let now = clock::uptime();
         let mut names: Vec<String> = Vec::new();
         for WorkerEntry { key, mut member, .. } in self.seen {
             if let Some(table) = &table {
                 member.figures = table.member_figures(key);
                 member.parked = table.member_parked(key);
                 member.reset_ms = table.member_reset_ms(key).map(|ms| ms.min(self.now_ms));
+                let began_ms = member.reset_ms.unwrap_or(since_ms);
+                let counted_for = Duration::from_millis(self.now_ms.saturating_sub(began_ms));
+                member.activity = member.figures.recent.activity(now, counted_for);
             }
             names.push(member.pool.clone());
             let name = member.balancer.as_deref();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use test_support::ajp::echo::{read_body, respond};
@@ -14,9 +15,9 @@ use test_support::ajp::{
 };
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
-use test_support::members::{backend, balancer, hold, holding, prefork, serving};
+use test_support::members::{backend, balancer, hold, holding, named, prefork, serving};
 use test_support::process::{free_port, signal, wait_for};
-use test_support::status::{member, number, pool, report, report_over, with_status};
+use test_support::status::{member, number, order, pool, report, report_over, with_status};
 
 /// The bytes of bodies that peers have sent and received.
 #[derive(Clone, Default)]
@@ -456,4 +457,38 @@ fn a_restart_resets_the_counters_and_the_page_shows_since_when() {
     assert_eq!(number(&member(&before, &port)["requests"]), 1);
     assert_eq!(number(&member(&after, &port)["requests"]), 0);
     assert!(since(&after) <= after["time"].as_f64().expect("a number"));
+}
+
+#[test]
+fn the_last_minutes_show_which_member_has_requests_and_sessions() {
+    let (a, b) = (named("a"), named("b"));
+    let lines = [(a.port(), "a"), (b.port(), "b")]
+        .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
+    let httpd = with_status(balancer(prefork(2), &lines)).start();
+    let of = |port: u16, name: &str| member(&report(&httpd), &format!(":{port}"))[name].clone();
+    assert!(of(a.port(), "last_request").is_null());
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).expect("later").as_secs_f64();
+    for cookie in ["1.a", "2.a", "3.a"] {
+        let cookie = format!("Cookie: JSESSIONID={cookie}\r\n");
+        assert_eq!(httpd.request("GET", "/app/x", &cookie).expect(200).text(), "a");
+    }
+    // A session of no member, and none at all.
+    for cookie in ["Cookie: JSESSIONID=1.c\r\n", "", "", ""] {
+        httpd.request("GET", "/app/x", cookie).expect(200);
+    }
+    order(&httpd, "stop", "a");
+    httpd.request("GET", "/app/x", "Cookie: JSESSIONID=4.a\r\n").expect(200);
+    for name in ["session_requests", "session_requests_5min"] {
+        assert_eq!(number(&of(a.port(), name)), 3, "{name}");
+        assert_eq!(number(&of(b.port(), name)), 0, "{name}: of another member");
+    }
+    for port in [a.port(), b.port()] {
+        let last = of(port, "last_request").as_f64().expect("a time");
+        // Two clocks, and milliseconds.
+        assert!(last > began - 1.0, "{last} {began}");
+        assert!(of(port, "request_rate").as_f64().expect("a number") > 0.0);
+    }
+    order(&httpd, "reset", "a");
+    assert_eq!(number(&of(a.port(), "session_requests_5min")), 0);
+    assert!(of(a.port(), "last_request").is_null());
 }
