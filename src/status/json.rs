@@ -1,11 +1,12 @@
 //! JSON, for scripts. The fields are documented in docs/operations.md and do not change; new ones may come.
 
+use std::io;
 use std::num::NonZeroUsize;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use super::{DialsIn, Member, Pool, Snapshot};
+use super::{Balancer, DialsIn, Member, Pool, Snapshot};
 use crate::stats::{
     Activity, BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit,
     Value as Figured,
@@ -14,41 +15,60 @@ use crate::stats::{
 /// Grows when a field goes or changes its meaning.
 const FORMAT: u32 = 1;
 
-/// Writes the snapshot as JSON.
+/// Writes the snapshot as JSON, a member at a time.
 ///
 /// # Errors
-/// None that this could meet: the types are plain.
-pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
-    let (since, now) = (snapshot.since_ms, snapshot.now_ms);
-    let each =
-        |members: &[Member]| members.iter().map(|one| member(one, since, now)).collect::<Vec<_>>();
-    let balancers: Vec<_> = snapshot
-        .balancers
-        .iter()
-        .map(|balancer| {
-            let mut out = Object::default();
-            out.put("name", &*balancer.name);
-            out.put("method", &*balancer.method);
-            out.put("sticky", balancer.sticky.as_deref());
-            out.put_all("members", each(&balancer.members));
-            out
-        })
-        .collect();
-    let mut out = Object::default();
-    out.put("format", FORMAT);
-    out.put("module", "mod_proxy_ajp_rs");
-    out.put("version", env!("CARGO_PKG_VERSION"));
-    out.put("server", &*snapshot.server);
-    out.put("time", seconds(snapshot.now_ms));
-    out.put("counting_since", seconds(since));
-    out.put("children", snapshot.children);
-    out.put_all("balancers", balancers);
-    out.put_all("workers", each(&snapshot.workers));
-    out.put_all("pools", snapshot.pools.iter().map(pool).collect());
-    serde_json::to_string_pretty(&out).map(|text| text + "\n")
+/// Those of `out`.
+pub fn json(snapshot: &Snapshot, mut out: impl io::Write) -> Result<(), serde_json::Error> {
+    serde_json::to_writer_pretty(&mut out, &Report(snapshot))?;
+    out.write_all(b"\n").map_err(serde_json::Error::io)
 }
 
-fn member(member: &Member, since_ms: u64, now_ms: u64) -> Object {
+struct Report<'s>(&'s Snapshot);
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let snapshot = self.0;
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("format", &FORMAT)?;
+        out.serialize_entry("module", "mod_proxy_ajp_rs")?;
+        out.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        out.serialize_entry("server", &*snapshot.server)?;
+        out.serialize_entry("time", &seconds(snapshot.now_ms))?;
+        out.serialize_entry("counting_since", &seconds(snapshot.since_ms))?;
+        out.serialize_entry("children", &snapshot.children)?;
+        let balancer = |balancer| BalancerReport(balancer, snapshot);
+        out.serialize_entry("balancers", &Each(&snapshot.balancers, balancer))?;
+        out.serialize_entry("workers", &Each(&snapshot.workers, |one| member(one, snapshot)))?;
+        out.serialize_entry("pools", &Each(&snapshot.pools, pool))?;
+        out.end()
+    }
+}
+
+struct BalancerReport<'s>(&'s Balancer, &'s Snapshot);
+
+impl Serialize for BalancerReport<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(balancer, snapshot) = self;
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("name", &*balancer.name)?;
+        out.serialize_entry("method", &*balancer.method)?;
+        out.serialize_entry("sticky", &balancer.sticky)?;
+        out.serialize_entry("members", &Each(&balancer.members, |one| member(one, snapshot)))?;
+        out.end()
+    }
+}
+
+/// A list whose elements are made one at a time, when they are written.
+struct Each<'s, T, F>(&'s [T], F);
+
+impl<'s, T, F: Fn(&'s T) -> O, O: Serialize> Serialize for Each<'s, T, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
+}
+
+fn member(member: &Member, snapshot: &Snapshot) -> Object {
     let mut out = Object::default();
     out.put("url", &*member.url);
     out.put("route", member.route.as_deref());
@@ -67,11 +87,11 @@ fn member(member: &Member, since_ms: u64, now_ms: u64) -> Object {
     out.put("max", member.max.map(NonZeroUsize::get));
     out.put("elected", member.elected);
     out.put("recovers_in", member.recovers_in_ms.map(seconds));
-    out.put("counting_since", seconds(member.reset_ms.unwrap_or(since_ms)));
+    out.put("counting_since", seconds(member.reset_ms.unwrap_or(snapshot.since_ms)));
     let Activity { rate, of_sessions, since_last } = member.activity;
     out.put("request_rate", (rate * 1000.0).round() / 1000.0);
     out.put("session_requests_5min", of_sessions);
-    let last = since_last.map(|ago| seconds(now_ms) - ago.as_secs_f64());
+    let last = since_last.map(|ago| seconds(snapshot.now_ms) - ago.as_secs_f64());
     out.put("last_request", last);
     let figures = &member.figures;
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::Count(_)));

@@ -17,16 +17,14 @@ use crate::stats::{
 /// The media type of [`openmetrics`].
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Writes the snapshot as OpenMetrics text.
+/// Writes the snapshot as OpenMetrics text, a sample at a time.
 ///
 /// # Errors
-/// None that this could meet: a `String` takes all.
-pub fn openmetrics(snapshot: Arc<Snapshot>) -> Result<String, fmt::Error> {
+/// Those of `out`.
+pub fn openmetrics(snapshot: Arc<Snapshot>, out: &mut impl fmt::Write) -> fmt::Result {
     let mut registry = Registry::with_prefix("ajp");
     registry.register_collector(Box::new(SnapshotCollector(snapshot)));
-    let mut out = String::new();
-    text::encode(&mut out, &registry)?;
-    Ok(out)
+    text::encode(out, &registry)
 }
 
 #[derive(Debug)]
@@ -37,12 +35,12 @@ impl Collector for SnapshotCollector {
         let snapshot = &*self.0;
         let mut out = Out(encoder);
         out.server(snapshot)?;
-        out.members(&snapshot.members().collect::<Vec<_>>())?;
+        out.members(snapshot)?;
         out.pools(&snapshot.pools)
     }
 }
 
-type Labels = Vec<(&'static str, String)>;
+type Labels<'s> = Vec<(&'static str, &'s str)>;
 
 struct Out<'e>(DescriptorEncoder<'e>);
 
@@ -68,16 +66,17 @@ impl Out<'_> {
         metric.encode_gauge(&since)
     }
 
-    fn members(&mut self, members: &[&Member]) -> fmt::Result {
+    fn members(&mut self, snapshot: &Snapshot) -> fmt::Result {
+        let members = || snapshot.members();
         let now = |value: fn(&Member) -> i64| {
-            members.iter().map(move |member| (labels(member), value(member)))
+            members().map(move |member| (labels(member), value(member)))
         };
         self.gauge(
             "worker_usable",
             "1 if the member takes requests",
             now(|m| m.is_usable().into()),
         )?;
-        let activations = members.iter().flat_map(|member| {
+        let activations = members().flat_map(|member| {
             Activation::ALL.map(|one| {
                 (with(member, ("activation", one.name())), i64::from(member.activation == one))
             })
@@ -87,7 +86,7 @@ impl Out<'_> {
             "Activation of the member: 1 for the current value",
             activations,
         )?;
-        let states = members.iter().flat_map(|member| {
+        let states = members().flat_map(|member| {
             State::ALL
                 .map(|one| (with(member, ("state", one.name())), i64::from(member.state == one)))
         });
@@ -95,20 +94,20 @@ impl Out<'_> {
         self.gauge("worker_busy", "Requests in flight", now(|m| m.busy.into()))?;
         let help = "Requests in flight that wait without a thread";
         self.gauge("worker_parked", help, now(|m| m.parked.into()))?;
-        let elected = members.iter().map(|member| (labels(member), member.elected));
+        let elected = members().map(|member| (labels(member), member.elected));
         self.counter("elected", "Times a balancer chose the member", None, elected)?;
-        let sums = members.iter().map(|member| (labels(member), &member.figures));
-        self.figures("", MEMBER_FIGURES, &sums.collect::<Vec<_>>())
+        let sums = || members().map(|member| (labels(member), &member.figures));
+        self.figures("", MEMBER_FIGURES, sums)
     }
 
-    fn pools(&mut self, pools: &[Pool]) -> fmt::Result {
-        let named = |pool: &Pool| vec![("pool", pool.name.clone())];
+    fn pools<'s>(&mut self, pools: &'s [Pool]) -> fmt::Result {
+        let named = |pool: &'s Pool| vec![("pool", &*pool.name)];
         let connections = pools.iter().flat_map(|pool| {
             let now = pool.figures.now;
             [("idle", now.idle), ("in_use", now.in_use), ("pinged", now.borrowed)].map(
                 |(state, count)| {
                     let mut labels = named(pool);
-                    labels.push(("state", state.to_owned()));
+                    labels.push(("state", state));
                     (labels, i64::from(count))
                 },
             )
@@ -122,12 +121,12 @@ impl Out<'_> {
         });
         let help = "Connections opened by containers that no request uses yet";
         self.gauge("pool_dialled_in", help, queued)?;
-        let sums: Vec<_> = pools.iter().map(|pool| (named(pool), &pool.figures)).collect();
-        self.figures("pool_", POOL_FIGURES, &sums)?;
+        let sums = || pools.iter().map(|pool| (named(pool), &pool.figures));
+        self.figures("pool_", POOL_FIGURES, sums)?;
         let sizes = pools.iter().map(|pool| {
             let known = pool.figures.packet_size;
             let mut labels = named(pool);
-            labels.push(("source", known.source.name().to_owned()));
+            labels.push(("source", known.source.name()));
             (labels, i64::try_from(known.bytes).unwrap_or(i64::MAX))
         });
         let help = "Largest request packet that the backend is known to accept";
@@ -135,37 +134,38 @@ impl Out<'_> {
     }
 
     /// Writes the figures that have a name in OpenMetrics, each for all of `sums`.
-    fn figures<F: Default>(
+    fn figures<'s, F: Default + 's, I: Iterator<Item = (Labels<'s>, &'s F)>>(
         &mut self,
         prefix: &str,
         list: &[Figure<F>],
-        sums: &[(Labels, &F)],
+        sums: impl Fn() -> I,
     ) -> fmt::Result {
         for figure in list {
             let Some(name) = figure.shown.metric else { continue };
             let name = format!("{prefix}{name}");
-            let is_histogram = matches!((figure.value)(&F::default()), Value::Times(_));
-            let (mut counts, mut times) = (Vec::new(), Vec::new());
-            for (labels, sums) in sums {
-                match (figure.value)(sums) {
-                    Value::Count(count) => counts.push((labels.clone(), count)),
-                    Value::ByWord(label, words) => {
-                        counts.extend(words.into_iter().map(|(word, count)| {
-                            ([&labels[..], &[(label, word.to_owned())]].concat(), count)
-                        }));
-                    }
-                    Value::Times(figures) => times.push((labels.clone(), figures)),
-                }
+            if matches!((figure.value)(&F::default()), Value::Times(_)) {
+                let times = sums().filter_map(|(labels, sums)| match (figure.value)(sums) {
+                    Value::Times(figures) => Some((labels, figures)),
+                    Value::Count(_) | Value::ByWord(..) => None,
+                });
+                self.histogram(&name, figure.help, times)?;
+                continue;
             }
+            let counts = sums().flat_map(|(labels, sums)| match (figure.value)(sums) {
+                Value::Count(count) => vec![(labels, count)],
+                Value::ByWord(label, words) => {
+                    let with = |word| [&labels[..], &[(label, word)]].concat();
+                    words.into_iter().map(|(word, count)| (with(word), count)).collect()
+                }
+                Value::Times(_) => Vec::new(),
+            });
             match figure.shown.unit {
-                _ if is_histogram => self.histogram(&name, figure.help, &times)?,
                 Counts::Things => self.counter(&name, figure.help, None, counts)?,
                 Counts::Bytes => {
                     self.counter(&name, figure.help, Some(&Unit::Bytes), counts)?;
                 }
                 Counts::Microseconds => {
-                    let seconds = counts.into_iter();
-                    let seconds = seconds.map(|(labels, us)| (labels, us as f64 / 1_000_000.0));
+                    let seconds = counts.map(|(labels, us)| (labels, us as f64 / 1_000_000.0));
                     self.counter(&name, figure.help, Some(&Unit::Seconds), seconds)?;
                 }
             }
@@ -173,11 +173,11 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn gauge(
+    fn gauge<'s>(
         &mut self,
         name: &str,
         help: &str,
-        samples: impl IntoIterator<Item = (Labels, i64)>,
+        samples: impl IntoIterator<Item = (Labels<'s>, i64)>,
     ) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in samples {
@@ -186,12 +186,12 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn counter<V: EncodeCounterValue>(
+    fn counter<'s, V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        samples: impl IntoIterator<Item = (Labels, V)>,
+        samples: impl IntoIterator<Item = (Labels<'s>, V)>,
     ) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
         for (labels, value) in samples {
@@ -200,11 +200,11 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn histogram(
+    fn histogram<'s>(
         &mut self,
         name: &str,
         help: &str,
-        samples: &[(Labels, &HistogramFigures)],
+        samples: impl IntoIterator<Item = (Labels<'s>, &'s HistogramFigures)>,
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
@@ -213,24 +213,26 @@ impl Out<'_> {
             let bounds = bounds.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(figures.buckets).collect();
             let (sum, count) = (figures.sum_us as f64 / 1_000_000.0, figures.count());
-            let mut metric = metric.encode_family(labels)?;
+            let mut metric = metric.encode_family(&labels)?;
             metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())
     }
 }
 
-fn labels(member: &Member) -> Labels {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+fn labels(member: &Member) -> Labels<'_> {
+    fn text(text: &Option<String>) -> &str {
+        text.as_deref().unwrap_or("")
+    }
     vec![
         ("balancer", text(&member.balancer)),
-        ("worker", member.url.clone()),
+        ("worker", &member.url),
         ("route", text(&member.route)),
     ]
 }
 
-fn with(member: &Member, (key, value): (&'static str, &str)) -> Labels {
+fn with<'s>(member: &'s Member, label: (&'static str, &'s str)) -> Labels<'s> {
     let mut labels = labels(member);
-    labels.push((key, value.to_owned()));
+    labels.push(label);
     labels
 }

@@ -1,5 +1,7 @@
 //! The HTML page: it loads nothing else, and can be read on a phone.
 
+use std::fmt;
+
 use askama::Template;
 
 use super::numbers::{age, bound, bytes, grouped, time};
@@ -15,12 +17,13 @@ use crate::stats::{
 /// with its companions).
 ///
 /// # Errors
-/// None that this could meet: a `String` takes all.
+/// Those of `out`.
 pub fn page(
     snapshot: &Snapshot,
     nonce: Option<&Nonce>,
     query: &[u8],
-) -> Result<String, askama::Error> {
+    out: &mut impl fmt::Write,
+) -> Result<(), askama::Error> {
     let members = snapshot.members().count();
     let usable = snapshot.members().filter(|member| member.is_usable()).count();
     let waiting: u32 = snapshot.pools.iter().map(|pool| pool.figures.now.waiting).sum();
@@ -41,16 +44,12 @@ pub fn page(
         workers: snapshot.workers.iter().map(|worker| card(worker, snapshot)).collect(),
         pools: snapshot.pools.iter().map(pool_card).collect(),
     }
-    .render()
+    .render_into(out)
 }
 
 /// Writes the part of mod_status's page.
-pub(super) fn summary(snapshot: &Snapshot) -> Result<String, askama::Error> {
-    Summary {
-        members: snapshot.members().map(|member| card(member, snapshot)).collect(),
-        pools: snapshot.pools.iter().map(pool_card).collect(),
-    }
-    .render()
+pub(super) fn summary(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<(), askama::Error> {
+    Summary { snapshot }.render_into(out)
 }
 
 #[derive(Template)]
@@ -76,8 +75,18 @@ struct Page<'s> {
 #[derive(Template)]
 #[template(path = "summary.html", config = "src/status/askama.toml")]
 struct Summary<'s> {
-    members: Vec<Card<'s>>,
-    pools: Vec<PoolCard<'s>>,
+    snapshot: &'s Snapshot,
+}
+
+impl<'s> Summary<'s> {
+    fn members(&self) -> impl Iterator<Item = Card<'s>> {
+        let snapshot = self.snapshot;
+        snapshot.members().map(move |member| card(member, snapshot))
+    }
+
+    fn pools(&self) -> impl Iterator<Item = PoolCard<'s>> {
+        self.snapshot.pools.iter().map(pool_card)
+    }
 }
 
 /// The outcome of the last POST.

@@ -4,15 +4,15 @@
 //! route. A value that this module does not have is left out rather than made up.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::{Balancer, Member, Pool, Snapshot, State};
 use crate::balance::Activation;
 use crate::stats::{MEMBER_FIGURES, Value};
 
-/// Writes the snapshot as properties.
-pub fn prop(snapshot: &Snapshot) -> String {
-    let mut out = Properties::default();
+/// Writes the snapshot as properties, a line at a time.
+pub fn prop(snapshot: &Snapshot, out: &mut dyn fmt::Write) {
+    let mut out = Properties(out);
     out.server(snapshot);
     let pools: HashMap<_, _> = snapshot.pools.iter().map(|pool| (&*pool.name, pool)).collect();
     out.line("lb_count", snapshot.balancers.len());
@@ -30,14 +30,14 @@ pub fn prop(snapshot: &Snapshot) -> String {
         out.line("list", &name);
         out.member(snapshot, worker, &name, pools.get(&*worker.pool).copied());
     }
-    out.0 + &result(Ok("Action finished"))
+    out.end();
 }
 
 /// Writes the answer to `cmd=version`.
-pub fn version(snapshot: &Snapshot) -> String {
-    let mut out = Properties::default();
+pub fn version(snapshot: &Snapshot, out: &mut dyn fmt::Write) {
+    let mut out = Properties(out);
     out.server(snapshot);
-    out.0 + &result(Ok("Action finished"))
+    out.end();
 }
 
 /// Writes the result, which is the last two lines.
@@ -49,17 +49,20 @@ pub fn result(result: Result<&str, &str>) -> String {
     format!("worker.result.type={word}\nworker.result.message={text}\n")
 }
 
-#[derive(Default)]
-struct Properties(String);
+struct Properties<'o>(&'o mut dyn fmt::Write);
 
-impl Properties {
+impl Properties<'_> {
     fn line(&mut self, key: &str, value: impl fmt::Display) {
-        // A String takes all.
+        // If the reader is gone, the rest is not read either.
         let _ = writeln!(self.0, "worker.{key}={value}");
     }
 
     fn of(&mut self, name: &str, key: &str, value: impl fmt::Display) {
         let _ = writeln!(self.0, "worker.{name}.{key}={value}");
+    }
+
+    fn end(&mut self) {
+        let _ = self.0.write_str(&result(Ok("Action finished")));
     }
 
     fn server(&mut self, snapshot: &Snapshot) {

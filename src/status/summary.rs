@@ -6,8 +6,8 @@ use super::Snapshot;
 use crate::stats::{Figure, MEMBER_FIGURES, POOL_FIGURES, Value};
 
 /// Writes rows of `key: value`, for `server-status?auto`.
-pub fn auto(snapshot: &Snapshot) -> String {
-    let mut out = Lines(String::new());
+pub fn auto(snapshot: &Snapshot, out: &mut dyn Write) {
+    let mut out = Lines(out);
     for (at, member) in snapshot.members().enumerate() {
         let key = format!("AjpWorker[{at}]");
         let balancer = member.balancer.as_ref().map(|name| format!("balancer://{name} "));
@@ -27,14 +27,13 @@ pub fn auto(snapshot: &Snapshot) -> String {
         out.line(&key, "Waiting", now.waiting);
         out.figures(&key, POOL_FIGURES, &pool.figures);
     }
-    out.0
 }
 
-struct Lines(String);
+struct Lines<'o>(&'o mut dyn Write);
 
-impl Lines {
+impl Lines<'_> {
     fn line(&mut self, of: &str, key: &str, value: impl Display) {
-        // A String takes all.
+        // If the reader is gone, the rest is not read either.
         let _ = writeln!(self.0, "{of}{key}: {value}");
     }
 
@@ -57,7 +56,7 @@ impl Lines {
 /// Writes the part of mod_status's HTML page.
 ///
 /// # Errors
-/// None that this could meet.
-pub fn html(snapshot: &Snapshot) -> Result<String, askama::Error> {
-    super::page::summary(snapshot)
+/// Those of `out`.
+pub fn html(snapshot: &Snapshot, out: &mut impl Write) -> Result<(), askama::Error> {
+    super::page::summary(snapshot, out)
 }

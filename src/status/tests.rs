@@ -77,9 +77,26 @@ pub(super) fn snapshot() -> Snapshot {
     }
 }
 
+/// Returns what `write` writes.
+pub(super) fn shown_by(write: impl FnOnce(&mut String)) -> String {
+    let mut out = String::new();
+    write(&mut out);
+    out
+}
+
+fn json_text(snapshot: &Snapshot) -> String {
+    let mut out = Vec::new();
+    json(snapshot, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn shown(snapshot: &Snapshot, nonce: Option<&Nonce>, query: &str) -> String {
+    shown_by(|out| page(snapshot, nonce, query.as_bytes(), out).unwrap())
+}
+
 #[test]
 fn the_json_has_every_member_and_pool() {
-    let report: serde_json::Value = serde_json::from_str(&json(&snapshot()).unwrap()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json_text(&snapshot())).unwrap();
     let one = &report["balancers"][0]["members"][0];
     assert_eq!(report["format"], 1);
     assert_eq!((&one["requests"], &one["answers"]["2xx"]), (&7.into(), &5.into()));
@@ -104,8 +121,8 @@ fn the_json_has_every_member_and_pool() {
 #[test]
 fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
     let nonce = Nonce::new([7; 16]);
-    let with = page(&snapshot(), Some(&nonce), b"done=drain&count=2&refresh=5").unwrap();
-    let without = page(&snapshot(), None, b"done=<script>&refresh=x").unwrap();
+    let with = shown(&snapshot(), Some(&nonce), "done=drain&count=2&refresh=5");
+    let without = shown(&snapshot(), None, "done=<script>&refresh=x");
     for page in [&with, &without] {
         assert!(page.contains("node&#60;1&#62;&#34;") && !page.contains("node<1>"), "{page}");
         assert!(page.contains("draining, no new sessions; in error, next retry in 5 s"));
@@ -121,8 +138,8 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
             && !without.contains("notice\"")
             && !without.contains("http-equiv")
     );
-    let query = b"done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
-    let noted = page(&snapshot(), Some(&nonce), query).unwrap();
+    let query = "done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
+    let noted = shown(&snapshot(), Some(&nonce), query);
     let text = "done for 1 (but it failed its health check, and comes back only when it passes one), \
                 refused for 1 (it is not in a balancer).";
     assert!(noted.contains(text), "{noted}");
@@ -133,11 +150,11 @@ fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
 fn the_page_shows_how_many_requests_are_parked_beside_those_in_flight_if_any_is() {
     let mut snapshot = snapshot();
     // Both members of the balancer.
-    let with = page(&snapshot, None, b"").unwrap();
+    let with = shown(&snapshot, None, "");
     assert!(with.contains("<b>4</b> requests in flight (2 parked)</li>"), "{with}");
     assert!(with.contains("<b>7</b>, 2 in flight (1 parked)</td>"), "{with}");
     snapshot.balancers[0].members.iter_mut().for_each(|member| member.parked = 0);
-    let without = page(&snapshot, None, b"").unwrap();
+    let without = shown(&snapshot, None, "");
     assert!(
         without.contains("requests in flight</li>") && !without.contains("parked"),
         "{without}"
@@ -146,7 +163,7 @@ fn the_page_shows_how_many_requests_are_parked_beside_those_in_flight_if_any_is(
 
 #[test]
 fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
-    let text = openmetrics(Arc::new(snapshot())).unwrap();
+    let text = shown_by(|out| openmetrics(Arc::new(snapshot()), out).unwrap());
     assert!(text.ends_with("# EOF\n"));
     for line in [
         "ajp_requests_total{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 7",
@@ -164,7 +181,7 @@ fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
 
 #[test]
 fn the_properties_have_mod_jk_s_names_and_words() {
-    let text = prop(&snapshot());
+    let text = shown_by(|out| prop(&snapshot(), out));
     for line in [
         "worker.list=app",
         "worker.app.type=lb",
@@ -186,16 +203,17 @@ fn the_properties_have_mod_jk_s_names_and_words() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
     }
-    assert!(version(&snapshot()).contains("worker.jk_version=mod_proxy_ajp_rs/"));
+    let version = shown_by(|out| version(&snapshot(), out));
+    assert!(version.contains("worker.jk_version=mod_proxy_ajp_rs/"));
 }
 
 #[test]
 fn the_summaries_for_mod_status_name_every_worker() {
-    let auto = auto(&snapshot());
+    let auto = shown_by(|out| auto(&snapshot(), out));
     assert!(auto.contains("AjpWorker[1]Name: balancer://app ajp://10.0.0.2:8009\n"), "{auto}");
     assert!(auto.contains("AjpWorker[0]Busy: 2\nAjpWorker[0]Parked: 1\n"), "{auto}");
     assert!(auto.contains("AjpWorker[0]Requests: 7\n") && auto.contains("AjpPool[0]Idle: 2\n"));
-    let html = html(&snapshot()).unwrap();
+    let html = shown_by(|out| html(&snapshot(), out).unwrap());
     assert!(html.contains("balancer://app ajp://10.0.0.1:8009") && html.contains("<td>3</td>"));
     assert!(html.contains("<td>active</td><td>2</td><td>1</td><td>7</td>"), "{html}");
 }

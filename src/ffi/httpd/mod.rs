@@ -12,5 +12,6 @@ pub(crate) mod patience;
 pub(crate) mod request;
 pub(crate) mod request_body;
 pub(crate) mod request_steps;
+pub(crate) mod response_body;
 pub(crate) mod response_end;
 pub(crate) mod server;

@@ -119,14 +119,15 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_set_content_type(self.as_ptr(), kind.as_ptr()) };
     }
 
-    /// Sends bytes of a response made here. Ignores that the client may be gone.
-    pub(crate) fn write(self, bytes: &[u8]) {
-        for piece in bytes.chunks(1 << 20) {
+    /// Sends bytes of a response made here. `false`: the client is gone.
+    pub(crate) fn write(self, bytes: &[u8]) -> bool {
+        bytes.chunks(1 << 20).all(|piece| {
             // SAFETY: the request is live; the bytes are read during the call.
-            unsafe {
-                sys::ap_rwrite(piece.as_ptr().cast(), piece.len() as c_int, self.as_ptr());
-            }
-        }
+            let sent = unsafe {
+                sys::ap_rwrite(piece.as_ptr().cast(), piece.len() as c_int, self.as_ptr())
+            };
+            sent >= 0
+        })
     }
 
     /// Reads the whole body, for a handler of ours.

@@ -5,12 +5,14 @@
 //! read the page can know.
 
 use std::ffi::{CStr, c_int};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::backend::WarningKind;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::httpd::response_body::ResponseBody;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::state::server_state::in_this_child;
 use crate::ffi::status_page::orders;
@@ -89,20 +91,27 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
     let snapshot = SnapshotBuilder::collect(main, child).snapshot(request, child, since_ms);
-    let (kind, text) = match wanted {
-        Wanted::Json => (c"application/json", status::json(&snapshot).ok()),
-        Wanted::OpenMetrics => (metrics_type(), status::openmetrics(Arc::new(snapshot)).ok()),
-        Wanted::Prop => (TEXT, Some(status::prop(&snapshot))),
-        Wanted::PropVersion => (TEXT, Some(status::version(&snapshot))),
+    let kind = match wanted {
+        Wanted::Json => c"application/json",
+        Wanted::OpenMetrics => metrics_type(),
+        Wanted::Prop | Wanted::PropVersion => TEXT,
         Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
-            let page = status::page(&snapshot, Some(nonce), query);
-            (c"text/html; charset=utf-8", page.ok())
+            c"text/html; charset=utf-8"
         }
     };
-    match text {
-        Some(text) => answer(request, 200, kind, &text),
-        None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+    let mut body = begin(request, 200, kind);
+    // An error is that of the body: the rest is not wanted.
+    match wanted {
+        Wanted::Json => drop(status::json(&snapshot, &mut body)),
+        Wanted::OpenMetrics => drop(status::openmetrics(Arc::new(snapshot), &mut body)),
+        Wanted::Prop => status::prop(&snapshot, &mut body),
+        Wanted::PropVersion => status::version(&snapshot, &mut body),
+        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
+            drop(status::page(&snapshot, Some(nonce), query, &mut body));
+        }
     }
+    body.end();
+    sys::OK as c_int
 }
 
 /// Our part of mod_status's page, where `ProxyStatus` lets mod_proxy show its own.
@@ -116,12 +125,14 @@ pub(crate) fn summary(request: Request<'_>, flags: c_int) {
     if snapshot.members().next().is_none() {
         return;
     }
-    let text = if flags & sys::AP_STATUS_SHORT as c_int != 0 {
-        Some(status::auto(&snapshot))
+    let mut body = ResponseBody::begin(request);
+    if flags & sys::AP_STATUS_SHORT as c_int != 0 {
+        status::auto(&snapshot, &mut body);
     } else {
-        status::html(&snapshot).ok()
-    };
-    request.write(text.unwrap_or_default().as_bytes());
+        // An error is that of the body: the rest is not wanted.
+        drop(status::html(&snapshot, &mut body));
+    }
+    body.end();
 }
 
 /// Reports the outcome of an order, to the page or to a script.
@@ -206,8 +217,17 @@ fn read_form(request: Request<'_>) -> Result<Vec<u8>, c_int> {
     request.read_body(MAX_FORM)
 }
 
-/// Answers with a whole response that must not be stored, framed, or taken for another type.
+/// Answers with a short text.
 fn answer(request: Request<'_>, status: c_int, kind: &'static CStr, text: &str) -> c_int {
+    let mut body = begin(request, status, kind);
+    // An error is that of the body: the rest is not wanted.
+    let _ = body.write_str(text);
+    body.end();
+    sys::OK as c_int
+}
+
+/// Begins a response that must not be stored, framed, or taken for another type.
+fn begin<'r>(request: Request<'r>, status: c_int, kind: &'static CStr) -> ResponseBody<'r> {
     let headers = request.err_headers_out();
     headers.set(c"Cache-Control", c"no-store".as_ptr());
     headers.set(c"X-Content-Type-Options", c"nosniff".as_ptr());
@@ -222,10 +242,7 @@ fn answer(request: Request<'_>, status: c_int, kind: &'static CStr, text: &str) 
         request.set_status(status, std::ptr::null());
     }
     request.set_content_type(kind);
-    if !request.is_header_only() {
-        request.write(text.as_bytes());
-    }
-    sys::OK as c_int
+    ResponseBody::begin(request)
 }
 
 fn metrics_type() -> &'static CStr {

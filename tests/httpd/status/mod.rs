@@ -2,6 +2,7 @@
 
 mod figures;
 mod hosts;
+mod many;
 mod orders;
 mod orders_kept;
 
