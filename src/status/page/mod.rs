@@ -53,7 +53,7 @@ pub(super) fn summary(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<
 }
 
 #[derive(Template)]
-#[template(path = "page.html", config = "src/status/askama.toml")]
+#[template(path = "page/page.html", config = "src/status/askama.toml")]
 struct Page<'s> {
     server: &'s str,
     version: &'static str,
