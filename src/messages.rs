@@ -121,6 +121,7 @@ messages! {
     0129 InternalError Error "The module has a bug, which ended one request.",
     0130 NoDescriptor Error "A child has no file descriptor left to wait for a connection.",
     0131 RefusedByContainer Warning "The container's connector refused a request with 403, probably because of `secret`.",
+    0132 NoSocketFile Error "There is no file at the path of the unix socket.",
 
     // Balancers and members.
     0201 NoMemberLeft Error "No member of the balancer can take the request.",

@@ -70,9 +70,12 @@ pub enum ConnectError {
         /// The timeout of the call.
         after: Duration,
     },
-    /// No process listens there (ECONNREFUSED; for a unix socket also ENOENT).
+    /// No process listens there (ECONNREFUSED).
     #[error("connection refused")]
     Refused,
+    /// There is no file at the path of a unix socket, so no process listens there (ENOENT).
+    #[error("no such file")]
+    NoFile,
     /// No process listens there, and the kernel connected the socket to itself.
     #[error("connection refused (the socket had connected to itself)")]
     SelfConnection,
@@ -89,14 +92,15 @@ impl ConnectError {
 
     /// Whether no process listens there.
     pub fn is_refused(&self) -> bool {
-        matches!(self, ConnectError::Refused | ConnectError::SelfConnection)
+        matches!(self, ConnectError::Refused | ConnectError::NoFile | ConnectError::SelfConnection)
     }
 }
 
 impl From<Errno> for ConnectError {
     fn from(errno: Errno) -> Self {
         match errno {
-            Errno::CONNREFUSED | Errno::NOENT => ConnectError::Refused,
+            Errno::CONNREFUSED => ConnectError::Refused,
+            Errno::NOENT => ConnectError::NoFile,
             other => ConnectError::Io(other),
         }
     }

@@ -148,9 +148,13 @@ fn a_unix_socket_that_is_not_there_or_not_listened_on_refuses() {
     let left_over = directory.path().join("left-over.sock");
     drop(UnixListener::bind(&left_over).unwrap());
 
-    for path in [missing, left_over] {
+    for (path, expected, text) in [
+        (missing, ConnectError::NoFile, "no such file"),
+        (left_over, ConnectError::Refused, "connection refused"),
+    ] {
         let error = Stream::connect(&Address::Unix(path), &options()).unwrap_err();
-        assert_eq!(error, ConnectError::Refused);
+        assert_eq!((error, &*error.to_string()), (expected, text));
+        assert!(error.is_refused(), "no process listens there");
     }
 }
 
@@ -248,6 +252,10 @@ fn a_refused_connect_is_an_error_when_it_is_finished() {
     });
 
     assert_eq!(refused.unwrap_err(), ConnectError::Refused);
+}
+
+#[test]
+fn a_connect_without_waiting_to_a_unix_socket_that_is_not_there_is_an_error_at_once() {
     let nowhere = Address::Unix("/nowhere/ajp.sock".into());
-    assert_eq!(PendingStream::start(&nowhere, &options()).unwrap_err(), ConnectError::Refused);
+    assert_eq!(PendingStream::start(&nowhere, &options()).unwrap_err(), ConnectError::NoFile);
 }

@@ -158,6 +158,9 @@ impl Row {
                 source: ConnectError::Refused | ConnectError::SelfConnection | ConnectError::Io(_),
                 ..
             } => Self::unconnected(Unreachable, Message::ConnectFailed, Reason::Connect),
+            AcquireFailure::Connect { source: ConnectError::NoFile, .. } => {
+                Self::unconnected(Unreachable, Message::NoSocketFile, Reason::Connect)
+            }
             AcquireFailure::NoAddress { .. } => {
                 Self::unconnected(Unreachable, Message::NoAddress, Reason::Resolve)
             }

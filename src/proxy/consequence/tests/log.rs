@@ -12,6 +12,7 @@ fn each_failure_has_its_word_and_its_level() {
         (unresolved(), Reason::Resolve, Error),
         (no_address(), Reason::Resolve, Error),
         (connect(ConnectError::Refused), Reason::Connect, Error),
+        (connect(ConnectError::NoFile), Reason::Connect, Error),
         (connect(ConnectError::TimedOut { after: AFTER }), Reason::ConnectTimeout, Error),
         (no_cpong(), Reason::Cping, Error),
         (busy(), Reason::Busy, Warning),
