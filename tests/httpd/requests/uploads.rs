@@ -1,5 +1,6 @@
 //! Request bodies that go ahead of being asked for, between clients and containers that do as they like.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use test_support::ajp::echo::respond;
@@ -8,6 +9,7 @@ use test_support::ajp::{echo::read_body, encode::get_body_chunk};
 use test_support::front::Signal;
 use test_support::httpd::{Httpd, Setup};
 use test_support::status::{number, pool, report, with_status};
+use test_support::tls::{Certificates, TlsClient};
 
 fn before(peer: &ScriptedPeer, setup: Setup) -> Httpd {
     let port = peer.port();
@@ -49,6 +51,52 @@ fn an_answer_reaches_a_client_that_has_not_sent_the_body_that_is_waited_for() {
             && line.ends_with(" 1")
     });
     assert!(wanted, "{figures}");
+}
+
+#[test]
+fn an_answer_reaches_a_tls_client_that_has_sent_a_part_of_its_body_and_is_silent() {
+    let certificates = Certificates::new();
+    let path = |name: &str| certificates.file(name).display().to_string();
+    let peer = ScriptedPeer::start(|conn| {
+        let request = conn.expect_forward_request()?;
+        if request.is_chunked() {
+            conn.send(get_body_chunk(8186))?;
+        }
+        assert_eq!(conn.read_body_packet()?, b"hel");
+        conn.send(get_body_chunk(8186))?;
+        // So that the client is being waited for, as a rule.
+        std::thread::sleep(Duration::from_millis(200));
+        conn.send(whole("no, thanks"))?;
+        conn.expect_close()
+    });
+    let httpd = before(
+        &peer,
+        Httpd::setup()
+            .modules(&["socache_shmcb", "ssl"])
+            .conf("SSLEngine On")
+            .conf(&format!("SSLCertificateFile {}", path("server.pem")))
+            .conf(&format!("SSLCertificateKeyFile {}", path("server.key"))),
+    );
+    for (framing, part) in
+        [("Content-Length: 1000", "hel"), ("Transfer-Encoding: chunked", "5\r\nhel")]
+    {
+        let mut client = TlsClient::connect(httpd.port());
+        client.send(format!("POST /app/x HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{part}"));
+
+        // It would wait for the client until Timeout, which is 60 seconds, and then answer 408.
+        let mut received = Vec::new();
+        while !received.ends_with(b"no, thanks\r\n0\r\n\r\n") && !received.ends_with(b"no, thanks")
+        {
+            let mut piece = [0; 4096];
+            let count = client.output().read(&mut piece).expect("openssl runs");
+            let text = String::from_utf8_lossy(&received);
+            assert!(count > 0, "{framing}: {text}");
+            received.extend(&piece[..count]);
+        }
+        assert!(received.starts_with(b"HTTP/1.1 200 "), "{framing}");
+        peer.wait_for_open_connections(0);
+    }
+    assert_eq!(peer.errors(), Vec::<String>::new());
 }
 
 #[test]
