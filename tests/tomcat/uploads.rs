@@ -65,6 +65,10 @@ fn post(client: &mut Client, target: &str, body: &[u8]) -> Response {
 }
 
 fn chunked(client: &mut Client, target: &str, body: &[u8]) -> Response {
+    client.request("POST", target, "Transfer-Encoding: chunked\r\n", &in_chunks(body))
+}
+
+fn in_chunks(body: &[u8]) -> Vec<u8> {
     let mut framed = Vec::new();
     for piece in body.chunks(10_000) {
         framed.extend(format!("{:x}\r\n", piece.len()).into_bytes());
@@ -72,7 +76,7 @@ fn chunked(client: &mut Client, target: &str, body: &[u8]) -> Response {
         framed.extend(b"\r\n");
     }
     framed.extend(b"0\r\n\r\n");
-    client.request("POST", target, "Transfer-Encoding: chunked\r\n", &framed)
+    framed
 }
 
 /// Uploads `body` in both framings, and holds the answers against it.
@@ -123,6 +127,60 @@ fn a_slow_reader_gets_them_whole() {
     for (worker, ..) in workers() {
         let body = Generated::bytes(200_000, 1);
         arrives(&mut httpd.client(), &format!("{worker}/reads?ms=1"), &body);
+    }
+}
+
+const BOUNDARY: &str = "----parts-of-a-form";
+
+/// A form with a short field, a file of this size and a field behind it, and what the servlet says of it.
+fn form(size: u64) -> (Vec<u8>, String) {
+    let file = Generated::bytes(size, size);
+    let parts = [
+        ("name=\"first\"", "null", b"one".to_vec()),
+        ("name=\"file\"; filename=\"a.bin\"", "a.bin", file),
+        ("name=\"last\"", "null", vec![b'x'; 5000]),
+    ];
+    let (mut body, mut said) = (Vec::new(), String::new());
+    for (disposition, file_name, data) in parts {
+        let name = disposition.split('"').nth(1).expect("a name");
+        let (length, hash) = (data.len(), sha256([data.clone()]));
+        writeln!(said, "{name} {file_name} {length} {hash}").expect("a String");
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+        body.extend([head.as_bytes(), &data, b"\r\n"].concat());
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+    (body, said)
+}
+
+/// Sends this form in both framings.
+fn form_arrives(client: &mut Client, worker: &str, size: u64) {
+    let (body, said) = form(size);
+    let kind = format!("Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n");
+    let length = format!("{kind}Content-Length: {}\r\n", body.len());
+    let chunked = format!("{kind}Transfer-Encoding: chunked\r\n");
+    let target = format!("{worker}/multipart");
+    for (headers, body) in [(length, &body), (chunked, &in_chunks(&body))] {
+        let page = client.request("POST", &target, &headers, body).expect(200).text();
+        assert_eq!(page, said, "{target} {size} {headers}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_form_arrive_whole() {
+    let httpd = httpd();
+    for (worker, ..) in workers() {
+        let mut client = httpd.client();
+        for size in [0, 1, 8000, 65_536, 300_000] {
+            form_arrives(&mut client, &worker, size);
+        }
+    }
+}
+
+#[test]
+fn a_part_of_20_mb_arrives_whole() {
+    let httpd = httpd();
+    for (worker, ..) in workers().filter(|(_, _, window)| [8186, 262_144].contains(window)) {
+        form_arrives(&mut httpd.client(), &worker, 20_000_000);
     }
 }
 
