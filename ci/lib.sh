@@ -42,6 +42,18 @@ need_jdk() {
     fi
 }
 
+# flup, an AJP server in Python, which Debian does not have; for the tests alone, in a directory of its own.
+need_flup() {
+    local directory=$root/target/flup
+    if [ -d "$directory/flup" ]; then
+        return 0
+    fi
+    python3 -m pip --version >/dev/null 2>&1 || need_packages python3-pip
+    say "installing flup to $directory"
+    python3 -m pip --quiet install --no-deps --root-user-action ignore --target "$directory" flup==1.0.3 >&2 ||
+        die "pip could not install flup"
+}
+
 need_cargo() {
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH

@@ -17,6 +17,7 @@ mod restarts;
 mod uploads;
 mod uploads_attacks;
 mod uploads_by;
+mod uploads_flup;
 
 mod reverse {
     mod agent;
