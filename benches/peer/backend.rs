@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -44,14 +44,14 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Malformed;
 
-/// Listens on three free ports, prints them on one line (AJP, AJP with packets of 65536, HTTP) and
+/// Listens on three free ports of this address, prints them on one line (AJP, AJP with packets of 65536, HTTP) and
 /// serves until the process is ended.
-pub fn run() -> io::Result<()> {
+pub fn run(address: Ipv4Addr) -> io::Result<()> {
     let forms = [Form::Ajp { packet_size: 8192 }, Form::Ajp { packet_size: 65536 }, Form::Http];
     let mut listeners = Vec::new();
     let mut poll = Poll::new()?;
     for (number, form) in forms.into_iter().enumerate() {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let listener = TcpListener::bind((address, 0))?;
         listener.set_nonblocking(true)?;
         // With the standard library's backlog of 128, a connection that does not fit comes a second later.
         rustix::net::listen(&listener, BACKLOG)?;

@@ -12,6 +12,9 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 pub enum Interest {
     Read,
     Write,
+    Both,
+    /// An error alone, which epoll always reports.
+    Neither,
 }
 
 impl Interest {
@@ -19,6 +22,8 @@ impl Interest {
         match self {
             Self::Read => EventFlags::IN,
             Self::Write => EventFlags::OUT,
+            Self::Both => EventFlags::IN | EventFlags::OUT,
+            Self::Neither => EventFlags::empty(),
         }
     }
 }

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 
+import delayed
 import measure
 import parked
 import report
@@ -25,11 +26,14 @@ def names(text):
 def options():
     parser = argparse.ArgumentParser(
         prog="ci/bench",
-        description="Measures httpd's proxies side by side. Without any of --load, --strace, "
+        description="Measures httpd's proxies side by side. Without any of --load, --delayed, --strace, "
         "--instructions, --scale and --parked, it runs --load.",
     )
     parser.add_argument("--load", action="store_true",
                         help="CPU time, context switches and requests per second under load")
+    parser.add_argument("--delayed", type=times, metavar="MS,MS",
+                        help="throughput of one client, with round trips of so many milliseconds to the backend; "
+                        f"default of --cases: {', '.join(delayed.CASES)}")
     parser.add_argument("--strace", action="store_true", help="system calls per request, by name")
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per request in user space, counted by callgrind")
@@ -48,10 +52,10 @@ def options():
                         "default: %(default)s")
     parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
                         help=f"default: {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
-    parser.add_argument("--cases", type=names, default=DEFAULT_CASES, metavar="A,B",
+    parser.add_argument("--cases", type=names, metavar="A,B",
                         help=f"some of {', '.join(CASES)}; default: {', '.join(DEFAULT_CASES)}")
     parser.add_argument("--base", default="stock", help="the server to which ratios are given; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of --load and of the part cpu of --parked; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of --load, of --delayed and of the part cpu of --parked; default: %(default)s")
     parser.add_argument("--requests", type=int, help="requests per run, instead of each case's own number")
     parser.add_argument("--seconds", type=int, default=20,
                         help="after this, a run of --load starts no further request; default: %(default)s")
@@ -65,7 +69,7 @@ def options():
                         help="copy callgrind's files to this directory; use those that end in .2 with "
                         "callgrind_annotate --threshold=100 --auto=no")
     chosen = parser.parse_args()
-    for case in chosen.cases:
+    for case in chosen.cases or []:
         if case not in CASES:
             parser.error(f"there is no case {case}")
     for server in chosen.servers:
@@ -77,10 +81,14 @@ def options():
     chosen.clients = max(8, chosen.clients)
     # With too few threads, the event MPM closes idle client connections, and the other MPMs make clients wait.
     chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
-    if not (chosen.load or chosen.strace or chosen.instructions or chosen.scale
+    if not (chosen.load or chosen.delayed or chosen.strace or chosen.instructions or chosen.scale
             or chosen.parked):
         chosen.load = True
     return chosen
+
+
+def times(text):
+    return [float(name) for name in names(text)]
 
 
 def say(text):
@@ -102,10 +110,10 @@ def load(chosen, cases, servers):
 
 
 def run(chosen, directory, stack):
-    cases = [CASES[name] for name in chosen.cases]
+    cases = [CASES[name] for name in chosen.cases or DEFAULT_CASES]
     if chosen.parked:
         parked.prepare(chosen)
-    backend = stack.enter_context(Backend(directory))
+    backend = stack.enter_context(Backend())
     limit = compile_limit(directory) if "limit" in chosen.servers else None
 
     def httpd(server, **how):
@@ -125,6 +133,8 @@ def run(chosen, directory, stack):
                 printer.system_calls(case, calls)
         for server in servers:
             server.stop()
+    if chosen.delayed:
+        delayed.run(chosen, backend, directory, printer)
     if chosen.instructions:
         counts = {}
         for name in chosen.servers:

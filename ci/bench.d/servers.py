@@ -69,18 +69,19 @@ def stop(process):
 
 
 class Backend:
-    """benches/peer: answers AJP, AJP in large packets, and HTTP."""
+    """benches/peer: answers AJP, AJP in large packets, and HTTP. `command` is what else starts it, or what
+    stands between it and httpd, and prints three ports of `host`."""
 
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, command=(PEER, "backend"), host="127.0.0.1"):
+        self.command, self.host = command, host
 
     def __enter__(self):
         # In a session of its own, so that Ctrl-C reaches only the driver, which stops the servers in order.
-        self.process = subprocess.Popen([PEER, "backend"], stdout=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
                                         stdin=subprocess.DEVNULL, start_new_session=True)
         ports = self.process.stdout.readline().split()
         if len(ports) != 3:
-            raise Trouble("the backend did not start")
+            raise Trouble(f"{' '.join(map(str, self.command))} did not start")
         self.ajp, self.big_ajp, self.http = ports
         return self
 
@@ -223,19 +224,20 @@ class Httpd:
         shutil.copy(self.file or files[self.name], module)
         yield f"LoadModule proxy_module {modules}/mod_proxy.so"
         yield f"LoadModule proxy_ajp_module {module}"
-        yield f"ProxyPass /b ajp://127.0.0.1:{self.backend.ajp}/b"
-        yield f"ProxyPass /big ajp://127.0.0.1:{self.backend.big_ajp}/big iobuffersize=65536"
+        host = self.backend.host
+        yield f"ProxyPass /b ajp://{host}:{self.backend.ajp}/b"
+        yield f"ProxyPass /big ajp://{host}:{self.backend.big_ajp}/big iobuffersize=65536"
 
     def _http(self, modules):
         yield f"LoadModule proxy_module {modules}/mod_proxy.so"
         yield f"LoadModule proxy_http_module {modules}/mod_proxy_http.so"
         for mount in ["/b", "/big"]:
-            yield f"ProxyPass {mount} http://127.0.0.1:{self.backend.http}{mount} enablereuse=on"
+            yield f"ProxyPass {mount} http://{self.backend.host}:{self.backend.http}{mount} enablereuse=on"
 
     def _jk(self, modules):
         lines = ["worker.list=small,big"]
         for worker, port in [("small", self.backend.ajp), ("big", self.backend.big_ajp)]:
-            lines += [f"worker.{worker}.type=ajp13", f"worker.{worker}.host=127.0.0.1",
+            lines += [f"worker.{worker}.type=ajp13", f"worker.{worker}.host={self.backend.host}",
                       f"worker.{worker}.port={port}"]
         lines.append("worker.big.max_packet_size=65536")
         (self.directory / "workers.properties").write_text("\n".join(lines) + "\n")
