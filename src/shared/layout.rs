@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Header    64 bytes    version, sizes, rows used so far
-//! Slot      64 bytes    × slots: one per member, and as many free; what is not counted per child
+//! Slot     128 bytes    × slots: one per member, and as many free; what is not counted per child
 //! Row       whole 64s   × rows: one per child; [pid, busy of each slot, holding of each slot]
 //! ```
 //!
@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::key::MemberKey;
 
 /// The version of this layout; to be changed with it.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The head of the memory.
 #[repr(C, align(64))]
@@ -46,6 +46,9 @@ pub struct Header {
 
 /// The state of a member, apart from its requests in flight. Times are
 /// [`Uptime`](super::Uptime).
+///
+/// What each request reads is in the first cache line; in the second one is what only changes with the
+/// state of the member.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct Slot {
@@ -63,6 +66,9 @@ pub struct Slot {
     pub(super) shares: [AtomicU64; 2],
     /// Its last turn, as a number that grows from choice to choice.
     pub(super) turn: AtomicU64,
+    /// What the log has last said of the member: see `life`.
+    pub(super) said: AtomicU64,
+    reserved: [AtomicU64; 7],
 }
 
 /// A word of a row.
@@ -72,7 +78,7 @@ const LINE_WORDS: usize = 16;
 const LINE: usize = LINE_WORDS * WORD;
 
 const _: () = assert!(size_of::<Header>() == LINE && align_of::<Header>() == LINE);
-const _: () = assert!(size_of::<Slot>() == LINE && align_of::<Slot>() == LINE);
+const _: () = assert!(size_of::<Slot>() == 2 * LINE && align_of::<Slot>() == LINE);
 const _: () = assert!(size_of::<AtomicU32>() == size_of::<u32>() && WORD == 4);
 const _: () = assert!(size_of::<AtomicU64>() == size_of::<u64>());
 // std has these types only where the processor has the instructions; no lock stands in for them.

@@ -6,6 +6,7 @@ mod clock;
 mod key;
 pub mod key_slots;
 mod layout;
+mod life;
 mod member;
 mod operator;
 mod probe;

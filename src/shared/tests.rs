@@ -35,10 +35,10 @@ fn the_parts_of_a_name_are_kept_apart() {
 #[test]
 fn sizes_are_whole_cache_lines() {
     let sizes = Sizes::new(84, 512);
-    assert_eq!((sizes.slots_at(), sizes.rows_at()), (64, 64 + 168 * 64));
+    assert_eq!((sizes.slots_at(), sizes.rows_at()), (64, 64 + 168 * 128));
     // 1 + 168 words in lines of 16: 176.
     assert_eq!(sizes.row_words(), 512 * 352);
-    assert_eq!(sizes.bytes(), Some(64 + 168 * 64 + 512 * 352 * 4));
+    assert_eq!(sizes.bytes(), Some(64 + 168 * 128 + 512 * 352 * 4));
     assert_eq!(Sizes::new(0, 0), Sizes::new(1, 1));
 }
 
