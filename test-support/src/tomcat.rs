@@ -132,6 +132,17 @@ impl Tomcat {
         )
     }
 
+    /// As [`Tomcat::start_with`], with an access log.
+    pub fn start_logging(more: &[&str]) -> Self {
+        Self::start_as(
+            Release::Ten,
+            more,
+            &[],
+            "<Valve className='org.apache.catalina.valves.AccessLogValve' directory='logs' \
+             prefix='access' suffix='.log' rotatable='false' buffered='false' pattern='%m %U'/>",
+        )
+    }
+
     /// `valves` are those of each engine.
     fn start_as(
         release: Release,
@@ -233,6 +244,11 @@ impl Tomcat {
     /// The address of node2.
     pub fn node2_address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.node2_port))
+    }
+
+    /// Method and path of each request so far, a line each, of [`Tomcat::start_logging`].
+    pub fn access_log(&self) -> String {
+        fs::read_to_string(self.base.path().join("logs/access.log")).expect("it has one")
     }
 
     /// What Tomcat has printed.

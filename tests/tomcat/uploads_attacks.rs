@@ -9,10 +9,14 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use test_support::httpd::Httpd;
 use test_support::members::one_child;
+use test_support::process::wait_for;
 use test_support::tomcat::Tomcat;
 
 /// How many bodies are tried.
-const TRIES: usize = 2_000;
+fn tries() -> usize {
+    let wanted = std::env::var("AJP_TRIES").ok();
+    wanted.map_or(2_000, |tries| tries.parse().expect("AJP_TRIES is a number"))
+}
 
 const WORKERS: [&str; 4] = ["nio/8186", "nio/262144", "nio2/8186", "nio2/262144"];
 
@@ -130,7 +134,7 @@ fn no_body_becomes_a_request_wherever_the_application_stops_reading() {
     let kinds = ["AjpNioProtocol", "AjpNio2Protocol"];
     let more = kinds.map(|kind| format!("protocol='org.apache.coyote.ajp.{kind}'"));
     let more: Vec<&str> = more.iter().flat_map(|more| [&**more, &**more]).collect();
-    let tomcat = Tomcat::start_with(&more);
+    let tomcat = Tomcat::start_logging(&more);
     let conf: String = WORKERS
         .iter()
         .zip(&tomcat.more_ports)
@@ -140,12 +144,12 @@ fn no_body_becomes_a_request_wherever_the_application_stops_reading() {
         })
         .collect();
     let httpd = one_child().conf(&conf).conf("LogLevel warn").start();
-    let tried = AtomicUsize::new(0);
+    let (tries, tried) = (tries(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut runner = TestRunner::default();
-                while tried.fetch_add(1, Relaxed) < TRIES {
+                while tried.fetch_add(1, Relaxed) < tries {
                     let attack = attacks().new_tree(&mut runner).expect("an attack").current();
                     attack.run(&httpd);
                 }
@@ -154,6 +158,12 @@ fn no_body_becomes_a_request_wherever_the_application_stops_reading() {
     });
     let count = || httpd.get("/nio/8186/count/report").expect(200).said("ids");
     assert_eq!(count(), "0");
+    // Each request that Tomcat has seen is one that was sent, and so has the access log.
+    let log = tomcat.access_log();
+    let others = |line: &&str| !["POST /app/reads", "GET /app/count/report"].contains(line);
+    assert_eq!(log.lines().find(others), None);
+    let seen = log.lines().filter(|line| line.starts_with("POST ")).count();
+    assert!(seen > tries / 2 && seen <= tries, "{seen} of {tries}");
     // The same bytes are a request where they come first; so is a body packet of this length.
     let body_packet = [&[0x12, 0x34, 2, 4, 2, 2][..], &forward_request(516)[2..]].concat();
     for bytes in [packet(&forward_request(300)), body_packet] {
@@ -163,6 +173,10 @@ fn no_body_becomes_a_request_wherever_the_application_stops_reading() {
         assert!(direct.read(&mut [0; 100]).expect("an answer") > 4);
     }
     assert_eq!(count(), "1", "one id");
+    wait_for("both are in the access log", || {
+        let log = tomcat.access_log();
+        (log.lines().filter(|line| *line == "GET /app/count/").count() == 2).then_some(())
+    });
     let most = httpd.get("/nio/8186/count/report").expect(200).said("most");
     assert_eq!(most, "2");
 }
