@@ -1,9 +1,10 @@
-//! Uploads that go ahead, by clients of every kind: TLS, HTTP/2, `Expect`, compressed bodies, 100 MB.
+//! Uploads that go ahead, by clients of every kind: TLS, HTTP/2, `Expect`, compressed bodies, more than 4 GB.
 
 use std::process::Command;
 
 use test_support::http::{Generated, said, sha256};
 use test_support::httpd::{Httpd, Setup};
+use test_support::members::one_child;
 use test_support::tls::Certificates;
 use test_support::tomcat::Tomcat;
 
@@ -165,6 +166,37 @@ fn an_upload_of_100_mb_arrives_byte_for_byte_in_both_framings() {
         assert_eq!(answer.said("length"), SIZE.to_string(), "{framing}");
         assert_eq!(answer.said("sha256"), hash, "{framing}");
     }
+}
+
+/// The most memory that httpd's child has ever had, in bytes.
+fn peak(httpd: &Httpd) -> u64 {
+    let [child] = httpd.children()[..] else { panic!("one child") };
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).expect("it runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux has it");
+    let kilobytes = peak.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+    1024 * kilobytes.expect("a number")
+}
+
+#[test]
+fn an_upload_of_more_than_4_gb_arrives_and_httpd_holds_little_of_it() {
+    const BLOCKS: u64 = 4097;
+    let httpd = pass(one_child().conf("LimitRequestBody 0"));
+    httpd.get("/app/echo/").expect(200);
+    let before = peak(&httpd);
+    let mut client = httpd.client();
+    let mut block = Generated::bytes(1 << 20, 38);
+    let size = BLOCKS * block.len() as u64;
+    client.send(format!("POST /app/upload HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"));
+    let hash = sha256((0..BLOCKS).map(|number| {
+        block[..8].copy_from_slice(&number.to_be_bytes());
+        client.send(&block);
+        block.clone()
+    }));
+    let answer = client.response("POST").expect(200);
+    assert_eq!((answer.said("length"), answer.said("sha256")), (size.to_string(), hash));
+    // A window, and what httpd's filters and the threads' allocators have.
+    let grown = peak(&httpd) - before;
+    assert!(grown < 16 << 20, "{grown} bytes");
 }
 
 #[test]
