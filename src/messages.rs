@@ -125,6 +125,9 @@ messages! {
 
     // Balancers and members.
     0201 NoMemberLeft Error "No member of the balancer can take the request.",
+    0202 MemberInError Warning "A member is in error: it gets no requests until `retry` has passed.",
+    0203 MemberBack Notice "A member that was in error answers again.",
+    0204 MemberActivation Notice "A member was drained, stopped or activated, not by an order to ajp-status.",
 
     // Reverse connections.
     0301 ReverseAddress Error "`reversed=On` is on a worker whose address cannot be listened at.",

@@ -12,6 +12,7 @@ use crate::ffi::guard::guard;
 use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server::Server;
+use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::parking::hooks;
@@ -318,13 +319,17 @@ unsafe extern "C" fn pre_request(
 }
 
 unsafe extern "C" fn post_request(
-    _worker: *mut sys::proxy_worker,
-    _balancer: *mut sys::proxy_balancer,
+    worker: *mut sys::proxy_worker,
+    balancer: *mut sys::proxy_balancer,
     r: *mut sys::request_rec,
     _conf: *mut sys::proxy_server_conf,
 ) -> c_int {
-    // SAFETY: mod_proxy passes the request it serves on this thread.
-    guard(sys::DECLINED, || member_marks::post_request(unsafe { Request::from_ptr(r) }))
+    // SAFETY: mod_proxy passes the request it serves on this thread, and null or a live member and its
+    // balancer.
+    guard(sys::DECLINED, || unsafe {
+        let member = Worker::added(worker).zip(Balancer::from_ptr(balancer));
+        member_marks::post_request(Request::from_ptr(r), member)
+    })
 }
 
 unsafe extern "C" fn request_status(status: *mut c_int, r: *mut sys::request_rec) -> c_int {

@@ -30,8 +30,16 @@ impl MemberState<'_> {
         self.change(recovered).and_then(|before| before.error_lasted(now))
     }
 
+    /// Notes how the member is to be used at start, if no other child has.
+    pub fn note_first_activation(&self, at_start: Activation) {
+        self.change(|said| match said.activation {
+            None => said.changed_to(at_start),
+            Some(_) => None,
+        });
+    }
+
     /// Claims the line that says how the member is to be used. Returns what the log has said before.
-    /// `None`: the log says so already, or it has said nothing yet; then the first use is noted.
+    /// `None`: the log says so already, or nothing was noted before.
     pub fn claim_activation_line(&self, to: Activation) -> Option<Activation> {
         self.change(|said| said.changed_to(to)).and_then(|before| before.activation)
     }
@@ -144,9 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_activation_is_said_once_and_the_first_is_only_noted() {
+    fn a_change_of_activation_is_said_once_and_that_of_the_start_is_only_noted() {
         use Activation::{Active, Draining, Stopped};
         with_two_children(|one, other| {
+            one.note_first_activation(Active);
+            other.note_first_activation(Draining);
             assert_eq!(one.claim_activation_line(Active), None, "as it was at start");
             assert_eq!(other.claim_activation_line(Draining), Some(Active));
             assert_eq!(one.claim_activation_line(Draining), None);

@@ -445,6 +445,13 @@ impl Httpd {
         self.file("error.log")
     }
 
+    /// The lines of the module's message with this number (`AJP0101`) in the error log.
+    pub fn messages(&self, number: &str) -> Vec<String> {
+        let start = format!(" {number}: ");
+        let log = self.error_log();
+        log.lines().filter(|line| line.contains(&start)).map(str::to_owned).collect()
+    }
+
     /// The lines of the access log: `client status bytes "request" x-test-header`.
     pub fn access_log(&self) -> Vec<String> {
         self.file("access.log").lines().map(str::to_owned).collect()

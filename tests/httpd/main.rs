@@ -9,6 +9,7 @@ mod balancing {
     mod failover;
     mod health_checks;
     mod lbmethods;
+    mod life;
     mod local_members;
     mod resending;
 }

@@ -1,16 +1,9 @@
 //! Requests that Tomcat's connector refuses before an application has them: the client gets Tomcat's answer,
 //! and one line a minute says where to look.
 
-use test_support::httpd::{Httpd, Setup};
+use test_support::httpd::Setup;
 use test_support::members::one_child;
 use test_support::tomcat::{SECRET, Tomcat};
-
-/// The lines of a message in the error log.
-fn lines(httpd: &Httpd, number: &str) -> Vec<String> {
-    let start = format!("{number}: ");
-    let log = httpd.error_log();
-    log.lines().filter(|line| line.contains(&start)).map(str::to_owned).collect()
-}
 
 /// One child, since each child logs a line a minute.
 fn setup(port: u16, parameters: &str) -> Setup {
@@ -30,7 +23,7 @@ fn a_wrong_or_missing_secret_is_explained_once_a_minute() {
         }
         assert_eq!(httpd.request("POST", "/app/echo", "Content-Length: 0\r\n").status, 403);
 
-        let found = lines(&httpd, "AJP0131");
+        let found = httpd.messages("AJP0131");
         assert_eq!(found.len(), 1, "{found:?}");
         let backend = format!("AJP0131: ajp://127.0.0.1:{port}: 403 with reuse=0");
         for part in [":warn]", &backend, "secretRequired", fact, "allowedRequestAttributesPattern"]
@@ -48,9 +41,9 @@ fn an_attribute_that_the_connector_does_not_allow_is_explained() {
         setup(tomcat.more_ports[0], "").conf("SetEnvIf X-Odd forbidden AJP_forbidden=1").start();
 
     httpd.get("/app/static.txt").expect(200);
-    assert_eq!(lines(&httpd, "AJP0131"), [""; 0]);
+    assert_eq!(httpd.messages("AJP0131"), [""; 0]);
     assert_eq!(httpd.request("GET", "/app/static.txt", "X-Odd: forbidden\r\n").status, 403);
-    assert_eq!(lines(&httpd, "AJP0131").len(), 1);
+    assert_eq!(httpd.messages("AJP0131").len(), 1);
 }
 
 #[test]
@@ -64,7 +57,7 @@ fn the_application_s_own_403_is_not_explained() {
         }
         let body = "Content-Length: 0\r\n";
         assert_eq!(httpd.request("POST", "/app/status?code=403", body).status, 403);
-        assert_eq!(lines(httpd, "AJP0131"), [""; 0]);
+        assert_eq!(httpd.messages("AJP0131"), [""; 0]);
     }
 }
 
@@ -80,7 +73,7 @@ fn a_request_larger_than_packetsize_with_a_larger_iobuffersize_is_explained() {
     }
     httpd.get("/app/static.txt").expect(200);
 
-    let found = lines(&httpd, "AJP0124");
+    let found = httpd.messages("AJP0124");
     assert_eq!(found.len(), 1, "{}", httpd.error_log());
     for part in [":warn]", " with reuse=0 ", "packetSize", "iobuffersize=16384 here"] {
         assert!(found[0].contains(part), "{part}: {}", found[0]);

@@ -18,6 +18,7 @@ use crate::backend::{
 };
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::member_life::MemberWatch;
 use crate::ffi::child::reverse_sockets;
 use crate::ffi::child::threads;
 use crate::ffi::guard::guard;
@@ -72,6 +73,7 @@ pub(crate) struct WatchList {
     workers: Vec<WatchedWorker>,
     /// The settings that follow from them.
     maintenance_of: HashMap<BackendKey, MaintenanceSettings>,
+    members: MemberWatch,
 }
 
 // SAFETY: the views lead to httpd's configuration and to memory shared with other processes, which are
@@ -103,6 +105,7 @@ impl WatchList {
             seen.insert((watched.worker.id(), watched.key().cloned()))
         });
         self.maintenance_of = self.sum_up();
+        self.members = MemberWatch::new(self.workers.iter().map(|watched| watched.worker));
     }
 
     /// The identities of the workers.
@@ -166,6 +169,7 @@ pub(crate) unsafe fn start(
     main: Server<'static>,
     pchild: *mut sys::apr_pool_t,
 ) {
+    watch_list.members.begin(child);
     let kept = Arc::clone(child);
     let log = MainServer(main);
     let pass = move |now| round(&kept, &mut watch_list, &log, now);
@@ -210,6 +214,7 @@ fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Insta
         return Next::Usual;
     }
     watch_list.read(child);
+    watch_list.members.look(child, now);
     let mut next = Next::Usual;
     for reverse in child.reverses() {
         tend(child, log, reverse);

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::member_life;
 use crate::ffi::mod_proxy::worker::{NotedWorker, Worker};
 use crate::proxy::ProbeResult;
 use crate::shared::{MemberKey, Probe};
@@ -28,7 +29,10 @@ impl Drop for ProbeGuard {
         // Not if the probe took so long that another request has replaced it.
         let is_the_one = state.is_some_and(|state| state.end_probe(self.probe));
         match self.result {
-            ProbeResult::Recovered => self.member.view().mark_recovered(),
+            ProbeResult::Recovered => {
+                self.member.view().mark_recovered();
+                member_life::log_recovery(&self.child, self.member.view());
+            }
             ProbeResult::StillDown if is_the_one => self.member.view().note_error_time(),
             ProbeResult::Inconclusive if is_the_one => self.member.view().forget_error_time(),
             ProbeResult::StillDown | ProbeResult::Inconclusive => {}

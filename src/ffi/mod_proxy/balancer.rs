@@ -2,6 +2,7 @@
 //!
 //! As with a [`Worker`], the shared parts are read raw, one field at a time.
 
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -152,11 +153,27 @@ impl<'s> Balancer<'s> {
         unsafe { (*self.shared()).forcerecovery() != 0 }
     }
 
+    /// Whether mod_proxy_balancer puts a member in error that answers with this status (`failonstatus`).
+    pub(crate) fn fails_on_status(self, status: c_int) -> bool {
+        // SAFETY: the balancer and its array, which its configuration has filled, are live.
+        unsafe {
+            let mut all = array::elements::<c_int>((*self.as_ptr()).errstatuses);
+            all.any(|listed| *listed == status)
+        }
+    }
+
     /// `timeout`: requests wait for a member to become usable.
     pub(crate) fn waits_for_members(self) -> bool {
         // SAFETY: a plain field in shared memory.
         unsafe { (*self.shared()).timeout != 0 }
     }
+}
+
+/// A member in the words of logs: `balancer://app ajp://10.0.0.1:8009`.
+pub(crate) fn member_name(worker: Worker<'_>) -> String {
+    let balancer = Balancer::of(worker).map(Balancer::name);
+    let balancer = balancer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
 }
 
 /// A balancer that this thread has locked; dropping it unlocks.

@@ -248,17 +248,26 @@ impl Worker<'_> {
         self.clear_retries();
     }
 
-    /// Sets the retries of a worker that has answered to 0.
-    pub(crate) fn clear_retries(self) {
+    /// Whether mod_proxy has taken it out of error, and no request has found out yet whether it answers.
+    pub(crate) fn has_retried(self) -> bool {
+        // SAFETY: a plain word in shared memory.
+        unsafe { (*self.shared()).retries != 0 }
+    }
+
+    /// Sets the retries of a worker that has answered to 0. Returns whether there were any: then it was in
+    /// error, and mod_proxy has taken it out.
+    pub(crate) fn clear_retries(self) -> bool {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy does after connecting. Read
         // first: the usual case writes nothing.
         unsafe {
             // Not if another request has just put the member in error.
-            if (*s).retries != 0 && !self.status().is_in_error() {
+            let had_retried = (*s).retries != 0 && !self.status().is_in_error();
+            if had_retried {
                 (*s).retries = 0;
                 (*s).error_time = 0;
             }
+            had_retried
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::backend::Backend;
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::member_life;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
@@ -34,8 +35,17 @@ impl Call<'_> {
             busy.state().note_success(now);
         }
         match Consequence::of_answer(finished.failed_status) {
-            Mark::Error => member_marks::mark_error(self.worker, self.child),
-            Mark::Nothing | Mark::Transient => self.worker.clear_retries(),
+            Mark::Error => {
+                member_marks::mark_error(self.worker, self.child);
+                let status = self.request.status();
+                let why = format_args!("status {status}, which failstatus lists");
+                member_life::log_error(self.child, self.worker, why);
+            }
+            Mark::Nothing | Mark::Transient => {
+                if self.worker.clear_retries() && self.worker.is_member() {
+                    member_life::log_recovery(self.child, self.worker);
+                }
+            }
         }
         let Some(status) = client.overridden() else { return HandlerStatus(sys::OK as c_int) };
         // As mod_proxy_ajp does: 200, or ErrorDocument would take it for an error within an error. The
@@ -78,6 +88,9 @@ impl Call<'_> {
             Mark::Error => member_marks::mark_error(self.worker, self.child),
         }
         self.log_failure(backend, failure, &consequence);
+        if consequence.mark == Mark::Error {
+            member_life::log_error(self.child, self.worker, format_args!("{}", failure.error));
+        }
         let notes = self.request.notes();
         if let Some(text) = consequence.notes.error {
             notes.set(c"error-notes", self.request.pool().copy(text.as_bytes()));

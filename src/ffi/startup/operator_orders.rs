@@ -11,7 +11,7 @@ use crate::ffi::guard::guard;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::activation::set_activation;
-use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::balancer::member_name;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::server_state::ServerState;
@@ -68,10 +68,7 @@ fn log_dropped(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: 
 
 /// `balancer://app ajp://10.0.0.1:8009`.
 fn name(workers: &[Worker<'_>]) -> String {
-    let Some(worker) = workers.first() else { return String::new() };
-    let balancer = Balancer::of(*worker).map(|balancer| balancer.name());
-    let balancer = balancer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    format!("{balancer} {}", String::from_utf8_lossy(&worker.name()))
+    workers.first().map(|worker| member_name(*worker)).unwrap_or_default()
 }
 
 /// Drops the orders that were undone, when a restart or the end of httpd begins.

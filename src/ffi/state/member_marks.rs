@@ -2,9 +2,12 @@
 //! [`transient_marks`](crate::ffi::child::transient_marks).
 
 use std::ffi::c_int;
+use std::fmt;
 
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::member_life;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::connection_state::ConnectionState;
 use crate::ffi::state::request_state::RequestState;
@@ -34,12 +37,32 @@ pub(crate) fn clear_transient_mark(request: Request<'_>) {
 
 /// post_request: the end of a request, or its first wait without a thread. Then the hook of mod_proxy_balancer,
 /// which runs next, has its turn at the end.
-pub(crate) fn post_request(request: Request<'_>) -> c_int {
+///
+/// Logs that the member is in error if that hook is about to mark it.
+pub(crate) fn post_request(
+    request: Request<'_>,
+    member: Option<(Worker<'_>, Balancer<'_>)>,
+) -> c_int {
     if is_parked(request) {
         return sys::OK as c_int;
     }
     clear_transient_mark(request);
+    if let Some((member, balancer)) = member {
+        let status = request.status();
+        if balancer.fails_on_status(status) {
+            log_error(request, member, format_args!("status {status}, which failonstatus lists"));
+        } else if member.fails_on_timeout() && request.notes().get(c"proxy_timedout").is_some() {
+            log_error(request, member, format_args!("a timeout, with failontimeout=On"));
+        }
+    }
     sys::DECLINED
+}
+
+#[cold]
+fn log_error(request: Request<'_>, member: Worker<'_>, why: fmt::Arguments<'_>) {
+    if let Some(child) = ServerState::child_of(request.server()) {
+        member_life::log_error(child, member, why);
+    }
 }
 
 /// Whether mod_proxy has been told that the request goes on without it. (Its status says so during these

@@ -2,6 +2,7 @@
 
 use crate::balance::orders::{Action, Effect, Facts, KeptOrder, Remark};
 use crate::ffi::child::child_state::Child;
+use crate::ffi::child::member_life;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::activation::{reset_lbmethod_if_usable, set_activation};
@@ -56,6 +57,9 @@ fn one(
     let (effect, remark) = action.on(facts)?;
     match effect {
         Effect::Activate(wanted) => {
+            if let Some(state) = child.member_state(seen.key) {
+                state.note_activation(wanted);
+            }
             seen.workers.iter().for_each(|worker| set_activation(*worker, wanted));
             let order = KeptOrder::new(wanted, &configured);
             let operators = state.parent.operators.get().map(|memory| memory.table());
@@ -72,6 +76,7 @@ fn one(
                 reset_lbmethod_if_usable(*worker, was_usable);
             }
             if let Some(state) = child.member_state(seen.key) {
+                member_life::note_recovery(state);
                 state.forget_reply_timeouts();
             }
         }

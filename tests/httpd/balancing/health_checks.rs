@@ -36,7 +36,8 @@ fn status(httpd: &Httpd, port: u16) -> String {
 
 /// The number of requests that could not connect to this member.
 fn complaints(httpd: &Httpd, port: u16) -> usize {
-    httpd.error_log().matches(&format!("ajp://127.0.0.1:{port}: ")).count()
+    let name = format!("ajp://127.0.0.1:{port}: ");
+    httpd.error_log().lines().filter(|l| l.contains(":error]") && l.contains(&name)).count()
 }
 
 #[track_caller]
