@@ -41,7 +41,9 @@ pub struct Header {
     rows: AtomicU32,
     /// The rows from this one on were never claimed.
     rows_used: AtomicU32,
-    reserved: [AtomicU32; 12],
+    /// The child that checks the ports of reverse connections; see [`Table::claim_ports`].
+    port_checker: AtomicU64,
+    reserved: [AtomicU32; 10],
 }
 
 /// The state of a member, apart from its requests in flight. Times are
@@ -147,6 +149,13 @@ impl Sizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row(usize);
 
+impl Row {
+    /// Its number, from 1 on; there are fewer than 2^21.
+    pub(super) fn number(self) -> u32 {
+        u32::try_from(self.0 + 1).unwrap_or(u32::MAX)
+    }
+}
+
 /// A view of the memory: a handful of references.
 #[derive(Clone, Copy)]
 pub struct Table<'m> {
@@ -191,8 +200,7 @@ impl<'m> Table<'m> {
             word.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })?;
         self.counters_of(row).iter().for_each(|counter| counter.store(0, Ordering::SeqCst));
-        let used = u32::try_from(row.0 + 1).unwrap_or(u32::MAX);
-        self.header.rows_used.fetch_max(used, Ordering::SeqCst);
+        self.header.rows_used.fetch_max(row.number(), Ordering::SeqCst);
         Some(row)
     }
 
@@ -211,11 +219,16 @@ impl<'m> Table<'m> {
                         held(key, holding);
                     }
                 }
+                self.release_ports(row);
                 // Last: the next owner of the row finds it clean.
                 self.pid_of(row).store(0, Ordering::Release);
             }
         }
         left
+    }
+
+    pub(super) fn port_checker(&self) -> &'m AtomicU64 {
+        &self.header.port_checker
     }
 
     pub(super) fn slots(&self) -> &'m [Slot] {

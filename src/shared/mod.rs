@@ -2,6 +2,7 @@
 //!
 //! It works on atomics, and knows neither httpd, nor the clock, nor how the memory is made (`ffi`).
 
+mod checker;
 mod clock;
 mod key;
 pub mod key_slots;
