@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages=(
     apache2 apache2-dev libclang-dev gcc libc6-dev
     tomcat10 tomcat10-examples libtomcat9-java
-    curl openssl nghttp2-client binutils util-linux ca-certificates
+    curl jq openssl apache2-utils nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables faketime
     python3-prometheus-client
 )

@@ -8,6 +8,7 @@ pub mod front;
 pub mod http;
 pub mod httpd;
 pub mod manager;
+pub mod markdown;
 pub mod members;
 pub mod namespace;
 pub mod parking;

@@ -38,6 +38,8 @@ mod parking {
     mod waiting;
 }
 
+mod documents;
+
 mod pool;
 
 mod reload {

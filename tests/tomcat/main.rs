@@ -6,6 +6,7 @@ mod boot;
 mod comparison;
 mod content;
 mod debian;
+mod documents;
 mod front;
 mod idle;
 mod packet_sizes;

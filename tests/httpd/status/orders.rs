@@ -174,7 +174,7 @@ fn the_documentation_s_example_lets_the_network_read_and_admin_change() {
     let example = example.replace("10.0.0.0/24", "127.0.0.0/8");
     let a = named("a");
     let members = [format!("ajp://127.0.0.1:{} route=a", a.port())];
-    let setup = prefork(2).conf(&example.replace("conf/operators", "htdocs/users"));
+    let setup = prefork(2).conf(&example.replace("/etc/apache2/ajp-operators", "htdocs/users"));
     let httpd = balancer(setup, &members).start();
     write_users(&httpd);
 

@@ -1,0 +1,119 @@
+//! Each connector of the documents is given to a real Tomcat, and httpd reaches it with the configuration that the
+//! same document has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use test_support::httpd::Httpd;
+use test_support::markdown::{Block, blocks, blocks_of};
+use test_support::process::{free_port, wait_for};
+use test_support::tomcat::Tomcat;
+
+/// The attributes of the connector in a block.
+fn attributes(block: &Block) -> BTreeMap<String, String> {
+    let connector = block.text.split("<Connector").nth(1).expect("a connector");
+    let mut attributes = BTreeMap::new();
+    let mut rest = connector.split("/>").next().expect("it ends");
+    while let Some((name, value)) = rest.split_once("=\"") {
+        let (value, after) = value.split_once('"').expect("a value ends");
+        attributes.insert(name.trim().to_owned(), value.to_owned());
+        rest = after;
+    }
+    attributes
+}
+
+/// As they stand in a connector, without those that the test's Tomcat has chosen itself.
+fn text(attributes: &BTreeMap<String, String>, chosen: &[&str]) -> String {
+    let others = attributes.iter().filter(|(name, _)| !chosen.contains(&name.as_str()));
+    others.map(|(name, value)| format!("{name}='{value}' ")).collect()
+}
+
+#[test]
+fn every_connector_of_the_documents_is_one_of_tomcat_s_or_of_this_project() {
+    let xml: Vec<Block> = blocks().into_iter().filter(|block| block.language == "xml").collect();
+    assert!(xml.len() >= 3, "{}", xml.len());
+    for block in &xml {
+        let protocol = attributes(block).remove("protocol").unwrap_or_default();
+        let known = ["AJP/1.3", "ajp.reverse.ReverseAjpNioProtocol"];
+        assert!(known.contains(&protocol.as_str()), "{}: {protocol}", block.place());
+    }
+}
+
+#[test]
+fn tomcat_serves_a_request_with_each_connector_of_its_own_in_the_documents() {
+    let is_tomcat_s = |block: &Block| block.language == "xml" && block.text.contains("AJP/1.3");
+    let blocks: Vec<Block> = blocks().into_iter().filter(is_tomcat_s).collect();
+    let all: Vec<_> = blocks.iter().map(attributes).collect();
+    let chosen = ["address", "port", "protocol", "secretRequired"];
+    let texts: Vec<String> = all.iter().map(|attributes| text(attributes, &chosen)).collect();
+    let tomcat = Tomcat::start_with(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    for ((block, attributes), port) in blocks.iter().zip(&all).zip(&tomcat.more_ports) {
+        let secret =
+            attributes.get("secret").map_or(String::new(), |word| format!("secret={word}"));
+        let line = format!("ProxyPass \"/app\" \"ajp://127.0.0.1:{port}/app\" {secret}");
+        let httpd = Httpd::setup().conf(&line).start();
+        assert_eq!(httpd.get("/app/echo").status, 200, "{}", block.place());
+        // Without the connector's secret it is refused.
+        let other = Httpd::setup().conf(&line.replace("secret=", "secret=not")).start();
+        let expected = if secret.is_empty() { 200 } else { 403 };
+        assert_eq!(other.get("/app/echo").status, expected, "{}", block.place());
+    }
+}
+
+#[test]
+fn the_first_example_of_readme_serves_a_page_of_tomcat() {
+    let blocks = blocks_of("README.md");
+    let of = |language: &str| {
+        blocks.iter().find(|block| block.language == language).expect("it has one")
+    };
+    let attributes = attributes(of("xml"));
+    let tomcat = Tomcat::start_with(&[&text(&attributes, &["address", "port", "protocol"])]);
+    let line = blocks.iter().find(|block| block.text.contains("ProxyPass ")).expect("it has one");
+    let address = format!("{}:{}", attributes["address"], attributes["port"]);
+    assert!(line.text.contains(&address), "both sides have the same address");
+    let conf = line.text.replace(&address, &format!("127.0.0.1:{}", tomcat.more_ports[0]));
+    let httpd = Httpd::setup().conf(&conf.replace("/shop", "/app")).start();
+    httpd.get("/app/echo").expect(200);
+}
+
+#[test]
+fn a_tomcat_connects_with_the_connector_and_the_key_of_the_page_on_reverse_connections()
+-> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let key = directory.path().join("node1.key");
+    fs::write(&key, "0123456789abcdef0123456789abcdef\n")?;
+    let port = free_port();
+    let blocks = blocks_of("docs/reverse.md");
+    let connector = blocks.iter().find(|block| block.language == "xml").expect("it has one");
+    let mut attributes = attributes(connector);
+    let also = blocks_of("tomcat-connector/README.md");
+    assert_eq!(
+        attributes,
+        self::attributes(also.iter().find(|block| block.language == "xml").expect("one"))
+    );
+    assert_eq!(
+        attributes.get("address").zip(attributes.get("port")),
+        Some((&"10.0.0.5".into(), &"9100".into()))
+    );
+    attributes.insert("address".into(), "127.0.0.1".into());
+    attributes.insert("port".into(), port.to_string());
+    // Relative to catalina.base, which is the test's own.
+    assert_eq!(attributes.insert("keyFile".into(), absolute(&key)), Some("conf/node1.key".into()));
+    let conf = blocks[0]
+        .text
+        .replace("10.0.0.5:9100", &format!("127.0.0.1:{port}"))
+        .replace("10.1.2.0/24", "127.0.0.0/8")
+        .replace("/etc/apache2/ajp-node1.key", &absolute(&key))
+        .replace("/shop", "/app");
+    let httpd = Httpd::setup().conf(&conf).start();
+    let words = text(&attributes, &["protocol", "secretRequired"]);
+    let _tomcat = Tomcat::start_dialling(&[words]);
+    wait_for("a page of Tomcat", || (httpd.get("/app/echo").status == 200).then_some(()));
+    Ok(())
+}
+
+fn absolute(path: &Path) -> String {
+    path.display().to_string()
+}
