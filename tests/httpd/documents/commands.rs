@@ -11,12 +11,13 @@ use test_support::process::{Guarded, is_root, wait_for};
 use super::shell;
 use super::site::Site;
 
-/// Every block of commands that must work as it stands, by words in it. A test below runs it.
+/// Every block of commands that must work as it stands, by words in it. A test below, or in `drain`, runs it.
 const RUN: &[(&str, &str)] = &[
     ("README.md", "jk2ajp"),
     ("docs/ajp-dialer.md", "ajp-dialer --httpd"),
     ("docs/migrating.md", "jk2ajp"),
     ("docs/operations.md", "htpasswd"),
+    ("docs/operations.md", "#!/bin/sh"),
     ("docs/operations.md", "apachectl"),
     ("docs/parking.md", "APACHE_ULIMIT_MAX_FILES"),
     ("docs/reverse.md", "openssl rand"),

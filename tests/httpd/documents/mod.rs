@@ -6,6 +6,7 @@
 
 mod commands;
 mod configuration;
+mod drain;
 mod site;
 
 use test_support::markdown::{Block, blocks, blocks_of};
@@ -51,7 +52,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("README.md", "ci/install"),
     // It is shortened; `tests/migrate` compares what `jk2ajp` writes.
     ("docs/migrating.md", "<Proxy \"balancer://lb\">"),
-    ("docs/operations.md", "set -eu"),
+    ("docs/operations.md", "ajp-drain node1"),
     ("docs/performance.md", "ci/bench"),
     ("docs/performance.md", "ci/bench --parked"),
     // It stands for a file and a value of the reader's.
