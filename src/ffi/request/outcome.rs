@@ -32,7 +32,9 @@ impl Call<'_> {
         now: Uptime,
     ) -> HandlerStatus {
         if let Some(busy) = busy {
-            busy.state().note_success(now);
+            let state = busy.state();
+            state.note_success(now);
+            state.note_answer();
         }
         match Consequence::of_answer(finished.failed_status) {
             Mark::Error => {
