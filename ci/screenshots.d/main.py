@@ -1,260 +1,128 @@
-"""Opens ajp-status of an httpd with three backends, which answer at different speeds, in a browser."""
+"""Opens ajp-status of a private httpd in a browser, uses it, and takes pictures of it."""
 
-import os
+import argparse
 import pathlib
-import shutil
-import socket
-import socketserver
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
+import urllib.parse
 
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODULE = ROOT / "target/release/libmod_proxy_ajp_rs.so"
-HTTPD = shutil.which("apache2") or shutil.which("httpd") or "/usr/sbin/apache2"
+from chromium import browser, check, confirm, order, orders, picture, row, state
+from private_httpd import Site, three, thirty
 
 
-class Ajp(socketserver.BaseRequestHandler):
-    """Answers CPING, and each request after the pause of its server."""
-
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.request.recv(count - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
-
-    def handle(self):
-        try:
-            while True:
-                length = int.from_bytes(self.receive(4)[2:], "big")
-                payload = self.receive(length)
-                if payload == b"\x0a":
-                    self.send(b"\x09")
-                    continue
-                time.sleep(self.server.pause())
-                status = 404 if b"/missing" in payload else 200
-                self.send(b"\x04" + status.to_bytes(2, "big") + self.text(b"OK") + b"\0\0",
-                          b"\x03" + self.text(b"x" * 2000), b"\x05\x01")
-        except (EOFError, OSError):
-            pass
-
-    @staticmethod
-    def text(data):
-        return len(data).to_bytes(2, "big") + data + b"\0"
-
-    def send(self, *payloads):
-        packets = [b"AB" + len(payload).to_bytes(2, "big") + payload for payload in payloads]
-        self.request.sendall(b"".join(packets))
+def card_of(site, driver, title):
+    """The URL of the page with this member's card open."""
+    driver.get(site.url)
+    return row(driver, title).find_element(By.TAG_NAME, "a").get_attribute("href").split("#")[0]
 
 
-class Backend(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, pauses):
-        super().__init__(("127.0.0.1", 0), Ajp)
-        self.pauses, self.count = pauses, 0
-        self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def pause(self):
-        self.count += 1
-        return self.pauses[self.count % len(self.pauses)]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def apxs(query):
-    done = subprocess.run(["apxs", "-q", query], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def configuration(directory, port, backends, down):
-    modules = apxs("LIBEXECDIR")
-    names = "mpm_event authz_core authz_host mime proxy slotmem_shm proxy_balancer " \
-            "lbmethod_byrequests"
-    lines = [f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names.split()]
-    if os.geteuid() == 0:
-        lines += ["User www-data", "Group www-data"]
-    one, two, three = (backend.port for backend in backends)
-    return "\n".join(lines) + f"""
-ServerRoot {directory}
-DefaultRuntimeDir {directory}
-PidFile httpd.pid
-ServerName shop.example
-UseCanonicalName On
-Listen 127.0.0.1:{port}
-ErrorLog error.log
-DocumentRoot {directory}
-TypesConfig /etc/mime.types
-StartServers 4
-ServerLimit 4
-ThreadsPerChild 16
-MaxRequestWorkers 64
-MinSpareThreads 64
-MaxSpareThreads 64
-LoadModule proxy_ajp_module {MODULE}
-<Proxy balancer://shop>
-  BalancerMember ajp://127.0.0.1:{one} route=node1 ping=1
-  BalancerMember ajp://127.0.0.1:{two} route=node2 ping=1
-  BalancerMember ajp://127.0.0.1:{down} route=node3 retry=300
-  ProxySet stickysession=JSESSIONID
-</Proxy>
-ProxyPass /shop balancer://shop/shop
-ProxyPass /reports ajp://127.0.0.1:{three}/reports ttl=60
-Include {ROOT}/httpd-conf/status.conf
-"""
-
-
-def fetch(url):
-    try:
-        return urllib.request.urlopen(url, timeout=30).read()
-    except urllib.error.HTTPError:
-        return None
-
-
-def load(base):
-    def some(path, count):
-        for at in range(count):
-            fetch(f"{base}{path}{'missing' if at % 40 == 7 else at}")
-    threads = [threading.Thread(target=some, args=("/shop/", 100)) for _ in range(8)]
-    threads += [threading.Thread(target=some, args=("/reports/", 6)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def browser(width, dark):
-    options = Options()
-    for word in ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--disable-gpu",
-                 "--force-device-scale-factor=1"]:
-        options.add_argument(word)
-    if dark:
-        options.add_argument("--force-dark-mode")
-        options.add_argument("--enable-features=WebContentsForceDark:0")
-    service = Service("/usr/bin/chromedriver")
-    driver = webdriver.Chrome(service=service, options=options)
-    # A window cannot be as narrow as a phone's, but the viewport can.
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    return driver
-
-
-def picture(driver, width, file):
-    size = driver.execute_script("return [document.documentElement.scrollWidth, "
-                                 "document.documentElement.scrollHeight]")
-    assert size[0] <= width, f"the page is {size[0]} wide, in a window of {width}"
-    metrics = {"width": width, "height": size[1], "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    driver.save_screenshot(str(file))
-    subprocess.run(["pngquant", "--force", "--skip-if-larger", "--output", file, file], check=False)
-    print(f"{file}: {file.stat().st_size} bytes")
-
-
-def card(driver, title):
-    cards = driver.find_elements(By.CSS_SELECTOR, "article.card")
-    return next(one for one in cards if one.find_element(By.TAG_NAME, "h3").text == title)
-
-
-def state(driver, title):
-    return card(driver, title).find_element(By.CSS_SELECTOR, ".state").text
-
-
-def click(driver, title, word):
-    buttons = card(driver, title).find_elements(By.TAG_NAME, "button")
-    next(button for button in buttons if button.text == word).click()
-
-
-def check(what, find, wanted):
-    """Waits until the page shows what is wanted: it may still be loading."""
-    found, end = None, time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            found = find()
-            if wanted in found:
-                print(f"{what}: {wanted}")
-                return
-        except (StopIteration, WebDriverException):
-            pass
-        time.sleep(0.1)
-    raise SystemExit(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def clicks(driver, url):
-    driver.get(url)
+def clicks(site, driver):
+    driver.get(site.url)
+    heading = lambda: driver.find_element(By.TAG_NAME, "h1").text
+    notice = lambda: driver.find_element(By.CSS_SELECTOR, ".notice").text
     check("node2 at first", lambda: state(driver, "node2"), "active")
-    click(driver, "node2", "Stop")
+    order(driver, "node2", "Stop")
+    check("the question", heading, "Stop node2?")
+    driver.find_element(By.LINK_TEXT, "Cancel").click()
+    check("node2 after Cancel", lambda: state(driver, "node2"), "active")
+    order(driver, "node2", "Stop")
+    check("the question", heading, "Stop node2?")
+    confirm(driver)
     check("node2 after Stop", lambda: state(driver, "node2"), "stopped")
-    click(driver, "node2", "Activate")
+    check("the notice", notice, "done")
+    assert "Stop" not in [button.text for button in orders(driver, "node2")]
+    order(driver, "node2", "Activate")
     check("node2 after Activate", lambda: state(driver, "node2"), "active")
     check("node3 at first", lambda: state(driver, "node3"), "in error")
-    click(driver, "node3", "Recover")
+    order(driver, "node3", "Recover")
     check("node3 after Recover", lambda: state(driver, "node3"), "active")
-    click(driver, "node2", "Reset")
-    nothing = "no request sent yet"
-    check("node2 after Reset", lambda: card(driver, "node2").text, nothing)
-    load(url.rsplit("/", 1)[0])
-    click(driver, "node2", "Drain")
+    order(driver, "node2", "Reset counters")
+    check("the question", heading, "Reset the counters of node2?")
+    confirm(driver)
+    check("the notice", notice, "Reset counters: balancer://shop ajp://127.0.0.1:")
+    row(driver, "node2").find_element(By.TAG_NAME, "a").click()
+    card = lambda: driver.find_element(By.CSS_SELECTOR, "article.card").text
+    check("the card of node2 after Reset", card, "no request sent yet")
+    site.load(["/shop/", "/reports/"], count=12)
+    site.load(["/shop/"])
+    order(driver, "node2", "Drain")
+    check("the question", heading, "Drain node2?")
+    confirm(driver)
     check("node2 after Drain", lambda: state(driver, "node2"), "draining")
-    notice = driver.find_element(By.CSS_SELECTOR, ".notice").text
-    check("the notice", lambda: notice, "done for 1")
-    check("the address", lambda: driver.current_url, "?done=drain")
+    check("the card of node2, still open", card, "Duration")
+    driver.get(f"{site.url}?show=failing&find=SHOP")
+    check("a filtered page", lambda: state(driver, "node3"), "in error")
+    assert len(driver.find_elements(By.CSS_SELECTOR, "table.members tbody tr")) == 1
+    driver.get(f"{site.url}?refresh=2&done=drain&count=1&refused=0&at=1")
+    check("a refreshed page", lambda: driver.current_url, "/ajp-status?refresh=2")
+    check("a refreshed page", lambda: str("at=" in driver.current_url), "False")
+
+
+def views(site, title):
+    """Each page that there is, with a name."""
+    member = urllib.parse.quote_plus(title)
+    return [("", ""), ("-help", "?help"), ("-none", f"?find={member}x")]
+
+
+def all_pictures(site, name, title, directory):
+    for width in [1400, 400]:
+        for dark in [False, True]:
+            driver = browser(width, dark)
+            try:
+                end = f"{width}-{'dark' if dark else 'light'}.png"
+                for what, query in views(site, title):
+                    driver.get(site.url + query)
+                    picture(driver, width, directory / f"{name}{what}-{end}")
+                driver.get(card_of(site, driver, title))
+                picture(driver, width, directory / f"{name}-card-{end}")
+                driver.find_element(By.CSS_SELECTOR, ".pools summary").click()
+                orders(driver, title)
+                picture(driver, width, directory / f"{name}-menu-{end}")
+                order(driver, title, "Drain")
+                check("the question", lambda: driver.find_element(By.TAG_NAME, "h1").text, "Drain")
+                picture(driver, width, directory / f"{name}-drain-{end}")
+            finally:
+                driver.quit()
+
+
+def one_picture(width, dark, url, file):
+    driver = browser(width, dark)
+    try:
+        driver.get(url)
+        picture(driver, width, file)
+    finally:
+        driver.quit()
 
 
 def main():
-    target = pathlib.Path(sys.argv[1])
-    backends = [Backend([0.002, 0.004, 0.003, 0.03, 0.008]), Backend([0.004, 0.01, 0.06, 0.012]),
-                Backend([0.3, 0.8, 1.6])]
-    directory = pathlib.Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    port, down = free_port(), free_port()
-    (directory / "httpd.conf").write_text(configuration(directory, port, backends, down))
-    command = [HTTPD, "-DFOREGROUND", "-d", directory, "-f", directory / "httpd.conf"]
-    httpd = subprocess.Popen(command)
-    base = f"http://127.0.0.1:{port}"
-    drivers = []
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"{base}/ajp-status", timeout=5)
-                break
-            except OSError:
-                time.sleep(0.1)
-        load(base)
-        url = f"{base}/ajp-status"
-        drivers.append(browser(1400, False))
-        clicks(drivers[-1], url)
-        drivers[-1].get(url)
-        picture(drivers[-1], 1400, target / "ajp-status-1400.png")
-        drivers.append(browser(400, True))
-        drivers[-1].get(url)
-        picture(drivers[-1], 400, target / "ajp-status-400.png")
-    finally:
-        for driver in drivers:
+    words = argparse.ArgumentParser()
+    words.add_argument("--all", action="store_true")
+    words.add_argument("directory", type=pathlib.Path)
+    given = words.parse_args()
+    given.directory.mkdir(parents=True, exist_ok=True)
+    with Site(three) as site:
+        site.load(["/shop/"])
+        site.load(["/reports/"], count=6, clients=3)
+        if given.all:
+            all_pictures(site, "three", "node1", given.directory)
+        driver = browser(1400, False)
+        try:
+            clicks(site, driver)
+        finally:
             driver.quit()
-        httpd.terminate()
-        httpd.wait(20)
-        shutil.rmtree(directory)
+        if not given.all:
+            one_picture(400, True, site.url, given.directory / "ajp-status-400.png")
+    with Site(thirty) as site:
+        site.load(["/shop/", "/search/", "/intranet/"], clients=4)
+        if given.all:
+            all_pictures(site, "thirty", "shop01", given.directory)
+            return
+        driver = browser(1400, False)
+        try:
+            driver.get(card_of(site, driver, "shop01"))
+            picture(driver, 1400, given.directory / "ajp-status-1400.png")
+        finally:
+            driver.quit()
 
 
 main()

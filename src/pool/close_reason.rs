@@ -11,9 +11,7 @@ words! {
         Unread = "unread",
         /// Found broken in another way, or said to be by the holder of its lease.
         Broken = "broken",
-        /// Idle, and last used before one that proved to be dead (see [`Pool::drop_idle_older_than`]).
-        ///
-        /// [`Pool::drop_idle_older_than`]: super::Pool::drop_idle_older_than
+        /// Idle, and last used before one that proved to be dead.
         Suspect = "suspect",
         /// Clean, but closed by configuration: `forceclose`, `disablereuse`.
         Forced = "forced",
@@ -25,9 +23,8 @@ words! {
         Shutdown = "shutdown",
         /// Clean, but it leads to an address that is no longer the backend's.
         Moved = "moved",
-        /// Good, but one too many: above a lowered `max`, above `smax`, in the way of a fresh one, or a
-        /// [`BorrowedConnection`](super::BorrowedConnection) that came back when requests had taken all
-        /// places.
+        /// Good, but one too many: above a lowered `max`, above `smax`, in the way of a fresh one, or back
+        /// from a CPING when requests had taken all places.
         Evicted = "evicted",
     }
 }

@@ -1,5 +1,6 @@
 //! An operator's order: the form that names it, and the report of what was done.
 
+use super::snapshot::member_name;
 use super::{Member, Pattern};
 use crate::balance::orders::{Action, Remark};
 
@@ -16,6 +17,8 @@ pub struct Order {
     pub nonce: String,
     /// The form is the page's: its sender is to return there.
     pub from_page: bool,
+    /// The number of members that the page has listed and asked about.
+    pub confirmed: Option<usize>,
     /// The answer is to be mod_jk's properties.
     pub as_prop: bool,
 }
@@ -50,6 +53,7 @@ impl Order {
                 "balancer" | "w" => words.balancer = Some(value),
                 "nonce" => words.nonce = value,
                 "from" => words.from_page = value == "page",
+                "confirm" => words.confirmed = value.parse().ok(),
                 "cmd" => jk_command = Some(value),
                 "vwa" => jk_activation = Some(value),
                 "mime" => as_prop = value == "prop",
@@ -78,6 +82,7 @@ impl Order {
             member: Pattern::new(&member),
             nonce: words.nonce,
             from_page: words.from_page,
+            confirmed: words.confirmed,
             as_prop,
         })
     }
@@ -86,6 +91,16 @@ impl Order {
     pub fn is_for_prop(body: &[u8]) -> bool {
         let mime = form_urlencoded::parse(body).filter(|(key, _)| key == "mime").last();
         mime.is_some_and(|(_, value)| value == "prop")
+    }
+
+    /// The pattern of members, as it was sent.
+    pub fn member(&self) -> &str {
+        self.member.text()
+    }
+
+    /// The pattern of balancers, as it was sent; `None`: there was none.
+    pub fn balancer(&self) -> Option<&str> {
+        self.balancer.as_ref().map(Pattern::text)
     }
 
     /// Whether it is about this member.
@@ -105,6 +120,7 @@ struct Words {
     balancer: Option<String>,
     nonce: String,
     from_page: bool,
+    confirmed: Option<usize>,
 }
 
 /// The outcome of an order for one member.
@@ -145,10 +161,7 @@ impl Done {
 
     /// The member in the words of logs: `balancer://app ajp://10.0.0.1:8009`.
     pub fn member(&self) -> String {
-        match &self.balancer {
-            Some(balancer) => format!("balancer://{balancer} {}", self.url),
-            None => self.url.clone(),
-        }
+        member_name(self.balancer.as_deref(), &self.url)
     }
 }
 

@@ -22,7 +22,7 @@ pub use host::{is_own, ours};
 pub use json::json;
 pub use nonce::Nonce;
 pub use openmetrics::{OPENMETRICS, openmetrics};
-pub use page::page;
+pub use page::{asks_first, confirmation, help, outcome, page, refresh};
 pub use pattern::Pattern;
 pub use prop::{prop, result, version};
 pub use snapshot::{Balancer, DialsIn, Endpoint, LastError, Member, Pool, Snapshot, State, Wanted};

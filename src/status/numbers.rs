@@ -10,6 +10,17 @@ pub(super) fn time(seconds: f64) -> String {
     }
 }
 
+/// A number of things per second.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r <= 0.0 => "0".to_owned(),
+        r if r < 0.1 => "< 0.1".to_owned(),
+        r if r < 10.0 => format!("{r:.1}"),
+        // Far fewer than 2^53.
+        r => grouped(r.round() as u64),
+    }
+}
+
 /// The bound of a bucket.
 pub(super) fn bound(ms: u64) -> String {
     if ms < 1000 { format!("{ms}\u{a0}ms") } else { format!("{}\u{a0}s", ms / 1000) }
@@ -62,6 +73,10 @@ mod tests {
         assert_eq!(
             [age(5_000), age(200_000), age(7_500_000), age(200_000_000)],
             ["5 s", "3 min", "2 h 5 min", "2 days"]
+        );
+        assert_eq!(
+            [rate(0.0), rate(0.02), rate(1.26), rate(1234.5)],
+            ["0", "< 0.1", "1.3", "1\u{2009}235"]
         );
         assert_eq!([bytes(999), bytes(1500), bytes(2_340_000_000)], ["999 B", "1.5 kB", "2.3 GB"]);
         assert_eq!(

@@ -2,18 +2,26 @@
 
 /// A name in which `*` stands for anything and `?` for one character; in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<char>);
+pub struct Pattern {
+    text: String,
+    folded: Vec<char>,
+}
 
 impl Pattern {
     /// Parses the text.
     pub fn new(text: &str) -> Self {
-        Self(text.chars().flat_map(char::to_lowercase).collect())
+        Self { text: text.to_owned(), folded: text.chars().flat_map(char::to_lowercase).collect() }
+    }
+
+    /// The text that it was made of.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether it matches the whole of `name`. Takes at most as many steps as the product of the lengths.
     pub fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
-        let (pattern, mut at, mut from) = (&self.0, 0, 0);
+        let (pattern, mut at, mut from) = (&self.folded, 0, 0);
         // The last star, and up to where it has been taken to reach.
         let mut star = None;
         while from < name.len() {

@@ -8,8 +8,10 @@ use crate::stats::{Activity, ErrorReason, MemberFigures, PoolFigures};
 /// One httpd, over all its children.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Its ServerName.
+    /// The name under which it was asked, as UseCanonicalName says.
     pub server: String,
+    /// Its ServerName.
+    pub server_name: String,
     /// The time of the snapshot, in ms since 1970.
     pub now_ms: u64,
     /// The start of counting, which is the last start or restart, in ms since 1970.
@@ -64,6 +66,8 @@ pub struct Member {
     pub lbset: i32,
     /// `loadfactor`, in hundredths.
     pub lbfactor: i32,
+    /// `loadfactor=0`: it is active when it drains.
+    pub sessions_only: bool,
     /// How often a balancer has chosen it, counted by mod_proxy.
     pub elected: u64,
     /// Requests in flight, over all children.
@@ -162,6 +166,11 @@ impl Member {
         self.failing_since_ms.is_some()
     }
 
+    /// Its name in words: `balancer://shop ajp://10.0.0.7:8009`.
+    pub fn name(&self) -> String {
+        member_name(self.balancer.as_deref(), &self.url)
+    }
+
     /// Its short name: the route, else the unix socket, else the URL without the scheme.
     pub fn short_name(&self) -> &str {
         let url = || self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
@@ -177,9 +186,17 @@ impl Balancer {
     }
 }
 
+/// The name of a member in words.
+pub(super) fn member_name(balancer: Option<&str>, url: &str) -> String {
+    match balancer {
+        Some(balancer) => format!("balancer://{balancer} {url}"),
+        None => url.to_owned(),
+    }
+}
+
 impl Snapshot {
     /// All members of all balancers, then the other workers.
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
+    pub fn members(&self) -> impl Iterator<Item = &Member> + Clone {
         self.balancers.iter().flat_map(|balancer| &balancer.members).chain(&self.workers)
     }
 }
@@ -193,6 +210,8 @@ pub enum Wanted {
     Json,
     /// `format=openmetrics`
     OpenMetrics,
+    /// `help`: what the words of the page mean.
+    Help,
     /// `format=nonce`: the nonce that orders need, as plain text.
     Nonce,
     /// `mime=prop`: mod_jk's names.
@@ -219,6 +238,7 @@ impl Wanted {
         for (key, value) in form_urlencoded::parse(query) {
             wanted = match (&*key, &*value) {
                 ("format", "html") | ("mime", "html") => Self::Page,
+                ("help", _) => Self::Help,
                 ("format", "json") => Self::Json,
                 ("format", "openmetrics") => Self::OpenMetrics,
                 ("format", "nonce") => Self::Nonce,

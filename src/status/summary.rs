@@ -2,7 +2,10 @@
 
 use std::fmt::{Display, Write};
 
+use askama::Template;
+
 use super::Snapshot;
+use super::page::{Card, PoolRow, card, pool_row};
 use crate::stats::{Figure, MEMBER_FIGURES, POOL_FIGURES, Value};
 
 /// Writes rows of `key: value`, for `server-status?auto`.
@@ -58,5 +61,22 @@ impl Lines<'_> {
 /// # Errors
 /// Those of `out`.
 pub fn html(snapshot: &Snapshot, out: &mut impl Write) -> Result<(), askama::Error> {
-    super::page::summary(snapshot, out)
+    Summary { snapshot }.render_into(out)
+}
+
+#[derive(Template)]
+#[template(path = "summary.html", config = "src/status/askama.toml")]
+struct Summary<'s> {
+    snapshot: &'s Snapshot,
+}
+
+impl<'s> Summary<'s> {
+    fn members(&self) -> impl Iterator<Item = Card<'s>> {
+        let snapshot = self.snapshot;
+        snapshot.members().map(move |member| card(member, snapshot))
+    }
+
+    fn pools(&self) -> impl Iterator<Item = PoolRow<'s>> {
+        self.snapshot.pools.iter().map(pool_row)
+    }
 }

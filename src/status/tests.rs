@@ -59,6 +59,7 @@ pub(super) fn snapshot() -> Snapshot {
     figures.packet_size = KnownPacketSize { bytes: 65_536, source: PacketSizeSource::Asked };
     Snapshot {
         server: "www".into(),
+        server_name: "shop.example".into(),
         now_ms: 1_700_000_100_000,
         since_ms: 1_700_000_000_000,
         children: 4,
@@ -90,10 +91,6 @@ fn json_text(snapshot: &Snapshot) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn shown(snapshot: &Snapshot, nonce: Option<&Nonce>, query: &str) -> String {
-    shown_by(|out| page(snapshot, nonce, query.as_bytes(), out).unwrap())
-}
-
 #[test]
 fn the_json_has_every_member_and_pool() {
     let report: serde_json::Value = serde_json::from_str(&json_text(&snapshot())).unwrap();
@@ -116,49 +113,6 @@ fn the_json_has_every_member_and_pool() {
     assert_eq!((&pool["open"], &pool["closed"]["closed_by_peer"]), (&3.into(), &4.into()));
     let dials_in = serde_json::json!({"at": "10.0.0.1:8009", "waiting": 3, "backlog": 256});
     assert_eq!(pool["dials_in"], dials_in);
-}
-
-#[test]
-fn the_page_escapes_what_it_shows_and_has_buttons_only_with_a_nonce() {
-    let nonce = Nonce::new([7; 16]);
-    let with = shown(&snapshot(), Some(&nonce), "done=drain&count=2&refresh=5");
-    let without = shown(&snapshot(), None, "done=<script>&refresh=x");
-    for page in [&with, &without] {
-        assert!(page.contains("node&#60;1&#62;&#34;") && !page.contains("node<1>"), "{page}");
-        assert!(page.contains("draining, no new sessions; in error, next retry in 5 s"));
-        assert!(page.contains("1 of 3") || page.contains(">2</b> of 3 usable"));
-        assert!(
-            !page.contains("<script") && !page.contains("http://") && !page.contains("https://")
-        );
-    }
-    assert!(with.contains(nonce.as_str()) && with.contains("<b>drain</b>: done for 2"));
-    assert!(with.contains("http-equiv=\"refresh\" content=\"5\""));
-    assert!(
-        !without.contains("<form")
-            && !without.contains("notice\"")
-            && !without.contains("http-equiv")
-    );
-    let query = "done=recover&count=1&note=health_check&refused=1&reason=no_balancer";
-    let noted = shown(&snapshot(), Some(&nonce), query);
-    let text = "done for 1 (but it failed its health check, and comes back only when it passes one), \
-                refused for 1 (it is not in a balancer).";
-    assert!(noted.contains(text), "{noted}");
-    assert!(with.len() < 40_000, "{}", with.len());
-}
-
-#[test]
-fn the_page_shows_how_many_requests_are_parked_beside_those_in_flight_if_any_is() {
-    let mut snapshot = snapshot();
-    // Both members of the balancer.
-    let with = shown(&snapshot, None, "");
-    assert!(with.contains("<b>4</b> requests in flight (2 parked)</li>"), "{with}");
-    assert!(with.contains("<b>7</b>, 2 in flight (1 parked)</td>"), "{with}");
-    snapshot.balancers[0].members.iter_mut().for_each(|member| member.parked = 0);
-    let without = shown(&snapshot, None, "");
-    assert!(
-        without.contains("requests in flight</li>") && !without.contains("parked"),
-        "{without}"
-    );
 }
 
 #[test]
@@ -230,6 +184,8 @@ fn the_query_selects_the_format() {
         ("cmd=version&mime=prop", Some(Wanted::PropVersion)),
         ("mime=prop&cmd=version", Some(Wanted::PropVersion)),
         ("format=nonce", Some(Wanted::Nonce)),
+        ("help", Some(Wanted::Help)),
+        ("show=failing&sort=rate&card=x&page=2&find=a", Some(Wanted::Page)),
         ("action=stop&member=a", Some(Wanted::Order { as_prop: false })),
         ("cmd=update&mime=prop&w=app&sw=a&vwa=d", Some(Wanted::Order { as_prop: true })),
         ("mime=prop&cmd=recover&w=app&sw=a", Some(Wanted::Order { as_prop: true })),

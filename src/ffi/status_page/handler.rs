@@ -25,6 +25,7 @@ use crate::status::{self, Done, OPENMETRICS, Order, Wanted};
 /// The longest body of a POST, in bytes: a few words and a name.
 const MAX_FORM: usize = 8192;
 
+const HTML: &CStr = c"text/html; charset=utf-8";
 const TEXT: &CStr = c"text/plain; charset=utf-8";
 
 /// Serves the page, or carries out the order of a POST.
@@ -60,8 +61,18 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
                 return no(403, "the nonce is missing, or from before a restart: reload the page");
             }
             let builder = SnapshotBuilder::collect(main, child);
+            let about = builder.seen.iter().filter(|seen| order.is_about(&seen.member)).count();
+            if about > 0 && status::asks_first(&order, about) {
+                let snapshot = builder.snapshot(request, child, since_ms);
+                let query = request.args().unwrap_or(b"");
+                let mut body = begin(request, 200, HTML);
+                // An error is that of the body: the rest is not wanted.
+                drop(status::confirmation(&snapshot, &order, nonce, query, &mut body));
+                body.end();
+                return sys::OK as c_int;
+            }
             let done = orders::carry_out(request, state, child, &builder, &order);
-            return report(request, &order, &done);
+            return report(request, &order, &done, builder.now_ms);
         }
         _ => {
             request.err_headers_out().set(c"Allow", c"GET, HEAD, POST".as_ptr());
@@ -95,10 +106,15 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
         Wanted::Json => c"application/json",
         Wanted::OpenMetrics => metrics_type(),
         Wanted::Prop | Wanted::PropVersion => TEXT,
-        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
-            c"text/html; charset=utf-8"
-        }
+        Wanted::Help
+        | Wanted::Page
+        | Wanted::Nonce
+        | Wanted::Order { .. }
+        | Wanted::BadCommand { .. } => HTML,
     };
+    if let Some(refresh) = status::refresh(query).filter(|_| wanted == Wanted::Page) {
+        request.headers_out().set(c"Refresh", request.pool().copy(refresh.as_bytes()));
+    }
     let mut body = begin(request, 200, kind);
     // An error is that of the body: the rest is not wanted.
     match wanted {
@@ -106,6 +122,7 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
         Wanted::OpenMetrics => drop(status::openmetrics(Arc::new(snapshot), &mut body)),
         Wanted::Prop => status::prop(&snapshot, &mut body),
         Wanted::PropVersion => status::version(&snapshot, &mut body),
+        Wanted::Help => drop(status::help(&snapshot, &mut body)),
         Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
             drop(status::page(&snapshot, Some(nonce), query, &mut body));
         }
@@ -136,7 +153,7 @@ pub(crate) fn summary(request: Request<'_>, flags: c_int) {
 }
 
 /// Reports the outcome of an order, to the page or to a script.
-fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
+fn report(request: Request<'_>, order: &Order, done: &[Done], now_ms: u64) -> c_int {
     let refused = done.iter().filter(|done| done.refused.is_some()).count();
     let (text, count) = (status::report(done), done.len() - refused);
     let note = done.iter().find_map(|done| done.note);
@@ -158,14 +175,7 @@ fn report(request: Request<'_>, order: &Order, done: &[Done]) -> c_int {
     if !order.from_page {
         return answer(request, if count == 0 { 409 } else { 200 }, TEXT, &text);
     }
-    let action = order.action.name();
-    let mut query = format!("?done={action}&count={count}&refused={refused}");
-    if let Some(note) = note {
-        query += &format!("&note={}", note.name());
-    }
-    if let Some(reason) = done.iter().find_map(|done| done.refused) {
-        query += &format!("&reason={}", reason.name());
-    }
+    let query = status::outcome(request.args().unwrap_or(b""), order, done, now_ms);
     let target = [request.encoded_path(), query.as_bytes()].concat();
     request.headers_out().set(c"Location", request.pool().copy(&target));
     sys::HTTP_SEE_OTHER as c_int

@@ -103,6 +103,7 @@ impl<'r> SnapshotBuilder<'r> {
         let table = child.counting().map(|counting| counting.table());
         let mut snapshot = Snapshot {
             server: text(request.server_name()),
+            server_name: request.server_names().next().map(text).unwrap_or_default(),
             now_ms: self.now_ms,
             since_ms: since_ms.min(self.now_ms),
             children: table.as_ref().map_or(0, StatsTable::children),
@@ -199,6 +200,7 @@ impl View<'_> {
             role: worker.status().role(),
             lbset: worker.lbset(),
             lbfactor: counters.lbfactor,
+            sessions_only: settings.sessions_only,
             elected: counters.elected,
             busy: shared.map_or(0, |state| state.in_flight()),
             failing_since_ms: shared.and_then(|state| state.failing_since()).map(since_1970),

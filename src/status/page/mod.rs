@@ -1,20 +1,39 @@
-//! The HTML page: it loads nothing else, and can be read on a phone.
+//! The HTML page: it loads nothing else, runs no script, and can be read on a phone.
+//!
+//! What it shows is in its URL ([`View`]): filter, order, refresh, open cards. What changes something is
+//! a form.
+
+mod card;
+mod confirmation;
+mod figure_lines;
+mod forms;
+mod help;
+mod notice;
+mod pools;
+mod standing;
+mod table;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::fmt;
 
 use askama::Template;
 
-use super::numbers::{age, bound, bytes, grouped, time};
-use super::{Balancer, Member, Nonce, Pool, Snapshot, State, words};
-use crate::balance::orders::{Action, Remark};
-use crate::balance::{Activation, Role};
-use crate::pool::CloseReason;
-use crate::stats::{
-    BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit, Value,
-};
+pub use confirmation::{asks_first, confirmation};
+pub use help::help;
 
-/// Writes the page: with buttons if there is a `nonce`; `query` is that of the URL (`refresh`, and `done`
-/// with its companions).
+pub(super) use self::card::{Card, card};
+pub(super) use self::pools::{PoolRow, pool_row};
+
+use self::notice::Notice;
+use self::standing::Verdict;
+use self::table::{BalancerRow, Column, ROWS, Row, Totals, columns};
+use self::view::{REFRESH, Show, View};
+use super::numbers::age;
+use super::{Done, Member, Nonce, Order, Snapshot};
+
+/// Writes the page: with buttons if there is a `nonce`; `query` is that of the URL.
 ///
 /// # Errors
 /// Those of `out`.
@@ -24,32 +43,45 @@ pub fn page(
     query: &[u8],
     out: &mut impl fmt::Write,
 ) -> Result<(), askama::Error> {
-    let members = snapshot.members().count();
-    let usable = snapshot.members().filter(|member| member.is_usable()).count();
-    let waiting: u32 = snapshot.pools.iter().map(|pool| pool.figures.now.waiting).sum();
+    let view = View::of(query);
+    let shown = view.select(snapshot.members());
+    let parts = shown.len().div_ceil(ROWS).max(1);
+    let part = view.part.min(parts - 1);
+    let verdict = Verdict::of(snapshot);
     Page {
-        server: &snapshot.server,
+        server: &snapshot.server_name,
         version: env!("CARGO_PKG_VERSION"),
+        colour: verdict.colour,
+        title: format!("{}: AJP workers of {}", verdict.short, snapshot.server_name),
+        verdict,
         since: age(snapshot.now_ms.saturating_sub(snapshot.since_ms)),
-        children: snapshot.children,
-        members,
-        usable,
-        busy: snapshot.members().map(|member| u64::from(member.busy)).sum(),
-        parked: snapshot.members().map(|member| u64::from(member.parked)).sum(),
-        waiting,
+        usable: snapshot.members().filter(|member| member.is_usable()).count(),
+        all: Totals::of(snapshot.members()),
+        totals: Totals::of(shown.iter().copied()),
+        waiting: snapshot.pools.iter().map(|pool| pool.figures.now.waiting).sum(),
         nonce: nonce.map(Nonce::as_str),
-        notice: Notice::of(query),
-        refresh: refresh(query),
-        balancers: snapshot.balancers.iter().map(|balancer| group(balancer, snapshot)).collect(),
-        workers: snapshot.workers.iter().map(|worker| card(worker, snapshot)).collect(),
-        pools: snapshot.pools.iter().map(pool_card).collect(),
+        notice: Notice::of(query, snapshot),
+        columns: columns(&view),
+        shown,
+        part,
+        parts,
+        here: view.query(),
+        view: &view,
+        snapshot,
     }
     .render_into(out)
 }
 
-/// Writes the part of mod_status's page.
-pub(super) fn summary(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<(), askama::Error> {
-    Summary { snapshot }.render_into(out)
+/// The value of the `Refresh` header that makes a browser load the page again: without the notice.
+pub fn refresh(query: &[u8]) -> Option<String> {
+    let view = View::of(query);
+    view.refresh.map(|seconds| format!("{seconds};url={}", view.query()))
+}
+
+/// The query of the page to which the sender of an order returns; `view` is the query that the form was
+/// sent to.
+pub fn outcome(view: &[u8], order: &Order, done: &[Done], now_ms: u64) -> String {
+    notice::query(view, order, done, now_ms)
 }
 
 #[derive(Template)]
@@ -57,313 +89,87 @@ pub(super) fn summary(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<
 struct Page<'s> {
     server: &'s str,
     version: &'static str,
+    colour: &'static str,
+    title: String,
+    verdict: Verdict,
     since: String,
-    children: usize,
-    members: usize,
     usable: usize,
-    busy: u64,
-    parked: u64,
+    /// The sums over all members, and over those that are shown.
+    all: Totals,
+    totals: Totals,
     waiting: u32,
     nonce: Option<&'s str>,
     notice: Option<Notice>,
-    refresh: Option<u32>,
-    balancers: Vec<Group<'s>>,
-    workers: Vec<Card<'s>>,
-    pools: Vec<PoolCard<'s>>,
-}
-
-#[derive(Template)]
-#[template(path = "summary.html", config = "src/status/askama.toml")]
-struct Summary<'s> {
+    columns: Vec<Column>,
+    shown: Vec<&'s Member>,
+    part: usize,
+    parts: usize,
+    /// The query of this view.
+    here: String,
+    view: &'s View,
     snapshot: &'s Snapshot,
 }
 
-impl<'s> Summary<'s> {
-    fn members(&self) -> impl Iterator<Item = Card<'s>> {
-        let snapshot = self.snapshot;
-        snapshot.members().map(move |member| card(member, snapshot))
+impl<'s> Page<'s> {
+    /// The members of this part.
+    fn members(&self) -> &[&'s Member] {
+        let rest = self.shown.get(self.part * ROWS..).unwrap_or_default();
+        &rest[..rest.len().min(ROWS)]
     }
 
-    fn pools(&self) -> impl Iterator<Item = PoolCard<'s>> {
-        self.snapshot.pools.iter().map(pool_card)
+    /// The rows, each made when it is written.
+    fn rows(&self) -> impl Iterator<Item = Row<'s>> {
+        let (snapshot, view) = (self.snapshot, self.view);
+        let members = self.members().iter().enumerate();
+        members.map(move |(at, member)| Row::new(at, member, snapshot, view))
     }
-}
 
-/// The outcome of the last POST.
-struct Notice {
-    action: &'static str,
-    count: u32,
-    refused: u32,
-    /// A remark on those that were done, and one on those that were not.
-    note: Option<&'static str>,
-    reason: Option<&'static str>,
-}
+    /// Balancers, as far as their members are shown.
+    fn balancers(&self) -> impl Iterator<Item = BalancerRow<'s>> {
+        let shown = |name: &str| self.members().iter().any(|m| m.balancer.as_deref() == Some(name));
+        let balancers = self.snapshot.balancers.iter().filter(move |one| shown(&one.name));
+        balancers.map(|balancer| BalancerRow::new(balancer, self.view))
+    }
 
-impl Notice {
-    fn of(query: &[u8]) -> Option<Self> {
-        let number = |key| value(query, key).and_then(|text| text.parse().ok()).unwrap_or(0);
-        let done = value(query, "done")?;
-        let action = Action::ALL.into_iter().map(Action::name).find(|name| *name == done)?;
-        let remark = |key| value(query, key).and_then(|name| Remark::named(&name));
-        Some(Self {
-            action,
-            count: number("count"),
-            refused: number("refused"),
-            note: remark("note").map(words),
-            reason: remark("reason").map(words),
+    /// The pools of the members that are shown; on a page with all members, all pools.
+    fn pools(&self) -> impl Iterator<Item = PoolRow<'s>> {
+        let all = self.parts == 1 && !self.view.is_filtered();
+        let shown = move |name: &str| all || self.members().iter().any(|m| m.pool == name);
+        self.snapshot.pools.iter().filter(move |pool| shown(&pool.name)).map(pool_row)
+    }
+
+    /// The choices of the filter: a word, and whether it is this view's.
+    fn shows(&self) -> impl Iterator<Item = (Show, bool)> {
+        Show::ALL.into_iter().map(|show| (show, show == self.view.show))
+    }
+
+    /// The choices of the refresh, likewise.
+    fn refreshes(&self) -> impl Iterator<Item = (u32, bool)> {
+        let own = self.view.refresh;
+        let other = own.into_iter().filter(|seconds| !REFRESH.contains(seconds));
+        REFRESH.into_iter().chain(other).map(move |seconds| (seconds, own == Some(seconds)))
+    }
+
+    /// The links to the parts before and behind this one.
+    fn previous(&self) -> Option<String> {
+        let part = self.part.checked_sub(1)?;
+        Some(self.view.but(|view| view.part = part))
+    }
+
+    fn next(&self) -> Option<String> {
+        let part = Some(self.part + 1).filter(|part| *part < self.parts)?;
+        Some(self.view.but(|view| view.part = part))
+    }
+
+    /// The link to all members, in the same order.
+    fn unfiltered(&self) -> String {
+        self.view.but(|view| {
+            *view = View { sort: view.sort, refresh: view.refresh, ..View::default() };
         })
     }
-}
 
-struct Group<'s> {
-    name: &'s str,
-    method: &'s str,
-    sticky: Option<&'s str>,
-    cards: Vec<Card<'s>>,
-}
-
-struct Card<'s> {
-    balancer: Option<&'s str>,
-    url: &'s str,
-    title: &'s str,
-    /// The class of the state's colour, and its words.
-    colour: &'static str,
-    words: String,
-    facts: Vec<String>,
-    busy: String,
-    parked: u32,
-    requests: String,
-    errors: u64,
-    /// The word, what it means, and how many.
-    reasons: Vec<(&'static str, &'static str, u64)>,
-    answers: String,
-    retries: u64,
-    failovers: u64,
-    lines: Vec<Line>,
-    waited: String,
-    quantiles: Option<[String; 3]>,
-    first_byte: Option<[String; 3]>,
-    bars: Vec<Bar>,
-    /// The bound of the last bar.
-    slowest: String,
-}
-
-/// A line of figures, each with its words.
-struct Line {
-    head: &'static str,
-    text: String,
-}
-
-struct Bar {
-    height: u32,
-    bound: String,
-    label: String,
-    is_slow: bool,
-}
-
-struct PoolCard<'s> {
-    name: &'s str,
-    dials_in: Option<String>,
-    open: u32,
-    idle: u32,
-    in_use: u32,
-    borrowed: u32,
-    waiting: u32,
-    created: u64,
-    reused: u64,
-    share: String,
-    timed_out: u64,
-    lines: Vec<Line>,
-    packet_size: usize,
-    packet_size_source: &'static str,
-    closed: Vec<(&'static str, &'static str, u64)>,
-}
-
-fn group<'s>(balancer: &'s Balancer, snapshot: &Snapshot) -> Group<'s> {
-    Group {
-        name: &balancer.name,
-        method: &balancer.method,
-        sticky: balancer.sticky.as_deref(),
-        cards: balancer.members.iter().map(|member| card(member, snapshot)).collect(),
+    /// The link to this page without its refresh.
+    fn without_refresh(&self) -> String {
+        self.view.but(|view| view.refresh = None)
     }
-}
-
-fn card<'s>(member: &'s Member, snapshot: &Snapshot) -> Card<'s> {
-    let figures = &member.figures;
-    let (colour, words) = state_of(member);
-    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-    let answers = classes.iter().zip(figures.answers).filter(|(_, count)| *count > 0);
-    let bars = bars(&figures.duration);
-    let answers: Vec<_> = answers.map(|(class, count)| format!("{count} × {class}")).collect();
-    Card {
-        balancer: member.balancer.as_deref(),
-        url: &member.url,
-        title: member.short_name(),
-        colour,
-        words,
-        facts: facts(member, snapshot),
-        busy: match member.busy_limit {
-            Some(limit) => format!("{} of {limit}", member.busy),
-            None => member.busy.to_string(),
-        },
-        parked: member.parked,
-        requests: grouped(figures.requests),
-        errors: figures.failures(),
-        reasons: figures
-            .errors()
-            .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.name(), reason.help(), count))
-            .collect(),
-        answers: if answers.is_empty() { "none".into() } else { answers.join(", ") },
-        retries: figures.retries,
-        failovers: figures.failovers,
-        lines: lines(MEMBER_FIGURES, figures),
-        waited: match figures.requests {
-            0 => "–".into(),
-            requests => time(figures.waited_us as f64 / 1_000_000.0 / requests as f64),
-        },
-        quantiles: quantiles(&figures.duration),
-        first_byte: quantiles(&figures.first_byte),
-        slowest: bars.last().map(|bar| bar.bound.clone()).unwrap_or_default(),
-        bars,
-    }
-}
-
-/// The facts below a member's name: those that are not the default.
-fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
-    let mut facts = Vec::new();
-    if let Some(route) = member.route.as_deref().filter(|route| *route != member.short_name()) {
-        facts.push(format!("route {route}"));
-    }
-    facts.extend(member.redirect.as_deref().map(|redirect| format!("redirect {redirect}")));
-    facts.extend(member.domain.as_deref().map(|domain| format!("domain {domain}")));
-    if member.lbset != 0 {
-        facts.push(format!("lbset {}", member.lbset));
-    }
-    if member.balancer.is_some() && member.lbfactor != 100 {
-        facts.push(format!("loadfactor {}", f64::from(member.lbfactor) / 100.0));
-    }
-    if member.role != Role::Regular {
-        facts.push(member.role.name().to_owned());
-    }
-    if let Some(ms) = member.reset_ms {
-        facts.push(format!("reset {} ago", age(snapshot.now_ms.saturating_sub(ms))));
-    }
-    facts
-}
-
-fn state_of(member: &Member) -> (&'static str, String) {
-    let state = match member.state {
-        State::Ok => None,
-        State::Error => Some(match member.recovers_in_ms {
-            Some(0) | None => "in error, retried by the next request".to_owned(),
-            Some(ms) => format!("in error, next retry in {}", age(ms)),
-        }),
-        State::HealthCheckFailed => Some("health check failed".to_owned()),
-        State::Unknown => Some("not initialised in this child".to_owned()),
-    };
-    let activation = match member.activation {
-        Activation::Active => None,
-        Activation::Draining => Some("draining, no new sessions"),
-        Activation::Stopped => Some("stopped"),
-    };
-    match (activation, state) {
-        (None, None) => ("good", "active".into()),
-        (None, Some(state)) => ("bad", state),
-        (Some(activation), None) => {
-            (if activation == "stopped" { "off" } else { "drain" }, activation.into())
-        }
-        (Some(activation), Some(state)) => ("bad", format!("{activation}; {state}")),
-    }
-}
-
-fn pool_card(pool: &Pool) -> PoolCard<'_> {
-    let (figures, now) = (&pool.figures, pool.figures.now);
-    let served = figures.created + figures.reused;
-    PoolCard {
-        name: &pool.name,
-        dials_in: pool.dials_in.as_ref().map(|dials_in| match dials_in.queue {
-            Some((waiting, backlog)) => {
-                format!("{}, {waiting} of {backlog} waiting to be accepted", dials_in.at)
-            }
-            None => dials_in.at.clone(),
-        }),
-        open: now.open(),
-        idle: now.idle,
-        in_use: now.in_use,
-        borrowed: now.borrowed,
-        waiting: now.waiting,
-        created: figures.created,
-        reused: figures.reused,
-        share: match served {
-            0 => String::new(),
-            served => format!("{}\u{a0}%", figures.reused * 100 / served),
-        },
-        timed_out: figures.timed_out,
-        lines: lines(POOL_FIGURES, figures),
-        packet_size: figures.packet_size.bytes,
-        packet_size_source: figures.packet_size.source.name(),
-        closed: CloseReason::ALL
-            .into_iter()
-            .zip(figures.closed)
-            .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.name(), reason.help(), count))
-            .collect(),
-    }
-}
-
-/// The lines of the figures that have one.
-fn lines<F>(list: &[Figure<F>], sums: &F) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for figure in list {
-        let Some((head, words)) = figure.shown.page else { continue };
-        let Value::Count(count) = (figure.value)(sums) else { continue };
-        let number = match figure.shown.unit {
-            Unit::Things => grouped(count),
-            Unit::Bytes => bytes(count),
-            Unit::Microseconds => time(count as f64 / 1_000_000.0),
-        };
-        let text = format!("{number} {words}");
-        match lines.last_mut().filter(|line| line.head == head) {
-            Some(line) => line.text += &format!(", {text}"),
-            None => lines.push(Line { head, text }),
-        }
-    }
-    lines
-}
-
-/// Makes a bar for each bucket up to the last one that is not empty.
-fn bars(figures: &HistogramFigures) -> Vec<Bar> {
-    let most = figures.buckets.iter().copied().max().unwrap_or(0);
-    if most == 0 {
-        return Vec::new();
-    }
-    let last = figures.buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
-    let bound = |at: usize| match BOUNDS_MS.get(at) {
-        Some(ms) => format!("≤\u{a0}{}", bound(*ms)),
-        None => format!(">\u{a0}{}", bound(BOUNDS_MS[BOUNDS_MS.len() - 1])),
-    };
-    let bar = |(at, count): (usize, &u64)| Bar {
-        // At least a line, where there is one at all.
-        height: u32::try_from(count * 100 / most).unwrap_or(100).max(u32::from(*count > 0) * 3),
-        label: format!("{}: {count}", bound(at)),
-        bound: bound(at),
-        is_slow: BOUNDS_MS.get(at).is_none_or(|ms| *ms > 1000),
-    };
-    figures.buckets[..=last.max(6)].iter().enumerate().map(bar).collect()
-}
-
-fn quantiles(figures: &HistogramFigures) -> Option<[String; 3]> {
-    let of = |part| figures.quantile(part).map(|found| time(found.as_secs_f64()));
-    Some([of(0.5)?, of(0.95)?, of(0.99)?])
-}
-
-/// The first value of a key in a query.
-fn value(query: &[u8], key: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(query);
-    pairs.find(|(found, _)| found == key).map(|(_, value)| value.into_owned())
-}
-
-fn refresh(query: &[u8]) -> Option<u32> {
-    value(query, "refresh")?.parse().ok().filter(|seconds| (1..=3600).contains(seconds))
 }

@@ -43,6 +43,9 @@ fn the_answer_about_2000_workers_is_not_held_as_a_whole() {
     let lengths = ["", "?format=json", "?mime=prop", "?format=openmetrics"].map(length);
     let grown = most_memory(&httpd) - before;
     assert!(grown < lengths[3], "{grown} bytes more for {lengths:?}");
+    let page = httpd.get("/ajp-status").expect(200).text();
+    assert!(page.contains("page 1 of 20") && page.contains("all 2000 members"), "{page}");
+    assert!(page.len() < lengths[1] / 10, "{} bytes", page.len());
     let report = report(&httpd);
     let balancers = report["balancers"].as_array().expect("a list");
     let members = balancers.iter().map(|one| one["members"].as_array().expect("a list").len());

@@ -5,6 +5,7 @@ mod hosts;
 mod many;
 mod orders;
 mod orders_kept;
+mod page;
 
 use test_support::ajp::ScriptedPeer;
 use test_support::http::Client;

@@ -264,32 +264,6 @@ fn members_of_one_name_in_several_virtual_hosts_are_one_and_all_carry_out_its_or
 }
 
 #[test]
-fn the_page_s_buttons_do_what_they_say_and_return_to_the_page() {
-    let two = Two::start(prefork(4));
-    let page = two.httpd.get("/ajp-status").expect(200).text();
-    let form = page.split("<form").find(|form| form.contains(&format!(":{}\"", two.a.port())));
-    let form = form.expect("a has buttons");
-    let value = |name: &str| {
-        let (_, rest) = form.split_once(&format!("name=\"{name}\" value=\"")).expect("a field");
-        rest.split('"').next().expect("it ends").to_owned()
-    };
-    let body = format!(
-        "nonce={}&from={}&member={}&balancer={}&action=drain",
-        value("nonce"),
-        value("from"),
-        value("member").replace(':', "%3A").replace('/', "%2F"),
-        value("balancer")
-    );
-    let answer = post(&mut two.httpd.client(), "", &body).expect(303);
-    let target = answer.header("Location").expect("somewhere");
-    assert!(target.ends_with("/ajp-status?done=drain&count=1&refused=0"), "{target}");
-    let page = two.httpd.get("/ajp-status?done=drain&count=1&refused=0").expect(200).text();
-    assert!(
-        page.contains("draining, no new sessions") && page.contains("<b>drain</b>: done for 1")
-    );
-}
-
-#[test]
 fn a_member_with_loadfactor_0_drains_again_when_it_is_activated() {
     let (a, b) = (named("a"), named("b"));
     let members = [(a.port(), "a loadfactor=0"), (b.port(), "b")]
@@ -355,7 +329,7 @@ fn activate_reports_its_effect_on_a_member_that_localonly_or_loadfactor_0_drains
     let answer = post(&mut httpd.client(), "", &form).expect(303);
     let target = answer.header("Location").and_then(|target| target.split_once('?'));
     let page = httpd.get(&format!("/ajp-status?{}", target.expect("a query").1)).expect(200).text();
-    assert!(page.contains("done for 1 (but it now takes requests without a session too"), "{page}");
+    assert!(page.contains(": done, but it now takes requests without a session too"), "{page}");
 
     let members = [format!("ajp://127.0.0.1:{} route=a loadfactor=0", a.port())];
     let httpd = with_status(balancer(prefork(2), &members)).start();
