@@ -6,15 +6,15 @@ use parking_lot::Mutex;
 
 use crate::exchange::Ahead;
 
-/// The body packets that a backend has consumed ahead of asking for them, as this child has seen it.
+/// How many body packets might go ahead in requests that a backend has consumed, as this child has seen it.
 #[derive(Debug, Default)]
 pub struct UploadHistory {
     consumed: Mutex<Option<(u32, Instant)>>,
 }
 
 impl UploadHistory {
-    /// Returns the most packets that lay ahead in a request of the last minute which consumed them all; 0
-    /// where there was none, or the last one did not.
+    /// Returns the most packets that might go ahead at the end of a request of the last minute which consumed
+    /// all of them; 0 where there was none, or the last one did not.
     #[must_use]
     pub fn shown(&self, now: Instant) -> u32 {
         let consumed = *self.consumed.lock();

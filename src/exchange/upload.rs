@@ -12,15 +12,15 @@ use super::{BodyPackets, ExchangeError};
 pub struct Window {
     /// The most bytes of data that may lie ahead; 0: nothing goes ahead, less than a packet is one packet.
     pub bytes: usize,
-    /// The packets that the container has consumed ahead before: so many may go ahead as soon as it asks
-    /// for the first one. 0 is as good as 1.
+    /// The packets that might go ahead in an earlier request which the container has consumed: so many may
+    /// go ahead as soon as it asks for the first one. 0 is as good as 1.
     pub shown: u32,
 }
 
 /// What became of the packets that an exchange has sent ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
-    /// The container has asked for all of them; so many lay ahead at a time.
+    /// The container has asked for all of them; so many might lie ahead at the end.
     Consumed(u32),
     /// It has not asked for all of them, or not taken the last one to its end.
     Unread,
@@ -100,7 +100,11 @@ impl Upload {
     /// What became of the packets sent ahead; `None`: there were none.
     pub(super) fn ahead(&self) -> Option<Ahead> {
         let is_read = self.unasked() == 0 && !self.is_unfinished && !self.is_withheld;
-        let ahead = if is_read { Ahead::Consumed(self.most) } else { Ahead::Unread };
+        // Not only what lay ahead at a time, which is less than might have where the body was short: the
+        // window, which the container has opened by what it asked for, but no more than it has read.
+        let read = u32::try_from(self.sent.saturating_sub(1)).unwrap_or(u32::MAX);
+        let window = self.most.max(self.open.min(read));
+        let ahead = if is_read { Ahead::Consumed(window) } else { Ahead::Unread };
         (self.most > 0).then_some(ahead)
     }
 
@@ -260,6 +264,24 @@ mod tests {
             let mut upload = upload(bytes, shown);
             upload.asked_for(SIZE).unwrap();
             assert_eq!(fill(&mut upload), wanted, "{bytes} {shown}");
+        }
+    }
+
+    #[test]
+    fn the_window_at_the_end_counts_as_far_as_packets_were_read() {
+        for (shown, body, wanted) in [(0, 9, 8), (0, 100, 30), (9, 3, 2), (20, 30, 29)] {
+            let mut upload = upload(30 * SIZE, shown);
+            let mut left = body;
+            for _ in 0..body {
+                upload.asked_for(SIZE).unwrap();
+                left -= upload.packets(left * SIZE).map_or(0, |packets| packets.count());
+                upload.written();
+            }
+            assert_eq!(
+                (left, upload.ahead()),
+                (0, Some(Ahead::Consumed(wanted))),
+                "{shown} {body}"
+            );
         }
     }
 

@@ -92,7 +92,7 @@ fn the_window_opens_as_the_container_asks() {
     result.expect("an answer");
     assert_eq!(traffic.uploaded, 12 * SIZE as u64);
     assert_eq!((scene.left(), early(&scene)), ((1, 0), 0), "all of it was asked for");
-    assert_eq!(scene.backend.upload_history().shown(scene.start), 5);
+    assert_eq!(scene.backend.upload_history().shown(scene.start), 11, "the window at the end");
 }
 
 #[test]
