@@ -9,6 +9,7 @@ mod activation;
 mod election;
 pub mod lbmethod;
 pub mod locality;
+mod obstacle;
 pub mod orders;
 mod preference;
 mod routes;
@@ -17,6 +18,7 @@ mod worker_status;
 
 pub use activation::Activation;
 pub use election::{Answer, Election, Refusal, Rules, Step};
+pub use obstacle::{Obstacle, obstacles};
 pub use preference::{Load, preferred};
 pub use routes::Routes;
 pub use session::Sticky;

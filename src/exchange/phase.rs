@@ -28,15 +28,6 @@ impl Phase {
         }
     }
 
-    /// Whether the request has been sent, and the headers of a response are still to come.
-    #[must_use]
-    pub fn awaits_headers(self) -> bool {
-        match self {
-            Self::FirstByte | Self::Headers => true,
-            Self::Connect | Self::Request | Self::HeadersOnly | Self::Body => false,
-        }
-    }
-
     /// The phase in the words of a log line.
     #[must_use]
     pub fn words(self) -> &'static str {

@@ -18,7 +18,8 @@ pub use crate::exchange::Phase;
 pub use blocking::serve;
 pub use client::{BodyPiece, Client, ClientError, ReadyPiece};
 pub use consequence::{
-    Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, Notes, ProbeResult, Reply,
+    Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, NextMember, Notes,
+    ProbeResult, Reply,
 };
 pub use error::{Failure, ProxyError};
 pub use headers::{

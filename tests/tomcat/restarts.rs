@@ -127,7 +127,7 @@ impl Loss {
         };
         let says = |words| verdict.contains(words);
         let is_dropped = match seen.status {
-            503 if says("failed: connection refused while connecting") => {
+            503 if says("failed: connection refused; ") => {
                 return Some(Self::Refused);
             }
             503 => {

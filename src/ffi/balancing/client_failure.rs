@@ -21,7 +21,7 @@ pub(crate) fn client_failed_before_election(
     log::request(
         request,
         consequence.message,
-        format_args!("{}; no member was tried", failure.error),
+        format_args!("{}; {}; no member was tried", failure.error, request.for_log()),
     );
     HandlerStatus::of(request, consequence.reply, false)
 }

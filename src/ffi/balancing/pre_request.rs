@@ -15,16 +15,15 @@ use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::backend::WarningKind;
-use crate::balance::{Answer, Election, Load, Members, Rules, Step, WorkerStatus};
+use crate::balance::{Answer, Election, Load, Members, Refusal, Rules, Step, WorkerStatus};
 use crate::ffi::apr::text;
 use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
 use crate::ffi::balancing::hook_args::HookArgs;
+use crate::ffi::balancing::no_member;
 use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::handler_status::HandlerStatus;
-use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, Locked};
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
@@ -35,8 +34,6 @@ use crate::ffi::state::probe::{self, BodyIsMissing};
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
-use crate::messages::Message;
-use crate::shared::MemberKey;
 
 /// Chooses a member, or declines, so that mod_proxy_balancer chooses.
 ///
@@ -72,8 +69,9 @@ pub(crate) unsafe fn pre_request(
     let session = session(request, balancer, child, url, ignores_session);
     let kept = RequestState::existing(request);
     let was_given = kept.is_some_and(|kept| kept.tried_count() > 0);
-    let is_ours = session.is_some() || ignores_session || was_given;
-    if !is_ours && !balancer.members().any(|member| member.status().is_in_error()) {
+    let members = Overview::of(balancer);
+    let is_ours = session.is_some() || ignores_session || was_given || !members.can_take_any;
+    if !is_ours && !members.has_errors {
         return sys::DECLINED;
     }
     let settings = state.balancer_with_keys(&balancer.name()).unwrap_or_default();
@@ -122,21 +120,34 @@ pub(crate) unsafe fn pre_request(
             elected::install(request, balancer, member, session, url, places)
         },
         Elected::LeftToBalancer => sys::DECLINED,
-        Elected::Nobody if balancer.waits_for_members() => sys::DECLINED,
-        Elected::Nobody => {
-            let name = balancer.name();
-            let name = String::from_utf8_lossy(&name);
-            let warnings = child.warnings(MemberKey::of(&[name.as_bytes()]));
-            log::at_will(
-                request,
-                Message::NoMemberLeft,
-                Some((&warnings, WarningKind::NoMember)),
-                format_args!("{name}: no member left that could take the request"),
-            );
+        Elected::Nobody(_) if balancer.waits_for_members() => sys::DECLINED,
+        Elected::Nobody(refusal) => {
+            no_member::log(request, child, balancer, refusal);
             // SAFETY: as the caller promises.
             unsafe { *places.worker = std::ptr::null_mut() };
             sys::HTTP_SERVICE_UNAVAILABLE as c_int
         }
+    }
+}
+
+/// What a look at all members shows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Overview {
+    has_errors: bool,
+    /// A member could take a request without a session. If none could, mod_proxy_balancer would log that
+    /// all are in error, whatever they are.
+    can_take_any: bool,
+}
+
+impl Overview {
+    fn of(balancer: Balancer<'_>) -> Self {
+        balancer.members().fold(Self::default(), |seen, member| {
+            let status = member.status();
+            Self {
+                has_errors: seen.has_errors | status.is_in_error(),
+                can_take_any: seen.can_take_any | (status.is_usable() && !status.is_draining()),
+            }
+        })
     }
 }
 
@@ -214,7 +225,7 @@ impl Members for Candidates<'_> {
 /// The result of an election.
 enum Elected<'r> {
     Member(Worker<'r>),
-    Nobody,
+    Nobody(Refusal),
     LeftToBalancer,
 }
 
@@ -236,7 +247,9 @@ fn elect<'r>(
         let member = |place| candidates.balancer.member(place);
         answer = match step {
             Step::Take { member: place, tell_lbmethod } => {
-                let Some(member) = member(place) else { return Ok(Elected::Nobody) };
+                let Some(member) = member(place) else {
+                    return Ok(Elected::Nobody(Refusal::NoneUsable));
+                };
                 if tell_lbmethod {
                     locked.elected_for_session(member, request);
                 }
@@ -261,7 +274,7 @@ fn elect<'r>(
                 let is_it = |place: &usize| found.is_some() && member(*place) == found;
                 Answer::Member((0..candidates.count).find(is_it))
             }
-            Step::Refuse(_) => return Ok(Elected::Nobody),
+            Step::Refuse(refusal) => return Ok(Elected::Nobody(refusal)),
             Step::LeaveToBalancer => {
                 correct_error_times(locked.balancer());
                 return Ok(Elected::LeftToBalancer);

@@ -102,6 +102,15 @@ impl<'r> Request<'r> {
             .unwrap_or(b"/")
     }
 
+    /// The request in the words of logs: `GET /shop/cart`, without the query string, which may contain what
+    /// is not for a log.
+    pub(crate) fn for_log(self) -> String {
+        let (method, path) = (String::from_utf8_lossy(self.method()), self.encoded_path());
+        let shown = path.get(..MOST_LOGGED).unwrap_or(path);
+        let dots = if shown.len() < path.len() { "..." } else { "" };
+        format!("{method} {}{dots}", String::from_utf8_lossy(shown))
+    }
+
     /// `Timeout`.
     pub(crate) fn timeout(self) -> Duration {
         self.server().timeout()
@@ -451,6 +460,9 @@ impl<'r> Request<'r> {
         }
     }
 }
+
+/// The longest path in a line of the log, in bytes: what comes behind it must fit, too.
+const MOST_LOGGED: usize = 300;
 
 /// mod_ssl's names for the other certificates of the client's chain. Chains are short.
 const CHAIN: [&CStr; 10] = [

@@ -4,21 +4,23 @@ use std::ffi::{CStr, c_int};
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
+use crate::balance::WorkerStatus;
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::member_life;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
+use crate::ffi::mod_proxy::balancer::{Balancer, member_name};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::call::Call;
 use crate::ffi::request::client::{self, HttpdClient};
 use crate::ffi::state::member_marks;
-use crate::ffi::state::request_state::LastFailure;
+use crate::ffi::state::request_state::{LastFailure, RequestState};
 use crate::ffi::sys;
 use crate::proxy::{
     Consequence, Facts, Failure, FailureLine, Finished, Mark, MemberFacts, MemberHistory,
-    ProxyError, Reply, Traffic,
+    NextMember, ProxyError, Reply, Traffic,
 };
 use crate::shared::{Busy, Uptime};
 
@@ -155,13 +157,49 @@ impl Call<'_> {
 
     /// Logs a failure in one line.
     fn log_failure(&self, backend: &Backend, failure: &Failure, consequence: &Consequence) {
-        let now = Instant::now();
+        let name = match self.worker.is_member() {
+            true => member_name(self.worker),
+            false => backend.key().to_string(),
+        };
+        let line = FailureLine {
+            name: &name,
+            failure,
+            consequence,
+            request: &self.request.for_log(),
+            next_member: self.next_member(),
+            now: Instant::now(),
+        };
         log::at_will(
             self.request,
             consequence.message,
             consequence.at_will.map(|kind| (backend.warnings(), kind)),
-            format_args!("{}", FailureLine { backend: backend.key(), failure, consequence, now }),
+            format_args!("{line}"),
         );
+    }
+
+    /// Whether mod_proxy finds another member, if it is told to look for one. It does not look if the member
+    /// is never marked (`status=+I`), nor more often than `maxattempts`.
+    fn next_member(&self) -> NextMember {
+        let Some(balancer) = Balancer::of(self.worker) else { return NextMember::NotTried };
+        let kept = RequestState::of(self.request);
+        let attempts = kept.handler_calls().saturating_sub(1);
+        let is_spent = balancer.max_attempts().is_some_and(|most| most <= attempts);
+        let is_never_marked = self.worker.status().has(WorkerStatus::IGNORE_ERRORS);
+        let route = self.request.notes().get(c"session-route");
+        let may_take = |member: Worker<'_>| {
+            let status = member.status();
+            let is_there = status.is_usable() || member.retry_is_due();
+            let is_for_it =
+                !status.is_draining() || route.is_some_and(|route| member.has_route(route));
+            is_there && is_for_it && member != self.worker && !kept.was_tried(member)
+        };
+        if route.is_some() && balancer.forces_sessions() || !balancer.members().any(may_take) {
+            NextMember::NoneLeft
+        } else if is_spent || is_never_marked {
+            NextMember::NotTried
+        } else {
+            NextMember::Tried
+        }
     }
 }
 

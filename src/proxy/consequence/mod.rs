@@ -14,7 +14,7 @@ mod reply;
 pub(super) mod resend;
 mod table;
 
-pub use line::FailureLine;
+pub use line::{FailureLine, NextMember};
 pub use member::{Mark, MemberFacts, MemberHistory, ProbeResult};
 pub use reply::Reply;
 pub(super) use table::Party;
@@ -42,8 +42,6 @@ pub struct Consequence {
     /// If a client can cause this at will: it is logged at its level once a minute for each backend,
     /// and in between as caused by a client.
     pub at_will: Option<WarningKind>,
-    /// For the log: a hint that an administrator may not think of.
-    pub hint: Option<&'static str>,
     /// For other modules of httpd.
     pub notes: Notes,
 }
@@ -90,7 +88,6 @@ impl Consequence {
                 Level::Error | Level::Warning => row.at_will.or(chosen),
                 Level::Notice | Level::Info => None,
             },
-            hint: row.hint,
             notes: Notes {
                 timed_out: row.blame.is_silence() && reply.instead_of_503().is_none(),
                 error: row.error_note,

@@ -30,8 +30,6 @@ pub(super) struct Row {
     pub resend: ResendRule,
     /// The side that ended the connection.
     pub ended_by: Party,
-    /// For the log: a hint that an administrator may not think of.
-    pub hint: Option<&'static str>,
     /// For httpd's error page (the note `error-notes`).
     pub error_note: Option<&'static str>,
     /// Whether a client that gets 503 is told to come back soon (`Retry-After`).
@@ -64,11 +62,6 @@ pub(in crate::proxy) enum Party {
     Module,
 }
 
-/// Tomcat 10.1 sends nothing more, with the connection open, if the headers of a response do not fit
-/// into its packetSize.
-const MAY_BE_PACKET_SIZE: &str =
-    "a slow page, or response headers larger than packetSize there (iobuffersize here)";
-
 impl Row {
     /// The row of an error in this phase.
     pub(super) fn of(error: &ProxyError, phase: Phase) -> Self {
@@ -98,8 +91,7 @@ impl Row {
                 Message::ReplyTimeout,
                 Reason::ReplyTimeout,
             )
-            .resend(ResendRule::Silent)
-            .hint(phase.awaits_headers().then_some(MAY_BE_PACKET_SIZE)),
+            .resend(ResendRule::Silent),
             ProxyError::SendTimedOut { .. } => Self::new(
                 Status(504),
                 Silence { counts: false },
@@ -233,7 +225,6 @@ impl Row {
             probe: ProbeResult::StillDown,
             resend: ResendRule::Never,
             ended_by: Party::Module,
-            hint: None,
             error_note: None,
             retry_soon: false,
         }
@@ -270,10 +261,6 @@ impl Row {
 
     fn ended_by(self, ended_by: Party) -> Self {
         Self { ended_by, ..self }
-    }
-
-    fn hint(self, hint: Option<&'static str>) -> Self {
-        Self { hint, ..self }
     }
 
     fn error_note(self, note: &'static str) -> Self {

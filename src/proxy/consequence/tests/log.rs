@@ -99,22 +99,33 @@ fn key() -> BackendKey {
 }
 
 fn line(failure: &Failure, consequence: &Consequence) -> String {
-    FailureLine { backend: &key(), failure, consequence, now: Instant::now() }.to_string()
+    line_before(NextMember::Tried, failure, consequence)
+}
+
+fn line_before(next_member: NextMember, failure: &Failure, consequence: &Consequence) -> String {
+    let (name, now) = (&key().to_string(), Instant::now());
+    FailureLine { name, failure, consequence, request: "GET /app/x", next_member, now }.to_string()
 }
 
 #[test]
-fn the_line_names_the_backend_the_failure_the_connection_and_the_next_step() {
+fn the_line_names_the_backend_the_failure_the_connection_the_request_and_the_next_step() {
     let opened = Instant::now();
     let usage = Some(Usage { opened, requests: 12, sent: 412, received: 0 });
     let failure = Failure { usage, reused: true, ..died(Phase::FirstByte) };
-    let (backend, consequence) = (&key(), &of_worker(&failure));
-    let now = opened + Duration::from_millis(40_210);
-    let line = FailureLine { backend, failure: &failure, consequence, now };
+    let consequence = &of_worker(&failure);
+    let line = FailureLine {
+        name: "ajp://10.0.0.7:8009",
+        failure: &failure,
+        consequence,
+        request: "GET /app/x",
+        next_member: NextMember::NotTried,
+        now: opened + Duration::from_millis(40_210),
+    };
     assert_eq!(
         line.to_string(),
         "ajp://10.0.0.7:8009: the backend closed the connection: the peer has reset the connection \
          while waiting for the response (reused connection, 40210 ms old, request 12 on it, 412 \
-         bytes sent, 0 received); answering 502"
+         bytes sent, 0 received); GET /app/x; answering 502"
     );
     let new = Failure { reused: false, ..failure };
     assert!(self::line(&new, consequence).contains(" (new connection, "));
@@ -126,7 +137,7 @@ fn the_line_of_a_request_that_is_at_fault_itself_names_no_backend() {
     assert_eq!(
         line(&failure, &of_member(&failure)),
         "request refused with 400, nothing was sent: the request has a Transfer-Encoding other than \
-         \"chunked\""
+         \"chunked\"; GET /app/x"
     );
 }
 
@@ -134,11 +145,11 @@ fn the_line_of_a_request_that_is_at_fault_itself_names_no_backend() {
 fn the_line_names_the_next_step() {
     let next = |failure: &Failure, consequence: Consequence| {
         let line = line(failure, &consequence);
-        line.split_once("; ").expect("what is next").1.to_owned()
+        line.split_once("; GET /app/x; ").expect("what is next").1.to_owned()
     };
     let dead = connect(ConnectError::Refused);
-    assert_eq!(next(&dead, of_member(&dead)), "trying another member, else 503");
-    assert_eq!(next(&busy(), of_member(&busy())), "trying another member, else 503");
+    assert_eq!(next(&dead, of_member(&dead)), "trying another member");
+    assert_eq!(next(&busy(), of_member(&busy())), "trying another member");
     assert_eq!(next(&dead, of_worker(&dead)), "answering 503");
     let silent = elsewhere(timed_out(Phase::HeadersOnly));
     assert_eq!(next(&silent, of_member(&silent)), "trying another member");
@@ -151,16 +162,52 @@ fn the_line_names_the_next_step() {
 }
 
 #[test]
-fn a_backend_that_is_silent_before_its_headers_may_have_too_small_a_packet_size() {
-    for phase in [Phase::FirstByte, Phase::Headers] {
-        let failure = timed_out(phase);
-        let line = line(&failure, &of_worker(&failure));
-        assert!(
-            line.contains(": a slow page, or response headers larger than packetSize"),
-            "{line}"
-        );
+fn the_line_of_the_last_member_says_that_none_is_left() {
+    let dead = connect(ConnectError::Refused);
+    let silent = elsewhere(timed_out(Phase::FirstByte));
+    for (failure, status) in [(&dead, 503), (&silent, 504)] {
+        let last = line_before(NextMember::NoneLeft, failure, &of_member(failure));
+        let text = format!("; GET /app/x; no other member is left, answering {status}");
+        assert!(last.ends_with(&text), "{last}");
+        let not_tried = line_before(NextMember::NotTried, failure, &of_member(failure));
+        assert!(not_tried.ends_with(&format!("; GET /app/x; answering {status}")), "{not_tried}");
     }
-    for failure in [timed_out(Phase::HeadersOnly), timed_out(Phase::Body), died(Phase::FirstByte)] {
-        assert_eq!(of_worker(&failure).hint, None, "{failure:?}");
+    let cut = died(Phase::Body);
+    let line = line_before(NextMember::NoneLeft, &cut, &of_begun(&cut));
+    assert!(line.ends_with("; cutting the response off"), "{line}");
+}
+
+#[test]
+fn no_connection_is_not_said_twice() {
+    let dead = connect(ConnectError::Refused);
+    assert_eq!(
+        line(&dead, &of_worker(&dead)),
+        "ajp://10.0.0.7:8009: connecting to 127.0.0.1:1 failed: connection refused; GET /app/x; \
+         answering 503"
+    );
+    for failure in
+        [busy(), at_limit(), no_cpong(), too_large(431), listed(500, StatusFailure::Hard)]
+    {
+        let line = line(&failure, &of_member(&failure));
+        assert!(!line.contains(" while "), "{line}");
+    }
+}
+
+#[test]
+fn the_line_of_a_timeout_says_what_was_waited_for_and_how_long_and_guesses_nothing() {
+    for (phase, what) in [
+        (Phase::FirstByte, "waiting for the response"),
+        (Phase::Headers, "reading the response headers"),
+        (Phase::HeadersOnly, "waiting for the response body"),
+        (Phase::Body, "reading the response body"),
+    ] {
+        let failure = timed_out(phase);
+        assert_eq!(
+            line(&failure, &of_worker(&failure)),
+            format!(
+                "ajp://10.0.0.7:8009: no packet from the backend within 1s while {what}; GET /app/x; \
+                 answering 504"
+            )
+        );
     }
 }
