@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use test_support::httpd::Httpd;
 use test_support::markdown::{Block, blocks, blocks_of};
@@ -116,4 +118,53 @@ fn a_tomcat_connects_with_the_connector_and_the_key_of_the_page_on_reverse_conne
 
 fn absolute(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// What docs/sizing.md says of `maxThreads`.
+#[test]
+fn requests_beyond_maxthreads_wait_in_tomcat_and_a_cping_waits_behind_them() {
+    let tomcat = Tomcat::start_with(&["maxThreads='3' minSpareThreads='1'"]);
+    let port = tomcat.more_ports[0];
+    // Two names, so that there are two workers.
+    let httpd = Httpd::setup()
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{port}/app"))
+        .conf(&format!("ProxyPass /pinged/app ajp://localhost:{port}/app ping=500ms"))
+        .start();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // More than there are threads, so that a request always waits.
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    httpd.get("/app/slow?ms=2000").expect(200);
+                }
+            });
+        }
+        wait_for("a CPING is not answered in time", || {
+            (httpd.get("/pinged/app/echo").status == 503).then_some(())
+        });
+        httpd.get("/app/echo").expect(200);
+        is_over.store(true, Ordering::SeqCst);
+    });
+    let log = httpd.error_log();
+    assert!(log.contains("AJP0110") && !log.contains("AJP0107"), "{log}");
+}
+
+/// What docs/sizing.md says of `maxConnections` and `acceptCount`.
+#[test]
+fn connections_beyond_maxconnections_and_acceptcount_are_not_answered() {
+    let tomcat = Tomcat::start_with(&["maxConnections='2' acceptCount='1'"]);
+    let port = tomcat.more_ports[0];
+    let line = format!("ProxyPass /app ajp://127.0.0.1:{port}/app connecttimeout=1000 timeout=9");
+    let httpd = Httpd::setup().conf(&line).start();
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let slow = || httpd.get("/app/slow?ms=5000").status;
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(slow)).collect();
+        all.into_iter().map(|request| request.join().expect("no panic")).collect()
+    });
+    // 504: its connection stayed in the kernel's queue behind idle ones, which Tomcat keeps open.
+    let is_expected = |status: &u16| [200, 503, 504].contains(status);
+    assert!(statuses.iter().all(is_expected), "{statuses:?}");
+    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+    assert!(httpd.error_log().contains("AJP0108"), "{}", httpd.error_log());
 }

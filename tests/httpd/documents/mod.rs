@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod drain;
 mod site;
+mod sizing;
 
 use test_support::markdown::{Block, blocks, blocks_of};
 
