@@ -11,7 +11,7 @@ use test_support::process::{Guarded, is_root, wait_for};
 use super::shell;
 use super::site::Site;
 
-/// Every block of commands that must work as it stands, by words in it. A test below, or in `drain`, runs it.
+/// Every block of commands that must work as it stands, by words in it. A test below, in `drain` or in `going_back` runs it.
 const RUN: &[(&str, &str)] = &[
     ("README.md", "jk2ajp"),
     ("docs/ajp-dialer.md", "ajp-dialer --httpd"),
@@ -22,6 +22,7 @@ const RUN: &[(&str, &str)] = &[
     ("docs/parking.md", "APACHE_ULIMIT_MAX_FILES"),
     ("docs/reverse.md", "openssl rand"),
     ("docs/reverse.md", "install "),
+    ("docs/upgrading.md", "grep"),
 ];
 
 #[test]

@@ -7,6 +7,7 @@
 mod commands;
 mod configuration;
 mod drain;
+mod going_back;
 mod site;
 mod sizing;
 
@@ -56,6 +57,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/operations.md", "ajp-drain node1"),
     ("docs/performance.md", "ci/bench"),
     ("docs/performance.md", "ci/bench --parked"),
+    ("docs/upgrading.md", "ci/install"),
+    ("docs/upgrading.md", "a2dismod"),
     // It stands for a file and a value of the reader's.
     ("httpd-conf/README.md", "Define AJP_PORT 8009"),
     ("tomcat-connector/README.md", "ci/build-connector"),
