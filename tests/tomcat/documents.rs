@@ -168,3 +168,42 @@ fn connections_beyond_maxconnections_and_acceptcount_are_not_answered() {
     assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
     assert!(httpd.error_log().contains("AJP0108"), "{}", httpd.error_log());
 }
+
+/// What docs/security.md says of paths that Tomcat reads in another way than httpd.
+#[test]
+fn a_path_with_dots_and_a_semicolon_leaves_its_proxypass_unless_its_mapping_is_servlet() {
+    let tomcat = Tomcat::shared();
+    let line = format!("ProxyPass \"/app/echo\" \"ajp://127.0.0.1:{}/app/echo\"", tomcat.port);
+    let open = Httpd::setup().conf(&line).start();
+    let closed = Httpd::setup().conf(&format!("{line} mapping=servlet")).start();
+    for path in
+        ["/app/echo/..;/static.txt", "/app/echo/..;a=b/static.txt", "/app/echo/%2e%2e;/static.txt"]
+    {
+        assert_eq!(open.get(path).expect(200).body.len(), 33, "{path} is the file beside it");
+        closed.get(path).expect(404);
+    }
+    for httpd in [&open, &closed] {
+        assert!(httpd.get("/app/echo/x").expect(200).text().contains("uri=/app/echo/x"));
+        httpd.get("/app/echo/../static.txt").expect(404);
+    }
+    // The servlet's own path, with a semicolon that means nothing.
+    assert!(
+        closed.get("/app/echo/..%3b/static.txt").expect(200).text().contains("uri=/app/echo/..%3b")
+    );
+}
+
+/// The same of access control.
+#[test]
+fn a_path_with_a_semicolon_is_not_seen_by_access_control_unless_the_mapping_is_servlet() {
+    let tomcat = Tomcat::shared();
+    for (mapping, status) in [("", 200), ("mapping=servlet", 403)] {
+        let line = format!("ProxyPass \"/app\" \"ajp://127.0.0.1:{}/app\" {mapping}", tomcat.port);
+        let rule = "<Location \"/app/static.txt\">\nRequire all denied\n</Location>";
+        let httpd = Httpd::setup().conf(&line).conf(rule).start();
+        for path in ["/app/echo/..;/static.txt", "/app/static.txt;x"] {
+            assert_eq!(httpd.get(path).status, status, "{mapping} {path}");
+        }
+        httpd.get("/app/static.txt").expect(403);
+        httpd.get("/app/index.html").expect(200);
+    }
+}

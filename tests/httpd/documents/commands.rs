@@ -22,6 +22,7 @@ const RUN: &[(&str, &str)] = &[
     ("docs/parking.md", "APACHE_ULIMIT_MAX_FILES"),
     ("docs/reverse.md", "openssl rand"),
     ("docs/reverse.md", "install "),
+    ("docs/security.md", "AJP_SECRET"),
     ("docs/upgrading.md", "grep"),
 ];
 
@@ -69,6 +70,16 @@ fn the_file_of_passwords_is_for_httpd_s_user_and_no_other() {
     site.command("htpasswd", "exec /usr/bin/htpasswd -b \"$@\" operator");
     site.succeed(&shell("docs/operations.md", "htpasswd"), &[]);
     belongs(&site, "/etc/apache2/ajp-operators", "root:www-data", 0o640);
+}
+
+#[test]
+fn the_secret_is_in_a_file_that_only_root_can_read_and_short_enough_for_httpd() {
+    let mut site = Site::new();
+    site.succeed(&shell("docs/security.md", "AJP_SECRET"), &[]);
+    belongs(&site, "/etc/apache2/ajp-secret.conf", "root:root", 0o600);
+    let line = fs::read_to_string(site.path("/etc/apache2/ajp-secret.conf")).expect("it is there");
+    let secret = line.strip_prefix("Define AJP_SECRET ").expect("that directive").trim_end();
+    assert!((32..64).contains(&secret.len()), "{}", secret.len());
 }
 
 #[test]

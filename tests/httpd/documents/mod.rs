@@ -28,6 +28,9 @@ fn with_files(site: &mut Site, block: &Block) {
     if block.text.contains("keyfile=") {
         site.succeed(&shell("docs/reverse.md", "openssl rand"), &[]);
     }
+    if block.text.contains("/ajp-secret.conf") {
+        site.succeed(&shell("docs/security.md", "AJP_SECRET"), &[]);
+    }
     if block.text.contains("Include \"/etc/apache2/jk2ajp/") {
         std::fs::create_dir(site.path("/etc/apache2/jk2ajp")).expect("it is ours");
         for path in site::all(r#"Include "([^"]+)""#, &block.text) {
