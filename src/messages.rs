@@ -153,6 +153,9 @@ messages! {
     0321 PeerWithoutCpong Warning "A peer did not answer CPING.",
     0322 NoContainerConnected Error "No container has opened a connection for a while.",
     0323 NoReverseConnectionFree Warning "The container opened no further connection within `acquire`.",
+    0350 PeerWithOtherKey Warning "A peer closed the connection when it was to prove that it knows the key.",
+    0351 PeerWithoutHello Warning "A peer did not begin the handshake.",
+    0352 PeerWithNeedlessKey Warning "A peer began a handshake, but there is no key.",
 
     // ajp-status and its orders.
     0401 NoCounters Error "The shared memory of the counters cannot be created.",

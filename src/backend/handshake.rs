@@ -144,7 +144,8 @@ impl Handshake {
         match self.due {
             Due::Hello { .. } if self.received.is_empty() => None,
             Due::CPong => Some(error.map_or(PingError::Closed, PingError::Net).into()),
-            _ => Some(RefusalReason::HandshakeAborted(error)),
+            Due::Hello { .. } => Some(RefusalReason::HandshakeAborted(error)),
+            Due::Proof { .. } => Some(RefusalReason::NoProof),
         }
     }
 
@@ -161,6 +162,7 @@ impl Handshake {
         let after = self.timeout;
         match self.due {
             Due::CPong => PingError::TimedOut { after }.into(),
+            Due::Hello { .. } if self.received.is_empty() => RefusalReason::NoHello { after },
             _ => RefusalReason::Silent { wanted: self.wanted(), after },
         }
     }
@@ -172,7 +174,8 @@ impl Handshake {
 
     fn wanted(&self) -> &'static str {
         match self.due {
-            Due::Hello { .. } => "hello",
+            Due::Hello { .. } if self.received.is_empty() => "hello",
+            Due::Hello { .. } => "whole hello",
             Due::Proof { .. } => "proof",
             Due::CPong => "CPONG",
         }
@@ -306,15 +309,19 @@ mod tests {
         let said = |reason: Option<RefusalReason>| reason.map(|reason| reason.to_string());
         let mut handshake = keyed(None, start);
         assert_eq!(said(handshake.aborted(None)), None, "it died in the queue");
+        let no_key = "no hello within 5s: its side probably has no key (keyFile of the connector, \
+                      --key-file of ajp-dialer), and keyfile= is set here";
+        assert_eq!(handshake.timed_out().to_string(), no_key);
         receive(&mut handshake, b"A", start).unwrap();
         let off = Some("it closed the connection during the handshake".to_owned());
         assert_eq!(said(handshake.aborted(None)), off);
-        let silent = "no hello within 5s; is keyFile missing on its connector?";
-        assert_eq!(handshake.timed_out().to_string(), silent);
+        assert_eq!(handshake.timed_out().to_string(), "no whole hello within 5s");
         challenge(&mut handshake, &container(&key(), b"").hello()[1..], late);
-        assert_eq!(said(handshake.aborted(None)), off);
-        let silent = "no proof within 5s; is keyFile missing on its connector?";
-        assert_eq!(handshake.timed_out().to_string(), silent);
+        let other_key = "it closed the connection during the handshake instead of proving that it knows \
+                         the key: its key (keyFile, --key-file) is probably not that of keyfile=, or \
+                         something in between changes the port; its own log says which";
+        assert_eq!(said(handshake.aborted(None)).as_deref(), Some(other_key));
+        assert_eq!(handshake.timed_out().to_string(), "no proof within 5s");
         let others = "no proof yet, and another connection took its place; does allow= include \
                       other machines?";
         assert_eq!(handshake.displaced().to_string(), others);

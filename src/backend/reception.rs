@@ -11,7 +11,7 @@ use super::peer_socket::{PeerSocket, Port, SocketSet};
 use super::refusal::RefusalReason;
 use crate::config::ReverseListener;
 use crate::net::{self, IdleState, NetError, Received, Stream};
-use crate::protocol::handshake::Key;
+use crate::protocol::handshake::{Hello, Key};
 
 /// The handshakes of one port in this child, with their sockets; shared by the requests that wait there.
 /// Nothing here blocks.
@@ -228,6 +228,18 @@ impl<S: PeerSocket> Reception<S> {
     }
 }
 
+/// Returns the reason to log for a peer that has sent something where nothing was due.
+fn said_first(socket: &impl PeerSocket) -> RefusalReason {
+    let mut first = Vec::with_capacity(Hello::PREFIX_LEN);
+    // A hello comes whole, or nearly so.
+    match socket.receive(&mut first) {
+        Ok(Some(Received::Bytes(_))) if Hello::is_begun_by(&first) => {
+            RefusalReason::HelloWithoutKey
+        }
+        _ => RefusalReason::SpeaksFirst,
+    }
+}
+
 /// How far a handshake has come.
 #[derive(Debug)]
 enum Progress {
@@ -253,7 +265,7 @@ impl Terms<'_> {
             let ping = |time| Due::Handshake(Box::new(Handshake::pinged(time, now)));
             return match socket.idle_state() {
                 IdleState::Quiet => Ok(Some(self.ping.map_or(Due::Nothing, ping))),
-                IdleState::Unread => Err(RefusalReason::SpeaksFirst),
+                IdleState::Unread => Err(said_first(socket)),
                 IdleState::Closed | IdleState::Broken(_) => Ok(None),
             };
         };

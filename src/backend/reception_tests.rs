@@ -121,8 +121,8 @@ fn of_several_the_first_that_proves_itself_is_found_and_the_others_go_on() {
 
 #[test]
 fn a_peer_that_breaks_off_is_let_go_and_named_where_it_could_have_answered() {
-    let broken_off = "it closed the connection during the handshake";
-    for (says_hello, refused) in [(false, vec![]), (true, vec![broken_off.to_owned()])] {
+    let broken_off = RefusalReason::NoProof.to_string();
+    for (says_hello, refused) in [(false, vec![]), (true, vec![broken_off])] {
         let mut scene = Scene::new(Some(key()));
         let peer = scene.port.connect();
         assert_eq!(scene.finds(), None);
@@ -153,4 +153,17 @@ fn a_forged_proof_is_refused_and_a_peer_that_died_in_the_queue_is_not_named() {
     dead.hello(&key());
     dead.close();
     assert_eq!(scene.finds(), None);
+}
+
+#[test]
+fn a_peer_that_begins_a_handshake_where_there_is_no_key_is_told_from_one_that_speaks_otherwise() {
+    let other = "it sent data before it was asked to";
+    let hello = "it begins a handshake, so its side has a key (keyFile of the connector, --key-file of \
+                 ajp-dialer), but keyfile= is not set here";
+    let mut scene = Scene::new(None);
+    scene.port.connect().hello(&key());
+    scene.port.connect().send(b"GET / HTTP/1.1\r\n");
+    scene.port.connect().send(&[0x41, 0x42, 0, 1, 9]);
+    scene.port.connect().send(b"A");
+    assert_eq!(scene.look(), (None, [hello, other, other, other].map(str::to_owned).to_vec()));
 }

@@ -19,12 +19,25 @@ pub enum RefusalReason {
     #[error("its address is not in allow=")]
     NotAllowed,
     /// It sent something before it was asked to.
-    #[error(
-        "it sent data before it was asked to; is keyFile set on its connector, but not keyfile= here?"
-    )]
+    #[error("it sent data before it was asked to")]
     SpeaksFirst,
+    /// It has begun the handshake, for which there is no key.
+    #[error(
+        "it begins a handshake, so its side has a key (keyFile of the connector, --key-file of \
+         ajp-dialer), but keyfile= is not set here"
+    )]
+    HelloWithoutKey,
+    /// It has sent nothing, where the handshake was due.
+    #[error(
+        "no hello within {after:?}: its side probably has no key (keyFile of the connector, --key-file \
+         of ajp-dialer), and keyfile= is set here"
+    )]
+    NoHello {
+        /// The time allowed.
+        after: Duration,
+    },
     /// The handshake timed out.
-    #[error("no {wanted} within {after:?}; is keyFile missing on its connector?")]
+    #[error("no {wanted} within {after:?}")]
     Silent {
         /// The packet that was due.
         wanted: &'static str,
@@ -42,6 +55,14 @@ pub enum RefusalReason {
     /// The connection ended, or failed, during the handshake.
     #[error("it closed the connection during the handshake{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
     HandshakeAborted(Option<NetError>),
+    /// The connection ended, or failed, when the proof was due. That is what a container does whose key is
+    /// another one.
+    #[error(
+        "it closed the connection during the handshake instead of proving that it knows the key: its \
+         key (keyFile, --key-file) is probably not that of keyfile=, or something in between changes \
+         the port; its own log says which"
+    )]
+    NoProof,
     /// The packets are not those of the handshake, or the key is wrong.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
@@ -73,6 +94,9 @@ impl RefusalReason {
             Self::Handshake(_) | Self::TooMuch => Message::PeerWithoutKey,
             Self::OtherNode { .. } => Message::PeerOfOtherNode,
             Self::Ping(_) => Message::PeerWithoutCpong,
+            Self::NoProof => Message::PeerWithOtherKey,
+            Self::NoHello { .. } => Message::PeerWithoutHello,
+            Self::HelloWithoutKey => Message::PeerWithNeedlessKey,
         }
     }
 }

@@ -42,6 +42,14 @@ impl Hello {
     /// Bytes of the longest hello, envelope included.
     pub const MAX_LEN: usize = HEADER_LEN + STEP_LEN + NONCE_LEN + 1 + Hello::MAX_NODE;
 
+    /// Bytes by which [`is_begun_by`](Self::is_begun_by) knows a hello.
+    pub const PREFIX_LEN: usize = HEADER_LEN + STEP_LEN;
+
+    /// Whether a packet that begins with these bytes is a hello, if it is one of this protocol.
+    pub fn is_begun_by(bytes: &[u8]) -> bool {
+        matches!(bytes, [0x41, 0x42, _, _, HANDSHAKE, step, ..] if *step == Step::Hello as u8)
+    }
+
     /// The name may be empty. It travels in the clear.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One request's way.
 
 use super::*;
-use crate::backend::SizeQuestion;
+use crate::backend::{RefusalReason, SizeQuestion};
 
 #[test]
 fn a_container_that_connects_while_a_request_waits_is_used_once_it_has_proved_itself() {
@@ -68,7 +68,7 @@ fn a_peer_with_a_wrong_key_and_one_that_breaks_off_are_not_used_and_the_wait_goe
     assert_eq!(request.looks_again(), "inbound 750ms");
     gone.close();
     assert_eq!(request.looks_again(), "inbound 750ms");
-    assert_eq!(child.refused(), ["it closed the connection during the handshake"]);
+    assert_eq!(child.refused(), [RefusalReason::NoProof.to_string()]);
 
     let right = child.port.connect();
     let container = right.hello(&key());
