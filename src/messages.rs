@@ -156,6 +156,8 @@ messages! {
     0350 PeerWithOtherKey Warning "A peer closed the connection when it was to prove that it knows the key.",
     0351 PeerWithoutHello Warning "A peer did not begin the handshake.",
     0352 PeerWithNeedlessKey Warning "A peer began a handshake, but there is no key.",
+    0353 ContainerAbsent Warning "No container has connected to a port for a while, though no request needed one.",
+    0354 ContainerBack Notice "A container has connected again.",
 
     // ajp-status and its orders.
     0401 NoCounters Error "The shared memory of the counters cannot be created.",

@@ -83,10 +83,14 @@ impl Backend {
         }
     }
 
-    /// Takes in what was found without a request; closes it where there is no room.
+    /// Takes in what was found without a request, in the place of the oldest idle connection if other
+    /// children share the port; closes it where there is no room.
     pub fn take_in(&self, found: Found) {
         let now = Instant::now();
         let Some(stream) = self.with_pings_counted(found) else { return };
+        if self.reverse().is_some_and(|reverse| reverse.settings().is_shared()) {
+            self.make_room();
+        }
         if let Some(vacancy) = self.pool.vacancy_below(usize::MAX) {
             vacancy.stock(self.adopt(stream, now), now);
         }

@@ -27,6 +27,8 @@ pub(super) struct Reception<S: PeerSocket = Stream> {
 pub struct Found<S = Stream> {
     /// A connection that is alive, allowed and verified.
     pub(super) stream: Option<S>,
+    /// Connections taken out of the queue.
+    pub(super) accepted: usize,
     /// CPINGs sent on new connections.
     pub(super) pings_sent: usize,
     /// CPINGs that were not answered by CPONG, including those sent earlier.
@@ -70,7 +72,7 @@ impl<S: PeerSocket> Default for Reception<S> {
 
 impl<S> Default for Found<S> {
     fn default() -> Self {
-        Self { stream: None, pings_sent: 0, pings_failed: 0, refused: Vec::new() }
+        Self { stream: None, accepted: 0, pings_sent: 0, pings_failed: 0, refused: Vec::new() }
     }
 }
 
@@ -104,6 +106,7 @@ impl<S: PeerSocket> Reception<S> {
                 let Some(socket) = port.accept().map_err(NoListener::Accept)? else {
                     return Ok(Some(now));
                 };
+                found.accepted += 1;
                 self.receive(socket, terms, clock(), found).map_err(NoListener::Accept)?;
                 if found.stream.is_some() {
                     return Ok(None);

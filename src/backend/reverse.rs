@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::error::NoListener;
 use super::line::Line;
+use super::port_check::{PortCheck, PortNews};
 use super::reception::{Found, Look, MIN_TIME, Reception, Terms};
 use super::refusal::{Refusal, Refusals};
 use crate::config::ReverseListener;
@@ -39,6 +40,7 @@ pub struct Reverse {
     waiting: AtomicUsize,
     line: Arc<Line>,
     refusals: Refusals,
+    check: Mutex<PortCheck>,
 }
 
 impl Reverse {
@@ -63,6 +65,7 @@ impl Reverse {
             waiting: AtomicUsize::default(),
             line: Arc::default(),
             refusals: Refusals::default(),
+            check: Mutex::default(),
         }
     }
 
@@ -139,6 +142,33 @@ impl Reverse {
     pub fn tidy(&self, queue: Option<(u32, u32)>) -> Found {
         let found = self.look(None, queue.is_some_and(|(waiting, length)| waiting > length / 2));
         found.unwrap_or_default()
+    }
+
+    /// Whether the housekeeper may take a connection that no request needs.
+    pub(super) fn is_check_due(&self, now: Instant) -> bool {
+        self.check.lock().is_due(self.settings.is_shared(), now)
+    }
+
+    /// Notes how many connections were taken for a check.
+    pub(super) fn checked(&self, taken: usize, has_open: bool, now: Instant) -> Option<PortNews> {
+        self.check.lock().looked(taken, has_open, now)
+    }
+
+    /// As [`accept`](Self::accept), for a check; without `takes_another` only the handshakes in progress
+    /// are continued.
+    pub(super) fn check(&self, ping: Duration, takes_another: bool) -> Result<Found, NoListener> {
+        self.look(Some(ping).filter(|_| !self.has_key()), takes_another)
+    }
+
+    /// Returns the handshakes in progress, to wait for, and the time after which something changes
+    /// without them.
+    pub(super) fn watched_handshakes(
+        &self,
+        now: Instant,
+    ) -> Result<(Arc<Watch>, Option<Duration>), NetError> {
+        let mut reception = self.reception.lock();
+        let next = reception.next_change(now).map(|next| next.saturating_duration_since(now));
+        Ok((reception.watch()?, next))
     }
 
     /// Whether a handshake is in progress.

@@ -15,6 +15,8 @@ use crate::net::{ConnectOptions, Listener};
 use crate::pool::{CloseReason, Lease, Limits, Wait};
 use crate::protocol::handshake::{Container, Hello, Key};
 
+#[path = "reverse_check_tests.rs"]
+mod checks;
 #[path = "reverse_handshake_tests.rs"]
 mod handshakes;
 #[path = "reverse_parked_tests.rs"]

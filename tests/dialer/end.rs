@@ -1,5 +1,9 @@
 //! How the agent `ajp-dialer` begins and ends: its command line, and signals.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use test_support::dialer::{
@@ -93,4 +97,31 @@ fn a_wrong_command_line_is_refused_with_option_and_value() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(texts.iter().all(|text| said.contains(text)), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn a_key_file_that_the_user_of_the_agent_may_not_read_is_named() {
+    const NOBODY: u32 = 65534;
+    let directory = tempfile::tempdir().expect("a directory");
+    let [program, key] = ["agent", "node1.key"].map(|name| directory.path().join(name));
+    // Not by this process: a program that is open for writing cannot be run, and another test's child may
+    // have inherited the file.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_ajp-dialer")).arg(&program);
+    assert!(copy.status().expect("cp is there").success());
+    fs::write(&key, "a key of more than 16 bytes").expect("it is ours");
+    let modes: [(&Path, u32); 3] = [(directory.path(), 0o755), (&program, 0o755), (&key, 0o000)];
+    for (path, mode) in modes {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    }
+    let mut agent = Command::new(&program);
+    agent.args(["--httpd", "web1:1", "--key-file"]).arg(&key);
+    // Root may read every file.
+    if rustix::process::geteuid().is_root() {
+        agent.uid(NOBODY).gid(NOBODY);
+    }
+    let output = agent.output().expect("it can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("--key-file {}: Permission denied", key.display())), "{said}");
 }

@@ -65,6 +65,7 @@ mod responses {
 mod reverse {
     mod connections;
     mod handshakes;
+    mod mistakes;
     mod upgrade;
 }
 

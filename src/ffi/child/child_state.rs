@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -191,8 +192,15 @@ impl Child {
         self.backends.read().values().cloned().collect()
     }
 
+    /// Whether the housekeeper of this child checks the ports that all children share. It keeps them for
+    /// `time`.
+    pub(crate) fn claim_ports(&self, time: Duration) -> bool {
+        !self.reverses.is_empty() && self.members.claim_ports(clock::uptime(), time)
+    }
+
     /// Ends the pools: idle connections close now, those in use after their request.
     pub(crate) fn close(&self) {
+        self.members.release_ports();
         self.reverses.iter().for_each(|reverse| reverse.give_up());
         for backend in self.backends.read().values() {
             backend.close();

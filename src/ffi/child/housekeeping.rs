@@ -114,8 +114,8 @@ impl WatchList {
     }
 
     /// Passes their settings to the child's backends; creates the backends that need connections in
-    /// advance.
-    fn read(&mut self, child: &Child) {
+    /// advance: for `min`, and to check ports.
+    fn read(&mut self, child: &Child, checks: PortChecks) {
         let mut has_changed = false;
         for watched in &mut self.workers {
             has_changed |= watched.read();
@@ -130,8 +130,15 @@ impl WatchList {
                 backend.set_maintenance(MaintenanceSettings { min: 0, ..(*maintenance).clone() });
             }
         }
-        for (key, _) in self.maintenance_of.iter().filter(|(_, maintenance)| maintenance.min > 0) {
-            child.backend(key);
+        let is_checked = |key: &BackendKey| {
+            !child.reverses().is_empty()
+                && key.socket_path.is_none()
+                && child.reverse(&key.host, key.port).is_some_and(|reverse| checks.include(reverse))
+        };
+        for (key, maintenance) in &self.maintenance_of {
+            if maintenance.min > 0 || is_checked(key) {
+                child.backend(key);
+            }
         }
         for backend in child.backends() {
             if let Some(maintenance) = self.maintenance_of.get(backend.key()) {
@@ -172,7 +179,7 @@ pub(crate) unsafe fn start(
     watch_list.members.begin(child);
     let kept = Arc::clone(child);
     let log = MainServer(main);
-    let pass = move |now| round(&kept, &mut watch_list, &log, now);
+    let pass = move |now| round(&kept, &mut watch_list, &log, every, now);
     // A prefork child handles TERM and USR1 in its only thread; a handler must never run on ours.
     let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
@@ -207,21 +214,35 @@ unsafe extern "C" fn end(data: *mut c_void) -> sys::apr_status_t {
     })
 }
 
+/// The ports of reverse connections that this child checks: its own, and all others if it has claimed those.
+#[derive(Clone, Copy)]
+struct PortChecks {
+    has_shared: bool,
+}
+
+impl PortChecks {
+    fn include(self, reverse: &Reverse) -> bool {
+        self.has_shared || !reverse.settings().is_shared()
+    }
+}
+
 /// Runs one round.
-fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Instant) -> Next {
+fn round(
+    child: &Child,
+    watch_list: &mut WatchList,
+    log: &MainServer,
+    every: Duration,
+    now: Instant,
+) -> Next {
     if mpm::is_stopping() {
         child.close();
         return Next::Usual;
     }
-    watch_list.read(child);
+    // Claimed for some rounds, of which one may take long.
+    let checks = PortChecks { has_shared: child.claim_ports(3 * every + MIN_CLAIM) };
+    watch_list.read(child, checks);
     watch_list.members.look(child, now);
     let mut next = Next::Usual;
-    for reverse in child.reverses() {
-        tend(child, log, reverse);
-        if reverse.is_busy() {
-            next = Next::Soon;
-        }
-    }
     // First the work that never blocks, for all backends: dead connections are closed in time, whatever
     // another backend's resolver or connect() takes below.
     let swept: Vec<_> = child
@@ -233,6 +254,13 @@ fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Insta
             Some((backend, maintenance, sweep))
         })
         .collect();
+    let until = Instant::now() + PORTS_TIME;
+    for reverse in child.reverses() {
+        tend(child, log, reverse, checks, until);
+        if reverse.is_busy() {
+            next = Next::Soon;
+        }
+    }
     for (backend, maintenance, sweep) in swept {
         // The time is read for each backend, since the one before may have taken long.
         let pass = backend.maintain(&maintenance, sweep, Instant::now());
@@ -245,18 +273,31 @@ fn round(child: &Child, watch_list: &mut WatchList, log: &MainServer, now: Insta
 }
 
 /// Maintains a listener for containers: opens a port if there is none yet, continues handshakes that no
-/// request waits for, removes strange and dead connections from a full queue, and logs refused peers.
-fn tend(child: &Child, MainServer(server): &MainServer, reverse: &Arc<Reverse>) {
+/// request waits for, removes strange and dead connections from a full queue, checks those that wait if
+/// that is this child's task, and logs refused peers. All ports together wait for peers until `until`.
+fn tend(
+    child: &Child,
+    MainServer(server): &MainServer,
+    reverse: &Arc<Reverse>,
+    checks: PortChecks,
+    until: Instant,
+) {
     reverse_sockets::find_port(*server, reverse);
     let queue =
         reverse.listener().and_then(|listener| listening_sockets::accept_queue(listener.as_fd()));
     let is_its = |backend: &&Arc<Backend>| {
         backend.reverse().is_some_and(|other| Arc::ptr_eq(other, reverse))
     };
-    let found = reverse.tidy(queue);
-    // If no backend has the listener yet, the connections are closed, and the container connects again.
-    if let Some(backend) = child.backends().iter().find(is_its) {
-        backend.take_in(found);
+    match child.backends().iter().find(is_its) {
+        Some(backend) => {
+            let news = backend.maintain_port(queue, checks.include(reverse), until);
+            // Once over all children.
+            if let Some(news) = news.filter(|_| checks.has_shared) {
+                reverse_sockets::report_news(*server, reverse, news);
+            }
+        }
+        // No backend has the listener yet: the connections are closed, and the container connects again.
+        None => drop(reverse.tidy(queue)),
     }
     reverse_sockets::report(*server, reverse);
 }
@@ -284,6 +325,12 @@ fn report(MainServer(server): &MainServer, key: &BackendKey, pass: &MaintenanceR
         ));
     }
 }
+
+/// A child keeps its claim of the shared ports for at least this time after its last round.
+const MIN_CLAIM: Duration = Duration::from_secs(10);
+
+/// How long a round waits for the answers of peers that have connected, over all ports.
+const PORTS_TIME: Duration = Duration::from_millis(100);
 
 /// A round takes a moment unless the resolver hangs; an ending child does not wait for that.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(1);

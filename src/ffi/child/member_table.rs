@@ -10,6 +10,7 @@ use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text;
@@ -18,7 +19,9 @@ use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::sys;
-use crate::shared::{Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table};
+use crate::shared::{
+    Header, MemberKey, MemberState, PrivateTable, Row, Sizes, Slot, Table, Uptime,
+};
 
 /// The shared memory, in the layout of [`Table`].
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +154,22 @@ impl Members {
             own,
             is_logged: AtomicBool::new(false),
         }
+    }
+
+    /// Claims, or keeps for `time`, the ports of reverse connections that all children share. `false`:
+    /// another child has them, or this one has no row to claim them with.
+    pub(crate) fn claim_ports(&self, now: Uptime, time: Duration) -> bool {
+        self.in_table(|table, row| table.claim_ports(row, now, time)).unwrap_or(false)
+    }
+
+    /// Leaves these ports to another child.
+    pub(crate) fn release_ports(&self) {
+        let _ = self.in_table(|table, row| table.release_ports(row));
+    }
+
+    fn in_table<T>(&self, act: impl FnOnce(Table<'_>, Row) -> T) -> Option<T> {
+        let (memory, row) = self.shared.as_ref()?;
+        memory.table().map(|table| act(table, *row))
     }
 
     /// Whether the child has a row in the shared memory.

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
-use crate::backend::Reverse;
+use crate::backend::{PortNews, Reverse};
 use crate::config::ReverseListener;
 use crate::ffi::httpd::listening_sockets;
 use crate::ffi::httpd::log;
@@ -77,11 +77,17 @@ pub(crate) fn report(main: Server<'_>, reverse: &Reverse) {
     }
 }
 
+/// Logs that the container does not connect, or connects again.
+pub(crate) fn report_news(main: Server<'_>, reverse: &Reverse, news: PortNews) {
+    log::server(main, news.message(), format_args!("{reverse}: {news}"));
+}
+
 fn defer(socket: BorrowedFd<'_>) {
     listening_sockets::defer_accept(socket, SILENT_FOR);
 }
 
 fn leave(_: BorrowedFd<'_>) {}
 
-/// Seconds for which a silent peer that owes a hello is kept out of the queue.
-pub(crate) const SILENT_FOR: c_int = 30;
+/// Seconds for which a silent peer that owes a hello is kept out of the queue. Then it is looked at, and
+/// its administrator reads that it has no key.
+pub(crate) const SILENT_FOR: c_int = 3;

@@ -290,9 +290,11 @@ fn programs_that_httpd_starts_do_not_inherit_the_port() {
 #[test]
 fn while_all_connections_are_in_use_a_request_gets_the_first_that_is_released() {
     let port = free_port();
-    // Unless acquire says otherwise, each would wait for a second at most.
+    // Unless acquire says otherwise, each would wait for a second at most. The peer below knows no CPING,
+    // which the housekeeper would send.
     let httpd = Httpd::setup()
         .conf(ONE_CHILD)
+        .conf("ProxyAjpMaintain 0")
         .conf(&format!(
             "ProxyAjpReverse ajp://127.0.0.1:{port} allow=127.0.0.1\n\
              ProxyPass /app ajp://127.0.0.1:{port}/app acquire=60000"
