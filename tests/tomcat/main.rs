@@ -23,4 +23,5 @@ mod uploads_flup;
 mod reverse {
     mod agent;
     mod connector;
+    mod mistakes;
 }
