@@ -54,15 +54,57 @@ need_flup() {
         die "pip could not install flup"
 }
 
-need_cargo() {
+# Whether there is a cargo that can build this; one that rustup has installed is put on the path.
+has_cargo() {
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
     local minor
     minor=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p') || true
-    if [ "${minor:-0}" -lt 85 ]; then
-        die "cargo 1.85 or later is required: install Rust with rustup, then run this again"
+    [ "${minor:-0}" -ge 85 ]
+}
+
+need_cargo() {
+    has_cargo || die "cargo 1.85 or later is required: install Rust with rustup, then run this again"
+}
+
+# Where cargo builds, as an absolute path.
+# shellcheck disable=SC2034 # the scripts that source this use it
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in
+/*) ;;
+*) target=$PWD/$target ;;
+esac
+
+# Builds the library and the programs for use elsewhere, into $target/release. Neither paths of this machine nor
+# the name of a registry are in them: panics and debug information name sources below /usr/src.
+build_release() {
+    local home=${CARGO_HOME:-$HOME/.cargo} source=/usr/src/mod_proxy_ajp_rs separator=$'\x1f' flags= registry
+    remap() {
+        flags+=${flags:+$separator}--remap-path-prefix=$1=$2
+    }
+    # Unpacks the crates, so that their directories are known.
+    (cd "$root" && cargo fetch --quiet --locked)
+    if [ -n "${CARGO_ENCODED_RUSTFLAGS:-}" ]; then
+        flags=$CARGO_ENCODED_RUSTFLAGS
+    elif [ -n "${RUSTFLAGS:-}" ]; then
+        read -ra flags <<<"$RUSTFLAGS"
+        flags=$(IFS=$separator && echo "${flags[*]}")
     fi
+    # Of several that match, rustc takes the last.
+    remap "$home" /usr/src/cargo
+    for registry in "$home"/registry/src/*/; do
+        [ ! -d "$registry" ] || remap "${registry%/}" /usr/src/crates
+    done
+    remap "$(rustc --print sysroot)/lib/rustlib/src/rust" /usr/src/rust
+    remap "$root" "$source"
+    remap "$target" "$source/target"
+    (
+        cd "$root"
+        export CARGO_TARGET_DIR=$target CARGO_ENCODED_RUSTFLAGS=$flags
+        export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$root=$source"
+        cargo build --locked --release "$@"
+    )
 }
 
 is_installed() {
