@@ -23,6 +23,7 @@ const FOLDERS: &[&str] = &[
     "benches/",
     "fuzz/",
     "httpd-conf/",
+    "packaging/",
 ];
 
 fn root() -> &'static Path {

@@ -1,0 +1,62 @@
+//! What is in the installed files.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{Place, succeed};
+
+/// The library and the programs as `ci/install` installs them for the system's httpd: built and copied once.
+pub(crate) fn installed() -> &'static [PathBuf] {
+    static INSTALLED: OnceLock<(Place, Vec<PathBuf>)> = OnceLock::new();
+    let make = || {
+        let place = Place::new("conf");
+        let destination = place.path("package");
+        succeed(place.install().env_remove("APXS").env("DESTDIR", &destination));
+        let below = |name: &str| PathBuf::from(format!("{}/{name}", destination.display()));
+        let modules = format!("{}/mod_proxy_ajp_rs.so", apxs("LIBEXECDIR"));
+        let programs = ["jk2ajp", "ajp-dialer"].map(|name| format!("{}/{name}", apxs("BINDIR")));
+        let files = [&modules, &programs[0], &programs[1]].map(|name| below(name)).into();
+        (place, files)
+    };
+    &INSTALLED.get_or_init(make).1
+}
+
+/// The answer of the system's apxs.
+pub(crate) fn apxs(key: &str) -> String {
+    succeed(Command::new("apxs").args(["-q", key])).trim().to_owned()
+}
+
+#[test]
+fn library_and_programs_name_neither_a_path_of_this_machine_nor_a_registry() {
+    let home = env::var("HOME").unwrap_or_default();
+    let cargo = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let target = env::var("CARGO_TARGET_DIR").unwrap_or_default();
+    let own = env!("CARGO_MANIFEST_DIR");
+    let words = [own, &cargo, &target, "/.rustup/", "/registry/src/", "crates.io"];
+    for file in installed() {
+        let content = fs::read(file).expect("it is installed");
+        let text = String::from_utf8_lossy(&content);
+        for word in words.iter().filter(|word| !word.is_empty()) {
+            let at = text.find(word).map(|at| text[at..].chars().take(120).collect::<String>());
+            assert_eq!(at, None, "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn library_and_programs_are_stripped() {
+    for file in installed() {
+        let sections = succeed(Command::new("readelf").args(["-S", "-W"]).arg(file));
+        assert!(!sections.contains(".debug_"), "{}: {sections}", file.display());
+        assert!(!sections.contains(".symtab"), "{}: {sections}", file.display());
+    }
+}
+
+#[test]
+fn the_installed_library_exports_the_module_record_only() {
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/exports.sh");
+    succeed(Command::new(check).arg(&installed()[0]));
+}
