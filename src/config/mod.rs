@@ -6,6 +6,7 @@
 mod activation;
 mod attributes;
 mod balancer;
+pub mod closest_name;
 mod duration;
 mod error;
 mod maintain;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::macros::{Environment, substitute};
 use super::property_table::{closest, known};
+use crate::config::closest_name::did_you_mean;
 use crate::migrate::text::characters::CONTROL_CHARACTER;
-use crate::migrate::text::closest_name::did_you_mean;
 use crate::migrate::text::count::Count;
 use crate::migrate::text::limits::{MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 use crate::migrate::text::message::Message;

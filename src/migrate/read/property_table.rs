@@ -4,7 +4,7 @@
 //! A property that becomes one parameter of httpd's with the same meaning needs no more than its row.
 //! The rows are in the order in which parameters are written.
 
-use crate::migrate::text::closest_name;
+use crate::config::closest_name;
 
 /// A property of mod_jk's.
 #[derive(Clone, Copy, Debug)]

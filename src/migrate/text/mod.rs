@@ -1,7 +1,6 @@
 //! What all other rooms use: places in files, messages, the report, and limits.
 
 pub mod characters;
-pub mod closest_name;
 pub mod count;
 pub mod limits;
 pub mod marks;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::config::closest_name;
 use crate::migrate::read::definitions::{Definition, Definitions};
-use crate::migrate::text::closest_name;
 use crate::migrate::text::count::Count;
 use crate::migrate::text::limits::{MAX_BYTES_WRITTEN, MAX_RULES, MAX_WORKERS};
 use crate::migrate::text::message::Message;
