@@ -27,7 +27,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::attempts::Attempts;
 use super::key::MemberKey;
 
 /// The version of this layout; to be changed with it.
@@ -71,9 +70,7 @@ pub struct Slot {
     pub(super) turn: AtomicU64,
     /// What the log has last said of the member: see `life`.
     pub(super) said: AtomicU64,
-    /// Its attempts in a row that have failed, and its last error.
-    pub(super) attempts: Attempts,
-    reserved: [AtomicU64; 5],
+    reserved: [AtomicU64; 7],
 }
 
 /// A word of a row.

@@ -2,7 +2,6 @@
 //!
 //! It works on atomics, and knows neither httpd, nor the clock, nor how the memory is made (`ffi`).
 
-mod attempts;
 mod checker;
 mod clock;
 mod key;
@@ -16,7 +15,6 @@ mod shares;
 #[cfg(test)]
 mod tests;
 
-pub use attempts::{AttemptError, Attempts, FAILING};
 pub use clock::{Uptime, unix_ms};
 pub use key::MemberKey;
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};

@@ -67,42 +67,9 @@ reasons! {
     }
 }
 
-impl ErrorReason {
-    /// Whether a failure with this reason shows that the worker does not answer: it is neither the client's
-    /// doing, nor this module's, nor a limit.
-    #[must_use]
-    pub const fn shows_a_failing_worker(self) -> bool {
-        !matches!(
-            self,
-            Self::Client | Self::Busy | Self::BusyLimit | Self::RequestTooLarge | Self::Internal
-        )
-    }
-
-    /// The reason as a number, from which [`of_code`](Self::of_code) makes it again: valid within one version.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        // Seventeen reasons: nothing is lost.
-        self as u16
-    }
-
-    /// The reason with this code.
-    #[must_use]
-    pub fn of_code(code: u16) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::ErrorReason;
-
-    #[test]
-    fn a_code_is_that_of_one_reason() {
-        for reason in ErrorReason::ALL {
-            assert_eq!(ErrorReason::of_code(reason.code()), Some(reason));
-        }
-        assert_eq!(ErrorReason::of_code(1000), None);
-    }
 
     #[test]
     fn one_reason_is_the_client_s_fault() {

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Balancer, DialsIn, LastError, Member, Pool, Snapshot};
+use super::{Balancer, DialsIn, Member, Pool, Snapshot};
 use crate::stats::{
     Activity, BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit,
     Value as Figured,
@@ -76,7 +76,6 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put("domain", member.domain.as_deref());
     out.put("pool", &*member.pool);
     out.put("usable", member.is_usable());
-    out.put("takes_new_sessions", member.takes_new_sessions());
     out.put("activation", member.activation.name());
     out.put("state", member.state.name());
     out.put("role", member.role.name());
@@ -87,15 +86,6 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put("busy_limit", member.busy_limit);
     out.put("max", member.max.map(NonZeroUsize::get));
     out.put("elected", member.elected);
-    out.put("in_error_since", member.error_ms.map(seconds));
-    out.put("failing_since", member.failing_since_ms.map(seconds));
-    let last_error = member.last_error.map(|LastError { ms, reason }| {
-        let mut error = Object::default();
-        error.put("time", seconds(ms));
-        error.put("reason", reason.name());
-        error
-    });
-    out.put_object("last_error", last_error);
     out.put("recovers_in", member.recovers_in_ms.map(seconds));
     out.put("counting_since", seconds(member.reset_ms.unwrap_or(snapshot.since_ms)));
     let Activity { rate, of_sessions, since_last } = member.activity;

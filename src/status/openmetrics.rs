@@ -76,16 +76,6 @@ impl Out<'_> {
             "1 if the member takes requests",
             now(|m| m.is_usable().into()),
         )?;
-        self.gauge(
-            "worker_accepts_new_sessions",
-            "1 if the member takes requests that begin a session",
-            now(|m| m.takes_new_sessions().into()),
-        )?;
-        self.gauge(
-            "worker_failing",
-            "1 if the last three attempts or more have failed, and not by the client's fault or a limit",
-            now(|m| m.is_failing().into()),
-        )?;
         let activations = members().flat_map(|member| {
             Activation::ALL.map(|one| {
                 (with(member, ("activation", one.name())), i64::from(member.activation == one))

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::balance::{Activation, Role};
-use crate::stats::{Activity, ErrorReason, MemberFigures, PoolFigures};
+use crate::stats::{Activity, MemberFigures, PoolFigures};
 
 /// One httpd, over all its children.
 #[derive(Clone, Debug, Default)]
@@ -78,11 +78,6 @@ pub struct Member {
     pub recovers_in_ms: Option<u64>,
     /// The time of its last error mark, in ms since 1970.
     pub error_ms: Option<u64>,
-    /// Since when it fails, in ms since 1970: the first of its failed attempts in a row, if there are three or
-    /// more. `None`: it does not.
-    pub failing_since_ms: Option<u64>,
-    /// The last attempt that it failed, whatever it has answered since then.
-    pub last_error: Option<LastError>,
     /// `busylimit`.
     pub busy_limit: Option<u32>,
     /// The most connections of one child to it; `None`: no limit.
@@ -93,15 +88,6 @@ pub struct Member {
     pub figures: MemberFigures,
     /// Its requests per second, and those of its sessions, of the last minutes.
     pub activity: Activity,
-}
-
-/// The last attempt that a worker failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastError {
-    /// When, in ms since 1970.
-    pub ms: u64,
-    /// The reason.
-    pub reason: ErrorReason,
 }
 
 /// The address of a container.
@@ -156,16 +142,6 @@ impl Member {
         self.state == State::Ok && self.activation != Activation::Stopped
     }
 
-    /// Whether it may be given a request that begins a session.
-    pub fn takes_new_sessions(&self) -> bool {
-        self.is_usable() && self.activation == Activation::Active
-    }
-
-    /// Whether its last attempts have all failed.
-    pub fn is_failing(&self) -> bool {
-        self.failing_since_ms.is_some()
-    }
-
     /// Its name in words: `balancer://shop ajp://10.0.0.7:8009`.
     pub fn name(&self) -> String {
         member_name(self.balancer.as_deref(), &self.url)
@@ -176,13 +152,6 @@ impl Member {
         let url = || self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
         let route = self.route.as_deref().or(self.endpoint.socket.as_deref());
         route.unwrap_or_else(url)
-    }
-}
-
-impl Balancer {
-    /// Whether a request that begins a session finds a member.
-    pub fn takes_new_sessions(&self) -> bool {
-        self.members.iter().any(Member::takes_new_sessions)
     }
 }
 

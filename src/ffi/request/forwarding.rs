@@ -86,10 +86,6 @@ impl Call<'_> {
                 self.answered(&client, finished, busy, ended)
             }
             Err(failure) => {
-                let reason = failure.reason();
-                if let Some(busy) = busy.filter(|_| reason.shows_a_failing_worker()) {
-                    busy.state().note_failed_attempt(reason.code(), ended);
-                }
                 kept.sent_to_remote_proxy.set(forwarding.is_by_remote_proxy);
                 let history = busy.map(|busy| SharedHistory { busy, now: ended });
                 let history = history.as_ref().map(|history| history as &dyn MemberHistory);

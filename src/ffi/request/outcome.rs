@@ -34,9 +34,7 @@ impl Call<'_> {
         now: Uptime,
     ) -> HandlerStatus {
         if let Some(busy) = busy {
-            let state = busy.state();
-            state.note_success(now);
-            state.note_answer();
+            busy.state().note_success(now);
         }
         match Consequence::of_answer(finished.failed_status) {
             Mark::Error => {

@@ -16,9 +16,9 @@ use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::state::server_state::ServerState;
-use crate::shared::{MemberKey, Uptime, unix_ms};
-use crate::stats::{ErrorReason, StatsTable};
-use crate::status::{DialsIn, Endpoint, LastError, Member, Pool, Snapshot, State};
+use crate::shared::{MemberKey, unix_ms};
+use crate::stats::StatsTable;
+use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as the page shows it, with all of mod_proxy's workers of its name: several virtual hosts
 /// may define the same worker.
@@ -178,15 +178,6 @@ impl View<'_> {
         // well.
         let error_us = counters.error_us.min(self.now_ms.saturating_mul(1000));
         let error_ms = (error_us > 0).then_some(error_us / 1000);
-        let shared = self.child.member_state(key);
-        let since_1970 = |at: Uptime| {
-            let ago = clock::uptime().millis().saturating_sub(at.millis());
-            self.now_ms.saturating_sub(ago)
-        };
-        let last_error = shared.and_then(|state| state.last_error()).and_then(|error| {
-            let reason = ErrorReason::of_code(error.code)?;
-            Some(LastError { ms: since_1970(error.at), reason })
-        });
         let due_ms = error_us.saturating_add(counters.retry_us) / 1000;
         Member {
             balancer: balancer.map(str::to_owned),
@@ -202,9 +193,7 @@ impl View<'_> {
             lbfactor: counters.lbfactor,
             sessions_only: settings.sessions_only,
             elected: counters.elected,
-            busy: shared.map_or(0, |state| state.in_flight()),
-            failing_since_ms: shared.and_then(|state| state.failing_since()).map(since_1970),
-            last_error,
+            busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
             recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
             error_ms: error_ms.filter(|_| state == State::Error),
             busy_limit: settings.busy_limit,
