@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::key::MemberKey;
 
 /// The version of this layout; to be changed with it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The head of the memory.
 #[repr(C, align(64))]
@@ -60,8 +60,8 @@ pub struct Slot {
     pub(super) first_failure: AtomicU64,
     /// The last success, in seconds; 0: none.
     pub(super) last_success: AtomicU64,
-    /// The second of the last halving (upper half), and the number (lower half).
-    pub(super) reply_timeouts: AtomicU64,
+    /// The attempts in a row that failed: see `failing`; 0: the last one was answered.
+    pub(super) failing: AtomicU64,
     /// The end of the present probe, in ms; 0: there is none.
     pub(super) probe: AtomicU64,
     /// Its shares for the lbmethods `sessions` and `next`, by [`Account`](super::Account).
@@ -70,7 +70,11 @@ pub struct Slot {
     pub(super) turn: AtomicU64,
     /// What the log has last said of the member: see `life`.
     pub(super) said: AtomicU64,
-    reserved: [AtomicU64; 7],
+    /// The second of the last halving (upper half), and the number (lower half).
+    pub(super) reply_timeouts: AtomicU64,
+    /// The last error: see `failing`; 0: none.
+    pub(super) last_error: AtomicU64,
+    reserved: [AtomicU64; 5],
 }
 
 /// A word of a row.

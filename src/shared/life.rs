@@ -38,6 +38,11 @@ impl MemberState<'_> {
         });
     }
 
+    /// The time since which the log says that the member is in error. `None`: it does not say so.
+    pub fn in_error_since(&self) -> Option<Uptime> {
+        Said::unpack(self.slot().said.load(Ordering::Acquire)).error_began()
+    }
+
     /// Claims the line that says how the member is to be used. Returns what the log has said before.
     /// `None`: the log says so already, or nothing was noted before.
     pub fn claim_activation_line(&self, to: Activation) -> Option<Activation> {
@@ -100,9 +105,12 @@ impl Said {
         (self.activation != Some(to)).then_some(Self { activation: Some(to), ..self })
     }
 
+    fn error_began(self) -> Option<Uptime> {
+        Some(Uptime::from_millis(u64::from(self.error_since?) * 1000))
+    }
+
     fn error_lasted(self, now: Uptime) -> Option<Duration> {
-        let since = Uptime::from_millis(u64::from(self.error_since?) * 1000);
-        Some(now.since(since))
+        Some(now.since(self.error_began()?))
     }
 }
 
@@ -134,9 +142,11 @@ mod tests {
             assert_eq!(one.claim_recovery_line(at(NOW), Duration::ZERO), None);
             assert!(one.claim_error_line(at(NOW)));
             assert!(!other.claim_error_line(at(NOW + 1)) && !one.claim_error_line(at(NOW + 1)));
+            assert_eq!(other.in_error_since(), Some(at(NOW)));
             let minutes = Duration::from_secs(240);
             assert_eq!(other.claim_recovery_line(at(NOW + 240_000), Duration::ZERO), Some(minutes));
             assert_eq!(one.claim_recovery_line(at(NOW + 240_000), Duration::ZERO), None);
+            assert_eq!(one.in_error_since(), None);
             assert!(one.claim_error_line(at(NOW + 241_000)));
         });
     }

@@ -4,6 +4,7 @@
 
 mod checker;
 mod clock;
+mod failing;
 mod key;
 pub mod key_slots;
 mod layout;
@@ -16,6 +17,7 @@ mod shares;
 mod tests;
 
 pub use clock::{Uptime, unix_ms};
+pub use failing::{FAILING_AFTER, KeptError};
 pub use key::MemberKey;
 pub use layout::{Header, PrivateTable, Row, Sizes, Slot, Table, VERSION};
 pub use member::{AtLimit, Busy, MemberState, marks_in_error};
