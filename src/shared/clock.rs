@@ -34,7 +34,8 @@ impl Uptime {
     }
 
     /// The time since `then`; zero where another process has read the clock after this one.
-    pub(super) fn since(self, then: Self) -> Duration {
+    #[must_use]
+    pub fn since(self, then: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(then.0))
     }
 }

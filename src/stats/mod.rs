@@ -27,6 +27,7 @@ mod layout_hash;
 mod figure;
 
 mod histogram;
+mod last_error;
 mod layout;
 mod member;
 mod member_gauges;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use figure::{Count, Figure, Shown, Unit, Value};
 pub use histogram::{BOUNDS_MS, BUCKETS, Histogram, HistogramFigures};
+pub use last_error::{ErrorDetail, LastError};
 pub use layout::{MemberSlot, PoolSlot, STATS_VERSION, StatsHeader, StatsSizes, StatsTable};
 pub use member::{Answers, MEMBER_FIGURES, MemberCounters, MemberFigures, Request};
 pub use member_gauges::MemberGauges;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Balancer, DialsIn, Member, Pool, Snapshot};
 use crate::stats::{
-    Activity, BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit,
+    Activity, BOUNDS_MS, Figure, HistogramFigures, LastError, MEMBER_FIGURES, POOL_FIGURES, Unit,
     Value as Figured,
 };
 
@@ -37,6 +37,7 @@ impl Serialize for Report<'_> {
         out.serialize_entry("time", &seconds(snapshot.now_ms))?;
         out.serialize_entry("counting_since", &seconds(snapshot.since_ms))?;
         out.serialize_entry("children", &snapshot.children)?;
+        out.serialize_entry("health", snapshot.health().name())?;
         let balancer = |balancer| BalancerReport(balancer, snapshot);
         out.serialize_entry("balancers", &Each(&snapshot.balancers, balancer))?;
         out.serialize_entry("workers", &Each(&snapshot.workers, |one| member(one, snapshot)))?;
@@ -54,6 +55,8 @@ impl Serialize for BalancerReport<'_> {
         out.serialize_entry("name", &*balancer.name)?;
         out.serialize_entry("method", &*balancer.method)?;
         out.serialize_entry("sticky", &balancer.sticky)?;
+        out.serialize_entry("health", balancer.health().name())?;
+        out.serialize_entry("serves_new_sessions", &balancer.serves_new_sessions())?;
         out.serialize_entry("members", &Each(&balancer.members, |one| member(one, snapshot)))?;
         out.end()
     }
@@ -76,6 +79,7 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put("domain", member.domain.as_deref());
     out.put("pool", &*member.pool);
     out.put("usable", member.is_usable());
+    out.put("takes_new_sessions", member.takes_new_sessions());
     out.put("activation", member.activation.name());
     out.put("state", member.state.name());
     out.put("role", member.role.name());
@@ -87,6 +91,9 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put("max", member.max.map(NonZeroUsize::get));
     out.put("elected", member.elected);
     out.put("recovers_in", member.recovers_in_ms.map(seconds));
+    out.put("in_error_since", member.in_error_since_ms.map(seconds));
+    out.put("failing_since", member.failing_since_ms.map(seconds));
+    out.put_object("last_error", member.last_error.map(|error| last_error(error, snapshot)));
     out.put("counting_since", seconds(member.reset_ms.unwrap_or(snapshot.since_ms)));
     let Activity { rate, of_sessions, since_last } = member.activity;
     out.put("request_rate", (rate * 1000.0).round() / 1000.0);
@@ -97,6 +104,14 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::Count(_)));
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::ByWord(..)));
     out.put_figures(MEMBER_FIGURES, figures, |value| matches!(value, Figured::Times(_)));
+    out
+}
+
+fn last_error(error: LastError, snapshot: &Snapshot) -> Object {
+    let mut out = Object::default();
+    out.put("time", seconds(error.at_ms(snapshot.now_ms)));
+    out.put("reason", error.reason.name());
+    out.put("text", error.to_string());
     out
 }
 

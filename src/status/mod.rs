@@ -25,5 +25,5 @@ pub use openmetrics::{OPENMETRICS, openmetrics};
 pub use page::{asks_first, confirmation, help, outcome, page, refresh};
 pub use pattern::Pattern;
 pub use prop::{prop, result, version};
-pub use snapshot::{Balancer, DialsIn, Endpoint, Member, Pool, Snapshot, State, Wanted};
+pub use snapshot::{Balancer, DialsIn, Endpoint, Health, Member, Pool, Snapshot, State, Wanted};
 pub use summary::{auto, html};

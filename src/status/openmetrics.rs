@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, NoLabel
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Member, Pool, Snapshot, State};
+use super::{Balancer, Member, Pool, Snapshot, State};
 use crate::balance::Activation;
 use crate::stats::{
     BOUNDS_MS, Figure, HistogramFigures, MEMBER_FIGURES, POOL_FIGURES, Unit as Counts, Value,
@@ -35,6 +35,7 @@ impl Collector for SnapshotCollector {
         let snapshot = &*self.0;
         let mut out = Out(encoder);
         out.server(snapshot)?;
+        out.balancers(&snapshot.balancers)?;
         out.members(snapshot)?;
         out.pools(&snapshot.pools)
     }
@@ -76,6 +77,17 @@ impl Out<'_> {
             "1 if the member takes requests",
             now(|m| m.is_usable().into()),
         )?;
+        self.gauge(
+            "worker_accepts_new_sessions",
+            "1 if the member takes requests that belong to no session: it is usable and active",
+            now(|m| m.takes_new_sessions().into()),
+        )?;
+        self.gauge(
+            "worker_failing",
+            "1 if the last three requests to the worker have failed, 0 after the next answer",
+            now(|m| m.is_failing().into()),
+        )?;
+        self.last_errors(snapshot)?;
         let activations = members().flat_map(|member| {
             Activation::ALL.map(|one| {
                 (with(member, ("activation", one.name())), i64::from(member.activation == one))
@@ -98,6 +110,27 @@ impl Out<'_> {
         self.counter("elected", "Times a balancer chose the member", None, elected)?;
         let sums = || members().map(|member| (labels(member), &member.figures));
         self.figures("", MEMBER_FIGURES, sums)
+    }
+
+    fn balancers(&mut self, balancers: &[Balancer]) -> fmt::Result {
+        let serves = balancers.iter().map(|balancer| {
+            (vec![("balancer", &*balancer.name)], i64::from(balancer.serves_new_sessions()))
+        });
+        let help = "1 if a member takes requests that belong to no session, and does not fail";
+        self.gauge("balancer_serves_new_sessions", help, serves)
+    }
+
+    fn last_errors(&mut self, snapshot: &Snapshot) -> fmt::Result {
+        let (name, help) = ("worker_last_error_time", "Time of the last request that failed");
+        let unit = Some(&Unit::Seconds);
+        let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for member in snapshot.members() {
+            if let Some(error) = member.last_error {
+                let at = error.at_ms(snapshot.now_ms) as f64 / 1000.0;
+                metric.encode_family(&labels(member))?.encode_gauge(&at)?;
+            }
+        }
+        Ok(())
     }
 
     fn pools<'s>(&mut self, pools: &'s [Pool]) -> fmt::Result {

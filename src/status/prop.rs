@@ -131,12 +131,25 @@ impl Properties<'_> {
         }
         self.of(name, "busy", member.busy);
         self.of(name, "parked", member.parked);
+        self.of(name, "takes_new_sessions", yes(member.takes_new_sessions()));
+        self.of(name, "failing", yes(member.is_failing()));
         if let Some(pool) = pool {
             self.of(name, "connected", pool.figures.now.open());
         }
         if let Some(ms) = member.recovers_in_ms {
             self.of(name, "time_to_recover_min", ms / 1000);
             self.of(name, "time_to_recover_max", ms.div_ceil(1000));
+        }
+        if let Some(ms) = member.failing_since_ms {
+            self.of(name, "failing_since_unix", ms / 1000);
+        }
+        if let Some(ms) = member.in_error_since_ms {
+            self.of(name, "in_error_since_unix", ms / 1000);
+        }
+        if let Some(error) = member.last_error {
+            self.of(name, "last_error", error);
+            self.of(name, "last_error_reason", error.reason.name());
+            self.of(name, "last_error_unix", error.at_ms(snapshot.now_ms) / 1000);
         }
         self.reset(snapshot, name, member.reset_ms);
         if let Some(ms) = member.error_ms {
@@ -157,6 +170,8 @@ fn state(member: &Member) -> &'static str {
     match member.state {
         State::Error | State::HealthCheckFailed => "ERR",
         State::Unknown => "NA",
+        // It is never marked as in error.
+        State::Ok if member.balancer.is_none() && member.is_failing() => "ERR",
         State::Ok if member.busy_limit.is_some_and(|limit| member.busy >= limit) => "OK/BUSY",
         State::Ok if member.figures.requests == 0 => "OK/IDLE",
         State::Ok => "OK",

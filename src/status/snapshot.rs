@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::balance::{Activation, Role};
-use crate::stats::{Activity, MemberFigures, PoolFigures};
+use crate::stats::{Activity, LastError, MemberFigures, PoolFigures};
 
 /// One httpd, over all its children.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,8 @@ pub struct Balancer {
     pub sticky: Option<String>,
     /// Its ajp members.
     pub members: Vec<Member>,
+    /// How many members of other protocols take new sessions.
+    pub others_for_new_sessions: usize,
 }
 
 /// A worker: a member of a balancer, or one outside.
@@ -78,6 +80,13 @@ pub struct Member {
     pub recovers_in_ms: Option<u64>,
     /// The time of its last error mark, in ms since 1970.
     pub error_ms: Option<u64>,
+    /// If it is in error: the time since which it is, in ms since 1970.
+    pub in_error_since_ms: Option<u64>,
+    /// If the last three requests to it, or more, have failed: the time of the first of them, in ms since
+    /// 1970. Requests that failed by the client's fault or for want of a free connection do not count.
+    pub failing_since_ms: Option<u64>,
+    /// The last request to it that failed, except by the client's fault.
+    pub last_error: Option<LastError>,
     /// `busylimit`.
     pub busy_limit: Option<u32>,
     /// The most connections of one child to it; `None`: no limit.
@@ -136,6 +145,19 @@ words! {
     }
 }
 
+words! {
+    /// The health of a worker or a balancer, or of the whole, from the best to the worst.
+    #[derive(PartialOrd, Ord)]
+    pub enum Health default Good {
+        /// Requests are answered.
+        Good = "good",
+        /// Requests are answered, but not by all members.
+        Degraded = "degraded",
+        /// Some requests, or all, are not answered.
+        Bad = "bad",
+    }
+}
+
 impl Member {
     /// Whether it may be given a request.
     pub fn is_usable(&self) -> bool {
@@ -145,6 +167,32 @@ impl Member {
     /// Its name in words: `balancer://shop ajp://10.0.0.7:8009`.
     pub fn name(&self) -> String {
         member_name(self.balancer.as_deref(), &self.url)
+    }
+
+    /// Whether it may be given a request that belongs to no session: it is usable and active.
+    pub fn takes_new_sessions(&self) -> bool {
+        self.is_usable() && self.activation == Activation::Active
+    }
+
+    /// Whether the requests to it fail, of late all of them.
+    pub fn is_failing(&self) -> bool {
+        self.failing_since_ms.is_some()
+    }
+
+    /// Whether there is something wrong with it: it is in error, or requests to it fail.
+    pub fn is_at_fault(&self) -> bool {
+        matches!(self.state, State::Error | State::HealthCheckFailed) || self.is_failing()
+    }
+
+    /// Whether a request that belongs to no session would be answered by it, as far as is known.
+    pub fn serves_new_sessions(&self) -> bool {
+        self.takes_new_sessions() && !self.is_failing()
+    }
+
+    /// Its health. A worker outside a balancer is bad if it serves nobody; a member, if it is at fault.
+    pub fn health(&self) -> Health {
+        let is_bad = self.is_at_fault() || (self.balancer.is_none() && !self.serves_new_sessions());
+        if is_bad { Health::Bad } else { Health::Good }
     }
 
     /// Its short name: the route, else the unix socket, else the URL without the scheme.
@@ -163,7 +211,32 @@ pub(super) fn member_name(balancer: Option<&str>, url: &str) -> String {
     }
 }
 
+impl Balancer {
+    /// Whether a request that belongs to no session would be answered by one of its members, of whatever
+    /// protocol.
+    pub fn serves_new_sessions(&self) -> bool {
+        self.others_for_new_sessions > 0 || self.members.iter().any(Member::serves_new_sessions)
+    }
+
+    /// Its health: bad if no member serves new sessions, degraded if a member is at fault.
+    pub fn health(&self) -> Health {
+        if !self.serves_new_sessions() {
+            Health::Bad
+        } else if self.members.iter().any(Member::is_at_fault) {
+            Health::Degraded
+        } else {
+            Health::Good
+        }
+    }
+}
+
 impl Snapshot {
+    /// The health of the whole: that of the balancer or worker outside a balancer that fares worst.
+    pub fn health(&self) -> Health {
+        let balancers = self.balancers.iter().map(Balancer::health);
+        balancers.chain(self.workers.iter().map(Member::health)).max().unwrap_or_default()
+    }
+
     /// All members of all balancers, then the other workers.
     pub fn members(&self) -> impl Iterator<Item = &Member> + Clone {
         self.balancers.iter().flat_map(|balancer| &balancer.members).chain(&self.workers)

@@ -17,6 +17,8 @@ pub fn auto(snapshot: &Snapshot, out: &mut dyn Write) {
         out.line(&key, "Name", format_args!("{}{}", balancer.unwrap_or_default(), member.url));
         out.line(&key, "Activation", member.activation.name());
         out.line(&key, "State", member.state.name());
+        out.line(&key, "TakesNewSessions", u8::from(member.takes_new_sessions()));
+        out.line(&key, "Failing", u8::from(member.is_failing()));
         out.line(&key, "Busy", member.busy);
         out.line(&key, "Parked", member.parked);
         out.figures(&key, MEMBER_FIGURES, &member.figures);

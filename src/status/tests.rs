@@ -1,10 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::balance::Activation;
 use crate::stats::{
-    Activity, ErrorReason, KnownPacketSize, MemberFigures, PacketSizeSource, PoolFigures,
+    Activity, ErrorDetail, ErrorReason, KnownPacketSize, LastError, MemberFigures,
+    PacketSizeSource, PoolFigures,
 };
 
 /// A balancer of two members, of which one is in error, and a worker for itself.
@@ -42,6 +45,7 @@ pub(super) fn snapshot() -> Snapshot {
         state: State::Error,
         activation: Activation::Draining,
         recovers_in_ms: Some(5_400),
+        in_error_since_ms: Some(1_700_000_040_000),
         figures: MemberFigures::default(),
         activity: Activity::default(),
         ..one.clone()
@@ -50,6 +54,12 @@ pub(super) fn snapshot() -> Snapshot {
         balancer: None,
         url: "ajp://10.0.0.3:8009/x".into(),
         route: None,
+        failing_since_ms: Some(1_700_000_050_500),
+        last_error: Some(LastError {
+            ago: Duration::from_secs(12),
+            reason: ErrorReason::Connect,
+            detail: ErrorDetail(111),
+        }),
         ..Member::default()
     };
     let mut figures = PoolFigures { created: 3, reused: 9, ..PoolFigures::default() };
@@ -68,6 +78,7 @@ pub(super) fn snapshot() -> Snapshot {
             method: "byrequests".into(),
             sticky: Some("JSESSIONID".into()),
             members: vec![one, two],
+            others_for_new_sessions: 0,
         }],
         workers: vec![plain],
         pools: vec![Pool {
@@ -93,26 +104,75 @@ fn json_text(snapshot: &Snapshot) -> String {
 
 #[test]
 fn the_json_has_every_member_and_pool() {
-    let report: serde_json::Value = serde_json::from_str(&json_text(&snapshot())).unwrap();
+    let report: Value = serde_json::from_str(&json_text(&snapshot())).unwrap();
     let one = &report["balancers"][0]["members"][0];
     assert_eq!(report["format"], 1);
     assert_eq!((&one["requests"], &one["answers"]["2xx"]), (&7.into(), &5.into()));
     assert_eq!(one["errors"]["reply_timeout"], 1);
     assert_eq!((&one["request_rate"], &one["session_requests_5min"]), (&1.5.into(), &4.into()));
     assert_eq!(one["last_request"], 1_700_000_097.5);
-    assert_eq!(report["workers"][0]["last_request"], serde_json::Value::Null);
+    assert_eq!(report["workers"][0]["last_request"], Value::Null);
     assert_eq!((&one["busy"], &one["parked"]), (&2.into(), &1.into()));
-    assert_eq!((&one["max"], &report["workers"][0]["max"]), (&20.into(), &serde_json::Value::Null));
-    assert_eq!(one["duration"]["buckets"][15], serde_json::json!({"le": null, "count": 7}));
+    assert_eq!((&one["max"], &report["workers"][0]["max"]), (&20.into(), &Value::Null));
+    assert_eq!(one["duration"]["buckets"][15], json!({"le": null, "count": 7}));
     assert_eq!(one["duration"]["buckets"][14]["count"], 6);
     let two = &report["balancers"][0]["members"][1];
     assert_eq!((&two["state"], &two["activation"]), (&"error".into(), &"draining".into()));
     assert_eq!((&two["usable"], &two["recovers_in"]), (&false.into(), &5.4.into()));
     assert_eq!(report["workers"][0]["url"], "ajp://10.0.0.3:8009/x");
+    let taking = [one, two, &report["workers"][0]].map(|one| one["takes_new_sessions"] == true);
+    assert_eq!(taking, [true, false, true]);
+    assert_eq!((&one["failing_since"], &one["last_error"]), (&Value::Null, &Value::Null));
+    assert_eq!(two["in_error_since"], 1_700_000_040.0);
+    assert_eq!(report["workers"][0]["failing_since"], 1_700_000_050.5);
+    let text = "connection refused";
+    let last = json!({"time": 1_700_000_088.0, "reason": "connect", "text": text});
+    assert_eq!(report["workers"][0]["last_error"], last);
+    assert_eq!(
+        (&report["health"], &report["balancers"][0]["health"]),
+        (&"bad".into(), &"degraded".into())
+    );
+    assert_eq!(report["balancers"][0]["serves_new_sessions"], true);
     let pool = &report["pools"][0];
     assert_eq!((&pool["open"], &pool["closed"]["closed_by_peer"]), (&3.into(), &4.into()));
-    let dials_in = serde_json::json!({"at": "10.0.0.1:8009", "waiting": 3, "backlog": 256});
+    let dials_in = json!({"at": "10.0.0.1:8009", "waiting": 3, "backlog": 256});
     assert_eq!(pool["dials_in"], dials_in);
+}
+
+#[test]
+fn the_worst_balancer_or_single_worker_is_the_health_of_the_whole() {
+    let mut snapshot = snapshot();
+    assert_eq!(snapshot.workers[0].health(), Health::Bad, "the last requests to it have failed");
+    assert_eq!(snapshot.health(), Health::Bad);
+    snapshot.workers[0].failing_since_ms = None;
+    assert_eq!((snapshot.workers[0].health(), snapshot.health()), (Health::Good, Health::Degraded));
+    let members = &mut snapshot.balancers[0].members;
+    members[1].state = State::Ok;
+    assert_eq!(snapshot.health(), Health::Good, "a member drains, the other one is well");
+    snapshot.workers[0].activation = Activation::Stopped;
+    assert_eq!(snapshot.health(), Health::Bad, "nothing stands in for a single worker");
+}
+
+#[test]
+fn a_balancer_is_bad_if_no_member_serves_new_sessions_for_whatever_reasons() {
+    let balancer = snapshot().balancers.remove(0);
+    let with = |change: fn(&mut Member)| {
+        let mut changed = balancer.clone();
+        change(&mut changed.members[0]);
+        changed
+    };
+    // The other member drains.
+    for changed in [
+        with(|member| member.activation = Activation::Draining),
+        with(|member| member.activation = Activation::Stopped),
+        with(|member| member.state = State::HealthCheckFailed),
+        with(|member| member.failing_since_ms = Some(1)),
+    ] {
+        assert_eq!(changed.health(), Health::Bad, "{:?}", changed.members[0]);
+        let with_another = Balancer { others_for_new_sessions: 1, ..changed };
+        assert_ne!(with_another.health(), Health::Bad, "an http:// member is left");
+    }
+    assert_eq!(with(|_| ()).health(), Health::Degraded);
 }
 
 #[test]
@@ -128,6 +188,12 @@ fn openmetrics_ends_as_it_must_and_has_a_line_for_each_figure() {
         "ajp_pool_closed_total{pool=\"ajp://10.0.0.1:8009\",reason=\"closed_by_peer\"} 4",
         "ajp_pool_dialled_in{pool=\"ajp://10.0.0.1:8009\"} 3",
         "ajp_children 4",
+        "ajp_worker_accepts_new_sessions{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 1",
+        "ajp_worker_accepts_new_sessions{balancer=\"app\",worker=\"ajp://10.0.0.2:8009\",route=\"\"} 0",
+        "ajp_worker_failing{balancer=\"app\",worker=\"ajp://10.0.0.1:8009\",route=\"node<1>\\\"\"} 0",
+        "ajp_worker_failing{balancer=\"\",worker=\"ajp://10.0.0.3:8009/x\",route=\"\"} 1",
+        "ajp_worker_last_error_time_seconds{balancer=\"\",worker=\"ajp://10.0.0.3:8009/x\",route=\"\"} 1700000088.0",
+        "ajp_balancer_serves_new_sessions{balancer=\"app\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
     }
@@ -153,6 +219,16 @@ fn the_properties_have_mod_jk_s_names_and_words() {
         "worker.10_0_0_2_8009.state=ERR",
         "worker.10_0_0_2_8009.time_to_recover_max=6",
         "worker.list=10_0_0_3_8009_x",
+        "worker.node_1__.takes_new_sessions=True",
+        "worker.node_1__.failing=False",
+        "worker.10_0_0_2_8009.takes_new_sessions=False",
+        "worker.10_0_0_2_8009.in_error_since_unix=1700000040",
+        "worker.10_0_0_3_8009_x.state=ERR",
+        "worker.10_0_0_3_8009_x.failing=True",
+        "worker.10_0_0_3_8009_x.failing_since_unix=1700000050",
+        "worker.10_0_0_3_8009_x.last_error_unix=1700000088",
+        "worker.10_0_0_3_8009_x.last_error_reason=connect",
+        "worker.10_0_0_3_8009_x.last_error=connection refused",
         "worker.result.type=OK",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mod_proxy_ajp_rs::pool::CloseReason;
-use mod_proxy_ajp_rs::stats::ErrorReason;
-use mod_proxy_ajp_rs::status::{DialsIn, Member, Pool, Snapshot, json, openmetrics};
+use mod_proxy_ajp_rs::stats::{ErrorDetail, ErrorReason, LastError};
+use mod_proxy_ajp_rs::status::{Balancer, DialsIn, Member, Pool, Snapshot, json, openmetrics};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -16,8 +17,17 @@ fn document(name: &str) -> String {
 
 fn snapshot() -> Snapshot {
     let dials_in = Some(DialsIn { at: "10.0.0.5:9100".into(), queue: Some((0, 256)) });
-    let (workers, pools) = (vec![Member::default()], vec![Pool { dials_in, ..Pool::default() }]);
-    Snapshot { workers, pools, ..Snapshot::default() }
+    let last_error = Some(LastError {
+        ago: Duration::ZERO,
+        reason: ErrorReason::Connect,
+        detail: ErrorDetail::default(),
+    });
+    Snapshot {
+        balancers: vec![Balancer::default()],
+        workers: vec![Member { last_error, ..Member::default() }],
+        pools: vec![Pool { dials_in, ..Pool::default() }],
+        ..Snapshot::default()
+    }
 }
 
 /// The names of all samples, including those of a histogram.
@@ -80,7 +90,8 @@ fn the_documentation_has_every_field_of_the_json_and_every_reason() {
     // Fields with the same meaning as in the configuration.
     let known = ["url", "route", "redirect", "domain", "pool", "role", "lbset", "loadfactor"];
     let known = [&known[..], &["busy_limit", "name", "module"]].concat();
-    let fields = [keys(&report), keys(&report["workers"][0]), keys(&report["pools"][0])].concat();
+    let parts = [&report, &report["balancers"][0], &report["workers"][0], &report["pools"][0]];
+    let fields = parts.map(keys).concat();
     let reasons = ErrorReason::ALL.iter().map(|reason| reason.name().to_owned());
     let reasons = reasons.chain(CloseReason::ALL.iter().map(|reason| reason.name().to_owned()));
     for word in fields.into_iter().chain(reasons) {

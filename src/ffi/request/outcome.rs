@@ -8,6 +8,7 @@ use crate::balance::WorkerStatus;
 use crate::config::WorkerSettings;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::member_life;
+use crate::ffi::httpd::clock;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
@@ -22,7 +23,8 @@ use crate::proxy::{
     Consequence, Facts, Failure, FailureLine, Finished, Mark, MemberFacts, MemberHistory,
     NextMember, ProxyError, Reply, Traffic,
 };
-use crate::shared::{Busy, Uptime};
+use crate::shared::{Busy, KeptError, MemberState, Uptime};
+use crate::stats::{ErrorDetail, ErrorReason};
 
 impl Call<'_> {
     /// Returns to mod_proxy after the response has been passed on.
@@ -35,6 +37,10 @@ impl Call<'_> {
     ) -> HandlerStatus {
         if let Some(busy) = busy {
             busy.state().note_success(now);
+            match finished.failed_status {
+                None => busy.state().note_answer(),
+                Some(_) => self.note_listed_answer(busy.state(), now),
+            }
         }
         match Consequence::of_answer(finished.failed_status) {
             Mark::Error => {
@@ -72,6 +78,7 @@ impl Call<'_> {
     ) -> HandlerStatus {
         let consequence = Consequence::of(failure, facts);
         let reply = consequence.reply;
+        self.note_failure(failure);
         match &mut client {
             Some(client) => client.report_probe(consequence.probe),
             // No backend was asked: the guard of the probe reports that at the end.
@@ -107,6 +114,26 @@ impl Call<'_> {
             (Reply::Nothing | Reply::Answered, Some(_)) | (_, None) => {}
         }
         HandlerStatus::of(self.request, reply, has_headers)
+    }
+
+    /// Notes a failure as the last error of the worker, and whether it counts against it.
+    fn note_failure(&self, failure: &Failure) {
+        let reason = failure.reason();
+        let state = self.child.member_state(self.worker.key());
+        let Some(state) = state.filter(|_| !reason.is_the_clients()) else { return };
+        let now = clock::uptime();
+        state.note_error(kept(reason, failure.detail(), now));
+        if failure.is_of_worker() {
+            state.note_failed_attempt(now);
+        }
+    }
+
+    /// Notes an answer that `failstatus` lists.
+    #[cold]
+    fn note_listed_answer(&self, state: MemberState<'_>, now: Uptime) {
+        let status = u16::try_from(self.request.status()).unwrap_or(0);
+        state.note_error(kept(ErrorReason::FailStatus, ErrorDetail(status), now));
+        state.note_failed_attempt(now);
     }
 
     /// The current facts about the member. `history`: the shared state, in which the request is
@@ -199,6 +226,11 @@ impl Call<'_> {
             NextMember::Tried
         }
     }
+}
+
+/// An error as it is kept in shared memory.
+fn kept(reason: ErrorReason, detail: ErrorDetail, at: Uptime) -> KeptError {
+    KeptError { at, reason: reason as u8, detail: detail.0 }
 }
 
 /// Returns to mod_proxy after a panic in the handler, which has been logged.

@@ -16,8 +16,8 @@ use crate::ffi::mod_proxy::server_conf::{self, ProxyConf};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::state::server_state::ServerState;
-use crate::shared::{MemberKey, unix_ms};
-use crate::stats::StatsTable;
+use crate::shared::{KeptError, MemberKey, Uptime, unix_ms};
+use crate::stats::{ErrorDetail, ErrorReason, LastError, StatsTable};
 use crate::status::{DialsIn, Endpoint, Member, Pool, Snapshot, State};
 
 /// A worker as the page shows it, with all of mod_proxy's workers of its name: several virtual hosts
@@ -38,11 +38,11 @@ pub(crate) struct SnapshotBuilder<'r> {
 impl<'r> SnapshotBuilder<'r> {
     /// Reads every worker of every server, including those that another child has added.
     pub(crate) fn collect(main: Server<'r>, child: &Child) -> Self {
-        let now_ms = unix_ms(SystemTime::now());
+        let (now, now_ms) = (clock::uptime(), unix_ms(SystemTime::now()));
         let mut builder = Self { seen: Vec::new(), balancers: Vec::new(), now_ms };
         let mut places = HashMap::new();
         for conf in server_conf::all(main) {
-            let view = View { conf, child, now_ms };
+            let view = View { conf, child, now, now_ms };
             for balancer in conf.balancers() {
                 if let Some(locked) = balancer.lock() {
                     // SAFETY: a server and its configuration.
@@ -74,6 +74,7 @@ impl<'r> SnapshotBuilder<'r> {
                 method: text(&balancer.method()),
                 sticky: balancer.sticky().map(|sticky| text(&sticky.cookie)),
                 members: Vec::new(),
+                others_for_new_sessions: others_for_new_sessions(balancer),
             });
         }
         name
@@ -154,10 +155,16 @@ impl<'r> SnapshotBuilder<'r> {
 struct View<'c> {
     conf: ProxyConf<'c>,
     child: &'c Child,
+    now: Uptime,
     now_ms: u64,
 }
 
 impl View<'_> {
+    /// A time on the wall clock, as that is now. `None`: before 1970.
+    fn since_1970(&self, at: Uptime) -> Option<u64> {
+        self.now_ms.checked_sub(self.now.millis().saturating_sub(at.millis()))
+    }
+
     fn member(&self, worker: Worker<'_>, key: MemberKey, balancer: Option<&str>) -> Member {
         let settings = self.child.settings(worker.id());
         let counters = worker.counters();
@@ -174,6 +181,7 @@ impl View<'_> {
         // Workers that differ only in the socket have the same name.
         let url = socket.as_ref().map_or(name.clone(), |socket| format!("unix:{socket}|{name}"));
         let state = state(worker.status());
+        let shared = self.child.member_state(key);
         // An error time in the future: the clock was set back. The next request corrects it to now as
         // well.
         let error_us = counters.error_us.min(self.now_ms.saturating_mul(1000));
@@ -193,15 +201,37 @@ impl View<'_> {
             lbfactor: counters.lbfactor,
             sessions_only: settings.sessions_only,
             elected: counters.elected,
-            busy: self.child.member_state(key).map_or(0, |state| state.in_flight()),
+            busy: shared.map_or(0, |state| state.in_flight()),
             recovers_in_ms: (state == State::Error).then(|| due_ms.saturating_sub(self.now_ms)),
             error_ms: error_ms.filter(|_| state == State::Error),
+            in_error_since_ms: shared
+                .and_then(|state| self.since_1970(state.in_error_since()?))
+                .or(error_ms)
+                .filter(|_| state == State::Error),
+            failing_since_ms: shared.and_then(|state| self.since_1970(state.failing_since()?)),
+            last_error: shared.and_then(|state| last_error(state.last_error()?, self.now)),
             busy_limit: settings.busy_limit,
             max: configured.limits().max,
             url,
             ..Member::default()
         }
     }
+}
+
+fn last_error(kept: KeptError, now: Uptime) -> Option<LastError> {
+    Some(LastError {
+        ago: now.since(kept.at),
+        reason: *ErrorReason::ALL.get(usize::from(kept.reason))?,
+        detail: ErrorDetail(kept.detail),
+    })
+}
+
+/// The members of protocols that this module does not serve: of them the page shows nothing but whether
+/// the balancer has any left.
+fn others_for_new_sessions(balancer: Balancer<'_>) -> usize {
+    let takes = |status: WorkerStatus| status.is_usable() && !status.is_draining();
+    let others = balancer.members().filter(|member| !member.is_ajp());
+    others.filter(|member| takes(member.status())).count()
 }
 
 fn state(status: WorkerStatus) -> State {

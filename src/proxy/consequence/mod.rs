@@ -8,6 +8,7 @@
 //! The table is in `table`: one row for each failure. `member` has its meaning for the member, `reply`
 //! the client's reply, `resend` the resends, `line` the log line.
 
+mod last_error;
 mod line;
 mod member;
 mod reply;

@@ -1,6 +1,7 @@
 //! The table of docs/reference.md ("What follows from a failure"), row by row, and what else a
 //! consequence depends on.
 
+mod last_error;
 mod log;
 mod member;
 mod reply;
