@@ -52,7 +52,9 @@ fn waited(httpd: &Httpd) -> Vec<String> {
         let limit = after.split([' ', ',', ';', ')']).next()?;
         Some(format!("{what} within {limit}"))
     };
-    httpd.error_log().lines().filter_map(of_line).collect()
+    // The member's line (AJP0202) repeats what the request's line says.
+    let log = httpd.error_log();
+    log.lines().filter(|line| !line.contains(" AJP0202: ")).filter_map(of_line).collect()
 }
 
 /// Answers requests, and only the first `count` CPINGs of all connections.
