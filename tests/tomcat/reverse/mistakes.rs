@@ -13,6 +13,7 @@ use test_support::tomcat::Tomcat;
 struct Mistake {
     httpd: &'static str,
     connector: &'static str,
+    number: &'static str,
     httpd_says: &'static str,
     tomcat_says: &'static str,
 }
@@ -22,30 +23,35 @@ const MISTAKES: [Mistake; 5] = [
     Mistake {
         httpd: "keyfile=KEY",
         connector: "",
+        number: "AJP0351",
         httpd_says: "no hello within 5s: its side probably has no key",
         tomcat_says: "or it has keyfile= and keyFile is missing here",
     },
     Mistake {
         httpd: "allow=127.0.0.1",
         connector: "keyFile='KEY'",
+        number: "AJP0352",
         httpd_says: "it begins a handshake, so its side has a key",
         tomcat_says: "or keyfile= is missing there",
     },
     Mistake {
         httpd: "keyfile=KEY node=node1",
         connector: "keyFile='OTHER' nodeName='node1'",
+        number: "AJP0350",
         httpd_says: "its key (keyFile, --key-file) is probably not that of keyfile=",
         tomcat_says: "does not prove that it knows the key: keyfile= of its ProxyAjpReverse and keyFile",
     },
     Mistake {
         httpd: "keyfile=KEY node=node1",
         connector: "keyFile='KEY' nodeName='node2'",
+        number: "AJP0319",
         httpd_says: "its node name is \"node2\", but node=node1 is configured",
         tomcat_says: "node= of its ProxyAjpReverse is probably not \"node2\"",
     },
     Mistake {
         httpd: "keyfile=KEY allow=127.0.0.9",
         connector: "keyFile='KEY'",
+        number: "AJP0315",
         httpd_says: "its address is not in allow=",
         tomcat_says: "allow= of its ProxyAjpReverse does not include this machine, or keyfile=",
     },
@@ -93,12 +99,12 @@ fn each_mistake_is_said_on_both_sides_and_a_connector_is_available_only_without_
     };
     for (port, mistake) in &mistakes {
         let address = format!("127.0.0.1:{port}");
-        let refused = format!("{address}: connection from 127.0.0.1 refused: ");
+        let refused = format!("{}: {address}: connection from 127.0.0.1 refused: ", mistake.number);
         says("httpd", &|| httpd.error_log(), [&refused, mistake.httpd_says]);
         says("Tomcat", &|| tomcat.log(), [&address, mistake.tomcat_says]);
     }
     says("Tomcat", &|| tomcat.log(), ["keyFile /nonexistent/node1.key", "there is no such file"]);
-    let address = format!("127.0.0.1:{absent}: ");
+    let address = format!("AJP0353: 127.0.0.1:{absent}: ");
     says("httpd", &|| httpd.error_log(), [&address, "no container has connected for 30 s"]);
 
     says("Tomcat", &|| tomcat.log(), [&format!("127.0.0.1:{good}"), " is available"]);
