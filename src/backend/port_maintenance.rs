@@ -107,5 +107,5 @@ impl Reverse {
 /// and more.
 const MAX_IN_ADVANCE: usize = 16;
 
-/// A connection that is closed within two seconds after the handshake looks refused to the container.
-const MIN_TTL: Duration = Duration::from_secs(4);
+/// A connection that is closed within five seconds after the handshake looks refused to the container.
+const MIN_TTL: Duration = Duration::from_secs(7);

@@ -16,9 +16,9 @@ use super::settings::{HttpdPorts, Settings};
 /// A connection that httpd closes within this time, without having used it, was refused.
 pub(super) const REJECTED: Duration = Duration::from_secs(1);
 
-/// A connection that httpd closes within this time after the handshake was refused: httpd's housekeeper
-/// may take a second to read the proof.
-pub(super) const SETTLED: Duration = Duration::from_secs(2);
+/// A connection that httpd closes within this time after the handshake was refused. httpd gives a
+/// handshake as long, and its housekeeper may take a second to read the proof.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 
 /// The index of a port in the list.
 pub(super) type PortId = usize;

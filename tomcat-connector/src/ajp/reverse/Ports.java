@@ -19,8 +19,8 @@ final class Ports {
     /** A connection that the other side closes within this time, without having used it, was refused. */
     static final long REJECT_MILLIS = 1000;
 
-    /** One that is closed within this time after the handshake was refused: a housekeeper may take a second to read the proof. */
-    static final long SETTLE_MILLIS = 2000;
+    /** One that is closed within this time after the handshake was refused: httpd gives a handshake as long. */
+    static final long SETTLE_MILLIS = 5000;
 
     static final String WAITING = "connected, waiting for httpd";
     static final String AVAILABLE = "is available";
