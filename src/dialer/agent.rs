@@ -244,7 +244,10 @@ impl Agent {
 
     fn begin_drain(&mut self, now: Instant) {
         self.drain_until = Some(now + self.settings.drain_timeout);
-        self.end_all(|connection| !connection.is_in_use(), now);
+        // Each is read once more, right before it is closed if nothing has come: a request that has arrived
+        // meanwhile would be lost.
+        let numbers: Vec<u64> = self.connections.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.step_one(number, now));
         self.log.say(format_args!(
             "stopping; requests in progress: {}, waiting up to {} ms for them",
             self.connections.len(),

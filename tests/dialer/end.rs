@@ -100,6 +100,28 @@ fn a_wrong_command_line_is_refused_with_option_and_value() {
 }
 
 #[test]
+fn a_request_that_has_arrived_when_the_signal_is_read_is_answered() {
+    let (httpd, container) = (Listener::open(), Listener::open());
+    let mut agent = Agent::between(&httpd, &container, &[]);
+    let (front, back) = pinged(&httpd, &container);
+    let fresh = httpd.accept();
+    // It reads neither before it goes on.
+    agent.signal("STOP");
+    send(&front, b"request");
+    send(&fresh, b"another");
+    agent.signal("TERM");
+    agent.signal("CONT");
+    expect(&back, b"request");
+    send(&back, END_RESPONSE);
+    expect(&front, END_RESPONSE);
+    let other = container.accept_used();
+    expect(&other, b"another");
+    send(&other, END_RESPONSE);
+    expect(&fresh, END_RESPONSE);
+    assert!(agent.wait_for_end().success());
+}
+
+#[test]
 fn a_key_file_that_the_user_of_the_agent_may_not_read_is_named() {
     const NOBODY: u32 = 65534;
     let directory = tempfile::tempdir().expect("a directory");
