@@ -188,7 +188,7 @@ fn every_option_of_a_service_in_the_documents_is_one_of_its_command() {
     let mut seen = 0;
     for block in blocks().into_iter().filter(|block| block.language == "ini") {
         let text = block.text.replace("\\\n", " ");
-        let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/sbin/"));
+        let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/"));
         let words: Vec<&str> = line.expect("it starts a command").split_whitespace().collect();
         let help = std::process::Command::new(program(words[0])).arg("--help").output();
         let help = String::from_utf8(help.expect("it runs").stdout).expect("text");
