@@ -18,7 +18,7 @@ const SWITCHES: [(&str, &str); 4] = [
     // Since 2.4.53: a worker's name of more than 95 bytes.
     ("httpd_has_name_ex", "pub name_ex: "),
     // Since 2.4.57: AllowEncodedSlashes NoDecode.
-    ("httpd_has_canonenc_ex", "pub fn ap_proxy_canonenc_ex("),
+    ("httpd_has_canonenc_ex", "pub fn ajp_shim_canonenc_ex("),
     // Since 2.4.59: `addressttl`.
     ("httpd_has_address_ttl", "pub address_ttl: "),
     // Since 2.4.63: a connection that waits for what a module waits for, without a thread.
@@ -67,8 +67,7 @@ mod httpd {
         "ap_proxy_backend_broke",
         "ap_proxy_balancer_get_best_worker",
         "ap_proxy_canon_netloc",
-        "ap_proxy_canonenc(_ex)?",
-        "ap_proxy_checkproxyblock2",
+        "ap_proxy_canonenc",
         "ap_proxy_cookie_reverse_map",
         "ap_proxy_get_balancer",
         "ap_proxy_location_reverse_map",

@@ -267,3 +267,27 @@ void ajp_shim_unlock_balancer(proxy_balancer *balancer)
 {
     (void)PROXY_THREAD_UNLOCK(balancer);
 }
+
+/* --- differences between releases of httpd ----------------------------------------------- */
+
+/* httpd resolves all functions when it loads a module. A function that the oldest httpd (2.4.49) does not have is a
+ * weak reference: an httpd without it then loads the library, and check_config says that it is too old. */
+#ifdef PROXY_CANONENC_NOENCODEDSLASHENCODING
+#pragma weak ap_proxy_canonenc_ex
+
+char *ajp_shim_canonenc_ex(apr_pool_t *p, const char *x, int len, enum enctype t, int flags,
+                           int proxyreq)
+{
+    return ap_proxy_canonenc_ex(p, x, len, t, flags, proxyreq);
+}
+#endif
+
+int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char *hostname,
+                             apr_sockaddr_t *addr)
+{
+#if AP_MODULE_MAGIC_AT_LEAST(20120724, 0)
+    return ap_proxy_checkproxyblock(r, conf, hostname, addr);
+#else
+    return ap_proxy_checkproxyblock2(r, conf, hostname, addr);
+#endif
+}

@@ -1,5 +1,5 @@
 /* Functions for the macros of httpd that Rust cannot call: logging, buckets and brigades, the lock of a
- * balancer. bindgen reads this file, with the headers of httpd that src/ffi uses; each function is
+ * balancer; and for what has another name in another release. bindgen reads this file, with the headers of httpd that src/ffi uses; each function is
  * declared here, once. build.rs has the differences between releases of httpd. */
 #ifndef AJP_SHIM_H
 #define AJP_SHIM_H
@@ -92,5 +92,15 @@ void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb);
 /* mod_proxy's lock of a balancer, which keeps the threads of a child apart; 0: it is held. */
 int ajp_shim_lock_balancer(proxy_balancer *balancer);
 void ajp_shim_unlock_balancer(proxy_balancer *balancer);
+
+/* ap_proxy_checkproxyblock2, which httpd's trunk calls ap_proxy_checkproxyblock. */
+int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char *hostname,
+                             apr_sockaddr_t *addr);
+
+#ifdef PROXY_CANONENC_NOENCODEDSLASHENCODING
+/* ap_proxy_canonenc_ex, where httpd has it. */
+char *ajp_shim_canonenc_ex(apr_pool_t *p, const char *x, int len, enum enctype t, int flags,
+                           int proxyreq);
+#endif
 
 #endif

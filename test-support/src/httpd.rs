@@ -74,13 +74,13 @@ impl Module {
 /// The directory of httpd's modules, as apxs prints it.
 pub fn modules_directory() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        let output = Command::new("apxs")
-            .args(["-q", "LIBEXECDIR"])
-            .output()
-            .expect("apxs is installed (ci/setup)");
-        PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim())
-    })
+    FOUND.get_or_init(|| PathBuf::from(apxs("LIBEXECDIR")))
+}
+
+/// The answer of the apxs on the path.
+fn apxs(key: &str) -> String {
+    let output = Command::new("apxs").args(["-q", key]).output().expect("apxs (ci/setup)");
+    String::from_utf8(output.stdout).expect("a path in UTF-8").trim().to_owned()
 }
 
 /// The folder `httpd-conf`.
@@ -540,9 +540,8 @@ fn faketime() -> PathBuf {
     library.into_iter().find(|path| path.exists()).expect("faketime is installed (ci/setup)")
 }
 
-/// Returns the path of httpd's program: `apache2` on Debian, `httpd` elsewhere.
+/// Returns the path of the program of apxs's httpd: `apache2` on Debian, `httpd` elsewhere.
 pub fn binary() -> PathBuf {
-    let found =
-        ["/usr/sbin/apache2", "/usr/sbin/httpd"].into_iter().find(|path| Path::new(path).exists());
-    found.map(PathBuf::from).expect("httpd is installed (ci/setup)")
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| Path::new(&apxs("SBINDIR")).join(apxs("PROGNAME"))).clone()
 }

@@ -94,7 +94,7 @@ fn encoded<'r>(request: Request<'r>, path: *const c_char, len: usize) -> Option<
         #[cfg(httpd_has_canonenc_ex)]
         let encoded = {
             let flags = if request.keeps_encoded_slashes() { KEEP_ENCODED_SLASHES } else { 0 };
-            sys::ap_proxy_canonenc_ex(pool, path, len, sys::enctype_enc_path, flags, (*r).proxyreq)
+            sys::ajp_shim_canonenc_ex(pool, path, len, sys::enctype_enc_path, flags, (*r).proxyreq)
         };
         #[cfg(not(httpd_has_canonenc_ex))]
         let encoded =

@@ -47,7 +47,7 @@ pub(crate) fn check(
     }
     // SAFETY: request and configuration are live; strings and address are in the request's pool.
     unsafe {
-        if sys::ap_proxy_checkproxyblock2(request.as_ptr(), conf, host_text, address) == 0 {
+        if sys::ajp_shim_checkproxyblock(request.as_ptr(), conf, host_text, address) == 0 {
             return Ok(());
         }
         Err(sys::ap_proxyerror(
