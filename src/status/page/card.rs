@@ -14,6 +14,9 @@ pub(in crate::status) struct Card<'s> {
     pub(in crate::status) title: &'s str,
     pub(in crate::status) words: String,
     pub(in crate::status) facts: Vec<String>,
+    /// The last error, with its meaning; and since when it is failing or in error.
+    pub(in crate::status) last_error: Option<String>,
+    pub(in crate::status) troubles: Vec<String>,
     pub(in crate::status) busy: String,
     pub(in crate::status) parked: u32,
     pub(in crate::status) requests: String,
@@ -53,6 +56,11 @@ pub(in crate::status) fn card<'s>(member: &'s Member, snapshot: &'s Snapshot) ->
         title: member.short_name(),
         words: standing::words(member),
         facts: facts(member, snapshot),
+        last_error: standing::last_error(member, snapshot.now_ms).map(|text| {
+            let meaning = member.last_error.map_or("", |error| error.reason.help());
+            format!("{text}. {meaning}")
+        }),
+        troubles: troubles(member, snapshot.now_ms),
         busy: match member.busy_limit {
             Some(limit) => format!("{} of {limit}", member.busy),
             None => member.busy.to_string(),
@@ -103,6 +111,16 @@ fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
         facts.push(format!("reset {} ago", age(snapshot.now_ms.saturating_sub(ms))));
     }
     facts
+}
+
+/// Since when a member is at fault, and in whose eyes.
+fn troubles(member: &Member, now_ms: u64) -> Vec<String> {
+    let ago = |ms: u64| age(now_ms.saturating_sub(ms));
+    let failing = member
+        .failing_since_ms
+        .map(|ms| format!("failing for {}: since then no attempt has been answered", ago(ms)));
+    let in_error = member.error_ms.map(|ms| format!("last put in error {} ago", ago(ms)));
+    failing.into_iter().chain(in_error).collect()
 }
 
 /// Makes a bar for each bucket up to the last one that is not empty.

@@ -56,6 +56,7 @@ pub fn page(
         verdict,
         since: age(snapshot.now_ms.saturating_sub(snapshot.since_ms)),
         usable: snapshot.members().filter(|member| member.is_usable()).count(),
+        active: snapshot.members().filter(|member| member.takes_new_sessions()).count(),
         all: Totals::of(snapshot.members()),
         totals: Totals::of(shown.iter().copied()),
         waiting: snapshot.pools.iter().map(|pool| pool.figures.now.waiting).sum(),
@@ -94,6 +95,8 @@ struct Page<'s> {
     verdict: Verdict,
     since: String,
     usable: usize,
+    /// The members that take new sessions.
+    active: usize,
     /// The sums over all members, and over those that are shown.
     all: Totals,
     totals: Totals,

@@ -2,7 +2,7 @@
 
 use crate::balance::Activation;
 use crate::status::numbers::age;
-use crate::status::{Balancer, Member, Snapshot, State};
+use crate::status::{Balancer, LastError, Member, Snapshot, State};
 
 /// The standing of a member, in the order in which someone on call has to look at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,7 @@ pub(super) enum Standing {
 impl Standing {
     pub(super) fn of(member: &Member) -> Self {
         match (member.state, member.activation) {
+            (State::Ok, _) if member.is_failing() => Self::Failing,
             (State::Error | State::HealthCheckFailed | State::Unknown, _) => Self::Failing,
             (State::Ok, Activation::Stopped) => Self::Stopped,
             (State::Ok, Activation::Draining) => Self::Draining,
@@ -41,6 +42,7 @@ impl Standing {
 /// The state of a member, in words.
 pub(super) fn words(member: &Member) -> String {
     let state = match member.state {
+        State::Ok if member.is_failing() => Some("failing".to_owned()),
         State::Ok => None,
         State::Error => Some(match member.recovers_in_ms {
             Some(0) | None => "in error, retried by the next request".to_owned(),
@@ -62,10 +64,30 @@ pub(super) fn words(member: &Member) -> String {
     }
 }
 
+/// What else is to be known of a member that is failing: since when, and the last error. Nothing of one that
+/// is not.
+pub(super) fn since(member: &Member, now_ms: u64) -> Option<String> {
+    if Standing::of(member) != Standing::Failing {
+        return None;
+    }
+    // Failing is since the first failure, in error since the last one.
+    let since = member.failing_since_ms.or(member.error_ms);
+    let since = since.map(|ms| format!("for {}", age(now_ms.saturating_sub(ms))));
+    let last = last_error(member, now_ms).map(|text| format!("last error {text}"));
+    let all: Vec<_> = since.into_iter().chain(last).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// The last error of a member: `12 s ago: connect`.
+pub(super) fn last_error(member: &Member, now_ms: u64) -> Option<String> {
+    let LastError { ms, reason } = member.last_error?;
+    Some(format!("{} ago: {}", age(now_ms.saturating_sub(ms)), reason.name()))
+}
+
 /// The standing of all members together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// The class of its colour: `bad` if requests find no member.
+    /// The class of its colour: `bad` if requests find no member that answers.
     pub(super) colour: &'static str,
     /// It in a few words, for the title.
     pub(super) short: String,
@@ -82,13 +104,20 @@ impl Verdict {
         let count = |standing| snapshot.members().filter(|m| Standing::of(m) == standing).count();
         let [failing, stopped, draining] =
             [Standing::Failing, Standing::Stopped, Standing::Draining].map(count);
-        let mut outages = Vec::new();
-        for balancer in snapshot.balancers.iter().filter(|balancer| is_out(balancer)) {
-            outages.push(format!("balancer://{}: no member takes new sessions", balancer.name));
-        }
-        for worker in snapshot.workers.iter().filter(|one| Standing::of(one) != Standing::Active) {
-            outages.push(format!("{}: {}", worker.url, words(worker)));
-        }
+        let balancers = snapshot.balancers.iter().filter(|balancer| is_out(balancer));
+        let balancers = balancers.map(|balancer| {
+            let why = match balancer.takes_new_sessions() {
+                true => "all members that take new sessions are failing",
+                false => "no member takes new sessions",
+            };
+            format!("balancer://{}: {why}", balancer.name)
+        });
+        let workers = snapshot.workers.iter().filter(|one| Standing::of(one) != Standing::Active);
+        let workers = workers.map(|worker| {
+            let since = since(worker, snapshot.now_ms).map(|text| format!(" {text}"));
+            format!("{}: {}{}", worker.url, words(worker), since.unwrap_or_default())
+        });
+        let mut outages: Vec<_> = balancers.chain(workers).collect();
         let out = outages.len();
         outages.truncate(NAMED);
         let mut sentences = outages;
@@ -100,10 +129,9 @@ impl Verdict {
         let text = |(count, word): &(usize, &str)| format!("{count} {word}");
         let some = some.iter().map(text).collect::<Vec<_>>().join(", ");
         let of_all = format!("{} of {members}", if some.is_empty() { "none" } else { &some });
-        let (colour, short) = match (out, failing) {
-            (0, 0) if some.is_empty() => ("good", "all well".to_owned()),
-            (0, 0) => ("drain", of_all.clone()),
-            (0, _) => ("drain", of_all.clone()),
+        let (colour, short) = match out {
+            0 if some.is_empty() => ("good", "all well".to_owned()),
+            0 => ("drain", of_all.clone()),
             _ => ("bad", "OUTAGE".to_owned()),
         };
         match (members, some.is_empty()) {
@@ -116,7 +144,7 @@ impl Verdict {
     }
 }
 
-/// Whether a request without a session finds no member.
+/// Whether a request without a session finds no member that answers.
 pub(super) fn is_out(balancer: &Balancer) -> bool {
     !balancer.members.iter().any(|member| Standing::of(member) == Standing::Active)
 }

@@ -20,6 +20,9 @@ pub(super) struct Row<'s> {
     pub(super) url: Option<&'s str>,
     pub(super) colour: &'static str,
     pub(super) words: String,
+    /// Since when it is failing, and its last error with its meaning.
+    pub(super) since: Option<String>,
+    pub(super) last_error: &'static str,
     pub(super) busy: u32,
     pub(super) busy_limit: Option<u32>,
     pub(super) parked: u32,
@@ -61,6 +64,8 @@ impl<'s> Row<'s> {
             url: Some(&*member.url).filter(|url| !url.ends_with(member.short_name())),
             colour: Standing::of(member).colour(),
             words: standing::words(member),
+            since: standing::since(member, snapshot.now_ms),
+            last_error: member.last_error.map_or("", |error| error.reason.help()),
             busy: member.busy,
             busy_limit: member.busy_limit,
             parked: member.parked,

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::balance::Activation;
+use crate::stats::ErrorReason;
 use crate::status::tests::{shown_by, snapshot};
-use crate::status::{Balancer, State};
+use crate::status::{Balancer, LastError, State};
 
 const NONCE: [u8; 16] = [7; 16];
 
@@ -61,7 +62,7 @@ fn the_page_escapes_what_it_shows_loads_nothing_and_has_orders_only_with_a_nonce
     for page in [&with, &without_filter] {
         assert!(page.contains("node&#60;1&#62;&#34;") && !page.contains("node<1>"), "{page}");
         assert!(page.contains("draining, no new sessions; in error, next retry in 5 s"));
-        assert!(page.contains(">2</b> of 3 usable"), "{page}");
+        assert!(page.contains(">2</b> of 3 usable, <b class=\"alarm\">2</b> take new"), "{page}");
         assert!(page.contains("mod_proxy_ajp_rs 0.") && page.contains("on shop.example"));
         assert!(page.contains("<a href=\"?help\">Help</a>"));
     }
@@ -138,6 +139,45 @@ fn title_and_colour_are_those_of_an_outage_if_no_member_takes_new_sessions() {
     let many = (0..5).map(|at| balancer(&format!("b{at}"), &[("a", Stopped, State::Ok)]));
     let many = shown(&of(many.collect()), None, "");
     assert!(many.contains("2 more like these") && !many.contains("b3: no member"), "{many}");
+}
+
+#[test]
+fn a_worker_that_answers_nobody_is_an_outage_and_a_member_that_fails_comes_first() {
+    let failing = |member: &mut Member| {
+        member.failing_since_ms = Some(1_700_000_000_000);
+        let reason = ErrorReason::Connect;
+        member.last_error = Some(LastError { ms: 1_700_000_088_000, reason });
+    };
+    let mut alone = snapshot();
+    alone.balancers.clear();
+    let well = shown(&alone, None, "");
+    assert_eq!(title(&well), "all well: AJP workers of shop.example");
+    failing(&mut alone.workers[0]);
+    let page = shown(&alone, None, "");
+    assert_eq!(title(&page), "OUTAGE: AJP workers of shop.example");
+    let text = "ajp://10.0.0.3:8009/x: failing for 100 s, last error 12 s ago: connect</span>";
+    assert!(page.contains(text) && page.contains("<body class=\"bad\">"), "{page}");
+    let help = format!("<small title=\"{}\">for 100 s, last", ErrorReason::Connect.help());
+    assert!(page.contains(&help) && page.contains("<tr class=\"bad\""), "{page}");
+    let card = shown(&alone, None, "card=ajp%3A%2F%2F10.0.0.3%3A8009%2Fx");
+    assert!(card.contains("<dd>12 s ago: connect. The connection was refused"), "{card}");
+    assert!(card.contains("failing for 100 s: since then no attempt has been answered"), "{card}");
+    // An answer ends it, and the last error is still in the card.
+    alone.workers[0].failing_since_ms = None;
+    assert_eq!(title(&shown(&alone, None, "")), title(&well));
+    let card = shown(&alone, None, "card=ajp%3A%2F%2F10.0.0.3%3A8009%2Fx");
+    assert!(card.contains("<dd>12 s ago: connect.") && !card.contains("failing for"), "{card}");
+
+    let two = [("a", Active, State::Ok), ("b", Active, State::Ok)];
+    let mut pair = of(vec![balancer("shop", &two)]);
+    failing(&mut pair.balancers[0].members[1]);
+    let page = shown(&pair, None, "");
+    assert_eq!(titles(&page), ["b", "a"]);
+    assert!(title(&page).starts_with("1 failing of 2: "), "{page}");
+    failing(&mut pair.balancers[0].members[0]);
+    let page = shown(&pair, None, "");
+    let text = "balancer://shop: all members that take new sessions are failing";
+    assert!(title(&page).starts_with("OUTAGE: ") && page.contains(text), "{page}");
 }
 
 #[test]
