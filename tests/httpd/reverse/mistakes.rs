@@ -123,7 +123,7 @@ fn a_wrong_node_is_said_on_both_sides() {
     both_say(
         "keyfile=KEY node=node1",
         "--key-file KEY --node node2",
-        &["AJP0319", "its node name is \"node2\", but node=node1 is configured"],
+        &["AJP0320", "its node name is \"node2\", but node=node1 is configured"],
         &["it closes connections after the handshake", "is probably not \"node2\""],
     );
 }
@@ -133,7 +133,7 @@ fn an_address_that_is_not_allowed_is_said_on_both_sides() {
     both_say(
         "allow=127.0.0.9 keyfile=KEY",
         "--key-file KEY",
-        &["AJP0315", "its address is not in allow="],
+        &["AJP0316", "its address is not in allow="],
         &["allow= of its ProxyAjpReverse does not include this machine"],
     );
 }

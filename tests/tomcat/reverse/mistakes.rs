@@ -44,14 +44,14 @@ const MISTAKES: [Mistake; 5] = [
     Mistake {
         httpd: "keyfile=KEY node=node1",
         connector: "keyFile='KEY' nodeName='node2'",
-        number: "AJP0319",
+        number: "AJP0320",
         httpd_says: "its node name is \"node2\", but node=node1 is configured",
         tomcat_says: "node= of its ProxyAjpReverse is probably not \"node2\"",
     },
     Mistake {
         httpd: "keyfile=KEY allow=127.0.0.9",
         connector: "keyFile='KEY'",
-        number: "AJP0315",
+        number: "AJP0316",
         httpd_says: "its address is not in allow=",
         tomcat_says: "allow= of its ProxyAjpReverse does not include this machine, or keyfile=",
     },
