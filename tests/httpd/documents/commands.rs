@@ -23,6 +23,8 @@ const RUN: &[(&str, &str)] = &[
     ("docs/reverse.md", "openssl rand"),
     ("docs/reverse.md", "install "),
     ("docs/security.md", "AJP_SECRET"),
+    ("docs/troubleshooting.md", "uniq -c"),
+    ("docs/troubleshooting.md", "tail -n 20"),
     ("docs/upgrading.md", "grep"),
 ];
 
@@ -200,4 +202,20 @@ fn every_option_of_a_service_in_the_documents_is_one_of_its_command() {
         }
     }
     assert!(seen >= 8, "{seen}");
+}
+
+#[test]
+fn the_commands_of_the_page_on_troubleshooting_find_the_messages_in_httpd_s_log() {
+    let mut site = Site::new();
+    let down = "ProxyPass /app ajp://127.0.0.1:9/app";
+    let httpd = Httpd::setup().port(site.port).conf(down).start();
+    for _ in 0..3 {
+        httpd.get("/app/x").expect(503);
+    }
+    site.write("/var/log/apache2/error.log", &httpd.error_log());
+    let counts = site.succeed(&shell("docs/troubleshooting.md", "uniq -c"), &[]);
+    let first = counts.lines().next().unwrap_or_default();
+    assert_eq!(first.split_whitespace().collect::<Vec<_>>(), ["3", "AJP0107"], "{counts}");
+    let lines = site.succeed(&shell("docs/troubleshooting.md", "tail -n 20"), &[]);
+    assert_eq!(lines.lines().filter(|line| line.contains("AJP0107: ")).count(), 3, "{lines}");
 }

@@ -2,7 +2,7 @@
 //!
 //! | in a document | here |
 //! |---|---|
-//! | `/etc/apache2`, `/etc/tomcat10`, `/etc/ajp`, `/run/tomcat` | the same below a temporary directory |
+//! | `/etc/apache2`, `/etc/tomcat10`, `/etc/ajp`, `/run/tomcat`, `/var/log/apache2` | the same below a temporary directory |
 //! | `/usr/lib/apache2/modules/mod_proxy_ajp_rs.so` | the module under test |
 //! | `/usr/lib/apache2/modules` | the directory of httpd's modules |
 //! | `10.0.0.7:8009`, `node2:8009`: a host and a port | `127.0.0.1` and a free port, the same one each time |
@@ -32,7 +32,8 @@ use test_support::places::program;
 use test_support::process::{Guarded, free_port, is_root, remove_at_end};
 
 /// The directories of a Debian machine that the documents name.
-const DIRECTORIES: &[&str] = &["/etc/apache2", "/etc/tomcat10", "/etc/ajp", "/run/tomcat"];
+const DIRECTORIES: &[&str] =
+    &["/etc/apache2", "/etc/tomcat10", "/etc/ajp", "/run/tomcat", "/var/log/apache2"];
 
 /// A Debian machine.
 #[derive(Debug)]
