@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Another build can be looked at with the variable MODULE.
 MODULE = os.environ.get("MODULE", ROOT / "target/release/libmod_proxy_ajp_rs.so")
 HTTPD = shutil.which("apache2") or shutil.which("httpd") or "/usr/sbin/apache2"
 

@@ -4,6 +4,7 @@
 //! if access is granted. A GET changes nothing. A POST must carry the nonce, which only users who may
 //! read the page can know.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_int};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -101,16 +102,21 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
     if wanted == Wanted::Nonce {
         return answer(request, 200, TEXT, &format!("{}\n", nonce.as_str()));
     }
+    if wanted == Wanted::Help {
+        let name = request.server_names().next().map_or(Cow::Borrowed(""), String::from_utf8_lossy);
+        let mut body = begin(request, 200, HTML);
+        // An error is that of the body: the rest is not wanted.
+        drop(status::help(&name, &mut body));
+        body.end();
+        return sys::OK as c_int;
+    }
     let snapshot = SnapshotBuilder::collect(main, child).snapshot(request, child, since_ms);
     let kind = match wanted {
         Wanted::Json => c"application/json",
         Wanted::OpenMetrics => metrics_type(),
         Wanted::Prop | Wanted::PropVersion => TEXT,
-        Wanted::Help
-        | Wanted::Page
-        | Wanted::Nonce
-        | Wanted::Order { .. }
-        | Wanted::BadCommand { .. } => HTML,
+        // The others have been answered.
+        _ => HTML,
     };
     if let Some(refresh) = status::refresh(query).filter(|_| wanted == Wanted::Page) {
         request.headers_out().set(c"Refresh", request.pool().copy(refresh.as_bytes()));
@@ -122,8 +128,7 @@ pub(crate) fn handle(request: Request<'_>) -> c_int {
         Wanted::OpenMetrics => drop(status::openmetrics(Arc::new(snapshot), &mut body)),
         Wanted::Prop => status::prop(&snapshot, &mut body),
         Wanted::PropVersion => status::version(&snapshot, &mut body),
-        Wanted::Help => drop(status::help(&snapshot, &mut body)),
-        Wanted::Page | Wanted::Nonce | Wanted::Order { .. } | Wanted::BadCommand { .. } => {
+        _ => {
             drop(status::page(&snapshot, Some(nonce), query, &mut body));
         }
     }

@@ -7,7 +7,7 @@ use askama::Template;
 use crate::balance::Activation;
 use crate::pool::CloseReason;
 use crate::stats::{ErrorReason, MEMBER_FIGURES, POOL_FIGURES};
-use crate::status::{Snapshot, State};
+use crate::status::State;
 
 #[derive(Template)]
 #[template(path = "page/help.html", config = "src/status/askama.toml")]
@@ -30,11 +30,11 @@ fn plain(text: &str) -> String {
     text.replace('`', "")
 }
 
-/// Writes the page.
+/// Writes the page, for the server of this name.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn help(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<(), askama::Error> {
+pub fn help(server: &str, out: &mut impl fmt::Write) -> Result<(), askama::Error> {
     let member = MEMBER_FIGURES.iter().filter_map(|figure| Some((figure.shown.json?, figure.help)));
     let pool = POOL_FIGURES.iter().filter_map(|figure| Some((figure.shown.json?, figure.help)));
     let list = |title, words: Vec<(&'static str, &'static str)>| List {
@@ -42,7 +42,7 @@ pub fn help(snapshot: &Snapshot, out: &mut impl fmt::Write) -> Result<(), askama
         words: words.into_iter().map(|(word, meaning)| (word, plain(meaning))).collect(),
     };
     Help {
-        server: &snapshot.server_name,
+        server,
         version: env!("CARGO_PKG_VERSION"),
         colour: "good",
         title: "What the words mean",

@@ -4,7 +4,8 @@
 use test_support::http::Response;
 use test_support::httpd::Httpd;
 use test_support::members::{balancer, named, prefork};
-use test_support::status::{nonce, post, with_status};
+use test_support::process::free_port;
+use test_support::status::{nonce, order, post, with_status};
 
 use super::Two;
 
@@ -154,4 +155,30 @@ fn the_page_is_under_its_policy_refreshes_by_a_header_and_has_the_server_s_name(
     assert_eq!(pages[2].header("Refresh"), refresh);
     let json = httpd.get("/ajp-status?format=json&refresh=5").expect(200);
     assert_eq!(json.header("Refresh"), None, "a script asks again when it wants to");
+}
+
+#[test]
+fn a_single_dead_backend_and_a_balancer_that_is_drained_are_an_outage() {
+    let a = named("a");
+    let lines = [format!("ajp://127.0.0.1:{} route=a", a.port())];
+    let down = format!("ajp://127.0.0.1:{}/down", free_port());
+    let setup = prefork(2).conf(&format!("ProxyPass /down {down}"));
+    let httpd = with_status(balancer(setup, &lines)).start();
+    let page = || httpd.get("/ajp-status").expect(200).text();
+    assert!(page().contains("<title>all well: "), "{}", page());
+    for _ in 0..3 {
+        httpd.get("/down/x").expect(503);
+    }
+    let dead = page();
+    assert!(dead.contains("<title>OUTAGE: ") && dead.contains("<body class=\"bad\">"), "{dead}");
+    assert!(dead.contains(&format!("<span>{down}: failing for ")), "{dead}");
+    assert!(dead.contains("ago: connect</span>"), "{dead}");
+    assert!(!dead.contains("balancer://members: "), "{dead}");
+
+    order(&httpd, "drain", "a");
+    let drained = page();
+    assert!(
+        drained.contains("<span>balancer://members: no member takes new sessions"),
+        "{drained}"
+    );
 }
