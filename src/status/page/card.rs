@@ -56,9 +56,9 @@ pub(in crate::status) fn card<'s>(member: &'s Member, snapshot: &'s Snapshot) ->
         title: member.short_name(),
         words: standing::words(member),
         facts: facts(member, snapshot),
-        last_error: standing::last_error(member, snapshot.now_ms).map(|text| {
-            let meaning = member.last_error.map_or("", |error| error.reason.help());
-            format!("{text}. {meaning}")
+        last_error: standing::last_error(member).map(|text| {
+            let reason = member.last_error.map_or("", |error| error.reason.name());
+            format!("{text} ({reason})")
         }),
         troubles: troubles(member, snapshot.now_ms),
         busy: match member.busy_limit {
@@ -119,7 +119,7 @@ fn troubles(member: &Member, now_ms: u64) -> Vec<String> {
     let failing = member
         .failing_since_ms
         .map(|ms| format!("failing for {}: since then no attempt has been answered", ago(ms)));
-    let in_error = member.error_ms.map(|ms| format!("last put in error {} ago", ago(ms)));
+    let in_error = member.in_error_since_ms.map(|ms| format!("in error for {}", ago(ms)));
     failing.into_iter().chain(in_error).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::balance::Activation;
 use crate::status::numbers::age;
-use crate::status::{Balancer, LastError, Member, Snapshot, State};
+use crate::status::{Balancer, Health, Member, Snapshot, State};
 
 /// The standing of a member, in the order in which someone on call has to look at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,18 +70,18 @@ pub(super) fn since(member: &Member, now_ms: u64) -> Option<String> {
     if Standing::of(member) != Standing::Failing {
         return None;
     }
-    // Failing is since the first failure, in error since the last one.
-    let since = member.failing_since_ms.or(member.error_ms);
+    let since = member.failing_since_ms.or(member.in_error_since_ms);
     let since = since.map(|ms| format!("for {}", age(now_ms.saturating_sub(ms))));
-    let last = last_error(member, now_ms).map(|text| format!("last error {text}"));
+    let last = last_error(member).map(|text| format!("last error {text}"));
     let all: Vec<_> = since.into_iter().chain(last).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// The last error of a member: `12 s ago: connect`.
-pub(super) fn last_error(member: &Member, now_ms: u64) -> Option<String> {
-    let LastError { ms, reason } = member.last_error?;
-    Some(format!("{} ago: {}", age(now_ms.saturating_sub(ms)), reason.name()))
+/// The last error of a member: `12 s ago: connection refused`.
+pub(super) fn last_error(member: &Member) -> Option<String> {
+    let error = member.last_error?;
+    let ago = u64::try_from(error.ago.as_millis()).unwrap_or(u64::MAX);
+    Some(format!("{} ago: {error}", age(ago)))
 }
 
 /// The standing of all members together.
@@ -106,13 +106,13 @@ impl Verdict {
             [Standing::Failing, Standing::Stopped, Standing::Draining].map(count);
         let balancers = snapshot.balancers.iter().filter(|balancer| is_out(balancer));
         let balancers = balancers.map(|balancer| {
-            let why = match balancer.takes_new_sessions() {
+            let why = match balancer.members.iter().any(Member::takes_new_sessions) {
                 true => "all members that take new sessions are failing",
                 false => "no member takes new sessions",
             };
             format!("balancer://{}: {why}", balancer.name)
         });
-        let workers = snapshot.workers.iter().filter(|one| Standing::of(one) != Standing::Active);
+        let workers = snapshot.workers.iter().filter(|one| one.health() == Health::Bad);
         let workers = workers.map(|worker| {
             let since = since(worker, snapshot.now_ms).map(|text| format!(" {text}"));
             format!("{}: {}{}", worker.url, words(worker), since.unwrap_or_default())
@@ -146,5 +146,5 @@ impl Verdict {
 
 /// Whether a request without a session finds no member that answers.
 pub(super) fn is_out(balancer: &Balancer) -> bool {
-    !balancer.members.iter().any(|member| Standing::of(member) == Standing::Active)
+    balancer.health() == Health::Bad
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::balance::Activation;
-use crate::stats::ErrorReason;
+use crate::stats::{ErrorDetail, ErrorReason, LastError};
 use crate::status::tests::{shown_by, snapshot};
-use crate::status::{Balancer, LastError, State};
+use crate::status::{Balancer, State};
 
 const NONCE: [u8; 16] = [7; 16];
 
@@ -145,28 +145,37 @@ fn title_and_colour_are_those_of_an_outage_if_no_member_takes_new_sessions() {
 fn a_worker_that_answers_nobody_is_an_outage_and_a_member_that_fails_comes_first() {
     let failing = |member: &mut Member| {
         member.failing_since_ms = Some(1_700_000_000_000);
-        let reason = ErrorReason::Connect;
-        member.last_error = Some(LastError { ms: 1_700_000_088_000, reason });
+        member.last_error = Some(LastError {
+            ago: std::time::Duration::from_secs(12),
+            reason: ErrorReason::Connect,
+            detail: ErrorDetail(111),
+        });
     };
     let mut alone = snapshot();
     alone.balancers.clear();
+    alone.workers[0].failing_since_ms = None;
     let well = shown(&alone, None, "");
     assert_eq!(title(&well), "all well: AJP workers of shop.example");
     failing(&mut alone.workers[0]);
     let page = shown(&alone, None, "");
     assert_eq!(title(&page), "OUTAGE: AJP workers of shop.example");
-    let text = "ajp://10.0.0.3:8009/x: failing for 100 s, last error 12 s ago: connect</span>";
+    let text =
+        "ajp://10.0.0.3:8009/x: failing for 100 s, last error 12 s ago: connection refused</span>";
     assert!(page.contains(text) && page.contains("<body class=\"bad\">"), "{page}");
     let help = format!("<small title=\"{}\">for 100 s, last", ErrorReason::Connect.help());
     assert!(page.contains(&help) && page.contains("<tr class=\"bad\""), "{page}");
     let card = shown(&alone, None, "card=ajp%3A%2F%2F10.0.0.3%3A8009%2Fx");
-    assert!(card.contains("<dd>12 s ago: connect. The connection was refused"), "{card}");
+    assert!(card.contains("<dd>12 s ago: connection refused (connect)</dd>"), "{card}");
     assert!(card.contains("failing for 100 s: since then no attempt has been answered"), "{card}");
     // An answer ends it, and the last error is still in the card.
     alone.workers[0].failing_since_ms = None;
     assert_eq!(title(&shown(&alone, None, "")), title(&well));
     let card = shown(&alone, None, "card=ajp%3A%2F%2F10.0.0.3%3A8009%2Fx");
-    assert!(card.contains("<dd>12 s ago: connect.") && !card.contains("failing for"), "{card}");
+    assert!(
+        card.contains("<dd>12 s ago: connection refused (connect)")
+            && !card.contains("failing for"),
+        "{card}"
+    );
 
     let two = [("a", Active, State::Ok), ("b", Active, State::Ok)];
     let mut pair = of(vec![balancer("shop", &two)]);
