@@ -152,6 +152,44 @@ fn broken_links(document: &str, prose: &str) -> Vec<String> {
     broken
 }
 
+/// The anchor that a heading gets: lower case, a hyphen for each space, no punctuation.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The links of a document to a heading that does not exist.
+fn broken_anchors(document: &str, text: &str) -> Vec<String> {
+    let folder = Path::new(document).parent().expect("a document is in a folder");
+    let mut broken = Vec::new();
+    for (number, line) in prose(text).lines().enumerate() {
+        for rest in line.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap_or(rest);
+            let Some((file, name)) = target.split_once('#') else { continue };
+            if file.contains("://") {
+                continue;
+            }
+            let read = |file: &str| fs::read_to_string(root().join(folder).join(file));
+            let other = if file.is_empty() { Ok(text.to_owned()) } else { read(file) };
+            let headings = prose(&other.unwrap_or_default());
+            let mut headings = headings.lines().filter(|line| line.starts_with('#'));
+            if !headings.any(|heading| anchor(heading) == name) {
+                broken.push(format!("{document}:{}: no heading for {target}", number + 1));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn every_link_to_a_heading_finds_it() {
+    let documents = documents();
+    let broken: Vec<String> =
+        documents.iter().flat_map(|(name, text)| broken_anchors(name, text)).collect();
+    assert!(broken.is_empty(), "\n  {}", broken.join("\n  "));
+}
+
 #[test]
 fn every_file_function_and_link_in_a_document_exists() {
     let missing: Vec<String> =
@@ -308,4 +346,14 @@ fn existing_files_examples_and_other_words_are_accepted() {
     ] {
         assert_eq!(missing("README.md", text), [""; 0], "{text}");
     }
+}
+
+#[test]
+fn a_heading_is_found_by_its_anchor_and_a_missing_one_is_reported() {
+    assert_eq!(anchor("## Why `ping=` is not set, at all?"), "why-ping-is-not-set-at-all");
+    let text = "# One\n[a](#one), [b](#two)\n```sh\n# Two\n```\n[c](docs/reference.md#the-pool)";
+    assert_eq!(broken_anchors("README.md", text), ["README.md:2: no heading for #two"]);
+    let text = "[c](docs/reference.md#nothing), [far](https://example.org/x#y)";
+    let expected = ["README.md:1: no heading for docs/reference.md#nothing"];
+    assert_eq!(broken_anchors("README.md", text), expected);
 }
