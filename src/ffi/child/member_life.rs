@@ -186,12 +186,15 @@ impl WatchedMember {
         let now = clock::uptime();
         activation_line(state, *worker, found.activation);
         if found.error_us.is_some() {
-            error_line(state, *worker, now, format_args!("marked by mod_proxy or another module"));
+            error_line(state, *worker, now, format_args!("{NOT_BY_A_REQUEST}"));
         } else if !found.is_tried_again {
             recovery_line(state, *worker, now, FOR_SURE_BACK);
         }
     }
 }
+
+/// With BalancerPersist, a mark survives a restart.
+const NOT_BY_A_REQUEST: &str = "marked before the last restart, by mod_proxy or by another module";
 
 /// Longer than a temporary mark lasts, and than a change is ahead of its line.
 const FOR_SURE: Duration = Duration::from_millis(500);
