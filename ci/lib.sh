@@ -12,7 +12,7 @@ packages=(
     tomcat10 tomcat10-examples libtomcat9-java
     curl jq openssl apache2-utils nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables faketime
-    python3-prometheus-client
+    prometheus python3-prometheus-client
 )
 
 say() {
@@ -122,7 +122,7 @@ need_packages() {
         return 0
     fi
     say "installing ${missing[*]}"
-    for package in apache2 tomcat10; do
+    for package in apache2 tomcat10 prometheus; do
         is_installed "$package" || services+=("$package")
     done
     as_root apt-get -qq update

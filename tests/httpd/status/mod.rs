@@ -1,11 +1,14 @@
 //! ajp-status: its figures, and the orders of operators.
 
+mod alerts;
+mod failing;
 mod figures;
 mod hosts;
 mod many;
 mod orders;
 mod orders_kept;
 mod page;
+mod series;
 
 use test_support::ajp::ScriptedPeer;
 use test_support::http::Client;
