@@ -74,22 +74,20 @@ fn a_handshake_that_its_request_has_not_waited_for_goes_on_for_the_next_one() {
 #[test]
 fn the_housekeeper_ends_a_handshake_that_no_request_waits_for() {
     let scene = Scene::new("keyfile=k").wait(Duration::ZERO);
-    let port = scene.address.port();
+    let container = Container::new(&key(), scene.address.port(), Hello::new([7; 16], b"").unwrap());
     let mut far = scene.dial();
-    thread::scope(|threads| {
-        let far = threads.spawn(move || {
-            shake_hands(&mut far, &key(), port, b"").unwrap();
-            far
-        });
-        while !scene.reverse.is_busy() {
-            // A look of a request that has gone elsewhere.
-            assert!(scene.reverse.accept(None).unwrap().stream.is_none());
-        }
-        while scene.backend.stats().idle == 0 {
-            scene.backend.take_in(scene.reverse.tidy(None));
-        }
-        assert!(leads_to(&scene.acquire().unwrap(), &far.join().unwrap()));
-    });
+    far.write_all(&container.hello()).unwrap();
+    while !scene.reverse.is_busy() {
+        // A look of a request that has gone elsewhere.
+        assert!(scene.reverse.accept(None).unwrap().stream.is_none());
+    }
+    let mut challenge = [0; 54];
+    far.read_exact(&mut challenge).unwrap();
+    far.write_all(&container.proof(&challenge[4..]).unwrap()).unwrap();
+    while scene.backend.stats().idle == 0 {
+        scene.backend.take_in(scene.reverse.tidy(None));
+    }
+    assert!(leads_to(&scene.acquire().unwrap(), &far));
     assert!(!scene.reverse.is_busy());
 }
 
