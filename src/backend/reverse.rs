@@ -141,7 +141,7 @@ impl Reverse {
     /// may be good. One that is found is verified, and cannot be put back.
     pub fn tidy(&self, queue: Option<(u32, u32)>) -> Found {
         let found = self.look(None, queue.is_some_and(|(waiting, length)| waiting > length / 2));
-        found.unwrap_or_default()
+        found.map(|(found, _)| found).unwrap_or_default()
     }
 
     /// Whether the housekeeper may take a connection that no request needs.
@@ -157,7 +157,8 @@ impl Reverse {
     /// As [`accept`](Self::accept), for a check; without `takes_another` only the handshakes in progress
     /// are continued.
     pub(super) fn check(&self, ping: Duration, takes_another: bool) -> Result<Found, NoListener> {
-        self.look(Some(ping).filter(|_| !self.has_key()), takes_another)
+        // An empty queue is not noted: how long requests wait depends on what they have found themselves.
+        self.look(Some(ping).filter(|_| !self.has_key()), takes_another).map(|(found, _)| found)
     }
 
     /// Returns the handshakes in progress, to wait for, and the time after which something changes
@@ -183,10 +184,19 @@ impl Reverse {
     /// # Errors
     /// None can be accepted: no descriptor is left, or there is no port.
     pub(super) fn accept(&self, ping: Option<Duration>) -> Result<Found, NoListener> {
-        self.look(ping, true)
+        let (found, empty) = self.look(ping, true)?;
+        if let Some(at) = empty {
+            self.note_empty(at);
+        }
+        Ok(found)
     }
 
-    fn look(&self, ping: Option<Duration>, takes_another: bool) -> Result<Found, NoListener> {
+    /// Looks once. Returns when the queue was found empty as well, if it was.
+    fn look(
+        &self,
+        ping: Option<Duration>,
+        takes_another: bool,
+    ) -> Result<(Found, Option<Instant>), NoListener> {
         let mut found = Found::default();
         let looked = self.look_for(&mut found, ping, takes_another);
         for (peer, reason) in std::mem::take(&mut found.refused) {
@@ -194,9 +204,9 @@ impl Reverse {
         }
         if found.stream.is_some() {
             *self.empty.lock() = None;
-            return Ok(found);
+            return Ok((found, None));
         }
-        looked.map(|()| found)
+        looked.map(|empty| (found, empty))
     }
 
     fn look_for(
@@ -204,15 +214,12 @@ impl Reverse {
         found: &mut Found,
         ping: Option<Duration>,
         takes_another: bool,
-    ) -> Result<(), NoListener> {
+    ) -> Result<Option<Instant>, NoListener> {
         let listener = self.listener().ok_or(NoListener::NoPort)?;
         let mut reception = self.reception.lock();
         let terms = Terms { settings: &self.settings, key: self.key.as_ref(), ping };
         let look = Look { takes_another, waiting: self.waiting.load(Relaxed) };
-        if let Some(at) = reception.look(&*listener, terms, look, &Instant::now, found)? {
-            self.note_empty(at);
-        }
-        Ok(())
+        reception.look(&*listener, terms, look, &Instant::now, found)
     }
 
     fn note_empty(&self, now: Instant) {

@@ -66,6 +66,24 @@ fn a_child_that_does_not_have_the_ports_takes_nothing() {
 }
 
 #[test]
+fn a_queue_that_the_housekeeper_finds_empty_for_long_does_not_shorten_the_wait_of_the_first_request()
+ {
+    const WAIT: Duration = Duration::from_millis(300);
+    let scene = Scene::new("").wait(WAIT);
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        scene.check();
+        thread::sleep(Duration::from_millis(100));
+    }
+    match scene.acquire().unwrap_err() {
+        AcquireFailure::NoInboundConnection { waited, is_gone, .. } => {
+            assert_eq!((waited, is_gone), (WAIT, false));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
 fn a_wrong_key_is_said_without_a_request() {
     let scene = Scene::new("keyfile=k");
     let port = scene.address.port();
