@@ -162,9 +162,9 @@ impl Exchange {
 
     /// The packets that may be sent now where the next `available` bytes of the body are there: the one
     /// that is due, and those that may go ahead. `None`: none may be sent. Data that is in none of them
-    /// waits.
-    pub fn packets(&mut self, available: usize) -> Option<BodyPackets> {
-        let packets = self.upload.packets(available)?;
+    /// waits. `is_end`: the body ends with these bytes.
+    pub fn packets(&mut self, available: usize, is_end: bool) -> Option<BodyPackets> {
+        let packets = self.upload.packets(available, is_end)?;
         self.uploaded += packets.data_len() as u64;
         Some(packets)
     }

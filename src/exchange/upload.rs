@@ -171,7 +171,11 @@ impl Upload {
 
     /// The packets that may be made of so many bytes of data; `None`: none may be. The rest of the bytes
     /// stays unsent: less than what a packet ahead must have, or more than the window takes.
-    pub(super) fn packets(&mut self, available: usize) -> Option<BodyPackets> {
+    ///
+    /// `is_end`: no bytes follow these. Then they go in packets of about the same length, if each is long
+    /// enough and a rest would be too short.
+    pub(super) fn packets(&mut self, available: usize, is_end: bool) -> Option<BodyPackets> {
+        let is_end = is_end && available <= self.room();
         let available = available.min(self.room());
         let due = usize::from(self.is_due());
         let full = available.checked_div(self.size)?;
@@ -180,6 +184,7 @@ impl Upload {
         let takes_rest = rest >= SHORTEST_AHEAD || (full < due && rest > 0);
         let packets = match takes_rest {
             true => BodyPackets::of(available, self.size),
+            false if is_end && rest > 0 => self.even(available, full + 1),
             false => BodyPackets::of(available - rest, self.size),
         }?;
         self.sent = self.sent.saturating_add(packets.count() as u64);
@@ -189,6 +194,17 @@ impl Upload {
         self.most = self.most.max(u32::try_from(self.unasked()).unwrap_or(u32::MAX));
         self.is_unfinished = true;
         Some(packets)
+    }
+
+    /// So many packets, of about the same length, where that is enough for each to go ahead; else full ones,
+    /// without the rest.
+    fn even(&self, available: usize, count: usize) -> Option<BodyPackets> {
+        let each = available.div_ceil(count);
+        let is_long = available - each * (count - 1) >= SHORTEST_AHEAD;
+        match is_long {
+            true => BodyPackets::of(available, each),
+            false => BodyPackets::of(available - available % self.size, self.size),
+        }
     }
 
     /// Notes that the socket has taken all of it.
@@ -220,7 +236,7 @@ mod tests {
 
     /// Sends as much as it may of an endless body; returns how many packets that was.
     fn fill(upload: &mut Upload) -> usize {
-        let packets = upload.packets(usize::MAX).map_or(0, |packets| packets.count());
+        let packets = upload.packets(usize::MAX, false).map_or(0, |packets| packets.count());
         upload.written();
         packets
     }
@@ -230,7 +246,7 @@ mod tests {
         let mut announced = Upload::new(true, Window { bytes: 1 << 20, shown: 100 });
         assert_eq!(announced.room(), 0, "the first one is due, and of any size");
         let _ = announced.due_packet(SIZE).unwrap();
-        assert_eq!((announced.room(), announced.packets(usize::MAX)), (0, None));
+        assert_eq!((announced.room(), announced.packets(usize::MAX, false)), (0, None));
         assert_eq!(upload(1 << 20, 100).room(), 0);
     }
 
@@ -274,7 +290,7 @@ mod tests {
             let mut left = body;
             for _ in 0..body {
                 upload.asked_for(SIZE).unwrap();
-                left -= upload.packets(left * SIZE).map_or(0, |packets| packets.count());
+                left -= upload.packets(left * SIZE, false).map_or(0, |packets| packets.count());
                 upload.written();
             }
             assert_eq!(
@@ -299,26 +315,48 @@ mod tests {
         ] {
             let mut upload = upload(3 * SIZE, 3);
             upload.asked_for(SIZE).unwrap();
-            let packets = upload.packets(available);
+            let packets = upload.packets(available, false);
             assert_eq!(packets.map(|packets| packets.data_len()), wanted, "{available}");
         }
         let mut small = upload(3 * SIZE, 3);
         small.asked_for(4095).unwrap();
-        assert_eq!(small.packets(usize::MAX).map(|packets| packets.count()), Some(1));
-        assert_eq!(small.packets(usize::MAX), None);
+        assert_eq!(small.packets(usize::MAX, false).map(|packets| packets.count()), Some(1));
+        assert_eq!(small.packets(usize::MAX, false), None);
+    }
+
+    #[test]
+    fn the_last_packets_are_of_about_the_same_length_where_a_rest_would_be_too_short_to_go_ahead() {
+        for (available, wanted) in [
+            (SIZE + 48, &[4117, 4117][..]),
+            (SIZE + 7, &[4097, 4096]),
+            (SIZE + 6, &[4096, 4096]),
+            // One of two would be too short.
+            (SIZE + 5, &[SIZE]),
+            (SIZE + 4096, &[SIZE, 4096]),
+            (2 * SIZE + 1, &[5458, 5458, 5457]),
+            (4 * SIZE, &[SIZE; 4]),
+            // More than the window takes.
+            (4 * SIZE + 48, &[SIZE; 4]),
+            (48, &[48]),
+        ] {
+            let mut upload = upload(3 * SIZE, 3);
+            upload.asked_for(SIZE).unwrap();
+            let packets = upload.packets(available, true).expect("one is due");
+            assert_eq!(packets.each().map(|(_, len)| len).collect::<Vec<_>>(), wanted);
+        }
     }
 
     #[test]
     fn what_is_too_short_to_go_ahead_waits_until_it_is_due() {
         let mut upload = upload(3 * SIZE, 3);
         upload.asked_for(SIZE).unwrap();
-        assert_eq!(upload.packets(2 * SIZE).map(|packets| packets.count()), Some(2));
-        assert_eq!(upload.packets(4095), None);
+        assert_eq!(upload.packets(2 * SIZE, false).map(|packets| packets.count()), Some(2));
+        assert_eq!(upload.packets(4095, false), None);
         upload.asked_for(SIZE).unwrap();
-        assert_eq!(upload.packets(4095), None, "that was for the one ahead");
+        assert_eq!(upload.packets(4095, false), None, "that was for the one ahead");
         assert!(upload.due_packet(0).is_err(), "nor does the body end unasked");
         upload.asked_for(SIZE).unwrap();
-        assert_eq!(upload.packets(4095).map(|packets| packets.data_len()), Some(4095));
+        assert_eq!(upload.packets(4095, false).map(|packets| packets.data_len()), Some(4095));
     }
 
     #[test]
@@ -338,7 +376,7 @@ mod tests {
     fn what_has_been_read_is_what_was_asked_for_and_finished() {
         let mut upload = upload(SIZE, 1);
         upload.asked_for(SIZE).unwrap();
-        assert_eq!(upload.packets(usize::MAX).map(|packets| packets.count()), Some(2));
+        assert_eq!(upload.packets(usize::MAX, false).map(|packets| packets.count()), Some(2));
         assert!(!upload.is_settled());
         assert_eq!(upload.ahead(), Some(Ahead::Unread));
         upload.asked_for(SIZE).unwrap();

@@ -231,7 +231,10 @@ impl<L: AjpConnection> Attempt<L> {
         }
         let packets = match piece.len() {
             0 => Some(self.exchange.due_packet(0).map_err(not_ajp)?),
-            len => self.exchange.packets(len),
+            len => {
+                let read = self.exchange.uploaded() + len as u64;
+                self.exchange.packets(len, context.request.length == Some(read))
+            }
         };
         let sent = packets.map_or(0, |packets| packets.data_len());
         if sent < piece.len() {
