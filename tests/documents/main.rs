@@ -265,6 +265,18 @@ fn the_table_of_a_balancer_s_parameters_is_that_of_the_code() {
     assert!(found.is_empty(), "docs/balancing.md:\n  {}", found.join("\n  "));
 }
 
+#[test]
+fn the_debian_package_names_lines_with_each_of_our_parameters_when_it_is_removed() {
+    let script = root().join("packaging/debian/libapache2-mod-proxy-ajp-rs.prerm");
+    let script = fs::read_to_string(script).expect("it is there");
+    let names = WorkerSettings::documented().chain(BalancerKeys::documented());
+    let missing = names.filter(|docs| {
+        let is_word = |c: char| c.is_ascii_alphanumeric();
+        !script.split(|c| !is_word(c)).any(|word| word == docs.name)
+    });
+    assert_eq!(missing.map(|docs| docs.name).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
 /// The directives of the rows in the sources.
 fn directives(source: &str) -> Vec<String> {
     let names = source.split("Directive::new(").skip(1);
