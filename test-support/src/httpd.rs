@@ -94,6 +94,7 @@ pub struct Setup {
     mpm: Mpm,
     module: Module,
     modules: Vec<String>,
+    left_out: Vec<String>,
     defines: Vec<(String, String)>,
     conf: String,
     port: u16,
@@ -119,6 +120,12 @@ impl Setup {
     /// Loads further modules of httpd, by the name in `mod_NAME.so`.
     pub fn modules(mut self, names: &[&str]) -> Self {
         self.modules.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
+    /// Leaves out modules of those that every instance loads, by the name in `mod_NAME.so`.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.left_out.extend(names.iter().map(|name| (*name).to_owned()));
         self
     }
 
@@ -219,6 +226,23 @@ impl Setup {
         httpd
     }
 
+    /// Starts httpd and waits until it ends by itself, with an error. Returns what it has said.
+    #[track_caller]
+    pub fn start_fails(self) -> String {
+        let root = self.write();
+        let output = File::create(root.path().join("startup.log")).expect("our own directory");
+        let mut command = self.command();
+        command.args(["-DFOREGROUND", "-d"]).arg(root.path());
+        command.arg("-f").arg(root.path().join("httpd.conf"));
+        let both = output.try_clone().expect("descriptors are left");
+        let mut process = Guarded::spawn(command.stdout(both).stderr(output));
+        let status = wait_for("httpd ends", || process.exit_status());
+        let read = |name| fs::read_to_string(root.path().join(name)).unwrap_or_default();
+        let log = read("startup.log") + &read("error.log");
+        assert!(!status.success(), "{log}");
+        log
+    }
+
     /// Runs `httpd -t`. Returns whether the configuration is accepted, and the output.
     pub fn configtest(self) -> (bool, String) {
         let root = self.write();
@@ -278,7 +302,9 @@ impl Setup {
         line(format_args!("PidFile httpd.pid\nServerName localhost"));
         line(format_args!("Listen 127.0.0.1:{}", self.port));
         line(format_args!("LoadModule mpm_{0}_module {modules}/mod_mpm_{0}.so", self.mpm.name()));
-        for name in BASE_MODULES.iter().copied().chain(self.modules.iter().map(String::as_str)) {
+        let left_out = |name: &&&str| !self.left_out.iter().any(|out| out == **name);
+        let base = BASE_MODULES.iter().filter(left_out).copied();
+        for name in base.chain(self.modules.iter().map(String::as_str)) {
             line(format_args!("LoadModule {name}_module {modules}/mod_{name}.so"));
         }
         if is_root() {
@@ -378,6 +404,7 @@ impl Httpd {
             mpm: Mpm::Event,
             module: Module::Ours,
             modules: Vec::new(),
+            left_out: Vec::new(),
             defines: Vec::new(),
             conf: String::new(),
             port: free_port(),
@@ -488,6 +515,13 @@ impl Httpd {
         self.restart_by("HUP");
     }
 
+    /// Rewrites its configuration with `change`; a restart reads it.
+    pub fn edit(&self, change: impl Fn(&str) -> String) {
+        let conf = self.root.path().join("httpd.conf");
+        let text = fs::read_to_string(&conf).expect("written at the start");
+        fs::write(&conf, change(&text)).expect("our own directory");
+    }
+
     fn restart_by(&self, name: &str) {
         let ready = |log: &str| log.matches("resuming normal operations").count();
         let before = ready(&self.error_log());
@@ -500,7 +534,8 @@ impl Httpd {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn all_logs(&self) -> String {
+    /// What httpd has said at its start and in the error log.
+    pub fn all_logs(&self) -> String {
         self.file("startup.log") + &self.error_log()
     }
 }
