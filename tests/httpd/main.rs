@@ -70,6 +70,7 @@ mod reverse {
 }
 
 mod startup {
+    mod both_modules;
     mod config;
     mod versions;
 }
