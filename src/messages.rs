@@ -81,7 +81,7 @@ macro_rules! messages {
 messages! {
     // Start and configuration.
     0001 BuiltForNewerHttpd Error "The module was built for a newer httpd than the one that loads it.",
-    0002 Started Info "The module has started.",
+    0002 Started Notice "The module has started.",
     0003 NoConfiguration Error "httpd has not created the module's configuration.",
     0004 NoSharedMemory Error "The shared memory of the members cannot be created.",
     0005 NoLocalMember Warning "A balancer has `localonly=On`, but no member has `local=On`.",

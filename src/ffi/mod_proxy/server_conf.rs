@@ -1,5 +1,6 @@
 //! mod_proxy's configuration of a server, and the walk over balancers and workers.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::ffi::mod_proxy::balancer::Balancer;
 use crate::ffi::mod_proxy::worker::{Worker, microseconds};
 use crate::ffi::sys;
 use crate::protocol::PacketSize;
+use crate::shared::MemberKey;
 
 /// mod_proxy's configuration of one server, for the length of a hook.
 #[derive(Clone, Copy, Debug)]
@@ -120,4 +122,22 @@ pub(crate) fn all<'s>(main: Server<'s>) -> impl Iterator<Item = ProxyConf<'s>> {
 /// again.
 pub(crate) fn all_workers<'s>(main: Server<'s>) -> impl Iterator<Item = Worker<'s>> {
     all(main).flat_map(ProxyConf::workers)
+}
+
+/// Returns how many backends the `ajp://` workers of all servers name, and how many of these workers are
+/// members of balancers.
+pub(crate) fn count_backends_and_members(main: Server<'_>) -> (usize, usize) {
+    let (mut backends, mut members) = (HashSet::new(), HashSet::new());
+    for worker in all_workers(main).filter(|worker| worker.is_ajp()) {
+        if worker.is_member() {
+            members.insert(worker.key());
+        }
+        if worker.has_fixed_address() {
+            backends.insert(match worker.socket_path() {
+                Some(path) => MemberKey::of(&[&path]),
+                None => MemberKey::of(&[&worker.host(), &worker.port().to_be_bytes()]),
+            });
+        }
+    }
+    (backends.len(), members.len())
 }

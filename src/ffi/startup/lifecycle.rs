@@ -71,8 +71,8 @@ pub(crate) unsafe fn check_config(
     sys::HTTP_INTERNAL_SERVER_ERROR as c_int
 }
 
-/// Logs which version runs (after a reload, that need not be the file on disk), and creates the memory
-/// that the children will share.
+/// Creates the memory that the children will share, and logs which version runs (after a reload, that need
+/// not be the file on disk).
 ///
 /// # Safety
 /// `pconf` is httpd's configuration pool, `plog` that for logs and `main` its main server; this is
@@ -89,16 +89,6 @@ pub(crate) unsafe fn post_config(
         log::server(main, message, text);
         sys::HTTP_INTERNAL_SERVER_ERROR as c_int
     };
-    log::server(
-        main,
-        Message::Started,
-        format_args!(
-            "mod_proxy_ajp_rs {} serves ajp:// (built for module magic number {}:{})",
-            env!("CARGO_PKG_VERSION"),
-            sys::MODULE_MAGIC_NUMBER_MAJOR,
-            sys::MODULE_MAGIC_NUMBER_MINOR,
-        ),
-    );
     let Some(state) = ServerState::of(main) else {
         return fail(
             Message::NoConfiguration,
@@ -123,7 +113,26 @@ pub(crate) unsafe fn post_config(
     prepare_status(pconf, main, &state.parent, &memory);
     log::debug_server(main, format_args!("mod_proxy_ajp_rs: {memory}"));
     let _ = state.parent.shared.set(memory);
+    log_start(main);
     sys::OK as c_int
+}
+
+/// Logs that this module, and not mod_proxy_ajp, is the one that serves.
+fn log_start(main: Server<'_>) {
+    let (backends, members) = server_conf::count_backends_and_members(main);
+    log::server(
+        main,
+        Message::Started,
+        format_args!(
+            "mod_proxy_ajp_rs {} serves ajp://: {backends} {}, {members} balancer {} (built for module \
+             magic number {}:{})",
+            env!("CARGO_PKG_VERSION"),
+            if backends == 1 { "backend" } else { "backends" },
+            if members == 1 { "member" } else { "members" },
+            sys::MODULE_MAGIC_NUMBER_MAJOR,
+            sys::MODULE_MAGIC_NUMBER_MINOR,
+        ),
+    );
 }
 
 /// Prepares ajp-status: the memory of the counters (without which httpd serves all the same, and counts
