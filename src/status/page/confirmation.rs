@@ -142,7 +142,10 @@ fn outages<'s>(snapshot: &'s Snapshot, order: &Order) -> Vec<&'s str> {
     let is_active = |member: &&Member| Standing::of(member) == Standing::Active;
     let balancers = snapshot.balancers.iter().filter(|balancer| {
         let mut active = balancer.members.iter().filter(is_active).peekable();
-        active.peek().is_some() && active.all(|member| order.is_about(member))
+        // Members of other protocols stay as they are.
+        balancer.others_for_new_sessions == 0
+            && active.peek().is_some()
+            && active.all(|member| order.is_about(member))
     });
     balancers.map(|balancer| &*balancer.name).collect()
 }

@@ -7,7 +7,7 @@ use super::standing::{self, Standing};
 use super::view::{Sort, View};
 use crate::stats::Activity;
 use crate::status::numbers::{age, grouped, rate};
-use crate::status::{Balancer, Member, Snapshot};
+use crate::status::{Balancer, Health, Member, Snapshot};
 
 /// The most rows of a table: more than anyone reads, and a page that comes at once.
 pub(super) const ROWS: usize = 100;
@@ -144,9 +144,9 @@ impl<'s> BalancerRow<'s> {
             name: &balancer.name,
             method: &balancer.method,
             sticky: balancer.sticky.as_deref().unwrap_or("–"),
-            colour: match active {
-                0 => "bad",
-                active if active < balancer.members.len() => "drain",
+            colour: match balancer.health() {
+                Health::Bad => "bad",
+                _ if active < balancer.members.len() => "drain",
                 _ => "good",
             },
             active,

@@ -376,6 +376,12 @@ fn the_question_shows_the_members_concerned_and_what_would_be_left() {
     assert_eq!(title(&all), "Drain 3 members of balancer://shop?");
     assert!(all.contains("No member of balancer://shop takes new sessions then"), "{all}");
     assert!(all.contains("Members have been added or removed"), "{all}");
+    // An http:// member is left.
+    let mut mixed = snapshot.clone();
+    mixed.balancers[0].others_for_new_sessions = 1;
+    let order = Order::parse(b"action=drain&member=*&balancer=shop&from=page").unwrap();
+    let with_another = shown_by(|out| confirmation(&mixed, &order, &nonce, b"", out).unwrap());
+    assert!(!with_another.contains("503"), "{with_another}");
     let reset = asked("action=reset&member=*&balancer=%3Cb%3E&from=page");
     assert_eq!(title(&reset), "Reset the counters of 3 members of balancer://&#60;b&#62;?");
     assert!(!reset.contains("503") && !reset.contains("<b>\""), "{reset}");
