@@ -88,6 +88,11 @@ messages! {
     0006 ParkingImpossible Warning "`ProxyAjpParking` has no effect on this server.",
     0007 ParkingFewConnections Notice "A child can hold fewer connections than parking could use.",
     0008 ParkingFewDescriptors Warning "A child has too few file descriptors for parking.",
+    0050 BalancerModuleMissing Error "A balancer has `ajp://` members, but mod_proxy_balancer is not loaded.",
+    0051 NumberMisread Warning "mod_proxy reads only the digits of a value, and the rest has no effect.",
+    0052 MemberParameterUnused Warning "A parameter that chooses members has less effect where it stands, or none.",
+    0053 StatusPageHidden Warning "A `ProxyPass` takes the requests for ajp-status.",
+    0054 UnknownBalancerParameter Warning "A balancer has no parameter of this name.",
 
     // Requests and connections.
     0101 ReplyTimeout Error "The container sent nothing for `replytimeout` or `timeout`.",

@@ -8,21 +8,11 @@
 
 use std::borrow::Cow;
 
+use super::known_parameters::unknown_balancer_parameter;
+use super::target::{Line, Target};
 use super::words::{Word, Words};
+use super::worker::{LOOK_ONCE, SESSIONS_ONLY};
 use super::{BalancerKeys, ConfigError};
-
-/// A line with one of mod_proxy's directives.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Line<'a> {
-    /// `ProxyPass`, `<Proxy` and so on.
-    pub directive: &'a str,
-    /// The text after it, with the `>` that ends the line of a section.
-    pub arguments: &'a str,
-    /// The arguments of the `<Proxy>` section around it; empty: there is none.
-    pub section: &'a str,
-    /// Whether a section around it (`<Location>`) gives the path.
-    pub has_path: bool,
-}
 
 /// The result of editing a line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +21,9 @@ pub struct Edited {
     pub arguments: Option<String>,
     /// The parameters of ours for a balancer, with its name in mod_proxy's form.
     pub balancer: Option<(String, BalancerKeys)>,
+    /// What is wrong with the names of a balancer's parameters, which mod_proxy may refuse without naming
+    /// them.
+    pub unknown: Vec<String>,
 }
 
 impl Line<'_> {
@@ -39,76 +32,53 @@ impl Line<'_> {
     /// # Errors
     /// [`ConfigError`] for a wrong value of a balancer's parameter.
     pub fn edit(&self) -> Result<Edited, ConfigError> {
-        match self.balancer() {
-            Some((name, params_at)) => self.without_balancer_keys(name, params_at),
-            None if mentions_ajp(self.arguments) || mentions_ajp(self.section) => {
-                Ok(Edited { arguments: self.with_replacements(), balancer: None })
-            }
-            None => Ok(Edited::default()),
+        if let Some((Target::Balancer(name), params_at)) = self.target() {
+            return self.without_balancer_keys(name, params_at);
         }
-    }
-
-    /// Returns the name of the balancer that the line is about, and how many words precede its
-    /// parameters.
-    fn balancer(&self) -> Option<(String, usize)> {
-        let is = |name: &str| self.directive.eq_ignore_ascii_case(name);
-        let mut words = Words::of(self.body()).map(|word| word.text);
-        if is("ProxyPass") || is("ProxyPassMatch") {
-            let mut params_at = 1;
-            if !self.has_path {
-                params_at += 1;
-                if words.next()? == "~" {
-                    params_at += 1;
-                    words.next()?;
-                }
-            }
-            return Some((balancer_name(&words.next()?)?, params_at));
+        let is_member = self.directive.eq_ignore_ascii_case("BalancerMember");
+        if is_member || mentions_ajp(self.arguments) || mentions_ajp(self.section) {
+            return Ok(Edited { arguments: self.with_replacements(), ..Edited::default() });
         }
-        if is("ProxySet") && self.section.is_empty() {
-            return Some((balancer_name(&words.next()?)?, 1));
-        }
-        if is("ProxySet") {
-            let name = Words::of(self.section).next()?.text;
-            return Some((balancer_name(name.split('>').next()?)?, 0));
-        }
-        if is("<Proxy") {
-            let url = words.next()?;
-            // mod_proxy reports that a pattern cannot have parameters.
-            let name = url.strip_prefix("proxy:").unwrap_or(&url);
-            return Some((balancer_name(name).filter(|name| !name.contains(PATTERN))?, 1));
-        }
-        None
+        Ok(Edited::default())
     }
 
     fn without_balancer_keys(&self, name: String, params_at: usize) -> Result<Edited, ConfigError> {
         let mut keys = BalancerKeys::default();
         let mut kept = String::with_capacity(self.arguments.len());
+        let mut unknown = Vec::new();
         let mut words = Words::of(self.body());
         for (number, word) in words.by_ref().enumerate() {
             let parameter = word.parameter().filter(|_| number >= params_at);
-            if parameter.map_or(Ok(false), |(key, value)| keys.set(key, value))? {
-                continue;
+            if let Some((key, value)) = parameter {
+                if keys.set(key, value)? {
+                    continue;
+                }
+                // ProxyPass has this one for itself.
+                let is_balancers = !key.eq_ignore_ascii_case("mapping");
+                let wrong = unknown_balancer_parameter(key).filter(|_| is_balancers);
+                unknown.extend(wrong.map(|wrong| format!("{name}: {wrong}")));
             }
             kept.push_str(word.space);
             kept.push_str(word.raw);
         }
         if keys == BalancerKeys::default() {
-            return Ok(Edited::default());
+            return Ok(Edited { unknown, ..Edited::default() });
         }
         if !kept.is_empty() {
             kept.push_str(words.rest());
         }
         kept.push_str(self.end());
-        Ok(Edited { arguments: Some(kept), balancer: Some((name, keys)) })
+        Ok(Edited { arguments: Some(kept), balancer: Some((name, keys)), unknown })
     }
 
     fn with_replacements(&self) -> Option<String> {
         let mut rewritten = String::with_capacity(self.arguments.len() + 24);
         let mut changed = false;
+        let is_ajp = mentions_ajp(self.arguments) || mentions_ajp(self.section);
         let mut words = Words::of(self.body());
         for word in words.by_ref() {
             rewritten.push_str(word.space);
-            let ours = replacement(&word);
+            let ours = replacement(&word).filter(|_| is_ajp || is_loadfactor(&word));
             changed |= ours.is_some();
             rewritten.push_str(&ours.unwrap_or(word.raw.into()));
         }
@@ -116,25 +86,7 @@ impl Line<'_> {
         rewritten.push_str(self.end());
         changed.then_some(rewritten)
     }
-
-    /// Returns the arguments without the `>` that ends the line of a section; it may follow a word
-    /// immediately.
-    fn body(&self) -> &str {
-        &self.arguments[..self.arguments.len() - self.end().len()]
-    }
-
-    /// Returns the end of the line of a section, from its last `>`.
-    fn end(&self) -> &str {
-        let at = self.arguments.rfind('>').filter(|_| self.directive.starts_with('<'));
-        at.map_or("", |at| &self.arguments[at..])
-    }
 }
-
-/// The parameter that `acquire=0` becomes.
-pub(super) const LOOK_ONCE: &str = "acquireonce";
-
-/// The parameter that `loadfactor=0` becomes, beside a `loadfactor` that mod_proxy accepts.
-pub(super) const SESSIONS_ONLY: &str = "sessionsonly";
 
 /// Returns the words that replace a word which mod_proxy would refuse.
 fn replacement(word: &Word<'_>) -> Option<Cow<'static, str>> {
@@ -152,6 +104,11 @@ fn replacement(word: &Word<'_>) -> Option<Cow<'static, str>> {
     (key.eq_ignore_ascii_case("lbset") && is_zero(value, 0)).then_some("distance=0".into())
 }
 
+/// Whether a word is a `loadfactor`: a member of any scheme may have one of 0.
+fn is_loadfactor(word: &Word<'_>) -> bool {
+    word.parameter().is_some_and(|(key, _)| key.eq_ignore_ascii_case("loadfactor"))
+}
+
 /// Whether a number is spelled with zeros and at most `points` dots.
 fn is_zero(value: &str, points: usize) -> bool {
     let count = |digit| value.matches(digit).count();
@@ -161,16 +118,6 @@ fn is_zero(value: &str, points: usize) -> bool {
 fn mentions_ajp(text: &str) -> bool {
     text.to_ascii_lowercase().contains("ajp://")
 }
-
-/// Returns the name that mod_proxy gives the balancer with this URL: without a path, in lower case.
-fn balancer_name(url: &str) -> Option<String> {
-    let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
-    let name = url[scheme.len()..].split('/').next().filter(|name| !name.is_empty())?;
-    Some(format!("{SCHEME}{}", name.to_ascii_lowercase()))
-}
-
-const SCHEME: &str = "balancer://";
-const PATTERN: [char; 3] = ['*', '?', '['];
 
 #[cfg(test)]
 mod tests {
@@ -205,6 +152,13 @@ mod tests {
             let wanted = "balancer://b ajp://h loadfactor=1 sessionsonly=On status=+H";
             assert_eq!(rewritten("BalancerMember", &arguments).as_deref(), Some(wanted));
         }
+    }
+
+    #[test]
+    fn loadfactor_0_is_for_members_of_any_scheme() {
+        let arguments = "balancer://b http://h loadfactor=0 acquire=0 lbset=0";
+        let wanted = "balancer://b http://h loadfactor=1 sessionsonly=On acquire=0 lbset=0";
+        assert_eq!(rewritten("BalancerMember", arguments).as_deref(), Some(wanted));
     }
 
     #[test]
@@ -292,6 +246,23 @@ mod tests {
         }
         let members = line("BalancerMember", "balancer://b http://h sessionretry=On");
         assert_eq!(members.edit(), Ok(Edited::default()));
+    }
+
+    #[test]
+    fn an_unknown_parameter_of_a_balancer_is_named_and_left_to_mod_proxy() {
+        let arguments = "/a balancer://b stickysesion=x localonly=On mapping=servlet route=a";
+        let edited = line("ProxyPass", arguments).edit().unwrap();
+        let left = "/a balancer://b stickysesion=x mapping=servlet route=a";
+        assert_eq!(edited.arguments.as_deref(), Some(left));
+        assert_eq!(
+            edited.unknown,
+            [
+                "balancer://b: unknown parameter stickysesion; did you mean stickysession?",
+                "balancer://b: unknown parameter route; it is a parameter of a member (BalancerMember)",
+            ]
+        );
+        let edited = line("ProxySet", "balancer://b x=1").edit().unwrap();
+        assert_eq!(edited.unknown, ["balancer://b: unknown parameter x"]);
     }
 
     #[test]

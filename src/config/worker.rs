@@ -9,7 +9,6 @@ use super::parameter::{
 };
 use super::ping_mode::{PING_MODE, PingMode};
 use super::recovery::{RECOVERY, Recovery};
-use super::rewrite::{LOOK_ONCE, SESSIONS_ONLY};
 use super::status_list::{FAIL_STATUS, FailStatus};
 use super::upload_ahead::{UPLOAD_AHEAD, UploadAhead};
 use super::{ConfigError, PoolSize, parameter};
@@ -119,12 +118,53 @@ impl WorkerSettings {
         self.recovery.is_some_and(|recovery| recovery.abort_on_client_error)
     }
 
+    /// Whether a parameter of ours needs a worker that is `ajp://`. The others choose a member of a balancer
+    /// and may be on any member.
+    #[must_use]
+    pub fn is_for_ajp_only(name: &str) -> bool {
+        let is = |other: &&str| other.eq_ignore_ascii_case(name);
+        ROWS.iter().any(|row| is(&row.docs.name)) && !FOR_ANY_MEMBER.iter().any(is)
+    }
+
+    /// Returns the parameters that only a member of a balancer can have an effect of, and that are set.
+    /// (`distance=0` may be an `lbset` of 0, and a worker that is stopped takes no requests anywhere.)
+    #[must_use]
+    pub fn for_members_only(&self) -> Vec<&'static str> {
+        let activation = self.activation == Some(Activation::Draining);
+        let mut names = self.as_flags_of_mod_proxy();
+        names.retain(|name| *name != "activation" || activation);
+        names.extend(self.domain.is_some().then_some("domain"));
+        names
+    }
+
+    /// Returns the parameters that are set and that also have an effect where this module does not choose
+    /// the member: mod_proxy_balancer reads the flags and the `lbset` that follow from them.
+    #[must_use]
+    pub fn as_flags_of_mod_proxy(&self) -> Vec<&'static str> {
+        let all = [
+            ("activation", self.activation.is_some()),
+            ("distance", self.distance.is_some_and(|distance| distance > 0)),
+            ("local", self.local),
+            ("loadfactor=0", self.sessions_only),
+        ];
+        all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
+
     /// Iterates over the parameters that an administrator may write, as they are documented.
     pub fn documented() -> impl Iterator<Item = ParameterDocs> {
         let is_ours = |docs: &ParameterDocs| [LOOK_ONCE, SESSIONS_ONLY].contains(&docs.name);
         ROWS.iter().map(|row| row.docs).filter(move |docs| !is_ours(docs))
     }
 }
+
+/// The parameter that `acquire=0` becomes.
+pub(super) const LOOK_ONCE: &str = "acquireonce";
+
+/// The parameter that `loadfactor=0` becomes, beside a `loadfactor` that mod_proxy accepts.
+pub(super) const SESSIONS_ONLY: &str = "sessionsonly";
+
+/// The parameters that choose a member, whatever its scheme.
+const FOR_ANY_MEMBER: &[&str] = &["activation", "distance", "domain", "local", SESSIONS_ONLY];
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +195,35 @@ mod tests {
     #[test]
     fn a_default_that_can_be_written_is_the_default() {
         check_defaults(ROWS);
+    }
+
+    #[test]
+    fn parameters_that_choose_a_member_are_for_members_of_any_scheme_and_all_others_for_ajp() {
+        for name in FOR_ANY_MEMBER {
+            assert!(ROWS.iter().any(|row| row.docs.name == *name), "{name}");
+            assert!(!WorkerSettings::is_for_ajp_only(name), "{name}");
+        }
+        for name in ["forceclose", "ConnectTimeout", "busylimit", "reversed", LOOK_ONCE] {
+            assert!(WorkerSettings::is_for_ajp_only(name), "{name}");
+        }
+        assert!(!WorkerSettings::is_for_ajp_only("timeout"), "it is mod_proxy's");
+    }
+
+    #[test]
+    fn parameters_of_members_that_are_set_are_named() {
+        let set = |parameters: &[(&str, &str)]| {
+            let mut settings = WorkerSettings::default();
+            for (key, value) in parameters {
+                settings.set(key, value).unwrap();
+            }
+            (settings.for_members_only(), settings.as_flags_of_mod_proxy())
+        };
+        assert_eq!(set(&[("distance", "0"), ("local", "Off")]), (vec![], vec![]));
+        let all = [("activation", "disabled"), ("domain", "x"), ("local", "On"), ("distance", "1")];
+        let flags = ["activation", "distance", "local"];
+        assert_eq!(set(&all), ([&flags[..], &["domain"]].concat(), flags.to_vec()));
+        assert_eq!(set(&[("activation", "stopped")]), (vec![], vec!["activation"]));
+        assert_eq!(set(&[(SESSIONS_ONLY, "On")]).0, ["loadfactor=0"]);
     }
 
     #[test]

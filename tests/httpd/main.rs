@@ -72,6 +72,7 @@ mod reverse {
 mod startup {
     mod both_modules;
     mod config;
+    mod mistakes;
     mod notice;
     mod versions;
 }

@@ -43,6 +43,16 @@ pub(crate) fn server(server: Server<'_>, message: Message, text: fmt::Arguments<
     of_server(server, number(message.level()), Some(message), text);
 }
 
+/// Logs a line while httpd reads its configuration and no server has its log yet: httpd shows it where it
+/// shows its own errors in lines.
+pub(crate) fn reading(message: Message, text: fmt::Arguments<'_>) {
+    let text = c_text(Some(message), text);
+    // SAFETY: httpd takes no server for one that has no log yet; the text is only read during the call.
+    unsafe {
+        sys::ajp_shim_log_server(std::ptr::null(), number(message.level()), text.as_ptr());
+    }
+}
+
 /// Logs a line for a server at level debug, which has no message.
 pub(crate) fn debug_server(server: Server<'_>, text: fmt::Arguments<'_>) {
     of_server(server, DEBUG, None, text);

@@ -77,6 +77,13 @@ pub(crate) fn is_first_reading() -> bool {
     state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
 }
 
+/// Whether httpd only tests its configuration (`apachectl configtest`).
+pub(crate) fn is_config_test() -> bool {
+    // SAFETY: httpd reads one of its own variables.
+    let mode = unsafe { sys::ap_state_query(sys::AP_SQ_RUN_MODE as c_int) };
+    mode == sys::AP_SQ_RM_CONFIG_TEST as c_int
+}
+
 /// Whether httpd reads its configuration again, for a restart.
 pub(crate) fn is_restart() -> bool {
     // SAFETY: httpd reads one of its own variables. 0: the first reading; 1: the one it starts with.

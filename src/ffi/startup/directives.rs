@@ -4,17 +4,23 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::balance::WorkerStatus;
-use crate::config::{ConfigError, Line, Maintain, ReverseListener, WorkerSettings};
+use crate::config::{
+    ConfigError, Line, Maintain, ReverseListener, WorkerSettings, is_of_health_checks,
+    unknown_worker_parameter,
+};
 use crate::ffi::apr::error_text::error_text;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::apr::text;
 use crate::ffi::guard::guard_or;
-use crate::ffi::httpd::server::Server;
+use crate::ffi::httpd::config_tree;
+use crate::ffi::httpd::log;
+use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::state::server_config::ServerConfig;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
+use crate::messages::Message;
 
 /// The directives of this module. A row is all that httpd needs to know about a directive; what it sets
 /// is a field of [`ServerConfig`].
@@ -218,6 +224,14 @@ unsafe fn edit(cmd: *mut sys::cmd_parms, arguments: *const c_char) -> *const c_c
         // SAFETY: as the caller promises.
         Err(error) => return unsafe { error_text(pool, directive, &error) },
     };
+    // httpd reads its configuration once, twice at its start, of which this is the first time.
+    if server::is_first_reading() || server::is_restart() {
+        // SAFETY: as the caller promises; texts of the line, constant during this call.
+        let place = unsafe { config_tree::place((*cmd).directive) };
+        for wrong in &ours.unknown {
+            log::reading(Message::UnknownBalancerParameter, format_args!("{place}: {wrong}"));
+        }
+    }
     if let Some((name, keys)) = ours.balancer {
         // SAFETY: as the caller promises; no reference from `of` is in use.
         let config = unsafe { config_of(server, pool) };
@@ -311,10 +325,23 @@ pub(crate) unsafe fn worker_param(
     // SAFETY: null, or a function registered under the name of this type.
     let next: sys::apr_OFN_set_worker_hc_param_t =
         unsafe { std::mem::transmute(OTHER_PARAMETERS.load(Ordering::Acquire)) };
-    match next {
+    let error = match next {
         // SAFETY: as the caller promises.
         Some(next) => unsafe { next(pool, server, worker, key, value, others) },
         None => c"unknown Worker parameter".as_ptr(),
+    };
+    // SAFETY: a string of the configuration, constant during this call.
+    let name = unsafe { text::bytes(key) }.map(String::from_utf8_lossy);
+    match name {
+        // mod_proxy_hcheck says itself what is wrong with a value of its parameters.
+        Some(name) if next.is_some() && is_of_health_checks(&name) => error,
+        Some(name) if !error.is_null() && !worker.is_null() => {
+            // SAFETY: mod_proxy passes a live worker.
+            let is_ajp = unsafe { Worker::from_ptr(worker) }.is_ajp();
+            // SAFETY: the configuration's pool is live and ours on this thread.
+            unsafe { error_text(pool, "", &unknown_worker_parameter(&name, is_ajp)) }
+        }
+        _ => error,
     }
 }
 
@@ -348,7 +375,16 @@ unsafe fn own_worker_param(
         Err(error) => return Some(unsafe { error_text(pool, "", &error) }),
     }
     // SAFETY: mod_proxy passes a live worker.
-    tell_mod_proxy(unsafe { Worker::from_ptr(worker) }, &before, &settings);
+    let worker = unsafe { Worker::from_ptr(worker) };
+    let name = String::from_utf8_lossy(key);
+    if !worker.is_ajp() && WorkerSettings::is_for_ajp_only(&name) {
+        let url = worker.name();
+        let url = String::from_utf8_lossy(&url);
+        let error = format!("{name}: only ajp:// workers have this parameter, {url} is not one");
+        // SAFETY: the configuration's pool is live and ours on this thread.
+        return Some(unsafe { error_text(pool, "", &error) });
+    }
+    tell_mod_proxy(worker, &before, &settings);
     config.set_worker(id, settings);
     Some(std::ptr::null())
 }

@@ -17,6 +17,7 @@ use crate::ffi::guard::panic_text;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::startup::mistakes;
 use crate::ffi::startup::operator_orders;
 use crate::ffi::startup::parking;
 use crate::ffi::startup::reverse_listeners;
@@ -55,6 +56,10 @@ pub(crate) unsafe fn check_config(
         if let Some(state) = ServerState::of(main) {
             // SAFETY: as the caller promises.
             unsafe { state.parent.taken_over.fill(plog) };
+        }
+        if server::is_config_test() {
+            // SAFETY: as the caller promises. Otherwise post_config does so, once.
+            unsafe { mistakes::log_mistakes(main) };
         }
         return sys::OK as c_int;
     }
@@ -96,7 +101,10 @@ pub(crate) unsafe fn post_config(
         );
     };
     // SAFETY: as the caller promises.
-    unsafe { parking::check(main) };
+    unsafe {
+        mistakes::log_mistakes(main);
+        parking::check(main);
+    }
     // SAFETY: as the caller promises; the configuration has been read, and checked.
     match unsafe { reverse_listeners::listen(pconf, plog, main, &state.parent.taken_over) } {
         Ok(listening) => {
