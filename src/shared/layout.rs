@@ -25,6 +25,7 @@
 //! no memory of other children. The sum over the rows is read only where it is asked for.
 
 use std::fmt;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::key::MemberKey;
@@ -85,6 +86,8 @@ const LINE: usize = LINE_WORDS * WORD;
 
 const _: () = assert!(size_of::<Header>() == LINE && align_of::<Header>() == LINE);
 const _: () = assert!(size_of::<Slot>() == 2 * LINE && align_of::<Slot>() == LINE);
+// A success reads it.
+const _: () = assert!(offset_of!(Slot, failing) < LINE);
 const _: () = assert!(size_of::<AtomicU32>() == size_of::<u32>() && WORD == 4);
 const _: () = assert!(size_of::<AtomicU64>() == size_of::<u64>());
 // std has these types only where the processor has the instructions; no lock stands in for them.

@@ -246,6 +246,9 @@ pub(crate) fn internal_error(
     let consequence = Consequence::of(&failure, &facts);
     if let Some(child) = child {
         child.count_refused(worker.key(), consequence.reason);
+        if let Some(state) = child.member_state(worker.key()) {
+            state.note_error(kept(consequence.reason, failure.detail(), clock::uptime()));
+        }
     }
     if consequence.reply == Reply::Cut {
         client::cut(request);
