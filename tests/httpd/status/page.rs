@@ -172,7 +172,7 @@ fn a_single_dead_backend_and_a_balancer_that_is_drained_are_an_outage() {
     let dead = page();
     assert!(dead.contains("<title>OUTAGE: ") && dead.contains("<body class=\"bad\">"), "{dead}");
     assert!(dead.contains(&format!("<span>{down}: failing for ")), "{dead}");
-    assert!(dead.contains("ago: connect</span>"), "{dead}");
+    assert!(dead.contains("ago: connection refused</span>"), "{dead}");
     assert!(!dead.contains("balancer://members: "), "{dead}");
 
     order(&httpd, "drain", "a");
