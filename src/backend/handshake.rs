@@ -144,8 +144,9 @@ impl Handshake {
         match self.due {
             Due::Hello { .. } if self.received.is_empty() => None,
             Due::CPong => Some(error.map_or(PingError::Closed, PingError::Net).into()),
-            Due::Hello { .. } => Some(RefusalReason::HandshakeAborted(error)),
-            Due::Proof { .. } => Some(RefusalReason::NoProof),
+            Due::Proof { .. } if error.is_none() => Some(RefusalReason::NoProof),
+            // A reset comes from a container that was killed.
+            _ => Some(RefusalReason::HandshakeAborted(error)),
         }
     }
 
@@ -321,6 +322,8 @@ mod tests {
                          the key: its key (keyFile, --key-file) is probably not that of keyfile=, or \
                          something in between changes the port; its own log says which";
         assert_eq!(said(handshake.aborted(None)).as_deref(), Some(other_key));
+        let reset = said(handshake.aborted(Some(NetError::Reset)));
+        assert!(reset.is_some_and(|reset| !reset.contains("its key")), "it was killed");
         assert_eq!(handshake.timed_out().to_string(), "no proof within 5s");
         let others = "no proof yet, and another connection took its place; does allow= include \
                       other machines?";
