@@ -14,7 +14,7 @@ fn main() {
 
 /// What not every httpd 2.4 has: a switch (`cfg`) of the crate, and the words in the bindings that
 /// set it. Nothing else in the crate asks for a release.
-const SWITCHES: [(&str, &str); 4] = [
+const SWITCHES: [(&str, &str); 5] = [
     // Since 2.4.53: a worker's name of more than 95 bytes.
     ("httpd_has_name_ex", "pub name_ex: "),
     // Since 2.4.57: AllowEncodedSlashes NoDecode.
@@ -23,6 +23,8 @@ const SWITCHES: [(&str, &str); 4] = [
     ("httpd_has_address_ttl", "pub address_ttl: "),
     // Since 2.4.63: a connection that waits for what a module waits for, without a thread.
     ("httpd_has_waitio", "pub const AP_MPMQ_CAN_WAITIO: "),
+    // trunk: the path of a unix socket has a length of its own.
+    ("httpd_has_socket_path_size", "pub const PROXY_WORKER_UDS_PATH_SIZE: "),
 ];
 
 #[cfg(feature = "httpd")]
@@ -157,7 +159,7 @@ mod httpd {
         "PROXY_CANONENC_NOENCODEDSLASHENCODING",
         "PROXY_FLUSH_WAIT",
         "PROXY_LBMETHOD",
-        "PROXY_WORKER_(EXT_NAME|MAX_NAME|MAX_ROUTE|MAX_SCHEME|MAX_SECRET)_SIZE",
+        "PROXY_WORKER_(EXT_NAME|MAX_NAME|MAX_ROUTE|MAX_SCHEME|MAX_SECRET|UDS_PATH)_SIZE",
         "REMOTE_HOST",
         "REQUEST_CHUNKED_DECHUNK",
         "RSRC_CONF",
@@ -256,9 +258,13 @@ mod httpd {
             .generate()
             .expect("bindgen reads httpd's headers: is libclang-dev installed?")
             .to_string();
-        let is_too_old = !bindings.contains("pub fn ap_hook_child_stopping(");
+        // Where there is no rustfmt, the bindings have other spaces.
+        let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+        let text = squeezed(&bindings);
+        let has = |words: &str| text.contains(&squeezed(words));
+        let is_too_old = !has("pub fn ap_hook_child_stopping(");
         assert!(!is_too_old, "mod_proxy_ajp_rs needs httpd 2.4.49 or later");
-        for (name, _) in super::SWITCHES.iter().filter(|(_, words)| bindings.contains(words)) {
+        for (name, _) in super::SWITCHES.iter().filter(|(_, words)| has(words)) {
             println!("cargo::rustc-cfg={name}");
         }
         let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));

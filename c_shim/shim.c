@@ -291,3 +291,12 @@ int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char
     return ap_proxy_checkproxyblock2(r, conf, hostname, addr);
 #endif
 }
+
+int ajp_shim_has_unsent_output(const conn_rec *c)
+{
+#if AP_MODULE_MAGIC_AT_LEAST(20120724, 0)
+    return ap_filter_should_yield(c->output_filters);
+#else
+    return c->data_in_output_filters;
+#endif
+}

@@ -97,6 +97,9 @@ void ajp_shim_unlock_balancer(proxy_balancer *balancer);
 int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char *hostname,
                              apr_sockaddr_t *addr);
 
+/* Whether something of a response has been handed to httpd's last filter and has not left yet. */
+int ajp_shim_has_unsent_output(const conn_rec *c);
+
 #ifdef PROXY_CANONENC_NOENCODEDSLASHENCODING
 /* ap_proxy_canonenc_ex, where httpd has it. */
 char *ajp_shim_canonenc_ex(apr_pool_t *p, const char *x, int len, enum enctype t, int flags,

@@ -179,8 +179,8 @@ impl<'c> Connection<'c> {
 
     /// Whether something of a response has been handed to httpd's last filter and has not left yet.
     pub(crate) fn has_unsent_output(self) -> bool {
-        // SAFETY: a plain field of a live record.
-        unsafe { (*self.as_ptr()).data_in_output_filters != 0 }
+        // SAFETY: the shim reads a live record.
+        unsafe { sys::ajp_shim_has_unsent_output(self.as_ptr()) != 0 }
     }
 
     /// Sends of that as much as the client takes now.

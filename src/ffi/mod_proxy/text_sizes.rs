@@ -10,5 +10,8 @@ pub(crate) const NAME: usize = sys::PROXY_WORKER_EXT_NAME_SIZE as usize;
 pub(crate) const NAME: usize = sys::PROXY_WORKER_MAX_NAME_SIZE as usize;
 pub(crate) const SECRET: usize = sys::PROXY_WORKER_MAX_SECRET_SIZE as usize;
 pub(crate) const ROUTE: usize = sys::PROXY_WORKER_MAX_ROUTE_SIZE as usize;
+#[cfg(httpd_has_socket_path_size)]
+pub(crate) const SOCKET_PATH: usize = sys::PROXY_WORKER_UDS_PATH_SIZE as usize;
+#[cfg(not(httpd_has_socket_path_size))]
 pub(crate) const SOCKET_PATH: usize = sys::PROXY_WORKER_MAX_NAME_SIZE as usize;
 pub(crate) const BALANCER_NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
