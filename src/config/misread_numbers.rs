@@ -49,6 +49,14 @@ pub fn misread_numbers(lines: &[ConfigLine]) -> Vec<MisreadNumber> {
         .collect()
 }
 
+/// Whether a line adds an `ajp://` member to the balancer with this name, in mod_proxy's form.
+#[must_use]
+pub fn has_ajp_member(lines: &[ConfigLine], balancer: &str) -> bool {
+    let mut reader = Reader::default();
+    reader.read(lines, &Around::default());
+    reader.ajp_balancers.iter().any(|name| name == balancer)
+}
+
 /// A parameter of a balancer or worker of one server.
 #[derive(PartialEq, Eq)]
 struct Subject {
@@ -281,6 +289,9 @@ mod tests {
         let wanted = "line 4 of x.conf: balancer://b: timeout=5s is in force as 5 s";
         assert_eq!(balancer("ajp://h"), [wanted]);
         assert_eq!(balancer("http://h"), [""; 0]);
+        let member =
+            |balancer| has_ajp_member(&read("BalancerMember balancer://B ajp://h"), balancer);
+        assert!(member("balancer://b") && !member("balancer://c"));
         assert_eq!(found("ProxyPass /a http://h timeout=5s"), [""; 0]);
     }
 

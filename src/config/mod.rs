@@ -37,7 +37,7 @@ pub use hidden_status_pages::{HiddenStatusPage, hidden_status_pages};
 pub use known_parameters::{is_of_health_checks, unknown_worker_parameter};
 pub use line::{ConfigLine, LinePlace};
 pub use maintain::Maintain;
-pub use misread_numbers::{MisreadNumber, misread_numbers};
+pub use misread_numbers::{MisreadNumber, has_ajp_member, misread_numbers};
 pub use parameter::ParameterDocs;
 pub use parking::{ChildSize, ParkingRemark};
 pub use ping_mode::PingMode;

@@ -29,17 +29,25 @@ pub struct Edited {
 impl Line<'_> {
     /// Removes or replaces our words. Everything else in the line stays as it was written, byte for byte.
     ///
+    /// `has_ajp_member` says whether the balancer with this name, in mod_proxy's form, has an `ajp://` member.
+    ///
     /// # Errors
     /// [`ConfigError`] for a wrong value of a balancer's parameter.
-    pub fn edit(&self) -> Result<Edited, ConfigError> {
-        if let Some((Target::Balancer(name), params_at)) = self.target() {
-            return self.without_balancer_keys(name, params_at);
+    pub fn edit(&self, has_ajp_member: impl Fn(&str) -> bool) -> Result<Edited, ConfigError> {
+        let balancer = match self.target() {
+            Some((Target::Balancer(name), params_at)) => {
+                return self.without_balancer_keys(name, params_at);
+            }
+            Some((Target::Worker { balancer, .. }, _)) => balancer,
+            None => None,
+        };
+        if mentions_ajp(self.arguments) || mentions_ajp(self.section) {
+            let arguments = self.with_replacements(|_| true);
+            return Ok(Edited { arguments, ..Edited::default() });
         }
-        let is_member = self.directive.eq_ignore_ascii_case("BalancerMember");
-        if is_member || mentions_ajp(self.arguments) || mentions_ajp(self.section) {
-            return Ok(Edited { arguments: self.with_replacements(), ..Edited::default() });
-        }
-        Ok(Edited::default())
+        let arguments = self.with_replacements(is_loadfactor);
+        let is_ours = arguments.is_some() && balancer.is_some_and(|name| has_ajp_member(&name));
+        Ok(Edited { arguments: arguments.filter(|_| is_ours), ..Edited::default() })
     }
 
     fn without_balancer_keys(&self, name: String, params_at: usize) -> Result<Edited, ConfigError> {
@@ -71,14 +79,13 @@ impl Line<'_> {
         Ok(Edited { arguments: Some(kept), balancer: Some((name, keys)), unknown })
     }
 
-    fn with_replacements(&self) -> Option<String> {
+    fn with_replacements(&self, is_ours: impl Fn(&Word<'_>) -> bool) -> Option<String> {
         let mut rewritten = String::with_capacity(self.arguments.len() + 24);
         let mut changed = false;
-        let is_ajp = mentions_ajp(self.arguments) || mentions_ajp(self.section);
         let mut words = Words::of(self.body());
         for word in words.by_ref() {
             rewritten.push_str(word.space);
-            let ours = replacement(&word).filter(|_| is_ajp || is_loadfactor(&word));
+            let ours = replacement(&word).filter(|_| is_ours(&word));
             changed |= ours.is_some();
             rewritten.push_str(&ours.unwrap_or(word.raw.into()));
         }
@@ -104,7 +111,7 @@ fn replacement(word: &Word<'_>) -> Option<Cow<'static, str>> {
     (key.eq_ignore_ascii_case("lbset") && is_zero(value, 0)).then_some("distance=0".into())
 }
 
-/// Whether a word is a `loadfactor`: a member of any scheme may have one of 0.
+/// Whether a word is a `loadfactor`: beside an `ajp://` member, one of any scheme may have one of 0.
 fn is_loadfactor(word: &Word<'_>) -> bool {
     word.parameter().is_some_and(|(key, _)| key.eq_ignore_ascii_case("loadfactor"))
 }
@@ -128,7 +135,7 @@ mod tests {
     }
 
     fn rewritten(directive: &str, arguments: &str) -> Option<String> {
-        let edited = line(directive, arguments).edit().unwrap();
+        let edited = line(directive, arguments).edit(|_| false).unwrap();
         assert_eq!(edited.balancer, None);
         edited.arguments
     }
@@ -155,10 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn loadfactor_0_is_for_members_of_any_scheme() {
-        let arguments = "balancer://b http://h loadfactor=0 acquire=0 lbset=0";
-        let wanted = "balancer://b http://h loadfactor=1 sessionsonly=On acquire=0 lbset=0";
-        assert_eq!(rewritten("BalancerMember", arguments).as_deref(), Some(wanted));
+    fn loadfactor_0_is_for_members_of_any_scheme_whose_balancer_has_an_ajp_member() {
+        let arguments = "balancer://B http://h loadfactor=0 acquire=0 lbset=0";
+        let edited = |balancer: &str| {
+            let edited = line("BalancerMember", arguments).edit(|name| name == balancer);
+            edited.unwrap().arguments
+        };
+        let wanted = "balancer://B http://h loadfactor=1 sessionsonly=On acquire=0 lbset=0";
+        assert_eq!(edited("balancer://b").as_deref(), Some(wanted));
+        assert_eq!(edited("balancer://other"), None);
     }
 
     #[test]
@@ -180,14 +192,18 @@ mod tests {
             "/a",
             "",
         ] {
-            assert_eq!(line("ProxyPass", arguments).edit(), Ok(Edited::default()), "{arguments}");
+            assert_eq!(
+                line("ProxyPass", arguments).edit(|_| false),
+                Ok(Edited::default()),
+                "{arguments}"
+            );
         }
     }
 
     #[test]
     fn proxyset_within_a_section_is_about_the_section_s_worker() {
         let set = |section, arguments| {
-            Line { section, ..line("ProxySet", arguments) }.edit().unwrap().arguments
+            Line { section, ..line("ProxySet", arguments) }.edit(|_| false).unwrap().arguments
         };
         assert_eq!(set("\"ajp://h\">", "acquire=0").as_deref(), Some("acquireonce=On"));
         assert_eq!(set("\"http://h\">", "acquire=0"), None);
@@ -195,7 +211,7 @@ mod tests {
 
     /// What is left, the balancer's name, and whether `sessionretry` was set.
     fn taken(line: Line<'_>) -> (String, String, bool) {
-        let edited = line.edit().unwrap();
+        let edited = line.edit(|_| false).unwrap();
         let (name, keys) = edited.balancer.unwrap();
         (edited.arguments.unwrap(), name, keys.settings().session_retry)
     }
@@ -242,16 +258,16 @@ mod tests {
     #[test]
     fn a_pattern_of_balancers_is_left_to_mod_proxy() {
         for arguments in ["balancer://* sessionretry=On>", "balancer://b[12] sessionretry=On>"] {
-            assert_eq!(line("<Proxy", arguments).edit(), Ok(Edited::default()));
+            assert_eq!(line("<Proxy", arguments).edit(|_| false), Ok(Edited::default()));
         }
         let members = line("BalancerMember", "balancer://b http://h sessionretry=On");
-        assert_eq!(members.edit(), Ok(Edited::default()));
+        assert_eq!(members.edit(|_| false), Ok(Edited::default()));
     }
 
     #[test]
     fn an_unknown_parameter_of_a_balancer_is_named_and_left_to_mod_proxy() {
         let arguments = "/a balancer://b stickysesion=x localonly=On mapping=servlet route=a";
-        let edited = line("ProxyPass", arguments).edit().unwrap();
+        let edited = line("ProxyPass", arguments).edit(|_| false).unwrap();
         let left = "/a balancer://b stickysesion=x mapping=servlet route=a";
         assert_eq!(edited.arguments.as_deref(), Some(left));
         assert_eq!(
@@ -261,13 +277,13 @@ mod tests {
                 "balancer://b: unknown parameter route; it is a parameter of a member (BalancerMember)",
             ]
         );
-        let edited = line("ProxySet", "balancer://b x=1").edit().unwrap();
+        let edited = line("ProxySet", "balancer://b x=1").edit(|_| false).unwrap();
         assert_eq!(edited.unknown, ["balancer://b: unknown parameter x"]);
     }
 
     #[test]
     fn a_wrong_value_of_a_balancer_s_key_is_an_error() {
-        let error = line("ProxyPass", "/a balancer://b localonly=x").edit().unwrap_err();
+        let error = line("ProxyPass", "/a balancer://b localonly=x").edit(|_| false).unwrap_err();
         assert_eq!(error.to_string(), "localonly=x: must be On or Off");
     }
 }

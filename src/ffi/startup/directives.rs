@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::balance::WorkerStatus;
 use crate::config::{
-    ConfigError, Line, Maintain, ReverseListener, WorkerSettings, is_of_health_checks,
-    unknown_worker_parameter,
+    ConfigError, Line, Maintain, ReverseListener, WorkerSettings, has_ajp_member,
+    is_of_health_checks, unknown_worker_parameter,
 };
 use crate::ffi::apr::error_text::error_text;
 use crate::ffi::apr::pool::Pool;
@@ -219,7 +219,9 @@ unsafe fn edit(cmd: *mut sys::cmd_parms, arguments: *const c_char) -> *const c_c
     else {
         return std::ptr::null();
     };
-    let ours = match (Line { directive, arguments, section, has_path }).edit() {
+    // SAFETY: as the caller promises; httpd has read all lines before it calls the functions of directives.
+    let has_ajp_member = |name: &str| has_ajp_member(&unsafe { config_tree::lines() }, name);
+    let ours = match (Line { directive, arguments, section, has_path }).edit(has_ajp_member) {
         Ok(ours) => ours,
         // SAFETY: as the caller promises.
         Err(error) => return unsafe { error_text(pool, directive, &error) },

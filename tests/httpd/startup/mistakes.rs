@@ -245,10 +245,10 @@ fn parameters_that_choose_a_member_are_named_where_this_module_does_not_choose()
     assert_eq!(
         http(
             "BalancerMember http://127.0.0.1:9 domain=west local=On\nBalancerMember \
-             http://127.0.0.1:10 loadfactor=0 activation=disabled distance=1"
+             http://127.0.0.1:10 activation=disabled distance=1"
         ),
         "AJP0052: balancer://b has no ajp:// member, so mod_proxy_balancer alone chooses its members: \
-         domain has no effect; activation, distance, loadfactor=0, local: only as mod_proxy's status and \
+         domain has no effect; activation, distance, local: only as mod_proxy's status and \
          lbset"
     );
     let plain = "ProxyPass /app ajp://127.0.0.1:9/app domain=west local=On";
