@@ -178,7 +178,9 @@ fn an_httpd_loads_the_module_from_the_httpd_conf_that_has_been_changed() {
     fs::copy(format!("{system}/mod_proxy.so"), place.path("modules/mod_proxy.so")).expect("there");
     let conf = format!(
         "LoadModule mpm_event_module {system}/mod_mpm_event.so\n\
-         #LoadModule proxy_module modules/mod_proxy.so\nServerName localhost\nListen 127.0.0.1:1\n"
+         #LoadModule proxy_module modules/mod_proxy.so\nServerName localhost\nListen 127.0.0.1:1\n\
+         ErrorLog \"{}\"\n",
+        place.path("error.log").display()
     );
     place.write("conf/httpd.conf", &conf);
     let target = place.built_elsewhere();

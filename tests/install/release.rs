@@ -50,8 +50,10 @@ fn library_and_programs_name_neither_a_path_of_this_machine_nor_a_registry() {
 fn library_and_programs_are_stripped() {
     for file in installed() {
         let sections = succeed(Command::new("readelf").args(["-S", "-W"]).arg(file));
-        assert!(!sections.contains(".debug_"), "{}: {sections}", file.display());
-        assert!(!sections.contains(".symtab"), "{}: {sections}", file.display());
+        // Not `.debug_gdb_scripts`: 34 bytes that belong to the program, and name no file of this machine.
+        for section in [".debug_info", ".debug_line", ".debug_str", ".symtab"] {
+            assert!(!sections.contains(section), "{}: {sections}", file.display());
+        }
     }
 }
 
