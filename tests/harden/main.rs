@@ -1,0 +1,3 @@
+//! What takes longer than a test may: the scripts of `ci` start these by name, and say how long.
+
+mod start_stop;
