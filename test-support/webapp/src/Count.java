@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Counts how often each id was asked for, before it reads the body; `/count/report` tells. */
+/** Counts how often each id was asked for, before it reads the body; `/count/report` tells, `/count/take` lists and forgets. */
 @WebServlet("/count/*")
 public class Count extends HttpServlet {
     private static final Map<String, Integer> COUNTS = new ConcurrentHashMap<>();
@@ -17,6 +17,12 @@ public class Count extends HttpServlet {
         if ("/report".equals(request.getPathInfo())) {
             int most = COUNTS.values().stream().mapToInt(Integer::intValue).max().orElse(0);
             response.getWriter().print("ids=" + COUNTS.size() + "\nmost=" + most + "\n");
+            return;
+        }
+        if ("/take".equals(request.getPathInfo())) {
+            for (String id : COUNTS.keySet()) {
+                response.getWriter().print(id + "=" + COUNTS.remove(id) + "\n");
+            }
             return;
         }
         COUNTS.merge(request.getParameter("id"), 1, Integer::sum);

@@ -1,0 +1,111 @@
+//! What happens to httpd and its backends during a run.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use test_support::ajp::ScriptedPeer;
+use test_support::httpd::Httpd;
+use test_support::process::{free_port, signal, wait_for};
+use test_support::random::Random;
+use test_support::status::post;
+use test_support::tomcat::Tomcat;
+
+use super::peer::{self, Executed};
+
+/// The most milliseconds between two disturbances.
+const PAUSE: usize = 1500;
+
+/// Orders of an operator, and the members for which they are given: the others serve all the time.
+const ORDERS: [&str; 4] = ["drain", "stop", "activate", "recover"];
+const MEMBERS: [&str; 2] = ["node1", "p"];
+
+/// The backends of a run.
+#[derive(Debug)]
+pub struct Backends {
+    pub tomcat: Tomcat,
+    pub peers: [Option<ScriptedPeer>; 2],
+    pub addresses: [SocketAddr; 2],
+    pub executed: Executed,
+}
+
+/// Disturbs until the run is over. Then every member serves again.
+pub fn disturb(httpd: &Httpd, backends: &mut Backends, seed: u64, over: &AtomicBool) {
+    let mut random = Random::new(seed);
+    let mut peers_started = 2;
+    while !over.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(100 + random.below(PAUSE) as u64));
+        match random.below(12) {
+            0..3 => {
+                if let Some(child) = httpd.children().first() {
+                    signal("KILL", *child);
+                    // httpd tells as many children to end as it knows of: a restart before it has noticed would
+                    // leave one that is never told.
+                    wait_for("httpd has noticed", || {
+                        (!httpd.children().contains(child)).then_some(())
+                    });
+                }
+            }
+            3..6 => httpd.graceful(),
+            6..8 => {
+                let which = random.below(2);
+                backends.peers[which] = None;
+                thread::sleep(Duration::from_millis(random.below(300) as u64));
+                peers_started += 1;
+                let address = backends.addresses[which];
+                backends.peers[which] =
+                    Some(peer::start_at(address, seed + peers_started, &backends.executed));
+            }
+            8 => {
+                // The servlet counts in memory: what it has counted is taken before it ends.
+                backends.take_counts(httpd);
+                backends.tomcat.kill();
+                backends.tomcat.start_again();
+            }
+            _ => {
+                give(httpd, random.pick(&ORDERS), random.pick(&MEMBERS));
+            }
+        }
+    }
+    for action in ["activate", "recover"] {
+        wait_for("a child takes the order", || give(httpd, action, "*").then_some(()));
+    }
+    backends.take_counts(httpd);
+}
+
+/// Gives an order. Returns whether it was taken: a child from before a restart refuses the new nonce.
+fn give(httpd: &Httpd, action: &str, member: &str) -> bool {
+    let Some(nonce) = httpd.client().try_get("/ajp-status?format=nonce") else { return false };
+    let form = format!("action={action}&member={member}&nonce={}", nonce.text().trim());
+    post(&mut httpd.client(), "", &form).status == 200
+}
+
+impl Backends {
+    /// Starts Tomcat with two nodes, and two containers that misbehave.
+    pub fn start(seed: u64) -> Self {
+        let executed = Executed::default();
+        let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let mut number = 0;
+        let peers = addresses.map(|address| {
+            number += 1;
+            Some(peer::start_at(address, seed + number, &executed))
+        });
+        Self { tomcat: Tomcat::start(), peers, addresses, executed }
+    }
+
+    /// Takes what the servlets of both nodes have counted. What is executed between this and the end of a Tomcat
+    /// is not counted.
+    pub fn take_counts(&self, httpd: &Httpd) {
+        for node in ["node1", "node2"] {
+            let text =
+                httpd.client().try_get(&format!("/{node}/count/take")).map(|answer| answer.text());
+            for line in text.unwrap_or_default().lines() {
+                if let Some((id, times)) = line.split_once('=') {
+                    let [id, times] = [id, times].map(|word| word.parse::<u64>().unwrap_or(0));
+                    self.executed.count(id, times as usize);
+                }
+            }
+        }
+    }
+}
