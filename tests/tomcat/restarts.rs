@@ -116,6 +116,10 @@ enum Loss {
 impl Loss {
     /// Decides by the log line of the request; `None`: none of these.
     fn of(seen: &Seen, lines: &[&str]) -> Option<Self> {
+        // httpd makes the id of a request of its first microsecond, the process, and the thread that logs: two
+        // that begin at once and wait without a thread may have one id.
+        let mut lines = lines.to_vec();
+        lines.dedup();
         let again = |line: &&&str| line.ends_with("sending the request again on a new connection");
         let attempts_before = lines.iter().take_while(again).count();
         let verdict = match lines[attempts_before..] {
