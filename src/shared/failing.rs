@@ -109,24 +109,9 @@ impl KeptError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::{MemberKey, PrivateTable, Sizes};
+    use crate::shared::two_children::{at, with_two_children};
 
     const NOW: u64 = 1_000_000;
-
-    fn at(milliseconds: u64) -> Uptime {
-        Uptime::from_millis(milliseconds)
-    }
-
-    /// Two children's views of one worker.
-    fn with_two_children(check: impl FnOnce(MemberState<'_>, MemberState<'_>)) {
-        let memory = PrivateTable::new(Sizes::new(1, 2));
-        let table = memory.table().unwrap();
-        let [one, other] = [11, 12].map(|pid| {
-            let row = table.child_begins(pid).unwrap();
-            MemberState::find(table, MemberKey::of(&[b"a"]), row).unwrap()
-        });
-        check(one, other);
-    }
 
     #[test]
     fn three_failed_attempts_in_a_row_over_all_children_mean_that_the_worker_fails() {

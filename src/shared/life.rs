@@ -117,24 +117,9 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::{MemberKey, PrivateTable, Sizes};
+    use crate::shared::two_children::{at, with_two_children};
 
     const NOW: u64 = 1_000_000;
-
-    fn at(milliseconds: u64) -> Uptime {
-        Uptime::from_millis(milliseconds)
-    }
-
-    /// Two children's views of one member.
-    fn with_two_children(check: impl FnOnce(MemberState<'_>, MemberState<'_>)) {
-        let memory = PrivateTable::new(Sizes::new(1, 2));
-        let table = memory.table().unwrap();
-        let [one, other] = [11, 12].map(|pid| {
-            let row = table.child_begins(pid).unwrap();
-            MemberState::find(table, MemberKey::of(&[b"a"]), row).unwrap()
-        });
-        check(one, other);
-    }
 
     #[test]
     fn that_a_member_is_in_error_and_back_is_said_once_over_all_children() {

@@ -15,6 +15,8 @@ mod probe;
 mod shares;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_children;
 
 pub use clock::{Uptime, unix_ms};
 pub use failing::{FAILING_AFTER, KeptError};
