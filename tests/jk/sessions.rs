@@ -79,8 +79,13 @@ fn pair() -> (ScriptedPeer, ScriptedPeer) {
 fn a_session_always_goes_to_its_member() {
     let (a, b) = pair();
     let httpd = balanced(two_children(), &[(a.port(), ""), (b.port(), "")], "");
-    for _ in 0..10 {
-        assert_eq!(who(with_cookie(&httpd, "JSESSIONID=x.b")), "b");
+    // Two connections at a time: each has a child of its own.
+    let mut clients = [httpd.client(), httpd.client()];
+    for _ in 0..5 {
+        for client in &mut clients {
+            let answer = client.request("GET", "/app/x", "Cookie: JSESSIONID=x.b\r\n", b"");
+            assert_eq!(who(answer), "b");
+        }
     }
     assert_eq!(a.requests(), 0);
     wait_for("both children have served", || (serving(&httpd) == 2).then_some(()));
