@@ -91,6 +91,7 @@ pub struct Tomcat {
     process: Guarded,
     base: TempDir,
     release: Release,
+    is_ordinary: bool,
 }
 
 impl Tomcat {
@@ -116,7 +117,7 @@ impl Tomcat {
     }
 
     /// As [`Tomcat::start`], with connectors of `tomcat-connector/` that connect to httpd: one of node1 for each
-    /// of `connectors`, with these attributes.
+    /// of `connectors`, with these attributes. Run by root, it is kept from files as an ordinary user is.
     pub fn start_dialling(connectors: &[String]) -> Self {
         Self::start_as(Release::Ten, &[], connectors, "")
     }
@@ -176,7 +177,8 @@ impl Tomcat {
             let sources = root().join("tomcat-connector/src/ajp/reverse");
             copy_tree(&compiled(release, &sources), &base.path().join("lib"));
         }
-        let process = Self::spawn(release, base.path());
+        let is_ordinary = !dialling.is_empty();
+        let process = Self::spawn(release, base.path(), is_ordinary);
         let mut tomcat = Self {
             port,
             node2_port,
@@ -188,6 +190,7 @@ impl Tomcat {
             process,
             base,
             release,
+            is_ordinary,
         };
         tomcat.wait();
         tomcat
@@ -205,16 +208,23 @@ impl Tomcat {
 
     /// Starts it again after [`Tomcat::stop`], on the same ports, and waits until it serves.
     pub fn start_again(&mut self) {
-        self.process = Self::spawn(self.release, self.base.path());
+        self.process = Self::spawn(self.release, self.base.path(), self.is_ordinary);
         self.wait();
     }
 
-    fn spawn(release: Release, base: &Path) -> Guarded {
+    fn spawn(release: Release, base: &Path, is_ordinary: bool) -> Guarded {
         let home = release.home().map_or_else(|| base.into(), PathBuf::from);
         let log = File::create(base.join("logs/console.log")).expect("it is ours");
-        Guarded::spawn(
+        let mut java = if is_ordinary && rustix::process::geteuid().is_root() {
+            // Root may read every file by a capability.
+            let mut java = Command::new("setpriv");
+            java.args(["--bounding-set=-all", "--inh-caps=-all", "java"]);
+            java
+        } else {
             Command::new("java")
-                .args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+        };
+        Guarded::spawn(
+            java.args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
                 .args(["-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=false"])
                 .arg("-Djava.security.egd=file:/dev/urandom")
                 .arg(format!("-Dcatalina.home={}", home.display()))

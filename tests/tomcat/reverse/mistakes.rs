@@ -80,19 +80,25 @@ fn each_mistake_is_said_on_both_sides_and_a_connector_is_available_only_without_
         format!("address='127.0.0.1' port='{port}' backoffMax='500' {words}")
     };
     let mistakes = MISTAKES.map(|mistake| (free_port(), mistake));
-    let (good, absent) = (free_port(), free_port());
+    let (good, absent, unreadable) = (free_port(), free_port(), free_port());
+    let unreadable_key = directory.path().join("unreadable");
+    fs::write(&unreadable_key, "0123456789abcdef UNREADABLE\n").expect("it is ours");
+    fs::set_permissions(&unreadable_key, Permissions::from_mode(0o000)).expect("it is ours");
+    let unreadable_key = unreadable_key.display().to_string();
     let mut conf: String =
         mistakes.iter().map(|(port, mistake)| line(*port, mistake.httpd)).collect();
     conf += &line(good, "keyfile=KEY node=node1");
     conf += &line(absent, "keyfile=KEY");
+    conf += &line(unreadable, "keyfile=KEY");
     let httpd = Httpd::setup().conf(ONE_CHILD).conf(&conf).start();
     let mut connectors: Vec<String> =
         mistakes.iter().map(|(port, mistake)| connector(*port, mistake.connector)).collect();
     connectors.push(connector(good, "keyFile='KEY' nodeName='node1'"));
     connectors.push(connector(absent, "keyFile='/nonexistent/node1.key'"));
+    connectors.push(connector(unreadable, &format!("keyFile='{unreadable_key}'")));
     let tomcat = Tomcat::start_dialling(&connectors);
 
-    let says = |what: &str, log: &dyn Fn() -> String, words: [&str; 2]| {
+    let says = |what: &str, log: &dyn Fn() -> String, words: &[&str]| {
         wait_for(&format!("a line of {what}'s with {words:?}"), || {
             log().lines().any(|line| words.iter().all(|word| line.contains(word))).then_some(())
         });
@@ -100,14 +106,18 @@ fn each_mistake_is_said_on_both_sides_and_a_connector_is_available_only_without_
     for (port, mistake) in &mistakes {
         let address = format!("127.0.0.1:{port}");
         let refused = format!("{}: {address}: connection from 127.0.0.1 refused: ", mistake.number);
-        says("httpd", &|| httpd.error_log(), [&refused, mistake.httpd_says]);
-        says("Tomcat", &|| tomcat.log(), [&address, mistake.tomcat_says]);
+        says("httpd", &|| httpd.error_log(), &[&refused, mistake.httpd_says]);
+        says("Tomcat", &|| tomcat.log(), &[&address, mistake.tomcat_says]);
     }
-    says("Tomcat", &|| tomcat.log(), ["keyFile /nonexistent/node1.key", "there is no such file"]);
-    let address = format!("AJP0353: 127.0.0.1:{absent}: ");
-    says("httpd", &|| httpd.error_log(), [&address, "no container has connected for 30 s"]);
+    says("Tomcat", &|| tomcat.log(), &["keyFile /nonexistent/node1.key", "there is no such file"]);
+    let of_key = format!("keyFile {unreadable_key}");
+    says("Tomcat", &|| tomcat.log(), &[&of_key, "Tomcat runs as user ", "who may not read it"]);
+    for port in [absent, unreadable] {
+        let address = format!("AJP0353: 127.0.0.1:{port}: ");
+        says("httpd", &|| httpd.error_log(), &[&address, "no container has connected for 30 s"]);
+    }
 
-    says("Tomcat", &|| tomcat.log(), [&format!("127.0.0.1:{good}"), " is available"]);
+    says("Tomcat", &|| tomcat.log(), &[&format!("127.0.0.1:{good}"), " is available"]);
     let log = tomcat.log();
     assert_eq!(log.matches(" is available").count(), 1, "{log}");
     let httpd_log = httpd.error_log();
