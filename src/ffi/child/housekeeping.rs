@@ -184,8 +184,11 @@ pub(crate) unsafe fn start(
     let keeper = match threads::without_signals(|| Housekeeper::start(every, pass)) {
         Ok(keeper) => keeper,
         Err(error) => {
-            let text = format_args!("cannot start the housekeeper: {error}");
-            log::server(main, Message::NoHousekeeper, text);
+            log::server(
+                main,
+                Message::NoHousekeeper,
+                format_args!("cannot start the housekeeper: {error}"),
+            );
             return;
         }
     };

@@ -35,9 +35,11 @@ pub(crate) unsafe fn open(main: Server<'_>, listening: &[Listening]) -> Vec<Arc<
             match unsafe { listening_sockets::copy(raw) } {
                 Ok(copy) => Some(Listener::from_fd(copy)),
                 Err(error) => {
-                    let text =
-                        format_args!("{settings}: cannot duplicate the listening socket: {error}");
-                    log::server(main, Message::ReverseNotAccepting, text);
+                    log::server(
+                        main,
+                        Message::ReverseNotAccepting,
+                        format_args!("{settings}: cannot duplicate the listening socket: {error}"),
+                    );
                     None
                 }
             }

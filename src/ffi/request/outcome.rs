@@ -46,8 +46,11 @@ impl Call<'_> {
             Mark::Error => {
                 member_marks::mark_error(self.worker, self.child);
                 let status = self.request.status();
-                let why = format_args!("status {status}, which failstatus lists");
-                member_life::log_error(self.child, self.worker, why);
+                member_life::log_error(
+                    self.child,
+                    self.worker,
+                    format_args!("status {status}, which failstatus lists"),
+                );
             }
             Mark::Nothing | Mark::Transient => {
                 if self.worker.clear_retries() && self.worker.is_member() {

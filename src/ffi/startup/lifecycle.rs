@@ -166,8 +166,11 @@ fn prepare_status(pconf: Pool<'_>, main: Server<'_>, parent: &ParentState, membe
             let _ = parent.stats.set(Arc::new(memory));
         }
         Err(error) => {
-            let text = format_args!("ajp-status has no counters: {error}");
-            log::server(main, Message::NoCounters, text);
+            log::server(
+                main,
+                Message::NoCounters,
+                format_args!("ajp-status has no counters: {error}"),
+            );
         }
     }
 }

@@ -45,10 +45,13 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
         if changed > 0 {
             let name = name(&workers);
             let wanted = wanted.name();
-            let text = format_args!(
-                "{name}: restored to {wanted} (an operator's order from before the restart)"
+            log::server(
+                main,
+                Message::OrderRestored,
+                format_args!(
+                    "{name}: restored to {wanted} (an operator's order from before the restart)"
+                ),
             );
-            log::server(main, Message::OrderRestored, text);
         }
     }
     // SAFETY: pconf is live; the main server is until pconf has been cleared, which begins with this.
@@ -61,9 +64,11 @@ pub(crate) fn reapply(pconf: Pool<'_>, main: Server<'_>, memory: OperatorMemory)
 /// Logs that an operator's order no longer applies to a member.
 fn log_dropped(main: Server<'_>, workers: &[Worker<'_>], said: Activation, why: &str) {
     let (name, said) = (name(workers), said.name());
-    let text =
-        format_args!("ajp-status: {name}: the operator's order ({said}) no longer applies: {why}");
-    log::server(main, Message::OrderDropped, text);
+    log::server(
+        main,
+        Message::OrderDropped,
+        format_args!("ajp-status: {name}: the operator's order ({said}) no longer applies: {why}"),
+    );
 }
 
 /// `balancer://app ajp://10.0.0.1:8009`.

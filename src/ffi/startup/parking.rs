@@ -20,8 +20,11 @@ pub(crate) unsafe fn check(main: Server<'_>) {
         return;
     }
     if let Err(reason) = mpm::check_parking() {
-        let text = format_args!("ProxyAjpParking has no effect: {reason}");
-        log::server(main, Message::ParkingImpossible, text);
+        log::server(
+            main,
+            Message::ParkingImpossible,
+            format_args!("ProxyAjpParking has no effect: {reason}"),
+        );
         return;
     }
     // SAFETY: as the caller promises.

@@ -53,7 +53,7 @@ impl<C: Client> Context<'_, C> {
         }
         let Some(suppressed) = self.claim(WarningKind::LargePacket) else { return };
         let key = self.backend.key();
-        let came = format_args!("{status} with reuse=0 for a request packet of {packet} bytes");
+        let came = format!("{status} with reuse=0 for a request packet of {packet} bytes");
         match key.packet_size {
             Some(set) => self.client.note(
                 Message::PacketSizeDoubted,
