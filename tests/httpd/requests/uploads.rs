@@ -126,9 +126,11 @@ fn what_a_slow_client_has_sent_is_passed_on_before_it_sends_more() {
     assert_eq!(peer.errors(), Vec::<String>::new());
 }
 
-/// Asks for a body that never comes.
+/// Asks for a body of which no more than its begin comes.
 fn asks(conn: &mut PeerConnection) -> std::io::Result<()> {
     conn.expect_forward_request()?;
+    conn.send(get_body_chunk(8186))?;
+    assert_eq!(conn.read_body_packet()?, b"hel");
     conn.send(get_body_chunk(8186))?;
     conn.expect_close()
 }
@@ -148,6 +150,7 @@ fn a_client_that_sends_nothing_is_a_408_after_its_timeout() {
         assert_eq!(client.response("POST").status, 408, "{limit}");
         assert!(start.elapsed() >= Duration::from_millis(900), "{limit}");
         peer.wait_for_open_connections(0);
+        assert_eq!(peer.errors(), Vec::<String>::new(), "{limit}");
     }
 }
 
@@ -162,6 +165,7 @@ fn a_client_that_leaves_while_its_body_is_waited_for_ends_the_request() {
     drop(client);
 
     peer.wait_for_open_connections(0);
+    assert_eq!(peer.errors(), Vec::<String>::new());
 }
 
 #[test]
