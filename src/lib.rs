@@ -21,7 +21,8 @@
 //! `ffi` builds and tests without httpd: `cargo test --no-default-features`.
 //!
 //! Beside them stands `migrate`, which the module itself does not use: mod_jk's configuration read and
-//! this module's written (the command `jk2ajp`). It may import `config` and `protocol`.
+//! this module's written (the command `jk2ajp`). It may import `config` and `protocol`. `command_line` has the
+//! options of both programs.
 
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end an httpd child: build with panic = \"unwind\"");
@@ -32,6 +33,7 @@ mod words;
 
 pub mod backend;
 pub mod balance;
+pub mod command_line;
 pub mod config;
 pub mod dialer;
 pub mod exchange;

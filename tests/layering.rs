@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("migrate", &["protocol", "config"]),
     ("net", &[]),
     ("dialer", &["protocol", "net"]),
+    ("command_line", &["protocol", "config", "dialer", "migrate"]),
     ("backend", &["messages", "protocol", "exchange", "pool", "config", "shared", "stats", "net"]),
     (
         "proxy",

@@ -1,9 +1,8 @@
 //! `ajp-dialer`: opens AJP connections to httpd for a container that httpd cannot reach.
-//! The work is in `mod_proxy_ajp_rs::dialer`; this is the command line, the key file and the signals.
+//! The work is in `mod_proxy_ajp_rs::dialer`, the command line in
+//! `mod_proxy_ajp_rs::command_line`. This is the limit of descriptors and the signals.
 
 #![forbid(unsafe_code)]
-
-mod options;
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -11,14 +10,13 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mod_proxy_ajp_rs::command_line::AjpDialer;
 use mod_proxy_ajp_rs::dialer::Agent;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use options::Options;
-
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    match run(&AjpDialer::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("ajp-dialer: {error}"));
@@ -27,7 +25,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+fn run(options: &AjpDialer) -> Result<(), Box<dyn std::error::Error>> {
     let settings = options.settings(say)?;
     let stop = signal_descriptor()?;
     raise_descriptor_limit(settings.max);

@@ -5,16 +5,16 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use mod_proxy_ajp_rs::command_line::{Jk2ajp, Program};
 use mod_proxy_ajp_rs::migrate::{MAIN_FILE, OutputFile, quoted};
 
-use crate::command::{LIMIT, Program, StopSignal, WaitResult};
+use crate::command::{LIMIT, StopSignal, WaitResult, start};
 use crate::disk::{failed, save};
 use crate::failure::Failure;
-use crate::options::Arguments;
 
 /// Checks that httpd can read the files, with the modules that they need and nothing else.
 pub(crate) fn check(
-    arguments: &Arguments,
+    arguments: &Jk2ajp,
     files: &[OutputFile],
     stop: &StopSignal,
 ) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(crate) fn check(
 }
 
 /// Checks that httpd can read its own configuration, which includes the files by now.
-pub(crate) fn check_all(arguments: &Arguments, stop: &StopSignal) -> Result<(), Failure> {
+pub(crate) fn check_all(arguments: &Jk2ajp, stop: &StopSignal) -> Result<(), Failure> {
     in_private_directory(|directory| run(&arguments.apachectl.with(&["-t"]), directory, stop))
 }
 
@@ -38,7 +38,7 @@ fn run(program: &Program, directory: &Path, stop: &StopSignal) -> Result<(), Fai
     let failed = |error: io::Error| Failure::Io(format!("{program}: {error}"));
     let output = File::create(&path).map_err(failed)?;
     let errors = output.try_clone().map_err(failed)?;
-    let mut running = program.start(output, errors).map_err(failed)?;
+    let mut running = start(program, output, errors).map_err(failed)?;
     match running.wait(LIMIT, stop).map_err(failed)? {
         WaitResult::Exited(status) if status.success() => Ok(()),
         WaitResult::Exited(_) => {
@@ -72,7 +72,7 @@ fn in_private_directory(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Resu
 /// Returns a configuration for `directory` that includes the files.
 fn main_file(
     directory: &Path,
-    arguments: &Arguments,
+    arguments: &Jk2ajp,
     files: &[OutputFile],
 ) -> Result<OutputFile, Failure> {
     let modules = arguments.modules.clone().map_or_else(find_modules, Ok)?;

@@ -1,15 +1,13 @@
 //! Programs that the command runs, each for a limited time, and the signals that end the command.
 
 use std::cell::Cell;
-use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use mod_proxy_ajp_rs::config::Words;
+use mod_proxy_ajp_rs::command_line::Program;
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -19,55 +17,20 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// The interval at which a running program is checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A program and its arguments, given in one option: words as in httpd's configuration, with quotes
-/// around those that contain white space. No shell is involved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Program {
-    name: String,
-    arguments: Vec<String>,
-}
-
-impl FromStr for Program {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut words = Words::of(text).map(|word| word.text.into_owned());
-        let name = words.next().filter(|name| !name.is_empty());
-        let name = name.ok_or("no program given")?;
-        Ok(Self { name, arguments: words.collect() })
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
-    }
-}
-
-impl Program {
-    /// Returns the program with more arguments.
-    pub(crate) fn with(&self, more: &[&str]) -> Self {
-        let mut program = self.clone();
-        program.arguments.extend(more.iter().map(|&word| word.to_owned()));
-        program
-    }
-
-    /// Starts the program, with `output` and `errors` as its standard output and error.
-    pub(crate) fn start(
-        &self,
-        output: impl Into<Stdio>,
-        errors: impl Into<Stdio>,
-    ) -> io::Result<RunningProgram> {
-        let child = Command::new(&self.name)
-            .args(&self.arguments)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()?;
-        Ok(RunningProgram(child))
-    }
+/// Starts the program, with `output` and `errors` as its standard output and error.
+pub(crate) fn start(
+    program: &Program,
+    output: impl Into<Stdio>,
+    errors: impl Into<Stdio>,
+) -> io::Result<RunningProgram> {
+    let child = Command::new(&program.name)
+        .args(&program.arguments)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()?;
+    Ok(RunningProgram(child))
 }
 
 /// A program that was started. It keeps running if this is dropped.
@@ -166,16 +129,8 @@ mod tests {
 
     fn run(command: &str, limit: Duration) -> (WaitResult, RunningProgram) {
         let program: Program = command.parse().unwrap();
-        let mut running = program.start(Stdio::null(), Stdio::null()).unwrap();
+        let mut running = start(&program, Stdio::null(), Stdio::null()).unwrap();
         (running.wait(limit, &StopSignal::never().unwrap()).unwrap(), running)
-    }
-
-    #[test]
-    fn a_command_is_split_into_words_without_a_shell() {
-        let program: Program = "systemctl reload \"my httpd\" $HOME;x".parse().unwrap();
-        assert_eq!(program.name, "systemctl");
-        assert_eq!(program.arguments, ["reload", "my httpd", "$HOME;x"]);
-        assert!("".parse::<Program>().is_err() && " \"\" x".parse::<Program>().is_err());
     }
 
     #[test]

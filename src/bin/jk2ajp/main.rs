@@ -1,7 +1,7 @@
 //! `jk2ajp`: reads mod_jk's configuration and writes the same for this module.
 //!
-//! `mod_proxy_ajp_rs::migrate` does the conversion. The program adds the command line, the files of the
-//! machine, and running httpd.
+//! `mod_proxy_ajp_rs::migrate` does the conversion, and `command_line` reads the options. The program adds the
+//! files of the machine, and running httpd.
 
 #![forbid(unsafe_code)]
 
@@ -10,12 +10,12 @@ mod command;
 mod console;
 mod disk;
 mod failure;
-mod options;
 mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use mod_proxy_ajp_rs::command_line::Jk2ajp;
 use mod_proxy_ajp_rs::migrate::Conversion;
 
 use check::check;
@@ -23,10 +23,9 @@ use command::StopSignal;
 use console::{log, log_include, log_messages, print};
 use disk::{Disk, save};
 use failure::Failure;
-use options::Arguments;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Jk2ajp::parse();
     let result = if arguments.watch.is_some() { watch::run(&arguments) } else { run(&arguments) };
     match result {
         Ok(code) => code,
@@ -43,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 /// Converts once.
-fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+fn run(arguments: &Jk2ajp) -> Result<ExitCode, Failure> {
     let conversion = arguments.convert(&Disk).map_err(Failure::Io)?;
     log_messages(&conversion);
     if arguments.report {
@@ -62,7 +61,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes the files into the output directory. Without one, prints them, unless a report was printed.
-fn write(arguments: &Arguments, conversion: &Conversion) -> Result<(), Failure> {
+fn write(arguments: &Jk2ajp, conversion: &Conversion) -> Result<(), Failure> {
     let Some(directory) = &arguments.output else {
         if !arguments.report {
             for file in &conversion.files {

@@ -9,19 +9,19 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
+use mod_proxy_ajp_rs::command_line::Jk2ajp;
 use mod_proxy_ajp_rs::migrate::{
     CheckResult, Conversion, FileSnapshot, OutputFile, Schedule, SnapshotReader,
 };
 
 use crate::check::{check, check_all};
-use crate::command::{LIMIT, StopSignal, WaitResult};
+use crate::command::{LIMIT, StopSignal, WaitResult, start};
 use crate::console::{log, log_include, log_messages};
 use crate::disk::{Difference, Disk, FileState, save};
 use crate::failure::Failure;
-use crate::options::Arguments;
 
 /// Converts, and converts again after each change of a file, until a signal arrives.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Jk2ajp) -> Result<ExitCode, Failure> {
     let failed = |error: io::Error| Failure::Io(format!("signals: {error}"));
     let stop = StopSignal::install().map_err(failed)?;
     let Some(directory) = arguments.output.as_deref() else {
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Converts the present content of the files.
 fn convert(
-    arguments: &Arguments,
+    arguments: &Jk2ajp,
     before: &FileSnapshot,
 ) -> (Result<Conversion, String>, FileSnapshot) {
     let reader = SnapshotReader::new(&Disk, before);
@@ -102,7 +102,7 @@ fn names(files: &[OutputFile]) -> Vec<String> {
 
 /// The written files in the directory that httpd includes.
 struct Deployment<'d> {
-    arguments: &'d Arguments,
+    arguments: &'d Jk2ajp,
     directory: &'d Path,
     stop: &'d StopSignal,
     /// The names of the files that were written last.
@@ -188,7 +188,7 @@ impl Deployment<'_> {
     fn reload(&self) {
         let program = self.arguments.reload();
         let result = io::stderr().as_fd().try_clone_to_owned().and_then(|errors| {
-            let mut running = program.start(errors, Stdio::inherit())?;
+            let mut running = start(&program, errors, Stdio::inherit())?;
             let result = running.wait(LIMIT, self.stop)?;
             if result == WaitResult::TimedOut {
                 running.kill();

@@ -1,4 +1,4 @@
-//! The command line. Names and units are those of the connector for Tomcat.
+//! The command line of `ajp-dialer`. Names and units are those of the connector for Tomcat.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use mod_proxy_ajp_rs::dialer::{ContainerAddress, HttpdPorts, Settings};
-use mod_proxy_ajp_rs::protocol::handshake::{Hello, Key, KeyError};
+
+use crate::dialer::{ContainerAddress, HttpdPorts, Settings};
+use crate::protocol::handshake::{Hello, Key, KeyError};
 
 const HOUR: u64 = 3_600_000;
 
@@ -17,7 +18,7 @@ const HOUR: u64 = 3_600_000;
 /// container's AJP port when httpd sends a request over it.
 #[derive(Debug, Parser)]
 #[command(name = "ajp-dialer", version, max_term_width = 100)]
-pub(crate) struct Options {
+pub struct AjpDialer {
     /// Where httpd listens (ProxyAjpReverse); once for each httpd
     #[arg(long, value_name = "HOST:PORT[-PORT]", required = true)]
     httpd: Vec<HttpdPorts>,
@@ -70,18 +71,39 @@ pub(crate) struct Options {
 
 /// An error in options that are valid one by one.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OptionError {
+pub enum OptionError {
+    /// The key file cannot be read.
     #[error("--key-file {}: {source}", path.display())]
-    KeyFile { path: PathBuf, source: io::Error },
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// What is in the key file is no key.
     #[error("--key-file {}: {source}", path.display())]
-    Key { path: PathBuf, source: KeyError },
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: KeyError,
+    },
+    /// The longest pause is shorter than the first one; both in milliseconds.
     #[error("--backoff-max {longest} is less than --backoff-min {least}")]
-    Backoff { least: u64, longest: u64 },
+    Backoff {
+        /// The first pause.
+        least: u64,
+        /// The longest pause.
+        longest: u64,
+    },
 }
 
-impl Options {
+impl AjpDialer {
     /// Reads the key file and returns the settings; `warn` is called with what is not an error.
-    pub(crate) fn settings(&self, warn: fn(&str)) -> Result<Settings, OptionError> {
+    ///
+    /// # Errors
+    /// [`OptionError`].
+    pub fn settings(&self, warn: fn(&str)) -> Result<Settings, OptionError> {
         let (least, longest) = (self.backoff_min, self.backoff_max);
         if longest < least {
             return Err(OptionError::Backoff { least, longest });

@@ -1,12 +1,12 @@
-//! The command line.
+//! The command line of `jk2ajp`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Parser;
-use mod_proxy_ajp_rs::migrate::{Conversion, Files, Input, convert};
 
-use crate::command::Program;
+use super::Program;
+use crate::migrate::{Conversion, Files, Input, convert};
 
 /// Converts mod_jk's configuration to httpd configuration for mod_proxy_ajp_rs.
 ///
@@ -16,8 +16,8 @@ use crate::command::Program;
 /// rejects the result. With --watch, these apply to the first conversion; after that, SIGTERM or
 /// SIGINT ends the command with status 0.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
-pub(crate) struct Arguments {
+#[command(name = "jk2ajp", version, arg_required_else_help = true)]
+pub struct Jk2ajp {
     /// httpd's configuration file. Include is followed, and the files of JkWorkersFile and JkMountFile are read
     #[arg(value_name = "HTTPD_CONF")]
     httpd_conf: Option<String>,
@@ -30,13 +30,13 @@ pub(crate) struct Arguments {
     /// Write to this directory: jk2ajp.conf, and a file for each virtual host with Jk lines
     /// (default: print to standard output)
     #[arg(short, long, value_name = "DIRECTORY")]
-    pub(crate) output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
     /// Print what becomes of each line, instead of the configuration
     #[arg(short, long)]
-    pub(crate) report: bool,
+    pub report: bool,
     /// Have httpd check the result (apachectl -t) before it is written
     #[arg(short, long)]
-    pub(crate) check: bool,
+    pub check: bool,
     /// Keep running and check all files that were read for changes, every SECONDS
     /// (default: JkMountFileReload, else 60).
     /// After a change: convert, have httpd check the result, put it in place, and reload httpd.
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// reported and its last content stays in force; what httpd rejects is not left in place
     #[arg(long, value_name = "SECONDS", require_equals = true, requires = "output")]
     #[arg(conflicts_with = "report", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) watch: Option<Option<u64>>,
+    pub watch: Option<Option<u64>>,
     /// With --watch: the command that reloads httpd. Split into words as in httpd's configuration; no shell
     /// (default: "graceful" of --apachectl, which starts httpd if it is not running)
     #[arg(long, value_name = "COMMAND", requires = "watch")]
@@ -60,23 +60,27 @@ pub(crate) struct Arguments {
     old: bool,
     /// For --check and --watch: the shared library of mod_proxy_ajp_rs
     #[arg(long, value_name = "FILE")]
-    pub(crate) module: Option<PathBuf>,
+    pub module: Option<PathBuf>,
     /// For --check and --watch: the directory of httpd's modules
     #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) modules: Option<PathBuf>,
+    pub modules: Option<PathBuf>,
     /// For --check and --watch: the apachectl command; may include arguments, as in "apachectl -d /srv/httpd"
     #[arg(long, value_name = "COMMAND", default_value = "apachectl")]
-    pub(crate) apachectl: Program,
+    pub apachectl: Program,
 }
 
-impl Arguments {
+impl Jk2ajp {
     /// Returns the command that reloads httpd.
-    pub(crate) fn reload(&self) -> Program {
+    #[must_use]
+    pub fn reload(&self) -> Program {
         self.reload.clone().unwrap_or_else(|| self.apachectl.with(&["graceful"]))
     }
 
     /// Converts the configuration that the arguments name, read from `files`.
-    pub(crate) fn convert(&self, files: &dyn Files) -> Result<Conversion, String> {
+    ///
+    /// # Errors
+    /// A text: no configuration is named, or it cannot be read.
+    pub fn convert(&self, files: &dyn Files) -> Result<Conversion, String> {
         convert(&self.input()?, files, &|name| std::env::var(name).ok())
     }
 
