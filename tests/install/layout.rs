@@ -111,6 +111,23 @@ fn where_there_is_conf_modules_d_the_module_has_a_file_there_that_is_read_before
 }
 
 #[test]
+fn a_destdir_with_conf_modules_d_gets_the_file_there_as_the_rpm_package_is_made_elsewhere() {
+    let place = Place::new("httpd/conf");
+    let root = place.root.path().strip_prefix("/").expect("an absolute path");
+    let destination = place.path("package");
+    let directory = destination.join(root).join("httpd/conf.modules.d");
+    fs::create_dir_all(&directory).expect("our own directory");
+
+    let target = place.built_elsewhere();
+    let mut install = place.install();
+    install.arg("--no-build").env("CARGO_TARGET_DIR", target).env("DESTDIR", &destination);
+    succeed(&mut install);
+
+    assert!(directory.join("00-mod_proxy_ajp_rs.conf").is_file());
+    assert!(!place.path("httpd/conf.modules.d").exists());
+}
+
+#[test]
 fn where_httpd_conf_includes_conf_d_the_module_has_a_file_there() {
     let place = Place::new("apache2");
     place.write("apache2/httpd.conf", "IncludeOptional /etc/apache2/conf.d/*.conf\n");
@@ -118,6 +135,25 @@ fn where_httpd_conf_includes_conf_d_the_module_has_a_file_there() {
         "apache2/conf.d/proxy.conf",
         "LoadModule proxy_ajp_module modules/mod_proxy_ajp.so\n",
     );
+    let before = place.files();
+
+    place.install_built(&[]);
+
+    let after = place.files();
+    assert!(after.contains_key("apache2/conf.d/00-mod_proxy_ajp_rs.conf"), "{:?}", after.keys());
+    assert!(before.iter().all(|(name, content)| after.get(name) == Some(content)));
+
+    place.install_built(&["--uninstall"]);
+    assert_eq!(place.files(), before);
+}
+
+#[test]
+fn where_default_server_conf_includes_conf_d_as_on_suse_the_module_has_a_file_there() {
+    let place = Place::new("apache2");
+    let modules = "LoadModule proxy_module modules/mod_proxy.so\n";
+    place.write("apache2/sysconfig.d/loadmodule.conf", modules);
+    place.write("apache2/httpd.conf", "Include /etc/apache2/default-server.conf\n");
+    place.write("apache2/default-server.conf", "IncludeOptional /etc/apache2/conf.d/*.conf\n");
     let before = place.files();
 
     place.install_built(&[]);
