@@ -3,6 +3,8 @@
 vendored.py prune DIRECTORY             drops prebuilt files
 vendored.py copyright DIRECTORY         prints debian/copyright, in the format of DEP-5
 vendored.py sbom DIRECTORY VERSION      prints a bill of materials of module and programs (CycloneDX)
+vendored.py expression DIRECTORY        prints the licence of module and programs with all crates in them (SPDX)
+vendored.py licences DIRECTORY          prints the licences of these crates, with their texts
 """
 
 import json
@@ -126,19 +128,50 @@ def indented(text):
     return "\n".join(f" {line.rstrip()}" if line.strip() else " ." for line in text.strip().splitlines())
 
 
-def sbom(_, version):
-    # What the build target does not need is left out.
+def linked():
+    """The crates that are in module and programs, what each of them depends on, and the module's own crate.
+
+    What only builds, tests or other systems need is left out."""
     described = metadata("--filter-platform", "x86_64-unknown-linux-gnu")
     by_id = {package["id"]: package for package in described["packages"]}
     edges = {node["id"]: node["deps"] for node in described["resolve"]["nodes"]}
     root = next(id for id, package in by_id.items() if package["name"] == "mod_proxy_ajp_rs")
-    seen, waiting, depends = {root}, [root], {}
+    waiting, depends = [root], {}
     while waiting:
         id = waiting.pop()
-        linked = [edge["pkg"] for edge in edges[id] if any(kind["kind"] is None for kind in edge["dep_kinds"])]
-        depends[id] = linked
-        waiting += [other for other in linked if other not in seen]
-        seen.update(linked)
+        if id not in depends:
+            depends[id] = [edge["pkg"] for edge in edges[id]
+                           if any(kind["kind"] is None for kind in edge["dep_kinds"])]
+            waiting += depends[id]
+    return by_id, depends, root
+
+
+def expression(_):
+    by_id, depends, _ = linked()
+    found = set()
+    for id in depends:
+        # At each `AND` outside of brackets; `OR` alone is left within a term.
+        for term in re.split(r" AND (?![^(]*\))", by_id[id]["license"].replace("/", " OR ")):
+            words = sorted(term.strip("()").split(" OR "))
+            found.add(" OR ".join(words))
+    print(" AND ".join(f"({term})" if " OR " in term else term for term in sorted(found)))
+
+
+def licences(_):
+    by_id, depends, root = linked()
+    print("The module and the programs contain these crates. Each crate is under the licence beside its name.\n")
+    having = {}
+    for package in sorted((by_id[id] for id in depends if id != root), key=lambda package: package["name"]):
+        name = f"{package['name']} {package['version']}"
+        print(f"{name}: {package['license'].replace('/', ' OR ')}")
+        for text in texts(package):
+            having.setdefault(" ".join(text.split()), (text, []))[1].append(name)
+    for text, names in having.values():
+        print(f"\n{'=' * 78}\n{', '.join(names)}:\n\n{text.strip(chr(10))}")
+
+
+def sbom(_, version):
+    by_id, depends, root = linked()
 
     def reference(id):
         package = by_id[id]
@@ -156,7 +189,7 @@ def sbom(_, version):
         described["hashes"] = [{"alg": "SHA-256", "content": hash}]
         return described
 
-    order = sorted(seen - {root}, key=reference)
+    order = sorted(set(depends) - {root}, key=reference)
     json.dump({
         "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
         "metadata": {"component": {"type": "library", "bom-ref": reference(root), "name": "mod_proxy_ajp_rs",
@@ -170,7 +203,8 @@ def sbom(_, version):
 
 def main():
     what, directory, *more = sys.argv[1:]
-    {"prune": prune, "copyright": copyright, "sbom": sbom}[what](pathlib.Path(directory), *more)
+    commands = {"prune": prune, "copyright": copyright, "sbom": sbom, "expression": expression, "licences": licences}
+    commands[what](pathlib.Path(directory), *more)
 
 
 main()
