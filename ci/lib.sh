@@ -13,6 +13,7 @@ packages=(
     curl jq openssl apache2-utils nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables faketime
     prometheus python3-prometheus-client
+    debhelper dpkg-dev patch xz-utils git lintian
 )
 
 say() {
@@ -105,6 +106,19 @@ build_release() {
         export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$root=$source"
         cargo build --locked --release "$@"
     )
+}
+
+# in_debian [--net] DIRECTORY COMMAND...: runs the command, as root and with nothing of this environment, in a Debian
+# that debootstrap has made. It has a /proc, as Java asks for, which goes with the command; with --net, it has no network.
+in_debian() {
+    local network=
+    if [ "$1" = --net ]; then
+        network=--net
+        shift
+    fi
+    as_root unshare --mount $network sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$1" \
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-}" "${@:2}"
 }
 
 is_installed() {
