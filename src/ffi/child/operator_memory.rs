@@ -28,13 +28,16 @@ unsafe impl Sync for OperatorMemory {}
 /// The number of members that may have an order in the life of one parent: 64 KiB.
 const ENTRIES: usize = 4096;
 
-/// The header that httpd retains.
+/// The header that httpd retains. httpd's memory for it has the size that the version before an upgrade asked
+/// for, so that the header never changes: what may change is what it points to.
 #[repr(C)]
 struct RetainedHeader {
     version: u32,
     entries: u32,
     start: *mut OperatorEntry,
 }
+
+const _: () = assert!(size_of::<RetainedHeader>() == 8 + size_of::<usize>());
 
 const NAME: &std::ffi::CStr = c"mod_proxy_ajp_rs: what operators have said";
 
@@ -43,7 +46,7 @@ impl OperatorMemory {
     /// old memory was of another version. `None`: there is none.
     pub(crate) fn retained() -> Option<(Self, bool)> {
         // SAFETY: httpd's main thread, in post_config. The data kept under this name is a
-        // `RetainedHeader`, or begins like one: the version comes first.
+        // `RetainedHeader`, whatever the version.
         unsafe {
             let mut kept = sys::ap_retained_data_get(NAME.as_ptr()).cast::<RetainedHeader>();
             if kept.is_null() {
