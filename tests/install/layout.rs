@@ -167,6 +167,22 @@ fn where_default_server_conf_includes_conf_d_as_on_suse_the_module_has_a_file_th
 }
 
 #[test]
+fn the_file_that_docs_rhel_md_shows_is_the_one_that_is_written() {
+    let place = Place::new("httpd/conf");
+    fs::create_dir(place.path("httpd/conf.modules.d")).expect("our own directory");
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rhel.md");
+    let document = fs::read_to_string(document).expect("it is there");
+    let shown = document.split("# /etc/httpd/conf.modules.d/00-mod_proxy_ajp_rs.conf\n").nth(1);
+    let shown = shown.and_then(|text| text.split("```").next()).expect("it shows the file");
+
+    place.install_built(&[]);
+
+    let written = place.read("httpd/conf.modules.d/00-mod_proxy_ajp_rs.conf");
+    let modules = place.path("modules").display().to_string();
+    assert_eq!(written.replace(&modules, "/usr/lib64/httpd/modules"), shown);
+}
+
+#[test]
 fn in_an_httpd_conf_the_module_takes_the_place_of_mod_proxy_ajp_and_an_uninstall_undoes_it() {
     let place = Place::new("conf");
     place.write("conf/httpd.conf", HTTPD_CONF);

@@ -54,6 +54,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     // They need what a test must not touch, or half an hour.
     ("CONTRIBUTING.md", "ci/setup"),
     ("README.md", "ci/package deb"),
+    ("README.md", "dnf install"),
     ("README.md", "ci/install"),
     ("docs/installing.md", "ci/install"),
     // It is shortened; `tests/migrate` compares what `jk2ajp` writes.
@@ -62,6 +63,13 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/performance.md", "ci/bench"),
     ("docs/performance.md", "ci/bench --delayed"),
     ("docs/performance.md", "ci/bench --parked"),
+    // They are for RHEL and SUSE.
+    ("docs/rhel.md", "dnf install"),
+    ("docs/rhel.md", "ci/package rpm --source"),
+    // `tests/install` compares it with the file.
+    ("docs/rhel.md", "<IfModule !proxy_module>"),
+    ("docs/rhel.md", "getsebool"),
+    ("docs/rhel.md", "a2enmod proxy"),
     ("docs/upgrading.md", "ci/install"),
     ("docs/upgrading.md", "a2dismod"),
     // It stands for a file and a value of the reader's.
