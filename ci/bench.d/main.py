@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import delayed
+import footprint
 import measure
 import parked
 import report
@@ -27,7 +28,7 @@ def options():
     parser = argparse.ArgumentParser(
         prog="ci/bench",
         description="Measures httpd's proxies side by side. Without any of --load, --delayed, --strace, "
-        "--instructions, --scale and --parked, it runs --load.",
+        "--instructions, --footprint, --scale and --parked, it runs --load.",
     )
     parser.add_argument("--load", action="store_true",
                         help="CPU time, context switches and requests per second under load")
@@ -37,6 +38,10 @@ def options():
     parser.add_argument("--strace", action="store_true", help="system calls per request, by name")
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per request in user space, counted by callgrind")
+    parser.add_argument("--footprint", action="store_true",
+                        help="how many lines of code (64 bytes) each request runs through, by library and by "
+                        "function, with one backend and with balancers; for servers that are AJP modules of "
+                        f"mod_proxy; default of --cases: {', '.join(footprint.DEFAULT_CASES)}")
     parser.add_argument("--scale", action="store_true",
                         help="the cost of many idle connections, busy threads, workers and balancer "
                         "members; for servers that are AJP modules of mod_proxy")
@@ -81,8 +86,8 @@ def options():
     chosen.clients = max(8, chosen.clients)
     # With too few threads, the event MPM closes idle client connections, and the other MPMs make clients wait.
     chosen.connections = max(1, min(chosen.connections, chosen.threads // 2))
-    if not (chosen.load or chosen.delayed or chosen.strace or chosen.instructions or chosen.scale
-            or chosen.parked):
+    if not (chosen.load or chosen.delayed or chosen.strace or chosen.instructions or chosen.footprint
+            or chosen.scale or chosen.parked):
         chosen.load = True
     return chosen
 
@@ -145,6 +150,8 @@ def run(chosen, directory, stack):
                     counts[case.name, server.name] = measure.instructions(
                         server, case, chosen)
         printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
+    if chosen.footprint:
+        footprint.run(chosen, backend, directory, printer)
     if chosen.scale:
         scale.run(chosen, backend, directory, printer)
     if chosen.parked:

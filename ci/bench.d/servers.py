@@ -97,6 +97,8 @@ class Httpd:
         self.backend, self.limit, self.chosen, self.valgrind = backend, limit, chosen, valgrind
         suffix = ".callgrind" if valgrind else ""
         self.directory = pathlib.Path(directory, f"{self.name}{suffix}")
+        # Further options of callgrind.
+        self.callgrind = []
         self.process = None
 
     def __enter__(self):
@@ -112,7 +114,7 @@ class Httpd:
             self.scratch.mkdir()
             for directory in [self.directory, self.scratch]:
                 directory.chmod(0o777)
-            command = ["valgrind", "--tool=callgrind", "--quiet", "--max-threads=2000",
+            command = ["valgrind", "--tool=callgrind", "--quiet", "--max-threads=2000", *self.callgrind,
                        f"--vgdb-prefix={self.directory}/vgdb",
                        f"--callgrind-out-file={self.scratch}/callgrind.out"] + command + ["-X"]
         else:
