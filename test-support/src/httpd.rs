@@ -580,3 +580,18 @@ pub fn binary() -> PathBuf {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| Path::new(&apxs("SBINDIR")).join(apxs("PROGNAME"))).clone()
 }
+
+/// The release of httpd, as three numbers: (2, 4, 62).
+pub fn release() -> (u32, u32, u32) {
+    static FOUND: OnceLock<(u32, u32, u32)> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let output = Command::new(binary()).arg("-v").output().expect("httpd starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (_, number) = text.split_once("Apache/").expect("httpd says its version");
+        let mut numbers = number
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|word| word.parse().expect("three numbers with a point between"));
+        let mut next = || numbers.next().expect("three numbers");
+        (next(), next(), next())
+    })
+}

@@ -5,14 +5,22 @@ use std::fs;
 use serde_json::Value;
 
 use super::http::Client;
-use super::httpd::{Httpd, Setup};
+use super::httpd::{Httpd, Setup, release};
 use super::process::{free_port, wait_for};
 use super::status::{number, report_over, with_status};
 use super::tls::Certificates;
 
 /// Begins the configuration of an httpd with one child of so many threads, in which requests wait without a thread.
 /// (With one, the MPM would not accept a second connection while the first one lasts.)
+///
+/// # Panics
+/// Before httpd 2.4.63, in which no request can wait without a thread.
 pub fn threads(count: usize) -> Setup {
+    assert!(
+        release() >= (2, 4, 63),
+        "this tests parking, which needs httpd 2.4.63: {:?}",
+        release()
+    );
     with_status(Httpd::setup())
         .conf("ServerLimit 1\nStartServers 1\nMinSpareThreads 1")
         .conf(&format!(
