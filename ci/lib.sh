@@ -77,8 +77,9 @@ case $target in
 *) target=$PWD/$target ;;
 esac
 
-# Builds the library and the programs for use elsewhere, into $target/release. Neither paths of this machine nor
-# the name of a registry are in them: panics and debug information name sources below /usr/src.
+# Builds the library and the programs for use elsewhere, into $target/release, and their man pages and completions into
+# its share. Neither paths of this machine nor the name of a registry are in them: panics and debug information name
+# sources below /usr/src.
 build_release() {
     local home=${CARGO_HOME:-$HOME/.cargo} source=/usr/src/mod_proxy_ajp_rs separator=$'\x1f' flags= registry
     remap() {
@@ -104,8 +105,10 @@ build_release() {
         cd "$root"
         export CARGO_TARGET_DIR=$target CARGO_ENCODED_RUSTFLAGS=$flags
         export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$root=$source"
-        cargo build --locked --release "$@"
+        cargo build --locked --release --package mod_proxy_ajp_rs --package manuals "$@"
     )
+    rm -rf "$target/release/share"
+    "$target/release/manuals" "$target/release/share"
 }
 
 # in_debian [--net] DIRECTORY COMMAND...: runs the command, as root and with nothing of this environment, in a Debian

@@ -25,6 +25,7 @@ const FOLDERS: &[&str] = &[
     "fuzz/",
     "httpd-conf/",
     "packaging/",
+    "manuals/",
 ];
 
 fn root() -> &'static Path {

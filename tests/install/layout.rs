@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::release::{apxs, installed};
-use super::{Place, added, succeed};
+use super::{Place, added, manuals, succeed};
 
 /// The main file of an httpd that was built from source, with mod_proxy_ajp in use.
 const HTTPD_CONF: &str = "\
@@ -22,6 +22,13 @@ ProxyPass \"/shop\" \"ajp://127.0.0.1:8009/shop\"
 </IfModule>
 ";
 
+/// These files, and the man pages and completions.
+fn with_manuals(files: &[&str]) -> Vec<String> {
+    let mut all: Vec<String> = files.iter().map(|&file| file.to_owned()).chain(manuals()).collect();
+    all.sort();
+    all
+}
+
 #[test]
 fn on_debian_the_module_has_a_load_file_of_its_own_and_that_of_apache2_stays_as_it_is() {
     let place = Place::debian();
@@ -32,13 +39,13 @@ fn on_debian_the_module_has_a_load_file_of_its_own_and_that_of_apache2_stays_as_
     let after = place.files();
     assert_eq!(
         added(&before, &after),
-        [
+        with_manuals(&[
             "apache2/mods-available/proxy_ajp_rs.load",
             "apache2/mods-enabled/proxy_ajp_rs.load",
             "bin/ajp-dialer",
             "bin/jk2ajp",
             "modules/mod_proxy_ajp_rs.so",
-        ]
+        ])
     );
     for (name, content) in
         before.iter().filter(|(name, _)| *name != "apache2/mods-enabled/proxy_ajp.load")
@@ -98,7 +105,7 @@ fn where_there_is_conf_modules_d_the_module_has_a_file_there_that_is_read_before
     let after = place.files();
     assert_eq!(
         added(&before, &after),
-        ["bin/ajp-dialer", "bin/jk2ajp", ours, "modules/mod_proxy_ajp_rs.so"]
+        with_manuals(&["bin/ajp-dialer", "bin/jk2ajp", ours, "modules/mod_proxy_ajp_rs.so"])
     );
     assert!(ours < "httpd/conf.modules.d/00-proxy.conf");
     assert!(before.iter().all(|(name, content)| after.get(name) == Some(content)));
@@ -274,7 +281,7 @@ fn with_a_destdir_files_are_copied_and_nothing_is_enabled() {
 }
 
 #[test]
-fn with_a_prefix_the_commands_are_in_its_bin() {
+fn with_a_prefix_the_commands_are_in_its_bin_and_manuals_in_its_share() {
     let place = Place::new("conf");
     let target = place.built_elsewhere();
     let prefix = place.path("local");
@@ -286,6 +293,9 @@ fn with_a_prefix_the_commands_are_in_its_bin() {
     assert!(place.path("local/bin/jk2ajp").is_file());
     assert!(place.path("local/bin/ajp-dialer").is_file());
     assert!(!place.path("bin/jk2ajp").exists());
+    for manual in manuals() {
+        assert!(place.path("local").join(&manual).is_file(), "{manual}");
+    }
 }
 
 #[test]

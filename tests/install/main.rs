@@ -84,6 +84,11 @@ impl Place {
         for name in ["libmod_proxy_ajp_rs.so", "jk2ajp", "ajp-dialer"] {
             fs::copy("/bin/true", target.join("release").join(name)).expect("every system has it");
         }
+        for manual in manuals::all() {
+            let path = target.join("release/share").join(manual.path);
+            fs::create_dir_all(path.parent().expect("below it")).expect("our own directory");
+            fs::write(path, manual.content).expect("our own file");
+        }
         target
     }
 
@@ -129,6 +134,17 @@ fn collect(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) 
             files.insert(name, String::from_utf8_lossy(&content).into_owned());
         }
     }
+}
+
+/// The man pages and completions below `share`, as they are installed.
+fn manuals() -> Vec<String> {
+    let installed = |path: String| if path.starts_with("man/") { path + ".gz" } else { path };
+    let mut paths: Vec<String> = manuals::all()
+        .into_iter()
+        .map(|manual| format!("share/{}", installed(manual.path)))
+        .collect();
+    paths.sort();
+    paths
 }
 
 /// The names of the files that are in `after` and not in `before`.

@@ -13,7 +13,7 @@ fn path_of(place: &Place, others: &[&str]) -> PathBuf {
     fs::create_dir_all(&directory).expect("our own directory");
     let basic = [
         "bash", "sh", "env", "dirname", "basename", "sed", "grep", "awk", "cat", "cp", "mv", "rm",
-        "tee", "install", "mktemp", "id", "cmp", "tr", "true",
+        "tee", "install", "mktemp", "id", "cmp", "tr", "true", "gzip",
     ];
     for name in basic.iter().chain(others) {
         let found = succeed(Command::new("sh").args(["-c", "command -v -- \"$1\"", "-", name]));
