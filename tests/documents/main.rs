@@ -6,6 +6,7 @@
 
 mod debian;
 mod messages;
+mod site;
 mod status_names;
 
 use std::fs;
