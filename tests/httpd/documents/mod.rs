@@ -70,7 +70,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/rhel.md", "<IfModule !proxy_module>"),
     ("docs/rhel.md", "getsebool"),
     ("docs/rhel.md", "a2enmod proxy"),
-    ("docs/upgrading.md", "ci/install"),
+    ("docs/upgrading.md", "apt install"),
     ("docs/upgrading.md", "a2dismod"),
     // It stands for a file and a value of the reader's.
     ("httpd-conf/README.md", "Define AJP_PORT 8009"),
