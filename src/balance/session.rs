@@ -28,9 +28,26 @@ impl Sticky {
         query: Option<&'r [u8]>,
         cookies: Option<&'r [u8]>,
     ) -> impl Iterator<Item = &'r [u8]> {
-        let in_url = [url].into_iter().chain(query).flat_map(|text| self.in_url(text));
-        let in_cookies = cookies.into_iter().flat_map(|cookies| self.in_cookies(cookies));
-        in_url.chain(in_cookies).filter_map(|id| self.route(id))
+        self.routes_in_url(url, query).chain(self.routes_in_cookies(cookies))
+    }
+
+    /// Those of [`routes`](Self::routes) that the URL names.
+    pub fn routes_in_url<'r>(
+        &'r self,
+        url: &'r [u8],
+        query: Option<&'r [u8]>,
+    ) -> impl Iterator<Item = &'r [u8]> {
+        let ids = [url].into_iter().chain(query).flat_map(|text| self.in_url(text));
+        ids.filter_map(|id| self.route(id))
+    }
+
+    /// Those of [`routes`](Self::routes) that the cookies name.
+    pub fn routes_in_cookies<'r>(
+        &'r self,
+        cookies: Option<&'r [u8]>,
+    ) -> impl Iterator<Item = &'r [u8]> {
+        let ids = cookies.into_iter().flat_map(|cookies| self.in_cookies(cookies));
+        ids.filter_map(|id| self.route(id))
     }
 
     /// The routes in a URL. A parameter of a segment ends with its segment.
@@ -62,11 +79,10 @@ impl Sticky {
 
 /// The values that follow `name=` anywhere in `text`.
 fn values_behind<'r>(text: &'r [u8], name: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
-    let starts = text.windows(name.len().max(1)).enumerate();
-    starts.filter_map(move |(at, window)| {
-        let rest = &text[at + window.len()..];
-        (window == name).then(|| rest.strip_prefix(b"=")).flatten()
-    })
+    // There are few equals signs, and the name is looked for before each of them alone.
+    let equals = text.iter().enumerate().filter(|(_, byte)| **byte == b'=');
+    let ends = equals.filter(move |(at, _)| !name.is_empty() && text[..*at].ends_with(name));
+    ends.map(|(at, _)| &text[at + 1..])
 }
 
 #[cfg(test)]

@@ -54,18 +54,20 @@ pub(crate) fn session(
         return None;
     }
     let sticky = balancer.sticky()?;
-    let mut routes: Vec<Vec<u8>> = sticky.routes(url, query, cookies).map(<[u8]>::to_vec).collect();
+    let mut routes: Vec<Vec<u8>> = sticky.routes_in_url(url, query).map(<[u8]>::to_vec).collect();
+    let in_url = routes.len();
+    routes.extend(sticky.routes_in_cookies(cookies).map(<[u8]>::to_vec));
     if routes.is_empty() {
         return None;
     }
     // Finding that no member has a route reads all members, so the routes after it are not checked.
     let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
-    match routes.iter().position(is_known) {
+    let known = routes.iter().position(is_known);
+    match known {
         Some(first) => drop(routes.drain(..first)),
         None => routes.truncate(1),
     }
-    let is_in_url = sticky.routes(url, query, None).any(|route| route == routes[0]);
-    let named_by = if is_in_url { sticky.path } else { sticky.cookie };
+    let named_by = if known.unwrap_or(0) < in_url { sticky.path } else { sticky.cookie };
     Some(Session { routes, named_by })
 }
 
