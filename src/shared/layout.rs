@@ -80,14 +80,16 @@ pub struct Slot {
 
 /// A word of a row.
 const WORD: usize = size_of::<AtomicU32>();
-/// A cache line, in words and in bytes.
+/// A cache line, in words.
 const LINE_WORDS: usize = 16;
-const LINE: usize = LINE_WORDS * WORD;
 
-const _: () = assert!(size_of::<Header>() == LINE && align_of::<Header>() == LINE);
-const _: () = assert!(size_of::<Slot>() == 2 * LINE && align_of::<Slot>() == LINE);
-// A success reads it.
-const _: () = assert!(offset_of!(Slot, failing) < LINE);
+const _: () = {
+    let line = LINE_WORDS * WORD;
+    assert!(size_of::<Header>() == line && align_of::<Header>() == line);
+    assert!(size_of::<Slot>() == 2 * line && align_of::<Slot>() == line);
+    // A success reads it.
+    assert!(offset_of!(Slot, failing) < line);
+};
 const _: () = assert!(size_of::<AtomicU32>() == size_of::<u32>() && WORD == 4);
 const _: () = assert!(size_of::<AtomicU64>() == size_of::<u64>());
 // std has these types only where the processor has the instructions; no lock stands in for them.
