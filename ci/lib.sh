@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The packages of Debian 12 or 13 that the module, its tests and the demo need.
 # shellcheck disable=SC2034 # the scripts that source this use it
 packages=(
-    apache2 apache2-dev libclang-dev gcc libc6-dev
+    apache2 apache2-dev libclang-dev gcc g++ libc6-dev
     tomcat10 tomcat10-examples libtomcat9-java
     curl jq openssl apache2-utils nghttp2-client binutils util-linux ca-certificates
     iproute2 nftables faketime

@@ -2,6 +2,7 @@
 
 pub mod ajp;
 pub mod backlog;
+pub mod checks;
 pub mod dialer;
 pub mod filters;
 pub mod front;
