@@ -37,6 +37,13 @@ fn main() -> io::Result<()> {
             write(target, &format!("{}-{count}", golden.name), &payload)?;
             count += 1;
         }
+        if !is_request {
+            // No pieces, or a GET, its way to a connection, and the bytes at once.
+            write("dialer", &golden.name, &[b"\xFF\x01\x02\x07", &golden.bytes[..]].concat())?;
+            let length = (golden.bytes.len() as u16).to_be_bytes();
+            let plan = [&[0; 13][..], &[29], &length, &golden.bytes].concat();
+            write("conversation", &golden.name, &plan)?;
+        }
     }
     let key = Key::new(b"sixteen bytes or more").expect("long enough");
     let hello = Hello::new([1; 16], b"node1").expect("a short name");

@@ -14,7 +14,8 @@ mod connector;
 mod counted;
 mod cping;
 mod error;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code))]
 pub(crate) mod fake;
 #[cfg(test)]
 mod fake_port;
@@ -269,7 +270,7 @@ impl Backend {
 }
 
 /// A backend of which only this matters.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn key_of(host: &str, port: u16) -> BackendKey {
     BackendKey {
         host: host.into(),

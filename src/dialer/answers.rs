@@ -59,6 +59,36 @@ impl Answers {
     }
 }
 
+/// Has bytes of a container arrive in pieces of these lengths (the last one also for what is left), and checks that
+/// the connection is idle exactly where the last packet has ended and was an END_RESPONSE or CPONG: the fuzz target
+/// `dialer`.
+///
+/// # Panics
+/// If it is not.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_answers(lengths: &[u8], stream: &[u8]) {
+    use crate::protocol::split_packet;
+    use bytes::Bytes;
+
+    let mut answers = Answers::default();
+    let (mut lengths, mut length, mut end) = (lengths.iter(), 0, 0);
+    while end < stream.len() {
+        length = lengths.next().map_or(length, |length| usize::from(*length));
+        let start = end;
+        end = stream.len().min(start + length.max(1));
+        answers.record_response(&stream[start..end]);
+        let mut left = Bytes::copy_from_slice(&stream[..end]);
+        let mut last = None;
+        while let Ok(Some(payload)) = split_packet(&mut left, Direction::FromContainer) {
+            last = payload.first().copied();
+        }
+        let has_ended = left.is_empty() && matches!(last, Some(END_RESPONSE | CPONG));
+        assert_eq!(answers.is_idle(), has_ended, "after {end} bytes of {stream:?}");
+    }
+    answers.record_request();
+    assert!(!answers.is_idle());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +139,20 @@ mod tests {
         answers.record_response(b"HTTP/1.1 400 Bad Request\r\n");
         answers.record_response(RESPONSE);
         assert!(!answers.is_idle());
+    }
+
+    #[test]
+    fn the_end_is_known_whatever_comes_in_whatever_pieces() {
+        check_answers(&[3], b"AB\0\0AB\0\x01\x09");
+        check_answers(&[4], b"AB\0\0");
+        for length in 1..=30 {
+            check_answers(&[length], &[RESPONSE, b"AB\0\x01\x09", RESPONSE].concat());
+        }
+        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/dialer");
+        for input in std::fs::read_dir(kept).expect("a kept corpus") {
+            let input = std::fs::read(input.expect("readable").path()).expect("readable");
+            let (lengths, stream) = input.split_at(input.len().min(4));
+            check_answers(lengths, stream);
+        }
     }
 }

@@ -30,6 +30,8 @@ mod splice;
 mod waiting;
 
 pub use agent::{Agent, Ended};
+#[cfg(feature = "fuzzing")]
+pub use answers::check_answers;
 pub use settings::{ContainerAddress, HttpdPorts, Settings};
 
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! The kept inputs of the fuzz targets (`fuzz/corpus`).
+//! The kept inputs of the fuzz targets (`fuzz/corpus`). Those of `conversation` and `dialer` are read beside what
+//! they check: `src/proxy/conversation/tests/any_backend.rs`, `src/dialer/answers.rs`.
 #![allow(missing_docs)]
 
 use mod_proxy_ajp_rs::protocol::Direction;

@@ -30,8 +30,11 @@ mod resend;
 mod step;
 mod upload;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod tests;
+
+#[cfg(feature = "fuzzing")]
+pub use tests::any_backend::check_any_backend;
 
 pub use machine::Conversation;
 pub use step::{BodyWait, Context, Do, What};

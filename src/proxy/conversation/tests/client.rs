@@ -22,6 +22,10 @@ pub(super) struct TestClient {
     piece: std::ops::Range<usize>,
     pub(super) got: String,
     pub(super) has_got: bool,
+    /// How often the response began, and ended; its body.
+    pub(super) heads: usize,
+    pub(super) ends: usize,
+    pub(super) delivered: Vec<u8>,
     pub(super) is_polled: bool,
     pub(super) notes: std::cell::Cell<usize>,
 }
@@ -88,13 +92,15 @@ impl Client for TestClient {
     }
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
-        assert!(!self.got.contains('H'), "headers twice: {}", self.got);
+        assert_eq!(self.heads, 0, "headers twice: {}", self.got);
+        self.heads += 1;
         self.got.push_str(&format!("{}H", head.status));
         Ok(())
     }
 
     fn append(&mut self, data: Bytes) {
-        assert!(self.got.contains('H'), "body before headers");
+        assert_eq!(self.heads, 1, "body before headers");
+        self.delivered.extend(&data);
         self.got.push_str(&String::from_utf8_lossy(&data));
     }
 
@@ -103,6 +109,7 @@ impl Client for TestClient {
     }
 
     fn append_end(&mut self, _is_early: bool) {
+        self.ends += 1;
         self.got.push('E');
     }
 

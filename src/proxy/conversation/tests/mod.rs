@@ -1,10 +1,19 @@
 //! Requests without a socket: what is asked for, what the container and the client do, how it ends.
 
+// The fuzz target has no use for some of what the tests share.
+#![cfg_attr(not(test), allow(dead_code))]
+
+pub mod any_backend;
 mod client;
+#[cfg(test)]
 mod dialogues;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod random_uploads;
+mod rules;
 mod scene;
+#[cfg(test)]
 mod uploads;
 
 use super::{BodyWait, Context, Conversation, Do, What};

@@ -1,14 +1,12 @@
 //! Whatever happens in whatever order, the promises hold.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::rules::{Seen, assert_pool_clean};
 use super::scene::{World, ask_for, chunk, end, head, pong};
 use super::*;
-use crate::backend::AjpConnection;
-use crate::backend::fake::FakeConnection;
 use crate::config::{Pings, WorkerSettings};
 use crate::exchange::RequestBody;
 use crate::proxy::{ClientError, Flush, Resend};
@@ -117,40 +115,6 @@ fn scene(setup: &Setup) -> Scene {
     scene
 }
 
-/// Is this connection clean: asked everything, answered everything, and said to be kept?
-fn assert_clean(connection: &FakeConnection, packet: &[u8], announced: bool) {
-    let (said, rest) = split(&connection.received);
-    assert!(rest.is_empty(), "{rest:?} is unread");
-    assert_eq!(said.last(), Some(&&[5, 1][..]), "the end, and that it is kept");
-    let asked = said.iter().filter(|payload| payload[0] == 6).count() + usize::from(announced);
-    let body = connection.sent.strip_prefix(packet).expect("the request is out");
-    let (pieces, rest) = split(body);
-    assert!(rest.is_empty(), "a packet partly sent");
-    assert_eq!(pieces.len(), asked, "each packet was asked for, and none is due");
-}
-
-/// What the attempts of one request have done.
-#[derive(Debug, Default)]
-struct Seen {
-    /// Connections on which the request was written to its end.
-    written: BTreeSet<usize>,
-    /// The one that it was on when the client had something of the response.
-    answering: Option<usize>,
-}
-
-impl Seen {
-    fn look(&mut self, conversation: &mut Conversation<FakeConnection>, scene: &Scene) {
-        let Some(connection) = conversation.connection() else { return };
-        if connection.sent.starts_with(&scene.request.packet) {
-            self.written.insert(connection.number);
-        }
-        if scene.client.has_got {
-            let before = *self.answering.get_or_insert(connection.number);
-            assert_eq!(before, connection.number, "sent again after a byte reached the client");
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -186,7 +150,7 @@ proptest! {
         let again = resend.retries.min(resend.repeats) as usize;
         prop_assert!(seen.written.len() <= 1 + again, "{:?}", seen);
         prop_assert!(traffic.attempts <= 1 + resend.retries.min(resend.repeats) + resend.retries.max(1));
-        let ends = scene.client.got.matches('E').count();
+        let ends = scene.client.ends;
         prop_assert!(ends <= 1);
         if result.is_ok() {
             prop_assert_eq!(ends, 1, "{}", &scene.client.got);
@@ -195,15 +159,6 @@ proptest! {
             prop_assert!(!(failure.may_go_elsewhere && scene.client.has_got));
         }
 
-        prop_assert_eq!(scene.left().1, 0, "a place is still taken");
-        let announced = scene.request.facts.body == RequestBody::Announced;
-        while scene.left().0 > 0 {
-            let found = scene.pool.acquire(scene.start, &crate::pool::Limits::default());
-            let Ok(crate::pool::Acquired::Reused(lease)) = found else { continue };
-            if lease.usage().requests > 0 {
-                prop_assert!(result.is_ok() || scene.client.got.contains('E'));
-                assert_clean(&lease, &scene.request.packet, announced);
-            }
-        }
+        assert_pool_clean(&scene, result.is_ok() || ends == 1);
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::rules::{Seen, asked, assert_pool_clean, begun};
 use super::scene::{self, World, ask_for, chunk, end, head};
 use super::*;
 use crate::backend::AjpConnection;
-use crate::backend::fake::FakeConnection;
 use crate::config::WorkerSettings;
 use crate::exchange::{Ahead, RequestBody};
 
@@ -86,59 +86,6 @@ fn scene(setup: &Setup) -> Scene {
     scene
 }
 
-fn asked(connection: &FakeConnection, setup: &Setup) -> (usize, usize) {
-    let (said, _) = split(&connection.received);
-    let asks = said.iter().filter(|payload| payload[0] == 6).count();
-    (asks, asks + usize::from(setup.announced))
-}
-
-/// The data lengths of the body packets that have begun, and the data in them.
-fn begun(connection: &FakeConnection, packet: &[u8]) -> (Vec<usize>, Vec<u8>) {
-    let Some(mut sent) = connection.sent.strip_prefix(packet) else { return Default::default() };
-    let (mut lengths, mut data) = (Vec::new(), Vec::new());
-    while let [_, _, _, _, high, low, rest @ ..] = sent {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        let (piece, rest) = rest.split_at(length.min(rest.len()));
-        lengths.push(length);
-        data.extend(piece);
-        sent = rest;
-    }
-    (lengths, data)
-}
-
-/// Checks the packets that have begun since there were `before` of them.
-fn check(
-    connection: &FakeConnection,
-    scene: &Scene,
-    setup: &Setup,
-    before: usize,
-) -> Result<usize, TestCaseError> {
-    let (asks, asked) = asked(connection, setup);
-    let (lengths, data) = begun(connection, &scene.request.packet);
-    prop_assert!(scene.client.body.starts_with(&data), "the body is the body");
-    for (at, length) in lengths.iter().enumerate().skip(before.max(asked)) {
-        prop_assert!(*length >= 4_096, "packet {} of {} bytes, {} asked for", at, length, asked);
-        prop_assert!(asks > 0, "ahead before any was asked for");
-    }
-    let ahead = lengths.iter().skip(asked);
-    let (packets, bytes) = (ahead.clone().count(), ahead.sum::<usize>());
-    prop_assert!(packets <= 1 || bytes <= setup.window, "{} bytes ahead", bytes);
-    prop_assert!(setup.window > 0 || packets == 0);
-    Ok(lengths.len())
-}
-
-/// Is this connection clean: asked everything, answered everything, and said to be kept?
-fn assert_clean(connection: &FakeConnection, packet: &[u8], announced: bool) {
-    let (said, rest) = split(&connection.received);
-    assert!(rest.is_empty(), "{rest:?} is unread");
-    assert_eq!(said.last(), Some(&&[5, 1][..]), "the end, and that it is kept");
-    let asked = said.iter().filter(|payload| payload[0] == 6).count() + usize::from(announced);
-    let body = connection.sent.strip_prefix(packet).expect("the request is out");
-    let (pieces, rest) = split(body);
-    assert!(rest.is_empty(), "a packet partly sent");
-    assert_eq!(pieces.len(), asked, "each packet was asked for, and none is due");
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -150,7 +97,7 @@ proptest! {
         let mut scene = scene(&setup);
         let mut conversation = scene.begin();
         let (mut dice, mut steps, mut is_over) = (dice.into_iter(), 0, false);
-        let (mut number, mut packets) = (0, 0);
+        let (mut number, mut seen) = (0, Seen::default());
         loop {
             let asked_for = scene.with(|context| scene::text(&conversation.next(context)));
             if asked_for == "done" {
@@ -162,7 +109,7 @@ proptest! {
             let unread = conversation.connection().map_or(0, |connection| connection.unread());
             prop_assert!(!is_deaf || is_over || unread > 60_000, "{}", asked_for);
             if let (Some(connection), true) = (conversation.connection(), asked_for.starts_with("piece ")) {
-                let (_, asked) = asked(connection, &setup);
+                let (_, asked) = asked(connection, &scene);
                 let sent = begun(connection, &scene.request.packet).0.len();
                 let waits = !asked_for.starts_with("piece now");
                 prop_assert!(!waits || sent < asked, "waits for the client though nothing is due");
@@ -172,20 +119,12 @@ proptest! {
             scene.step(&mut conversation, world);
             let Some(connection) = conversation.connection() else { continue };
             if connection.number != number {
-                (number, packets, is_over) = (connection.number, 0, false);
+                (number, is_over) = (connection.number, false);
             }
-            packets = check(connection, &scene, &setup, packets)?;
+            seen.look(&mut conversation, &scene);
         }
         let (result, _) = conversation.take_end();
 
-        prop_assert_eq!(scene.left().1, 0, "a place is still taken");
-        while scene.left().0 > 0 {
-            let found = scene.pool.acquire(scene.start, &crate::pool::Limits::default());
-            let Ok(crate::pool::Acquired::Reused(lease)) = found else { continue };
-            if lease.usage().requests > 0 {
-                prop_assert!(result.is_ok());
-                assert_clean(&lease, &scene.request.packet, setup.announced);
-            }
-        }
+        assert_pool_clean(&scene, result.is_ok());
     }
 }
