@@ -69,10 +69,13 @@ pub(crate) unsafe fn pre_request(
     let session = session(request, balancer, child, url, ignores_session);
     let kept = RequestState::existing(request);
     let was_given = kept.is_some_and(|kept| kept.tried_count() > 0);
-    let members = Overview::of(balancer);
-    let is_ours = session.is_some() || ignores_session || was_given || !members.can_take_any;
-    if !is_ours && !members.has_errors {
-        return sys::DECLINED;
+    let mut is_ours = session.is_some() || ignores_session || was_given;
+    if !is_ours {
+        let members = Overview::of(balancer);
+        is_ours = !members.can_take_any;
+        if !is_ours && !members.has_errors {
+            return sys::DECLINED;
+        }
     }
     let settings = state.balancer_with_keys(&balancer.name()).unwrap_or_default();
     let rules = Rules {
