@@ -118,20 +118,25 @@ fn where_there_is_conf_modules_d_the_module_has_a_file_there_that_is_read_before
 }
 
 #[test]
-fn a_destdir_with_conf_modules_d_gets_the_file_there_as_the_rpm_package_is_made_elsewhere() {
-    let place = Place::new("httpd/conf");
-    let root = place.root.path().strip_prefix("/").expect("an absolute path");
-    let destination = place.path("package");
-    let directory = destination.join(root).join("httpd/conf.modules.d");
-    fs::create_dir_all(&directory).expect("our own directory");
+fn a_destdir_with_the_directory_gets_the_file_there_as_packages_are_made_without_a_configuration() {
+    for (configuration, file) in [
+        ("httpd/conf", "httpd/conf.modules.d/00-mod_proxy_ajp_rs.conf"),
+        ("apache2", "apache2/mods-available/proxy_ajp_rs.load"),
+    ] {
+        let place = Place::new(configuration);
+        let root = place.root.path().strip_prefix("/").expect("an absolute path");
+        let destination = place.path("package");
+        let copied = destination.join(root).join(file);
+        fs::create_dir_all(copied.parent().expect("below it")).expect("our own directory");
 
-    let target = place.built_elsewhere();
-    let mut install = place.install();
-    install.arg("--no-build").env("CARGO_TARGET_DIR", target).env("DESTDIR", &destination);
-    succeed(&mut install);
+        let target = place.built_elsewhere();
+        let mut install = place.install();
+        install.arg("--no-build").env("CARGO_TARGET_DIR", target).env("DESTDIR", &destination);
+        succeed(&mut install);
 
-    assert!(directory.join("00-mod_proxy_ajp_rs.conf").is_file());
-    assert!(!place.path("httpd/conf.modules.d").exists());
+        assert!(copied.is_file(), "{file}");
+        assert!(!place.path(file).exists(), "{file}");
+    }
 }
 
 #[test]
