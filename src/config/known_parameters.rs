@@ -12,6 +12,9 @@ pub fn unknown_worker_parameter(name: &str, is_ajp: bool) -> String {
         Some("it needs mod_proxy_hcheck, which is not loaded".to_owned())
     } else if has(of_balancers(), name) {
         Some("it is a parameter of a balancer".to_owned())
+    } else if has(OF_WORKERS.iter().copied(), name) {
+        // `addressttl` before 2.4.59.
+        Some("a later httpd has it, this one has not".to_owned())
     } else {
         meant(name, known().chain(HEALTH_CHECKS.iter().copied()))
     };
@@ -126,6 +129,7 @@ mod tests {
             ("hcmetod", "; did you mean hcmethod?"),
             ("hcmethod", "; it needs mod_proxy_hcheck, which is not loaded"),
             ("LocalOnly", "; it is a parameter of a balancer"),
+            ("AddressTTL", "; a later httpd has it, this one has not"),
             ("xyzzy", ""),
         ] {
             let text = unknown_worker_parameter(name, true);
