@@ -246,7 +246,9 @@ impl Setup {
     /// Runs `httpd -t`. Returns whether the configuration is accepted, and the output.
     pub fn configtest(self) -> (bool, String) {
         let root = self.write();
-        let output = Command::new(binary())
+        let words = preload().into_iter().chain([binary().into()]).collect::<Vec<OsString>>();
+        let output = Command::new(&words[0])
+            .args(&words[1..])
             .args(["-t", "-d"])
             .arg(root.path())
             .arg("-f")
@@ -273,6 +275,7 @@ impl Setup {
             words.extend(["limit".into(), limit.to_string().into()]);
         }
         words.extend(memcheck());
+        words.extend(preload());
         words.push(binary().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
@@ -311,7 +314,7 @@ impl Setup {
             line(format_args!("User www-data\nGroup www-data"));
         }
         line(format_args!("{}", self.mpm.sizes()));
-        if !memcheck().is_empty() {
+        if !memcheck().is_empty() || !preload().is_empty() {
             // A pool's memory is given back when it is destroyed, so that a use of it thereafter is seen.
             line(format_args!("MaxMemFree 1"));
         }
@@ -343,6 +346,14 @@ impl Setup {
 /// Whether every httpd with the MPM event lets requests wait without a thread: `AJP_PARKING=1`.
 fn parks_everywhere() -> bool {
     std::env::var_os("AJP_PARKING").is_some_and(|value| value == "1")
+}
+
+/// The beginning of the command that starts httpd with a library in it before all others: with `AJP_PRELOAD`.
+fn preload() -> Vec<OsString> {
+    let Some(library) = std::env::var_os("AJP_PRELOAD") else { return Vec::new() };
+    let mut word = OsString::from("LD_PRELOAD=");
+    word.push(library);
+    vec!["env".into(), word]
 }
 
 /// The beginning of the command that starts httpd under valgrind: with `AJP_VALGRIND`.
@@ -575,10 +586,11 @@ fn faketime() -> PathBuf {
     library.into_iter().find(|path| path.exists()).expect("faketime is installed (ci/setup)")
 }
 
-/// Returns the path of the program of apxs's httpd: `apache2` on Debian, `httpd` elsewhere.
+/// Returns the path of httpd: `AJP_HTTPD`, else the program of apxs's, `apache2` on Debian, `httpd` elsewhere.
 pub fn binary() -> PathBuf {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| Path::new(&apxs("SBINDIR")).join(apxs("PROGNAME"))).clone()
+    let of_apxs = || Path::new(&apxs("SBINDIR")).join(apxs("PROGNAME"));
+    FOUND.get_or_init(|| std::env::var_os("AJP_HTTPD").map_or_else(of_apxs, PathBuf::from)).clone()
 }
 
 /// The release of httpd, as three numbers: (2, 4, 62).
