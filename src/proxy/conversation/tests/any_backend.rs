@@ -271,6 +271,32 @@ mod tests {
         }
     }
 
+    /// A GET, its way to a connection, and then this.
+    fn get(rest: &[u8]) -> Vec<u8> {
+        [&[0; 10][..], &[0; 3], rest].concat()
+    }
+
+    // What reaches no line that other inputs do not reach, so that fuzzing does not keep it.
+    #[test]
+    fn the_promises_hold_with_something_behind_the_end() {
+        for behind in [22, 16, 15, 19, 20, 30] {
+            let one_and_other = [28, 27, behind, 2, b'h', b'i', 0, b'A'];
+            check_any_backend(&get(&one_and_other));
+        }
+    }
+
+    #[test]
+    fn the_promises_hold_with_body_packets_ahead_that_the_container_has_not_read() {
+        // A POST of unknown length, with all of its body there, and all that may go ahead.
+        let post = [2 + 64, 0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 19];
+        for steps in 0..8 {
+            let asked = [0, 0, 0, 20, 0x1F, 0xFA];
+            let answered = [27, 2, b'h', b'i'];
+            let plan = [&post[..], &asked, &[0; 8][..steps], &answered].concat();
+            check_any_backend(&plan);
+        }
+    }
+
     #[test]
     fn the_promises_hold_for_the_kept_corpus() {
         let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/conversation");
