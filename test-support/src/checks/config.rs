@@ -87,15 +87,16 @@ fn check_rewriting(line: Line<'_>) {
         let again = Line { arguments, ..line }.edit(|_| has_ajp_member).expect("it was accepted");
         assert_eq!(again.arguments, None, "{line:?} is rewritten twice");
         // The `>` at the end of a section's line is a part of its last word, or a word.
-        let words = |text| -> Vec<String> {
-            let words = Words::of(text).map(|word| word.raw.trim_end_matches('>').to_owned());
-            words.filter(|word| !word.is_empty()).collect()
+        let words = |text| -> Vec<(String, String)> {
+            let words = Words::of(text)
+                .map(|word| (word.space.to_owned(), word.raw.trim_end_matches('>').to_owned()));
+            words.filter(|(_, word)| !word.is_empty()).collect()
         };
         let (before, mut at) = (words(line.arguments), 0);
         for word in words(arguments) {
             match before[at..].iter().position(|other| *other == word) {
                 Some(skipped) => at += skipped + 1,
-                None => assert!(OURS.contains(&&*word), "{line:?} has got the word {word}"),
+                None => assert!(OURS.contains(&&*word.1), "{line:?} has got {word:?}"),
             }
         }
     }
