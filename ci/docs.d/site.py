@@ -19,7 +19,7 @@ MENU = [
                        "docs/parking.md", "docs/uploads.md", "docs/reverse.md", "tomcat-connector/README.md",
                        "docs/ajp-dialer.md", "httpd-conf/README.md"]),
     ("Operation", ["docs/operations.md", "docs/troubleshooting.md", "docs/faq.md", "docs/performance.md"]),
-    ("Development", ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md"]),
+    ("Development", ["docs/architecture.md", "docs/reliability.md", "CONTRIBUTING.md", "SECURITY.md"]),
 ]
 # Markdown for readers of the sources alone.
 NO_PAGES = ["tests/", "test-support/", "fuzz/"]
