@@ -62,7 +62,9 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/operations.md", "ajp-drain node1"),
     ("docs/performance.md", "ci/bench"),
     ("docs/performance.md", "ci/bench --delayed"),
+    ("docs/performance.md", "ci/bench --footprint"),
     ("docs/performance.md", "ci/bench --parked"),
+    ("docs/reliability.md", "ci/test"),
     // They are for RHEL and SUSE.
     ("docs/rhel.md", "dnf install"),
     ("docs/rhel.md", "ci/package rpm --source"),
