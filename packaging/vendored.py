@@ -14,6 +14,8 @@ import subprocess
 import sys
 
 PREBUILT = {".a", ".lib", ".dll", ".so", ".o", ".obj", ".exe", ".wasm", ".dylib", ".jar", ".class", ".rlib"}
+# What tools have made, and left in a crate.
+GENERATED = {"tarpaulin-report.html"}
 # Where Debian has the whole text.
 COMMON = {"Apache-2.0": "Apache-2.0", "MPL-2.0": "MPL-2.0", "CC0-1.0": "CC0-1.0",
           "LGPL-2.1-or-later": "LGPL-2.1"}
@@ -34,7 +36,7 @@ WORDS = {
 
 def prune(directory):
     for file in directory.rglob("*"):
-        if file.is_file() and (file.suffix.lower() in PREBUILT or is_program(file)):
+        if file.is_file() and (file.suffix.lower() in PREBUILT or file.name in GENERATED or is_program(file)):
             file.unlink()
     # cargo compares the files with this list, if there is one; the hash of the whole crate stays.
     for file in directory.glob("*/.cargo-checksum.json"):
