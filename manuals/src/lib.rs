@@ -1,5 +1,5 @@
-//! Makes man pages and completions, from the command lines of the programs, the module's tables of directives and
-//! parameters, and what `docs/` says about them.
+//! Makes man pages and completions, from the command lines of the programs, the module's tables of parameters, and
+//! what `docs/` says about them and about directives.
 
 mod markdown;
 mod module_page;

@@ -22,9 +22,9 @@ pub(crate) fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
     lines.take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// The cells of the row that begins with `start`.
-pub(crate) fn row(document: &str, start: &str) -> Option<Vec<String>> {
-    document.lines().find(|line| line.starts_with(start)).map(cells)
+/// The rows that begin with `start`, whatever their table, cell by cell.
+pub(crate) fn rows_of(document: &str, start: &str) -> impl Iterator<Item = Vec<String>> {
+    document.lines().filter(move |line| line.starts_with(start)).map(cells)
 }
 
 fn cells(row: &str) -> Vec<String> {

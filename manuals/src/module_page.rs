@@ -1,12 +1,12 @@
-//! The page of the module: its directives and parameters as the tables of `src/config` have them, with what the
-//! documents say about each.
+//! The page of the module: its directives as docs/reference.md has them, and its parameters as the tables of
+//! `src/config` do, with what the documents say about each.
 
 use clap::CommandFactory;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use mod_proxy_ajp_rs::command_line::Jk2ajp;
-use mod_proxy_ajp_rs::config::{BalancerKeys, DirectiveDocs, ParameterDocs, WorkerSettings};
+use mod_proxy_ajp_rs::config::{BalancerKeys, ParameterDocs, WorkerSettings};
 
-use crate::markdown::{example, first_example, first_paragraph, inlines, plain, row, table};
+use crate::markdown::{example, first_example, first_paragraph, inlines, plain, rows_of, table};
 
 const README: &str = include_str!("../../README.md");
 const REFERENCE: &str = include_str!("../../docs/reference.md");
@@ -33,7 +33,7 @@ pub(crate) fn render() -> Vec<u8> {
     );
 
     roff.control("SH", ["DIRECTIVES"]);
-    DirectiveDocs::ALL.iter().for_each(|docs| directive(&mut roff, docs));
+    rows_of(REFERENCE, "| `ProxyAjp").for_each(|cells| directive(&mut roff, &cells));
 
     roff.control("SH", ["PARAMETERS OF A WORKER"]);
     roff.text(inlines("They stand on `ProxyPass`, `BalancerMember`, `ProxySet` and `<Proxy>`, beside those of mod_proxy. \
@@ -73,17 +73,16 @@ fn paragraph(roff: &mut Roff, text: &str) {
     roff.control("PP", []).text(inlines(text));
 }
 
-/// A directive: how it is written, what it is for, and the cells of its row in the reference.
-fn directive(roff: &mut Roff, docs: &DirectiveDocs) {
-    let name = docs.name.to_string_lossy();
-    let found = [format!("| `{name}`"), format!("| `{name} ")];
-    let cells = found.iter().find_map(|start| row(REFERENCE, start));
-    let cells = cells.expect("a test compares the reference with the directives");
-    let help = docs.help.to_string_lossy();
-    roff.control("TP", []).text([bold(plain(&cells[0]))]).text([roman(format!("{help}."))]);
-    for (word, cell) in [("Values", 1), ("Default", 2), ("Where", 3)] {
-        let text = format!("{word}: {}", cells[cell].trim_end_matches('.'));
-        roff.control("IP", []).text(inlines(&format!("{text}.")));
+/// A directive: how it is written, and the cells of its row in the reference.
+fn directive(roff: &mut Roff, cells: &[String]) {
+    roff.control("TP", []).text([bold(plain(&cells[0]))]);
+    for (at, (word, cell)) in [("Values", 1), ("Default", 2), ("Where", 3)].into_iter().enumerate()
+    {
+        let text = format!("{word}: {}.", cells[cell].trim_end_matches('.'));
+        if at > 0 {
+            roff.control("IP", []);
+        }
+        roff.text(inlines(&text));
     }
 }
 

@@ -7,7 +7,6 @@ mod activation;
 mod attributes;
 mod balancer;
 pub mod closest_name;
-mod directives;
 mod duration;
 mod error;
 mod hidden_status_pages;
@@ -33,7 +32,6 @@ use error::ValueError;
 
 pub use attributes::{EnvVariable, RequestAttributes};
 pub use balancer::{BalancerKeys, BalancerSettings};
-pub use directives::DirectiveDocs;
 pub use error::ConfigError;
 pub use hidden_status_pages::{HiddenStatusPage, hidden_status_pages};
 pub use known_parameters::{is_of_health_checks, unknown_worker_parameter};

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use mod_proxy_ajp_rs::config::{BalancerKeys, DirectiveDocs, WorkerSettings};
+use mod_proxy_ajp_rs::config::{BalancerKeys, WorkerSettings};
 
-use super::root;
+use super::{directives, root};
 
 /// What the Debian package says of such a configuration when it is removed, line by line.
 fn named_by_the_debian_package(configuration: &str) -> Vec<String> {
@@ -36,9 +36,7 @@ fn the_debian_package_names_each_of_our_parameters_and_directives_when_it_is_rem
     for docs in BalancerKeys::documented() {
         lines.push(format!("ProxySet {}={}", docs.name, docs.example));
     }
-    for directive in DirectiveDocs::ALL {
-        lines.push(directive.name.to_string_lossy().into_owned());
-    }
+    lines.extend(directives(&source("src/ffi/startup/directives.rs")));
     let methods = source("src/ffi/balancing/lbmethod.rs");
     for method in methods.split("provider(c\"").skip(1) {
         let name = method.split('"').next().expect("a name");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::balance::WorkerStatus;
 use crate::config::{
-    ConfigError, DirectiveDocs, Line, Maintain, ReverseListener, WorkerSettings, has_ajp_member,
+    ConfigError, Line, Maintain, ReverseListener, WorkerSettings, has_ajp_member,
     is_of_health_checks, unknown_worker_parameter,
 };
 use crate::ffi::apr::error_text::error_text;
@@ -26,7 +26,8 @@ use crate::messages::Message;
 /// is a field of [`ServerConfig`].
 const OURS: &[Directive] = &[
     Directive::new(
-        DirectiveDocs::MAINTAIN,
+        c"ProxyAjpMaintain",
+        c"seconds between two rounds of the housekeeper, 1 to 3600; 0: no rounds",
         Setter::One(|config, seconds| {
             config.maintain = Maintain::parse(&String::from_utf8_lossy(seconds))?;
             Ok(())
@@ -34,7 +35,8 @@ const OURS: &[Directive] = &[
     )
     .not_in(sys::GLOBAL_ONLY),
     Directive::new(
-        DirectiveDocs::REVERSE,
+        c"ProxyAjpReverse",
+        c"a worker's URL, and how its container connects: listen=, allow=, keyfile=, node=, backlog=",
         Setter::Whole(|config, arguments| {
             let listener = ReverseListener::parse(&String::from_utf8_lossy(arguments));
             let named = |error| LineError(format!("ProxyAjpReverse: {error}"));
@@ -44,26 +46,27 @@ const OURS: &[Directive] = &[
     )
     .not_in(sys::NOT_IN_DIR_CONTEXT),
     Directive::new(
-        DirectiveDocs::ENV_VAR,
+        c"ProxyAjpEnvVar",
+        c"an environment variable to send as an attribute, and the value to send if it is not set",
         Setter::OneOrTwo(|config, name, value| Ok(config.attributes.add(name, value)?)),
     ),
     Directive::new(
-        DirectiveDocs::CERT_CHAIN,
+        c"ProxyAjpCertChain",
+        c"On: also send the other certificates of the client's chain",
         Setter::OnOff(|config, on| {
             config.attributes.set_certificate_chain(on);
             Ok(())
         }),
     ),
     Directive::new(
-        DirectiveDocs::PARKING,
+        c"ProxyAjpParking",
+        c"On: requests that wait for a container give their thread back (MPM event)",
         Setter::OnOff(|config, on| {
             config.parking = Some(on);
             Ok(())
         }),
     ),
 ];
-
-const _: () = assert!(OURS.len() == DirectiveDocs::ALL.len(), "every directive has a row");
 
 /// Directives of mod_proxy whose lines may have parameters of ours.
 const MOD_PROXYS: &[Directive] = &[
@@ -91,14 +94,13 @@ pub(crate) struct Directive {
     pub(crate) allowed_in: u32,
     /// Sections within these in which it is not allowed.
     not_in: u32,
-    /// The help text that httpd shows.
+    /// The help text that httpd shows (`httpd -L`, and if the number of arguments is wrong).
     pub(crate) help: &'static CStr,
 }
 
 impl Directive {
     /// A directive of the main server and of virtual hosts, outside of the sections of directories.
-    const fn new(docs: DirectiveDocs, set: Setter) -> Self {
-        let DirectiveDocs { name, help } = docs;
+    const fn new(name: &'static CStr, help: &'static CStr, set: Setter) -> Self {
         Self { name, set, allowed_in: sys::RSRC_CONF, not_in: 0, help }
     }
 
