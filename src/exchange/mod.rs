@@ -147,6 +147,13 @@ impl Exchange {
         self.upload.room()
     }
 
+    /// The bytes of the body that there will be [`room`](Self::room) for as soon as the container asks for the
+    /// first packet, of `size` bytes, by what it has shown in earlier requests; 0: it has shown nothing.
+    #[must_use]
+    pub fn foreseen(&self, size: usize) -> usize {
+        self.upload.foreseen(size)
+    }
+
     /// One packet with the next `len` bytes of the body, which is to be sent now; without any it ends the
     /// body.
     ///

@@ -142,6 +142,17 @@ impl Upload {
         self.open = wanted.min(most);
     }
 
+    /// The bytes of data that will be [`room`](Self::room) for as soon as the container asks for the first
+    /// packet of this size; 0: it has shown nothing that says so.
+    pub(super) fn foreseen(&self, size: usize) -> usize {
+        let most = self.window.bytes.checked_div(size).map_or(0, |most| most.max(1));
+        match self.window.shown as usize {
+            0 => 0,
+            _ if size < SHORTEST_AHEAD || self.window.bytes == 0 => 0,
+            shown => (1 + shown.min(most)) * size,
+        }
+    }
+
     /// The bytes of data that may be sent now: the packet that is due, and those that may go ahead. Where
     /// none is due, 0 until half of the window is free, so that packets go ahead several at a time.
     pub(super) fn room(&self) -> usize {
@@ -299,6 +310,22 @@ mod tests {
                 "{shown} {body}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_foreseen_is_the_room_after_the_first_packet_asked_for() {
+        for (bytes, shown) in
+            [(0, 9), (1, 9), (SIZE, 9), (4 * SIZE, 9), (9 * SIZE, 4), (9 * SIZE, 1)]
+        {
+            let mut upload = upload(bytes, shown);
+            let foreseen = upload.foreseen(SIZE);
+            upload.asked_for(SIZE).unwrap();
+            let room = if bytes == 0 { 0 } else { upload.room() };
+            assert_eq!(foreseen, room, "{bytes} {shown}");
+        }
+        assert_eq!(upload(9 * SIZE, 0).foreseen(SIZE), 0, "it has shown nothing");
+        assert_eq!(upload(9 * SIZE, 4).foreseen(SHORTEST_AHEAD - 1), 0, "too short to go ahead");
+        assert_eq!(upload(9 * SIZE, 4).foreseen(0), 0);
     }
 
     #[test]

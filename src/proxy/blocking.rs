@@ -50,6 +50,7 @@ pub(super) fn step<C: Client>(
             What::BodyWait(wait_for_body(context.client, connection, backend, time))
         }
         Do::ReadAhead { at_most } => What::Ahead(context.client.read_ahead(at_most)),
+        Do::Gather { at_most } => What::Ahead(context.client.gather(at_most)),
         Do::Pass { flush } => {
             if flush {
                 context.client.append_flush();

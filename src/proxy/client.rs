@@ -52,6 +52,13 @@ pub trait Client {
     /// The client has been answered already, because its body is invalid.
     fn read_ahead(&mut self, at_most: usize) -> Result<(), ClientError>;
 
+    /// Reads what is there behind the piece read last, which stays, until `at_most` bytes lie behind it;
+    /// without waiting.
+    ///
+    /// # Errors
+    /// As of [`read_ahead`](Self::read_ahead).
+    fn gather(&mut self, at_most: usize) -> Result<(), ClientError>;
+
     /// The piece read last, as it lies in memory.
     fn body(&self) -> Vec<&[u8]>;
 

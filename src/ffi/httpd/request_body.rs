@@ -101,16 +101,7 @@ impl Body {
         at_most: usize,
     ) -> Result<ReadyPiece, ClientError> {
         self.drop_piece();
-        let mut held: usize = self.ahead.iter().map(|slice| slice.len).sum();
-        // A filter that changes the body need not be ready for a read that does not wait.
-        let is_plain = !request.has_content_input_filters();
-        while is_plain && held < at_most && !self.ended && self.failed.is_none() {
-            match self.fetch_more(request, at_most - held) {
-                Ok(0) | Err(NOTHING_YET) => break,
-                Ok(more) => held += more,
-                Err(status) => self.failed = Some(status),
-            }
-        }
+        let held = self.hold(request, at_most);
         if held == 0 && self.failed == Some(sys::AP_FILTER_ERROR) {
             return Err(refused(request, sys::AP_FILTER_ERROR));
         }
@@ -185,6 +176,38 @@ impl Body {
             }
         }
         Ok(())
+    }
+
+    /// Reads what is there behind the current piece, which stays, until so many bytes lie there; does not
+    /// wait.
+    ///
+    /// # Errors
+    /// As of [`read_ahead`](Self::read_ahead).
+    pub(crate) fn gather(
+        &mut self,
+        request: Request<'_>,
+        at_most: usize,
+    ) -> Result<(), ClientError> {
+        self.hold(request, at_most);
+        match self.failed {
+            Some(sys::AP_FILTER_ERROR) => Err(refused(request, sys::AP_FILTER_ERROR)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has so many bytes lie behind the current piece, as far as they are there; returns how many do.
+    fn hold(&mut self, request: Request<'_>, at_most: usize) -> usize {
+        let mut held: usize = self.ahead.iter().map(|slice| slice.len).sum();
+        // A filter that changes the body need not be ready for a read that does not wait.
+        let is_plain = !request.has_content_input_filters();
+        while is_plain && held < at_most && !self.ended && self.failed.is_none() {
+            match self.fetch_more(request, at_most - held) {
+                Ok(0) | Err(NOTHING_YET) => break,
+                Ok(more) => held += more,
+                Err(status) => self.failed = Some(status),
+            }
+        }
+        held
     }
 
     /// Returns the bytes that were read to the input filters, so that another module can read them:
@@ -270,11 +293,11 @@ impl Body {
         if self.incoming.is_null() {
             self.incoming = new_brigade(request);
         }
-        if self.ahead.is_empty() {
-            // SAFETY: as in `fetch`: the piece has been dropped, too.
+        if self.ahead.is_empty() && self.piece.is_empty() {
+            // SAFETY: the brigade is live, and no slice of it is in use.
             unsafe { sys::apr_brigade_cleanup(self.brigade.cast()) };
         } else if !self.is_owned {
-            self.own_ahead(request)?;
+            self.own_slices(request)?;
         }
         let kind = sys::apr_read_type_e_APR_NONBLOCK_READ;
         // SAFETY: the brigade is the request's, and empty. Filters expect that: what has been read before
@@ -288,12 +311,18 @@ impl Body {
 
     /// Has the bytes that have been read stay in place while more is read: some filters use their buffer
     /// again.
-    #[cold]
-    fn own_ahead(&mut self, request: Request<'_>) -> Result<(), sys::apr_status_t> {
-        for slice in &mut self.ahead {
+    fn own_slices(&mut self, request: Request<'_>) -> Result<(), sys::apr_status_t> {
+        // What follows a slice in its bucket: of the piece's last one it may lie ahead.
+        let mut behind = None;
+        for slice in self.ahead.iter_mut().rev().chain(self.piece.iter_mut().rev()) {
             let (data, len) = own(slice.bucket, request)?;
-            // SAFETY: the slice is the end of its bucket's bytes: what was taken of it is in front.
-            slice.start = unsafe { data.add(len - slice.len) };
+            let tail = match behind {
+                Some((bucket, tail)) if bucket == slice.bucket => tail,
+                _ => 0,
+            };
+            // SAFETY: the slices of a bucket end where its bytes do, one behind the other.
+            slice.start = unsafe { data.add(len - tail - slice.len) };
+            behind = Some((slice.bucket, tail + slice.len));
         }
         self.is_owned = true;
         Ok(())

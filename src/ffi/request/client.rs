@@ -126,6 +126,10 @@ impl Client for HttpdClient<'_> {
         self.upload.body.read_ahead(self.request, at_most)
     }
 
+    fn gather(&mut self, at_most: usize) -> Result<(), ClientError> {
+        self.upload.body.gather(self.request, at_most)
+    }
+
     fn body(&self) -> Vec<&[u8]> {
         self.upload.body.piece()
     }

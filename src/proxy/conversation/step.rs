@@ -56,6 +56,11 @@ pub enum Do {
         /// The longest piece.
         at_most: usize,
     },
+    /// The same, behind the present piece, which stays. [`What::Ahead`].
+    Gather {
+        /// The most bytes behind it.
+        at_most: usize,
+    },
     /// Hand over to the client what has been appended. [`What::Passed`].
     Pass {
         /// With a flush behind it.

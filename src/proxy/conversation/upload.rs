@@ -23,6 +23,10 @@ impl<L: AjpConnection> Attempt<L> {
     ) -> Result<bool, Error> {
         self.exchange.packets_written();
         if self.outgoing.is_request() {
+            if self.foreseen(context) > 0 {
+                self.state = State::Gather;
+                return Ok(false);
+            }
             return self.go_on(context, traffic);
         }
         // While the container reads this piece we fetch the next one, if nobody can want this one
@@ -38,6 +42,16 @@ impl<L: AjpConnection> Attempt<L> {
             return Ok(false);
         }
         self.go_on(context, traffic)
+    }
+
+    /// The bytes that the container will ask for first and those that may go ahead then, by what it has shown,
+    /// as far as the body has more than the packet that leaves with the request.
+    pub(super) fn foreseen<C>(&self, context: &Context<'_, C>) -> usize {
+        let size = self.outgoing.data_len();
+        if size == 0 || !context.sends_ahead() || self.is_uploaded(context) {
+            return 0;
+        }
+        self.exchange.foreseen(size)
     }
 
     /// Notes GET_BODY_CHUNK.

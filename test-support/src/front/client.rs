@@ -99,6 +99,24 @@ impl FakeClient {
         self.passes.iter().map(pass).collect::<Vec<_>>().join("|")
     }
 
+    /// Takes from the stream, if there is one, what is there of the body up to `wanted` bytes; whether there is
+    /// no more to wait for.
+    fn fill(&mut self, wanted: usize) -> bool {
+        let mut is_settled = self.body.len() >= wanted || self.body_stream.is_none();
+        while let (Some(stream), true) = (&mut self.body_stream, self.body.len() < wanted) {
+            let mut buffer = vec![0; wanted - self.body.len()];
+            match stream.read(&mut buffer) {
+                Ok(0) => {
+                    is_settled = true;
+                    break;
+                }
+                Ok(count) => self.body.extend(&buffer[..count]),
+                Err(_) => break,
+            }
+        }
+        is_settled
+    }
+
     /// Whether something with this text was logged.
     pub fn was_told(&self, text: &str) -> bool {
         self.notes.borrow().iter().any(|(_, note)| note.contains(text))
@@ -121,19 +139,7 @@ impl Client for FakeClient {
     }
 
     fn read_now(&mut self, at_most: usize) -> Result<ReadyPiece, ClientError> {
-        let wanted = self.piece.end + at_most;
-        let mut is_settled = self.body.len() >= wanted || self.body_stream.is_none();
-        while let (Some(stream), true) = (&mut self.body_stream, self.body.len() < wanted) {
-            let mut buffer = vec![0; wanted - self.body.len()];
-            match stream.read(&mut buffer) {
-                Ok(0) => {
-                    is_settled = true;
-                    break;
-                }
-                Ok(count) => self.body.extend(&buffer[..count]),
-                Err(_) => break,
-            }
-        }
+        let is_settled = self.fill(self.piece.end + at_most);
         let start = self.piece.end;
         self.piece = start..self.body.len().min(start + at_most);
         Ok(ReadyPiece { len: self.piece.len(), is_settled })
@@ -153,6 +159,11 @@ impl Client for FakeClient {
 
     /// Its body never arrives ahead of time.
     fn read_ahead(&mut self, _at_most: usize) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    fn gather(&mut self, at_most: usize) -> Result<(), ClientError> {
+        self.fill(self.piece.end + at_most);
         Ok(())
     }
 

@@ -86,6 +86,10 @@ impl Client for TestClient {
         Ok(())
     }
 
+    fn gather(&mut self, _: usize) -> Result<(), ClientError> {
+        Ok(())
+    }
+
     fn body(&self) -> Vec<&[u8]> {
         let (one, other) = self.body[self.piece.clone()].split_at(self.piece.len() / 3);
         vec![one, other]

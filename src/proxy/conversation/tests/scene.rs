@@ -225,8 +225,10 @@ impl Scene {
             (Do::BodyWait { .. }, _) => {
                 What::BodyWait(Ok(BodyWait { client: true, backend: false }))
             }
-            (Do::ReadAhead { .. }, World::Client(error)) => What::Ahead(Err(*error)),
-            (Do::ReadAhead { .. }, _) => What::Ahead(Ok(())),
+            (Do::ReadAhead { .. } | Do::Gather { .. }, World::Client(error)) => {
+                What::Ahead(Err(*error))
+            }
+            (Do::ReadAhead { .. } | Do::Gather { .. }, _) => What::Ahead(Ok(())),
             (Do::Pass { flush }, world) => {
                 self.client.hand_over(flush);
                 match world {
@@ -345,6 +347,7 @@ pub(super) fn text(asked: &Do) -> String {
             format!("body wait{} {time:?}", [", deaf", ""][usize::from(*backend)])
         }
         Do::ReadAhead { at_most } => format!("ahead {at_most}"),
+        Do::Gather { at_most } => format!("gather {at_most}"),
         Do::Pass { flush: false } => "pass".into(),
         Do::Pass { flush: true } => "pass flush".into(),
         Do::Pause(time) => format!("pause {time:?}"),

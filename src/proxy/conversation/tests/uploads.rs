@@ -57,6 +57,11 @@ fn sent() -> Script {
     vec![("place", Yes), ("send", Yes)]
 }
 
+/// The same, with a backend that has consumed 30 packets ahead.
+fn gathered() -> Script {
+    then(sent(), &[("gather 253766", Yes)])
+}
+
 fn early(scene: &Scene) -> u64 {
     scene.pool.stats().closed.of(CloseReason::EarlyAnswer)
 }
@@ -99,16 +104,44 @@ fn the_window_opens_as_the_container_asks() {
 fn what_a_backend_has_shown_counts_from_the_first_packet_that_it_asks_for() {
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
     let mut conversation = scene.begin();
-    for world in [Yes, Yes, asks(1), Yes, Yes] {
+    for world in [Yes, Yes, Yes, asks(1), Yes, Yes] {
         scene.step(&mut conversation, world);
     }
     assert_eq!(lengths(&mut conversation), [SIZE; 9]);
 }
 
 #[test]
+fn what_the_container_will_ask_for_is_fetched_while_it_reads_the_request() {
+    for (shown_packets, length, gathers) in [
+        // Once it has asked: the packet that is due, and those that may go ahead.
+        (30, 90 * SIZE, Some("gather 253766")),
+        (3, 9 * SIZE, Some("gather 32744")),
+        (0, 9 * SIZE, None),
+        (30, SIZE, None),
+    ] {
+        let mut scene = shown(upload(RequestBody::Announced, length, 32), shown_packets);
+        let mut conversation = scene.begin();
+        for _ in 0..2 {
+            scene.step(&mut conversation, Yes);
+        }
+        let asked = scene.step(&mut conversation, No);
+        assert_eq!(asked, gathers.unwrap_or(REPLY), "{shown_packets} {length}");
+    }
+}
+
+#[test]
+fn a_body_that_is_wrong_where_it_is_fetched_early_ends_the_request() {
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let script = then(sent(), &[("gather 253766", World::Client(ClientError::Answered))]);
+    let failure = scene.goes(&script).0.expect_err("no answer");
+    assert!(matches!(failure.error, ProxyError::Client(ClientError::Answered)), "{failure:?}");
+    assert_eq!(scene.left(), (0, 0), "the container waits for a body that will not come");
+}
+
+#[test]
 fn a_container_that_does_not_read_gets_nothing_ahead() {
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
-    scene.goes(&then(sent(), &[(REPLY, whole()), ("pass", Yes)])).0.expect("an answer");
+    scene.goes(&then(gathered(), &[(REPLY, whole()), ("pass", Yes)])).0.expect("an answer");
     assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
 }
 
@@ -123,7 +156,7 @@ fn a_container_that_answers_with_packets_ahead_is_left_at_once() {
         (REPLY, hears(&[head(413), end(true)])),
         ("pass", Yes),
     ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    scene.goes(&then(gathered(), &script)).0.expect("an answer");
     assert_eq!(scene.client.got, "413HE|");
     assert_eq!((scene.left(), early(&scene)), ((0, 0), 1));
     assert_eq!(scene.backend.upload_history().shown(scene.start), 0, "it begins with one again");
@@ -319,7 +352,7 @@ fn while_packets_ahead_are_not_taken_the_answer_is_read_and_passed_on() {
         (REPLY, Hears(end(true))),
         ("pass", Yes),
     ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    scene.goes(&then(gathered(), &script)).0.expect("an answer");
     assert_eq!((&*scene.client.got, scene.left()), ("200Ha|b|E|", (1, 0)));
 }
 
@@ -337,7 +370,7 @@ fn an_answer_that_ends_with_a_packet_unfinished_ends_the_connection() {
             ("receive 0ns", hears(&[ask_for(SIZE as u16).repeat(asked - 1), head(200), end(true)])),
             ("pass", Yes),
         ];
-        scene.goes(&then(sent(), &script)).0.expect("an answer");
+        scene.goes(&then(gathered(), &script)).0.expect("an answer");
         assert_eq!((scene.left(), early(&scene)), ((0, 0), 1), "{asked}");
     }
 }
@@ -379,13 +412,13 @@ fn a_send_that_fails_with_packets_ahead_is_judged_at_the_end_of_the_stream() {
         (REPLY, hears(&[chunk("b"), end(true)])),
         ("pass", Yes),
     ];
-    scene.goes(&then(then(sent(), &asked), &answer)).0.expect("an answer");
+    scene.goes(&then(then(gathered(), &asked), &answer)).0.expect("an answer");
     assert_eq!((&*scene.client.got, scene.left()), ("200Ha|bE|", (0, 0)));
     assert_eq!(early(&scene), 1);
 
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
     let half = [(REPLY, Hears(head(200))), (REPLY, Closes)];
-    let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
+    let failure = scene.goes(&then(then(gathered(), &asked), &half)).0.unwrap_err();
     assert!(matches!(failure.error, ProxyError::ConnectionClosed(Some(_))), "the send's");
     assert_eq!(scene.left(), (0, 0));
 }
