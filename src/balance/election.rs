@@ -9,7 +9,9 @@
 //! In the order of mod_proxy_balancer (`proxy_balancer_pre_request`): the member of the session, else
 //! the lbmethod's. See "Sessions" in docs/balancing.md for the rules.
 
-use super::{Members, WorkerStatus, preferred};
+use smallvec::SmallVec;
+
+use super::{Members, Places, WorkerStatus, preferred};
 
 /// The balancer's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +84,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Election<'a, M> {
     rules: Rules,
-    routes: &'a [Vec<u8>],
+    routes: &'a [&'a [u8]],
     members: &'a M,
     status: Statuses,
     phase: Phase,
@@ -99,24 +101,26 @@ enum Phase {
     Ended,
 }
 
-/// The statuses of the members as they were read. Room for all is made only when a second one is read.
+/// The statuses of the members as they were read. Room for all is made only when more than a few are read.
 #[derive(Debug, Default)]
 struct Statuses {
-    first: Option<(usize, WorkerStatus)>,
+    few: SmallVec<[(usize, WorkerStatus); FEW]>,
     all: Vec<Option<WorkerStatus>>,
 }
 
+const FEW: usize = 4;
+
 impl Statuses {
     fn read(&mut self, member: usize, members: &impl Members) -> WorkerStatus {
-        if let Some((_, status)) = self.first.filter(|(first, _)| *first == member) {
-            return status;
+        if let Some((_, status)) = self.few.iter().find(|(one, _)| *one == member) {
+            return *status;
         }
         if let Some(Some(status)) = self.all.get(member) {
             return *status;
         }
         let status = members.status(member);
-        if self.first.is_none() {
-            self.first = Some((member, status));
+        if self.few.len() < FEW {
+            self.few.push((member, status));
         } else {
             if self.all.is_empty() {
                 self.all = vec![None; members.count()];
@@ -128,9 +132,9 @@ impl Statuses {
 
     /// Replaces the status of a member that has been read.
     fn set(&mut self, member: usize, status: WorkerStatus) {
-        match &mut self.first {
-            Some((first, known)) if *first == member => *known = status,
-            _ => self.all[member] = Some(status),
+        match self.few.iter_mut().find(|(one, _)| *one == member) {
+            Some((_, known)) => *known = status,
+            None => self.all[member] = Some(status),
         }
     }
 }
@@ -141,8 +145,8 @@ struct SessionSearch {
     next_route: usize,
     /// Whether all members have been searched for the last route.
     is_searched: bool,
-    candidates: Vec<usize>,
-    seen: Vec<usize>,
+    candidates: Places,
+    seen: Places,
     /// The member for which a probe or retry was asked for.
     asked: Option<usize>,
 }
@@ -150,7 +154,7 @@ struct SessionSearch {
 impl<'a, M: Members> Election<'a, M> {
     /// Starts for a request that names these routes, in their order of preference. Routes that no
     /// member has count only if no member has any of them.
-    pub fn new(rules: Rules, routes: &'a [Vec<u8>], members: &'a M) -> Self {
+    pub fn new(rules: Rules, routes: &'a [&'a [u8]], members: &'a M) -> Self {
         Self { rules, routes, members, status: Statuses::default(), phase: Phase::Recovery }
     }
 
@@ -244,7 +248,7 @@ impl<'a, M: Members> Election<'a, M> {
             }
             if let (false, Some(last)) = (search.is_searched, search.next_route.checked_sub(1)) {
                 search.is_searched = true;
-                let found = self.members.search_route(&self.routes[last]);
+                let found = self.members.search_route(self.routes[last]);
                 self.push(&mut search, found);
                 continue;
             }
@@ -285,8 +289,8 @@ impl<'a, M: Members> Election<'a, M> {
         }
     }
 
-    fn push(&mut self, search: &mut SessionSearch, found: Vec<usize>) {
-        let (standbys, others): (Vec<usize>, Vec<usize>) = found
+    fn push(&mut self, search: &mut SessionSearch, found: Places) {
+        let (standbys, others): (Places, Places) = found
             .into_iter()
             .partition(|member| self.status(*member).has(WorkerStatus::HOT_STANDBY));
         search.candidates.extend(standbys.into_iter().rev().chain(others.into_iter().rev()));
@@ -301,9 +305,9 @@ impl<'a, M: Members> Election<'a, M> {
             return known.next().map(|_| Step::Refuse(Refusal::NoFailover));
         }
         // If no member has any of the routes, the first one may name a domain.
-        let mut routes: Vec<_> = known.collect();
+        let mut routes: Vec<&[u8]> = known.copied().collect();
         if routes.is_empty() {
-            routes.extend(self.routes.first());
+            routes.extend(self.routes.first().copied());
         }
         let member = routes.into_iter().find_map(|route| self.of_domain(route))?;
         Some(Step::Take { member, tell_lbmethod: true })

@@ -93,11 +93,11 @@ impl Members for Vec<Member> {
     fn was_tried(&self, member: usize) -> bool {
         self[member].was_tried
     }
-    fn of_route(&self, route: &[u8]) -> Vec<usize> {
+    fn of_route(&self, route: &[u8]) -> Places {
         let has = |member: &usize| self[*member].route.is_some_and(|own| own.as_bytes() == route);
         (0..self.len()).filter(has).collect()
     }
-    fn search_route(&self, route: &[u8]) -> Vec<usize> {
+    fn search_route(&self, route: &[u8]) -> Places {
         self.of_route(route)
     }
     fn redirect(&self, member: usize) -> Option<Vec<u8>> {
@@ -121,7 +121,7 @@ enum Outcome {
 
 /// Carries out the steps as the driver does.
 fn elect(rules: Rules, routes: &[&str], members: &Vec<Member>) -> Outcome {
-    let routes: Vec<Vec<u8>> = routes.iter().map(|route| route.as_bytes().to_vec()).collect();
+    let routes: Vec<&[u8]> = routes.iter().map(|route| route.as_bytes()).collect();
     let mut election = Election::new(rules, &routes, members);
     let (mut answer, mut probed, mut asked_lbmethod, mut steps) = (Answer::Begin, None, false, 0);
     loop {
@@ -391,10 +391,10 @@ fn the_member_of_a_session_is_found_without_a_look_at_the_others() {
         fn was_tried(&self, member: usize) -> bool {
             self.0.was_tried(member)
         }
-        fn of_route(&self, route: &[u8]) -> Vec<usize> {
+        fn of_route(&self, route: &[u8]) -> Places {
             self.0.of_route(route)
         }
-        fn search_route(&self, route: &[u8]) -> Vec<usize> {
+        fn search_route(&self, route: &[u8]) -> Places {
             self.0.search_route(route)
         }
         fn redirect(&self, member: usize) -> Option<Vec<u8>> {
@@ -406,7 +406,7 @@ fn the_member_of_a_session_is_found_without_a_look_at_the_others() {
     }
     let watched =
         Watched(vec![member("a", OK), member("b", OK), member("c", OK)], RefCell::default());
-    let routes = [b"b".to_vec()];
+    let routes = [&b"b"[..]];
     let step = Election::new(rules(), &routes, &watched).next(Answer::Begin);
     assert_eq!(step, Step::Take { member: 1, tell_lbmethod: true });
     assert_eq!(*watched.1.borrow(), [1], "once, and no other");

@@ -16,6 +16,8 @@ mod routes;
 mod session;
 mod worker_status;
 
+use smallvec::SmallVec;
+
 pub use activation::Activation;
 pub use election::{Answer, Election, Refusal, Rules, Step};
 pub use obstacle::{Obstacle, obstacles};
@@ -23,6 +25,9 @@ pub use preference::{Load, preferred};
 pub use routes::Routes;
 pub use session::Sticky;
 pub use worker_status::{Role, WorkerStatus};
+
+/// The places of a few members, such as those with one route.
+pub type Places = SmallVec<[usize; 4]>;
 
 /// The facts of a balancer's members, each read when it is asked for.
 ///
@@ -52,10 +57,10 @@ pub trait Members {
     fn was_tried(&self, member: usize) -> bool;
 
     /// The members with this route, in their order, as far as is known without reading all of them.
-    fn of_route(&self, route: &[u8]) -> Vec<usize>;
+    fn of_route(&self, route: &[u8]) -> Places;
 
     /// The members with this route, found by reading all of them: routes change at run time.
-    fn search_route(&self, route: &[u8]) -> Vec<usize>;
+    fn search_route(&self, route: &[u8]) -> Places;
 
     /// The route that its `redirect` names, if it has one.
     fn redirect(&self, member: usize) -> Option<Vec<u8>>;

@@ -1,7 +1,8 @@
 //! The routes of members, remembered so that a session's member is found without a walk.
 
-use std::collections::HashMap;
 use std::ops::Deref;
+
+use super::Places;
 
 /// The routes of a balancer's members when they were last read.
 ///
@@ -12,7 +13,8 @@ use std::ops::Deref;
 pub struct Routes {
     stamp: i64,
     count: usize,
-    members: HashMap<Box<[u8]>, Vec<usize>>,
+    /// By their routes, in order.
+    members: Vec<(Box<[u8]>, Places)>,
 }
 
 impl Routes {
@@ -22,10 +24,14 @@ impl Routes {
         count: usize,
         route: impl Fn(usize) -> Option<R>,
     ) -> Self {
-        let mut members: HashMap<Box<[u8]>, Vec<usize>> = HashMap::new();
-        for member in 0..count {
-            if let Some(route) = route(member) {
-                members.entry((*route).into()).or_default().push(member);
+        let mut each: Vec<(Box<[u8]>, usize)> =
+            (0..count).filter_map(|member| Some(((*route(member)?).into(), member))).collect();
+        each.sort();
+        let mut members: Vec<(Box<[u8]>, Places)> = Vec::new();
+        for (route, member) in each {
+            match members.last_mut() {
+                Some((last, places)) if *last == route => places.push(member),
+                _ => members.push((route, Places::from_slice(&[member]))),
             }
         }
         Self { stamp, count, members }
@@ -43,7 +49,8 @@ impl Routes {
         if self.stamp != stamp || self.count != count {
             return None;
         }
-        let found = self.members.get(route)?;
+        let at = self.members.binary_search_by(|(known, _)| (**known).cmp(route)).ok()?;
+        let (_, found) = &self.members[at];
         found.iter().all(|member| has_route(*member)).then_some(found)
     }
 }

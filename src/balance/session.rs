@@ -1,19 +1,23 @@
 //! The member of a balancer to which a client's session belongs.
 
+use std::ops::Deref;
+
+use memchr::{memchr_iter, memchr2};
+
 /// A balancer's settings for sessions: `stickysession`, `stickysessionsep`, `scolonpathdelim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sticky {
+pub struct Sticky<T> {
     /// The cookie's name.
-    pub cookie: Vec<u8>,
+    pub cookie: T,
     /// The name of the parameter in the URL.
-    pub path: Vec<u8>,
+    pub path: T,
     /// The separator of session and route; `None`: the whole id is the route.
     pub separator: Option<u8>,
     /// Whether a semicolon ends the parameter in the URL.
     pub ends_at_semicolon: bool,
 }
 
-impl Sticky {
+impl<T: Deref<Target = [u8]>> Sticky<T> {
     /// The routes that a request names, those of its URL first, then those of its cookies, each in
     /// their order.
     ///
@@ -22,8 +26,8 @@ impl Sticky {
     /// the first separator.
     ///
     /// `query` is the query string, if it is not a part of `url`.
-    pub fn routes<'r>(
-        &'r self,
+    pub fn routes<'s, 'r: 's>(
+        &'s self,
         url: &'r [u8],
         query: Option<&'r [u8]>,
         cookies: Option<&'r [u8]>,
@@ -32,8 +36,8 @@ impl Sticky {
     }
 
     /// Those of [`routes`](Self::routes) that the URL names.
-    pub fn routes_in_url<'r>(
-        &'r self,
+    pub fn routes_in_url<'s, 'r: 's>(
+        &'s self,
         url: &'r [u8],
         query: Option<&'r [u8]>,
     ) -> impl Iterator<Item = &'r [u8]> {
@@ -42,8 +46,8 @@ impl Sticky {
     }
 
     /// Those of [`routes`](Self::routes) that the cookies name.
-    pub fn routes_in_cookies<'r>(
-        &'r self,
+    pub fn routes_in_cookies<'s, 'r: 's>(
+        &'s self,
         cookies: Option<&'r [u8]>,
     ) -> impl Iterator<Item = &'r [u8]> {
         let ids = cookies.into_iter().flat_map(|cookies| self.in_cookies(cookies));
@@ -51,7 +55,7 @@ impl Sticky {
     }
 
     /// The routes in a URL. A parameter of a segment ends with its segment.
-    fn in_url<'r>(&'r self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+    fn in_url<'s, 'r: 's>(&'s self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
         let ends = move |byte: &u8| {
             matches!(byte, b'?' | b'&' | b'/') || (self.ends_at_semicolon && *byte == b';')
         };
@@ -59,12 +63,18 @@ impl Sticky {
             .map(move |value| value.split(ends).next().unwrap_or_default())
     }
 
-    fn in_cookies<'r>(&'r self, cookies: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
-        cookies.split(|byte| matches!(byte, b';' | b',')).filter_map(|cookie| {
-            let (name, value) = cookie.split_at(cookie.iter().position(|byte| *byte == b'=')?);
-            let value = value[1..].trim_ascii();
+    fn in_cookies<'s, 'r: 's>(&'s self, cookies: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+        // There are few equals signs, and a cookie's name stands before its first.
+        memchr_iter(b'=', cookies).filter_map(|at| {
+            let before = cookies[..at].trim_ascii_end().strip_suffix(&*self.cookie)?;
+            let is_name = matches!(before.trim_ascii_end().last(), None | Some(b';' | b','));
+            if !is_name || self.cookie.is_empty() {
+                return None;
+            }
+            let rest = &cookies[at + 1..];
+            let value = rest[..memchr2(b';', b',', rest).unwrap_or(rest.len())].trim_ascii();
             let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-            (name.trim_ascii() == self.cookie).then_some(bare.unwrap_or(value))
+            Some(bare.unwrap_or(value))
         })
     }
 
@@ -78,18 +88,18 @@ impl Sticky {
 }
 
 /// The values that follow `name=` anywhere in `text`.
-fn values_behind<'r>(text: &'r [u8], name: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
+fn values_behind<'s, 'r: 's>(text: &'r [u8], name: &'s [u8]) -> impl Iterator<Item = &'r [u8]> {
     // There are few equals signs, and the name is looked for before each of them alone.
-    let equals = text.iter().enumerate().filter(|(_, byte)| **byte == b'=');
-    let ends = equals.filter(move |(at, _)| !name.is_empty() && text[..*at].ends_with(name));
-    ends.map(|(at, _)| &text[at + 1..])
+    let equals = memchr_iter(b'=', text);
+    let ends = equals.filter(move |at| !name.is_empty() && text[..*at].ends_with(name));
+    ends.map(|at| &text[at + 1..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sticky() -> Sticky {
+    fn sticky() -> Sticky<Vec<u8>> {
         Sticky {
             cookie: b"JSESSIONID".to_vec(),
             path: b"jsessionid".to_vec(),
@@ -117,6 +127,35 @@ mod tests {
         let cookies =
             "XJSESSIONID=0.x; JSESSIONID=1.zz; JSESSIONID = \"2.b\",JSESSIONID=3.c; j=4.d";
         assert_eq!(routes("/", cookies), ["zz", "b", "c"]);
+    }
+
+    /// As RFC 6265 5.4 has them: pairs between semicolons (or commas), the name before the first equals sign.
+    fn in_pairs(cookies: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
+        let pairs = cookies.split(|byte| matches!(byte, b';' | b','));
+        let named = pairs.filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let value = pair[at + 1..].trim_ascii();
+            let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            (pair[..at].trim_ascii() == name).then(|| bare.unwrap_or(value).to_vec())
+        });
+        named.collect()
+    }
+
+    #[test]
+    fn any_cookies_are_read_as_pairs() {
+        let parts: [&[u8]; 9] = [b"j", b"jj", b"=", b";", b",", b" ", b"\"", b"1.a", b"\t"];
+        let mut seed = 7_u64;
+        for _ in 0..20_000 {
+            let mut cookies = Vec::new();
+            for _ in 0..10 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                cookies.extend_from_slice(parts[(seed >> 33) as usize % parts.len()]);
+            }
+            let sticky = Sticky { cookie: b"j".to_vec(), ..sticky() };
+            let found: Vec<_> = sticky.in_cookies(&cookies).map(<[u8]>::to_vec).collect();
+            let text = String::from_utf8_lossy(&cookies);
+            assert_eq!(found, in_pairs(&cookies, b"j"), "{text}");
+        }
     }
 
     #[test]

@@ -18,14 +18,14 @@ pub(crate) unsafe fn install(
     request: Request<'_>,
     balancer: Balancer<'_>,
     member: Worker<'_>,
-    session: Option<Session>,
+    session: Option<Session<'_>>,
     url: &[u8],
     places: &HookArgs,
 ) -> c_int {
     let (pool, environment, notes) = (request.pool(), request.environment(), request.notes());
     let name = member.name();
     let has_moved = match &session {
-        Some(session) => !member.has_route(&session.routes[0]),
+        Some(session) => !member.has_route(session.routes[0]),
         None => balancer.sticky().is_some(),
     };
     if has_moved {
@@ -39,16 +39,16 @@ pub(crate) unsafe fn install(
     // the `proxy:` that a canon handler puts before it.
     let status = unsafe {
         *places.worker = member.as_ptr();
-        let text = [&*name, path_of(url)].concat();
-        request.set_filename(pool.copy(&[b"proxy:", &text[..]].concat()));
-        let status = sys::proxy_run_canon_handler(request.as_ptr(), pool.copy(&text));
+        let path = path_of(url);
+        request.set_filename(pool.concat(&[b"proxy:", &name, path]));
+        let status = sys::proxy_run_canon_handler(request.as_ptr(), pool.concat(&[&name, path]));
         if status == sys::OK as c_int {
             *places.url = pool.copy(request.filename().strip_prefix(b"proxy:").unwrap_or(b""));
         }
         status
     };
     if let Some(Session { routes, named_by }) = session {
-        let (route, named_by) = (pool.copy(&routes[0]), pool.copy(&named_by));
+        let (route, named_by) = (pool.copy(routes[0]), pool.copy(named_by.name()));
         notes.set(c"session-sticky", named_by);
         notes.set(c"session-route", route);
         environment.set(c"BALANCER_SESSION_STICKY", named_by);

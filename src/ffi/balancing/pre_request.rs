@@ -15,7 +15,7 @@ use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::balance::{Answer, Election, Load, Members, Refusal, Rules, Step, WorkerStatus};
+use crate::balance::{Answer, Election, Load, Members, Places, Refusal, Rules, Step, WorkerStatus};
 use crate::ffi::apr::text;
 use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
@@ -205,12 +205,13 @@ impl Members for Candidates<'_> {
         self.of(member, |worker| self.kept.is_some_and(|kept| kept.was_tried(worker)))
     }
 
-    fn of_route(&self, route: &[u8]) -> Vec<usize> {
-        let found = self.child.routes.of(self.balancer, route);
-        found.into_iter().filter(|member| *member < self.count).collect()
+    fn of_route(&self, route: &[u8]) -> Places {
+        let mut found = self.child.routes.of(self.balancer, route);
+        found.retain(|member| *member < self.count);
+        found
     }
 
-    fn search_route(&self, route: &[u8]) -> Vec<usize> {
+    fn search_route(&self, route: &[u8]) -> Places {
         let has_route = |member: &usize| self.of(*member, |worker| worker.has_route(route));
         (0..self.count).filter(has_route).collect()
     }

@@ -2,9 +2,12 @@
 
 use std::ffi::CStr;
 
+use smallvec::{SmallVec, smallvec};
+
+use crate::ffi::apr::shared_text::Text;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::balancer::Balancer;
+use crate::ffi::mod_proxy::balancer::{Balancer, STICKY};
 
 /// The route that the environment names for this request (`ajp-route`).
 pub(crate) fn forced_route<'r>(request: Request<'r>) -> Option<&'r [u8]> {
@@ -23,24 +26,42 @@ fn word<'r>(request: Request<'r>, ours: &CStr, jk: &CStr) -> Option<&'r [u8]> {
 }
 
 /// The routes of the client's sessions, and the parameter that named them.
-pub(crate) struct Session {
+pub(crate) struct Session<'r> {
     /// Never empty. Begins with the first route that a member has, and has all routes after it; if no
     /// member has one, only the first.
-    pub(crate) routes: Vec<Vec<u8>>,
+    pub(crate) routes: SmallVec<[&'r [u8]; 4]>,
     /// The sticky parameter's name in mod_proxy_balancer.
-    pub(crate) named_by: Vec<u8>,
+    pub(crate) named_by: NamedBy,
+}
+
+/// What has named the routes of a session.
+pub(crate) enum NamedBy {
+    /// A cookie or a parameter of this name.
+    Parameter(Text<STICKY>),
+    /// The variable `ajp-route`.
+    Environment,
+}
+
+impl NamedBy {
+    /// Its name, as notes and environment have it.
+    pub(crate) fn name(&self) -> &[u8] {
+        match self {
+            Self::Parameter(name) => name,
+            Self::Environment => b"ajp-route",
+        }
+    }
 }
 
 /// The session of a request, as its balancer recognises sessions; `None` if it has none.
-pub(crate) fn session(
-    request: Request<'_>,
+pub(crate) fn session<'r>(
+    request: Request<'r>,
     balancer: Balancer<'_>,
     child: &Child,
-    url: &[u8],
+    url: &'r [u8],
     ignored: bool,
-) -> Option<Session> {
+) -> Option<Session<'r>> {
     if let Some(route) = forced_route(request) {
-        return Some(Session { routes: vec![route.to_vec()], named_by: b"ajp-route".to_vec() });
+        return Some(Session { routes: smallvec![route], named_by: NamedBy::Environment });
     }
     if ignored {
         return None;
@@ -54,20 +75,21 @@ pub(crate) fn session(
         return None;
     }
     let sticky = balancer.sticky()?;
-    let mut routes: Vec<Vec<u8>> = sticky.routes_in_url(url, query).map(<[u8]>::to_vec).collect();
+    let mut routes: SmallVec<[&[u8]; 4]> = sticky.routes_in_url(url, query).collect();
     let in_url = routes.len();
-    routes.extend(sticky.routes_in_cookies(cookies).map(<[u8]>::to_vec));
+    routes.extend(sticky.routes_in_cookies(cookies));
     if routes.is_empty() {
         return None;
     }
     // Finding that no member has a route reads all members, so the routes after it are not checked.
-    let is_known = |route: &Vec<u8>| !child.routes.of(balancer, route).is_empty();
+    let is_known = |route: &&[u8]| !child.routes.of(balancer, route).is_empty();
     let known = routes.iter().position(is_known);
     match known {
         Some(first) => drop(routes.drain(..first)),
         None => routes.truncate(1),
     }
-    let named_by = if known.unwrap_or(0) < in_url { sticky.path } else { sticky.cookie };
+    let is_in_url = known.unwrap_or(0) < in_url;
+    let named_by = NamedBy::Parameter(if is_in_url { sticky.path } else { sticky.cookie });
     Some(Session { routes, named_by })
 }
 

@@ -15,7 +15,6 @@
 use std::sync::Arc;
 
 use crate::ffi::child::child_state::Child;
-use crate::ffi::mod_proxy::worker::Worker;
 use crate::shared::MemberKey;
 
 /// A request that mod_proxy counts on a member; dropped with the request's pool, when mod_proxy's count
@@ -26,8 +25,8 @@ pub(crate) struct BusyGuard {
 }
 
 impl BusyGuard {
-    pub(crate) fn new(member: Worker<'_>, child: &Arc<Child>) -> Self {
-        let key = member.key();
+    /// `key`: the member's.
+    pub(crate) fn new(key: MemberKey, child: &Arc<Child>) -> Self {
         if let Some(state) = child.member_state(key) {
             state.hold();
         }

@@ -42,6 +42,11 @@ impl WorkerCache {
         workers.get(&place(worker, conf)).filter(|known| holds(known)).cloned()
     }
 
+    /// The key of a worker that has had a request; it never changes.
+    pub(crate) fn member(&self, worker: Worker<'_>, conf: ProxyConf<'_>) -> Option<MemberKey> {
+        self.0.read().get(&place(worker, conf)).map(|known| known.member)
+    }
+
     pub(crate) fn set(
         &self,
         worker: Worker<'_>,

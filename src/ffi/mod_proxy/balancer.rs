@@ -16,6 +16,8 @@ use crate::ffi::sys;
 
 const NAME: usize = sys::PROXY_BALANCER_MAX_NAME_SIZE as usize;
 /// The length of mod_proxy's array of it.
+/// The size of the names of `stickysession`, with their NUL.
+pub(crate) const STICKY: usize = sys::PROXY_BALANCER_MAX_STICKY_SIZE as usize;
 const METHOD: usize = sys::PROXY_MAX_PROVIDER_NAME_SIZE as usize;
 
 /// A balancer, for the length of a hook.
@@ -105,13 +107,13 @@ impl<'s> Balancer<'s> {
     }
 
     /// How it recognises sessions; `None` without `stickysession`.
-    pub(crate) fn sticky(self) -> Option<Sticky> {
+    pub(crate) fn sticky(self) -> Option<Sticky<Text<STICKY>>> {
         let s = self.shared();
         // SAFETY: arrays and plain fields of the shared part, which lives as long as the balancer.
         let (cookie, path, separator, ends_at_semicolon) = unsafe {
             (
-                Text::read(&raw const (*s).sticky).to_vec(),
-                Text::read(&raw const (*s).sticky_path).to_vec(),
+                Text::read(&raw const (*s).sticky),
+                Text::read(&raw const (*s).sticky_path),
                 (*s).sticky_separator as u8,
                 (*s).scolonsep() != 0,
             )

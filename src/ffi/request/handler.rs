@@ -176,7 +176,9 @@ impl<'r> Call<'r> {
         let request = self.request;
         let kept = RequestState::of(request);
         if self.worker.is_member() {
-            kept.hold(BusyGuard::new(self.worker, self.child));
+            let known = self.child.known.member(self.worker, self.conf);
+            let key = known.unwrap_or_else(|| self.worker.key());
+            kept.hold(BusyGuard::new(key, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
         // A ProxyRemote is never used for a container that opens the connections.
