@@ -13,6 +13,7 @@
 //! balance      the choice of a member for a request, without httpd, clock or lock
 //! protocol     bytes <-> AJP packets
 //! messages     the numbers and levels of the log's lines
+//! sync         locks and atomics by name, for `schedules/` to replace
 //! ```
 //!
 //! `dialer`, above `net` and `protocol`, is not a part of the module: it is the agent `ajp-dialer`.
@@ -48,3 +49,4 @@ pub mod proxy;
 pub mod shared;
 pub mod stats;
 pub mod status;
+mod sync;

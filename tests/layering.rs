@@ -16,13 +16,14 @@ use module_graph::{Exception, Graph, Rooms};
 /// A folder (or file) of `src/`, and what it may import of the others. From the bottom up.
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &[]),
+    ("sync", &[]),
     ("messages", &[]),
     ("protocol", &[]),
     ("exchange", &["protocol"]),
-    ("pool", &[]),
+    ("pool", &["sync"]),
     ("config", &["protocol", "balance"]),
     ("balance", &[]),
-    ("shared", &["balance"]),
+    ("shared", &["balance", "sync"]),
     ("stats", &["shared", "pool"]),
     ("status", &["pool", "config", "shared", "stats", "balance"]),
     ("migrate", &["protocol", "config"]),

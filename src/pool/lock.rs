@@ -3,11 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::PoolGauges;
 use super::state::State;
 use super::stats::Counters;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The pool's lock. Unlocking notifies the observer of what has changed.
 pub(super) struct PoolLock<C, H> {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 /// A thing that a waiter can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The one child whose housekeeper looks after the ports that all children share.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Uptime;
 use super::layout::{Row, Table};
+use crate::sync::atomic::Ordering;
 
 /// The holder of a claim, and the second in which the claim ends. One word, so that both change together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,9 @@
 //! The right to mark a member as in error is not decided here: a worker that fails may be one outside a
 //! balancer, which is never marked, or fail in a way for which a member is not marked.
 
-use std::sync::atomic::Ordering;
-
 use super::clock::Uptime;
 use super::member::MemberState;
+use crate::sync::atomic::Ordering;
 
 /// A worker fails after this many attempts in a row that failed.
 pub const FAILING_AFTER: u8 = 3;

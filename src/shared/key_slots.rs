@@ -1,8 +1,7 @@
 //! Slots of shared memory that belong to a member, found by its key: claimed once, never given back.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::key::MemberKey;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The slots for a key, in the order in which they are tried. None is ever given back, so a search ends
 /// at the first free one.

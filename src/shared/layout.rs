@@ -26,9 +26,9 @@
 
 use std::fmt;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::key::MemberKey;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The version of this layout; to be changed with it.
 pub const VERSION: u32 = 5;

@@ -4,12 +4,12 @@
 //! each change once, the slot keeps what the log has last said, and a child claims a line before it writes
 //! it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Uptime;
 use super::member::MemberState;
 use crate::balance::Activation;
+use crate::sync::atomic::Ordering;
 
 impl MemberState<'_> {
     /// Claims the line that says that the member is in error. `false`: the log says so already.

@@ -3,13 +3,13 @@
 //! Times are [`Uptime`]: the wall clock may be set back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::clock::Uptime;
 use super::key::MemberKey;
 use super::key_slots::claim;
 use super::layout::{Row, Slot, Table};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// The state of one member, as one child sees and changes it.
 #[derive(Clone, Copy)]

@@ -3,10 +3,9 @@
 //! A table of pairs of words in shared memory, made once and never cleared. Nothing but atomics, for
 //! the reasons given for the table of members.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::key::MemberKey;
 use super::key_slots::{claim, find};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The version of the layout and of the words' meaning (`KeptOrder`); to be changed with them.
 pub const OPERATOR_VERSION: u32 = 2;

@@ -1,10 +1,10 @@
 //! The probe of a member in error: one request at a time, over all children.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::Uptime;
 use super::member::MemberState;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The right to be the one request that is given to a member in error.
 ///

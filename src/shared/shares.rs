@@ -8,12 +8,11 @@
 //! choices after that make up for it. Each write is one word of one member, of a kind that may be the
 //! last that its child does.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::clock::Uptime;
 use super::member::MemberState;
 use crate::balance::Load;
 use crate::balance::lbmethod::{Change, Choice, LoadFactor, Method, Scale, Share};
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// Which requests a share counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
