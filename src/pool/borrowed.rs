@@ -26,17 +26,25 @@ pub struct BorrowedConnection<C: Pooled> {
 }
 
 impl<C: Pooled> BorrowedConnection<C> {
-    /// Gives it back: to the first waiter, else to where it was among the idle ones, no younger than
-    /// before.
+    /// Gives it back: to the first pending vacancy, else to the first waiter, else to where it was among the
+    /// idle ones, no younger than before.
     ///
-    /// It is closed instead if requests have taken all places meanwhile ([`CloseReason::Evicted`]), or
-    /// after [`Pool::close`]. The caller vouches that the connection is clean: nothing asked on it is
+    /// It is closed instead if requests have taken all places meanwhile and none of them is pending
+    /// ([`CloseReason::Evicted`]), or after [`Pool::close`]. The caller vouches that the connection is clean: nothing asked on it is
     /// unanswered.
     pub fn give_back(self) {
         let Self { entry, mark, guard } = self;
         let pool = Arc::clone(&guard.pool);
         let mut state = pool.state.lock();
-        if state.has_room() || !state.pending.is_empty() {
+        if let Some(waiter) = state.take_pending() {
+            // Into the place that this one has: no further one is taken, as there may be none.
+            guard.end(&mut state);
+            waiter.serve(IdleConnection { entry, mark });
+            drop(state);
+            waiter.wake();
+            return;
+        }
+        if state.has_room() {
             guard.end(&mut state);
             let place = Place::take(&pool, &mut state);
             Pool::put(place, entry, ReturnKind::Checked(mark), state);

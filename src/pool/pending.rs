@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lease::{Acquired, Lease, Vacancy};
-use super::places::{Handover, Place};
+use super::places::Place;
+use super::state::{IdleConnection, PendingWaiter};
 use super::waiter::{Waiter, Wants};
 use super::{Pool, Pooled};
 
 /// A vacancy whose holder cannot open a connection at will, because the backend opens them; it takes
 /// one that is released meanwhile.
 ///
-/// Pending vacancies are served before waiters: they already own a place. Dropped, it gives up the
-/// place, and closes what it was handed.
+/// Pending vacancies are served before waiters: they already own a place, and the connection moves into it.
+/// Dropped, it gives up the place, and closes what it was handed.
 #[must_use = "dropping it gives the place up"]
 pub struct PendingVacancy<C: Pooled> {
-    // Fields drop in this order: what was handed over is closed before places are free.
+    // Fields drop in this order: what was handed over is closed before the place is free.
     queued: QueueEntry<C>,
     place: Place<C>,
 }
@@ -25,7 +26,7 @@ pub struct PendingVacancy<C: Pooled> {
 /// handed.
 struct QueueEntry<C: Pooled> {
     pool: Arc<Pool<C>>,
-    waiter: Arc<Waiter<Handover<C>>>,
+    waiter: PendingWaiter<C>,
 }
 
 impl<C: Pooled> Vacancy<C> {
@@ -47,9 +48,9 @@ impl<C: Pooled> PendingVacancy<C> {
     /// # Errors
     /// Returns self unchanged when nothing good has been handed over.
     pub fn take(mut self) -> Result<Lease<C>, Self> {
-        while let Some(handover) = self.queued.waiter.take() {
+        while let Some(released) = self.queued.waiter.take() {
             let Self { queued, place } = self;
-            match into_its_place(handover, place) {
+            match queued.pool.first_usable(Some(released), place) {
                 Acquired::Reused(lease) => return Ok(lease),
                 Acquired::Vacant(Vacancy { place }) => {
                     queued.enqueue();
@@ -78,18 +79,9 @@ impl<C: Pooled> PendingVacancy<C> {
     /// Leaves the queue: with what was released at the last moment, else with the place alone.
     pub fn stop(self) -> Acquired<C> {
         let Self { queued, place } = self;
-        match queued.leave() {
-            Some(handover) => into_its_place(handover, place),
-            None => Acquired::Vacant(Vacancy { place }),
-        }
+        let released = queued.leave();
+        queued.pool.first_usable(released, place)
     }
-}
-
-/// Moves into the place that comes with the connection; gives up `own`.
-fn into_its_place<C: Pooled>(Handover { idle, place }: Handover<C>, own: Place<C>) -> Acquired<C> {
-    drop(own);
-    let pool = Arc::clone(&place.pool);
-    pool.first_usable(idle, place)
 }
 
 impl<C: Pooled> QueueEntry<C> {
@@ -98,10 +90,8 @@ impl<C: Pooled> QueueEntry<C> {
     fn enqueue(&self) {
         let mut state = self.pool.state.lock();
         match state.pop_newest() {
-            // With a place of its own, as if it had been released to us.
             Some(idle) => {
-                let place = Place::take(&self.pool, &mut state);
-                self.waiter.serve(Handover { idle: Some(idle), place });
+                self.waiter.serve(idle);
                 drop(state);
                 self.waiter.wake();
             }
@@ -113,7 +103,7 @@ impl<C: Pooled> QueueEntry<C> {
     ///
     /// The thread that takes a waiter out of the queue fills its slot before unlocking the pool, as
     /// with [`Pool::withdraw`].
-    fn leave(&self) -> Option<Handover<C>> {
+    fn leave(&self) -> Option<IdleConnection<C>> {
         let mut state = self.pool.state.lock();
         state.pending.retain(|other| !Arc::ptr_eq(other, &self.waiter));
         drop(state);

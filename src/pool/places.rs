@@ -121,7 +121,7 @@ impl<C: Pooled> Pool<C> {
         admitted
     }
 
-    /// Takes back a usable connection: gives it to the first waiter, else makes it idle.
+    /// Takes back a usable connection: gives it to the first that can use it, else makes it idle.
     ///
     /// `state` is the locked state of the pool that `place` belongs to; it is unlocked in here.
     pub(super) fn put(
@@ -136,6 +136,13 @@ impl<C: Pooled> Pool<C> {
                 drop(state);
                 // In this order: the place is free once the connection is closed.
                 entry.close(reason);
+                drop(place);
+            }
+            Destination::Pending(waiter) => {
+                let mark = kind.mark(&mut state);
+                waiter.serve(IdleConnection { entry, mark });
+                drop(state);
+                waiter.wake();
                 drop(place);
             }
             Destination::Waiter(waiter) => {

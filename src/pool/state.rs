@@ -66,16 +66,21 @@ pub(super) struct IdleConnection<C> {
 }
 
 /// The next owner of a connection that is ready to be used again.
-pub(super) enum Destination<H> {
+pub(super) enum Destination<C, H> {
     /// None: close it.
     Close(CloseReason),
+    /// This holder of a place without a connection, already taken out of its queue.
+    Pending(PendingWaiter<C>),
     /// This waiter, already taken out of its queue.
     Waiter(Arc<Waiter<H>>),
     /// The pool: it becomes idle, as no one is waiting.
     Idle,
 }
 
-/// The pool's state; `H` is what a waiter is handed.
+/// A waiter that has a place, and is handed a connection alone.
+pub(super) type PendingWaiter<C> = Arc<Waiter<IdleConnection<C>>>;
+
+/// The pool's state; `H` is what a waiter without a place is handed.
 ///
 /// Invariants, whenever the lock is free:
 /// * Both queues are empty while a connection is idle, and `waiters` is empty while `total() < max` of
@@ -91,7 +96,7 @@ pub(super) struct State<C, H> {
     /// Waiters for a place.
     pub(super) waiters: VecDeque<Arc<Waiter<H>>>,
     /// Waiters that have a place and no connection, and can use one that comes back.
-    pub(super) pending: VecDeque<Arc<Waiter<H>>>,
+    pub(super) pending: VecDeque<PendingWaiter<C>>,
     pub(super) limits: Limits,
     pub(super) shutting_down: bool,
     last: Option<IdleMark>,
@@ -210,15 +215,21 @@ impl<C, H> State<C, H> {
             .collect()
     }
 
+    /// Takes the first holder of a place without a connection out of its queue; none once the pool has been
+    /// closed.
+    pub(super) fn take_pending(&mut self) -> Option<PendingWaiter<C>> {
+        if self.shutting_down { None } else { self.pending.pop_front() }
+    }
+
     /// Decides who gets a usable connection whose place is still counted in `in_use`; takes a waiter
     /// out of its queue.
-    pub(super) fn take_destination(&mut self) -> Destination<H> {
+    pub(super) fn take_destination(&mut self) -> Destination<C, H> {
         if self.shutting_down {
             return Destination::Close(CloseReason::Shutdown);
         }
-        // It leaves its own place for this one, so in the end one fewer is taken.
-        if let Some(waiter) = self.pending.pop_front() {
-            return Destination::Waiter(waiter);
+        // Also above `max`: the connection leaves its place for one that is taken already.
+        if let Some(waiter) = self.take_pending() {
+            return Destination::Pending(waiter);
         }
         if self.is_over() {
             return Destination::Close(CloseReason::Evicted);

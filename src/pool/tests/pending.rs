@@ -89,6 +89,19 @@ fn a_pending_vacancy_comes_before_waiters_and_leaves_its_place_to_them() {
 }
 
 #[test]
+fn a_connection_that_is_released_to_a_pending_vacancy_leaves_its_place_at_once() {
+    let scene = Scene::new().max(2).look_once();
+    let (lease, _) = scene.open(0);
+    let pending = vacant(scene.acquire(0)).wait_for_release(waker().1);
+
+    lease.release(Clean, scene.at(1), Keep::Pool);
+
+    drop(vacant(scene.acquire(1)));
+    drop(pending.take().expect("it has its own place"));
+    assert_eq!(scene.pool.stats().in_use, 0);
+}
+
+#[test]
 fn a_release_in_the_last_moment_is_not_lost() {
     let scene = Scene::new().max(2);
     let (lease, _) = scene.open(0);
@@ -129,6 +142,8 @@ fn a_borrowed_connection_returns_to_a_pending_vacancy_although_all_places_are_ta
 
     loan.give_back();
 
+    let stats = scene.pool.stats();
+    assert_eq!((stats.in_use, stats.borrowed), (1, 0), "no place more, even for a moment");
     drop(pending.take().expect("the one on loan"));
     assert!(wire.is_closed());
     assert_eq!(scene.pool.stats().in_use, 0);
