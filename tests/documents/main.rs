@@ -24,6 +24,7 @@ const FOLDERS: &[&str] = &[
     "c_shim/",
     "benches/",
     "fuzz/",
+    "schedules/",
     "httpd-conf/",
     "packaging/",
     "manuals/",
