@@ -47,9 +47,14 @@ pub fn in_error_for(left: u64, retry: u64) -> u64 {
 }
 
 /// `None` too where the end is farther in the future than any claim on this clock.
+///
+/// # Race
+/// A request reads the clock; before it looks here, another one reads the clock, later, and claims the probe.
+/// The end is then more than the timeout after the first one's time, and counts: the first one may be late
+/// by as much again.
 fn left(word: u64, now: Uptime) -> Option<u64> {
     let left = word.checked_sub(now.millis())?;
-    (1..=timeout_ms()).contains(&left).then_some(left)
+    (1..=2 * timeout_ms()).contains(&left).then_some(left)
 }
 
 fn timeout_ms() -> u64 {
@@ -110,6 +115,13 @@ mod tests {
     fn a_claim_of_another_clock_keeps_no_member_out() {
         let word = AtomicU64::new(0);
         assert!(claim(&word, at(NOW)).is_some());
-        assert!(claim(&word, at(NOW - 1)).is_some());
+        assert!(claim(&word, at(NOW - 60_001)).is_some());
+    }
+
+    #[test]
+    fn a_request_that_read_the_clock_before_another_claimed_the_probe_gets_none() {
+        let word = AtomicU64::new(0);
+        assert!(claim(&word, at(NOW)).is_some());
+        assert_eq!(claim(&word, at(NOW - 1)), None);
     }
 }
