@@ -24,8 +24,10 @@ mod shared;
 mod sync;
 
 mod bell;
+mod choice;
 mod pool_scenarios;
 mod pool_scene;
+mod shared_scenarios;
 
 use std::cell::RefCell;
 use std::process::exit;
@@ -93,7 +95,7 @@ struct Plan {
 impl Plan {
     fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut plan = Self { scenarios: Vec::new(), seconds: None, rounds: 10, seed: 1 };
-        let all = pool_scenarios::ALL;
+        let all = [pool_scenarios::ALL, shared_scenarios::ALL].concat();
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             let mut number = || {
@@ -111,7 +113,7 @@ impl Plan {
             }
         }
         if plan.scenarios.is_empty() {
-            plan.scenarios = all.to_vec();
+            plan.scenarios = all;
         }
         Ok(plan)
     }

@@ -6,8 +6,9 @@ use shuttle::thread;
 
 use super::Scenario;
 use crate::bell::Bell;
+use crate::choice::choose;
 use crate::pool::{Acquired, CloseReason, Keep, Limits, PendingVacancy};
-use crate::pool_scene::{Conn, Scene, choose};
+use crate::pool_scene::{Conn, Scene};
 
 pub(crate) const ALL: &[Scenario] = &[
     ("requests", requests),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use shuttle::rand::{Rng, thread_rng};
-
 use crate::bell::Bell;
+use crate::choice::choose;
 use crate::pool::{
     Acquired, CloseReason, Keep, Lease, Limits, Liveness, Observe, Pool, PoolGauges, Pooled,
     Vacancy, Wait,
@@ -16,11 +15,6 @@ use crate::sync::Mutex;
 
 /// One in so many connections that are looked at has been closed by its peer.
 const ROT: u32 = 8;
-
-/// The scheduler's choice, so that it belongs to the schedule.
-pub(crate) fn choose(count: u32) -> u32 {
-    thread_rng().gen_range(0..count)
-}
 
 /// A connection. Those that are open are counted.
 pub(crate) struct Conn {
