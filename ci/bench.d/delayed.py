@@ -25,16 +25,20 @@ NETEM_LIMIT = 100000
 
 def run(chosen, backend, directory, printer):
     cases = [ALL_CASES[name] for name in chosen.cases or CASES]
+    # Its test handler knows only backends at 127.0.0.1.
+    servers = [server for server in chosen.servers if server != "limit"]
+    if servers != chosen.servers:
+        say("limit: not with --delayed")
     for milliseconds in chosen.delayed:
         with contextlib.ExitStack() as stack:
             far, kind = far_backend(stack, backend, milliseconds)
             say(f"{milliseconds:g} ms, {kind}")
             place = pathlib.Path(directory, f"delayed.{milliseconds:g}")
-            results = measured(chosen, cases, far, place)
+            results = measured(chosen, servers, cases, far, place)
         for case in cases:
             title = f"{case.title}, one client, a round trip of {milliseconds:g} ms to the backend ({kind})"
             printer.table(title, HEAD + [f"to {printer.base} (lowest–highest)"],
-                          list(rows(chosen, case, results, printer.base)))
+                          list(rows(servers, case, results, printer.base)))
 
 
 def far_backend(stack, backend, milliseconds):
@@ -48,14 +52,14 @@ def far_backend(stack, backend, milliseconds):
     return stack.enter_context(Backend(relay)), "a relay"
 
 
-def measured(chosen, cases, backend, place):
+def measured(chosen, servers, cases, backend, place):
     """Each server in every round, in a new httpd for each case: nothing is known of the backend then."""
     results = {}
     for number in range(chosen.rounds):
         here = place / str(number)
         for case in cases:
-            turn = number % len(chosen.servers)
-            for server in chosen.servers[turn:] + chosen.servers[:turn]:
+            turn = number % len(servers)
+            for server in servers[turn:] + servers[:turn]:
                 where = here / case.name
                 where.mkdir(parents=True, exist_ok=True)
                 with Httpd(server, backend, None, where, chosen) as httpd:
@@ -77,9 +81,9 @@ def one(httpd, case, chosen):
 HEAD = ["", "MB/s", "ms/request", "the first request: MB/s", "ms"]
 
 
-def rows(chosen, case, results, base):
+def rows(servers, case, results, base):
     size = max(case.body, case.expect) / 1e6
-    for server in chosen.servers:
+    for server in servers:
         name = server.partition("=")[0]
         runs, of = results[case.name, name], results.get((case.name, base), [])
         first, later = (statistics.median(run[at] for run in runs) for at in [0, 1])

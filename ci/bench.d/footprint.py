@@ -19,7 +19,7 @@ import sys
 import measure
 from cases import CASES
 from scale import MEMBERS
-from servers import OURS, Httpd, Trouble, wait_until
+from servers import OURS, Httpd, Trouble, ajp_modules, wait_until
 
 DEFAULT_CASES = ["get128", "post1k"]
 LINE = 64
@@ -171,7 +171,7 @@ def ways(case, members):
 
 
 def run(chosen, backend, directory, printer):
-    names = [name for name in chosen.servers if name.split("=")[0] not in ["jk", "http", "limit"]]
+    names = ajp_modules(chosen.servers)
     found, compilers, titles = {}, {}, {}
     for server in names:
         for members in [0] + MEMBERS:

@@ -12,7 +12,7 @@ import time
 
 import measure
 from report import spread
-from servers import OURS, Trouble
+from servers import OURS, Trouble, ajp_modules
 from waiting import DIRECTIVE, Crowd, Kind, Waiting, make_certificates, raise_open_files
 
 PARTS = ["rate", "crowd", "cpu", "memory"]
@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, chosen, backend, directory, printer):
         self.chosen, self.backend, self.directory, self.printer = chosen, backend, directory, printer
         self.faults = []
-        servers = [s for s in chosen.servers if s.split("=")[0] not in ["jk", "http", "limit"]]
+        servers = ajp_modules(chosen.servers)
         self.stock = [s for s in servers if s.split("=")[0] == "stock"]
         self.ours = [s for s in servers if s not in self.stock]
         self.parking = [s for s in self.ours if DIRECTIVE.encode() in module(s).read_bytes()]

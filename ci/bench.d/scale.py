@@ -13,7 +13,7 @@ import time
 
 import measure
 from cases import CASES
-from servers import OURS, PEER, Httpd, Trouble, wait_until
+from servers import OURS, PEER, Httpd, Trouble, ajp_modules, wait_until
 
 PARTS = ["idle", "busy", "workers", "members", "housekeeper", "memory"]
 
@@ -107,7 +107,7 @@ def places(workers):
 
 
 def run(chosen, backend, directory, printer):
-    servers = [name for name in chosen.servers if name.split("=")[0] not in ["jk", "http", "limit"]]
+    servers = ajp_modules(chosen.servers)
     if chosen.mpm == "prefork":
         raise Trouble("--scale is about threads: --mpm event or worker")
 

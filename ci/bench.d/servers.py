@@ -24,6 +24,11 @@ def one_child(threads):
     yield f"MaxSpareThreads {threads}"
 
 
+def ajp_modules(servers):
+    """Those of the servers that are AJP modules of mod_proxy."""
+    return [server for server in servers if server.partition("=")[0] not in ["jk", "http", "limit"]]
+
+
 class Trouble(Exception):
     """A server did not start, or gave a wrong answer."""
 
