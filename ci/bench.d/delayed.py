@@ -5,12 +5,12 @@ The path is netem's where the kernel has it and this user may use it, else a rel
 import contextlib
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
 
 import measure
-import report
 from cases import CASES as ALL_CASES
 from servers import PEER, Backend, Httpd, Trouble
 
@@ -37,8 +37,8 @@ def run(chosen, backend, directory, printer):
             results = measured(chosen, servers, cases, far, place)
         for case in cases:
             title = f"{case.title}, one client, a round trip of {milliseconds:g} ms to the backend ({kind})"
-            printer.table(title, HEAD + [f"to {printer.base} (lowest–highest)"],
-                          list(rows(servers, case, results, printer.base)))
+            printer.table(title, HEAD + printer.compared_head("speed", chosen.rounds),
+                          list(rows(servers, case, results, printer)))
 
 
 def far_backend(stack, backend, milliseconds):
@@ -55,11 +55,11 @@ def far_backend(stack, backend, milliseconds):
 def measured(chosen, servers, cases, backend, place):
     """Each server in every round, in a new httpd for each case: nothing is known of the backend then."""
     results = {}
+    order = random.Random(chosen.seed)
     for number in range(chosen.rounds):
         here = place / str(number)
         for case in cases:
-            turn = number % len(servers)
-            for server in servers[turn:] + servers[:turn]:
+            for server in order.sample(servers, len(servers)):
                 where = here / case.name
                 where.mkdir(parents=True, exist_ok=True)
                 with Httpd(server, backend, None, where, chosen) as httpd:
@@ -81,15 +81,15 @@ def one(httpd, case, chosen):
 HEAD = ["", "MB/s", "ms/request", "the first request: MB/s", "ms"]
 
 
-def rows(servers, case, results, base):
+def rows(servers, case, results, printer):
     size = max(case.body, case.expect) / 1e6
     for server in servers:
         name = server.partition("=")[0]
-        runs, of = results[case.name, name], results.get((case.name, base), [])
+        runs, base = results[case.name, name], results.get((case.name, printer.base), [])
         first, later = (statistics.median(run[at] for run in runs) for at in [0, 1])
         yield [name, f"{size / later:,.2f}", f"{later * 1e3:,.1f}", f"{size / first:,.2f}",
                f"{first * 1e3:,.1f}",
-               report.spread([other[1] / run[1] for run, other in zip(runs, of)])]
+               *printer.compared(name, [1 / run[1] for run in runs], [1 / run[1] for run in base])]
 
 
 class NoNetem(Exception):

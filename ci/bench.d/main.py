@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -61,6 +62,9 @@ def options():
                         help=f"some of {', '.join(CASES)}; default: {', '.join(DEFAULT_CASES)}")
     parser.add_argument("--base", default="stock", help="the server to which ratios are given; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of --load, of --delayed and of the part cpu of --parked; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6),
+                        help="of the order of the servers within each round of --load and --delayed, as an earlier run "
+                        "has printed it; default: another one each time")
     parser.add_argument("--requests", type=int, help="requests per run, instead of each case's own number")
     parser.add_argument("--seconds", type=int, default=20,
                         help="after this, a run of --load starts no further request; default: %(default)s")
@@ -103,11 +107,11 @@ def say(text):
 def load(chosen, cases, servers):
     """Runs each case on each server in every round."""
     results = {}
+    order = random.Random(chosen.seed)
     for number in range(chosen.rounds):
         for case in cases:
-            # Each round starts with another server.
-            turn = number % len(servers)
-            for server in servers[turn:] + servers[:turn]:
+            # Whatever comes and goes on the machine, or follows a server's run, meets none of them more than others.
+            for server in order.sample(servers, len(servers)):
                 run = measure.under_load(server, case, chosen)
                 results.setdefault((case.name, server.name), []).append(run)
             say(f"round {number + 1} of {chosen.rounds}: {case.title}")

@@ -3,6 +3,8 @@
 import os
 import statistics
 
+import ratios
+
 
 class Printer:
     def __init__(self, markdown, base):
@@ -13,22 +15,24 @@ class Printer:
         one, _, _ = os.getloadavg()
         print(f"httpd {version}, {chosen.mpm}, {chosen.threads} threads, "
               f"{chosen.connections} connections, {os.cpu_count()} CPUs, load average {one:.1f} at the start")
+        if chosen.load or chosen.delayed:
+            print(f"order of the servers: --seed {chosen.seed}")
 
     def load(self, cases, servers, results):
         for case in cases:
             rows = []
             for server in servers:
                 runs = results[case.name, server.name]
-                base = results.get((case.name, self.base))
                 rows.append([
                     server.name,
                     f"{statistics.median(run.per_second for run in runs):,.0f}",
                     f"{statistics.median(run.cpu_us for run in runs):,.1f}",
                     f"{statistics.median(run.switches for run in runs):.2f}",
-                    spread([run.cpu_us / of.cpu_us for run, of in zip(runs, base)] if base else []),
+                    *self.compared(server.name, [run.cpu_us for run in runs],
+                                   [run.cpu_us for run in results.get((case.name, self.base), [])]),
                 ])
             self.table(case.title, ["", "requests/s", "CPU µs/request", "switches/request",
-                                    f"CPU to {self.base} (lowest–highest)"], rows)
+                                    *self.compared_head("CPU", len(runs))], rows)
 
     def system_calls(self, case, calls):
         names = {name for counts in calls.values() for name, count in counts.items() if count >= 0.01}
@@ -48,6 +52,18 @@ class Printer:
         self.table("Instructions per request",
                    ["", "", "instructions", f"to {self.base}"], rows)
 
+    def compared_head(self, what, rounds):
+        """The headings of what `compared` returns."""
+        return [f"{what} to {self.base}", f"{100 * ratios.reached(rounds):.1f} % interval", ""]
+
+    def compared(self, name, values, base):
+        """The ratio of a server's values, one of each round, to those of the base in the same rounds."""
+        if name == self.base or not base:
+            return ["1.000" if base else "", "", ""]
+        ratio = ratios.ratio([value / of for value, of in zip(values, base)])
+        return [f"{ratio.median:.3f}", f"{ratio.low:.3f}–{ratio.high:.3f}",
+                "" if ratio.is_difference() else "no difference seen"]
+
     def table(self, title, head, rows):
         """Prints a table. Columns without a heading contain text, the others numbers."""
         rows = [head] + rows
@@ -65,7 +81,7 @@ class Printer:
         print("\n".join(lines), flush=True)
 
 
-def spread(ratios):
-    if not ratios:
+def spread(values):
+    if not values:
         return ""
-    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}–{max(ratios):.3f})"
+    return f"{statistics.median(values):.3f} ({min(values):.3f}–{max(values):.3f})"

@@ -6,6 +6,7 @@
 
 mod debian;
 mod messages;
+mod performance;
 mod site;
 mod status_names;
 
