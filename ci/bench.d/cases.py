@@ -1,6 +1,11 @@
 """The cases: what each server is sent, and how often."""
 
-from dataclasses import dataclass
+import fnmatch
+from dataclasses import dataclass, replace
+
+
+# How many members a balancer has.
+MEMBERS = [1, 20, 200]
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,10 @@ class Case:
     load: int
     strace: int
     callgrind: int
+    # Of the balancer in front of the backend; 0 is none.
+    members: int = 0
+    # How many of them answer.
+    asked: int = 0
 
 
 def get(name, title, size, *counts, at="/b"):
@@ -40,4 +49,30 @@ CASES = {case.name: case for case in [
     post("post1mbig", "1 MB in packets of 64 kB", 1 << 20, 800, 100, 40, at="/big"),
 ]}
 
-DEFAULT_CASES = [name for name in CASES if name != "get1mbig"]
+ONE_BACKEND = list(CASES)
+DEFAULT_CASES = [name for name in ONE_BACKEND if name != "get1mbig"]
+
+
+def through_balancers(case):
+    """The same through each balancer: without a session, and with one of the last member."""
+    path = case.path.replace("/b/", "/m/", 1)
+    for members in MEMBERS:
+        many = f"{members} member{'s' if members > 1 else ''}"
+        yield replace(case, name=f"{case.name}balanced{members}", title=f"{case.title}, {many}", path=path,
+                      members=members, asked=members)
+        yield replace(case, name=f"{case.name}session{members}", title=f"{case.title}, {many}, a session",
+                      path=f"{path}?bench=x.r{members}", members=members, asked=1)
+
+
+CASES |= {case.name: case for name in ONE_BACKEND if not name.endswith("big") for case in through_balancers(CASES[name])}
+
+
+def matching(patterns):
+    """The names of the cases that match one of the patterns of a shell, in the order of the patterns."""
+    return list(dict.fromkeys(name for pattern in patterns for name in fnmatch.filter(CASES, pattern)))
+
+
+def by_members(cases):
+    """The cases by the balancer that they need."""
+    return {members: [case for case in cases if case.members == members]
+            for members in dict.fromkeys(case.members for case in cases)}

@@ -10,18 +10,16 @@ connection, after all members have been used.
 
 import collections
 import copy
-import dataclasses
 import pathlib
 import re
 import subprocess
 import sys
 
 import measure
-from cases import CASES
-from scale import MEMBERS
+from cases import CASES, by_members, matching
 from servers import OURS, Httpd, Trouble, ajp_modules, wait_until
 
-DEFAULT_CASES = ["get128", "post1k"]
+DEFAULT_CASES = ["get128*", "post1k*"]
 LINE = 64
 REQUESTS, OFTEN = 100, 90
 # The least number of requests before those that are counted.
@@ -41,9 +39,8 @@ class Counted(Httpd):
     def __init__(self, server, backend, directory, chosen, members):
         chosen = copy.copy(chosen)
         chosen.mpm = "prefork"
-        super().__init__(server, backend, None, directory, chosen, valgrind=True)
-        self.directory = self.directory.with_name(f"{self.directory.name}.footprint.{members}")
-        self.members = members
+        super().__init__(server, backend, None, directory, chosen, valgrind=True, members=members)
+        self.directory = self.directory.with_name(f"{self.directory.name}.footprint")
         self.callgrind = [
             "--instr-atstart=no", "--dump-instr=yes", "--dump-line=no", "--compress-strings=no",
             "--compress-pos=no", f"--dump-before={BEGIN}"]
@@ -58,20 +55,7 @@ class Counted(Httpd):
         # Another thread would be counted with the requests.
         if self.name != "stock" and b"ProxyAjpMaintain" in pathlib.Path(self.file or OURS).read_bytes():
             lines.insert(2, "ProxyAjpMaintain 0")
-        yield from lines
-        if not self.members:
-            return
-        for module in ["slotmem_shm", "lbmethod_byrequests", "proxy_balancer"]:
-            yield f"LoadModule {module}_module {modules}/mod_{module}.so"
-        yield "<Proxy balancer://many>"
-        for number in range(1, self.members + 1):
-            # Each has a path of its own, since one backend stands behind all of them. The paths are equally long: mod_proxy
-            # takes a URL that begins with a member's for that member.
-            yield f"BalancerMember ajp://127.0.0.1:{self.backend.ajp}/m{number:03} route=r{number}"
-        # Another name than that of the cookie which the client sends: most requests without a session have some.
-        yield "ProxySet stickysession=BENCH|bench"
-        yield "</Proxy>"
-        yield "ProxyPass /m balancer://many/b"
+        return lines
 
 
 class Footprint:
@@ -128,9 +112,9 @@ def executed(file):
                 is_call = True
 
 
-def measured(server, case, members):
+def measured(server, case):
     """Sends requests, and reads what callgrind has written for each of them."""
-    measure.ask(server, case, max(2 * members, WARMING), 1)
+    measure.ask(server, case, max(2 * case.members, WARMING), 1)
     before = set(server.scratch.iterdir())
     monitor(server, "instrumentation on")
     # The first has the connection's own work; the last is cut off by no further one.
@@ -160,40 +144,28 @@ def compiler(module):
     return ", ".join(sorted(set(re.findall(r"\]\s+(.*)", done.stdout))))
 
 
-def ways(case, members):
-    """The paths of a case: without a session, and with one of the last member."""
-    size = "post" if case.body else case.expect
-    if not members:
-        yield f"{case.title}, one backend", f"/b/{size}"
-    else:
-        yield f"{case.title}, {members} members", f"/m/{size}"
-        yield f"{case.title}, {members} members, a session", f"/m/{size}?bench=x.r{members}"
-
-
 def run(chosen, backend, directory, printer):
-    names = ajp_modules(chosen.servers)
-    found, compilers, titles = {}, {}, {}
-    for server in names:
-        for members in [0] + MEMBERS:
+    cases = [CASES[name] for name in chosen.cases or matching(DEFAULT_CASES)]
+    found, compilers = {}, {}
+    for server in ajp_modules(chosen.servers):
+        for members, those in by_members(cases).items():
             print(f"{server} under callgrind, members: {members}", file=sys.stderr, flush=True)
             with Counted(server, backend, directory, chosen, members) as httpd:
                 compilers[httpd.name] = compiler(httpd.directory / MODULE)
-                for case in (CASES[name] for name in chosen.cases or DEFAULT_CASES):
-                    for title, path in ways(case, members):
-                        titles.setdefault(title)
-                        one = dataclasses.replace(case, path=path)
-                        found[title, httpd.name] = measured(httpd, one, members)
+                for case in those:
+                    title = case.title if members else f"{case.title}, one backend"
+                    found[title, httpd.name] = measured(httpd, case)
     for name, text in compilers.items():
         what = "a release build" if name == "ours" else "as it was given"
         print(f"{name}: {text}; {what}")
-    summary(titles, found, printer)
+    summary(found, printer)
     for (title, name), footprint in found.items():
         details(f"{title}, {name}", footprint, printer)
 
 
-def summary(titles, found, printer):
+def summary(found, printer):
     rows = []
-    for title in titles:
+    for title in dict.fromkeys(title for title, _ in found):
         for (of, name), footprint in found.items():
             if of != title:
                 continue

@@ -14,8 +14,8 @@ import measure
 import parked
 import report
 import scale
-from cases import CASES, DEFAULT_CASES
-from servers import Backend, Httpd, Trouble, compile_limit, httpd_version
+from cases import CASES, DEFAULT_CASES, MEMBERS, ONE_BACKEND, by_members, matching
+from servers import Backend, Httpd, Trouble, ajp_modules, compile_limit, httpd_version, raise_open_files
 
 SERVERS = ["stock", "jk", "http", "ours", "limit"]
 PARTS = list(dict.fromkeys(scale.PARTS + parked.PARTS))
@@ -59,7 +59,10 @@ def options():
     parser.add_argument("--servers", type=names, default=SERVERS, metavar="A,B",
                         help=f"default: {', '.join(SERVERS)}; NAME=FILE is another build of an AJP module")
     parser.add_argument("--cases", type=names, metavar="A,B",
-                        help=f"some of {', '.join(CASES)}; default: {', '.join(DEFAULT_CASES)}")
+                        help=f"some of {', '.join(ONE_BACKEND)}; default: {', '.join(DEFAULT_CASES)}. For servers that "
+                        "are AJP modules of mod_proxy also NAMEbalancedN and NAMEsessionN, through a balancer of N members "
+                        f"({', '.join(map(str, MEMBERS))}), without a session and with one of the last member. A name "
+                        "may be a pattern: 'get128*'")
     parser.add_argument("--base", default="stock", help="the server to which ratios are given; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of --load, of --delayed and of the part cpu of --parked; default: %(default)s")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6),
@@ -78,9 +81,10 @@ def options():
                         help="copy callgrind's files to this directory; use those that end in .2 with "
                         "callgrind_annotate --threshold=100 --auto=no")
     chosen = parser.parse_args()
-    for case in chosen.cases or []:
-        if case not in CASES:
-            parser.error(f"there is no case {case}")
+    for pattern in chosen.cases or []:
+        if not matching([pattern]):
+            parser.error(f"there is no case {pattern}")
+    chosen.cases = matching(chosen.cases or [])
     for server in chosen.servers:
         if "=" not in server and server not in SERVERS:
             parser.error(f"there is no server {server}")
@@ -105,55 +109,81 @@ def say(text):
 
 
 def load(chosen, cases, servers):
-    """Runs each case on each server in every round."""
+    """Runs each case in every round on each server that has the balancer which the case needs."""
     results = {}
     order = random.Random(chosen.seed)
     for number in range(chosen.rounds):
         for case in cases:
             # Whatever comes and goes on the machine, or follows a server's run, meets none of them more than others.
-            for server in order.sample(servers, len(servers)):
+            for server in order.sample(servers[case.members], len(servers[case.members])):
                 run = measure.under_load(server, case, chosen)
                 results.setdefault((case.name, server.name), []).append(run)
             say(f"round {number + 1} of {chosen.rounds}: {case.title}")
     return results
 
 
+def able(servers, members):
+    """The servers that can have a balancer of so many members."""
+    return ajp_modules(servers) if members else servers
+
+
+def make_room(chosen, cases):
+    """Lets the backend have a connection to each member of each process or connection at once, of all httpds."""
+    def files(times):
+        asked = sum(max(case.asked for case in those) for those in by_members(cases).values())
+        return times * len(ajp_modules(chosen.servers)) * asked + 1000
+    times = chosen.threads if chosen.mpm == "prefork" else chosen.connections
+    option = "--threads" if chosen.mpm == "prefork" else "--connections"
+    raise_open_files(files(times), f"these cases with {option} {times}",
+                     lambda most: f"{option} {(most - 1000) // max(1, files(1) - 1000)}, or fewer cases")
+
+
 def run(chosen, directory, stack):
     cases = [CASES[name] for name in chosen.cases or DEFAULT_CASES]
     if chosen.parked:
         parked.prepare(chosen)
+    if chosen.load or chosen.strace:
+        make_room(chosen, cases)
     backend = stack.enter_context(Backend())
     limit = compile_limit(directory) if "limit" in chosen.servers else None
 
     def httpd(server, **how):
         return Httpd(server, backend, limit, directory, chosen, **how)
 
-    printer = report.Printer(chosen.markdown, chosen.base)
+    printer = report.Printer(chosen)
     printer.setting(httpd_version(), chosen)
+    server_names = [server.partition("=")[0] for server in chosen.servers]
+    without = [server for server in chosen.servers if server not in ajp_modules(chosen.servers)]
+    if without and any(case.members for case in cases):
+        print(f"no balancer: {', '.join(without)}; left out where a case has members")
     if chosen.load or chosen.strace:
-        servers = [stack.enter_context(httpd(server)) for server in chosen.servers]
-        for server in servers:
-            server.check()
-        if chosen.load:
-            printer.load(cases, servers, load(chosen, cases, servers))
-        if chosen.strace:
-            for case in cases:
-                calls = {s.name: measure.system_calls(s, case, chosen) for s in servers}
-                printer.system_calls(case, calls)
-        for server in servers:
-            server.stop()
+        with contextlib.ExitStack() as running:
+            servers = {}
+            for members, those in by_members(cases).items():
+                servers[members] = [running.enter_context(httpd(server, members=members))
+                                    for server in able(chosen.servers, members)]
+                for server in servers[members]:
+                    server.check()
+                    for case in those if members else []:
+                        measure.warm(server, case, chosen)
+            if chosen.load:
+                printer.load(cases, server_names, load(chosen, cases, servers))
+            if chosen.strace:
+                for case in cases:
+                    calls = {s.name: measure.system_calls(s, case, chosen) for s in servers[case.members]}
+                    printer.system_calls(case, calls)
     if chosen.delayed:
         delayed.run(chosen, backend, directory, printer)
     if chosen.instructions:
         counts = {}
-        for name in chosen.servers:
-            with httpd(name, valgrind=True) as server:
-                say(f"{server.name} under callgrind")
-                server.check()
-                for case in cases:
-                    counts[case.name, server.name] = measure.instructions(
-                        server, case, chosen)
-        printer.instructions(cases, [name.split("=")[0] for name in chosen.servers], counts)
+        for members, those in by_members(cases).items():
+            for name in able(chosen.servers, members):
+                with httpd(name, valgrind=True, members=members) as server:
+                    say(f"{server.name} under callgrind, members: {members}")
+                    server.check()
+                    for case in those:
+                        counts[case.name, server.name] = measure.instructions(server, case, chosen)
+        printer.instructions(cases, server_names, counts)
     if chosen.footprint:
         footprint.run(chosen, backend, directory, printer)
     if chosen.scale:

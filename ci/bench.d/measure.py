@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from servers import PEER, Trouble, wait_until
 
+# Requests for each member and child, before those that are measured. Which of the members a child gets is chance; with so
+# many requests, it gets 98 of 100.
+WARMING = 4
+
 
 @dataclass
 class Run:
@@ -45,9 +49,16 @@ def used(server):
     return nanoseconds, switches
 
 
+def warm(server, case, chosen):
+    """Has each process of an httpd with a balancer open its connections to the members, however few requests a run has."""
+    children = chosen.threads if chosen.mpm == "prefork" else 1
+    # Only with as many connections as there are children, each of these serves one.
+    ask(server, case, WARMING * case.asked * children, max(children, chosen.connections))
+
+
 def under_load(server, case, chosen):
     requests = chosen.requests or case.load
-    ask(server, case, max(requests // 20, 2 * chosen.connections), chosen.connections)
+    ask(server, case, max(requests // 20, 2 * chosen.connections, 2 * case.asked), chosen.connections)
     before = used(server)
     count, took = ask(server, case, requests, chosen.connections, chosen.seconds)
     after = used(server)
@@ -58,7 +69,7 @@ def system_calls(server, case, chosen):
     """Returns how often each system call is made per request."""
     requests = chosen.requests or case.strace
     connections = min(4, chosen.connections)
-    ask(server, case, 8 * connections, connections)
+    ask(server, case, max(8 * connections, 2 * case.asked), connections)
     pids = server.serving()
     summary = server.directory / "strace.summary"
     log = server.directory / "strace.log"
@@ -88,7 +99,7 @@ def system_calls(server, case, chosen):
 def instructions(server, case, chosen):
     """Returns the instructions per request: the difference that N more requests make, so that everything else cancels out."""
     requests = chosen.requests or case.callgrind
-    ask(server, case, max(requests // 4, 8), 1)
+    ask(server, case, max(requests // 4, 8, 2 * case.asked), 1)
     counts = []
     for number, times in enumerate([0, 1, 2]):
         if times:

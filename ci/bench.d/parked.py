@@ -13,7 +13,7 @@ import time
 import measure
 from report import spread
 from servers import OURS, Trouble, ajp_modules
-from waiting import DIRECTIVE, Crowd, Kind, Waiting, make_certificates, raise_open_files
+from waiting import DIRECTIVE, Crowd, Kind, Waiting, make_certificates, make_room
 
 PARTS = ["rate", "crowd", "cpu", "memory"]
 
@@ -76,7 +76,7 @@ def prepare(chosen):
     clients = RATE_CLIENTS
     if {"crowd", "memory"} & set(chosen.parts):
         clients = max(clients, chosen.clients)
-    raise_open_files(clients)
+    make_room(clients)
 
 
 def run(chosen, backend, directory, printer):

@@ -7,9 +7,10 @@ import ratios
 
 
 class Printer:
-    def __init__(self, markdown, base):
-        self.markdown = markdown
-        self.base = base
+    def __init__(self, chosen):
+        self.markdown = chosen.markdown
+        self.base = chosen.base
+        self.rounds = chosen.rounds
 
     def setting(self, version, chosen):
         one, _, _ = os.getloadavg()
@@ -20,19 +21,21 @@ class Printer:
 
     def load(self, cases, servers, results):
         for case in cases:
+            base = [run.cpu_us for run in results.get((case.name, self.base), [])]
             rows = []
             for server in servers:
-                runs = results[case.name, server.name]
-                rows.append([
-                    server.name,
-                    f"{statistics.median(run.per_second for run in runs):,.0f}",
-                    f"{statistics.median(run.cpu_us for run in runs):,.1f}",
-                    f"{statistics.median(run.switches for run in runs):.2f}",
-                    *self.compared(server.name, [run.cpu_us for run in runs],
-                                   [run.cpu_us for run in results.get((case.name, self.base), [])]),
-                ])
+                # A case with members is not for all servers.
+                if runs := results.get((case.name, server)):
+                    cpu_us = [run.cpu_us for run in runs]
+                    rows.append([
+                        server,
+                        f"{statistics.median(run.per_second for run in runs):,.0f}",
+                        f"{statistics.median(cpu_us):,.1f}",
+                        f"{statistics.median(run.switches for run in runs):.2f}",
+                        *self.compared(server, cpu_us, base),
+                    ])
             self.table(case.title, ["", "requests/s", "CPU µs/request", "switches/request",
-                                    *self.compared_head("CPU", len(runs))], rows)
+                                    *self.compared_head("CPU")], rows)
 
     def system_calls(self, case, calls):
         names = {name for counts in calls.values() for name, count in counts.items() if count >= 0.01}
@@ -45,16 +48,16 @@ class Printer:
     def instructions(self, cases, servers, counts):
         rows = []
         for case in cases:
+            base = counts.get((case.name, self.base))
             for server in servers:
-                count, base = counts[case.name, server], counts.get((case.name, self.base))
-                rows.append([case.title, server, f"{count:,.0f}",
-                             f"{count / base:.3f}" if base else ""])
+                if count := counts.get((case.name, server)):
+                    rows.append([case.title, server, f"{count:,.0f}", f"{count / base:.3f}" if base else ""])
         self.table("Instructions per request",
                    ["", "", "instructions", f"to {self.base}"], rows)
 
-    def compared_head(self, what, rounds):
+    def compared_head(self, what):
         """The headings of what `compared` returns."""
-        return [f"{what} to {self.base}", f"{100 * ratios.reached(rounds):.1f} % interval", ""]
+        return [f"{what} to {self.base}", f"{100 * ratios.reached(self.rounds):.1f} % interval", ""]
 
     def compared(self, name, values, base):
         """The ratio of a server's values, one of each round, to those of the base in the same rounds."""

@@ -12,7 +12,7 @@ import sys
 import time
 
 import measure
-from cases import CASES
+from cases import CASES, MEMBERS
 from servers import OURS, PEER, Httpd, Trouble, ajp_modules, wait_until
 
 PARTS = ["idle", "busy", "workers", "members", "housekeeper", "memory"]
@@ -20,7 +20,6 @@ PARTS = ["idle", "busy", "workers", "members", "housekeeper", "memory"]
 IDLE = [1, 100, 1000]
 BUSY = [1, 64, 512]
 WORKERS = [1, 100, 2000]
-MEMBERS = [1, 20, 200]
 # Of the one child: as many as connections can be busy at once, and some to spare.
 THREADS = 1100
 # As /proc shows the name in src/backend/housekeeper.rs.

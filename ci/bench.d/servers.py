@@ -3,6 +3,7 @@
 import http.client
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import subprocess
@@ -73,6 +74,22 @@ def stop(process):
             process.wait()
 
 
+def raise_open_files(wanted, what, instead):
+    """Raises the limit of open files of this process, which all that it starts inherit. If it cannot, `instead` says what
+    would need as few as the limit is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        try:
+            # Only root is allowed to.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
+        except (ValueError, PermissionError):
+            raise Trouble(f"{what} need {wanted} open files in one process, and the hard limit is {hard} "
+                          f"(ulimit -Hn): raise it, or use {instead(hard)}") from None
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class Backend:
     """benches/peer: answers AJP, AJP in large packets, and HTTP. `command` is what else starts it, or what
     stands between it and httpd, and prints three ports of `host`."""
@@ -95,12 +112,14 @@ class Backend:
 
 
 class Httpd:
-    """One httpd with one proxy. `server` is a name, or NAME=FILE."""
+    """One httpd with one proxy. `server` is a name, or NAME=FILE. An AJP module of mod_proxy may also have a balancer of so
+    many members."""
 
-    def __init__(self, server, backend, limit, directory, chosen, valgrind=False):
+    def __init__(self, server, backend, limit, directory, chosen, valgrind=False, members=0):
         self.name, _, self.file = server.partition("=")
         self.backend, self.limit, self.chosen, self.valgrind = backend, limit, chosen, valgrind
-        suffix = ".callgrind" if valgrind else ""
+        self.members = members
+        suffix = (".callgrind" if valgrind else "") + (f".{members}" if members else "")
         self.directory = pathlib.Path(directory, f"{self.name}{suffix}")
         # Further options of callgrind.
         self.callgrind = []
@@ -170,9 +189,9 @@ class Httpd:
             connection.close()
 
     def check(self):
-        """Fails unless the proxy passes the right bytes in both directions, at both mounts."""
+        """Fails unless the proxy passes the right bytes in both directions, at each mount."""
         alphabet = bytes(range(ord("a"), ord("z") + 1))
-        for mount in ["/b", "/big"]:
+        for mount in ["/b", "/big"] + (["/m"] if self.members else []):
             for method, path, sent, size in [("GET", "128", None, 128),
                                              ("GET", "300000", None, 300000),
                                              ("POST", "1", b"x" * 100000, 128)]:
@@ -234,6 +253,21 @@ class Httpd:
         host = self.backend.host
         yield f"ProxyPass /b ajp://{host}:{self.backend.ajp}/b"
         yield f"ProxyPass /big ajp://{host}:{self.backend.big_ajp}/big iobuffersize=65536"
+        if self.members:
+            yield from self._balancer(modules)
+
+    def _balancer(self, modules):
+        for module in ["slotmem_shm", "lbmethod_byrequests", "proxy_balancer"]:
+            yield f"LoadModule {module}_module {modules}/mod_{module}.so"
+        yield "<Proxy balancer://many>"
+        for number in range(1, self.members + 1):
+            # Each has a path of its own, since one backend stands behind all of them. The paths are equally long: mod_proxy
+            # takes a URL that begins with a member's for that member.
+            yield f"BalancerMember ajp://{self.backend.host}:{self.backend.ajp}/m{number:03} route=r{number}"
+        # Another name than that of the cookie which the client sends: most requests without a session have some.
+        yield "ProxySet stickysession=BENCH|bench"
+        yield "</Proxy>"
+        yield "ProxyPass /m balancer://many/b"
 
     def _http(self, modules):
         yield f"LoadModule proxy_module {modules}/mod_proxy.so"

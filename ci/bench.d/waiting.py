@@ -3,12 +3,11 @@
 import os
 import pathlib
 import re
-import resource
 import socket
 import subprocess
 from dataclasses import dataclass
 
-from servers import PEER, Httpd, Trouble, one_child, stop
+from servers import PEER, Httpd, Trouble, one_child, raise_open_files, stop
 
 DIRECTIVE = "ProxyAjpParking"
 # A parked request has its client's connection, its backend's, an epoll and a timer. httpd has other files besides.
@@ -124,21 +123,11 @@ class Crowd:
         return {name: float(value) for name, value in (word.split("=") for word in self.line().split())}
 
 
-def raise_open_files(clients):
-    """Raises the limit of open files of this process, which all that it starts inherit, for so many clients."""
-    wanted = FILES_PER_REQUEST * clients + FILES_BESIDES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        try:
-            # Only root is allowed to.
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-            return
-        except (ValueError, PermissionError):
-            most = max(0, (hard - FILES_BESIDES) // FILES_PER_REQUEST)
-            raise Trouble(f"{clients} clients need {wanted} open files in httpd, and the hard limit is {hard} "
-                          f"(ulimit -Hn): raise it, or use --clients {most}") from None
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def make_room(clients):
+    """Lets httpd open as many files as so many clients need."""
+    def most(files):
+        return f"--clients {max(0, (files - FILES_BESIDES) // FILES_PER_REQUEST)}"
+    raise_open_files(FILES_PER_REQUEST * clients + FILES_BESIDES, f"{clients} clients", most)
 
 
 def make_certificates(directory):

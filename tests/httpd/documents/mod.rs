@@ -63,6 +63,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/performance.md", "ci/bench"),
     ("docs/performance.md", "ci/bench --delayed"),
     ("docs/performance.md", "ci/bench --footprint"),
+    ("docs/performance.md", "ci/bench --instructions"),
     ("docs/performance.md", "ci/bench --load"),
     ("docs/performance.md", "ci/bench --parked"),
     ("docs/reliability.md", "ci/test"),
