@@ -45,24 +45,30 @@ pub enum Step {
 pub struct Malformed;
 
 /// Listens on three free ports of this address, prints them on one line (AJP, AJP with packets of 65536, HTTP) and
-/// serves until the process is ended.
+/// serves until the process is ended. At 127.0.0.1, the first of these ports is also that of the members of a balancer, at
+/// 127.0.1.1 and so on: backends of their own for a proxy that has one pool for each address.
 pub fn run(address: Ipv4Addr) -> io::Result<()> {
     let forms = [Form::Ajp { packet_size: 8192 }, Form::Ajp { packet_size: 65536 }, Form::Http];
     let mut listeners = Vec::new();
     let mut poll = Poll::new()?;
-    for (number, form) in forms.into_iter().enumerate() {
+    let mut ports = Vec::new();
+    for form in forms {
         let listener = TcpListener::bind((address, 0))?;
-        listener.set_nonblocking(true)?;
-        // With the standard library's backlog of 128, a connection that does not fit comes a second later.
-        rustix::net::listen(&listener, BACKLOG)?;
-        poll.add(&listener, number, Interest::Read)?;
+        ports.push(listener.local_addr()?.port());
         listeners.push((listener, form));
     }
-    let ports: io::Result<Vec<String>> = listeners
-        .iter()
-        .map(|(listener, _)| Ok(listener.local_addr()?.port().to_string()))
-        .collect();
-    println!("{}", ports?.join(" "));
+    let members = if address == Ipv4Addr::LOCALHOST { MEMBERS } else { 0 };
+    for number in 1..=members {
+        let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 1, number), ports[0]))?;
+        listeners.push((listener, forms[0]));
+    }
+    for (number, (listener, _)) in listeners.iter().enumerate() {
+        listener.set_nonblocking(true)?;
+        // With the standard library's backlog of 128, a connection that does not fit comes a second later.
+        rustix::net::listen(listener, BACKLOG)?;
+        poll.add(listener, number, Interest::Read)?;
+    }
+    println!("{} {} {}", ports[0], ports[1], ports[2]);
 
     let mut answers = Answers::default();
     let mut connections: Vec<Option<Connection>> = listeners.iter().map(|_| None).collect();
@@ -78,7 +84,7 @@ pub fn run(address: Ipv4Addr) -> io::Result<()> {
         while let Some(number) = ready.pop() {
             if let Some((listener, form)) = listeners.get(number) {
                 while let Ok((stream, _)) = listener.accept() {
-                    let number = free_place(&mut connections);
+                    let number = free_place(&mut connections, listeners.len());
                     let connection = Connection::new(stream, *form)?;
                     poll.add(&connection.stream, number, Interest::Read)?;
                     connections[number] = Some(connection);
@@ -120,14 +126,14 @@ pub fn run(address: Ipv4Addr) -> io::Result<()> {
 }
 
 /// A free index behind those of the listeners; `None` there means no connection.
-fn free_place(connections: &mut Vec<Option<Connection>>) -> usize {
-    let taken = connections.iter().skip(LISTENERS).position(Option::is_none);
+fn free_place(connections: &mut Vec<Option<Connection>>, listeners: usize) -> usize {
+    let taken = connections.iter().skip(listeners).position(Option::is_none);
     taken.map_or_else(
         || {
             connections.push(None);
             connections.len() - 1
         },
-        |at| at + LISTENERS,
+        |at| at + listeners,
     )
 }
 
@@ -266,7 +272,8 @@ impl Connection {
     }
 }
 
-const LISTENERS: usize = 3;
+/// As many members as a balancer of `ci/bench` has at most.
+const MEMBERS: u8 = 200;
 
 /// Connections that may arrive at once; the kernel has a limit of its own.
 const BACKLOG: i32 = 4096;

@@ -261,9 +261,8 @@ class Httpd:
             yield f"LoadModule {module}_module {modules}/mod_{module}.so"
         yield "<Proxy balancer://many>"
         for number in range(1, self.members + 1):
-            # Each has a path of its own, since one backend stands behind all of them. The paths are equally long: mod_proxy
-            # takes a URL that begins with a member's for that member.
-            yield f"BalancerMember ajp://{self.backend.host}:{self.backend.ajp}/m{number:03} route=r{number}"
+            # Each has an address of its own, where the one backend listens, too: a pool is that of an address in this module.
+            yield f"BalancerMember ajp://127.0.1.{number}:{self.backend.ajp} route=r{number}"
         # Another name than that of the cookie which the client sends: most requests without a session have some.
         yield "ProxySet stickysession=BENCH|bench"
         yield "</Proxy>"
