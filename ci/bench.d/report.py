@@ -57,13 +57,16 @@ class Printer:
 
     def compared_head(self, what):
         """The headings of what `compared` returns."""
-        return [f"{what} to {self.base}", f"{100 * ratios.reached(self.rounds):.1f} % interval", ""]
+        interval = f"{100 * ratios.reached(self.rounds):.1f} % interval" if self.rounds > 1 else "no interval"
+        return [f"{what} to {self.base}", interval, ""]
 
     def compared(self, name, values, base):
         """The ratio of a server's values, one of each round, to those of the base in the same rounds."""
         if name == self.base or not base:
             return ["1.000" if base else "", "", ""]
         ratio = ratios.ratio([value / of for value, of in zip(values, base)])
+        if self.rounds == 1:
+            return [f"{ratio.median:.3f}", "", ""]
         return [f"{ratio.median:.3f}", f"{ratio.low:.3f}–{ratio.high:.3f}",
                 "" if ratio.is_difference() else "no difference seen"]
 
