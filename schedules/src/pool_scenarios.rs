@@ -7,7 +7,7 @@ use shuttle::thread;
 use super::Scenario;
 use crate::bell::Bell;
 use crate::choice::choose;
-use crate::pool::{Acquired, CloseReason, Keep, Limits, PendingVacancy};
+use crate::pool::{Acquired, CloseReason, Keep, Lease, Limits, PendingVacancy};
 use crate::pool_scene::{Conn, Scene};
 
 pub(crate) const ALL: &[Scenario] = &[
@@ -41,7 +41,7 @@ fn times(count: usize, act: fn(Scene)) -> Vec<Box<dyn FnOnce(Scene) + Send>> {
 }
 
 /// Ends a use in any way.
-fn end_use(scene: &Scene, lease: crate::pool::Lease<Conn>) {
+fn end_use(scene: &Scene, lease: Lease<Conn>) {
     match choose(8) {
         0 => drop(lease),
         1 => drop(lease.discard(CloseReason::Broken)),
@@ -61,11 +61,13 @@ fn end_use(scene: &Scene, lease: crate::pool::Lease<Conn>) {
 /// One request of any kind.
 fn request(scene: &Scene) {
     let now = scene.at(1);
+    let acquire = |limits| scene.look(|| scene.pool.acquire(now, &limits)).ok();
+    let acquire_fresh = |limits| scene.look(|| scene.pool.acquire_fresh(now, &limits)).ok();
     let lease = match choose(6) {
-        0 => scene.pool.acquire(now, &scene.once()).ok().map(|got| scene.lease(got)),
-        1 => scene.pool.acquire(now, &scene.a_while()).ok().map(|got| scene.lease(got)),
-        2 => scene.pool.acquire_fresh(now, &scene.a_while()).ok().map(|got| scene.open_in(got)),
-        3 => scene.pool.acquire_fresh(now, &scene.forever()).ok().map(|got| scene.open_in(got)),
+        0 => acquire(scene.once()).map(|got| scene.lease(got)),
+        1 => acquire(scene.a_while()).map(|got| scene.lease(got)),
+        2 => acquire_fresh(scene.a_while()).map(|got| scene.open_in(got)),
+        3 => acquire_fresh(scene.forever()).map(|got| scene.open_in(got)),
         _ => Some(scene.acquire(1)),
     };
     if let Some(lease) = lease {
@@ -113,29 +115,35 @@ fn tickets() {
     let scene = Scene::new(1);
     let mut threads = times(2, |scene| {
         for _ in 0..2 {
-            let lease = scene.acquire_by_ticket(1, choose(3) == 0);
+            let lease = scene.look(|| scene.acquire_by_ticket(1, choose(3) == 0));
             end_use(&scene, lease);
         }
     });
     threads.push(Box::new(|scene| {
         for _ in 0..2 {
-            let ringer = || Some(|| ());
-            match scene.pool.acquire_or_queue(scene.at(1), &scene.a_while(), ringer) {
-                Ok(acquired) => drop(scene.lease(acquired)),
-                Err(ticket) => {
-                    let ticket = ticket.expect("it has a waker");
-                    thread::yield_now();
-                    match choose(3) {
-                        0 => drop(ticket),
-                        1 => drop(ticket.give_up().map(|acquired| scene.lease(acquired))),
-                        _ => drop(ticket.take().map(|acquired| scene.lease(acquired))),
-                    }
-                }
-            }
+            drop(scene.look(|| leave_the_queue(&scene)));
         }
     }));
     threads.push(Box::new(|scene| request(&scene)));
     all(&scene, threads);
+}
+
+/// Enters the queue, and leaves it in any way.
+fn leave_the_queue(scene: &Scene) -> Option<Lease<Conn>> {
+    let ringer = || Some(|| ());
+    let acquired = match scene.pool.acquire_or_queue(scene.at(1), &scene.a_while(), ringer) {
+        Ok(acquired) => Some(acquired),
+        Err(ticket) => {
+            let ticket = ticket.expect("it has a waker");
+            thread::yield_now();
+            match choose(3) {
+                0 => None,
+                1 => ticket.give_up().ok(),
+                _ => ticket.take().ok(),
+            }
+        }
+    };
+    acquired.map(|acquired| scene.lease(acquired))
 }
 
 /// The housekeeper tests idle connections while requests come that wait.
@@ -148,24 +156,21 @@ fn loans() {
 }
 
 /// Waits for a connection that is released, or takes one that the backend opens, or gives up.
-fn seek(scene: &Scene, bell: &Bell, mut pending: PendingVacancy<Conn>) {
+fn seek(scene: &Scene, bell: &Bell, mut pending: PendingVacancy<Conn>) -> Option<Lease<Conn>> {
     for _ in 0..choose(3) {
         bell.hear_for_a_while(scene.at(1));
         match pending.take() {
-            Ok(lease) => return end_use(scene, lease),
+            Ok(lease) => return Some(lease),
             Err(same) => pending = same,
         }
     }
     match choose(4) {
-        0 => drop(pending),
+        0 => None,
         1 => match pending.stop() {
-            Acquired::Reused(lease) => end_use(scene, lease),
-            Acquired::Vacant(vacancy) => drop(vacancy),
+            Acquired::Reused(lease) => Some(lease),
+            Acquired::Vacant(_) => None,
         },
-        _ => {
-            let lease = pending.fill(scene.connect(), scene.at(1));
-            end_use(scene, lease);
-        }
+        _ => Some(pending.fill(scene.connect(), scene.at(1))),
     }
 }
 
@@ -177,13 +182,18 @@ fn reverse() {
     let mut threads = times(3, |scene| {
         for _ in 0..2 {
             let limits = if choose(2) == 0 { scene.forever() } else { scene.a_while() };
-            match scene.pool.acquire(scene.at(1), &limits) {
+            match scene.look(|| scene.pool.acquire(scene.at(1), &limits)) {
                 Err(_) => {}
                 Ok(Acquired::Reused(lease)) => end_use(&scene, lease),
                 Ok(Acquired::Vacant(vacancy)) => {
                     let bell = Bell::new();
-                    let pending = vacancy.wait_for_release(bell.ringer());
-                    seek(&scene, &bell, pending);
+                    let found = scene.look(|| {
+                        let pending = vacancy.wait_for_release(bell.ringer());
+                        seek(&scene, &bell, pending)
+                    });
+                    if let Some(lease) = found {
+                        end_use(&scene, lease);
+                    }
                 }
             }
         }
@@ -212,15 +222,20 @@ fn seekers() {
     let beside = scene.pool.acquire_fresh(scene.at(0), &scene.once()).ok();
     let waiting = move |scene: Scene| {
         let bell = Bell::new();
-        let mut pending = vacancy.wait_for_release(bell.ringer());
-        loop {
-            bell.hear();
-            match pending.take() {
-                Ok(lease) => return scene.release(lease, 2),
-                // It was bad.
-                Err(same) if scene.pool.stats().closed.total() > 0 => return drop(same),
-                Err(same) => pending = same,
+        let found = scene.look(|| {
+            let mut pending = vacancy.wait_for_release(bell.ringer());
+            loop {
+                bell.hear();
+                match pending.take() {
+                    Ok(lease) => return Some(lease),
+                    // It was bad.
+                    Err(_) if scene.pool.stats().closed.total() > 0 => return None,
+                    Err(same) => pending = same,
+                }
             }
+        });
+        if let Some(lease) = found {
+            scene.release(lease, 2);
         }
     };
     let other = move |scene: Scene| {
@@ -248,7 +263,8 @@ fn resized() {
             for _ in 0..2 {
                 let max = NonZeroUsize::new(1 + choose(3) as usize);
                 let limits = Limits { max, ..scene.forever() };
-                let acquired = scene.pool.acquire(scene.at(1), &limits).expect("waits forever");
+                let acquired = scene.look(|| scene.pool.acquire(scene.at(1), &limits));
+                let acquired = acquired.expect("waits forever");
                 end_use(&scene, scene.lease(acquired));
             }
         }),

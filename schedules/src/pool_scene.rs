@@ -47,6 +47,8 @@ impl Drop for Conn {
 #[derive(Debug)]
 struct Referee {
     max: usize,
+    /// Threads that look for a connection.
+    looking: Arc<AtomicUsize>,
     gauges: std::sync::Mutex<PoolGauges>,
     /// Connections in the pool's care.
     open: AtomicUsize,
@@ -78,10 +80,11 @@ impl Observe for Referee {
     fn gauges_changed(&self, before: PoolGauges, now: PoolGauges) {
         assert_eq!(before, self.gauges());
         *self.gauges.lock().expect("no panic is survived") = now;
-        let PoolGauges { idle, in_use, borrowed, .. } = now;
-        let max = self.max;
+        let PoolGauges { idle, in_use, borrowed, waiting } = now;
+        let (max, looking) = (self.max, self.looking.load(SeqCst));
         assert!(in_use <= max, "in_use is above max = {max}: {now:?}");
         assert!(in_use + idle <= max, "more places than max = {max}: {now:?}");
+        assert!(waiting <= looking, "{waiting} wait and {looking} are there");
         assert!(borrowed <= max.div_ceil(2), "more loans than half of max = {max}: {now:?}");
     }
 
@@ -98,6 +101,7 @@ pub(crate) struct Scene {
     pub(crate) closes_idle: bool,
     start: Instant,
     open: Arc<AtomicUsize>,
+    looking: Arc<AtomicUsize>,
     /// The housekeeper is one thread at a time.
     housekeeper: Arc<Mutex<()>>,
 }
@@ -114,8 +118,10 @@ impl Scene {
     }
 
     fn of(max: usize, closes_idle: bool) -> Self {
+        let looking = Arc::<AtomicUsize>::default();
         let referee = Referee {
             max,
+            looking: Arc::clone(&looking),
             gauges: std::sync::Mutex::new(PoolGauges::default()),
             open: AtomicUsize::new(0),
             closes_idle,
@@ -126,6 +132,7 @@ impl Scene {
             closes_idle,
             start: Instant::now(),
             open: Arc::default(),
+            looking,
             housekeeper: Arc::new(Mutex::new(())),
         }
     }
@@ -153,6 +160,14 @@ impl Scene {
         self.limits(Wait::For(Duration::from_secs(1)))
     }
 
+    /// Looks for a connection: whoever waits in the pool does it in here.
+    pub(crate) fn look<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.looking.fetch_add(1, SeqCst);
+        let found = look();
+        self.looking.fetch_sub(1, SeqCst);
+        found
+    }
+
     pub(crate) fn connect(&self) -> Conn {
         shuttle::thread::yield_now();
         self.open.fetch_add(1, SeqCst);
@@ -171,7 +186,7 @@ impl Scene {
     }
 
     pub(crate) fn acquire(&self, seconds: u64) -> Lease<Conn> {
-        let acquired = self.pool.acquire(self.at(seconds), &self.forever());
+        let acquired = self.look(|| self.pool.acquire(self.at(seconds), &self.forever()));
         self.lease(acquired.expect("waits forever"))
     }
 

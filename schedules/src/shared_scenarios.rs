@@ -52,31 +52,40 @@ fn children(
     });
 }
 
+/// The keys of all members have the same first slot in a small table.
 fn member(table: Table<'_>, row: Row, number: u8) -> MemberState<'_> {
-    MemberState::find(table, MemberKey::of(&[&[number]]), row).expect("there is a slot for each")
+    let key = MemberKey::of(&[&[number << 3]]);
+    MemberState::find(table, key, row).expect("there is a slot for each")
 }
 
 /// No more requests than the limit are let in, over all children.
 fn busylimit() {
     let limit = 1 + choose(2);
-    let memory = PrivateTable::new(Sizes::new(1, 3));
+    let memory = PrivateTable::new(Sizes::new(1, 2));
+    let table = memory.table().expect("it is of these sizes");
     let inside = AtomicU32::new(0);
-    children(&memory, 3, |_, _, state| {
-        for _ in 0..2 {
-            if let Ok(busy) = state.enter(Some(limit)) {
-                assert!(inside.fetch_add(1, SeqCst) < limit, "more than {limit} are let in");
-                thread::yield_now();
-                assert!(busy.others_busy() < 3);
-                inside.fetch_sub(1, SeqCst);
-            }
+    let rows = [1, 2].map(|pid| table.child_begins(pid).expect("there are two"));
+    thread::scope(|scope| {
+        // Two threads of each child.
+        for row in rows.into_iter().chain(rows) {
+            let inside = &inside;
+            scope.spawn(move || {
+                let state = member(table, row, 0);
+                for _ in 0..2 {
+                    if let Ok(busy) = state.enter(Some(limit)) {
+                        assert!(
+                            inside.fetch_add(1, SeqCst) < limit,
+                            "more than {limit} are let in"
+                        );
+                        thread::yield_now();
+                        assert!(busy.others_busy() < 4);
+                        inside.fetch_sub(1, SeqCst);
+                    }
+                }
+            });
         }
     });
-    let table = memory.table().expect("as before");
-    let row = table.child_begins(9).or_else(|| {
-        table.child_ended(1, |_, _| {});
-        table.child_begins(9)
-    });
-    assert_eq!(member(table, row.expect("one is free"), 0).in_flight(), 0);
+    assert_eq!(member(table, rows[0], 0).in_flight(), 0);
 }
 
 /// A child dies with requests in flight; another begins and uses its row while the parent cleans up.
@@ -116,8 +125,9 @@ fn killed() {
 
 /// Children meet new members in different orders: each member has one state, and no two have the same.
 fn members() {
-    const MEMBERS: u8 = 3;
-    let memory = PrivateTable::new(Sizes::new(MEMBERS.into(), 3));
+    // As many as there are slots, so that they meet in these.
+    const MEMBERS: u8 = 4;
+    let memory = PrivateTable::new(Sizes::new(usize::from(MEMBERS) / 2, 3));
     let said = [const { AtomicU32::new(0) }; MEMBERS as usize];
     children(&memory, 3, |table, row, _| {
         let first = choose(MEMBERS.into()) as u8;
