@@ -67,6 +67,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/performance.md", "ci/bench --load"),
     ("docs/performance.md", "ci/bench --parked"),
     ("docs/reliability.md", "ci/test"),
+    ("docs/reliability.md", "schedules/run"),
     // They are for RHEL and SUSE.
     ("docs/rhel.md", "dnf install"),
     ("docs/rhel.md", "ci/package rpm --source"),
