@@ -51,7 +51,20 @@ impl Connection {
     /// # Errors
     /// Timeouts, resets.
     pub fn receive(&mut self, timeout: Duration) -> Result<usize, NetError> {
-        let count = self.incoming.receive(&mut self.stream, timeout)?;
+        self.receive_at_least(1, timeout)
+    }
+
+    /// As [`receive`](Self::receive); fewer bytes than `at_least` may lie unseen for a moment, as
+    /// [`Stream::receive_at_least`] says.
+    ///
+    /// # Errors
+    /// As of [`receive`](Self::receive).
+    pub fn receive_at_least(
+        &mut self,
+        at_least: usize,
+        timeout: Duration,
+    ) -> Result<usize, NetError> {
+        let count = self.incoming.receive(&mut self.stream, at_least, timeout)?;
         self.usage.received += count as u64;
         Ok(count)
     }

@@ -69,9 +69,10 @@ impl Incoming {
     pub(super) fn receive(
         &mut self,
         stream: &mut Stream,
+        at_least: usize,
         timeout: Duration,
     ) -> Result<usize, NetError> {
-        self.fill(|space| stream.receive(space, timeout).map(drop))
+        self.fill(|space| stream.receive_at_least(at_least, space, timeout).map(drop))
     }
 
     /// Has `receive` append to the buffer; returns how many bytes it has appended.

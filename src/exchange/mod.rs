@@ -154,6 +154,14 @@ impl Exchange {
         self.upload.foreseen(size)
     }
 
+    /// The bytes from the container below which there is nothing to act on: no answer is as short, and for fewer
+    /// GET_BODY_CHUNK nothing is sent. 1 where each byte may matter. `is_uploaded`: all of the body has been
+    /// sent.
+    #[must_use]
+    pub fn least_to_act_on(&self, is_uploaded: bool) -> usize {
+        if self.has_headers() { 1 } else { self.upload.least_to_act_on(is_uploaded) }
+    }
+
     /// One packet with the next `len` bytes of the body, which is to be sent now; without any it ends the
     /// body.
     ///

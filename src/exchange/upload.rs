@@ -6,6 +6,7 @@
 //! the high byte of its length.
 
 use super::{BodyPackets, ExchangeError};
+use crate::protocol::GetBodyChunk;
 
 /// How far packets may go ahead of what the container asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +154,24 @@ impl Upload {
         }
     }
 
+    /// The bytes below which neither an answer nor what has room made for the next packets can have come.
+    pub(super) fn least_to_act_on(&self, is_uploaded: bool) -> usize {
+        let unasked = self.unasked();
+        if unasked == 0 {
+            return 1;
+        }
+        if is_uploaded || self.is_ended {
+            return LEAST_ANSWER;
+        }
+        // So many more must be asked for until half of the window is free, which opens by one for each.
+        let asks = (2 * unasked).saturating_sub(u64::from(self.open)).div_ceil(3);
+        match asks {
+            0 | 1 => 1,
+            2 => 2 * GetBodyChunk::PACKET,
+            _ => LEAST_ANSWER,
+        }
+    }
+
     /// The bytes of data that may be sent now: the packet that is due, and those that may go ahead. Where
     /// none is due, 0 until half of the window is free, so that packets go ahead several at a time.
     pub(super) fn room(&self) -> usize {
@@ -234,6 +253,10 @@ impl Upload {
 /// is the type of no message that a container knows: 0x02 is FORWARD_REQUEST, 0x07 SHUTDOWN, 0x08 PING,
 /// 0x0A CPING.
 pub(super) const SHORTEST_AHEAD: usize = 0x1000;
+
+/// The bytes of the shortest SEND_HEADERS: a status text of three characters, as containers send it, and no
+/// headers. (Without any text it has 12 bytes.)
+const LEAST_ANSWER: usize = 15;
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +349,36 @@ mod tests {
         assert_eq!(upload(9 * SIZE, 0).foreseen(SIZE), 0, "it has shown nothing");
         assert_eq!(upload(9 * SIZE, 4).foreseen(SHORTEST_AHEAD - 1), 0, "too short to go ahead");
         assert_eq!(upload(9 * SIZE, 4).foreseen(0), 0);
+    }
+
+    #[test]
+    fn below_what_is_waited_for_nothing_is_asked_for_that_could_be_sent() {
+        let mut waits = Vec::new();
+        for bytes in [1, 2, 3, 4, 9, 30] {
+            let mut upload = upload(bytes * SIZE, 2);
+            for step in 0..200 {
+                upload.asked_for(SIZE).unwrap();
+                fill(&mut upload);
+                let least = upload.least_to_act_on(false);
+                waits.push(least);
+                for asked in 1..=(least - 1) / GetBodyChunk::PACKET {
+                    upload.asked_for(SIZE).unwrap();
+                    assert_eq!(upload.room(), 0, "{bytes} {step} {asked}");
+                }
+            }
+        }
+        waits.sort();
+        waits.dedup();
+        assert_eq!(waits, [1, 14, 15]);
+    }
+
+    #[test]
+    fn once_all_is_sent_the_answer_is_waited_for() {
+        let mut upload = upload(9 * SIZE, 9);
+        assert_eq!(upload.least_to_act_on(true), 1, "nothing has been sent");
+        upload.asked_for(SIZE).unwrap();
+        fill(&mut upload);
+        assert_eq!(upload.least_to_act_on(true), LEAST_ANSWER);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod deadline;
 mod error;
 mod io;
 mod listener;
+pub mod low_water;
 mod pending_stream;
 mod random;
 mod resolve;

@@ -12,7 +12,7 @@ use rustix::net::{SocketAddrAny, SocketAddrUnix, getpeername, getsockname, socko
 
 use super::{
     Address, ConnectError, ConnectOptions, Deadline, IdleState, NetError, Received, SendError,
-    connect, io,
+    connect, io, low_water,
 };
 
 /// A connected stream socket, TCP or unix; dropping it closes it.
@@ -110,6 +110,27 @@ impl Stream {
             NetError::TimedOut { .. } => NetError::TimedOut { after: timeout },
             error => error,
         })
+    }
+
+    /// As [`receive`](Self::receive), for a peer that sends a few bytes at a time which mean nothing: where fewer
+    /// than `at_least` come they may lie unseen for a moment ([`low_water`](super::low_water)), which
+    /// `timeout` does not count.
+    ///
+    /// # Errors
+    /// As of [`receive`](Self::receive).
+    pub fn receive_at_least(
+        &mut self,
+        at_least: usize,
+        buffer: &mut Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Received, NetError> {
+        if at_least > 1 && !timeout.is_zero() && matches!(self.peer, Address::Inet(_)) {
+            low_water::wait(&self.socket, at_least)?;
+            if let Some(received) = self.receive_now(buffer)? {
+                return Ok(received);
+            }
+        }
+        self.receive(buffer, timeout)
     }
 
     /// Sets the receive timeout, unless the kernel knows it already.

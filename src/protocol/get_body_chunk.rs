@@ -13,6 +13,9 @@ pub struct GetBodyChunk {
 }
 
 impl GetBodyChunk {
+    /// The length of the packet in bytes, which is always the same.
+    pub const PACKET: usize = HEADER_LEN + 3;
+
     /// Returns the container's packet size in bytes as this packet implies it: the requested length plus
     /// six bytes of framing. Tomcat always asks for `packetSize - 6`.
     ///

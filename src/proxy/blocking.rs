@@ -38,9 +38,9 @@ pub(super) fn step<C: Client>(
     context: &mut Context<'_, C>,
 ) {
     let what = match todo {
-        Do::Receive(time) => {
+        Do::Receive { time, at_least } => {
             let connection = conversation.connection();
-            What::Received(connection.map_or(GONE, |connection| connection.receive(time)))
+            What::Received(connection.map_or(GONE, |c| c.receive_at_least(at_least, time)))
         }
         Do::Send => What::Sent(conversation.send(context, Connection::send).unwrap_or(GONE)),
         Do::Piece { at_most } => What::Piece(context.client.read_body(at_most)),

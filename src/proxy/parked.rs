@@ -86,7 +86,7 @@ impl ParkedRequest {
                     blocking::step(todo, &mut self.conversation, context);
                     continue;
                 }
-                (Do::Receive(time), _) if !time.is_zero() => self.receive(time),
+                (Do::Receive { time, .. }, _) if !time.is_zero() => self.receive(time),
                 (Do::Wait { readable, writable, time }, _) => self.wait(readable, writable, time),
                 (Do::Pass { flush }, _) => self.pass(flush, context),
                 (Do::Pause(time), _) => self.until(time).map(|()| What::Paused),
@@ -178,7 +178,7 @@ impl ParkedRequest {
         context: &Context<'_, C>,
     ) -> Vec<(BorrowedFd<'_>, Interest)> {
         let interest = match self.conversation.next(context) {
-            Do::Receive(_) => Interest::READABLE,
+            Do::Receive { .. } => Interest::READABLE,
             Do::Wait { readable, writable, .. } => Interest { readable, writable },
             Do::Connection(need) => {
                 let on = self.conversation.connections();

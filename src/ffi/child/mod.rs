@@ -5,6 +5,7 @@ pub(crate) mod busy_guard;
 pub(crate) mod child_state;
 pub(crate) mod counted_request;
 pub(crate) mod housekeeping;
+pub(crate) mod low_water;
 pub(crate) mod member_life;
 pub(crate) mod member_table;
 pub(crate) mod operator_memory;

@@ -9,6 +9,7 @@ use crate::backend::Housekeeper;
 use crate::ffi::apr::pool::Pool;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::child::housekeeping::{self, WatchList};
+use crate::ffi::child::low_water;
 use crate::ffi::child::member_table::{Members, SharedMemory};
 use crate::ffi::child::operator_memory::OperatorMemory;
 use crate::ffi::child::reverse_sockets;
@@ -218,6 +219,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let stats = parent.stats.get();
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let watched = watch_list.ids();
+    crate::net::low_water::bring(low_water::set);
     let child = Child::new(settings, members, counting, watched, reverses, can_park);
     let child = Arc::new(child);
     for state in states {

@@ -129,7 +129,7 @@ impl<L: AjpConnection> Attempt<L> {
             State::Hear { .. }
             | State::LastLook(_)
             | State::EndLook { .. }
-            | State::HearMeanwhile { .. } => Do::Receive(Duration::ZERO),
+            | State::HearMeanwhile { .. } => Do::Receive { time: Duration::ZERO, at_least: 1 },
             State::PassBeforePiece => Do::Pass { flush: false },
             State::Piece { .. } => Do::Piece { at_most: self.exchange.room() },
             State::PieceNow { .. } => Do::PieceNow { at_most: self.exchange.room() },
@@ -141,7 +141,9 @@ impl<L: AjpConnection> Attempt<L> {
             State::Gather => Do::Gather { at_most: self.foreseen(context) },
             State::MoreComing(time) => Do::Wait { readable: true, writable: false, time },
             State::Pass { flush } => Do::Pass { flush },
-            State::Receive { wait, .. } => Do::Receive(wait),
+            State::Receive { wait, .. } => {
+                Do::Receive { time: wait, at_least: self.least_to_act_on(context) }
+            }
             State::Ended => Do::Done,
         }
     }

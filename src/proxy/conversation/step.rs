@@ -31,7 +31,12 @@ pub enum Do {
     },
     /// Wait so long for bytes, and receive what is there; a zero wait only looks.
     /// [`What::Received`].
-    Receive(Duration),
+    Receive {
+        /// The longest wait.
+        time: Duration,
+        /// Fewer bytes than this are nothing to act on: a driver may let them lie for a moment.
+        at_least: usize,
+    },
     /// Read the next piece of the request body, waiting for the client. [`What::Piece`].
     Piece {
         /// The longest piece.

@@ -54,6 +54,14 @@ impl<L: AjpConnection> Attempt<L> {
         self.exchange.foreseen(size)
     }
 
+    /// The bytes from the container below which there is nothing to act on.
+    pub(super) fn least_to_act_on<C>(&self, context: &Context<'_, C>) -> usize {
+        if self.lease.unread() > 0 || self.asked_again.is_some() || self.send_failed.is_some() {
+            return 1;
+        }
+        self.exchange.least_to_act_on(self.is_uploaded(context))
+    }
+
     /// Notes GET_BODY_CHUNK.
     pub(super) fn asked_for<C>(&mut self, at_most: usize, context: &Context<'_, C>) {
         let length = context.request.length;

@@ -180,12 +180,12 @@ impl Scene {
                     taken.expect("an attempt")
                 })))
             }
-            (Do::Receive(_), World::Hears(bytes)) => {
+            (Do::Receive { .. }, World::Hears(bytes)) => {
                 let connection = conversation.connection().expect("an attempt");
                 What::Received(Ok(connection.hear(bytes)))
             }
-            (Do::Receive(_), World::Closes) => What::Received(Ok(0)),
-            (Do::Receive(time), _) => {
+            (Do::Receive { .. }, World::Closes) => What::Received(Ok(0)),
+            (Do::Receive { time, .. }, _) => {
                 self.wait(time);
                 What::Received(Err(NetError::TimedOut { after: time }))
             }
@@ -340,7 +340,7 @@ pub(super) fn text(asked: &Do) -> String {
             let (read, write) = (read[usize::from(*readable)], write[usize::from(*writable)]);
             format!("wait {read}{write} {time:?}")
         }
-        Do::Receive(time) => format!("receive {time:?}"),
+        Do::Receive { time, .. } => format!("receive {time:?}"),
         Do::Piece { at_most } => format!("piece {at_most}"),
         Do::PieceNow { at_most } => format!("piece now {at_most}"),
         Do::BodyWait { backend, time } => {
