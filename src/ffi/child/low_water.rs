@@ -1,27 +1,15 @@
 //! The call behind [`net::low_water`](crate::net::low_water), which is not safe Rust.
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
+use crate::ffi::httpd::socket_option;
 use crate::net::Errno;
 
 /// Sets SO_RCVLOWAT: a wait for the socket ends with so many bytes.
 pub(crate) fn set(socket: BorrowedFd<'_>, at_least: usize) -> Result<(), Errno> {
     let at_least = c_int::try_from(at_least).unwrap_or(c_int::MAX);
-    // SAFETY: an open descriptor, since it is borrowed; the value is a c_int that lives during the call.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVLOWAT,
-            (&raw const at_least).cast(),
-            size_of::<c_int>() as libc::socklen_t,
-        )
-    };
-    if status == 0 {
-        return Ok(());
-    }
-    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+    socket_option::set(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, at_least)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use parking_lot::Mutex;
 
+use crate::ffi::httpd::socket_option;
 use crate::ffi::sys;
 use crate::net::Listener;
 
@@ -240,17 +241,8 @@ pub(crate) unsafe fn copy(raw: RawFd) -> Result<OwnedFd, rustix::io::Errno> {
 /// Lets the kernel keep a silent peer out of the queue, for this many seconds or some
 /// more; 0: for none.
 pub(crate) fn defer_accept(socket: BorrowedFd<'_>, seconds: c_int) {
-    // SAFETY: an open socket, and a number that is read during the call. Where the kernel refuses,
-    // the peer is accepted at once.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
-            size_of::<c_int>() as libc::socklen_t,
-        )
-    };
+    // Where the kernel refuses, the peer is accepted at once.
+    let _ = socket_option::set(socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds);
 }
 
 /// How many connections wait to be accepted, and how many may; `None`: the system does not say.

@@ -15,3 +15,4 @@ pub(crate) mod request_steps;
 pub(crate) mod response_body;
 pub(crate) mod response_end;
 pub(crate) mod server;
+pub(crate) mod socket_option;
