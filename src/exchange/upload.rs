@@ -136,21 +136,26 @@ impl Upload {
     /// The window opens as the container proves that it reads.
     fn open_further(&mut self) {
         let wanted = if self.open == 0 { self.window.shown.max(1) } else { self.open + 1 };
-        let most = match self.window.bytes {
+        self.open = wanted.min(self.most_ahead(self.size));
+    }
+
+    /// The packets of this size that may lie ahead at most, however far the window opens.
+    fn most_ahead(&self, size: usize) -> u32 {
+        match self.window.bytes {
             0 => 0,
-            bytes => u32::try_from((bytes / self.size).max(1)).unwrap_or(u32::MAX),
-        };
-        self.open = wanted.min(most);
+            bytes => u32::try_from((bytes / size).max(1)).unwrap_or(u32::MAX),
+        }
     }
 
     /// The bytes of data that will be [`room`](Self::room) for as soon as the container asks for the first
     /// packet of this size; 0: it has shown nothing that says so.
     pub(super) fn foreseen(&self, size: usize) -> usize {
-        let most = self.window.bytes.checked_div(size).map_or(0, |most| most.max(1));
-        match self.window.shown as usize {
+        if size < SHORTEST_AHEAD {
+            return 0;
+        }
+        match self.window.shown.min(self.most_ahead(size)) {
             0 => 0,
-            _ if size < SHORTEST_AHEAD || self.window.bytes == 0 => 0,
-            shown => (1 + shown.min(most)) * size,
+            ahead => (1 + ahead as usize) * size,
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) enum State {
     /// The next piece is fetched while the container reads this one.
     ReadAhead,
     /// What the container will ask for is fetched while it reads the request.
-    Gather,
+    Gather { at_most: usize },
     /// Whether more is on its way (`flushpackets=auto`).
     MoreComing(Duration),
     /// The bytes received go on to the client before the container is waited for.
@@ -138,7 +138,7 @@ impl<L: AjpConnection> Attempt<L> {
                 Do::BodyWait { backend, time }
             }
             State::ReadAhead => Do::ReadAhead { at_most: self.asked },
-            State::Gather => Do::Gather { at_most: self.foreseen(context) },
+            State::Gather { at_most } => Do::Gather { at_most },
             State::MoreComing(time) => Do::Wait { readable: true, writable: false, time },
             State::Pass { flush } => Do::Pass { flush },
             State::Receive { wait, .. } => {
@@ -205,7 +205,7 @@ impl<L: AjpConnection> Attempt<L> {
         context: &mut Context<'_, C>,
         traffic: &mut Traffic,
     ) -> Result<bool, Error> {
-        let (State::ReadAhead | State::Gather) = self.state else { return Ok(false) };
+        let (State::ReadAhead | State::Gather { .. }) = self.state else { return Ok(false) };
         ahead.map_err(client_failed)?;
         self.go_on(context, traffic)
     }

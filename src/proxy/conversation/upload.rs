@@ -23,11 +23,12 @@ impl<L: AjpConnection> Attempt<L> {
     ) -> Result<bool, Error> {
         self.exchange.packets_written();
         if self.outgoing.is_request() {
-            if self.foreseen(context) > 0 {
-                self.state = State::Gather;
-                return Ok(false);
+            let at_most = self.foreseen(context);
+            if at_most == 0 {
+                return self.go_on(context, traffic);
             }
-            return self.go_on(context, traffic);
+            self.state = State::Gather { at_most };
+            return Ok(false);
         }
         // While the container reads this piece we fetch the next one, if nobody can want this one
         // again. Where packets go ahead that is done when there is room for them; but a failure behind this
@@ -46,7 +47,7 @@ impl<L: AjpConnection> Attempt<L> {
 
     /// The bytes that the container will ask for first and those that may go ahead then, by what it has shown,
     /// as far as the body has more than the packet that leaves with the request.
-    pub(super) fn foreseen<C>(&self, context: &Context<'_, C>) -> usize {
+    fn foreseen<C>(&self, context: &Context<'_, C>) -> usize {
         let size = self.outgoing.data_len();
         if size == 0 || !context.sends_ahead() || self.is_uploaded(context) {
             return 0;
