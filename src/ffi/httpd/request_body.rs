@@ -102,8 +102,8 @@ impl Body {
     ) -> Result<ReadyPiece, ClientError> {
         self.drop_piece();
         let held = self.hold(request, at_most);
-        if held == 0 && self.failed == Some(sys::AP_FILTER_ERROR) {
-            return Err(refused(request, sys::AP_FILTER_ERROR));
+        if held == 0 {
+            self.unless_answered(request)?;
         }
         let len = self.take(request, at_most);
         Ok(ReadyPiece { len, is_settled: self.ended || self.failed.is_some() })
@@ -158,24 +158,16 @@ impl Body {
         request: Request<'_>,
         at_most: usize,
     ) -> Result<(), ClientError> {
-        if self.failed == Some(sys::AP_FILTER_ERROR) {
-            return Err(refused(request, sys::AP_FILTER_ERROR));
-        }
         // A filter that changes the body need not be ready for a read that does not wait.
         let is_plain = !request.has_content_input_filters();
         if is_plain && self.ahead.is_empty() && !self.ended && self.failed.is_none() {
             self.drop_piece();
             match self.fetch(request, at_most, sys::apr_read_type_e_APR_NONBLOCK_READ) {
                 Ok(()) | Err(NOTHING_YET) => {}
-                Err(status) => {
-                    self.failed = Some(status);
-                    if status == sys::AP_FILTER_ERROR {
-                        return Err(refused(request, status));
-                    }
-                }
+                Err(status) => self.failed = Some(status),
             }
         }
-        Ok(())
+        self.unless_answered(request)
     }
 
     /// Reads what is there behind the current piece, which stays, until so many bytes lie there; does not
@@ -189,6 +181,11 @@ impl Body {
         at_most: usize,
     ) -> Result<(), ClientError> {
         self.hold(request, at_most);
+        self.unless_answered(request)
+    }
+
+    /// Fails if a filter has found the body wrong and answered the client.
+    fn unless_answered(&self, request: Request<'_>) -> Result<(), ClientError> {
         match self.failed {
             Some(sys::AP_FILTER_ERROR) => Err(refused(request, sys::AP_FILTER_ERROR)),
             _ => Ok(()),
