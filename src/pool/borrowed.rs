@@ -30,8 +30,8 @@ impl<C: Pooled> BorrowedConnection<C> {
     /// idle ones, no younger than before.
     ///
     /// It is closed instead if requests have taken all places meanwhile and none of them is pending
-    /// ([`CloseReason::Evicted`]), or after [`Pool::close`]. The caller vouches that the connection is clean: nothing asked on it is
-    /// unanswered.
+    /// ([`CloseReason::Evicted`]), or after [`Pool::close`]. The caller vouches that the connection is clean:
+    /// nothing asked on it is unanswered.
     pub fn give_back(self) {
         let Self { entry, mark, guard } = self;
         let pool = Arc::clone(&guard.pool);
