@@ -146,6 +146,7 @@ impl fmt::Debug for Attribute<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::PacketSize;
 
     const ALL: [Attribute<'static>; 12] = [
         Attribute::Context(b"/app"),
@@ -163,7 +164,7 @@ mod tests {
     ];
 
     fn encode(attribute: Attribute<'_>) -> Vec<u8> {
-        let mut packet = Writer::with_capacity(64);
+        let mut packet = Writer::new(PacketSize::MIN);
         attribute.encode(&mut packet).unwrap();
         packet.finish().unwrap().split_off(4)
     }

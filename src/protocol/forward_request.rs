@@ -3,9 +3,10 @@
 use super::attribute::Attribute;
 use super::codes::{self, Method, RequestHeader, is_coded_header, packet_type};
 use super::error::{CodecError, EncodeError, Field};
-use super::packet::{HEADER_LEN, PacketSize};
+use super::packet::PacketSize;
 use super::reader::Reader;
-use super::writer::{STRING_OVERHEAD, Writer};
+use super::request_packet::{PacketHeaders, RequestStart};
+use super::writer::STRING_OVERHEAD;
 
 /// A request, borrowed from wherever its parts live. Fields are in the order of the packet:
 ///
@@ -62,10 +63,18 @@ impl<'a> RequestMethod<'a> {
         }
     }
 
-    fn code(&self) -> u8 {
+    pub(super) fn code(&self) -> u8 {
         match self {
             RequestMethod::Coded(method) => method.code(),
             RequestMethod::Stored(_) => codes::STORED_METHOD,
+        }
+    }
+
+    /// The name, if there is no code for it.
+    pub(super) fn stored(&self) -> Option<&'a [u8]> {
+        match self {
+            RequestMethod::Coded(_) => None,
+            RequestMethod::Stored(name) => Some(name),
         }
     }
 }
@@ -73,120 +82,34 @@ impl<'a> RequestMethod<'a> {
 /// A header's name and value.
 type Header<'a> = (&'a [u8], &'a [u8]);
 
-/// Type, method, port, is_ssl, header count and end mark.
-const FIXED_LEN: usize = 1 + 1 + 2 + 1 + 2 + 1;
-
 /// Length of the null string, and of a coded header name.
 const U16_LEN: usize = 2;
 
 impl ForwardRequest<'_> {
-    /// Makes the whole packet, header included, ready to send.
-    ///
-    /// An oversized request is found before anything is allocated. A stored
-    /// method goes before the first [`Attribute::ReqAttribute`], where mod_proxy_ajp has it.
+    /// Makes the whole packet, header included, ready to send: [`PacketHeaders`] from lists.
     ///
     /// # Errors
-    /// [`EncodeError::TooLarge`] above `limit`, with what took the room;
-    /// [`EncodeError::TooManyHeaders`] above 65535; [`EncodeError::NulInString`];
-    /// [`EncodeError::StringTooLong`] for a header name so long that its length would read as a
-    /// code, 40960 to 41215 bytes.
+    /// As of [`PacketHeaders`] and [`PacketAttributes`](super::PacketAttributes).
     pub fn encode(&self, limit: PacketSize) -> Result<Vec<u8>, EncodeError> {
-        let count = u16::try_from(self.headers.len())
-            .map_err(|_| EncodeError::TooManyHeaders { count: self.headers.len() })?;
-        let room = self.room();
-        if room > limit.bytes() {
-            let size = self.measure();
-            if size.total > limit.bytes() {
-                return Err(size.too_large(limit));
-            }
-        }
-
-        let mut packet = Writer::with_capacity(room);
-        packet.u8(packet_type::FORWARD_REQUEST);
-        packet.u8(self.method.code());
-        packet.string(self.protocol, Field::Protocol)?;
-        packet.string(self.req_uri, Field::ReqUri)?;
-        packet.string(self.remote_addr, Field::RemoteAddr)?;
-        match self.remote_host {
-            Some(name) => packet.string(name, Field::RemoteHost)?,
-            None => packet.null_string(),
-        }
-        packet.string(self.server_name, Field::ServerName)?;
-        packet.u16(self.server_port);
-        packet.u8(self.is_ssl.into());
-        packet.u16(count);
+        let start = RequestStart {
+            method: self.method,
+            protocol: self.protocol,
+            req_uri: self.req_uri,
+            remote_addr: self.remote_addr,
+            remote_host: self.remote_host,
+            server_name: self.server_name,
+            server_port: self.server_port,
+            is_ssl: self.is_ssl,
+        };
+        let mut packet = PacketHeaders::start(&start, limit)?;
         for (name, value) in self.headers {
-            encode_header_name(&mut packet, name)?;
-            packet.string(value, Field::HeaderValue)?;
+            packet.header(name, value)?;
         }
-        self.encode_attributes(&mut packet)?;
-        packet.u8(codes::attribute::ARE_DONE);
-        packet.finish().ok_or_else(|| self.measure().too_large(limit))
-    }
-
-    fn encode_attributes(&self, packet: &mut Writer) -> Result<(), EncodeError> {
-        let mut stored = match self.method {
-            RequestMethod::Stored(name) => Some(name),
-            RequestMethod::Coded(_) => None,
-        };
-        let mut encode_stored = |packet: &mut Writer| match stored.take() {
-            Some(name) => {
-                packet.u8(codes::attribute::STORED_METHOD);
-                packet.string(name, Field::StoredMethod)
-            }
-            None => Ok(()),
-        };
+        let mut packet = packet.end()?;
         for attribute in self.attributes {
-            if matches!(attribute, Attribute::ReqAttribute { .. }) {
-                encode_stored(packet)?;
-            }
-            attribute.encode(packet)?;
+            packet.attribute(*attribute)?;
         }
-        encode_stored(packet)
-    }
-
-    /// Returns the most bytes that it can take, with every header name spelled out: a quick test for
-    /// whether it fits, which it nearly always does.
-    fn room(&self) -> usize {
-        let string = |value: &[u8]| value.len() + STRING_OVERHEAD;
-        let headers: usize =
-            self.headers.iter().map(|(name, value)| string(name) + string(value)).sum();
-        let attributes: usize = self.attributes.iter().map(Attribute::encoded_len).sum();
-        let strings = [self.protocol, self.req_uri, self.remote_addr, self.server_name];
-        let rest: usize = strings.into_iter().map(string).sum();
-        let stored = match self.method {
-            RequestMethod::Stored(name) => 1 + string(name),
-            RequestMethod::Coded(_) => 0,
-        };
-        let remote_host = self.remote_host.map_or(U16_LEN, string);
-        HEADER_LEN + FIXED_LEN + rest + remote_host + headers + stored + attributes
-    }
-
-    fn measure(&self) -> Size {
-        let string = |value: &[u8]| value.len() + STRING_OVERHEAD;
-        let header = |&(name, value): &Header| {
-            let coded = RequestHeader::from_name(name).is_some();
-            string(value) + if coded { U16_LEN } else { string(name) }
-        };
-        let is_query = |attribute: &&Attribute| matches!(attribute, Attribute::QueryString(_));
-        let is_other = |attribute: &&Attribute| !is_query(attribute);
-        let sum_where = |which: &dyn Fn(&&Attribute) -> bool| -> usize {
-            self.attributes.iter().filter(which).map(Attribute::encoded_len).sum()
-        };
-        let stored = match self.method {
-            RequestMethod::Stored(name) => 1 + string(name),
-            RequestMethod::Coded(_) => 0,
-        };
-
-        let path = string(self.req_uri) + sum_where(&is_query);
-        let headers = self.headers.iter().map(header).sum();
-        let attributes = stored + sum_where(&is_other);
-        let rest = string(self.protocol)
-            + string(self.remote_addr)
-            + self.remote_host.map_or(U16_LEN, string)
-            + string(self.server_name);
-        let total = HEADER_LEN + FIXED_LEN + rest + path + headers + attributes;
-        Size { path, headers, attributes, total }
+        packet.finish()
     }
 
     /// Decodes a payload: the container's side, for tests and tools.
@@ -271,32 +194,6 @@ impl ReceivedRequest<'_> {
             attributes: &self.attributes,
         }
     }
-}
-
-/// The sizes of the parts in the packet, in bytes.
-struct Size {
-    path: usize,
-    headers: usize,
-    attributes: usize,
-    total: usize,
-}
-
-impl Size {
-    fn too_large(&self, limit: PacketSize) -> EncodeError {
-        let &Size { path, headers, attributes, total } = self;
-        EncodeError::TooLarge { path, headers, attributes, total, limit: limit.bytes() }
-    }
-}
-
-fn encode_header_name(packet: &mut Writer, name: &[u8]) -> Result<(), EncodeError> {
-    if let Some(header) = RequestHeader::from_name(name) {
-        packet.u16(header.code());
-        return Ok(());
-    }
-    if u16::try_from(name.len()).is_ok_and(is_coded_header) {
-        return Err(EncodeError::StringTooLong { field: Field::HeaderName, length: name.len() });
-    }
-    packet.string(name, Field::HeaderName)
 }
 
 fn decode_headers<'a>(reader: &mut Reader<'a>) -> Result<Vec<Header<'a>>, CodecError> {

@@ -1,6 +1,9 @@
 //! The parts of a request that go to the container, and the headers of its response that come back.
 
-use crate::protocol::{Attribute, RequestMethod, ResponseHeader, ResponseHeaderName, digits};
+use crate::protocol::{
+    Attribute, EncodeError, PacketAttributes, RequestMethod, ResponseHeader, ResponseHeaderName,
+    digits,
+};
 
 /// A header's, or a variable's, name and value.
 pub type Pair<'r> = (&'r [u8], &'r [u8]);
@@ -80,41 +83,58 @@ pub struct TlsValues<'r> {
 const PREFIX: &[u8] = b"AJP_";
 
 impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
-    /// The attributes, in mod_proxy_ajp's order; attributes that it does not have come after the
-    /// addresses, and before the environment, which may replace them.
+    /// Adds the attributes to a packet, in mod_proxy_ajp's order; attributes that it does not have come after
+    /// the addresses, and before the environment, which may replace them.
+    ///
+    /// # Errors
+    /// As of [`PacketAttributes::attribute`].
     #[inline]
-    pub fn list(self) -> Vec<Attribute<'r>> {
-        let mut list = Vec::with_capacity(16 + self.variables.len());
-        list.extend(self.secret.map(Attribute::Secret));
-        list.extend(self.user.map(Attribute::RemoteUser));
-        list.extend(self.auth_type.map(Attribute::AuthType));
-        list.extend(self.query.map(Attribute::QueryString));
-        list.extend(self.route.map(Attribute::JvmRoute));
-        if let Some(tls) = self.tls {
-            tls.add_to(&mut list);
+    pub fn add_to(self, packet: &mut PacketAttributes<'_>) -> Result<(), EncodeError> {
+        let values: [(Option<&[u8]>, fn(&'r [u8]) -> Attribute<'r>); 5] = [
+            (self.secret, Attribute::Secret),
+            (self.user, Attribute::RemoteUser),
+            (self.auth_type, Attribute::AuthType),
+            (self.query, Attribute::QueryString),
+            (self.route, Attribute::JvmRoute),
+        ];
+        for (value, named) in values {
+            if let Some(value) = value {
+                packet.attribute(named(value))?;
+            }
         }
-        list.push(Attribute::ReqAttribute { name: b"AJP_REMOTE_PORT", value: self.remote_port });
-        list.push(Attribute::ReqAttribute { name: b"AJP_LOCAL_ADDR", value: self.local_addr });
-        let named = |&(name, value)| Attribute::ReqAttribute { name, value };
-        list.extend(self.variables.iter().map(named));
-        let activation = |value| Attribute::ReqAttribute { name: b"JK_LB_ACTIVATION", value };
-        list.extend(self.activation.map(activation));
-        list.extend(self.environment.filter_map(|(name, value)| {
-            name.strip_prefix(PREFIX).map(|name| Attribute::ReqAttribute { name, value })
-        }));
-        list
+        if let Some(tls) = self.tls {
+            tls.add_to(packet)?;
+        }
+        let mut add = |name, value| packet.attribute(Attribute::ReqAttribute { name, value });
+        add(b"AJP_REMOTE_PORT", self.remote_port)?;
+        add(b"AJP_LOCAL_ADDR", self.local_addr)?;
+        for (name, value) in self.variables {
+            add(name, value)?;
+        }
+        if let Some(value) = self.activation {
+            add(b"JK_LB_ACTIVATION", value)?;
+        }
+        for (name, value) in self.environment {
+            if let Some(name) = name.strip_prefix(PREFIX) {
+                add(name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
-impl<'r> TlsValues<'r> {
-    fn add_to(self, list: &mut Vec<Attribute<'r>>) {
-        list.extend(self.certificates.map(Attribute::SslCert));
-        list.extend(self.cipher.map(Attribute::SslCipher));
-        list.extend(self.session.map(Attribute::SslSession));
+impl TlsValues<'_> {
+    fn add_to(self, packet: &mut PacketAttributes<'_>) -> Result<(), EncodeError> {
         let number = |digits| std::str::from_utf8(digits).ok()?.parse().ok();
-        list.extend(self.key_size.and_then(number).map(Attribute::SslKeySize));
         let protocol = |value| Attribute::ReqAttribute { name: b"AJP_SSL_PROTOCOL", value };
-        list.extend(self.protocol.map(protocol));
+        let all = [
+            self.certificates.map(Attribute::SslCert),
+            self.cipher.map(Attribute::SslCipher),
+            self.session.map(Attribute::SslSession),
+            self.key_size.and_then(number).map(Attribute::SslKeySize),
+            self.protocol.map(protocol),
+        ];
+        all.into_iter().flatten().try_for_each(|attribute| packet.attribute(attribute))
     }
 }
 
@@ -193,7 +213,9 @@ pub fn says_no_length<'l>(status: u16, length: impl FnOnce() -> Option<&'l [u8]>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Method;
+    use crate::protocol::{
+        ForwardRequest, HEADER_LEN, Method, PacketHeaders, PacketSize, RequestStart,
+    };
 
     #[test]
     fn the_methods_of_rfc_9110_9_2_2_are_idempotent_and_no_other() {
@@ -239,14 +261,36 @@ mod tests {
         }
     }
 
+    /// Has the container's side read the attributes of a packet that has these values.
+    fn assert_sent<'v, E: Iterator<Item = Pair<'v>>>(
+        values: AttributeValues<'v, E>,
+        expected: &[Attribute<'_>],
+    ) {
+        let start = RequestStart {
+            method: RequestMethod::Coded(Method::Get),
+            protocol: b"HTTP/1.1",
+            req_uri: b"/",
+            remote_addr: b"::1",
+            remote_host: None,
+            server_name: b"s",
+            server_port: 80,
+            is_ssl: false,
+        };
+        let headers = PacketHeaders::start(&start, PacketSize::MIN).unwrap();
+        let mut attributes = headers.end().unwrap();
+        values.add_to(&mut attributes).unwrap();
+        let packet = attributes.finish().unwrap();
+        assert_eq!(ForwardRequest::decode(&packet[HEADER_LEN..]).unwrap().attributes, expected);
+    }
+
     fn named<'a>(name: &'a str, value: &'a str) -> Attribute<'a> {
         Attribute::ReqAttribute { name: name.as_bytes(), value: value.as_bytes() }
     }
 
     #[test]
     fn addresses_are_always_sent() {
-        let sent = values(std::iter::empty()).list();
-        assert_eq!(sent, [named("AJP_REMOTE_PORT", "40000"), named("AJP_LOCAL_ADDR", "10.0.0.1")]);
+        let addresses = [named("AJP_REMOTE_PORT", "40000"), named("AJP_LOCAL_ADDR", "10.0.0.1")];
+        assert_sent(values(std::iter::empty()), &addresses);
     }
 
     #[test]
@@ -287,15 +331,16 @@ mod tests {
             named("JK_LB_ACTIVATION", "ACT"),
             named("tenant", "shop"),
         ];
-        assert_eq!(sent.list(), expected);
+        assert_sent(sent, &expected);
     }
 
     #[test]
     fn missing_and_invalid_tls_values_are_not_sent() {
         for key_size in [None, Some(&b""[..]), Some(b"many"), Some(b"70000"), Some(b"\xff")] {
             let tls = Some(TlsValues { key_size, ..TlsValues::default() });
-            let sent = AttributeValues { tls, ..values(std::iter::empty()) }.list();
-            assert_eq!(sent.len(), 2, "{key_size:?}");
+            let addresses =
+                [named("AJP_REMOTE_PORT", "40000"), named("AJP_LOCAL_ADDR", "10.0.0.1")];
+            assert_sent(AttributeValues { tls, ..values(std::iter::empty()) }, &addresses);
         }
     }
 

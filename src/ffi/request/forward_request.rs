@@ -5,7 +5,7 @@ use crate::config::RequestAttributes;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::state::server_state::ServerState;
-use crate::protocol::{EncodeError, ForwardRequest, PacketSize};
+use crate::protocol::{EncodeError, PacketHeaders, PacketSize, RequestStart};
 use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
 
 /// The parts of FORWARD_REQUEST that mod_proxy decides.
@@ -28,13 +28,27 @@ pub(crate) fn forward_request(
     target: Target<'_>,
     limit: PacketSize,
 ) -> Result<Vec<u8>, EncodeError> {
-    let entries = request.headers_in().entries();
-    let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(entries.size_hint().1.unwrap_or(0));
-    headers.extend(entries.filter(|(name, _)| is_sent(name, target.drop_body_headers)));
     let is_tls = request.is_tls();
     let mut remote_port = itoa::Buffer::new();
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
+    let start = RequestStart {
+        method: request_method(request.method(), request.is_header_only()),
+        protocol: request.protocol(),
+        req_uri: target.path,
+        remote_addr: request.client().ip,
+        remote_host: request.remote_host(),
+        server_name: request.server_name(),
+        server_port: request.local().port,
+        is_ssl: is_tls,
+    };
+    let mut packet = PacketHeaders::start(&start, limit)?;
+    for (name, value) in request.headers_in().entries() {
+        if is_sent(name, target.drop_body_headers) {
+            packet.header(name, value)?;
+        }
+    }
+    let mut packet = packet.end()?;
     let sent = ServerState::attributes(request);
     // A look-up may add variables to the environment, so it comes before the walk over the environment.
     let variables: Vec<_> = sent
@@ -47,7 +61,7 @@ pub(crate) fn forward_request(
         .collect();
     let environment = request.environment();
     let sends_activation = worker.is_member() && environment.get(c"AJP_JK_LB_ACTIVATION").is_none();
-    let attributes = AttributeValues {
+    AttributeValues {
         secret: secret.as_deref(),
         user: request.user(),
         auth_type: request.auth_type(),
@@ -61,20 +75,8 @@ pub(crate) fn forward_request(
         activation: sends_activation.then(|| worker.status().jk_activation().as_bytes()),
         environment: environment.entries(),
     }
-    .list();
-    ForwardRequest {
-        method: request_method(request.method(), request.is_header_only()),
-        protocol: request.protocol(),
-        req_uri: target.path,
-        remote_addr: request.client().ip,
-        remote_host: request.remote_host(),
-        server_name: request.server_name(),
-        server_port: request.local().port,
-        is_ssl: is_tls,
-        headers: &headers,
-        attributes: &attributes,
-    }
-    .encode(limit)
+    .add_to(&mut packet)?;
+    packet.finish()
 }
 
 fn tls<'r>(request: Request<'r>, sent: &RequestAttributes) -> TlsValues<'r> {

@@ -1,0 +1,155 @@
+//! A FORWARD_REQUEST in the making: what comes before the headers, then header by header, then attribute by
+//! attribute. Each is written where it is to stand, so that no list of them is made first.
+
+use super::attribute::Attribute;
+use super::codes::{self, RequestHeader, is_coded_header, packet_type};
+use super::error::{EncodeError, Field};
+use super::forward_request::RequestMethod;
+use super::packet::PacketSize;
+use super::writer::Writer;
+
+/// The fields of a FORWARD_REQUEST that come before the headers, in the order of the packet; as those of
+/// [`ForwardRequest`](super::ForwardRequest).
+#[derive(Clone, Copy, Debug)]
+pub struct RequestStart<'a> {
+    /// The method.
+    pub method: RequestMethod<'a>,
+    /// As in the request line: `HTTP/1.1`.
+    pub protocol: &'a [u8],
+    /// The path, encoded, without the query string.
+    pub req_uri: &'a [u8],
+    /// The client's address.
+    pub remote_addr: &'a [u8],
+    /// The client's name; `None`, the null string, unless httpd looked it up.
+    pub remote_host: Option<&'a [u8]>,
+    /// The name of the server the request is for.
+    pub server_name: &'a [u8],
+    /// The port of the server the request came to.
+    pub server_port: u16,
+    /// The client's connection is encrypted.
+    pub is_ssl: bool,
+}
+
+/// A packet to which headers are added.
+#[derive(Debug)]
+pub struct PacketHeaders<'a> {
+    writer: Writer,
+    /// Until it has been written.
+    stored_method: Option<&'a [u8]>,
+    count: usize,
+    path: usize,
+    /// Where the headers begin, behind their number.
+    start: usize,
+}
+
+impl<'a> PacketHeaders<'a> {
+    /// Starts a packet of `limit` bytes at most. More is an error of
+    /// [`finish`](PacketAttributes::finish), which knows what took the room.
+    ///
+    /// # Errors
+    /// [`EncodeError::NulInString`].
+    pub fn start(request: &RequestStart<'a>, limit: PacketSize) -> Result<Self, EncodeError> {
+        let mut writer = Writer::new(limit);
+        writer.u8(packet_type::FORWARD_REQUEST);
+        writer.u8(request.method.code());
+        writer.string(request.protocol, Field::Protocol)?;
+        let before = writer.len();
+        writer.string(request.req_uri, Field::ReqUri)?;
+        let path = writer.len() - before;
+        writer.string(request.remote_addr, Field::RemoteAddr)?;
+        match request.remote_host {
+            Some(name) => writer.string(name, Field::RemoteHost)?,
+            None => writer.null_string(),
+        }
+        writer.string(request.server_name, Field::ServerName)?;
+        writer.u16(request.server_port);
+        writer.u8(request.is_ssl.into());
+        // The number of headers, once it is known.
+        writer.u16(0);
+        let start = writer.len();
+        Ok(Self { writer, stored_method: request.method.stored(), count: 0, path, start })
+    }
+
+    /// Adds a header, with the code of its name where there is one, in any case.
+    ///
+    /// # Errors
+    /// [`EncodeError::NulInString`]; [`EncodeError::StringTooLong`] for a name so long that its length
+    /// would read as a code, 40960 to 41215 bytes.
+    pub fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), EncodeError> {
+        self.count += 1;
+        match RequestHeader::from_name(name) {
+            Some(header) => self.writer.u16(header.code()),
+            None => {
+                if u16::try_from(name.len()).is_ok_and(is_coded_header) {
+                    let (field, length) = (Field::HeaderName, name.len());
+                    return Err(EncodeError::StringTooLong { field, length });
+                }
+                self.writer.string(name, Field::HeaderName)?;
+            }
+        }
+        self.writer.string(value, Field::HeaderValue)
+    }
+
+    /// Ends the headers.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooManyHeaders`] above 65535.
+    pub fn end(mut self) -> Result<PacketAttributes<'a>, EncodeError> {
+        let Ok(count) = u16::try_from(self.count) else {
+            return Err(EncodeError::TooManyHeaders { count: self.count });
+        };
+        self.writer.set_u16(self.start - 2, count);
+        let headers = self.writer.len() - self.start;
+        let Self { writer, stored_method, path, .. } = self;
+        Ok(PacketAttributes { start: writer.len(), writer, stored_method, path, headers, query: 0 })
+    }
+}
+
+/// A packet to which attributes are added.
+#[derive(Debug)]
+pub struct PacketAttributes<'a> {
+    writer: Writer,
+    stored_method: Option<&'a [u8]>,
+    path: usize,
+    headers: usize,
+    query: usize,
+    /// Where the attributes begin.
+    start: usize,
+}
+
+impl PacketAttributes<'_> {
+    /// Adds an attribute. A stored method goes before the first [`Attribute::ReqAttribute`], where
+    /// mod_proxy_ajp has it.
+    ///
+    /// # Errors
+    /// [`EncodeError::NulInString`].
+    pub fn attribute(&mut self, attribute: Attribute<'_>) -> Result<(), EncodeError> {
+        match attribute {
+            Attribute::ReqAttribute { .. } => self.stored_method()?,
+            Attribute::QueryString(_) => self.query += attribute.encoded_len(),
+            _ => {}
+        }
+        attribute.encode(&mut self.writer)
+    }
+
+    /// Ends the packet, header included, ready to send.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] above the limit, with what took the room.
+    pub fn finish(mut self) -> Result<Vec<u8>, EncodeError> {
+        self.stored_method()?;
+        let attributes = self.writer.len() - self.start - self.query;
+        self.writer.u8(codes::attribute::ARE_DONE);
+        let (total, limit) = (self.writer.len(), self.writer.limit());
+        let (path, headers) = (self.path + self.query, self.headers);
+        let too_large = EncodeError::TooLarge { path, headers, attributes, total, limit };
+        self.writer.finish().ok_or(too_large)
+    }
+
+    #[inline]
+    fn stored_method(&mut self) -> Result<(), EncodeError> {
+        let Some(name) = self.stored_method.take() else { return Ok(()) };
+        self.writer.u8(codes::attribute::STORED_METHOD);
+        self.writer.string(name, Field::StoredMethod)
+    }
+}
