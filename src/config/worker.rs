@@ -104,6 +104,12 @@ impl WorkerSettings {
         self.max_reply_timeouts.or(self.reply_timeout.map(|_| 0))
     }
 
+    /// How often a request is resent to the same backend: `retries`, 1 if it is not set.
+    #[must_use]
+    pub fn resends(&self) -> u32 {
+        self.retries.unwrap_or(1)
+    }
+
     /// Sets the parameter of ours with this name, in any case. `Ok(false)`: it is not ours.
     ///
     /// # Errors

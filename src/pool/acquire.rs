@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::idle::IdleConnection;
 use super::lease::{Acquired, Vacancy};
 use super::places::{Handover, Place, close_all};
-use super::state::{IdleConnection, State};
+use super::state::State;
 use super::waiter::{Waiter, Wants};
 use super::{CloseReason, Limits, Pool, Pooled, Wait};
 

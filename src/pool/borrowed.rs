@@ -6,9 +6,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::idle::{Entry, IdleConnection, IdleMark};
 use super::lease::Vacancy;
 use super::places::{Handover, Place, ReturnKind};
-use super::state::{Entry, IdleConnection, IdleMark, State};
+use super::state::State;
 use super::{CloseReason, Pool, Pooled, ReleaseOrder};
 
 /// An idle connection taken out to be tested; it keeps its idle time. Dropped, it is closed.

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::idle::{Entry, IdleConnection, IdleMark};
 use super::places::{Place, ReturnKind};
-use super::state::{Entry, IdleConnection, IdleMark};
 use super::{CloseReason, Pool, Pooled, ReleaseOrder};
 
 /// A result of [`Pool::acquire`].

@@ -30,15 +30,16 @@
 //! # The files
 //!
 //! From the bottom up, each using only those before it: `close_reason`, `pooled` (the trait),
-//! `observe`, `stats`, `limits`; `waiter` (a slot and a thread), `state` (what the lock guards),
-//! `lock`, `places` ([`Pool`] itself, and the places in it), `lease`; then what is done with them:
-//! `acquire`, `ticket`, `pending`, `borrowed`, `sweep`.
+//! `observe`, `stats`, `limits`; `idle` (the idle connections), `waiter` (a slot and a thread), `state` (what
+//! the lock guards), `lock`, `places` ([`Pool`] itself, and the places in it), `lease`; then what is done
+//! with them: `acquire`, `ticket`, `pending`, `borrowed`, `sweep`.
 
 #![forbid(unsafe_code)]
 
 mod acquire;
 mod borrowed;
 mod close_reason;
+mod idle;
 mod lease;
 mod limits;
 mod lock;
@@ -58,15 +59,15 @@ mod tests;
 pub use self::acquire::AcquireError;
 pub use self::borrowed::BorrowedConnection;
 pub use self::close_reason::{CloseReason, Closed};
+pub use self::idle::ReleaseOrder;
+#[cfg(test)]
+pub(crate) use self::idle::bytes_when_idle;
 pub use self::lease::{Acquired, Keep, Lease, Vacancy};
 pub use self::limits::{Limits, Wait};
 pub use self::observe::{Observe, PoolGauges};
 pub use self::pending::PendingVacancy;
 pub use self::places::Pool;
 pub use self::pooled::{Liveness, Pooled};
-pub use self::state::ReleaseOrder;
-#[cfg(test)]
-pub(crate) use self::state::bytes_when_idle;
 pub use self::stats::Stats;
 pub use self::sweep::Sweep;
 pub use self::ticket::QueueTicket;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::idle::IdleConnection;
 use super::lease::{Acquired, Lease, Vacancy};
 use super::places::Place;
-use super::state::{IdleConnection, PendingWaiter};
+use super::state::PendingWaiter;
 use super::waiter::{Waiter, Wants};
 use super::{Pool, Pooled};
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::idle::{Entry, IdleConnection, IdleMark};
 use super::lock::{PoolLock, StateGuard};
-use super::state::{Destination, Entry, IdleConnection, IdleMark, State};
+use super::state::{Destination, State};
 use super::stats::{CloseCounter, Counters};
 use super::waiter::Waiter;
 use super::{CloseReason, Observe, PoolGauges, Pooled, ReleaseOrder, Stats};

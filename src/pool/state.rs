@@ -3,67 +3,14 @@
 //! Nothing here closes, checks, waits or wakes: connections are moved out, for the caller to do that
 //! after unlocking.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::stats::CloseCounter;
+use super::idle::{Entry, Idle, IdleConnection, IdleMark, ReleaseOrder, idle_for};
 use super::waiter::{Waiter, Wants};
 use super::{CloseReason, Limits, PoolGauges};
-
-/// A connection with what the pool knows of it. It stays in one box for life, so that going into the
-/// pool and out of it moves a pointer.
-pub(super) struct Entry<C> {
-    pub(super) connection: C,
-    /// Counted from 1 in each pool, for log lines.
-    pub(super) number: u64,
-    /// How many times it was leased, the current lease included.
-    pub(super) uses: u64,
-    // Last: the connection is counted as closed after it is.
-    counter: CloseCounter,
-}
-
-impl<C> Entry<C> {
-    pub(super) fn new(connection: C, number: u64, counter: CloseCounter) -> Box<Self> {
-        Box::new(Self { connection, number, uses: 0, counter })
-    }
-
-    /// Closes the connection and counts why. The pool must not be locked.
-    pub(super) fn close(mut self, reason: CloseReason) {
-        self.counter.reason = reason;
-    }
-}
-
-/// Returns the memory that one idle connection takes at worst, besides what it owns itself: its box
-/// with the allocator's overhead, and its place in the map, whose nodes are at least five elevenths
-/// full.
-#[cfg(test)]
-pub(crate) const fn bytes_when_idle<C>() -> usize {
-    const ALLOCATOR: usize = 16;
-    const PLACE: usize = size_of::<(ReleaseOrder, (Instant, Box<()>))>();
-    size_of::<Entry<C>>() + ALLOCATOR + 3 * PLACE
-}
-
-/// The position of a connection in the order of releases.
-///
-/// Of two idle connections, the one with the smaller order was proved clean earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReleaseOrder(pub(super) u64);
-
-/// When a connection became idle. It keeps the mark while it is away to be checked, so that a check
-/// makes no connection younger.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct IdleMark {
-    pub(super) order: ReleaseOrder,
-    pub(super) since: Instant,
-}
-
-/// A connection taken out of the idle ones, with the mark it had there.
-pub(super) struct IdleConnection<C> {
-    pub(super) entry: Box<Entry<C>>,
-    pub(super) mark: IdleMark,
-}
 
 /// The next owner of a connection that is ready to be used again.
 pub(super) enum Destination<C, H> {
@@ -88,8 +35,7 @@ pub(super) type PendingWaiter<C> = Arc<Waiter<IdleConnection<C>>>;
 /// * In ascending [`ReleaseOrder`] the idle connections' `since` never falls, so the expired ones
 ///   are the first ones.
 pub(super) struct State<C, H> {
-    /// A map and not a deque: a sweep takes out any connection and puts it back where it was.
-    pub(super) idle: BTreeMap<ReleaseOrder, (Instant, Box<Entry<C>>)>,
+    pub(super) idle: Idle<C>,
     pub(super) in_use: usize,
     /// [Borrowed](super::BorrowedConnection) connections: open, but without a place.
     pub(super) borrowed: usize,
@@ -107,7 +53,7 @@ pub(super) struct State<C, H> {
 impl<C, H> State<C, H> {
     pub(super) fn new() -> Self {
         Self {
-            idle: BTreeMap::new(),
+            idle: Idle::new(),
             in_use: 0,
             borrowed: 0,
             waiters: VecDeque::new(),
@@ -146,12 +92,12 @@ impl<C, H> State<C, H> {
 
     /// Takes the newest idle connection out; the caller accounts for its place.
     pub(super) fn pop_newest(&mut self) -> Option<IdleConnection<C>> {
-        self.idle.pop_last().map(idle_connection)
+        self.idle.pop_newest()
     }
 
     /// Takes the oldest idle connection out; the caller accounts for its place.
     pub(super) fn pop_oldest(&mut self) -> Option<IdleConnection<C>> {
-        self.idle.pop_first().map(idle_connection)
+        self.idle.pop_oldest()
     }
 
     /// Takes out the oldest idle connections that came in after `done` and not after `newest`, at most
@@ -162,16 +108,8 @@ impl<C, H> State<C, H> {
         newest: ReleaseOrder,
         limit: usize,
     ) -> Vec<IdleConnection<C>> {
-        let first = done.map_or(ReleaseOrder(0), |done| ReleaseOrder(done.0 + 1));
-        if first > newest {
-            return Vec::new();
-        }
-        let chosen: Vec<_> =
-            self.idle.range(first..=newest).take(limit).map(|(order, _)| *order).collect();
-        chosen
-            .iter()
-            .filter_map(|order| self.idle.remove_entry(order).map(idle_connection))
-            .collect()
+        let is_due = |order| done.is_none_or(|done| order > done) && order <= newest;
+        self.idle.take_where(limit, |mark, _| is_due(mark.order))
     }
 
     /// Takes out all connections that have been idle for `ttl` or longer. Costs one look-up when there
@@ -187,11 +125,8 @@ impl<C, H> State<C, H> {
         take: impl Fn(ReleaseOrder, Instant) -> bool,
     ) -> Vec<Box<Entry<C>>> {
         let mut taken = Vec::new();
-        while let Some(oldest) = self.idle.first_entry() {
-            if !take(*oldest.key(), oldest.get().0) {
-                break;
-            }
-            taken.push(oldest.remove().1);
+        while self.idle.oldest().is_some_and(|mark| take(mark.order, mark.since)) {
+            taken.extend(self.idle.pop_oldest().map(|oldest| oldest.entry));
         }
         taken
     }
@@ -202,17 +137,7 @@ impl<C, H> State<C, H> {
         limit: usize,
         mut take: impl FnMut(ReleaseOrder, Instant, &C) -> bool,
     ) -> Vec<IdleConnection<C>> {
-        let chosen: Vec<_> = self
-            .idle
-            .iter()
-            .filter(|(order, (since, entry))| take(**order, *since, &entry.connection))
-            .map(|(order, _)| *order)
-            .take(limit)
-            .collect();
-        chosen
-            .iter()
-            .filter_map(|order| self.idle.remove_entry(order).map(idle_connection))
-            .collect()
+        self.idle.take_where(limit, |mark, entry| take(mark.order, mark.since, &entry.connection))
     }
 
     /// Takes the first holder of a place without a connection out of its queue; none once the pool has been
@@ -269,11 +194,8 @@ impl<C, H> State<C, H> {
     }
 
     /// Makes a connection idle, and takes out those that are then above `smax`.
-    pub(super) fn insert_idle(
-        &mut self,
-        IdleConnection { entry, mark }: IdleConnection<C>,
-    ) -> Vec<Box<Entry<C>>> {
-        self.idle.insert(mark.order, (mark.since, entry));
+    pub(super) fn insert_idle(&mut self, connection: IdleConnection<C>) -> Vec<Box<Entry<C>>> {
+        self.idle.insert(connection);
         let keep = match self.limits {
             Limits { ttl: None, smax: Some(smax), .. } => smax,
             _ => usize::MAX,
@@ -284,15 +206,4 @@ impl<C, H> State<C, H> {
         }
         surplus
     }
-}
-
-fn idle_connection<C>(
-    (order, (since, entry)): (ReleaseOrder, (Instant, Box<Entry<C>>)),
-) -> IdleConnection<C> {
-    IdleConnection { entry, mark: IdleMark { order, since } }
-}
-
-/// Returns how long a connection has been idle; zero if `now` was read before the release.
-pub(super) fn idle_for(since: Instant, now: Instant) -> Duration {
-    now.saturating_duration_since(since)
 }

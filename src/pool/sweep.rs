@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::idle::{IdleConnection, IdleMark, idle_for};
 use super::lease::Lease;
 use super::places::{Place, ReturnKind, close_all};
-use super::state::{IdleConnection, IdleMark, idle_for};
 use super::{CloseReason, Limits, Liveness, Pool, Pooled, ReleaseOrder};
 
 /// The result of one sweep over the idle connections.
@@ -58,7 +58,7 @@ impl<C: Pooled> Pool<C> {
             state.limits = *limits;
             let expired = state.take_expired(now);
             let admitted = self.admit_waiters(&mut state);
-            (expired, admitted, state.idle.last_key_value().map(|(order, _)| *order))
+            (expired, admitted, state.idle.newest().map(|mark| mark.order))
         };
         admitted.iter().for_each(|waiter| waiter.wake());
         let mut sweep =

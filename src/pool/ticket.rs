@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::idle::IdleConnection;
 use super::lease::{Acquired, Vacancy};
 use super::places::{Handover, ReturnKind};
-use super::state::IdleConnection;
 use super::waiter::{Waiter, Wants};
 use super::{AcquireError, CloseReason, Limits, Pool, Pooled};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::codes::attribute as code;
-use super::error::{CodecError, EncodeError, Field};
+use super::error::{CodecError, Field};
 use super::reader::Reader;
 use super::writer::{STRING_OVERHEAD, Writer};
 
@@ -56,24 +56,20 @@ impl<'a> Attribute<'a> {
     }
 
     /// Writes code and value.
-    ///
-    /// # Errors
-    /// As [`Writer::string`].
-    pub(super) fn encode(&self, packet: &mut Writer) -> Result<(), EncodeError> {
+    pub(super) fn encode(&self, packet: &mut Writer) {
         match self.shape() {
             Shape::Number(code, number) => {
                 packet.u8(code);
                 packet.u16(number);
-                Ok(())
             }
             Shape::Pair { name, value } => {
                 packet.u8(code::REQ_ATTRIBUTE);
-                packet.string(name, Field::AttributeName)?;
-                packet.string(value, Field::AttributeValue)
+                packet.string(name, Field::AttributeName);
+                packet.string(value, Field::AttributeValue);
             }
             Shape::String(code, field, value) => {
                 packet.u8(code);
-                packet.string(value, field)
+                packet.string(value, field);
             }
         }
     }
@@ -164,9 +160,9 @@ mod tests {
     ];
 
     fn encode(attribute: Attribute<'_>) -> Vec<u8> {
-        let mut packet = Writer::new(PacketSize::MIN);
-        attribute.encode(&mut packet).unwrap();
-        packet.finish().unwrap().split_off(4)
+        let mut packet = Writer::new(PacketSize::MIN, Vec::new());
+        attribute.encode(&mut packet);
+        packet.finish().unwrap().unwrap().split_off(4)
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl ForwardRequest<'_> {
     /// Makes the whole packet, header included, ready to send: [`PacketHeaders`] from lists.
     ///
     /// # Errors
-    /// As of [`PacketHeaders`] and [`PacketAttributes`](super::PacketAttributes).
+    /// As of [`PacketAttributes::finish`](super::PacketAttributes::finish).
     pub fn encode(&self, limit: PacketSize) -> Result<Vec<u8>, EncodeError> {
         let start = RequestStart {
             method: self.method,
@@ -101,13 +101,13 @@ impl ForwardRequest<'_> {
             server_port: self.server_port,
             is_ssl: self.is_ssl,
         };
-        let mut packet = PacketHeaders::start(&start, limit)?;
+        let mut packet = PacketHeaders::start(&start, limit, Vec::new());
         for (name, value) in self.headers {
-            packet.header(name, value)?;
+            packet.header(name, value);
         }
-        let mut packet = packet.end()?;
+        let mut packet = packet.end();
         for attribute in self.attributes {
-            packet.attribute(*attribute)?;
+            packet.attribute(*attribute);
         }
         packet.finish()
     }

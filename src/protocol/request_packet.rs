@@ -43,65 +43,55 @@ pub struct PacketHeaders<'a> {
 }
 
 impl<'a> PacketHeaders<'a> {
-    /// Starts a packet of `limit` bytes at most. More is an error of
-    /// [`finish`](PacketAttributes::finish), which knows what took the room.
-    ///
-    /// # Errors
-    /// [`EncodeError::NulInString`].
-    pub fn start(request: &RequestStart<'a>, limit: PacketSize) -> Result<Self, EncodeError> {
-        let mut writer = Writer::new(limit);
+    /// Starts a packet of `limit` bytes at most, in the memory of an earlier one, or of an empty one. Errors
+    /// show at the [end](PacketAttributes::finish).
+    #[must_use]
+    pub fn start(request: &RequestStart<'a>, limit: PacketSize, used: Vec<u8>) -> Self {
+        let mut writer = Writer::new(limit, used);
         writer.u8(packet_type::FORWARD_REQUEST);
         writer.u8(request.method.code());
-        writer.string(request.protocol, Field::Protocol)?;
+        writer.string(request.protocol, Field::Protocol);
         let before = writer.len();
-        writer.string(request.req_uri, Field::ReqUri)?;
+        writer.string(request.req_uri, Field::ReqUri);
         let path = writer.len() - before;
-        writer.string(request.remote_addr, Field::RemoteAddr)?;
+        writer.string(request.remote_addr, Field::RemoteAddr);
         match request.remote_host {
-            Some(name) => writer.string(name, Field::RemoteHost)?,
+            Some(name) => writer.string(name, Field::RemoteHost),
             None => writer.null_string(),
         }
-        writer.string(request.server_name, Field::ServerName)?;
+        writer.string(request.server_name, Field::ServerName);
         writer.u16(request.server_port);
         writer.u8(request.is_ssl.into());
         // The number of headers, once it is known.
         writer.u16(0);
         let start = writer.len();
-        Ok(Self { writer, stored_method: request.method.stored(), count: 0, path, start })
+        Self { writer, stored_method: request.method.stored(), count: 0, path, start }
     }
 
     /// Adds a header, with the code of its name where there is one, in any case.
-    ///
-    /// # Errors
-    /// [`EncodeError::NulInString`]; [`EncodeError::StringTooLong`] for a name so long that its length
-    /// would read as a code, 40960 to 41215 bytes.
-    pub fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), EncodeError> {
+    pub fn header(&mut self, name: &[u8], value: &[u8]) {
         self.count += 1;
         match RequestHeader::from_name(name) {
             Some(header) => self.writer.u16(header.code()),
-            None => {
-                if u16::try_from(name.len()).is_ok_and(is_coded_header) {
-                    let (field, length) = (Field::HeaderName, name.len());
-                    return Err(EncodeError::StringTooLong { field, length });
-                }
-                self.writer.string(name, Field::HeaderName)?;
+            None if u16::try_from(name.len()).is_ok_and(is_coded_header) => {
+                let (field, length) = (Field::HeaderName, name.len());
+                self.writer.fail(EncodeError::StringTooLong { field, length });
             }
+            None => self.writer.string(name, Field::HeaderName),
         }
-        self.writer.string(value, Field::HeaderValue)
+        self.writer.string(value, Field::HeaderValue);
     }
 
     /// Ends the headers.
-    ///
-    /// # Errors
-    /// [`EncodeError::TooManyHeaders`] above 65535.
-    pub fn end(mut self) -> Result<PacketAttributes<'a>, EncodeError> {
-        let Ok(count) = u16::try_from(self.count) else {
-            return Err(EncodeError::TooManyHeaders { count: self.count });
-        };
-        self.writer.set_u16(self.start - 2, count);
+    #[must_use]
+    pub fn end(mut self) -> PacketAttributes<'a> {
+        match u16::try_from(self.count) {
+            Ok(count) => self.writer.set_u16(self.start - 2, count),
+            Err(_) => self.writer.fail(EncodeError::TooManyHeaders { count: self.count }),
+        }
         let headers = self.writer.len() - self.start;
         let Self { writer, stored_method, path, .. } = self;
-        Ok(PacketAttributes { start: writer.len(), writer, stored_method, path, headers, query: 0 })
+        PacketAttributes { start: writer.len(), writer, stored_method, path, headers, query: 0 }
     }
 }
 
@@ -120,36 +110,37 @@ pub struct PacketAttributes<'a> {
 impl PacketAttributes<'_> {
     /// Adds an attribute. A stored method goes before the first [`Attribute::ReqAttribute`], where
     /// mod_proxy_ajp has it.
-    ///
-    /// # Errors
-    /// [`EncodeError::NulInString`].
-    pub fn attribute(&mut self, attribute: Attribute<'_>) -> Result<(), EncodeError> {
+    pub fn attribute(&mut self, attribute: Attribute<'_>) {
         match attribute {
-            Attribute::ReqAttribute { .. } => self.stored_method()?,
+            Attribute::ReqAttribute { .. } => self.stored_method(),
             Attribute::QueryString(_) => self.query += attribute.encoded_len(),
             _ => {}
         }
-        attribute.encode(&mut self.writer)
+        attribute.encode(&mut self.writer);
     }
 
     /// Ends the packet, header included, ready to send.
     ///
     /// # Errors
-    /// [`EncodeError::TooLarge`] above the limit, with what took the room.
+    /// [`EncodeError::NulInString`] for a text with a NUL; [`EncodeError::StringTooLong`] for the name of a
+    /// header that is so long that its length would read as a code, 40960 to 41215 bytes;
+    /// [`EncodeError::TooManyHeaders`] above 65535; [`EncodeError::TooLarge`] above the limit, with what
+    /// took the room.
     pub fn finish(mut self) -> Result<Vec<u8>, EncodeError> {
-        self.stored_method()?;
+        self.stored_method();
         let attributes = self.writer.len() - self.start - self.query;
         self.writer.u8(codes::attribute::ARE_DONE);
         let (total, limit) = (self.writer.len(), self.writer.limit());
         let (path, headers) = (self.path + self.query, self.headers);
         let too_large = EncodeError::TooLarge { path, headers, attributes, total, limit };
-        self.writer.finish().ok_or(too_large)
+        self.writer.finish()?.ok_or(too_large)
     }
 
     #[inline]
-    fn stored_method(&mut self) -> Result<(), EncodeError> {
-        let Some(name) = self.stored_method.take() else { return Ok(()) };
-        self.writer.u8(codes::attribute::STORED_METHOD);
-        self.writer.string(name, Field::StoredMethod)
+    fn stored_method(&mut self) {
+        if let Some(name) = self.stored_method.take() {
+            self.writer.u8(codes::attribute::STORED_METHOD);
+            self.writer.string(name, Field::StoredMethod);
+        }
     }
 }

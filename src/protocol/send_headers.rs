@@ -1,8 +1,7 @@
 //! SEND_HEADERS: status line and headers of the response.
 
-use std::ops::Range;
-
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::codes::{ResponseHeader, is_coded_header};
 use super::error::{CodecError, Field};
@@ -19,50 +18,72 @@ pub struct SendHeaders {
     /// `100..=999`.
     pub status: u16,
     payload: Bytes,
-    reason: Range<usize>,
-    headers: Vec<(Name, Range<usize>)>,
+    reason: Place,
+    headers: SmallVec<[Header; USUAL_HEADERS]>,
 }
 
-/// Where the name of a header is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Name {
-    Coded(ResponseHeader),
-    Other(Range<usize>),
+/// One header, by its places in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    known: Option<ResponseHeader>,
+    /// `None`: it came as the code.
+    name: Option<Place>,
+    value: Place,
+}
+
+/// Where a text is in the payload, which has 65535 bytes at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    start: u16,
+    len: u16,
 }
 
 /// The name of a response header, as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseHeaderName<'a> {
-    /// One of the eleven with a code.
-    Coded(ResponseHeader),
-    /// Any other, a token of RFC 9110. It may also be one of the eleven in another spelling:
-    /// Tomcat knows `Content-Length` as a code, and sends `content-length` as a string.
-    Other(&'a [u8]),
+pub struct ResponseHeaderName<'a> {
+    known: Option<ResponseHeader>,
+    spelled: Option<&'a [u8]>,
 }
 
 impl<'a> ResponseHeaderName<'a> {
+    /// One of the eleven, sent as its code.
+    #[must_use]
+    pub fn coded(header: ResponseHeader) -> Self {
+        Self { known: Some(header), spelled: None }
+    }
+
+    /// A name that was sent as text, a token of RFC 9110. It may be one of the eleven in another spelling:
+    /// Tomcat knows `Content-Length` as a code, and sends `content-length` as a string.
+    #[must_use]
+    pub fn spelled(name: &'a [u8]) -> Self {
+        Self { known: ResponseHeader::from_name(name), spelled: Some(name) }
+    }
+
     /// The name as it is written in HTTP.
+    #[must_use]
     pub fn name(self) -> &'a [u8] {
-        match self {
-            ResponseHeaderName::Coded(header) => header.name().as_bytes(),
-            ResponseHeaderName::Other(name) => name,
-        }
+        let coded = || self.known.map_or(&b""[..], |header| header.name().as_bytes());
+        self.spelled.unwrap_or_else(coded)
+    }
+
+    /// The header whose code was sent, if one was.
+    #[must_use]
+    pub fn code(self) -> Option<ResponseHeader> {
+        if self.spelled.is_none() { self.known } else { None }
     }
 
     /// The header this is, if it is one of the eleven, however it came and in whatever case.
+    #[must_use]
     pub fn known(self) -> Option<ResponseHeader> {
-        match self {
-            ResponseHeaderName::Coded(header) => Some(header),
-            ResponseHeaderName::Other(name) => ResponseHeader::from_name(name),
-        }
+        self.known
     }
 }
 
 /// A header takes five bytes at least: a code, and an empty value.
 const SHORTEST_HEADER: usize = 5;
 
-/// Room reserved before any header is read, whatever number the peer announced.
-const RESERVED_HEADERS: usize = 32;
+/// More headers are rare, and allocate.
+const USUAL_HEADERS: usize = 12;
 
 impl SendHeaders {
     /// Reads what follows the type byte; `reader` is at that place of `payload`.
@@ -77,63 +98,75 @@ impl SendHeaders {
         }
         let reason = reader.nullable_string(Field::Reason)?.unwrap_or_default();
         check_text(reason, Field::Reason)?;
-        let reason = range_of(reason, &reader, payload);
+        let reason = place_of(reason, &reader, payload);
 
         let count = reader.u16(Field::HeaderCount)?;
         if usize::from(count) > reader.left() / SHORTEST_HEADER {
             return Err(CodecError::TooManyHeaders { count, left: reader.left() });
         }
-        let mut headers = Vec::with_capacity(usize::from(count).min(RESERVED_HEADERS));
+        let mut headers = SmallVec::new();
         for _ in 0..count {
-            let name = decode_name(&mut reader, payload)?;
+            let (known, name) = decode_name(&mut reader, payload)?;
             let value = reader.string(Field::HeaderValue)?;
             check_text(value, Field::HeaderValue)?;
-            headers.push((name, range_of(value, &reader, payload)));
+            headers.push(Header { known, name, value: place_of(value, &reader, payload) });
         }
         reader.finish(Field::HeaderValue)?;
         Ok(SendHeaders { status, payload: payload.clone(), reason, headers })
     }
 
+    /// The packet's payload, in which the texts lie: each with a NUL behind it, but the null string.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// The reason phrase; empty when the container sent none, an empty or the null string. Tomcat
     /// sends the status code as text.
     pub fn reason(&self) -> &[u8] {
-        &self.payload[self.reason.clone()]
+        self.text(self.reason)
     }
 
     /// Names and values in the order they came; names may repeat.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (ResponseHeaderName<'_>, &[u8])> {
-        self.headers.iter().map(|(name, value)| {
-            let name = match name {
-                Name::Coded(header) => ResponseHeaderName::Coded(*header),
-                Name::Other(name) => ResponseHeaderName::Other(&self.payload[name.clone()]),
-            };
-            (name, &self.payload[value.clone()])
+        self.headers.iter().map(|header| {
+            let spelled = header.name.map(|name| self.text(name));
+            (ResponseHeaderName { known: header.known, spelled }, self.text(header.value))
         })
     }
 
     /// The values of one of the eleven headers, in whatever spelling its name came.
     pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &[u8]> {
-        self.headers().filter(move |(name, _)| name.known() == Some(header)).map(|(_, value)| value)
+        let is_it = move |found: &&Header| found.known == Some(header);
+        self.headers.iter().filter(is_it).map(|found| self.text(found.value))
+    }
+
+    fn text(&self, Place { start, len }: Place) -> &[u8] {
+        let start = usize::from(start);
+        self.payload.get(start..start + usize::from(len)).unwrap_or_default()
     }
 }
 
-fn decode_name(reader: &mut Reader<'_>, payload: &Bytes) -> Result<Name, CodecError> {
+fn decode_name(
+    reader: &mut Reader<'_>,
+    payload: &Bytes,
+) -> Result<(Option<ResponseHeader>, Option<Place>), CodecError> {
     let number = reader.u16(Field::HeaderName)?;
     if is_coded_header(number) {
-        return ResponseHeader::from_code(number)
-            .map(Name::Coded)
-            .ok_or(CodecError::UnknownHeaderCode { code: number });
+        return match ResponseHeader::from_code(number) {
+            None => Err(CodecError::UnknownHeaderCode { code: number }),
+            known => Ok((known, None)),
+        };
     }
     let name = reader.string_of(number, Field::HeaderName)?;
     check_token(name)?;
-    Ok(Name::Other(range_of(name, reader, payload)))
+    Ok((ResponseHeader::from_name(name), Some(place_of(name, reader, payload))))
 }
 
-/// The range in `payload` of the string that `reader` has just read; an empty one for the null string.
-fn range_of(string: &[u8], reader: &Reader<'_>, payload: &[u8]) -> Range<usize> {
+/// The place in `payload` of the string that `reader` has just read; an empty one for the null string.
+fn place_of(string: &[u8], reader: &Reader<'_>, payload: &[u8]) -> Place {
     // One NUL is behind it.
-    let end = payload.len() - reader.left() - 1;
-    end - string.len()..end
+    let start = payload.len() - reader.left() - 1 - string.len();
+    Place { start: start as u16, len: string.len() as u16 }
 }
 
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason

@@ -11,21 +11,25 @@ pub(super) const STRING_OVERHEAD: usize = 3;
 /// A packet to the container in the making.
 ///
 /// What goes beyond the limit is counted and not written, so that the error can say how long the packet would
-/// have been, and never more than the limit is allocated.
+/// have been, and never more than the limit is allocated. The first error is kept until the end: until then
+/// nothing is sent.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Zeros from `len` on.
+    /// Of no meaning from `len` on.
     packet: Vec<u8>,
     len: usize,
     limit: PacketSize,
+    error: Option<EncodeError>,
 }
 
 impl Writer {
-    /// Starts a packet of `limit` bytes at most.
-    pub(super) fn new(limit: PacketSize) -> Writer {
-        let mut packet = vec![0; USUAL];
-        packet[..2].copy_from_slice(&Direction::ToContainer.magic());
-        Writer { packet, len: HEADER_LEN, limit }
+    /// Starts a packet of `limit` bytes at most in the memory of `used`, whatever that is.
+    pub(super) fn new(limit: PacketSize, mut used: Vec<u8>) -> Writer {
+        if used.len() < USUAL {
+            used.resize(USUAL, 0);
+        }
+        used[..2].copy_from_slice(&Direction::ToContainer.magic());
+        Writer { packet: used, len: HEADER_LEN, limit, error: None }
     }
 
     /// Bytes so far, header included, with those beyond the limit.
@@ -50,23 +54,18 @@ impl Writer {
         }
     }
 
-    /// Writes the length, the bytes and a NUL.
+    /// Writes the length, the bytes and a NUL. A NUL among the bytes is an error.
     ///
     /// A length that fits in a packet is less than `FF FF`, which means null.
-    ///
-    /// # Errors
-    /// [`EncodeError::NulInString`].
-    pub(super) fn string(&mut self, value: &[u8], field: Field) -> Result<(), EncodeError> {
+    pub(super) fn string(&mut self, value: &[u8], field: Field) {
         if has_any(value, |byte| byte == 0x00) {
-            return Err(EncodeError::NulInString { field });
+            return self.fail(EncodeError::NulInString { field });
         }
-        if let Some(space) = self.space(value.len() + STRING_OVERHEAD) {
-            let [high, low, rest @ ..] = space else { return Ok(()) };
-            [*high, *low] = (value.len() as u16).to_be_bytes();
-            // The NUL is there.
-            rest[..value.len()].copy_from_slice(value);
-        }
-        Ok(())
+        let Some(space) = self.space(value.len() + STRING_OVERHEAD) else { return };
+        let [high, low, rest @ .., nul] = space else { return };
+        [*high, *low] = (value.len() as u16).to_be_bytes();
+        *nul = 0x00;
+        rest.copy_from_slice(value);
     }
 
     /// Writes the null string.
@@ -81,32 +80,48 @@ impl Writer {
         }
     }
 
+    /// Keeps an error, unless there is one already.
+    #[cold]
+    pub(super) fn fail(&mut self, error: EncodeError) {
+        self.error.get_or_insert(error);
+    }
+
     /// Fills in the length and returns the packet; `None` if it is beyond the limit.
-    pub(super) fn finish(mut self) -> Option<Vec<u8>> {
-        if self.len > self.packet.len() {
-            return None;
+    ///
+    /// # Errors
+    /// The first that has been kept.
+    pub(super) fn finish(mut self) -> Result<Option<Vec<u8>>, EncodeError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.len > self.limit.bytes() {
+            return Ok(None);
         }
         self.set_u16(2, (self.len - HEADER_LEN) as u16);
         self.packet.truncate(self.len);
-        Some(self.packet)
+        Ok(Some(self.packet))
     }
 
-    /// The next `count` bytes, which are zeros; `None`: they are beyond the limit, and counted.
+    /// The next `count` bytes; `None`: they are beyond the limit, and counted.
     #[inline]
     fn space(&mut self, count: usize) -> Option<&mut [u8]> {
-        let (start, end) = (self.len, self.len + count);
-        self.len = end;
+        let end = self.len + count;
         if end > self.packet.len() {
-            self.grow();
+            return self.new_space(count);
         }
+        let start = std::mem::replace(&mut self.len, end);
         self.packet.get_mut(start..end)
     }
 
     #[cold]
-    fn grow(&mut self) {
-        if self.len <= self.limit.bytes() {
-            self.packet.resize(self.len.next_power_of_two().min(self.limit.bytes()), 0);
+    fn new_space(&mut self, count: usize) -> Option<&mut [u8]> {
+        let start = self.len;
+        self.len += count;
+        if self.len > self.limit.bytes() {
+            return None;
         }
+        self.packet.resize(self.len.next_power_of_two().min(self.limit.bytes()), 0);
+        self.packet.get_mut(start..self.len)
     }
 }
 
@@ -117,46 +132,69 @@ const USUAL: usize = 1024;
 mod tests {
     use super::*;
 
+    fn new(limit: PacketSize) -> Writer {
+        Writer::new(limit, Vec::new())
+    }
+
     #[test]
     fn the_length_counts_the_written_bytes() {
-        let mut writer = Writer::new(PacketSize::MIN);
+        let mut writer = new(PacketSize::MIN);
         writer.u8(0x0A);
-        assert_eq!(writer.finish(), Some(vec![0x12, 0x34, 0x00, 0x01, 0x0A]));
+        assert_eq!(writer.finish(), Ok(Some(vec![0x12, 0x34, 0x00, 0x01, 0x0A])));
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_the_memory_was_used_for() {
+        for used in [1, 1023, 1024, 3000, 70_000] {
+            let mut writer = Writer::new(PacketSize::MIN, vec![0xEE; used]);
+            let mut fresh = new(PacketSize::MIN);
+            for writer in [&mut writer, &mut fresh] {
+                writer.string(b"", Field::ReqUri);
+                writer.null_string();
+                writer.string(&[b'x'; 2000], Field::HeaderValue);
+                writer.u8(7);
+            }
+            assert_eq!(writer.finish(), fresh.finish(), "{used}");
+        }
     }
 
     #[test]
     fn what_is_beyond_the_limit_is_counted_and_not_kept() {
-        let long = vec![b'x'; 8192 - HEADER_LEN - STRING_OVERHEAD];
-        let mut writer = Writer::new(PacketSize::MIN);
-        assert_eq!(writer.string(&long, Field::ReqUri), Ok(()));
-        assert_eq!(writer.len(), 8192);
-        writer.u8(1);
-        writer.null_string();
-        assert_eq!(writer.string(&[b'y'; 70_000], Field::ReqUri), Ok(()));
-        assert_eq!(writer.len(), 8192 + 1 + 2 + 70_003);
-        assert_eq!(writer.packet.len(), 8192);
-        assert_eq!(writer.finish(), None);
+        for used in [0, 70_000] {
+            let long = vec![b'x'; 8192 - HEADER_LEN - STRING_OVERHEAD];
+            let mut writer = Writer::new(PacketSize::MIN, vec![0; used]);
+            writer.string(&long, Field::ReqUri);
+            assert_eq!(writer.len(), 8192);
+            writer.u8(1);
+            writer.null_string();
+            writer.string(&[b'y'; 70_000], Field::ReqUri);
+            assert_eq!(writer.len(), 8192 + 1 + 2 + 70_003);
+            assert_eq!(writer.packet.len(), used.max(8192));
+            assert_eq!(writer.finish(), Ok(None));
+        }
     }
 
     #[test]
     fn a_packet_grows_up_to_its_limit_with_all_that_was_written() {
-        let mut writer = Writer::new(PacketSize::MAX);
+        let mut writer = new(PacketSize::MAX);
         let mut expected = Vec::new();
         while writer.len() + 1000 + STRING_OVERHEAD <= PacketSize::MAX.bytes() {
-            writer.string(&[b'z'; 1000], Field::HeaderValue).unwrap();
+            writer.string(&[b'z'; 1000], Field::HeaderValue);
             expected.extend_from_slice(&[0x03, 0xE8]);
             expected.extend_from_slice(&[b'z'; 1000]);
             expected.push(0);
         }
-        let packet = writer.finish().unwrap();
+        let packet = writer.finish().unwrap().unwrap();
         assert_eq!(packet[HEADER_LEN..], expected);
         assert_eq!(packet[2..4], u16::try_from(expected.len()).unwrap().to_be_bytes());
     }
 
     #[test]
-    fn a_nul_in_a_string_is_an_error() {
-        let mut writer = Writer::new(PacketSize::MIN);
+    fn a_nul_in_a_string_is_an_error_and_the_first_one_counts() {
+        let mut writer = new(PacketSize::MIN);
+        writer.string(b"a\0b", Field::Secret);
+        writer.string(b"\0", Field::ReqUri);
         let nul = EncodeError::NulInString { field: Field::Secret };
-        assert_eq!(writer.string(b"a\0b", Field::Secret), Err(nul));
+        assert_eq!(writer.finish(), Err(nul));
     }
 }

@@ -1,8 +1,7 @@
 //! The parts of a request that go to the container, and the headers of its response that come back.
 
 use crate::protocol::{
-    Attribute, EncodeError, PacketAttributes, RequestMethod, ResponseHeader, ResponseHeaderName,
-    digits,
+    Attribute, PacketAttributes, RequestMethod, ResponseHeader, ResponseHeaderName, digits,
 };
 
 /// A header's, or a variable's, name and value.
@@ -85,11 +84,8 @@ const PREFIX: &[u8] = b"AJP_";
 impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
     /// Adds the attributes to a packet, in mod_proxy_ajp's order; attributes that it does not have come after
     /// the addresses, and before the environment, which may replace them.
-    ///
-    /// # Errors
-    /// As of [`PacketAttributes::attribute`].
     #[inline]
-    pub fn add_to(self, packet: &mut PacketAttributes<'_>) -> Result<(), EncodeError> {
+    pub fn add_to(self, packet: &mut PacketAttributes<'_>) {
         let values: [(Option<&[u8]>, fn(&'r [u8]) -> Attribute<'r>); 5] = [
             (self.secret, Attribute::Secret),
             (self.user, Attribute::RemoteUser),
@@ -99,32 +95,31 @@ impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
         ];
         for (value, named) in values {
             if let Some(value) = value {
-                packet.attribute(named(value))?;
+                packet.attribute(named(value));
             }
         }
         if let Some(tls) = self.tls {
-            tls.add_to(packet)?;
+            tls.add_to(packet);
         }
         let mut add = |name, value| packet.attribute(Attribute::ReqAttribute { name, value });
-        add(b"AJP_REMOTE_PORT", self.remote_port)?;
-        add(b"AJP_LOCAL_ADDR", self.local_addr)?;
+        add(b"AJP_REMOTE_PORT", self.remote_port);
+        add(b"AJP_LOCAL_ADDR", self.local_addr);
         for (name, value) in self.variables {
-            add(name, value)?;
+            add(name, value);
         }
         if let Some(value) = self.activation {
-            add(b"JK_LB_ACTIVATION", value)?;
+            add(b"JK_LB_ACTIVATION", value);
         }
         for (name, value) in self.environment {
             if let Some(name) = name.strip_prefix(PREFIX) {
-                add(name, value)?;
+                add(name, value);
             }
         }
-        Ok(())
     }
 }
 
 impl TlsValues<'_> {
-    fn add_to(self, packet: &mut PacketAttributes<'_>) -> Result<(), EncodeError> {
+    fn add_to(self, packet: &mut PacketAttributes<'_>) {
         let number = |digits| std::str::from_utf8(digits).ok()?.parse().ok();
         let protocol = |value| Attribute::ReqAttribute { name: b"AJP_SSL_PROTOCOL", value };
         let all = [
@@ -134,7 +129,7 @@ impl TlsValues<'_> {
             self.key_size.and_then(number).map(Attribute::SslKeySize),
             self.protocol.map(protocol),
         ];
-        all.into_iter().flatten().try_for_each(|attribute| packet.attribute(attribute))
+        all.into_iter().flatten().for_each(|attribute| packet.attribute(attribute));
     }
 }
 
@@ -195,6 +190,14 @@ pub fn stays_in_response(name: &[u8]) -> bool {
 #[must_use]
 pub fn content_length(value: &[u8]) -> Option<u64> {
     digits(value.trim_ascii())
+}
+
+/// Whether it is written as [`content_length`] writes it.
+#[inline]
+#[must_use]
+pub fn is_plain_number(value: &[u8]) -> bool {
+    let is_digits = value.len() < 20 && value.iter().all(u8::is_ascii_digit);
+    is_digits && (value.len() == 1 || value.first().is_some_and(|first| *first != b'0'))
 }
 
 /// Whether a response of this status has no length. A 204 has none (RFC 9110 8.6), and a 205 has no
@@ -276,9 +279,8 @@ mod tests {
             server_port: 80,
             is_ssl: false,
         };
-        let headers = PacketHeaders::start(&start, PacketSize::MIN).unwrap();
-        let mut attributes = headers.end().unwrap();
-        values.add_to(&mut attributes).unwrap();
+        let mut attributes = PacketHeaders::start(&start, PacketSize::MIN, Vec::new()).end();
+        values.add_to(&mut attributes);
         let packet = attributes.finish().unwrap();
         assert_eq!(ForwardRequest::decode(&packet[HEADER_LEN..]).unwrap().attributes, expected);
     }
@@ -360,11 +362,11 @@ mod tests {
             ("WWW-Authenticate", Copied),
             ("X-A", Copied),
         ] {
-            let spelled = ResponseHeaderName::Other(name.as_bytes());
+            let spelled = ResponseHeaderName::spelled(name.as_bytes());
             assert_eq!(ResponseHeaderRule::of(spelled), rule, "{name}");
             if let Some(known) = spelled.known() {
                 assert_eq!(
-                    ResponseHeaderRule::of(ResponseHeaderName::Coded(known)),
+                    ResponseHeaderRule::of(ResponseHeaderName::coded(known)),
                     rule,
                     "{name}"
                 );
@@ -385,6 +387,34 @@ mod tests {
         assert_eq!(content_length(b"4 2"), None);
         assert_eq!(content_length(b"+42"), None);
         assert_eq!(content_length(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_plain_number_is_what_the_number_of_a_content_length_is_written_as() {
+        let values: [&[u8]; 12] = [
+            b"",
+            b"0",
+            b"7",
+            b"00",
+            b"042",
+            b"42",
+            b" 42",
+            b"42 ",
+            b"4 2",
+            b"+4",
+            b"1234567890123456789",
+            b"12345678901234567890",
+        ];
+        for value in values {
+            let written = content_length(value).map(|number| number.to_string().into_bytes());
+            let is_plain = is_plain_number(value);
+            assert!(!is_plain || written.as_deref() == Some(value), "{value:?}");
+            // A longer one may be one, too, and is written anew.
+            assert!(
+                is_plain || value.len() >= 20 || written.as_deref() != Some(value),
+                "{value:?}"
+            );
+        }
     }
 
     #[test]

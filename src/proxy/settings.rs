@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::ConnectSettings;
-use crate::config::{FailStatus, WorkerSettings};
+use crate::config::{StatusFailure, WorkerSettings};
 
 /// The worker's settings for one request.
 #[derive(Clone, Debug)]
@@ -21,11 +21,18 @@ pub struct Settings {
     pub flush: Flush,
     /// The rules for resending.
     pub resend: Resend,
-    /// The answers that count as the worker's failure, and that another worker may replace. `None`:
-    /// there is no other worker.
-    pub fail_status: Option<FailStatus>,
+    /// Whether there is another worker, which may replace an answer that `failstatus` lists.
+    pub has_others: bool,
     /// Our own parameters of the worker, for code that needs only their values.
     pub worker: Arc<WorkerSettings>,
+}
+
+impl Settings {
+    /// Whether an answer of this status counts as the worker's failure, where there is another worker.
+    #[must_use]
+    pub fn fails(&self, status: u16) -> Option<StatusFailure> {
+        if self.has_others { self.worker.fail_status.of(status) } else { None }
+    }
 }
 
 /// `flushpackets`.

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mod_proxy_ajp_rs::backend::MaintenanceSettings;
-use mod_proxy_ajp_rs::config::FailStatus;
 use mod_proxy_ajp_rs::pool::CloseReason;
 use mod_proxy_ajp_rs::proxy::{Mark, Phase, Reply};
 use test_support::ajp::echo::respond;
@@ -347,7 +346,7 @@ fn a_request_whose_new_connection_dies_is_resent_once_if_idempotent() {
 fn with_other_members_a_request_whose_new_connection_dies_goes_to_them_if_idempotent() {
     let peer = dying();
     let mut front = Front::to(&peer);
-    front.settings.fail_status = Some(FailStatus::default());
+    front.settings.has_others = true;
 
     front.ask(get("/")).ends(Reply::Elsewhere(502), Mark::Transient);
     assert_eq!(peer.requests(), 1);

@@ -7,17 +7,25 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::backend::Backend;
+use crate::ffi::mod_proxy::backend_url::Origin;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_settings::Basis;
+use crate::proxy::Settings;
 use crate::shared::MemberKey;
 use crate::stats::MemberStats;
 
 /// A worker as one server uses it.
 #[derive(Debug)]
 pub(crate) struct CachedWorker {
-    /// The backend that it led to when it was last read. Its settings may have changed since:
-    /// [`EffectiveSettings::leads_to`](crate::ffi::mod_proxy::worker_settings::EffectiveSettings::leads_to).
+    /// The backend that it led to when it was last read. Its settings may have changed since.
     pub(crate) backend: Arc<Backend>,
+    /// The beginning of the URL that led to it, if all URLs that begin so do.
+    pub(crate) origin: Option<Origin>,
+    /// What the settings were made of.
+    pub(crate) basis: Basis,
+    /// The settings of a request that has none of its own.
+    pub(crate) settings: Settings,
     /// Its key in the shared memory.
     pub(crate) member: MemberKey,
     /// The counters of its requests; `None` if there is no room.
@@ -31,20 +39,9 @@ pub(crate) struct CachedWorker {
 pub(crate) struct WorkerCache(RwLock<HashMap<(usize, usize), Arc<CachedWorker>, ByAddress>>);
 
 impl WorkerCache {
-    /// The cached entry of a worker, if `holds` says that it is still valid.
-    pub(crate) fn get(
-        &self,
-        worker: Worker<'_>,
-        conf: ProxyConf<'_>,
-        holds: impl FnOnce(&CachedWorker) -> bool,
-    ) -> Option<Arc<CachedWorker>> {
-        let workers = self.0.read();
-        workers.get(&place(worker, conf)).filter(|known| holds(known)).cloned()
-    }
-
-    /// The key of a worker that has had a request; it never changes.
-    pub(crate) fn member(&self, worker: Worker<'_>, conf: ProxyConf<'_>) -> Option<MemberKey> {
-        self.0.read().get(&place(worker, conf)).map(|known| known.member)
+    /// The entry of a worker that has had a request.
+    pub(crate) fn get(&self, worker: Worker<'_>, conf: ProxyConf<'_>) -> Option<Arc<CachedWorker>> {
+        self.0.read().get(&place(worker, conf)).cloned()
     }
 
     pub(crate) fn set(

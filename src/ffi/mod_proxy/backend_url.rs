@@ -1,6 +1,7 @@
 //! The backend's URL, taken apart.
 
 use std::ffi::c_char;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
@@ -31,30 +32,7 @@ impl<'r> Uri<'r> {
     /// Parses `ajp://host:port/path?query` and no more, as `canon` writes it: names, IPv4, and a port
     /// of digits only. [`parse`](Self::parse) is for everything else.
     fn plain(url: &'r [u8]) -> Option<Self> {
-        let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
-        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        let (host, rest) = rest.split_at(rest.iter().position(|byte| !is_of_a_name(byte))?);
-        if host.is_empty() {
-            return None;
-        }
-        let (port, rest) = match rest.strip_prefix(b":") {
-            None => (DEFAULT_PORT, rest),
-            Some(rest) => {
-                let (port, rest) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
-                (port_of(port)?, rest)
-            }
-        };
-        if !rest.starts_with(b"/") {
-            return None;
-        }
-        let (path, query) = match memchr2(b'?', b'#', rest) {
-            None => (rest, None),
-            Some(end) => (&rest[..end], Some(rest[end..].strip_prefix(b"?")?)),
-        };
-        if query.is_some_and(|query| memchr(b'#', query).is_some()) {
-            return None;
-        }
-        Some(Self { host, port, path, query })
+        Origin::of(url)?.uri(url)
     }
 
     /// # Safety
@@ -77,6 +55,65 @@ impl<'r> Uri<'r> {
                 query: text::bytes(uri.query),
             })
         }
+    }
+}
+
+/// The beginning of a URL, `ajp://host:port`: taken apart once, for all URLs that begin so.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    text: Box<[u8]>,
+    host: Range<usize>,
+    port: u16,
+}
+
+impl Origin {
+    /// The beginning of this URL; `None`: of a form that is left to APR.
+    pub(crate) fn of(url: &[u8]) -> Option<Self> {
+        let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
+        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let host_len = rest.iter().position(|byte| !is_of_a_name(byte))?;
+        let (authority, _) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
+        let (host, behind) = authority.split_at_checked(host_len)?;
+        if host.is_empty() {
+            return None;
+        }
+        let port = match behind.strip_prefix(b":") {
+            None if behind.is_empty() => DEFAULT_PORT,
+            None => return None,
+            Some(port) => port_of(port)?,
+        };
+        let start = url.len() - rest.len();
+        Some(Self {
+            text: url[..start + authority.len()].into(),
+            host: start..start + host_len,
+            port,
+        })
+    }
+
+    /// The beginning of the URLs of this backend; `None`: they are left to APR.
+    pub(crate) fn as_canon_writes_it(host: &[u8], port: u16) -> Option<Self> {
+        let mut url = [SCHEME, b"//", host].concat();
+        if port != DEFAULT_PORT {
+            url.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        url.push(b'/');
+        Self::of(&url)
+    }
+
+    /// Takes a URL apart that begins so; `None`: it does not, or is left to APR.
+    pub(crate) fn uri<'r>(&self, url: &'r [u8]) -> Option<Uri<'r>> {
+        let (origin, rest) = url.split_at_checked(self.text.len())?;
+        if *origin != *self.text || !rest.starts_with(b"/") {
+            return None;
+        }
+        let (path, query) = match memchr2(b'?', b'#', rest) {
+            None => (rest, None),
+            Some(end) => (&rest[..end], Some(rest[end..].strip_prefix(b"?")?)),
+        };
+        if query.is_some_and(|query| memchr(b'#', query).is_some()) {
+            return None;
+        }
+        Some(Uri { host: origin.get(self.host.clone())?, port: self.port, path, query })
     }
 }
 
@@ -138,6 +175,22 @@ mod tests {
             "ajp://h/x#y?z",
         ] {
             assert_eq!(Uri::plain(url.as_bytes()), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_begins_otherwise_is_not_taken_apart_by_the_origin_of_another() {
+        let origin = Origin::as_canon_writes_it(b"h", 8010).unwrap();
+        for url in ["ajp://h:8010/", "ajp://h:8010/x?y"] {
+            assert_eq!(origin.uri(url.as_bytes()), Uri::plain(url.as_bytes()), "{url}");
+        }
+        for host in [&b"::1"[..], b"fe80::1", b"", b"h/x", b"h_h"] {
+            assert!(Origin::as_canon_writes_it(host, 8010).is_none(), "{host:?}");
+        }
+        for url in
+            ["ajp://h:80100/", "ajp://h:8011/", "ajp://H:8010/", "ajp://h:8010", "ajp://h:801"]
+        {
+            assert_eq!(origin.uri(url.as_bytes()), None, "{url}");
         }
     }
 

@@ -8,4 +8,5 @@ pub(crate) mod text_sizes;
 pub(crate) mod worker;
 pub(crate) mod worker_fields;
 pub(crate) mod worker_id;
+pub(crate) mod worker_readings;
 pub(crate) mod worker_settings;

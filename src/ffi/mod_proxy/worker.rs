@@ -4,23 +4,20 @@
 //! request (balancer-manager and mod_proxy_cluster change it at any time), and no value is assumed to
 //! be valid. Texts are copied out of it, to the stack: see [`Text`].
 
+use std::ffi::c_char;
 use std::marker::PhantomData;
-use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::time::Duration;
 
 use crate::balance::WorkerStatus;
-use crate::config::PoolSize;
 use crate::ffi::apr::shared_text::Text;
 use crate::ffi::mod_proxy::backend_url::DEFAULT_PORT;
 use crate::ffi::mod_proxy::text_sizes::{
     BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH,
 };
 use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::ffi::mod_proxy::worker_readings::Readings;
 use crate::ffi::sys;
-use crate::pool::{Limits, Wait};
-use crate::protocol::PacketSize;
-use crate::proxy::Flush;
 use crate::shared::MemberKey;
 
 /// Numbers that mod_proxy keeps of a worker.
@@ -123,25 +120,6 @@ impl Worker<'_> {
         }
     }
 
-    /// `min`: the number of connections kept open. 0 in a prefork child, where mod_proxy sets it so.
-    pub(crate) fn min(self) -> usize {
-        // SAFETY: a plain field of a live record.
-        usize::try_from(unsafe { (*self.shared()).min }).unwrap_or(0)
-    }
-
-    /// `min`, `max` and `smax`. As they were written in the parent, before mod_proxy_balancer has set its
-    /// members up; later as mod_proxy has filled them in.
-    pub(crate) fn pool_size(self) -> PoolSize {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record. -1: smax is not set.
-        let (max, smax) = unsafe { ((*s).hmax, (*s).smax) };
-        PoolSize {
-            min: self.min(),
-            max: usize::try_from(max).ok().and_then(NonZeroUsize::new),
-            smax: usize::try_from(smax).ok(),
-        }
-    }
-
     /// Its URL, as mod_proxy displays it.
     pub(crate) fn name(self) -> Text<NAME> {
         let s = self.shared();
@@ -152,6 +130,19 @@ impl Worker<'_> {
         #[cfg(not(httpd_has_name_ex))]
         let name = unsafe { Text::read(&raw const (*s).name) };
         name
+    }
+
+    /// The same, where mod_proxy has it, for a note of a request: mod_proxy notes it so itself
+    /// (BALANCER_WORKER_NAME). It does not change once the worker is defined.
+    pub(crate) fn name_text(self) -> *const c_char {
+        let s = self.shared();
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        #[cfg(httpd_has_name_ex)]
+        let name = unsafe { &raw const (*s).name_ex };
+        // SAFETY: as above.
+        #[cfg(not(httpd_has_name_ex))]
+        let name = unsafe { &raw const (*s).name };
+        name.cast()
     }
 
     /// Identifies the worker in all children: by its balancer's name, its own, and its unix socket.
@@ -189,12 +180,6 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether the worker's settings let its connections be used again.
-    pub(crate) fn is_reusable(self) -> bool {
-        // SAFETY: bit fields in shared memory, set by configuration.
-        unsafe { (*self.shared()).disablereuse() == 0 && self.has_fixed_address() }
-    }
-
     /// The numbers that mod_proxy counts and shows.
     pub(crate) fn counters(self) -> WorkerCounters {
         let s = self.shared();
@@ -207,6 +192,11 @@ impl Worker<'_> {
                 retry_us: u64::try_from((*s).retry).unwrap_or(0),
             }
         }
+    }
+
+    /// What its settings follow from, as it is now.
+    pub(crate) fn readings(self) -> Readings {
+        Readings::of(self)
     }
 
     /// Whether its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)
@@ -245,105 +235,10 @@ impl Worker<'_> {
         unsafe { Text::read(&raw const (*self.shared()).uds_path) }.non_empty()
     }
 
-    /// `iobuffersize`.
-    pub(crate) fn packet_size(self) -> Option<PacketSize> {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        unsafe {
-            ((*s).io_buffer_size_set() != 0).then(|| PacketSize::clamped((*s).io_buffer_size))
-        }
-    }
-
-    /// `timeout`: the longest wait for one read or write.
-    pub(crate) fn timeout(self) -> Option<Duration> {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        unsafe { ((*s).timeout_set() != 0).then(|| microseconds((*s).timeout)) }
-    }
-
-    /// `connectiontimeout`.
-    pub(crate) fn connection_timeout(self) -> Option<Duration> {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        unsafe { ((*s).conn_timeout_set() != 0).then(|| microseconds((*s).conn_timeout)) }
-    }
-
-    pub(crate) fn ping(self) -> Option<Duration> {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        unsafe { ((*s).ping_timeout_set() != 0).then(|| microseconds((*s).ping_timeout)) }
-    }
-
-    /// `keepalive`: the kernel's probes on idle connections.
-    pub(crate) fn keepalive(self) -> bool {
-        // SAFETY: a bit field of a live record.
-        unsafe { (*self.shared()).keepalive() != 0 }
-    }
-
-    pub(crate) fn receive_buffer(self) -> Option<usize> {
-        // SAFETY: a plain field of a live record.
-        let size = unsafe { (*self.shared()).recv_buffer_size };
-        (size > 0).then_some(size)
-    }
-
-    /// `addressttl`; `None`: forever.
-    #[cfg(httpd_has_address_ttl)]
-    pub(crate) fn address_ttl(self) -> Option<Duration> {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        let seconds = unsafe { ((*s).address_ttl_set() != 0).then(|| (*s).address_ttl) };
-        seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
-    }
-
-    /// `addressttl`, which this httpd does not have: `None`, forever.
-    #[cfg(not(httpd_has_address_ttl))]
-    pub(crate) fn address_ttl(self) -> Option<Duration> {
-        None
-    }
-
-    /// `max`, `smax`, `ttl`, `acquire`.
-    pub(crate) fn limits(self) -> Limits {
-        let s = self.shared();
-        let PoolSize { max, smax, .. } = self.pool_size();
-        // SAFETY: plain fields of a live record.
-        unsafe {
-            Limits {
-                max,
-                // Under prefork mod_proxy sets both to 0: one thread, one connection, kept.
-                smax: smax.filter(|_| max.is_some()),
-                ttl: ((*s).ttl > 0).then(|| microseconds((*s).ttl)),
-                wait: if (*s).acquire_set() != 0 {
-                    Wait::For(microseconds((*s).acquire))
-                } else {
-                    Wait::Forever
-                },
-            }
-        }
-    }
-
     /// Whether `hcmethod` is set.
     pub(crate) fn has_health_check(self) -> bool {
         // SAFETY: a plain field of a live record.
         unsafe { (*self.shared()).method != sys::hcmethod_t_NONE }
-    }
-
-    pub(crate) fn flush(self) -> Flush {
-        let s = self.shared();
-        // SAFETY: plain fields of a live record.
-        unsafe {
-            match (*s).flush_packets {
-                sys::proxy_worker_shared_flush_on => Flush::On,
-                sys::proxy_worker_shared_flush_auto => {
-                    // 0: flushwait was not set, which means mod_proxy's 10 ms.
-                    let wait = match (*s).flush_wait {
-                        0 => i64::from(sys::PROXY_FLUSH_WAIT),
-                        wait => wait.into(),
-                    };
-                    Flush::Auto(microseconds(wait))
-                }
-                _ => Flush::Off,
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The effective settings of a worker, from its server's configuration and our own parameters: which
 //! backend it leads to, how connections to it are opened, how its pool is maintained.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{BackendKey, Bounds, ConnectSettings, HostName, KeyRef, MaintenanceSettings};
@@ -8,22 +9,38 @@ use crate::balance::Activation;
 use crate::config::{PoolSize, WorkerSettings};
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::mod_proxy::worker_readings::Readings;
 use crate::net::ConnectOptions;
 use crate::pool::{Limits, Wait};
+use crate::proxy::{Resend, Settings};
 
-/// A worker as one server of httpd's uses it, with what is needed to read its settings: mod_proxy's
-/// configuration of that server, and our own parameters.
+/// A worker as one server of httpd's uses it, with what its settings are made of: what mod_proxy's memory
+/// says of the worker now, mod_proxy's configuration of that server, and our own parameters.
 #[derive(Clone, Copy)]
 pub(crate) struct EffectiveSettings<'a> {
     worker: Worker<'a>,
+    readings: Readings,
     conf: ProxyConf<'a>,
     ours: &'a WorkerSettings,
     parks: bool,
 }
 
+/// What can be different at the next request to a worker of a server: while it is equal, what was made of it
+/// is, too, but for the texts of [`EffectiveSettings::leads_to`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    readings: Readings,
+    parks: bool,
+}
+
 impl<'a> EffectiveSettings<'a> {
     pub(crate) fn new(worker: Worker<'a>, conf: ProxyConf<'a>, ours: &'a WorkerSettings) -> Self {
-        Self { worker, conf, ours, parks: false }
+        Self { worker, readings: worker.readings(), conf, ours, parks: false }
+    }
+
+    /// What they are made of, as far as it can change.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis { readings: self.readings, parks: self.parks }
     }
 
     /// With this, requests to this server wait without a thread (`ProxyAjpParking`), if `parks` says so:
@@ -33,19 +50,19 @@ impl<'a> EffectiveSettings<'a> {
     }
 
     /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
-    pub(crate) fn timeout(self) -> Duration {
-        self.worker.timeout().unwrap_or_else(|| self.conf.timeout())
+    pub(crate) fn timeout(&self) -> Duration {
+        self.readings.timeout().unwrap_or_else(|| self.conf.timeout())
     }
 
     /// The key of the backend with this host and port. `socket_path` is the path of a unix socket that
     /// the request names, if the worker has none.
-    pub(crate) fn key(self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
+    pub(crate) fn key(&self, host: &[u8], port: u16, socket_path: Option<&[u8]>) -> BackendKey {
         self.with_key(host, port, socket_path, |key| key.to_key())
     }
 
     /// Whether [`key`](Self::key) would return this key. Allocates nothing.
     pub(crate) fn leads_to(
-        self,
+        &self,
         key: &BackendKey,
         host: &[u8],
         port: u16,
@@ -54,8 +71,23 @@ impl<'a> EffectiveSettings<'a> {
         self.with_key(host, port, socket_path, |this| this == key.borrowed())
     }
 
+    /// The same for a key that was made of the same [`basis`](Self::basis): only its texts can differ.
+    pub(crate) fn still_leads_to(
+        &self,
+        key: &BackendKey,
+        host: &[u8],
+        port: u16,
+        socket_path: Option<&[u8]>,
+    ) -> bool {
+        let known = key.borrowed();
+        port == known.port
+            && HostName(host) == known.host
+            && self.worker.socket_path().as_deref().or(socket_path) == known.socket_path
+            && self.worker.secret().as_deref().unwrap_or_default() == known.secret
+    }
+
     fn with_key<T>(
-        self,
+        &self,
         host: &[u8],
         port: u16,
         socket_path: Option<&[u8]>,
@@ -68,51 +100,75 @@ impl<'a> EffectiveSettings<'a> {
             socket_path: worker.socket_path().as_deref().or(socket_path),
             source: self.conf.source_address(),
             secret: worker.secret().as_deref().unwrap_or_default(),
-            packet_size: worker.packet_size().or_else(|| self.conf.packet_size()),
+            packet_size: self.readings.packet_size().or_else(|| self.conf.packet_size()),
             bounds: self.bounds(),
         })
     }
 
-    fn bounds(self) -> Bounds {
+    fn bounds(&self) -> Bounds {
         let limits = self.limits();
         Bounds { max: limits.max, smax: limits.smax, ttl: limits.ttl }
     }
 
-    pub(crate) fn connect(self) -> ConnectSettings {
-        let (worker, ours) = (self.worker, self.ours);
-        let timeout = ours.connect_timeout.or_else(|| worker.connection_timeout());
+    pub(crate) fn connect(&self) -> ConnectSettings {
+        let (readings, ours) = (&self.readings, self.ours);
+        let timeout = ours.connect_timeout.or_else(|| readings.connection_timeout());
         ConnectSettings {
             options: ConnectOptions {
                 timeout: timeout.unwrap_or_else(|| self.timeout()),
-                keepalive: worker.keepalive(),
-                receive_buffer: worker.receive_buffer(),
+                keepalive: readings.keepalive(),
+                receive_buffer: readings.receive_buffer(),
                 source: self.conf.source_address().map(|ip| (ip, 0).into()),
             },
-            address_ttl: worker.address_ttl(),
-            pings: ours.pings(worker.ping()),
+            address_ttl: readings.address_ttl(),
+            pings: ours.pings(readings.ping()),
             limits: self.limits(),
         }
     }
 
-    pub(crate) fn maintenance(self) -> MaintenanceSettings {
-        let worker = self.worker;
+    pub(crate) fn maintenance(&self) -> MaintenanceSettings {
         // `min` has no effect if connections are not reused, or if the worker is disabled or stopped.
-        let warm = worker.is_reusable()
-            && !self.ours.force_close
-            && worker.status().activation() != Activation::Stopped;
+        let warm = self.keeps_connections()
+            && self.worker.has_fixed_address()
+            && self.worker.status().activation() != Activation::Stopped;
         let min = match self.limits() {
             // As it was written, since mod_proxy's own is bounded by the number of threads.
             limits if self.parks => limits.bound(self.ours.pool.min),
-            Limits { max: Some(_), .. } => worker.min(),
+            Limits { max: Some(_), .. } => self.readings.min(),
             // Under prefork (no max) a child has one thread, and a use for one connection.
             Limits { max: None, .. } => self.ours.pool.min.min(1),
         };
         MaintenanceSettings { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
+    /// Whether a connection may serve another request, as far as the settings say.
+    fn keeps_connections(&self) -> bool {
+        self.readings.reuses() && !self.ours.force_close
+    }
+
+    /// The settings of a request that has none of its own, and to whose backend there is no other.
+    pub(crate) fn of_requests(&self, ours: &Arc<WorkerSettings>) -> Settings {
+        let timeout = self.timeout();
+        Settings {
+            connect: self.connect(),
+            timeout,
+            reply_timeout: ours.reply_timeout.unwrap_or(timeout),
+            keep: self.keeps_connections(),
+            flush: self.readings.flush(),
+            resend: Resend {
+                retries: ours.resends(),
+                connect_retries: ours.retries.unwrap_or(0),
+                interval: ours.retry_interval,
+                ..Resend::default()
+            },
+            has_others: false,
+            worker: Arc::clone(ours),
+        }
+    }
+
     /// Returns the limits of its pool. `idlemax` is a `ttl` in milliseconds; the shorter one applies.
-    pub(crate) fn limits(self) -> Limits {
-        let mut limits = self.worker.limits();
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = self.readings.limits();
         if self.parks {
             let PoolSize { max, smax, .. } = self.ours.pool;
             limits = limits.without_threads(max, smax, self.timeout());

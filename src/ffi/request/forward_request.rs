@@ -4,6 +4,7 @@
 use crate::config::RequestAttributes;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
+use crate::ffi::request::packet_memory;
 use crate::ffi::state::server_state::ServerState;
 use crate::protocol::{EncodeError, PacketHeaders, PacketSize, RequestStart};
 use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
@@ -42,13 +43,13 @@ pub(crate) fn forward_request(
         server_port: request.local().port,
         is_ssl: is_tls,
     };
-    let mut packet = PacketHeaders::start(&start, limit)?;
+    let mut packet = PacketHeaders::start(&start, limit, packet_memory::take());
     for (name, value) in request.headers_in().entries() {
         if is_sent(name, target.drop_body_headers) {
-            packet.header(name, value)?;
+            packet.header(name, value);
         }
     }
-    let mut packet = packet.end()?;
+    let mut packet = packet.end();
     let sent = ServerState::attributes(request);
     // A look-up may add variables to the environment, so it comes before the walk over the environment.
     let variables: Vec<_> = sent
@@ -75,7 +76,7 @@ pub(crate) fn forward_request(
         activation: sends_activation.then(|| worker.status().jk_activation().as_bytes()),
         environment: environment.entries(),
     }
-    .add_to(&mut packet)?;
+    .add_to(&mut packet);
     packet.finish()
 }
 

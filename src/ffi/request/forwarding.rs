@@ -10,6 +10,7 @@ use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::request::call::Call;
 use crate::ffi::request::client::HttpdClient;
 use crate::ffi::request::outcome::SharedHistory;
+use crate::ffi::request::packet_memory;
 use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::sys;
@@ -26,6 +27,12 @@ pub(crate) struct Forwarding {
     /// How often it may still be sent again, over all members.
     pub(crate) repeats: u32,
     pub(crate) is_by_remote_proxy: bool,
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        packet_memory::give_back(std::mem::take(&mut self.prepared.packet));
+    }
 }
 
 impl Call<'_> {

@@ -2,10 +2,8 @@
 
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::backend::WarningKind;
-use crate::config::WorkerSettings;
 use crate::ffi::apr::text;
 use crate::ffi::child::busy_guard::BusyGuard;
 use crate::ffi::child::probe_guard;
@@ -18,9 +16,9 @@ use crate::ffi::mod_proxy::backend_url::Uri;
 use crate::ffi::mod_proxy::backend_url::is_ajp;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
-use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
 use crate::ffi::request::call::Call;
 use crate::ffi::request::forwarding::Forwarding;
+use crate::ffi::request::known_worker::reply_timeout;
 use crate::ffi::request::outcome;
 use crate::ffi::request::parked_call::ParkedCall;
 use crate::ffi::request::parking_rules;
@@ -102,8 +100,11 @@ unsafe fn handle(
         );
         return HandlerStatus(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
     }
+    let cached = child.known.get(worker, conf);
+    let origin = cached.as_ref().and_then(|known| known.origin.as_ref());
+    let taken_apart = origin.and_then(|origin| origin.uri(url_text));
     // SAFETY: url is a string of the request's pool.
-    let Some(uri) = (unsafe { Uri::of(request, url) }) else {
+    let Some(uri) = taken_apart.or_else(|| unsafe { Uri::of(request, url) }) else {
         let warnings = child.warnings(worker.key());
         log::at_will(
             request,
@@ -117,12 +118,17 @@ unsafe fn handle(
         RequestState::of(request).count_handler_call();
     }
     let call = Call { request, worker, conf, child };
-    call.run(&uri, proxy_name.map(|name| (name, proxy_port)))
+    call.run(&uri, cached, proxy_name.map(|name| (name, proxy_port)))
 }
 
 impl<'r> Call<'r> {
-    fn run(&self, uri: &Uri<'r>, remote_proxy: Option<(&[u8], u16)>) -> HandlerStatus {
-        let forwarding = match self.make_ready(uri, remote_proxy) {
+    fn run(
+        &self,
+        uri: &Uri<'r>,
+        cached: Option<Arc<CachedWorker>>,
+        remote_proxy: Option<(&[u8], u16)>,
+    ) -> HandlerStatus {
+        let forwarding = match self.make_ready(uri, cached, remote_proxy) {
             Ok(forwarding) => forwarding,
             Err(status) => return status,
         };
@@ -171,13 +177,14 @@ impl<'r> Call<'r> {
     fn make_ready(
         &self,
         uri: &Uri<'r>,
+        cached: Option<Arc<CachedWorker>>,
         remote_proxy: Option<(&[u8], u16)>,
     ) -> Result<Forwarding, HandlerStatus> {
         let request = self.request;
         let kept = RequestState::of(request);
         if self.worker.is_member() {
-            let known = self.child.known.member(self.worker, self.conf);
-            let key = known.unwrap_or_else(|| self.worker.key());
+            // It never changes.
+            let key = cached.as_ref().map_or_else(|| self.worker.key(), |known| known.member);
             kept.hold(BusyGuard::new(key, self.child));
         }
         let is_by_remote_proxy = remote_proxy.is_some();
@@ -202,19 +209,26 @@ impl<'r> Call<'r> {
         }
         kept.last_failure.instead_of_503.set(None);
         request.notes().unset(c"proxy_timedout");
-        let ours = self.child.settings(self.worker.id());
-        let parks = self.child.can_park() && ServerState::parks(request.server());
-        let configured = EffectiveSettings::new(self.worker, self.conf, ours).with_parking(parks);
-        let known = self.known(uri, remote_proxy, configured);
+        let known = self.known(uri, remote_proxy, cached);
         let backend = &*known.backend;
+        let ours = &known.settings.worker;
         let has_others = self.worker.has_usable_siblings(|other| !kept.was_tried(other));
         // If it is the only member, all resends are its own.
         let is_alone = !has_others && kept.tried_count() <= 1;
         // At least one other member, also with `retries=0`, which is about the same member.
-        let repeats = kept.repeats_left.get().unwrap_or_else(|| retries(ours).max(1));
+        let repeats = kept.repeats_left.get().unwrap_or_else(|| ours.resends().max(1));
         kept.repeats_left.set(Some(repeats));
-        let mut settings = self.settings(configured, ours, has_others);
-        settings.resend = Resend { repeats, is_alone, ..settings.resend };
+        let after_send = ours.recovery.and_then(|rule| rule.after_send(request.method()));
+        let resend = Resend { repeats, is_alone, after_send, ..known.settings.resend };
+        let environment = request.environment();
+        let settings = Settings {
+            reply_timeout: reply_timeout(environment, known.settings.timeout)
+                .unwrap_or(known.settings.reply_timeout),
+            keep: known.settings.keep && environment.get(c"proxy-nokeepalive").is_none(),
+            resend,
+            has_others,
+            ..known.settings.clone()
+        };
         let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
         if let Err(status) = proxy_block::check(request, self.conf, uri.host, resolved) {
             return Err(HandlerStatus(status));
@@ -230,93 +244,4 @@ impl<'r> Call<'r> {
         };
         Ok(Forwarding { known, settings, prepared, repeats, is_by_remote_proxy })
     }
-
-    /// The backend that the request's URL names, and the cached data of its worker.
-    fn known(
-        &self,
-        uri: &Uri<'_>,
-        remote_proxy: Option<(&[u8], u16)>,
-        configured: EffectiveSettings<'_>,
-    ) -> Arc<CachedWorker> {
-        let (host, port) = remote_proxy.unwrap_or((uri.host, uri.port));
-        let socket_path = self.request.notes().get(c"uds_path");
-        let worker = self.worker;
-        let is_fixed = worker.has_fixed_address();
-        let holds = |known: &CachedWorker| {
-            is_fixed && configured.leads_to(known.backend.key(), host, port, socket_path)
-        };
-        let known = self.child.known.get(worker, self.conf, holds).unwrap_or_else(|| {
-            let key = configured.key(host, port, socket_path);
-            let member = worker.key();
-            let stats = self.child.member_stats(member);
-            if !is_fixed {
-                // A host that the client's URL can choose: nothing of it is cached.
-                let name = String::from_utf8_lossy(&worker.name()).into_owned();
-                let backend = Arc::new(self.child.new_backend(&key, Some(&name)));
-                return Arc::new(CachedWorker {
-                    backend,
-                    member,
-                    stats,
-                    updates_maintenance: false,
-                });
-            }
-            let backend = self.child.backend(&key);
-            let updates_maintenance = remote_proxy.is_some() || !self.child.watches(worker.id());
-            self.child.known.set(
-                worker,
-                self.conf,
-                CachedWorker { backend, member, stats, updates_maintenance },
-            )
-        });
-        if known.updates_maintenance {
-            known.backend.set_maintenance(configured.maintenance());
-        }
-        known
-    }
-
-    fn settings(
-        &self,
-        configured: EffectiveSettings<'_>,
-        ours: &Arc<WorkerSettings>,
-        has_others: bool,
-    ) -> Settings {
-        let worker = self.worker;
-        let timeout = configured.timeout();
-        let no_keepalive = self.request.environment().get(c"proxy-nokeepalive").is_some();
-        Settings {
-            connect: configured.connect(),
-            timeout,
-            reply_timeout: self.reply_timeout(ours).unwrap_or(timeout),
-            keep: worker.is_reusable() && !ours.force_close && !no_keepalive,
-            flush: worker.flush(),
-            resend: Resend {
-                retries: retries(ours),
-                connect_retries: ours.retries.unwrap_or(0),
-                interval: ours.retry_interval,
-                after_send: ours
-                    .recovery
-                    .and_then(|recovery| recovery.after_send(self.request.method())),
-                ..Resend::default()
-            },
-            fail_status: has_others.then(|| ours.fail_status.clone()),
-            worker: Arc::clone(ours),
-        }
-    }
-
-    /// `ajp-reply-timeout` of this request, else the worker's `replytimeout`. 0: as if not set.
-    fn reply_timeout(&self, ours: &WorkerSettings) -> Option<Duration> {
-        let environment = self.request.environment();
-        let words =
-            environment.get(c"ajp-reply-timeout").or_else(|| environment.get(c"JK_REPLY_TIMEOUT"));
-        match words.and_then(|word| std::str::from_utf8(word).ok()?.trim().parse().ok()) {
-            Some(0) => None,
-            Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
-            None => ours.reply_timeout,
-        }
-    }
-}
-
-/// `retries`.
-fn retries(ours: &WorkerSettings) -> u32 {
-    ours.retries.unwrap_or(1)
 }

@@ -166,21 +166,27 @@ impl Call<'_> {
     /// Sets the notes for the access log: `%{ajp-worker}n` and so on.
     pub(crate) fn note(&self, attempts: u32, traffic: &Traffic) {
         let (pool, notes) = (self.request.pool(), self.request.notes());
+        let kept = RequestState::of(self.request);
         // Setting an entry compares all entries, which is not needed while there is none of ours.
-        let is_first = notes.get(c"ajp-worker").is_none();
+        let is_first = !kept.is_noted.replace(true);
         let set = |key: &'static CStr, value| {
             if is_first { notes.add(key.as_ptr(), value) } else { notes.set(key, value) }
         };
-        set(c"ajp-worker", pool.copy(&self.worker.name()));
+        set(c"ajp-worker", self.worker.name_text());
         if let Some(route) = self.worker.route() {
             set(c"ajp-route", pool.copy(&route));
         }
-        set(c"ajp-attempts", pool.copy_number(attempts));
+        let attempts = match attempts {
+            1 => c"1".as_ptr(),
+            number => pool.copy_number(number),
+        };
+        set(c"ajp-attempts", attempts);
         if let Some(reused) = traffic.reused {
             let word = if reused { c"reused" } else { c"new" };
-            set(c"ajp-connection", word.as_ptr().cast_mut());
+            set(c"ajp-connection", word.as_ptr());
         }
-        set(c"ajp-wait-us", pool.copy_number(traffic.waited.as_micros()));
+        let waited = u64::try_from(traffic.waited.as_micros()).unwrap_or(u64::MAX);
+        set(c"ajp-wait-us", pool.copy_number(waited));
     }
 
     /// Logs a failure in one line.

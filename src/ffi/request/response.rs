@@ -9,7 +9,9 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::response_end;
 use crate::ffi::sys;
 use crate::protocol::{ResponseHeaderName, SendHeaders};
-use crate::proxy::{ResponseHeaderRule, content_length, says_no_length, stays_in_response};
+use crate::proxy::{
+    ResponseHeaderRule, content_length, is_plain_number, says_no_length, stays_in_response,
+};
 
 /// The request's response as it was before the backend's headers were added, to be restored if the
 /// backend fails before anything has been sent.
@@ -55,27 +57,28 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     }
     request.set_headers_out(headers);
     request.set_status(head.status.into(), status_line(request, head));
+    let texts = HeadTexts::of(head, pool);
     for (name, value) in head.headers() {
-        let add = |value| headers.add(name_text(pool, name), value);
+        let add = |value| headers.add(texts.name(name), value);
         match ResponseHeaderRule::of(name) {
             ResponseHeaderRule::Dropped => {}
             ResponseHeaderRule::Length => {
-                headers.set(c"Content-Length", plain_number(pool, value));
+                headers.set(c"Content-Length", texts.number(value));
             }
-            ResponseHeaderRule::Copied => add(pool.copy(value)),
+            ResponseHeaderRule::Copied => add(texts.text(value)),
             ResponseHeaderRule::Type => {
-                let value = pool.copy(value);
+                let value = texts.text(value);
                 add(value);
                 // SAFETY: the request is live; the text is in its pool. Sets up filters by type.
                 unsafe { sys::ap_set_content_type(request.as_ptr(), value) };
             }
             // SAFETY: request and configuration are live, the text is in the request's pool.
             ResponseHeaderRule::Cookie => add(unsafe {
-                sys::ap_proxy_cookie_reverse_map(request.as_ptr(), conf, pool.copy(value))
+                sys::ap_proxy_cookie_reverse_map(request.as_ptr(), conf, texts.text(value))
             }),
             // SAFETY: as above.
             ResponseHeaderRule::Location => add(unsafe {
-                sys::ap_proxy_location_reverse_map(request.as_ptr(), conf, pool.copy(value))
+                sys::ap_proxy_location_reverse_map(request.as_ptr(), conf, texts.text(value))
             }),
         }
     }
@@ -114,17 +117,46 @@ pub(crate) fn keep_whole(request: Request<'_>) {
 
 const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
 
-/// A header's name as a key of httpd's tables.
-fn name_text(pool: Pool<'_>, name: ResponseHeaderName<'_>) -> *const c_char {
-    match name {
-        ResponseHeaderName::Coded(header) => header.c_name().as_ptr(),
-        ResponseHeaderName::Other(name) => pool.copy(name),
-    }
+/// The texts of a response's head in the request's pool. They are C strings in the packet already, so that one
+/// copy is made of all.
+struct HeadTexts<'r, 'h> {
+    pool: Pool<'r>,
+    payload: &'h [u8],
+    copy: *const c_char,
 }
 
-fn plain_number(pool: Pool<'_>, value: &[u8]) -> *const c_char {
-    content_length(value)
-        .map_or_else(|| pool.copy(value.trim_ascii()), |number| pool.copy_number(number))
+impl<'r, 'h> HeadTexts<'r, 'h> {
+    fn of(head: &'h SendHeaders, pool: Pool<'r>) -> Self {
+        let payload = head.payload();
+        Self { pool, payload, copy: pool.copy(payload) }
+    }
+
+    /// The copy of a text that lies in the payload.
+    fn text(&self, text: &[u8]) -> *const c_char {
+        let at = (text.as_ptr() as usize).wrapping_sub(self.payload.as_ptr() as usize);
+        match at.checked_add(text.len()).and_then(|end| self.payload.get(end)) {
+            // SAFETY: `at` is below the length of the payload, of which this is a copy.
+            Some(0x00) => unsafe { self.copy.add(at) },
+            _ => self.pool.copy(text),
+        }
+    }
+
+    /// A header's name as a key of httpd's tables.
+    fn name(&self, name: ResponseHeaderName<'_>) -> *const c_char {
+        match name.code() {
+            Some(header) => header.c_name().as_ptr(),
+            None => self.text(name.name()),
+        }
+    }
+
+    /// A Content-Length as a plain number.
+    fn number(&self, value: &[u8]) -> *const c_char {
+        match content_length(value) {
+            _ if is_plain_number(value) => self.text(value),
+            Some(number) => self.pool.copy_number(number),
+            None => self.pool.copy(value.trim_ascii()),
+        }
+    }
 }
 
 /// `NNN reason`; null if the backend gave no reason, so that httpd uses its own text.

@@ -83,7 +83,8 @@ pub(crate) unsafe fn apply(pconf: Pool<'_>, main: Server<'_>) {
 
 /// The size of each worker's pool, if a line says anything of it.
 fn pool_sizes(main: Server<'_>) -> Vec<(WorkerId, PoolSize)> {
-    let all = server_conf::all_workers(main).map(|worker| (worker.id(), worker.pool_size()));
+    let all =
+        server_conf::all_workers(main).map(|worker| (worker.id(), worker.readings().pool_size()));
     all.filter(|(_, size)| *size != PoolSize::default()).collect()
 }
 

@@ -259,8 +259,8 @@ fn warn(main: Server<'_>, pool: Pool<'_>, listener: &ReverseListener) {
     }
     for worker in tcp_workers(main).filter(|worker| is_of(*worker, listener)) {
         let unused = [
-            ("connectiontimeout", worker.connection_timeout().is_some()),
-            ("addressttl", worker.address_ttl().is_some()),
+            ("connectiontimeout", worker.readings().connection_timeout().is_some()),
+            ("addressttl", worker.readings().address_ttl().is_some()),
         ];
         for (word, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
             say(

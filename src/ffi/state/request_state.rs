@@ -6,6 +6,8 @@ use std::ffi::c_char;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::exchange::RequestBody;
 use crate::ffi::child::busy_guard::BusyGuard;
 use crate::ffi::child::child_state::Child;
@@ -32,9 +34,11 @@ pub(crate) struct RequestState {
     /// How often the request may still be resent after a member may have executed it, over all members,
     /// as the first member's `retries` says; `None`: it has not been given to a member.
     pub(crate) repeats_left: Cell<Option<u32>>,
-    tried: RefCell<Vec<TriedMember>>,
+    /// Whether the notes for the access log have been set.
+    pub(crate) is_noted: Cell<bool>,
+    tried: RefCell<SmallVec<[TriedMember; 2]>>,
     /// The counts of this request on the members on which mod_proxy counts it.
-    holds: Cell<Vec<BusyGuard>>,
+    holds: Cell<SmallVec<[BusyGuard; 2]>>,
     pub(crate) last_failure: LastFailure,
     /// Whether the answer was 502 after the request had been sent to a ProxyRemote: mod_proxy would
     /// then try the backend itself, and must not.

@@ -177,8 +177,7 @@ impl<L: AjpConnection> Attempt<L> {
         status: u16,
         context: &Context<'_, C>,
     ) -> Result<(), Error> {
-        let listed = context.settings.fail_status.as_ref().and_then(|list| list.of(status));
-        let Some(failure) = listed else { return Ok(()) };
+        let Some(failure) = context.settings.fails(status) else { return Ok(()) };
         let is_safe = context.settings.resend.after_send.unwrap_or(context.request.is_idempotent);
         if is_safe && self.body_is_kept(context) {
             return Err(Box::new(ProxyError::FailStatus { status, failure }));

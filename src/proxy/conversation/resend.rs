@@ -50,7 +50,7 @@ impl<L: AjpConnection> Conversation<L> {
             body_is_kept,
             retries_left: resend.retries.saturating_sub(*count),
             repeats_left: resend.repeats.saturating_sub(self.traffic.repeats),
-            has_others: context.settings.fail_status.is_some(),
+            has_others: context.settings.has_others,
             is_alone: resend.is_alone,
         };
         let is_same = resend::same_backend(&failure, replay);

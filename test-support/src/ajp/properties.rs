@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
-    CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response, ResponseHeaderName,
+    CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response,
     packet_len, split_packet,
 };
 
@@ -49,11 +49,9 @@ pub fn check_response(payload: &[u8]) -> bool {
             let build = || {
                 headers.headers().fold(
                     encode::headers(headers.status),
-                    |built, header| match header {
-                        (ResponseHeaderName::Coded(name), value) => {
-                            built.coded_header(name.code(), value)
-                        }
-                        (ResponseHeaderName::Other(name), value) => built.plain_header(name, value),
+                    |built, (name, value)| match name.code() {
+                        Some(header) => built.coded_header(header.code(), value),
+                        None => built.plain_header(name.name(), value),
                     },
                 )
             };

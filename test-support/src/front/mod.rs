@@ -80,7 +80,7 @@ impl Front {
             keep: true,
             flush: Flush::Off,
             resend: Resend::default(),
-            fail_status: None,
+            has_others: false,
             worker: Arc::default(),
         };
         Front { backend: Backend::new(key), settings }.upload_ahead(0)

@@ -174,7 +174,7 @@ fn scene(plan: &mut Plan<'_>) -> Scene {
     let mut worker = WorkerSettings::default();
     worker.set("failstatus", "503").expect("a code");
     worker.set("uploadahead", &window.to_string()).expect("a number");
-    scene.settings.fail_status = (kind & 32 != 0).then(|| worker.fail_status.clone());
+    scene.settings.has_others = kind & 32 != 0;
     scene.settings.worker = Arc::new(worker);
     scene.client.is_polled = kind & 64 != 0;
     if shown > 0 {

@@ -381,7 +381,7 @@ fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_agai
     let members = |ping: World| {
         let mut scene = Scene::get().warm();
         scene.settings.resend = resend;
-        scene.settings.fail_status = Some(crate::config::FailStatus::default());
+        scene.settings.has_others = true;
         let script = then(then(sent(), &dies), &[("pong", ping.clone())]);
         let more = match ping {
             Hears(_) => vec![("send", Yes), (REPLY, whole("again")), ("pass", Yes)],

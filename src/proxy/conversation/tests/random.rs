@@ -1,5 +1,6 @@
 //! Whatever happens in whatever order, the promises hold.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -98,7 +99,8 @@ fn scene(setup: &Setup) -> Scene {
     }
     let mut worker = WorkerSettings::default();
     worker.set("failstatus", "503").expect("a code");
-    scene.settings.fail_status = setup.fail_status.then_some(worker.fail_status);
+    scene.settings.worker = Arc::new(worker);
+    scene.settings.has_others = setup.fail_status;
     scene.settings.flush = match setup.flush {
         0 => Flush::Off,
         1 => Flush::On,

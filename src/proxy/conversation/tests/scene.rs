@@ -73,7 +73,7 @@ impl Scene {
             keep: true,
             flush: Flush::Off,
             resend: Resend::default(),
-            fail_status: None,
+            has_others: false,
             worker: Arc::new(worker),
         };
         let mut client = TestClient::default();
