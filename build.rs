@@ -14,7 +14,7 @@ fn main() {
 
 /// What not every httpd 2.4 has: a switch (`cfg`) of the crate, and the words in the bindings that
 /// set it. Nothing else in the crate asks for a release.
-const SWITCHES: [(&str, &str); 5] = [
+const SWITCHES: [(&str, &str); 6] = [
     // Since 2.4.53: a worker's name of more than 95 bytes.
     ("httpd_has_name_ex", "pub name_ex: "),
     // Since 2.4.57: AllowEncodedSlashes NoDecode.
@@ -23,6 +23,8 @@ const SWITCHES: [(&str, &str); 5] = [
     ("httpd_has_address_ttl", "pub address_ttl: "),
     // Since 2.4.63: a connection that waits for what a module waits for, without a thread.
     ("httpd_has_waitio", "pub const AP_MPMQ_CAN_WAITIO: "),
+    // trunk: a body of unknown length that no header announces (HTTP/2).
+    ("httpd_has_body_indeterminate", "body_indeterminate"),
     // trunk: the path of a unix socket has a length of its own.
     ("httpd_has_socket_path_size", "pub const PROXY_WORKER_UDS_PATH_SIZE: "),
 ];

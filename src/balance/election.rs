@@ -290,6 +290,9 @@ impl<'a, M: Members> Election<'a, M> {
     }
 
     fn push(&mut self, search: &mut SessionSearch, found: Places) {
+        if let [only] = *found {
+            return search.candidates.push(only);
+        }
         let (standbys, others): (Places, Places) = found
             .into_iter()
             .partition(|member| self.status(*member).has(WorkerStatus::HOT_STANDBY));

@@ -17,7 +17,14 @@ fn places<T>(slots: &[T], key: MemberKey) -> impl Iterator<Item = usize> + use<T
 /// Two that look for the same new key meet the same free place first: one claims it, the other finds
 /// its key there.
 pub fn claim<T>(slots: &[T], word: impl Fn(&T) -> &AtomicU64, key: MemberKey) -> Option<usize> {
-    places(slots, key).find(|at| {
+    let mut places = places(slots, key).peekable();
+    // It nearly always has the first.
+    if let Some(first) = places.peek() {
+        if word(&slots[*first]).load(Ordering::Acquire) == key.get() {
+            return Some(*first);
+        }
+    }
+    places.find(|at| {
         let place = word(&slots[*at]);
         let found = match place.load(Ordering::Acquire) {
             0 => place.compare_exchange(0, key.get(), Ordering::AcqRel, Ordering::Acquire),

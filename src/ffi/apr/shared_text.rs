@@ -2,7 +2,10 @@
 
 use std::ffi::c_char;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
+
+use memchr::memchr;
 
 /// The bytes of a C string, copied out of an array of `N`; on the stack.
 ///
@@ -11,7 +14,8 @@ use std::ops::Deref;
 /// middle of a change may be part old and part new, and is used unvalidated. It never has a NUL.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<const N: usize> {
-    bytes: [u8; N],
+    /// Set up to `len`, at least.
+    bytes: [MaybeUninit<u8>; N],
     len: usize,
 }
 
@@ -21,20 +25,20 @@ impl<const N: usize> Text<N> {
     /// # Safety
     /// `array` can be read during this call; others may write to it.
     pub(crate) unsafe fn read(array: *const [c_char; N]) -> Self {
-        let first = array.cast::<u8>();
-        let mut text = Self { bytes: [0; N], len: 0 };
-        while text.len < N {
-            // SAFETY: inside the array, which the caller says is there. Through a pointer, so nothing
-            // is promised about other writers; volatile, so each byte is read once, and the byte that
-            // is compared is the byte that is kept.
-            let byte = unsafe { first.add(text.len).read_volatile() };
-            if byte == 0 {
-                break;
-            }
-            text.bytes[text.len] = byte;
-            text.len += 1;
-        }
-        text
+        let mut bytes = [MaybeUninit::uninit(); N];
+        // SAFETY: the array is there, as the caller says, and the copy has its length. A function of libc's,
+        // so nothing is promised about other writers, and what is in the copy is looked at in the copy.
+        let end = unsafe { libc::memccpy(bytes.as_mut_ptr().cast(), array.cast(), 0, N) };
+        let copied = match end.is_null() {
+            true => N,
+            // Behind the NUL.
+            false => (end as usize - bytes.as_ptr() as usize).saturating_sub(1),
+        };
+        // SAFETY: so many bytes have been written.
+        let text = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), copied) };
+        // Another may have written it between the look at a byte and its copy.
+        let len = memchr(0, text).unwrap_or(copied);
+        Self { bytes, len }
     }
 
     /// `None` if there is no text.
@@ -47,7 +51,8 @@ impl<const N: usize> Deref for Text<N> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        // SAFETY: set up to `len`, which is not above N.
+        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len) }
     }
 }
 

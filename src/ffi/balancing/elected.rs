@@ -2,6 +2,8 @@
 
 use std::ffi::c_int;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::session::Session;
 use crate::ffi::httpd::request::Request;
@@ -18,12 +20,11 @@ pub(crate) unsafe fn install(
     request: Request<'_>,
     balancer: Balancer<'_>,
     member: Worker<'_>,
-    session: Option<Session<'_>>,
+    session: Option<&Session<'_>>,
     url: &[u8],
     places: &HookArgs,
 ) -> c_int {
     let (pool, environment, notes) = (request.pool(), request.environment(), request.notes());
-    let name = member.name();
     let has_moved = match &session {
         Some(session) => !member.has_route(session.routes[0]),
         None => balancer.sticky().is_some(),
@@ -32,14 +33,14 @@ pub(crate) unsafe fn install(
         environment.set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
     }
     member.count_busy(pool);
-    environment.set(c"BALANCER_NAME", pool.copy(&balancer.name()));
-    environment.set(c"BALANCER_WORKER_NAME", pool.copy(&name));
+    environment.set(c"BALANCER_NAME", balancer.name_text());
+    environment.set(c"BALANCER_WORKER_NAME", member.name_text());
     environment.set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
     // SAFETY: as the caller promises; the canonical URL is a string of the request's pool, behind
     // the `proxy:` that a canon handler puts before it.
     let status = unsafe {
         *places.worker = member.as_ptr();
-        let path = path_of(url);
+        let (name, path) = (member.name(), path_of(url));
         request.set_filename(pool.concat(&[b"proxy:", &name, path]));
         let status = sys::proxy_run_canon_handler(request.as_ptr(), pool.concat(&[&name, path]));
         if status == sys::OK as c_int {
@@ -47,7 +48,7 @@ pub(crate) unsafe fn install(
         }
         status
     };
-    if let Some(Session { routes, named_by }) = session {
+    if let Some(Session { routes, named_by, .. }) = session {
         let (route, named_by) = (pool.copy(routes[0]), pool.copy(named_by.name()));
         notes.set(c"session-sticky", named_by);
         notes.set(c"session-route", route);
@@ -59,8 +60,9 @@ pub(crate) unsafe fn install(
 
 /// The path of a URL, with its query.
 fn path_of(url: &[u8]) -> &[u8] {
-    let host = url.windows(3).position(|three| three == b"://").map_or(url, |at| &url[at + 3..]);
-    host.iter().position(|byte| *byte == b'/').map_or(b"", |at| &host[at..])
+    let behind = |at: usize| url[at..].strip_prefix(b"://");
+    let host = memchr_iter(b':', url).find_map(behind).unwrap_or(url);
+    memchr(b'/', host).map_or(b"", |at| &host[at..])
 }
 
 #[cfg(test)]

@@ -16,12 +16,14 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::balance::{Answer, Election, Load, Members, Places, Refusal, Rules, Step, WorkerStatus};
+use crate::config::BalancerSettings;
 use crate::ffi::apr::text;
 use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::balancing::no_member;
 use crate::ffi::balancing::session::{ignores_session, session};
+use crate::ffi::child::balancer_routes::FoundRoute;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::handler_status::HandlerStatus;
 use crate::ffi::httpd::request::Request;
@@ -77,7 +79,10 @@ pub(crate) unsafe fn pre_request(
             return sys::DECLINED;
         }
     }
-    let settings = state.balancer_with_keys(&balancer.name()).unwrap_or_default();
+    let settings = match state.has_balancer_keys() {
+        true => state.balancer_with_keys(&balancer.name()).unwrap_or_default(),
+        false => BalancerSettings::default(),
+    };
     let rules = Rules {
         session_retry: settings.session_retry,
         session_redirect: settings.session_redirect,
@@ -88,11 +93,12 @@ pub(crate) unsafe fn pre_request(
         decide_alone: is_ours,
     };
     let routes = session.as_ref().map_or(&[][..], |session| &session.routes);
+    let found = session.as_ref().and_then(|session| session.found.as_ref());
     let elected = loop {
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
         unsafe { locked.sync(request.server(), conf.as_ptr()) };
-        let candidates = Candidates { balancer, count: balancer.count(), kept, child };
+        let candidates = Candidates { balancer, count: balancer.count(), found, kept, child };
         let election = Election::new(rules, routes, &candidates);
         let elected = elect(request, child, &locked, &candidates, election);
         drop(locked);
@@ -120,7 +126,7 @@ pub(crate) unsafe fn pre_request(
     match elected {
         // SAFETY: as the caller promises.
         Elected::Member(member) => unsafe {
-            elected::install(request, balancer, member, session, url, places)
+            elected::install(request, balancer, member, session.as_ref(), url, places)
         },
         Elected::LeftToBalancer => sys::DECLINED,
         Elected::Nobody(_) if balancer.waits_for_members() => sys::DECLINED,
@@ -157,6 +163,8 @@ impl Overview {
 /// The members of a balancer, as an election asks for them.
 struct Candidates<'r> {
     balancer: Balancer<'r>,
+    /// The members of the session's first route.
+    found: Option<&'r FoundRoute<'r>>,
     /// The number when the election began: members are added at the end only.
     count: usize,
     kept: Option<&'r RequestState>,
@@ -206,7 +214,8 @@ impl Members for Candidates<'_> {
     }
 
     fn of_route(&self, route: &[u8]) -> Places {
-        let mut found = self.child.routes.of(self.balancer, route);
+        let known = self.found.and_then(|found| found.still(self.balancer, route)).cloned();
+        let mut found = known.unwrap_or_else(|| self.child.routes.of(self.balancer, route));
         found.retain(|member| *member < self.count);
         found
     }
@@ -295,5 +304,7 @@ fn correct_error_times(balancer: Balancer<'_>) {
 
 fn is_balancer(url: &[u8]) -> bool {
     const SCHEME: &[u8] = b"balancer://";
-    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+    // Configuration nearly always spells it so, and that is quick to see.
+    url.starts_with(SCHEME)
+        || url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }

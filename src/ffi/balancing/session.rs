@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use smallvec::{SmallVec, smallvec};
 
 use crate::ffi::apr::shared_text::Text;
+use crate::ffi::child::balancer_routes::FoundRoute;
 use crate::ffi::child::child_state::Child;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::balancer::{Balancer, STICKY};
@@ -30,6 +31,8 @@ pub(crate) struct Session<'r> {
     /// Never empty. Begins with the first route that a member has, and has all routes after it; if no
     /// member has one, only the first.
     pub(crate) routes: SmallVec<[&'r [u8]; 4]>,
+    /// The members that have the first of them; `None`: it has not been looked for.
+    pub(crate) found: Option<FoundRoute<'r>>,
     /// The sticky parameter's name in mod_proxy_balancer.
     pub(crate) named_by: NamedBy,
 }
@@ -61,7 +64,8 @@ pub(crate) fn session<'r>(
     ignored: bool,
 ) -> Option<Session<'r>> {
     if let Some(route) = forced_route(request) {
-        return Some(Session { routes: smallvec![route], named_by: NamedBy::Environment });
+        let named_by = NamedBy::Environment;
+        return Some(Session { routes: smallvec![route], found: None, named_by });
     }
     if ignored {
         return None;
@@ -82,15 +86,20 @@ pub(crate) fn session<'r>(
         return None;
     }
     // Finding that no member has a route reads all members, so the routes after it are not checked.
-    let is_known = |route: &&[u8]| !child.routes.of(balancer, route).is_empty();
-    let known = routes.iter().position(is_known);
+    let mut found = None;
+    let known = routes.iter().position(|route| {
+        let members = child.routes.find(balancer, route);
+        let is_known = !members.places.is_empty();
+        found = is_known.then_some(members);
+        is_known
+    });
     match known {
         Some(first) => drop(routes.drain(..first)),
         None => routes.truncate(1),
     }
     let is_in_url = known.unwrap_or(0) < in_url;
     let named_by = NamedBy::Parameter(if is_in_url { sticky.path } else { sticky.cookie });
-    Some(Session { routes, named_by })
+    Some(Session { routes, found, named_by })
 }
 
 /// Whether a member, usable or not, has this route.

@@ -13,7 +13,31 @@ use crate::ffi::mod_proxy::worker::Worker;
 #[derive(Debug, Default)]
 pub(crate) struct BalancerRoutes(RwLock<HashMap<usize, Routes, ByAddress>>);
 
+/// The members that had a route when it was last looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundRoute<'r> {
+    route: &'r [u8],
+    pub(crate) places: Places,
+    stamp: i64,
+    count: usize,
+}
+
+impl FoundRoute<'_> {
+    /// Its places, if this is the route, and the balancer has not been changed since.
+    pub(crate) fn still(&self, balancer: Balancer<'_>, route: &[u8]) -> Option<&Places> {
+        let is_current = self.stamp == balancer.changed() && self.count == balancer.count();
+        (is_current && self.route == route).then_some(&self.places)
+    }
+}
+
 impl BalancerRoutes {
+    /// Looks for the members with this route, as [`of`](Self::of), to be asked for again.
+    pub(crate) fn find<'r>(&self, balancer: Balancer<'_>, route: &'r [u8]) -> FoundRoute<'r> {
+        // Before the look: what is added meanwhile is looked for again.
+        let (stamp, count) = (balancer.changed(), balancer.count());
+        FoundRoute { route, places: self.of(balancer, route), stamp, count }
+    }
+
     /// Returns the places of the members with this route, each checked against the member itself.
     pub(crate) fn of(&self, balancer: Balancer<'_>, route: &[u8]) -> Places {
         let (stamp, count) = (balancer.changed(), balancer.count());

@@ -431,10 +431,19 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_ptr()).input_filters != (*self.as_ptr()).proto_input_filters }
     }
 
-    /// Whether it has a body, however that is announced.
-    pub(crate) fn has_body(self) -> bool {
+    /// Whether it has a body, if neither Content-Length nor Transfer-Encoding announces one.
+    pub(crate) fn has_unannounced_body(self) -> bool {
+        #[cfg(httpd_has_body_indeterminate)]
         // SAFETY: the request is live.
-        unsafe { sys::ap_request_has_body(self.as_ptr()) != 0 }
+        unsafe {
+            sys::ap_request_has_body(self.as_ptr()) != 0
+        }
+        // What is left of `ap_request_has_body` without these headers: a body that mod_request has kept.
+        #[cfg(not(httpd_has_body_indeterminate))]
+        // SAFETY: a plain field of a live record.
+        unsafe {
+            !self.is_header_only() && !(*self.as_ptr()).kept_body.is_null()
+        }
     }
 
     /// The state that this module keeps with the request: null until [`keep`](Self::keep).

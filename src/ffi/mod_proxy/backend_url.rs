@@ -58,6 +58,42 @@ impl<'r> Uri<'r> {
     }
 }
 
+/// Host and port of a URL, of the plain forms that most have: names, IPv4, and a port of digits only.
+#[derive(Debug)]
+pub(crate) struct NetLoc {
+    /// Where the host is.
+    pub(crate) host: Range<usize>,
+    pub(crate) port: u16,
+    /// Where the path begins, with its slash.
+    pub(crate) end: usize,
+}
+
+impl NetLoc {
+    /// Those of this URL; `None`: of a form that is left to APR.
+    pub(crate) fn of(url: &[u8]) -> Option<Self> {
+        let start = SCHEME.len() + 2;
+        if url.get(SCHEME.len()..start)? != b"//" {
+            return None;
+        }
+        let rest = &url[start..];
+        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let host_len = rest.iter().position(|byte| !is_of_a_name(byte))?;
+        let host = start..start + host_len;
+        if host.is_empty() {
+            return None;
+        }
+        if rest[host_len] == b'/' {
+            return Some(Self { end: host.end, host, port: DEFAULT_PORT });
+        }
+        let behind = rest[host_len..].strip_prefix(b":")?;
+        // Zeros in front are left to APR, too.
+        let port = behind.get(..6).unwrap_or(behind);
+        let port = &port[..port.iter().position(|byte| *byte == b'/')?];
+        let end = host.end + 1 + port.len();
+        Some(Self { host, port: port_of(port)?, end })
+    }
+}
+
 /// The beginning of a URL, `ajp://host:port`: taken apart once, for all URLs that begin so.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -69,25 +105,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// The beginning of this URL; `None`: of a form that is left to APR.
     pub(crate) fn of(url: &[u8]) -> Option<Self> {
-        let rest = url.get(SCHEME.len()..)?.strip_prefix(b"//")?;
-        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        let host_len = rest.iter().position(|byte| !is_of_a_name(byte))?;
-        let (authority, _) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
-        let (host, behind) = authority.split_at_checked(host_len)?;
-        if host.is_empty() {
-            return None;
-        }
-        let port = match behind.strip_prefix(b":") {
-            None if behind.is_empty() => DEFAULT_PORT,
-            None => return None,
-            Some(port) => port_of(port)?,
-        };
-        let start = url.len() - rest.len();
-        Some(Self {
-            text: url[..start + authority.len()].into(),
-            host: start..start + host_len,
-            port,
-        })
+        let NetLoc { host, port, end } = NetLoc::of(url)?;
+        Some(Self { text: url[..end].into(), host, port })
     }
 
     /// The beginning of the URLs of this backend; `None`: they are left to APR.

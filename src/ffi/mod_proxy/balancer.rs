@@ -2,7 +2,7 @@
 //!
 //! As with a [`Worker`], the shared parts are read raw, one field at a time.
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -53,6 +53,12 @@ impl<'s> Balancer<'s> {
     pub(crate) fn name(self) -> Text<NAME> {
         // SAFETY: an array of the shared part, which lives as long as the balancer.
         unsafe { Text::read(&raw const (*self.shared()).name) }
+    }
+
+    /// The same, where mod_proxy has it, for a note of a request: mod_proxy notes it so itself. It never changes.
+    pub(crate) fn name_text(self) -> *const c_char {
+        // SAFETY: an array of the shared part, which lives as long as the balancer.
+        unsafe { (&raw const (*self.shared()).name).cast() }
     }
 
     /// Its members, in the order of the configuration.

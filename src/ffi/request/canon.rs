@@ -2,12 +2,13 @@
 
 use std::ffi::{c_char, c_int};
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use crate::backend::WarningKind;
 use crate::ffi::apr::text;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, SCHEME, is_ajp};
+use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, NetLoc, SCHEME, is_ajp};
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::messages::Message;
@@ -21,9 +22,16 @@ use crate::shared::MemberKey;
 /// # Safety
 /// `url` is a NUL-terminated string of the request's pool.
 pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
-    // SAFETY: as the caller promises. The view ends here: netloc writes into the string.
-    if !unsafe { text::bytes(url) }.is_some_and(is_ajp) {
+    // SAFETY: as the caller promises. The view ends before netloc writes into the string.
+    let Some(text) = unsafe { text::bytes(url) }.filter(|url| is_ajp(url)) else {
         return sys::DECLINED;
+    };
+    if let Some(NetLoc { host, port, end }) =
+        NetLoc::of(text).filter(|found| is_canonical(&text[found.host.clone()]))
+    {
+        // SAFETY: behind the slash of the path, which is in the string.
+        let rest = unsafe { url.add(end + 1) };
+        return canonical(request, &text[host], port, rest, &text[end + 1..]);
     }
     // SAFETY: `ajp:` has just been seen there.
     let mut rest = unsafe { url.add(SCHEME.len()) };
@@ -52,6 +60,26 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let (Some(host), Some(raw_path)) = (unsafe { (text::bytes(host), text::bytes(rest)) }) else {
         return sys::HTTP_BAD_REQUEST as c_int;
     };
+    canonical(request, host, port, rest, raw_path)
+}
+
+/// Whether `ap_proxy_canon_netloc` leaves this host as it is: a name in lower case, or an address of IPv4.
+fn is_canonical(host: &[u8]) -> bool {
+    let is_number = host.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
+    if is_number {
+        return std::str::from_utf8(host).is_ok_and(|host| host.parse::<Ipv4Addr>().is_ok());
+    }
+    !host.iter().any(u8::is_ascii_uppercase)
+}
+
+/// The same, with host and port. `raw_path` is the text of `rest`.
+fn canonical(
+    request: Request<'_>,
+    host: &[u8],
+    port: u16,
+    rest: *const c_char,
+    raw_path: &[u8],
+) -> c_int {
     let notes = request.notes();
     let (path, query) = if notes.get(c"proxy-nocanon").is_some() {
         // The client's own URL, query included.
@@ -131,6 +159,16 @@ fn log_at_will(request: Request<'_>, message: Message, text: fmt::Arguments<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_httpd_would_change_or_refuse_is_left_to_it() {
+        for host in ["a.b-c", "10.0.0.1", "1a", "1.2.3.4.example", "localhost"] {
+            assert!(is_canonical(host.as_bytes()), "{host}");
+        }
+        for host in ["Host", "10.0.0.256", "10.0.0", "1", "010.0.0.1", ".", "1.2.3.4."] {
+            assert!(!is_canonical(host.as_bytes()), "{host}");
+        }
+    }
 
     #[test]
     fn a_query_or_path_with_a_control_character_or_space_is_forbidden() {

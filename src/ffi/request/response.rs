@@ -58,12 +58,15 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
     request.set_headers_out(headers);
     request.set_status(head.status.into(), status_line(request, head));
     let texts = HeadTexts::of(head, pool);
+    let mut has_length = false;
     for (name, value) in head.headers() {
         let add = |value| headers.add(texts.name(name), value);
         match ResponseHeaderRule::of(name) {
             ResponseHeaderRule::Dropped => {}
+            ResponseHeaderRule::Length if has_length => {}
             ResponseHeaderRule::Length => {
-                headers.set(c"Content-Length", texts.number(value));
+                has_length = true;
+                headers.add(c"Content-Length".as_ptr(), texts.number(value));
             }
             ResponseHeaderRule::Copied => add(texts.text(value)),
             ResponseHeaderRule::Type => {

@@ -106,7 +106,8 @@ impl Upload {
         } else {
             let coding = headers.get(c"Transfer-Encoding");
             let length = headers.get(c"Content-Length");
-            let indeterminate = coding.is_none() && length.is_none() && request.has_body();
+            let indeterminate =
+                coding.is_none() && length.is_none() && request.has_unannounced_body();
             body_of(coding, length, indeterminate)?
         };
         let length = (kind == RequestBody::Announced).then_some(announced);

@@ -88,6 +88,11 @@ impl Inherited {
         self.balancers.get(name).copied()
     }
 
+    /// Whether any line has such a key.
+    pub(crate) fn has_balancer_keys(&self) -> bool {
+        !self.balancers.is_empty()
+    }
+
     /// The attributes that a request carries beyond the standard ones.
     pub(crate) fn attributes(&self) -> &RequestAttributes {
         &self.attributes

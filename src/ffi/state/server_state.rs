@@ -140,6 +140,11 @@ impl ServerState {
         self.parent.since_ms.get().copied().unwrap_or(0)
     }
 
+    /// As [`Inherited::has_balancer_keys`].
+    pub(crate) fn has_balancer_keys(&self) -> bool {
+        self.inherited.get().is_some_and(Inherited::has_balancer_keys)
+    }
+
     /// As [`Inherited::balancer`].
     pub(crate) fn balancer_with_keys(&self, name: &[u8]) -> Option<BalancerSettings> {
         self.inherited.get()?.balancer(name)

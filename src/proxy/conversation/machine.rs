@@ -85,25 +85,28 @@ pub(super) struct Resending {
 impl<L: AjpConnection> Conversation<L> {
     /// Begins.
     pub fn new<C: Client>(context: &Context<'_, C>) -> Self {
+        let packet = context.request.packet.len();
+        if packet <= PacketSize::MIN.bytes() {
+            return Self::at(Self::way(Goal::First, context), context);
+        }
+        let mut conversation = Self::at(Stage::Done, context);
+        conversation.ask(packet, context);
+        conversation
+    }
+
+    fn at<C>(stage: Stage<L>, context: &Context<'_, C>) -> Self {
         let start = (context.now)();
-        let mut conversation = Self {
+        Self {
             start,
             traffic: Traffic::default(),
-            stage: Stage::Done,
+            stage,
             attempt: None,
             answered: None,
             end: None,
             since: start,
             connects_left: context.settings.resend.connect_retries,
             resending: Resending::default(),
-        };
-        let packet = context.request.packet.len();
-        if packet <= PacketSize::MIN.bytes() {
-            conversation.connect(Goal::First, context);
-        } else {
-            conversation.ask(packet, context);
         }
-        conversation
     }
 
     /// The next thing to do; the same as long as there is no answer to it.
@@ -234,6 +237,11 @@ impl<L: AjpConnection> Conversation<L> {
 
     /// A connection for this goal, in a place to be found.
     pub(super) fn connect<C>(&mut self, goal: Goal, context: &Context<'_, C>) {
+        self.stage = Self::way(goal, context);
+    }
+
+    /// The way to it.
+    fn way<C>(goal: Goal, context: &Context<'_, C>) -> Stage<L> {
         let task = match goal {
             Goal::First => {
                 let resend = context.settings.resend;
@@ -243,7 +251,7 @@ impl<L: AjpConnection> Conversation<L> {
             }
             Goal::Replace | Goal::Again | Goal::Proof => Task::New,
         };
-        self.stage = Stage::Connecting(Acquisition::new(task, &context.surroundings()), goal);
+        Stage::Connecting(Acquisition::new(task, &context.surroundings()), goal)
     }
 
     /// The way to a connection has ended.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
-    CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response,
-    packet_len, split_packet,
+    CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response, packet_len,
+    split_packet,
 };
 
 use super::encode::{self, Packet};
@@ -47,13 +47,12 @@ pub fn check_response(payload: &[u8]) -> bool {
                 assert!(!bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
             }
             let build = || {
-                headers.headers().fold(
-                    encode::headers(headers.status),
-                    |built, (name, value)| match name.code() {
+                headers.headers().fold(encode::headers(headers.status), |built, (name, value)| {
+                    match name.code() {
                         Some(header) => built.coded_header(header.code(), value),
                         None => built.plain_header(name.name(), value),
-                    },
-                )
+                    }
+                })
             };
             let with_reason = build().reason(headers.reason()).into_bytes();
             let with_null = build().null_reason().into_bytes();
