@@ -1,6 +1,8 @@
 //! A FORWARD_REQUEST in the making: what comes before the headers, then header by header, then attribute by
 //! attribute. Each is written where it is to stand, so that no list of them is made first.
 
+use std::ffi::CStr;
+
 use super::attribute::Attribute;
 use super::codes::{self, RequestHeader, is_coded_header, packet_type};
 use super::error::{EncodeError, Field};
@@ -70,16 +72,33 @@ impl<'a> PacketHeaders<'a> {
 
     /// Adds a header, with the code of its name where there is one, in any case.
     pub fn header(&mut self, name: &[u8], value: &[u8]) {
-        self.count += 1;
-        match RequestHeader::from_name(name) {
-            Some(header) => self.writer.u16(header.code()),
-            None if u16::try_from(name.len()).is_ok_and(is_coded_header) => {
-                let (field, length) = (Field::HeaderName, name.len());
-                self.writer.fail(EncodeError::StringTooLong { field, length });
-            }
-            None => self.writer.string(name, Field::HeaderName),
+        if !self.name(name) {
+            self.writer.string(name, Field::HeaderName);
         }
         self.writer.string(value, Field::HeaderValue);
+    }
+
+    /// The same for texts of C's, among whose bytes no NUL need be looked for.
+    pub fn c_header(&mut self, name: &CStr, value: &CStr) {
+        if !self.name(name.to_bytes()) {
+            self.writer.c_string(name);
+        }
+        self.writer.c_string(value);
+    }
+
+    /// Counts a header, and writes the code of its name. `false`: it has none.
+    #[inline]
+    fn name(&mut self, name: &[u8]) -> bool {
+        self.count += 1;
+        if let Some(header) = RequestHeader::from_name(name) {
+            self.writer.u16(header.code());
+            return true;
+        }
+        if u16::try_from(name.len()).is_ok_and(is_coded_header) {
+            let (field, length) = (Field::HeaderName, name.len());
+            self.writer.fail(EncodeError::StringTooLong { field, length });
+        }
+        false
     }
 
     /// Ends the headers.

@@ -1,5 +1,7 @@
 //! Builds one packet; its length is filled in from what was really written.
 
+use std::ffi::CStr;
+
 use super::error::{EncodeError, Field};
 use super::packet::{Direction, HEADER_LEN, PacketSize};
 use super::reader::NULL_STRING;
@@ -61,6 +63,15 @@ impl Writer {
         if has_any(value, |byte| byte == 0x00) {
             return self.fail(EncodeError::NulInString { field });
         }
+        self.without_nul(value);
+    }
+
+    /// The same for a text of C's, which has no NUL among its bytes.
+    pub(super) fn c_string(&mut self, value: &CStr) {
+        self.without_nul(value.to_bytes());
+    }
+
+    fn without_nul(&mut self, value: &[u8]) {
         let Some(space) = self.space(value.len() + STRING_OVERHEAD) else { return };
         let [high, low, rest @ .., nul] = space else { return };
         [*high, *low] = (value.len() as u16).to_be_bytes();

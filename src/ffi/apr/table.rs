@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 
 use crate::ffi::apr::pool::Pool;
-use crate::ffi::apr::text::bytes;
+use crate::ffi::apr::text::{bytes, c_str};
 use crate::ffi::sys;
 
 /// A table of httpd's. Reads and writes are for the thread that serves the request.
@@ -59,6 +59,11 @@ impl<'p> Table<'p> {
 
     /// All entries in their order.
     pub(crate) fn entries(self) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
+        self.texts().map(|(key, value)| (key.to_bytes(), value.to_bytes()))
+    }
+
+    /// The same, as texts of C's.
+    pub(crate) fn texts(self) -> impl Iterator<Item = (&'p CStr, &'p CStr)> {
         // SAFETY: the table is live; apr_table_elts returns its own array header.
         let array = unsafe { sys::apr_table_elts(self.raw) };
         // SAFETY: as above; both fields are plain values.
@@ -69,7 +74,7 @@ impl<'p> Table<'p> {
             // which is within one function of this thread.
             let entry = unsafe { &raw const *first.add(i) };
             // SAFETY: an entry's strings are NUL-terminated or null.
-            unsafe { Some((bytes((*entry).key)?, bytes((*entry).val).unwrap_or(b""))) }
+            unsafe { Some((c_str((*entry).key)?, c_str((*entry).val).unwrap_or(c""))) }
         })
     }
 }

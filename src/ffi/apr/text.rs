@@ -9,11 +9,20 @@ use crate::ffi::sys;
 /// # Safety
 /// `text` is null or points to a NUL-terminated string that nobody changes during `'a`.
 pub(crate) unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: as the caller promises.
+    unsafe { c_str(text) }.map(CStr::to_bytes)
+}
+
+/// The C string itself; `None` for a null pointer.
+///
+/// # Safety
+/// As [`bytes`].
+pub(crate) unsafe fn c_str<'a>(text: *const c_char) -> Option<&'a CStr> {
     if text.is_null() {
         return None;
     }
     // SAFETY: not null, and terminated and constant for 'a as the caller promises.
-    Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+    Some(unsafe { CStr::from_ptr(text) })
 }
 
 /// The text of an APR error.

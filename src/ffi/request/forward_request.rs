@@ -44,9 +44,9 @@ pub(crate) fn forward_request(
         is_ssl: is_tls,
     };
     let mut packet = PacketHeaders::start(&start, limit, packet_memory::take());
-    for (name, value) in request.headers_in().entries() {
-        if is_sent(name, target.drop_body_headers) {
-            packet.header(name, value);
+    for (name, value) in request.headers_in().texts() {
+        if is_sent(name.to_bytes(), target.drop_body_headers) {
+            packet.c_header(name, value);
         }
     }
     let mut packet = packet.end();
