@@ -1,7 +1,6 @@
 //! SEND_HEADERS: status line and headers of the response.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::codes::{ResponseHeader, is_coded_header};
 use super::error::{CodecError, Field};
@@ -12,36 +11,22 @@ use super::scan::has_any;
 /// names (code or string) with values (string).
 ///
 /// All text is free of control bytes but HTAB; bytes from `80` on are passed as they are. The texts
-/// lie in the packet, which is kept in memory as long as this.
+/// lie in the packet, which is kept in memory as long as this, and are read there whenever they are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendHeaders {
     /// `100..=999`.
     pub status: u16,
+    /// The number of headers.
+    count: u16,
+    /// Where the first of them begins.
+    start: usize,
     payload: Bytes,
-    reason: Place,
-    headers: SmallVec<[Header; USUAL_HEADERS]>,
-}
-
-/// One header, by its places in the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
-    known: Option<ResponseHeader>,
-    /// `None`: it came as the code.
-    name: Option<Place>,
-    value: Place,
-}
-
-/// Where a text is in the payload, which has 65535 bytes at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    start: u16,
-    len: u16,
 }
 
 /// The name of a response header, as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHeaderName<'a> {
-    known: Option<ResponseHeader>,
+    code: Option<ResponseHeader>,
     spelled: Option<&'a [u8]>,
 }
 
@@ -49,41 +34,38 @@ impl<'a> ResponseHeaderName<'a> {
     /// One of the eleven, sent as its code.
     #[must_use]
     pub fn coded(header: ResponseHeader) -> Self {
-        Self { known: Some(header), spelled: None }
+        Self { code: Some(header), spelled: None }
     }
 
     /// A name that was sent as text, a token of RFC 9110. It may be one of the eleven in another spelling:
     /// Tomcat knows `Content-Length` as a code, and sends `content-length` as a string.
     #[must_use]
     pub fn spelled(name: &'a [u8]) -> Self {
-        Self { known: ResponseHeader::from_name(name), spelled: Some(name) }
+        Self { code: None, spelled: Some(name) }
     }
 
     /// The name as it is written in HTTP.
     #[must_use]
     pub fn name(self) -> &'a [u8] {
-        let coded = || self.known.map_or(&b""[..], |header| header.name().as_bytes());
+        let coded = || self.code.map_or(&b""[..], |header| header.name().as_bytes());
         self.spelled.unwrap_or_else(coded)
     }
 
     /// The header whose code was sent, if one was.
     #[must_use]
     pub fn code(self) -> Option<ResponseHeader> {
-        if self.spelled.is_none() { self.known } else { None }
+        self.code
     }
 
     /// The header this is, if it is one of the eleven, however it came and in whatever case.
     #[must_use]
     pub fn known(self) -> Option<ResponseHeader> {
-        self.known
+        self.code.or_else(|| ResponseHeader::from_name(self.spelled?))
     }
 }
 
 /// A header takes five bytes at least: a code, and an empty value.
 const SHORTEST_HEADER: usize = 5;
-
-/// More headers are rare, and allocate.
-const USUAL_HEADERS: usize = 12;
 
 impl SendHeaders {
     /// Reads what follows the type byte; `reader` is at that place of `payload`.
@@ -98,21 +80,21 @@ impl SendHeaders {
         }
         let reason = reader.nullable_string(Field::Reason)?.unwrap_or_default();
         check_text(reason, Field::Reason)?;
-        let reason = place_of(reason, &reader, payload);
 
         let count = reader.u16(Field::HeaderCount)?;
         if usize::from(count) > reader.left() / SHORTEST_HEADER {
             return Err(CodecError::TooManyHeaders { count, left: reader.left() });
         }
-        let mut headers = SmallVec::new();
+        let start = payload.len() - reader.left();
         for _ in 0..count {
-            let (known, name) = decode_name(&mut reader, payload)?;
-            let value = reader.string(Field::HeaderValue)?;
-            check_text(value, Field::HeaderValue)?;
-            headers.push(Header { known, name, value: place_of(value, &reader, payload) });
+            let name = read_name(&mut reader)?;
+            if let Some(name) = name.spelled {
+                check_token(name)?;
+            }
+            check_text(reader.string(Field::HeaderValue)?, Field::HeaderValue)?;
         }
         reader.finish(Field::HeaderValue)?;
-        Ok(SendHeaders { status, payload: payload.clone(), reason, headers })
+        Ok(SendHeaders { status, count, start, payload: payload.clone() })
     }
 
     /// The packet's payload, in which the texts lie: each with a NUL behind it, but the null string.
@@ -123,50 +105,43 @@ impl SendHeaders {
     /// The reason phrase; empty when the container sent none, an empty or the null string. Tomcat
     /// sends the status code as text.
     pub fn reason(&self) -> &[u8] {
-        self.text(self.reason)
+        let mut reader = Reader::new(self.payload.get(REASON_AT..).unwrap_or_default());
+        reader.nullable_string(Field::Reason).ok().flatten().unwrap_or_default()
+    }
+
+    /// The number of headers.
+    pub fn count(&self) -> usize {
+        self.count.into()
     }
 
     /// Names and values in the order they came; names may repeat.
-    pub fn headers(&self) -> impl ExactSizeIterator<Item = (ResponseHeaderName<'_>, &[u8])> {
-        self.headers.iter().map(|header| {
-            let spelled = header.name.map(|name| self.text(name));
-            (ResponseHeaderName { known: header.known, spelled }, self.text(header.value))
+    pub fn headers(&self) -> impl Iterator<Item = (ResponseHeaderName<'_>, &[u8])> {
+        let mut reader = Reader::new(self.payload.get(self.start..).unwrap_or_default());
+        // All have been read before, without an error.
+        (0..self.count).map_while(move |_| {
+            Some((read_name(&mut reader).ok()?, reader.string(Field::HeaderValue).ok()?))
         })
     }
 
     /// The values of one of the eleven headers, in whatever spelling its name came.
     pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &[u8]> {
-        let is_it = move |found: &&Header| found.known == Some(header);
-        self.headers.iter().filter(is_it).map(|found| self.text(found.value))
-    }
-
-    fn text(&self, Place { start, len }: Place) -> &[u8] {
-        let start = usize::from(start);
-        self.payload.get(start..start + usize::from(len)).unwrap_or_default()
+        self.headers().filter(move |(name, _)| name.known() == Some(header)).map(|(_, value)| value)
     }
 }
 
-fn decode_name(
-    reader: &mut Reader<'_>,
-    payload: &Bytes,
-) -> Result<(Option<ResponseHeader>, Option<Place>), CodecError> {
+/// Type and status are before it.
+const REASON_AT: usize = 1 + 2;
+
+/// Reads a name, which has not been looked at.
+fn read_name<'a>(reader: &mut Reader<'a>) -> Result<ResponseHeaderName<'a>, CodecError> {
     let number = reader.u16(Field::HeaderName)?;
     if is_coded_header(number) {
         return match ResponseHeader::from_code(number) {
+            Some(header) => Ok(ResponseHeaderName::coded(header)),
             None => Err(CodecError::UnknownHeaderCode { code: number }),
-            known => Ok((known, None)),
         };
     }
-    let name = reader.string_of(number, Field::HeaderName)?;
-    check_token(name)?;
-    Ok((ResponseHeader::from_name(name), Some(place_of(name, reader, payload))))
-}
-
-/// The place in `payload` of the string that `reader` has just read; an empty one for the null string.
-fn place_of(string: &[u8], reader: &Reader<'_>, payload: &[u8]) -> Place {
-    // One NUL is behind it.
-    let start = payload.len() - reader.left() - 1 - string.len();
-    Place { start: start as u16, len: string.len() as u16 }
+    reader.string_of(number, Field::HeaderName).map(ResponseHeaderName::spelled)
 }
 
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason
@@ -217,8 +192,8 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Result<SendHeaders, CodecError> {
-        let payload = Bytes::copy_from_slice(bytes);
-        SendHeaders::decode(Reader::new(&payload), &payload)
+        let payload = Bytes::from([&[0x04], bytes].concat());
+        SendHeaders::decode(Reader::new(&payload[1..]), &payload)
     }
 
     /// Status 200, reason "OK", and what follows.

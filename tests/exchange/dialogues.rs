@@ -63,7 +63,7 @@ fn a_response_is_headers_body_and_end() {
 
     let event = receive(&mut get, headers(200).header("Content-Type", "text/plain")).unwrap();
     let Event::Headers(head) = event else { panic!("{event:?}") };
-    assert_eq!((head.status, head.headers().len()), (200, 1));
+    assert_eq!((head.status, head.headers().count()), (200, 1));
     assert!(get.has_headers());
 
     assert_eq!(receive(&mut get, chunk("hi")), body(b"hi"));

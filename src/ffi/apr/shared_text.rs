@@ -26,6 +26,10 @@ impl<const N: usize> Text<N> {
     /// `array` can be read during this call; others may write to it.
     pub(crate) unsafe fn read(array: *const [c_char; N]) -> Self {
         let mut bytes = [MaybeUninit::uninit(); N];
+        // SAFETY: inside the array, if it has any bytes. Volatile, as others may write to it.
+        if N == 0 || unsafe { array.cast::<u8>().read_volatile() } == 0 {
+            return Self { bytes, len: 0 };
+        }
         // SAFETY: the array is there, as the caller says, and the copy has its length. A function of libc's,
         // so nothing is promised about other writers, and what is in the copy is looked at in the copy.
         let end = unsafe { libc::memccpy(bytes.as_mut_ptr().cast(), array.cast(), 0, N) };

@@ -49,7 +49,7 @@ impl Before {
 pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
     let pool = request.pool();
     let conf = request.proxy_dir_conf();
-    let headers = Table::new(pool, head.headers().len() + 2);
+    let headers = Table::new(pool, head.count() + 2);
     for (name, value) in before.headers(request).entries() {
         if stays_in_response(name) {
             headers.add(pool.copy(name), pool.copy(value));
