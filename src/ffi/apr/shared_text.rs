@@ -5,8 +5,6 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use memchr::memchr;
-
 /// The bytes of a C string, copied out of an array of `N`; on the stack.
 ///
 /// Balancer-manager, mod_proxy_cluster or another child may be writing the text at this very moment. So
@@ -26,22 +24,19 @@ impl<const N: usize> Text<N> {
     /// `array` can be read during this call; others may write to it.
     pub(crate) unsafe fn read(array: *const [c_char; N]) -> Self {
         let mut bytes = [MaybeUninit::uninit(); N];
-        // SAFETY: inside the array, if it has any bytes. Volatile, as others may write to it.
-        if N == 0 || unsafe { array.cast::<u8>().read_volatile() } == 0 {
-            return Self { bytes, len: 0 };
-        }
-        // SAFETY: the array is there, as the caller says, and the copy has its length. A function of libc's,
-        // so nothing is promised about other writers, and what is in the copy is looked at in the copy.
-        let end = unsafe { libc::memccpy(bytes.as_mut_ptr().cast(), array.cast(), 0, N) };
-        let copied = match end.is_null() {
-            true => N,
-            // Behind the NUL.
-            false => (end as usize - bytes.as_ptr() as usize).saturating_sub(1),
+        // By libc's functions, so nothing is promised about other writers, and what is looked at in the copy
+        // is the copy.
+        // SAFETY: the array can be read, as the caller says, and the copy is as long; as much of it as is looked
+        // at has been written.
+        let len = unsafe {
+            let copy = bytes.as_mut_ptr().cast::<c_char>();
+            let seen = libc::strnlen(array.cast(), N);
+            if seen > 0 {
+                libc::memcpy(copy.cast(), array.cast(), seen);
+            }
+            // Another may have written a NUL between the look and the copy.
+            if seen > 0 { libc::strnlen(copy, seen) } else { 0 }
         };
-        // SAFETY: so many bytes have been written.
-        let text = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), copied) };
-        // Another may have written it between the look at a byte and its copy.
-        let len = memchr(0, text).unwrap_or(copied);
         Self { bytes, len }
     }
 

@@ -46,6 +46,19 @@ impl<'p> Table<'p> {
         unsafe { sys::apr_table_setn(self.raw, key.as_ptr(), value) }
     }
 
+    /// What sets the entries whose keys begin so: quickly, if there are none yet. (Setting one compares all
+    /// entries that begin with the same letter.)
+    pub(crate) fn setter(self, prefix: &[u8]) -> impl Fn(&'static CStr, *const c_char) {
+        let begins = |key: &[u8]| {
+            key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let is_first = !self.entries().any(|(key, _)| begins(key));
+        move |key, value| match is_first {
+            true => self.add(key.as_ptr(), value),
+            false => self.set(key, value),
+        }
+    }
+
     /// Adds an entry beside those of the same key; texts as for [`set`](Self::set).
     pub(crate) fn add(self, key: *const c_char, value: *const c_char) {
         // SAFETY: as in `set`.

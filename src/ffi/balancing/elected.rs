@@ -24,18 +24,19 @@ pub(crate) unsafe fn install(
     url: &[u8],
     places: &HookArgs,
 ) -> c_int {
-    let (pool, environment, notes) = (request.pool(), request.environment(), request.notes());
+    let pool = request.pool();
+    let set = request.environment().setter(b"BALANCER_");
     let has_moved = match &session {
         Some(session) => !member.has_route(session.routes[0]),
         None => balancer.sticky().is_some(),
     };
     if has_moved {
-        environment.set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
+        set(c"BALANCER_ROUTE_CHANGED", c"1".as_ptr());
     }
     member.count_busy(pool);
-    environment.set(c"BALANCER_NAME", balancer.name_text());
-    environment.set(c"BALANCER_WORKER_NAME", member.name_text());
-    environment.set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
+    set(c"BALANCER_NAME", balancer.name_text());
+    set(c"BALANCER_WORKER_NAME", member.name_text());
+    set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
     // SAFETY: as the caller promises; the canonical URL is a string of the request's pool, behind
     // the `proxy:` that a canon handler puts before it.
     let status = unsafe {
@@ -50,10 +51,11 @@ pub(crate) unsafe fn install(
     };
     if let Some(Session { routes, named_by, .. }) = session {
         let (route, named_by) = (pool.copy(routes[0]), pool.copy(named_by.name()));
-        notes.set(c"session-sticky", named_by);
-        notes.set(c"session-route", route);
-        environment.set(c"BALANCER_SESSION_STICKY", named_by);
-        environment.set(c"BALANCER_SESSION_ROUTE", route);
+        set(c"BALANCER_SESSION_STICKY", named_by);
+        set(c"BALANCER_SESSION_ROUTE", route);
+        let note = request.notes().setter(b"session-");
+        note(c"session-sticky", named_by);
+        note(c"session-route", route);
     }
     status
 }

@@ -75,11 +75,15 @@ pub(crate) fn session<'r>(
     let query = request.args();
     // Most requests without a session have no cookie either, and then the names are not needed.
     let has_parameter = |text: &[u8]| text.contains(&b'=');
-    if cookies.is_none() && !has_parameter(url) && !query.is_some_and(has_parameter) {
+    let has_parameters = has_parameter(url) || query.is_some_and(has_parameter);
+    if cookies.is_none() && !has_parameters {
         return None;
     }
     let sticky = balancer.sticky()?;
-    let mut routes: SmallVec<[&[u8]; 4]> = sticky.routes_in_url(url, query).collect();
+    let mut routes: SmallVec<[&[u8]; 4]> = SmallVec::new();
+    if has_parameters {
+        routes.extend(sticky.routes_in_url(url, query));
+    }
     let in_url = routes.len();
     routes.extend(sticky.routes_in_cookies(cookies));
     if routes.is_empty() {
