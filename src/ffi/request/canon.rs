@@ -2,7 +2,6 @@
 
 use std::ffi::{c_char, c_int};
 use std::fmt;
-use std::net::Ipv4Addr;
 
 use crate::backend::WarningKind;
 use crate::ffi::apr::text;
@@ -65,11 +64,28 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
 
 /// Whether `ap_proxy_canon_netloc` leaves this host as it is: a name in lower case, or an address of IPv4.
 fn is_canonical(host: &[u8]) -> bool {
-    let is_number = host.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
-    if is_number {
-        return std::str::from_utf8(host).is_ok_and(|host| host.parse::<Ipv4Addr>().is_ok());
+    let (mut is_number, mut is_lower) = (true, true);
+    for byte in host {
+        is_number &= matches!(byte, b'0'..=b'9' | b'.');
+        is_lower &= !byte.is_ascii_uppercase();
     }
-    !host.iter().any(u8::is_ascii_uppercase)
+    if is_number { is_ipv4(host) } else { is_lower }
+}
+
+/// Four numbers up to 255, without zeros in front.
+fn is_ipv4(host: &[u8]) -> bool {
+    let is_part = |part: &[u8]| match part {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] if rest.len() < 3 => {
+            part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0')) <= 255
+        }
+        _ => false,
+    };
+    let mut parts = 0;
+    host.split(|byte| *byte == b'.').all(|part| {
+        parts += 1;
+        is_part(part)
+    }) && parts == 4
 }
 
 /// The same, with host and port. `raw_path` is the text of `rest`.
@@ -162,10 +178,29 @@ mod tests {
 
     #[test]
     fn a_host_that_httpd_would_change_or_refuse_is_left_to_it() {
-        for host in ["a.b-c", "10.0.0.1", "1a", "1.2.3.4.example", "localhost"] {
+        for host in [
+            "a.b-c",
+            "10.0.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "1a",
+            "1.2.3.4.example",
+            "localhost",
+        ] {
             assert!(is_canonical(host.as_bytes()), "{host}");
         }
-        for host in ["Host", "10.0.0.256", "10.0.0", "1", "010.0.0.1", ".", "1.2.3.4."] {
+        for host in [
+            "Host",
+            "10.0.0.256",
+            "10.0.0.1000",
+            "10..0.1",
+            "1.2.3.4.5",
+            "10.0.0",
+            "1",
+            "010.0.0.1",
+            ".",
+            "1.2.3.4.",
+        ] {
             assert!(!is_canonical(host.as_bytes()), "{host}");
         }
     }

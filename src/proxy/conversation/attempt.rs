@@ -41,6 +41,8 @@ pub(super) struct Attempt<L: AjpConnection> {
     pub(super) send_failed: Option<NetError>,
     /// The rest of the prepared piece that is still to be sent.
     pub(super) first_piece: Option<Piece>,
+    /// The time of the answer that is being acted on, once it has been asked for.
+    pub(super) moment: Option<Instant>,
     /// Something has been appended since the last pass.
     pub(super) pending: bool,
     pub(super) failed_status: Option<StatusFailure>,
@@ -104,6 +106,7 @@ impl<L: AjpConnection> Attempt<L> {
             asked_again: None,
             send_failed: None,
             first_piece: request.first_piece.map(|end| Piece { start: 0, end }),
+            moment: None,
             pending: false,
             failed_status: None,
         }

@@ -129,6 +129,7 @@ impl<L: AjpConnection> Conversation<L> {
     #[inline(always)]
     pub fn got<C: Client>(&mut self, what: What<L>, context: &mut Context<'_, C>) {
         let Some(attempt) = &mut self.attempt else { return self.got_before(what, context) };
+        attempt.moment = None;
         let traffic = &mut self.traffic;
         let result = match what {
             What::Received(received) => attempt.received(received, context, traffic),
@@ -288,11 +289,11 @@ impl<L: AjpConnection> Conversation<L> {
     /// The response has ended: gives the connection back first, since a slow client must not keep it.
     fn answered<C: Client>(&mut self, context: &Context<'_, C>) {
         let Some(attempt) = self.attempt.take() else { return };
-        let Attempt { mut lease, exchange, failed_status, .. } = attempt;
+        let Attempt { mut lease, exchange, failed_status, moment, .. } = attempt;
         let (usage, reused) = (lease.usage(), lease.is_reused());
         let reusable = exchange.finish(lease.unread());
         let retired = lease.retire();
-        let now = (context.now)();
+        let now = moment.unwrap_or_else(context.now);
         self.traffic.uploaded += exchange.uploaded();
         self.traffic.took = now.saturating_duration_since(self.start);
         context.note_ahead(&exchange, now);

@@ -129,7 +129,8 @@ impl<L: AjpConnection> Attempt<L> {
             context.backend.request_answered(context.request.packet.len());
         }
         traffic.status = Some(head.status);
-        traffic.first_byte = Some((context.now)().saturating_duration_since(self.start));
+        let now = *self.moment.get_or_insert_with(context.now);
+        traffic.first_byte = Some(now.saturating_duration_since(self.start));
         self.judge_status(head.status, context)?;
         self.head = Some(head);
         Ok(())
