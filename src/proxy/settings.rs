@@ -10,7 +10,7 @@ use crate::config::{StatusFailure, WorkerSettings};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The settings for connections.
-    pub connect: ConnectSettings,
+    pub connect: Arc<ConnectSettings>,
     /// The longest wait for the backend to accept data, or to continue a packet.
     pub timeout: Duration,
     /// The longest wait for the next packet of a response.

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ fn a_backend_whose_connects_time_out_is_in_error() {
     let (listener, port) = deaf_port();
     rustix::net::listen(&listener, 0).unwrap();
     let mut front = Front::at("127.0.0.1", port).timeout(SHORT);
-    front.settings.connect.options.timeout = SHORT;
+    Arc::make_mut(&mut front.settings.connect).options.timeout = SHORT;
     // Connections are opened until the backlog is full, and then there is no answer.
     let answer = loop {
         let answer = front.ask(get("/"));

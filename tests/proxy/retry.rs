@@ -441,7 +441,7 @@ fn a_post_is_kept_off_a_connection_that_the_backend_may_just_be_closing() {
     front.ask(get("/")).is(200, "ok");
     peer.wait_for_open_connections(0);
     // The housekeeper finds it closed: this backend closes after a second.
-    let maintenance = MaintenanceSettings { connect: front.settings.connect.clone(), min: 0 };
+    let maintenance = MaintenanceSettings { connect: (*front.settings.connect).clone(), min: 0 };
     let swept = front.backend.sweep(&maintenance, Instant::now() + Duration::from_secs(1));
     assert_eq!(swept.closed_by_peer, 1);
 

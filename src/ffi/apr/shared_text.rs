@@ -23,6 +23,7 @@ impl<const N: usize> Text<N> {
     /// # Safety
     /// `array` can be read during this call; others may write to it.
     pub(crate) unsafe fn read(array: *const [c_char; N]) -> Self {
+        const { assert!(N > 0) };
         let mut bytes = [MaybeUninit::uninit(); N];
         // By libc's functions, so nothing is promised about other writers, and what is looked at in the copy
         // is the copy.
@@ -30,12 +31,15 @@ impl<const N: usize> Text<N> {
         // at has been written.
         let len = unsafe {
             let copy = bytes.as_mut_ptr().cast::<c_char>();
-            let seen = libc::strnlen(array.cast(), N);
-            if seen > 0 {
+            // Most texts that need not be there are not.
+            if array.cast::<c_char>().read_volatile() == 0 {
+                0
+            } else {
+                let seen = libc::strnlen(array.cast(), N);
                 libc::memcpy(copy.cast(), array.cast(), seen);
+                // Another may have written a NUL between the look and the copy.
+                libc::strnlen(copy, seen)
             }
-            // Another may have written a NUL between the look and the copy.
-            if seen > 0 { libc::strnlen(copy, seen) } else { 0 }
         };
         Self { bytes, len }
     }

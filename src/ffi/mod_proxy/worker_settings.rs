@@ -150,7 +150,7 @@ impl<'a> EffectiveSettings<'a> {
     pub(crate) fn of_requests(&self, ours: &Arc<WorkerSettings>) -> Settings {
         let timeout = self.timeout();
         Settings {
-            connect: self.connect(),
+            connect: Arc::new(self.connect()),
             timeout,
             reply_timeout: ours.reply_timeout.unwrap_or(timeout),
             keep: self.keeps_connections(),

@@ -229,7 +229,7 @@ impl<'r> Call<'r> {
             has_others,
             ..known.settings.clone()
         };
-        let resolved = remote_proxy.is_none().then_some((backend, &settings.connect));
+        let resolved = remote_proxy.is_none().then_some((backend, &*settings.connect));
         if let Err(status) = proxy_block::check(request, self.conf, uri.host, resolved) {
             return Err(HandlerStatus(status));
         }

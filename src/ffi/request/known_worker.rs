@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::WorkerSettings;
 use crate::ffi::apr::table::Table;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::mod_proxy::backend_url::{Origin, Uri};
@@ -19,28 +20,33 @@ impl Call<'_> {
         remote_proxy: Option<(&[u8], u16)>,
         cached: Option<Arc<CachedWorker>>,
     ) -> Arc<CachedWorker> {
-        let (host, port) = remote_proxy.unwrap_or((uri.host, uri.port));
-        let socket_path = self.request.notes().get(c"uds_path");
         let worker = self.worker;
-        let ours = match &cached {
-            Some(known) => &known.settings.worker,
-            None => self.child.settings(worker.id()),
+        let aim = Aim {
+            remote_proxy,
+            host: remote_proxy.map_or(uri.host, |(host, _)| host),
+            port: remote_proxy.map_or(uri.port, |(_, port)| port),
+            socket_path: self.request.notes().get(c"uds_path"),
         };
-        let parks = self.child.can_park() && ServerState::parks(self.request.server());
-        let configured = EffectiveSettings::new(worker, self.conf, ours).with_parking(parks);
-        let holds = |known: &&Arc<CachedWorker>| {
-            worker.has_fixed_address()
-                && known.basis == configured.basis()
-                && configured.still_leads_to(known.backend.key(), host, port, socket_path)
+        let Some(cached) = cached else {
+            return self.read(uri, &aim, self.configured(self.child.settings(worker.id())));
         };
-        let known = match cached.as_ref().filter(holds) {
-            Some(known) => Arc::clone(known),
-            None => self.read(uri, remote_proxy, configured, host, port, socket_path),
-        };
-        if known.updates_maintenance {
-            known.backend.set_maintenance(configured.maintenance());
+        let configured = self.configured(&cached.settings.worker);
+        let Aim { host, port, socket_path, .. } = aim;
+        let holds = worker.has_fixed_address()
+            && cached.basis == configured.basis()
+            && configured.still_leads_to(cached.backend.key(), host, port, socket_path);
+        if !holds {
+            return self.read(uri, &aim, configured);
         }
-        known
+        if cached.updates_maintenance {
+            cached.backend.set_maintenance(configured.maintenance());
+        }
+        cached
+    }
+
+    fn configured<'s>(&'s self, ours: &'s WorkerSettings) -> EffectiveSettings<'s> {
+        let parks = self.child.can_park() && ServerState::parks(self.request.server());
+        EffectiveSettings::new(self.worker, self.conf, ours).with_parking(parks)
     }
 
     /// Reads the worker anew, and keeps the result for further requests.
@@ -48,14 +54,11 @@ impl Call<'_> {
     fn read(
         &self,
         uri: &Uri<'_>,
-        remote_proxy: Option<(&[u8], u16)>,
+        aim: &Aim<'_>,
         configured: EffectiveSettings<'_>,
-        host: &[u8],
-        port: u16,
-        socket_path: Option<&[u8]>,
     ) -> Arc<CachedWorker> {
         let worker = self.worker;
-        let key = configured.key(host, port, socket_path);
+        let key = configured.key(aim.host, aim.port, aim.socket_path);
         let member = worker.key();
         let is_fixed = worker.has_fixed_address();
         let backend = if is_fixed {
@@ -65,7 +68,7 @@ impl Call<'_> {
             let name = String::from_utf8_lossy(&worker.name()).into_owned();
             Arc::new(self.child.new_backend(&key, Some(&name)))
         };
-        let is_watched = remote_proxy.is_none() && self.child.watches(worker.id());
+        let is_watched = aim.remote_proxy.is_none() && self.child.watches(worker.id());
         let known = CachedWorker {
             backend,
             origin: Origin::as_canon_writes_it(uri.host, uri.port),
@@ -75,11 +78,23 @@ impl Call<'_> {
             stats: self.child.member_stats(member),
             updates_maintenance: is_fixed && !is_watched,
         };
+        if known.updates_maintenance {
+            known.backend.set_maintenance(configured.maintenance());
+        }
         match is_fixed {
             true => self.child.known.set(worker, self.conf, known),
             false => Arc::new(known),
         }
     }
+}
+
+/// Where a request is to be sent.
+struct Aim<'a> {
+    remote_proxy: Option<(&'a [u8], u16)>,
+    host: &'a [u8],
+    port: u16,
+    /// The path of a unix socket that the request names.
+    socket_path: Option<&'a [u8]>,
 }
 
 /// `ajp-reply-timeout` of this request, in place of the worker's `replytimeout`. With 0 it is as if that were

@@ -74,7 +74,7 @@ impl Front {
             limits: Limits::default(),
         };
         let settings = Settings {
-            connect,
+            connect: Arc::new(connect),
             timeout: LONG,
             reply_timeout: LONG,
             keep: true,
@@ -96,7 +96,7 @@ impl Front {
 
     /// Sends a CPING before every request, and waits this long for CPONG.
     pub fn ping(mut self, timeout: Duration) -> Front {
-        self.settings.connect.pings = Pings::before_every_request(timeout);
+        Arc::make_mut(&mut self.settings.connect).pings = Pings::before_every_request(timeout);
         self
     }
 
@@ -127,8 +127,8 @@ impl Front {
 
     /// Sets `max` and `acquire`.
     pub fn max(mut self, max: usize, wait: Duration) -> Front {
-        self.settings.connect.limits.max = NonZeroUsize::new(max);
-        self.settings.connect.limits.wait = Wait::For(wait);
+        Arc::make_mut(&mut self.settings.connect).limits.max = NonZeroUsize::new(max);
+        Arc::make_mut(&mut self.settings.connect).limits.wait = Wait::For(wait);
         self
     }
 

@@ -166,7 +166,8 @@ fn scene(plan: &mut Plan<'_>) -> Scene {
         scene = scene.warm();
     }
     if kind & 8 != 0 {
-        scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
+        Arc::make_mut(&mut scene.settings.connect).pings =
+            Pings::before_every_request(Duration::from_secs(1));
     }
     if kind & 16 != 0 {
         scene.request.packet = vec![0; 10_000];

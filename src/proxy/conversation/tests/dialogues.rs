@@ -1,5 +1,6 @@
 //! Dialogues as tables.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::World::{Client, Closes, Gone, Hears, Late, No, Readable, Takes, Yes};
@@ -401,7 +402,8 @@ fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_agai
 #[test]
 fn a_ping_comes_first_where_that_is_asked_for() {
     let mut scene = Scene::get().warm();
-    scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
+    Arc::make_mut(&mut scene.settings.connect).pings =
+        Pings::before_every_request(Duration::from_secs(1));
     let script = [
         ("place", Yes),
         ("ping", Yes),

@@ -95,7 +95,8 @@ fn scene(setup: &Setup) -> Scene {
         scene.request.packet = vec![0; 10_000];
     }
     if setup.pings {
-        scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
+        Arc::make_mut(&mut scene.settings.connect).pings =
+            Pings::before_every_request(Duration::from_secs(1));
     }
     let mut worker = WorkerSettings::default();
     worker.set("failstatus", "503").expect("a code");

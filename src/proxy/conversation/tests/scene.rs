@@ -67,7 +67,7 @@ impl Scene {
         let mut worker = WorkerSettings::default();
         worker.set("uploadahead", "0").expect("a number");
         let settings = Settings {
-            connect,
+            connect: Arc::new(connect),
             timeout: TIMEOUT,
             reply_timeout: TIMEOUT / 2,
             keep: true,
