@@ -2,10 +2,8 @@
 
 use super::attribute::Attribute;
 use super::codes::{self, Method, RequestHeader, is_coded_header, packet_type};
-use super::error::{CodecError, EncodeError, Field};
-use super::packet::PacketSize;
+use super::error::{CodecError, Field};
 use super::reader::Reader;
-use super::request_packet::{PacketHeaders, RequestStart};
 use super::writer::STRING_OVERHEAD;
 
 /// A request, borrowed from wherever its parts live. Fields are in the order of the packet:
@@ -86,32 +84,6 @@ type Header<'a> = (&'a [u8], &'a [u8]);
 const U16_LEN: usize = 2;
 
 impl ForwardRequest<'_> {
-    /// Makes the whole packet, header included, ready to send: [`PacketHeaders`] from lists.
-    ///
-    /// # Errors
-    /// As of [`PacketAttributes::finish`](super::PacketAttributes::finish).
-    pub fn encode(&self, limit: PacketSize) -> Result<Vec<u8>, EncodeError> {
-        let start = RequestStart {
-            method: self.method,
-            protocol: self.protocol,
-            req_uri: self.req_uri,
-            remote_addr: self.remote_addr,
-            remote_host: self.remote_host,
-            server_name: self.server_name,
-            server_port: self.server_port,
-            is_ssl: self.is_ssl,
-        };
-        let mut packet = PacketHeaders::start(&start, limit, Vec::new());
-        for (name, value) in self.headers {
-            packet.header(name, value);
-        }
-        let mut packet = packet.end();
-        for attribute in self.attributes {
-            packet.attribute(*attribute);
-        }
-        packet.finish()
-    }
-
     /// Decodes a payload: the container's side, for tests and tools.
     ///
     /// Names with a code come back in their usual spelling. A stored method counts more than a

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::HEADER_LEN;
+use crate::protocol::{EncodeError, HEADER_LEN, PacketHeaders, PacketSize};
 
 fn get() -> ForwardRequest<'static> {
     ForwardRequest {
@@ -164,17 +164,9 @@ fn a_stored_method_must_be_there_when_the_code_says_so() {
 
 #[test]
 fn headers_of_c_s_are_written_as_others_are() {
-    use crate::protocol::{PacketHeaders, RequestStart};
-
-    let ForwardRequest { method, protocol, req_uri, remote_addr, server_name, .. } = get();
-    let (remote_host, server_port, is_ssl) = (None, 80, false);
-    #[rustfmt::skip]
-    let start = RequestStart {
-        method, protocol, req_uri, remote_addr, remote_host, server_name, server_port, is_ssl,
-    };
     let long_name = std::ffi::CString::new(vec![b'n'; 0xA001]).unwrap();
     for name in [c"Host", c"X-A", c"", &long_name] {
-        let start = || PacketHeaders::start(&start, PacketSize::MAX, Vec::new());
+        let start = || PacketHeaders::start(&get(), PacketSize::MAX, Vec::new());
         let (mut c_texts, mut slices) = (start(), start());
         c_texts.c_header(name, c"value");
         slices.header(name.to_bytes(), b"value");

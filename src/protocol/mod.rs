@@ -63,7 +63,7 @@ pub use error::{CodecError, EncodeError, Field};
 pub use forward_request::{ForwardRequest, ReceivedRequest, RequestMethod};
 pub use get_body_chunk::GetBodyChunk;
 pub use packet::{Direction, HEADER_LEN, PacketSize, packet_len, split_packet};
-pub use request_packet::{PacketAttributes, PacketHeaders, RequestStart};
+pub use request_packet::{PacketAttributes, PacketHeaders};
 pub use response::Response;
 pub use send_body_chunk::SendBodyChunk;
 pub use send_headers::{ResponseHeaderName, SendHeaders};

@@ -6,30 +6,26 @@ use std::ffi::CStr;
 use super::attribute::Attribute;
 use super::codes::{self, RequestHeader, is_coded_header, packet_type};
 use super::error::{EncodeError, Field};
-use super::forward_request::RequestMethod;
+use super::forward_request::ForwardRequest;
 use super::packet::PacketSize;
 use super::writer::Writer;
 
-/// The fields of a FORWARD_REQUEST that come before the headers, in the order of the packet; as those of
-/// [`ForwardRequest`](super::ForwardRequest).
-#[derive(Clone, Copy, Debug)]
-pub struct RequestStart<'a> {
-    /// The method.
-    pub method: RequestMethod<'a>,
-    /// As in the request line: `HTTP/1.1`.
-    pub protocol: &'a [u8],
-    /// The path, encoded, without the query string.
-    pub req_uri: &'a [u8],
-    /// The client's address.
-    pub remote_addr: &'a [u8],
-    /// The client's name; `None`, the null string, unless httpd looked it up.
-    pub remote_host: Option<&'a [u8]>,
-    /// The name of the server the request is for.
-    pub server_name: &'a [u8],
-    /// The port of the server the request came to.
-    pub server_port: u16,
-    /// The client's connection is encrypted.
-    pub is_ssl: bool,
+impl ForwardRequest<'_> {
+    /// Makes the whole packet, header included, ready to send: [`PacketHeaders`] from lists.
+    ///
+    /// # Errors
+    /// As of [`PacketAttributes::finish`].
+    pub fn encode(&self, limit: PacketSize) -> Result<Vec<u8>, EncodeError> {
+        let mut packet = PacketHeaders::start(self, limit, Vec::new());
+        for (name, value) in self.headers {
+            packet.header(name, value);
+        }
+        let mut packet = packet.end();
+        for attribute in self.attributes {
+            packet.attribute(*attribute);
+        }
+        packet.finish()
+    }
 }
 
 /// A packet to which headers are added.
@@ -45,10 +41,11 @@ pub struct PacketHeaders<'a> {
 }
 
 impl<'a> PacketHeaders<'a> {
-    /// Starts a packet of `limit` bytes at most, in the memory of an earlier one, or of an empty one. Errors
-    /// show at the [end](PacketAttributes::finish).
+    /// Starts a packet of `limit` bytes at most, with what comes before the headers of `request`, whose lists are
+    /// not looked at. It is made in the memory of an earlier one, or of an empty one. Errors show at the
+    /// [end](PacketAttributes::finish).
     #[must_use]
-    pub fn start(request: &RequestStart<'a>, limit: PacketSize, used: Vec<u8>) -> Self {
+    pub fn start(request: &ForwardRequest<'a>, limit: PacketSize, used: Vec<u8>) -> Self {
         let mut writer = Writer::new(limit, used);
         writer.u8(packet_type::FORWARD_REQUEST);
         writer.u8(request.method.code());

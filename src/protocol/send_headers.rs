@@ -87,11 +87,11 @@ impl SendHeaders {
         }
         let start = payload.len() - reader.left();
         for _ in 0..count {
-            let name = read_name(&mut reader)?;
+            let (name, value) = read_header(&mut reader)?;
             if let Some(name) = name.spelled {
                 check_token(name)?;
             }
-            check_text(reader.string(Field::HeaderValue)?, Field::HeaderValue)?;
+            check_text(value, Field::HeaderValue)?;
         }
         reader.finish(Field::HeaderValue)?;
         Ok(SendHeaders { status, count, start, payload: payload.clone() })
@@ -118,9 +118,7 @@ impl SendHeaders {
     pub fn headers(&self) -> impl Iterator<Item = (ResponseHeaderName<'_>, &[u8])> {
         let mut reader = Reader::new(self.payload.get(self.start..).unwrap_or_default());
         // All have been read before, without an error.
-        (0..self.count).map_while(move |_| {
-            Some((read_name(&mut reader).ok()?, reader.string(Field::HeaderValue).ok()?))
-        })
+        (0..self.count).map_while(move |_| read_header(&mut reader).ok())
     }
 
     /// The values of one of the eleven headers, in whatever spelling its name came.
@@ -132,16 +130,20 @@ impl SendHeaders {
 /// Type and status are before it.
 const REASON_AT: usize = 1 + 2;
 
-/// Reads a name, which has not been looked at.
-fn read_name<'a>(reader: &mut Reader<'a>) -> Result<ResponseHeaderName<'a>, CodecError> {
+/// Reads a header, whose bytes are not looked at.
+// Once, for all that read headers.
+#[inline(never)]
+fn read_header<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<(ResponseHeaderName<'a>, &'a [u8]), CodecError> {
     let number = reader.u16(Field::HeaderName)?;
-    if is_coded_header(number) {
-        return match ResponseHeader::from_code(number) {
-            Some(header) => Ok(ResponseHeaderName::coded(header)),
-            None => Err(CodecError::UnknownHeaderCode { code: number }),
-        };
-    }
-    reader.string_of(number, Field::HeaderName).map(ResponseHeaderName::spelled)
+    let name = if is_coded_header(number) {
+        let unknown = CodecError::UnknownHeaderCode { code: number };
+        ResponseHeaderName::coded(ResponseHeader::from_code(number).ok_or(unknown)?)
+    } else {
+        ResponseHeaderName::spelled(reader.string_of(number, Field::HeaderName)?)
+    };
+    Ok((name, reader.string(Field::HeaderValue)?))
 }
 
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason

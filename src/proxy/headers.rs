@@ -216,9 +216,7 @@ pub fn says_no_length<'l>(status: u16, length: impl FnOnce() -> Option<&'l [u8]>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{
-        ForwardRequest, HEADER_LEN, Method, PacketHeaders, PacketSize, RequestStart,
-    };
+    use crate::protocol::{ForwardRequest, HEADER_LEN, Method, PacketHeaders, PacketSize};
 
     #[test]
     fn the_methods_of_rfc_9110_9_2_2_are_idempotent_and_no_other() {
@@ -269,7 +267,7 @@ mod tests {
         values: AttributeValues<'v, E>,
         expected: &[Attribute<'_>],
     ) {
-        let start = RequestStart {
+        let start = ForwardRequest {
             method: RequestMethod::Coded(Method::Get),
             protocol: b"HTTP/1.1",
             req_uri: b"/",
@@ -278,6 +276,8 @@ mod tests {
             server_name: b"s",
             server_port: 80,
             is_ssl: false,
+            headers: &[],
+            attributes: &[],
         };
         let mut attributes = PacketHeaders::start(&start, PacketSize::MIN, Vec::new()).end();
         values.add_to(&mut attributes);

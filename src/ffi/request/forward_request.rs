@@ -6,7 +6,7 @@ use crate::ffi::httpd::request::Request;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::packet_memory;
 use crate::ffi::state::server_state::ServerState;
-use crate::protocol::{EncodeError, PacketHeaders, PacketSize, RequestStart};
+use crate::protocol::{EncodeError, ForwardRequest, PacketHeaders, PacketSize};
 use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
 
 /// The parts of FORWARD_REQUEST that mod_proxy decides.
@@ -33,7 +33,7 @@ pub(crate) fn forward_request(
     let mut remote_port = itoa::Buffer::new();
     let remote_port = remote_port.format(request.client().port).as_bytes();
     let secret = worker.secret();
-    let start = RequestStart {
+    let start = ForwardRequest {
         method: request_method(request.method(), request.is_header_only()),
         protocol: request.protocol(),
         req_uri: target.path,
@@ -42,6 +42,8 @@ pub(crate) fn forward_request(
         server_name: request.server_name(),
         server_port: request.local().port,
         is_ssl: is_tls,
+        headers: &[],
+        attributes: &[],
     };
     let mut packet = PacketHeaders::start(&start, limit, packet_memory::take());
     for (name, value) in request.headers_in().texts() {
