@@ -16,7 +16,6 @@ use crate::ffi::mod_proxy::text_sizes::{
     BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH,
 };
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::mod_proxy::worker_readings::Readings;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
 
@@ -192,11 +191,6 @@ impl Worker<'_> {
                 retry_us: u64::try_from((*s).retry).unwrap_or(0),
             }
         }
-    }
-
-    /// What its settings follow from, as it is now.
-    pub(crate) fn readings(self) -> Readings {
-        Readings::of(self)
     }
 
     /// Whether its URL names one backend; else (`$1` in the host, RewriteRule to an undefined worker)

@@ -41,9 +41,10 @@ pub(crate) struct Readings {
     disablereuse: bool,
 }
 
-impl Readings {
-    pub(super) fn of(worker: Worker<'_>) -> Self {
-        let s = worker.shared();
+impl Worker<'_> {
+    /// What its settings follow from, as it is now.
+    pub(crate) fn readings(self) -> Readings {
+        let s = self.shared();
         // SAFETY: plain fields of a record that lives as long as the worker.
         unsafe {
             #[cfg(httpd_has_address_ttl)]
@@ -51,7 +52,7 @@ impl Readings {
             // An httpd without addressttl.
             #[cfg(not(httpd_has_address_ttl))]
             let (address_ttl, address_ttl_is_set) = (0, false);
-            Self {
+            Readings {
                 min: (*s).min,
                 smax: (*s).smax,
                 hmax: (*s).hmax,
@@ -76,7 +77,9 @@ impl Readings {
             }
         }
     }
+}
 
+impl Readings {
     /// `min`: the number of connections kept open. 0 in a prefork child, where mod_proxy sets it so.
     pub(crate) fn min(&self) -> usize {
         usize::try_from(self.min).unwrap_or(0)

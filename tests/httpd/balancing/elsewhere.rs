@@ -307,6 +307,23 @@ fn the_environment_names_the_route_of_one_request_whatever_its_session() {
 }
 
 #[test]
+fn what_the_balancer_says_in_the_environment_takes_the_place_of_what_is_there() {
+    let two = Two::start();
+    let preset = "SetEnvIf X-Preset (.+) Balancer_Worker_Route=$1\n\
+         SetEnvIf X-Preset (.+) BALANCER_SESSION_ROUTE=$1\nSetEnvIf X-Preset (.+) BALANCERS=$1\n\
+         CustomLog told.log \"%{BALANCER_WORKER_ROUTE}e %{BALANCER_SESSION_ROUTE}e %{BALANCERS}e\"";
+    let httpd = sticky_with(two.first.port(), two.second.port(), "", "", preset);
+    for headers in [format!("{OF_A}X-Preset: mine\r\n"), OF_A.to_owned()] {
+        assert_eq!(httpd.request("GET", "/app/x", &headers).expect(200).text(), "first");
+    }
+    let log = test_support::process::wait_for("the requests are in the log", || {
+        let log = std::fs::read_to_string(httpd.root().join("told.log")).ok()?;
+        (log.lines().count() == 2).then_some(log)
+    });
+    assert_eq!(log, "a a mine\na a -\n");
+}
+
+#[test]
 fn a_route_of_the_environment_that_no_member_has_is_balanced() {
     let two = Two::start();
     let (first, second) = (two.first.port(), two.second.port());
