@@ -86,18 +86,14 @@ impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
     /// the addresses, and before the environment, which may replace them.
     #[inline]
     pub fn add_to(self, packet: &mut PacketAttributes<'_>) {
-        let values: [(Option<&[u8]>, fn(&'r [u8]) -> Attribute<'r>); 5] = [
-            (self.secret, Attribute::Secret),
-            (self.user, Attribute::RemoteUser),
-            (self.auth_type, Attribute::AuthType),
-            (self.query, Attribute::QueryString),
-            (self.route, Attribute::JvmRoute),
+        let values = [
+            self.secret.map(Attribute::Secret),
+            self.user.map(Attribute::RemoteUser),
+            self.auth_type.map(Attribute::AuthType),
+            self.query.map(Attribute::QueryString),
+            self.route.map(Attribute::JvmRoute),
         ];
-        for (value, named) in values {
-            if let Some(value) = value {
-                packet.attribute(named(value));
-            }
-        }
+        values.into_iter().flatten().for_each(|attribute| packet.attribute(attribute));
         if let Some(tls) = self.tls {
             tls.add_to(packet);
         }
