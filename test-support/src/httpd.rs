@@ -1,5 +1,6 @@
 //! A private httpd with its own ServerRoot, port and MPM.
 
+use super::crash::{self, Crashes};
 use super::http::{Client, Response};
 use super::places;
 use super::process::{self, Guarded, children_of, free_port, is_root, signal, wait_for};
@@ -318,9 +319,10 @@ impl Setup {
             // A pool's memory is given back when it is destroyed, so that a use of it thereafter is seen.
             line(format_args!("MaxMemFree 1"));
         }
-        if let Ok(directory) = std::env::var("AJP_CORE_DIRECTORY") {
+        if let Some(directory) = crash::core_directory(self.port) {
             // To find the cause of a crash: with `ulimit -c unlimited`, core files are there.
-            line(format_args!("CoreDumpDirectory \"{directory}\""));
+            crash::prepare(&directory);
+            line(format_args!("CoreDumpDirectory \"{}\"", directory.display()));
         }
         line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
         line(format_args!("CustomLog access.log \"%a %s %B \\\"%r\\\" %{{X-Test}}i\""));
@@ -545,6 +547,12 @@ impl Httpd {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The processes that have ended by a signal so far.
+    pub fn crashes(&self) -> Crashes {
+        let cores = crash::core_directory(self.port);
+        Crashes::of(&self.all_logs(), &binary(), cores.as_deref())
+    }
+
     /// What httpd has said at its start and in the error log.
     pub fn all_logs(&self) -> String {
         self.file("startup.log") + &self.error_log()
@@ -553,15 +561,17 @@ impl Httpd {
 
 impl Drop for Httpd {
     fn drop(&mut self) {
-        let crash = |log: &str| log.contains("exit signal");
-        let before = crash(&self.all_logs());
+        let before = self.crashes().count();
         // Not TERM: while its workers still close connections, mpm_event may crash on it, in
         // close_worker_sockets, whatever modules are loaded.
         self.process.stop_by("WINCH");
-        let log = self.all_logs();
-        if crash(&log) {
-            eprintln!("a child crashed {}", if before { "while it served" } else { "at the end" });
+        let crashes = self.crashes();
+        if crashes.count() > 0 {
+            let when = if before > 0 { "while it served" } else { "at the end" };
+            let whose = if crashes.are_httpds_own() { "; it is httpd's own" } else { "" };
+            eprintln!("a child crashed {when}{whose}: {crashes}");
         }
+        let log = self.all_logs();
         if std::thread::panicking() {
             let tail: Vec<_> = log.lines().rev().take(40).collect();
             eprintln!("--- the last lines of httpd's log");
@@ -570,8 +580,12 @@ impl Drop for Httpd {
             }
             return;
         }
-        for bad in ["exit signal", "panicked at", "Assertion"] {
+        assert!(crashes.are_httpds_own(), "a process of httpd ended by a signal: {log}");
+        for bad in ["panicked at", "Assertion"] {
             assert!(!log.contains(bad), "httpd's log says {bad:?}: {log}");
+        }
+        if let Some(cores) = crash::core_directory(self.port) {
+            let _ = fs::remove_dir_all(cores);
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod ajp;
 pub mod backlog;
 pub mod checks;
+pub mod crash;
 pub mod dialer;
 pub mod filters;
 pub mod front;
