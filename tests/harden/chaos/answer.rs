@@ -50,6 +50,8 @@ pub enum Outcome {
     Broken,
     /// The client has left before its end.
     Left,
+    /// Nothing: httpd has closed the connection, which it had kept.
+    Closed,
     /// Nothing for a minute.
     Hung,
     /// A whole answer, or a part of one, that is not its own: the text says how it differs.

@@ -32,7 +32,7 @@ impl PlainClient {
         let leaves = random.once_in(12);
         if send(&mut stream, ask, random).is_err() {
             // httpd may have closed an idle connection, or answered before the end of the body.
-            return Outcome::Broken;
+            return if is_kept { Outcome::Closed } else { Outcome::Broken };
         }
         if leaves {
             thread::sleep(Duration::from_millis(random.below(80) as u64));
@@ -47,7 +47,7 @@ impl PlainClient {
             }
             Err(error) if is_timeout(&error) => Outcome::Hung,
             // Nothing came: a kept connection that httpd has closed, or a child that was killed.
-            Err(_) if is_kept => Outcome::Left,
+            Err(_) if is_kept => Outcome::Closed,
             Err(_) => Outcome::Broken,
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use test_support::ajp::ScriptedPeer;
 use test_support::httpd::Httpd;
@@ -12,7 +12,8 @@ use test_support::random::Random;
 use test_support::status::post;
 use test_support::tomcat::Tomcat;
 
-use super::peer::{self, Executed};
+use super::accounts::{self, Unended};
+use super::peer::{self, Treatments};
 
 /// The most milliseconds between two disturbances.
 const PAUSE: usize = 1500;
@@ -27,17 +28,54 @@ pub struct Backends {
     pub tomcat: Tomcat,
     pub peers: [Option<ScriptedPeer>; 2],
     pub addresses: [SocketAddr; 2],
-    pub executed: Executed,
+    pub treatments: Treatments,
+}
+
+/// What a request may not survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A child of httpd is killed.
+    ChildKilled,
+    /// A container that misbehaves ends, and starts again.
+    PeerRestarted,
+    /// Tomcat is killed, and starts again.
+    TomcatKilled,
+}
+
+/// A disturbance, from its beginning until what ends has ended, and until there is another in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Disturbance {
+    pub kind: Kind,
+    pub from: Instant,
+    pub ended: Instant,
+    pub back: Instant,
+}
+
+/// What was done in a run.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub disturbances: Vec<Disturbance>,
+    /// What killed children have left in the counters, since httpd was started or restarted.
+    pub unended: Unended,
 }
 
 /// Disturbs until the run is over. Then every member serves again.
-pub fn disturb(httpd: &Httpd, backends: &mut Backends, seed: u64, over: &AtomicBool) {
+pub fn disturb(
+    httpd: &Httpd,
+    backends: &mut Backends,
+    seed: u64,
+    restarts: bool,
+    over: &AtomicBool,
+) -> Done {
     let mut random = Random::new(seed);
     let mut peers_started = 2;
+    let mut done = Done::default();
     while !over.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(100 + random.below(PAUSE) as u64));
-        match random.below(12) {
+        let from = Instant::now();
+        let loss = match random.below(12) {
             0..3 => {
+                let before = accounts::left_unended(httpd);
                 if let Some(child) = httpd.children().first() {
                     signal("KILL", *child);
                     // httpd tells as many children to end as it knows of: a restart before it has noticed would
@@ -46,32 +84,56 @@ pub fn disturb(httpd: &Httpd, backends: &mut Backends, seed: u64, over: &AtomicB
                         (!httpd.children().contains(child)).then_some(())
                     });
                 }
+                let ended = Instant::now();
+                for (url, count) in accounts::left_unended(httpd) {
+                    let more = count.saturating_sub(before.get(&url).copied().unwrap_or(0));
+                    *done.unended.entry(url).or_default() += more;
+                }
+                Some((Kind::ChildKilled, ended))
             }
-            3..6 => httpd.graceful(),
+            3..6 => {
+                if restarts {
+                    httpd.graceful();
+                    done.unended.clear();
+                }
+                None
+            }
             6..8 => {
                 let which = random.below(2);
                 backends.peers[which] = None;
+                let ended = Instant::now();
                 thread::sleep(Duration::from_millis(random.below(300) as u64));
                 peers_started += 1;
                 let address = backends.addresses[which];
                 backends.peers[which] =
-                    Some(peer::start_at(address, seed + peers_started, &backends.executed));
+                    Some(peer::start_at(address, seed + peers_started, &backends.treatments));
+                Some((Kind::PeerRestarted, ended))
             }
             8 => {
                 // The servlet counts in memory: what it has counted is taken before it ends.
                 backends.take_counts(httpd);
                 backends.tomcat.kill();
+                let ended = Instant::now();
                 backends.tomcat.start_again();
+                Some((Kind::TomcatKilled, ended))
             }
             _ => {
                 give(httpd, random.pick(&ORDERS), random.pick(&MEMBERS));
+                None
             }
-        }
+        };
+        done.disturbances.extend(loss.map(|(kind, ended)| Disturbance {
+            kind,
+            from,
+            ended,
+            back: Instant::now(),
+        }));
     }
     for action in ["activate", "recover"] {
         wait_for("a child takes the order", || give(httpd, action, "*").then_some(()));
     }
     backends.take_counts(httpd);
+    done
 }
 
 /// Gives an order. Returns whether it was taken: a child from before a restart refuses the new nonce.
@@ -84,14 +146,14 @@ fn give(httpd: &Httpd, action: &str, member: &str) -> bool {
 impl Backends {
     /// Starts Tomcat with two nodes, and two containers that misbehave.
     pub fn start(seed: u64) -> Self {
-        let executed = Executed::default();
+        let treatments = Treatments::default();
         let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let mut number = 0;
         let peers = addresses.map(|address| {
             number += 1;
-            Some(peer::start_at(address, seed + number, &executed))
+            Some(peer::start_at(address, seed + number, &treatments))
         });
-        Self { tomcat: Tomcat::start(), peers, addresses, executed }
+        Self { tomcat: Tomcat::start(), peers, addresses, treatments }
     }
 
     /// Takes what the servlets of both nodes have counted. What is executed between this and the end of a Tomcat
@@ -103,7 +165,7 @@ impl Backends {
             for line in text.unwrap_or_default().lines() {
                 if let Some((id, times)) = line.split_once('=') {
                     let [id, times] = [id, times].map(|word| word.parse::<u64>().unwrap_or(0));
-                    self.executed.count(id, times as usize);
+                    self.treatments.count(id, times as usize);
                 }
             }
         }

@@ -22,26 +22,44 @@ use super::scene::TIMEOUT;
 const PACKET: usize = 8192;
 const PIECE: usize = PACKET - 8;
 
-/// How often each POST was executed, by its id.
+/// What became of each request in the containers, by its id.
 #[derive(Clone, Debug, Default)]
-pub struct Executed(Arc<Mutex<HashMap<u64, usize>>>);
+pub struct Treatments(Arc<Mutex<HashMap<u64, Treatment>>>);
 
-impl Executed {
-    /// Counts an execution.
+#[derive(Debug, Default)]
+struct Treatment {
+    /// How often it was executed, if it is a POST.
+    executed: usize,
+    /// How it was treated, if not well.
+    faults: Vec<Fault>,
+}
+
+impl Treatments {
+    fn with<T>(&self, id: u64, change: impl FnOnce(&mut Treatment) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(all.entry(id).or_default())
+    }
+
+    /// Counts executions.
     pub fn count(&self, id: u64, times: usize) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += times;
+        self.with(id, |treatment| treatment.executed += times);
     }
 
     /// The ids that were executed more than once.
     pub fn twice(&self) -> Vec<u64> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().filter(|(_, times)| **times > 1).map(|(id, _)| *id).collect()
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, treatment)| treatment.executed > 1).map(|(id, _)| *id).collect()
+    }
+
+    /// The ways in which this request was treated, other than well.
+    pub fn faults(&self, id: u64) -> Vec<Fault> {
+        self.with(id, |treatment| treatment.faults.clone())
     }
 }
 
 /// One way to treat a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     /// None.
     Well,
     /// As `Well`, in writes of a few bytes.
@@ -86,17 +104,21 @@ const FAULTS: [Fault; 12] = [
 ];
 
 /// Starts a misbehaving container at this address.
-pub fn start_at(address: SocketAddr, seed: u64, executed: &Executed) -> ScriptedPeer {
-    let executed = executed.clone();
+pub fn start_at(address: SocketAddr, seed: u64, treatments: &Treatments) -> ScriptedPeer {
+    let treatments = treatments.clone();
     let script = move |conn: &mut PeerConnection| {
         let mut random =
             Random::new(seed.wrapping_mul(1_000_003).wrapping_add(conn.index() as u64));
-        serve(conn, &mut random, &executed)
+        serve(conn, &mut random, &treatments)
     };
     ScriptedPeer::start_at(address, script).expect("the port is free")
 }
 
-fn serve(conn: &mut PeerConnection, random: &mut Random, executed: &Executed) -> io::Result<()> {
+fn serve(
+    conn: &mut PeerConnection,
+    random: &mut Random,
+    treatments: &Treatments,
+) -> io::Result<()> {
     while let Some(payload) = conn.read_packet()? {
         if payload.first() == Some(&0x0A) {
             conn.send(cpong())?;
@@ -104,7 +126,7 @@ fn serve(conn: &mut PeerConnection, random: &mut Random, executed: &Executed) ->
         }
         let request = forward_request(&payload)?;
         let fault = if random.once_in(4) { random.pick(&FAULTS) } else { Fault::Well };
-        if !answer(conn, &request, fault, random, executed)? {
+        if !answer(conn, &request, fault, random, treatments)? {
             return Ok(());
         }
     }
@@ -117,7 +139,7 @@ fn answer(
     request: &ForwardRequest,
     fault: Fault,
     random: &mut Random,
-    executed: &Executed,
+    treatments: &Treatments,
 ) -> io::Result<bool> {
     let parameter = |name: &str| {
         let query = request.attribute("query_string").unwrap_or_default();
@@ -125,7 +147,11 @@ fn answer(
         pairs.find(|(known, _)| *known == name).and_then(|(_, value)| value.parse::<u64>().ok())
     };
     if request.method == "POST" {
-        executed.count(parameter("id").unwrap_or_default(), 1);
+        treatments.count(parameter("id").unwrap_or_default(), 1);
+    }
+    if fault != Fault::Well {
+        let id = parameter("seed").or_else(|| parameter("id")).unwrap_or_default();
+        treatments.with(id, |treatment| treatment.faults.push(fault));
     }
     match fault {
         Fault::CloseBefore => return Ok(false),

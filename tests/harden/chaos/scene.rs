@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use test_support::crash::stacks_of;
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::manager::NONCE;
 use test_support::process::{DEADLINE, free_port, wait_for};
@@ -13,10 +14,11 @@ use test_support::sockets::{self, State};
 use test_support::status::{number, report, with_status};
 use test_support::tls::Certificates;
 
+use super::accounts::{self, Unended};
 use super::answer::Ask;
 use super::client::PlainClient;
 use super::curl::{self, Protocol};
-use super::disturbance::{Backends, disturb};
+use super::disturbance::{Backends, Done, Kind, disturb};
 use super::tally::{Outcomes, Tally};
 
 /// `timeout` of the members.
@@ -58,12 +60,14 @@ impl Scene {
     }
 
     /// Runs for this long, waits until nothing is in flight, and looks at what is left.
-    pub fn run(mut self, time: Duration) -> Tally {
+    pub fn run(&mut self, time: Duration) -> Tally {
         let (outcomes, over, quiet) =
             (Outcomes::default(), AtomicBool::new(false), AtomicBool::new(false));
         let next = AtomicU64::new(self.seed * 1_000_000_000 + 1);
         let before = memory(self.httpd.pid());
-        thread::scope(|scope| {
+        // A restart begins the counters anew: without one, in every second run, they are compared with what clients see.
+        let restarts = self.seed / 3 % 2 == 0;
+        let Done { disturbances, unended } = thread::scope(|scope| {
             let clients = (0..PLAIN + TLS + HTTP_2).map(|number| {
                 let (httpd, outcomes, next, over) = (&self.httpd, &outcomes, &next, &over);
                 let (seed, tls_port) = (self.seed * 1000 + number as u64, self.tls_port);
@@ -81,15 +85,16 @@ impl Scene {
             let clients: Vec<_> = clients.collect();
             let (httpd, backends, quiet) = (&self.httpd, &mut self.backends, &quiet);
             let seed = self.seed;
-            let disturbing = scope.spawn(move || disturb(httpd, backends, seed, quiet));
+            let disturbing = scope.spawn(move || disturb(httpd, backends, seed, restarts, quiet));
             thread::sleep(time);
             over.store(true, Ordering::Relaxed);
             clients.into_iter().for_each(|client| client.join().expect("a client"));
             quiet.store(true, Ordering::Relaxed);
-            disturbing.join().expect("the disturbances");
+            disturbing.join().expect("the disturbances")
         });
         let mut tally = outcomes.tally();
-        for id in self.backends.executed.twice() {
+        tally.explain(&self.backends.treatments, &disturbances, &self.httpd.access_log());
+        for id in self.backends.treatments.twice() {
             tally.find(format!("POST {id} was executed twice"));
         }
         let growth = memory(self.httpd.pid()).saturating_sub(before);
@@ -97,10 +102,28 @@ impl Scene {
             tally.find(format!("the parent has grown by {growth} kB"));
         }
         self.check_rest();
+        let killed = disturbances.iter().filter(|one| one.kind == Kind::ChildKilled).count();
+        self.compare_counters(&mut tally, &unended, (!restarts).then_some(killed));
         for child in self.children_that_stay() {
-            tally.find(format!("child {child} does not end after a graceful restart"));
+            let stacks = stacks_of(child);
+            tally.find(format!("child {child} does not end after a graceful restart: {stacks}"));
         }
         tally
+    }
+
+    /// Compares the module's counters with each other and, if they have not begun anew at a restart, with what the
+    /// clients have seen.
+    ///
+    /// `left`: what children that were killed have left in them; `killed`: their number, unless there were restarts.
+    fn compare_counters(&self, tally: &mut Tally, left: &Unended, killed: Option<usize>) {
+        let report = report(&self.httpd);
+        let mut found = accounts::contradictions(&report, left);
+        if let Some(killed) = killed {
+            let (text, more) = accounts::compared(&report, &tally.seen(), killed);
+            println!("{text}");
+            found.extend(more);
+        }
+        found.into_iter().for_each(|finding| tally.find(finding));
     }
 
     /// Restarts httpd gracefully, and returns the children from before that have not ended after a minute: nothing
@@ -182,8 +205,8 @@ impl Asks<'_> {
 fn plain(address: SocketAddr, asks: &mut Asks<'_>, outcomes: &Outcomes, over: &AtomicBool) {
     let mut client = PlainClient::new(address);
     while !over.load(Ordering::Relaxed) {
-        let ask = asks.next(true);
-        outcomes.add(&ask, client.ask(&ask, &mut asks.random));
+        let (ask, from) = (asks.next(true), Instant::now());
+        outcomes.add(&ask, client.ask(&ask, &mut asks.random), from);
     }
 }
 
@@ -197,9 +220,10 @@ fn by_curl(
     let folder = tempfile::tempdir().expect("a temporary directory");
     while !over.load(Ordering::Relaxed) {
         let batch: Vec<_> = (0..AT_ONCE).map(|_| asks.next(false)).collect();
-        for (ask, outcome) in batch.iter().zip(curl::ask_all(protocol, port, &batch, folder.path()))
-        {
-            outcomes.add(ask, outcome);
+        let from = Instant::now();
+        let answers = curl::ask_all(protocol, port, &batch, folder.path());
+        for (ask, outcome) in batch.iter().zip(answers) {
+            outcomes.add(ask, outcome, from);
         }
     }
 }
@@ -216,7 +240,8 @@ fn setup(mpm: Mpm, backends: &Backends, random: &mut Random) -> Setup {
     let children = match mpm {
         Mpm::Prefork => "StartServers 40\nMaxRequestWorkers 60\nServerLimit 60",
         Mpm::Event | Mpm::Worker => {
-            "StartServers 4\nServerLimit 8\nThreadsPerChild 16\nMaxRequestWorkers 64\nMinSpareThreads 48"
+            "StartServers 4\nServerLimit 8\nThreadsPerChild 16\nMaxRequestWorkers 64\nMinSpareThreads 48\n\
+             H2MinWorkers 4\nH2MaxWorkers 16"
         }
     };
     let modules = ["socache_shmcb", "ssl", "http2"];

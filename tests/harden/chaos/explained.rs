@@ -1,0 +1,42 @@
+//! Why a GET has no right answer: what was done to it, or nothing that would explain it.
+
+use std::time::Duration;
+
+use super::answer::Outcome;
+use super::disturbance::{Disturbance, Kind};
+use super::peer::Fault;
+use super::tally::FailedGet;
+
+/// For how long a member in error is left out: `retry` of the members, and what the restart of a listener takes.
+pub const LEFT_OUT: Duration = Duration::from_secs(2);
+
+/// Whether what was done to a request, in the containers that had it and meanwhile, is the reason why it has failed.
+///
+/// * An answer that has begun, and a time that is up, are final. A Tomcat that starts accepts connections before it answers.
+/// * What ends a connection before the answer is mended once, by another connection or member: `retries` is 1. So two
+///   such faults are a reason, and one is if there was no second member: of four, two are Tomcat's, which was away, and
+///   the third may be drained, stopped or in error.
+/// * Whatever a process that was killed meanwhile had in hand is lost: a child's requests; of a container's, those that
+///   had an answer, and those that have met another fault.
+pub fn is_explained(get: &FailedGet, faults: &[Fault], disturbances: &[Disturbance]) -> bool {
+    let is_final =
+        |fault: &Fault| matches!(fault, Fault::CloseWithin | Fault::Reset | Fault::Stall);
+    let mended = faults.iter().filter(|fault| is_mended(fault)).count();
+    let was_away = |one: &Disturbance| {
+        one.kind == Kind::TomcatKilled && one.from <= get.until && one.back + LEFT_OUT >= get.from
+    };
+    let tomcat_was_away = disturbances.iter().any(was_away);
+    faults.iter().any(is_final)
+        || tomcat_was_away && matches!(get.outcome, Outcome::Error(504))
+        || mended > usize::from(!tomcat_was_away)
+        || disturbances.iter().any(|one| one.from <= get.until && one.ended >= get.from)
+}
+
+fn is_mended(fault: &Fault) -> bool {
+    matches!(fault, Fault::CloseBefore | Fault::CloseInHeaders)
+}
+
+/// Whether these are faults of a request that another connection or member mends, all of them.
+pub fn are_mended(faults: &[Fault]) -> bool {
+    !faults.is_empty() && faults.iter().all(is_mended)
+}
