@@ -165,6 +165,27 @@ need_packages() {
     fi
 }
 
+# unpack_packages DIRECTORY PACKAGE...: unpacks these packages (NAME or NAME=VERSION) into a directory of their own.
+# Nothing is installed: for packages that cannot be beside what is there.
+unpack_packages() {
+    local directory=$1 new
+    shift
+    say "unpacking $* to $directory"
+    new=$(mktemp -d)
+    (
+        cd "$new"
+        # apt warns that it cannot use its own user in this directory.
+        apt-get -qq download "$@" 2>errors || { cat errors >&2; exit 1; }
+        for file in *.deb; do
+            dpkg -x "$file" root || exit 1
+        done
+    ) || { rm -rf "$new"; die "apt could not download $*"; }
+    mkdir -p "${directory%/*}"
+    rm -rf "$directory"
+    mv "$new/root" "$directory"
+    rm -rf "$new"
+}
+
 # need_modules NAME...: modules of httpd from other projects (libapache2-mod-NAME). Their packages enable them, and
 # what they need, in the system's httpd; that is undone here.
 need_modules() {

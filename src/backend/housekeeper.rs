@@ -96,12 +96,13 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    fn wait_for_end(keeper: &Housekeeper) {
+    fn wait_for_end(keeper: Housekeeper) {
         let deadline = Instant::now() + DEADLINE;
         while !keeper.thread().is_finished() {
             assert!(Instant::now() < deadline, "the thread goes on");
             thread::yield_now();
         }
+        ManuallyDrop::into_inner(keeper.thread).join().expect("it catches panics");
     }
 
     #[test]
@@ -115,7 +116,7 @@ mod tests {
         told.recv_timeout(DEADLINE).unwrap();
 
         keeper.stop();
-        wait_for_end(&keeper);
+        wait_for_end(keeper);
     }
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
             told.recv_timeout(DEADLINE).unwrap();
         }
         keeper.stop();
-        wait_for_end(&keeper);
+        wait_for_end(keeper);
     }
 
     #[test]
@@ -145,6 +146,6 @@ mod tests {
         assert!(!keeper.thread().is_finished());
 
         keeper.stop();
-        wait_for_end(&keeper);
+        wait_for_end(keeper);
     }
 }
