@@ -43,6 +43,7 @@ mod documents;
 mod pool;
 
 mod reload {
+    mod growth;
     mod restarts;
     mod shared_state;
 }
