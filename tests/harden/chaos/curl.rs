@@ -26,7 +26,7 @@ pub fn ask_all(protocol: Protocol, port: u16, asks: &[Ask], folder: &Path) -> Ve
         Protocol::Tls => command.arg("--http1.1"),
         Protocol::Http2 => command.args(["--http2", "--parallel", "--parallel-immediate"]),
     };
-    command.args(["--write-out", "%{urlnum} %{http_code} %{exitcode}\\n"]);
+    command.args(["--write-out", "%{urlnum} %{http_code} %{exitcode} %{num_connects}\\n"]);
     let file = |at: usize| folder.join(format!("{at}"));
     for (at, ask) in asks.iter().enumerate() {
         // What a request before this one has left.
@@ -37,11 +37,15 @@ pub fn ask_all(protocol: Protocol, port: u16, asks: &[Ask], folder: &Path) -> Ve
     let output = command.output().expect("curl is installed (ci/setup)");
     let mut outcomes = vec![Outcome::Hung; asks.len()];
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let [at, status, code] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
+        let [at, status, code, connects] = line.split(' ').collect::<Vec<_>>()[..] else {
+            continue;
+        };
         let Ok(at) = at.parse::<usize>() else { continue };
         let body = fs::read(file(at)).unwrap_or_default();
         outcomes[at] = match (status.parse(), code) {
             (_, TIMED_OUT) => Outcome::Hung,
+            // On a connection of a request before this one: httpd may have closed it, as it does when it restarts.
+            (Ok(0) | Err(_), _) if connects == "0" => Outcome::Closed,
             (Ok(0) | Err(_), _) => Outcome::Broken,
             (Ok(status), code) => judge(&asks[at], status, &body, code == "0"),
         };

@@ -117,8 +117,9 @@ impl Tally {
             if !is_explained(get, &faults, disturbances) {
                 let FailedGet { id, outcome, from, until } = get;
                 let took = *until - *from;
+                let known = if served.contains(id) { "in" } else { "not in" };
                 self.findings.push(format!(
-                    "nothing explains GET {id}: {outcome:?} after {took:?}, treated {faults:?}"
+                    "nothing explains GET {id}: {outcome:?} after {took:?}, treated {faults:?}, {known} the access log"
                 ));
             }
         }
