@@ -11,7 +11,7 @@ packages=(
     apache2 apache2-dev libclang-dev gcc g++ libc6-dev
     tomcat10 tomcat10-examples libtomcat9-java
     curl jq openssl apache2-utils nghttp2-client binutils util-linux ca-certificates
-    iproute2 nftables faketime
+    iproute2 nftables faketime gdb
     prometheus python3-prometheus-client
     debhelper dpkg-dev patch xz-utils git lintian
 )
