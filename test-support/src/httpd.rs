@@ -3,7 +3,9 @@
 use super::crash::{self, Crashes};
 use super::http::{Client, Response};
 use super::places;
-use super::process::{self, Guarded, children_of, free_port, is_root, signal, wait_for};
+use super::process::{
+    self, Guarded, children_of, free_port, has_running_children, is_root, signal, wait_for,
+};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -535,6 +537,20 @@ impl Httpd {
         fs::write(&conf, change(&text)).expect("our own directory");
     }
 
+    /// Ends it gracefully.
+    fn end(&mut self) {
+        // Not TERM at once: while a child's workers still close connections, mpm_event may crash on it, in
+        // close_worker_sockets, whatever modules are loaded. But the parent sleeps for a second before it looks
+        // whether its children have gone, and then TERM wakes it.
+        let pid = self.process.pid();
+        let log = self.root.path().join("error.log");
+        self.process.stop_in_turn("WINCH", || {
+            let log = || fs::read(&log).unwrap_or_default();
+            !has_running_children(pid)
+                && String::from_utf8_lossy(&log()).contains("caught SIGWINCH")
+        });
+    }
+
     fn restart_by(&self, name: &str) {
         let ready = |log: &str| log.matches("resuming normal operations").count();
         let before = ready(&self.error_log());
@@ -562,9 +578,7 @@ impl Httpd {
 impl Drop for Httpd {
     fn drop(&mut self) {
         let before = self.crashes().count();
-        // Not TERM: while its workers still close connections, mpm_event may crash on it, in
-        // close_worker_sockets, whatever modules are loaded.
-        self.process.stop_by("WINCH");
+        self.end();
         let crashes = self.crashes();
         if crashes.count() > 0 {
             let when = if before > 0 { "while it served" } else { "at the end" };

@@ -113,11 +113,21 @@ impl Guarded {
 
     /// As [`Guarded::stop`], with another signal than TERM.
     pub fn stop_by(&mut self, name: &str) {
+        self.stop_in_turn(name, || false);
+    }
+
+    /// As [`Guarded::stop_by`], and sends TERM as soon as `is_over` says that this is all it would wait for.
+    pub fn stop_in_turn(&mut self, name: &str, mut is_over: impl FnMut() -> bool) {
         if self.is_running() {
             signal(name, self.pid());
         }
         let deadline = Instant::now() + DEADLINE;
+        let mut is_told = false;
         while self.is_running() && Instant::now() < deadline {
+            if !is_told && is_over() {
+                is_told = true;
+                signal("TERM", self.pid());
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         if self.is_running() {
@@ -244,6 +254,16 @@ pub fn open_to_all(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let permissions = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(path, permissions).expect("it is ours");
+}
+
+/// Whether a child of the first thread of `pid` has not ended yet. One that its parent has not waited for has ended.
+pub fn has_running_children(pid: u32) -> bool {
+    let is_running = |child: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    };
+    std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .map_or(true, |children| children.split_whitespace().any(is_running))
 }
 
 /// The processes whose parent is `pid`.
