@@ -128,9 +128,8 @@ impl<'a> EffectiveSettings<'a> {
 
     pub(crate) fn maintenance(&self) -> MaintenanceSettings {
         // `min` has no effect if connections are not reused, or if the worker is disabled or stopped.
-        let warm = self.keeps_connections()
-            && self.worker.has_fixed_address()
-            && self.worker.status().activation() != Activation::Stopped;
+        let warm =
+            self.keeps_connections() && self.worker.status().activation() != Activation::Stopped;
         let min = match self.limits() {
             // As it was written, since mod_proxy's own is bounded by the number of threads.
             limits if self.parks => limits.bound(self.ours.pool.min),
@@ -141,9 +140,10 @@ impl<'a> EffectiveSettings<'a> {
         MaintenanceSettings { connect: self.connect(), min: if warm { min } else { 0 } }
     }
 
-    /// Whether a connection may serve another request, as far as the settings say.
+    /// Whether a connection may serve another request: not with `disablereuse` or `forceclose`, nor where the
+    /// client's URL can choose the host.
     fn keeps_connections(&self) -> bool {
-        self.readings.reuses() && !self.ours.force_close
+        self.readings.reuses() && !self.ours.force_close && self.worker.has_fixed_address()
     }
 
     /// The settings of a request that has none of its own, and to whose backend there is no other.
