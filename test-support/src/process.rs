@@ -182,8 +182,20 @@ pub fn wait_up_to<T>(limit: Duration, what: &str, mut condition: impl FnMut() ->
 /// It is below the range that the kernel gives to outgoing connections, so that none of them takes it
 /// between this call and the server's own bind. Other test processes keep away from it: see [`Ports`].
 pub fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// Returns the first of `count` such ports in a row; at most 20.
+pub fn free_ports(count: u16) -> u16 {
     static PORTS: Mutex<Ports> = Mutex::new(Ports::NONE);
-    PORTS.lock().unwrap_or_else(PoisonError::into_inner).next_free()
+    assert!(count <= Ports::PORTS_PER_BLOCK, "{count} ports in a row");
+    let mut ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let first = ports.next_free();
+        if (1..count).all(|next| ports.next_free() == first + next) {
+            return first;
+        }
+    }
 }
 
 /// The ports of this process, in blocks.

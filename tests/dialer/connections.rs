@@ -10,7 +10,7 @@ use test_support::dialer::{
     Agent, CPING, CPONG, END_RESPONSE, Listener, QUIET, ends, expect, is_quiet, joined, pinged,
     send,
 };
-use test_support::process::{free_port, wait_for};
+use test_support::process::{free_port, free_ports, wait_for};
 use test_support::sockets::{State, count};
 
 #[test]
@@ -296,7 +296,7 @@ fn no_more_connections_than_max_are_opened_and_they_are_spread() {
 fn in_a_range_an_idle_connection_is_a_spare_one() {
     // A range has one port for each process of httpd, and the process will use its connections.
     let container = Listener::open();
-    let (first, address) = (free_port(), container.address());
+    let (first, address) = (free_ports(2), container.address());
     let httpd = Listener::at(first);
     let range = format!("127.0.0.1:{first}-{}", first + 1);
     let _agent = Agent::start(&["--httpd", &range, "--container", &address]);

@@ -29,7 +29,7 @@ use test_support::httpd::{Httpd, Module, Setup, modules_directory};
 use test_support::markdown::Block;
 use test_support::members::serve;
 use test_support::places::program;
-use test_support::process::{Guarded, free_port, is_root, remove_at_end};
+use test_support::process::{Guarded, free_port, free_ports, is_root, remove_at_end};
 
 /// The directories of a Debian machine that the documents name.
 const DIRECTORIES: &[&str] =
@@ -111,7 +111,7 @@ impl Site {
         let last = found.get(3).map(|_| number(3));
         let count = last.map_or(1, |last| last - number(2) + 1);
         let name = word(found, 0);
-        let first = *self.ports.entry(name).or_insert_with(|| ports_in_a_row(count));
+        let first = *self.ports.entry(name).or_insert_with(|| free_ports(count));
         match last {
             Some(_) => format!("127.0.0.1:{first}-{}", first + count - 1),
             None => format!("127.0.0.1:{first}"),
@@ -238,16 +238,6 @@ impl Site {
 /// Answers CPINGs, and every request with its URI.
 fn uri(conn: &mut PeerConnection) -> std::io::Result<()> {
     serve(conn, &|conn, request| respond(conn, &request.uri).map(|()| true))
-}
-
-/// The first of as many free ports in a row.
-fn ports_in_a_row(count: u16) -> u16 {
-    loop {
-        let first = free_port();
-        if (1..count).all(|next| free_port() == first + next) {
-            return first;
-        }
-    }
 }
 
 fn regex(pattern: &str) -> Regex {

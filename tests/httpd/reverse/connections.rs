@@ -10,7 +10,7 @@ use test_support::ajp::ScriptedPeer;
 use test_support::ajp::echo::respond;
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::members::{ONE_CHILD, serve};
-use test_support::process::{DEADLINE, free_port, wait_for};
+use test_support::process::{DEADLINE, free_port, free_ports, wait_for};
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -327,7 +327,7 @@ fn misleading_settings_cause_warnings() {
     let key = directory.path().join("key");
     fs::write(&key, "0123456789abcdef").unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
-    let (own, port) = (free_port(), free_port());
+    let (own, port) = (free_port(), free_ports(2));
     let httpd = Httpd::setup()
         .port(own)
         .conf(&format!(

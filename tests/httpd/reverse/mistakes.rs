@@ -12,7 +12,7 @@ use test_support::ajp::echo::respond;
 use test_support::dialer::Agent;
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::members::{ONE_CHILD, serve};
-use test_support::process::{free_port, signal, wait_for};
+use test_support::process::{free_port, free_ports, signal, wait_for};
 
 /// Two keys, and a container that answers every request.
 struct Site {
@@ -182,11 +182,7 @@ fn without_a_housekeeper_the_agent_waits_for_the_first_request() {
 #[test]
 fn in_a_range_every_connection_is_checked_when_it_comes() {
     let site = Site::new();
-    // Adjacent ports that are free now.
-    let first = (30_000..32_000)
-        .step_by(13)
-        .find(|first| (0..2).all(|n| std::net::TcpListener::bind(("127.0.0.1", first + n)).is_ok()))
-        .expect("two free ports in a row");
+    let first = free_ports(2);
     let range = format!("{first}-{}", first + 1);
     let line = format!(
         "ProxyAjpReverse ajp://node1 listen=127.0.0.1:{range} keyfile={}\n\

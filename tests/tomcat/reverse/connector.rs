@@ -14,7 +14,7 @@ use std::time::Instant;
 use test_support::http::{Generated, said, sha256};
 use test_support::httpd::{Httpd, Mpm, Setup};
 use test_support::members::{WAITS, crowd, waits};
-use test_support::process::{self, free_port, signal, wait_for};
+use test_support::process::{self, free_port, free_ports, signal, wait_for};
 use test_support::relay::Relay;
 use test_support::tomcat::Tomcat;
 
@@ -331,11 +331,7 @@ fn a_handshake_relayed_from_another_port_is_refused() {
 
 #[test]
 fn in_a_range_each_child_has_a_port_and_a_restart_finds_them_all_again() {
-    // Adjacent ports that are free now.
-    let first = (20_000..30_000)
-        .step_by(17)
-        .find(|first| (0..8).all(|n| std::net::TcpListener::bind(("127.0.0.1", first + n)).is_ok()))
-        .expect("eight free ports in a row");
+    let first = free_ports(8);
     let _tomcat = Tomcat::start_dialling(&[connector(first, 2, "portRange='8' backoffMin='50'")]);
     let httpd = Httpd::setup()
         .mpm(Mpm::Prefork)
