@@ -5,7 +5,7 @@ use std::fmt;
 use super::codes::attribute as code;
 use super::error::{CodecError, Field};
 use super::reader::Reader;
-use super::writer::{STRING_OVERHEAD, Writer};
+use super::writer::Writer;
 
 /// One attribute of a FORWARD_REQUEST, borrowed from wherever it lives.
 ///
@@ -46,15 +46,6 @@ pub enum Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    /// Bytes it takes in a packet, its code included.
-    pub(super) fn encoded_len(&self) -> usize {
-        1 + match self.shape() {
-            Shape::Number(..) => 2,
-            Shape::Pair { name, value } => name.len() + value.len() + 2 * STRING_OVERHEAD,
-            Shape::String(_, _, value) => value.len() + STRING_OVERHEAD,
-        }
-    }
-
     /// Writes code and value.
     pub(super) fn encode(&self, packet: &mut Writer) {
         match self.shape() {
@@ -170,7 +161,6 @@ mod tests {
         for (attribute, code) in ALL.into_iter().zip(0x01..) {
             let bytes = encode(attribute);
             assert_eq!(bytes[0], code);
-            assert_eq!(bytes.len(), attribute.encoded_len());
             let mut reader = Reader::new(&bytes[1..]);
             assert_eq!(Attribute::decode(code, &mut reader), Ok(attribute));
             assert_eq!(reader.left(), 0);

@@ -117,6 +117,24 @@ fn a_request_that_ajp_cannot_carry_is_an_error() {
 }
 
 #[test]
+fn a_nul_is_an_error_in_any_text_of_a_request() {
+    let (query, value) = ([Attribute::QueryString(b"a\0")], [Attribute::JvmRoute(b"\0")]);
+    let named = [Attribute::ReqAttribute { name: b"a", value: b"\0" }];
+    for request in [
+        ForwardRequest { req_uri: b"\0", ..get() },
+        ForwardRequest { headers: &[(b"X\0", b"")], ..get() },
+        ForwardRequest { headers: &[(b"X", b"\0")], ..get() },
+        ForwardRequest { attributes: &query, ..get() },
+        ForwardRequest { attributes: &value, ..get() },
+        ForwardRequest { attributes: &named, ..get() },
+        ForwardRequest { method: RequestMethod::Stored(b"\0"), ..get() },
+    ] {
+        let error = request.encode(PacketSize::MIN);
+        assert!(matches!(error, Err(EncodeError::NulInString { .. })), "{request:?}: {error:?}");
+    }
+}
+
+#[test]
 fn a_header_name_whose_length_reads_as_a_code_is_an_error() {
     for (length, fits) in [(0x9FFF, true), (0xA000, false), (0xA0FF, false), (0xA100, true)] {
         let name = vec![b'n'; length];

@@ -127,12 +127,14 @@ impl PacketAttributes<'_> {
     /// Adds an attribute. A stored method goes before the first [`Attribute::ReqAttribute`], where
     /// mod_proxy_ajp has it.
     pub fn attribute(&mut self, attribute: Attribute<'_>) {
-        match attribute {
-            Attribute::ReqAttribute { .. } => self.stored_method(),
-            Attribute::QueryString(_) => self.query += attribute.encoded_len(),
-            _ => {}
+        if matches!(attribute, Attribute::ReqAttribute { .. }) {
+            self.stored_method();
         }
+        let before = self.writer.len();
         attribute.encode(&mut self.writer);
+        if matches!(attribute, Attribute::QueryString(_)) {
+            self.query += self.writer.len() - before;
+        }
     }
 
     /// Ends the packet, header included, ready to send.
