@@ -116,7 +116,7 @@ impl Origin {
             url.extend_from_slice(format!(":{port}").as_bytes());
         }
         url.push(b'/');
-        Self::of(&url)
+        Self::of(&url).filter(|found| found.port == port && found.host.len() == host.len())
     }
 
     /// Takes a URL apart that begins so; `None`: it does not, or is left to APR.
