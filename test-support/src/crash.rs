@@ -1,4 +1,5 @@
-//! Processes of httpd that ended by a signal, and whose fault that was: of one kind, a core file shows that it is httpd's own.
+//! Processes of httpd that ended by a signal, and whose fault that was: a core file shows of one kind that it is httpd's
+//! own.
 //!
 //! When a child ends at once (SIGTERM, or a restart that is not graceful), its main thread closes the sockets of its
 //! connections (`close_worker_sockets` in event.c and worker.c), while the threads that serve them may free them.
@@ -9,6 +10,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+use super::c_module::compiled;
 
 /// What httpd's log says of a process that ended by a signal: of a child (AH00051 with a core file, AH00052 without
 /// one), and of the parent.
@@ -28,9 +32,8 @@ impl Crashes {
     pub fn of(log: &str, program: &Path, cores: Option<&Path>) -> Self {
         let is_crash = |line: &&str| MARKS.iter().any(|mark| line.contains(mark));
         let lines: Vec<_> = log.lines().filter(is_crash).map(str::to_owned).collect();
-        let files = cores.filter(|_| !lines.is_empty()).map(fs::read_dir);
-        let files = files.into_iter().flatten().flatten().flatten();
-        let stacks = files.map(|file| stacks(program, &file.path())).collect();
+        let files = cores.filter(|_| !lines.is_empty()).map(core_files).unwrap_or_default();
+        let stacks = files.iter().map(|file| stacks(program, file)).collect();
         Self { lines, stacks }
     }
 
@@ -66,11 +69,27 @@ pub(crate) fn core_directory(port: u16) -> Option<PathBuf> {
     std::env::var_os("AJP_CORE_DIRECTORY").map(|all| Path::new(&all).join(port.to_string()))
 }
 
-/// Makes this directory, or empties it. The children write there, too.
-pub(crate) fn prepare(cores: &Path) {
+/// Makes this directory, or empties it. The children write there, too. Returns the lines of httpd's configuration by
+/// which each child has a directory of its own in it (`cores.c`).
+pub(crate) fn prepare(cores: &Path) -> String {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let _ = fs::remove_dir_all(cores);
     fs::create_dir_all(cores).expect("AJP_CORE_DIRECTORY is ours");
     fs::set_permissions(cores, Permissions::from_mode(0o777)).expect("it is ours");
+    let (module, cores) = (BUILT.get_or_init(|| compiled("cores")).display(), cores.display());
+    format!("LoadModule test_cores_module \"{module}\"\nCoreDumpDirectory \"{cores}\"")
+}
+
+/// The core files in this directory: that of the parent, and those of children.
+fn core_files(cores: &Path) -> Vec<PathBuf> {
+    let entries = |directory: &Path| {
+        let all = fs::read_dir(directory).into_iter().flatten().flatten();
+        all.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let (children, mut files): (Vec<_>, Vec<_>) =
+        entries(cores).into_iter().partition(|path| path.is_dir());
+    files.extend(children.iter().flat_map(|child| entries(child)));
+    files
 }
 
 /// Returns the stacks of all threads of a running process, as gdb prints them.
@@ -90,7 +109,8 @@ fn by_gdb(process: &[&OsStr]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Whether each thread that crashed, of those whose stacks these are (`thread apply all backtrace`), was in the MPM's own end, with nothing of this module on its stack.
+/// Whether each thread that crashed was in the MPM's own end, with nothing of this module on its stack. `stacks` are those
+/// of all threads (`thread apply all backtrace`).
 pub fn is_httpds_own(stacks: &str) -> bool {
     let crashed = crashed(stacks);
     !crashed.is_empty() && crashed.iter().all(|frames| is_end_of_mpm(frames))

@@ -1,4 +1,4 @@
-/* Filters that behave like those of some modules, for tests. Compiled by filters.rs. */
+/* Filters that behave like those of some modules, for tests. */
 #include <errno.h>
 
 #include "httpd.h"

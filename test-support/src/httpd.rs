@@ -323,8 +323,7 @@ impl Setup {
         }
         if let Some(directory) = crash::core_directory(self.port) {
             // To find the cause of a crash: with `ulimit -c unlimited`, core files are there.
-            crash::prepare(&directory);
-            line(format_args!("CoreDumpDirectory \"{}\"", directory.display()));
+            line(format_args!("{}", crash::prepare(&directory)));
         }
         line(format_args!("ErrorLog error.log\nLogLevel {}", self.log_level));
         line(format_args!("CustomLog access.log \"%a %s %B \\\"%r\\\" %{{X-Test}}i\""));

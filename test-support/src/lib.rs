@@ -2,6 +2,7 @@
 
 pub mod ajp;
 pub mod backlog;
+mod c_module;
 pub mod checks;
 pub mod crash;
 pub mod dialer;

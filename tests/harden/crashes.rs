@@ -1,5 +1,6 @@
 //! Which crash is httpd's own, by the stacks of its core file.
 
+use std::fs;
 use std::path::Path;
 
 use test_support::crash::{Crashes, is_httpds_own};
@@ -76,4 +77,20 @@ fn a_crash_without_a_core_file_is_not_httpds_own() {
     let crashes = Crashes::of(log, Path::new("/bin/true"), None);
     assert_eq!((crashes.count(), crashes.are_httpds_own()), (1, false));
     assert!(Crashes::of("all well", Path::new("/bin/true"), None).are_httpds_own());
+}
+
+#[test]
+fn the_core_files_of_the_parent_and_of_all_children_are_looked_at() {
+    let cores = tempfile::tempdir().expect("a temporary directory");
+    let line = "AH00051: child pid 7 exit signal Segmentation fault (11), possible coredump in x\n";
+    for place in ["core", "7/core", "8/core"] {
+        let file = cores.path().join(place);
+        fs::create_dir_all(file.parent().expect("it is in one")).expect("it is ours");
+        fs::write(file, "no stack").expect("it is ours");
+    }
+    fs::create_dir(cores.path().join("9")).expect("it is ours");
+    let crashes = Crashes::of(&line.repeat(3), Path::new("/bin/true"), Some(cores.path()));
+    let text = crashes.to_string();
+    assert!(text.starts_with("3 crashes, 3 core files\n"), "{text}");
+    assert!(!crashes.are_httpds_own());
 }
