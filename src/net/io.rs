@@ -1,6 +1,7 @@
 //! Moves bytes over any descriptor, blocking or not, within a time limit.
 
 use std::io::IoSlice;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use smallvec::SmallVec;
 
 use super::{Deadline, NetError, SendError};
 
-/// The most slices in one system call. A request has at most three; Linux allows 1024.
-const GATHER: usize = 16;
+/// The most slices in one system call that Linux allows (IOV_MAX).
+const MOST_GATHERED: usize = 1024;
 
 /// Bytes reserved in a full buffer before a receive: mod_proxy_ajp's default packet size.
 const ROOM: usize = 8192;
@@ -115,7 +117,7 @@ pub fn send_all(fd: impl AsFd, slices: &[&[u8]], timeout: Duration) -> Result<()
 /// Sends of these slices, in order, what the socket has room for now; returns how many bytes that
 /// was, 0 if there is no room. Never blocks: one `send` or `sendmsg`.
 ///
-/// Takes the first sixteen slices at most, so a caller asks again until it has sent all.
+/// Takes the first 1024 slices at most (IOV_MAX), so a caller asks again until it has sent all.
 ///
 /// # Errors
 /// [`NetError`], never a timeout.
@@ -132,13 +134,9 @@ fn send_gathered(fd: impl AsFd, first: &[u8], others: &[&[u8]]) -> Result<usize,
         // One slice needs no list of slices, which the kernel would have to copy first.
         again(|| send(&fd, first, flags))
     } else {
-        let mut gathered = [IoSlice::new(&[]); GATHER];
-        gathered[0] = IoSlice::new(first);
-        for (slot, slice) in gathered[1..].iter_mut().zip(others) {
-            *slot = IoSlice::new(slice);
-        }
-        let slices = &gathered[..(others.len() + 1).min(GATHER)];
-        again(|| sendmsg(&fd, slices, &mut SendAncillaryBuffer::default(), flags))
+        let slices = iter::once(first).chain(others.iter().copied()).take(MOST_GATHERED);
+        let gathered: SmallVec<[IoSlice<'_>; 8]> = slices.map(IoSlice::new).collect();
+        again(|| sendmsg(&fd, &gathered, &mut SendAncillaryBuffer::default(), flags))
     };
     match sent {
         // A stream socket takes at least one byte or says why not.

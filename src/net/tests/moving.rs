@@ -95,14 +95,17 @@ fn slices_arrive_as_one_message_in_order() {
 #[test]
 fn more_slices_than_one_call_gathers_arrive_too() {
     let (stream, mut peer) = unix_pair();
-    let bytes: Vec<u8> = (0..=255).collect();
-    let slices: Vec<&[u8]> = bytes.chunks(3).collect();
+    let bytes: Vec<u8> = (0..9_000_usize).map(|index| (index % 251) as u8).collect();
+    for (length, slices) in [(8, 1125), (4, 2250)] {
+        let slices: Vec<&[u8]> = bytes.chunks(length).take(slices).collect();
+        assert!(slices.len() > 1024);
 
-    stream.send_all(&slices, LONG).unwrap();
+        stream.send_all(&slices, LONG).unwrap();
 
-    let mut seen = [0; 256];
-    peer.read_exact(&mut seen).unwrap();
-    assert_eq!(seen, *bytes);
+        let mut seen = vec![0; bytes.len()];
+        peer.read_exact(&mut seen).unwrap();
+        assert_eq!(seen, bytes);
+    }
 }
 
 #[test]
