@@ -159,22 +159,31 @@ impl Upload {
         }
     }
 
-    /// The bytes below which neither an answer nor what has room made for the next packets can have come.
+    /// The bytes below which nothing has come that is to be acted on, unless a container that has always read
+    /// what lay ahead answers before it has read it.
     pub(super) fn least_to_act_on(&self, is_uploaded: bool) -> usize {
         let unasked = self.unasked();
         if unasked == 0 {
             return 1;
         }
-        if is_uploaded || self.is_ended {
-            return LEAST_ANSWER;
+        // For none of these is anything sent.
+        let asks = match is_uploaded || self.is_ended {
+            true => unasked,
+            false => self.asks_until_half_is_free().saturating_sub(1),
+        };
+        let least = GetBodyChunk::PACKET * usize::try_from(asks).unwrap_or(0) + 1;
+        match u64::from(self.window.shown) >= unasked {
+            true => least,
+            false => least.min(LEAST_ANSWER),
         }
-        // So many more must be asked for until half of the window is free, which opens by one for each.
-        let asks = (2 * unasked).saturating_sub(u64::from(self.open)).div_ceil(3);
-        match asks {
-            0 | 1 => 1,
-            2 => 2 * GetBodyChunk::PACKET,
-            _ => LEAST_ANSWER,
-        }
+    }
+
+    /// So many more packets must be asked for until half of the window is free, which opens by one for each.
+    fn asks_until_half_is_free(&self) -> u64 {
+        let (unasked, open) = (self.unasked(), u64::from(self.open));
+        let most = u64::from(self.most_ahead(self.size));
+        let while_it_opens = (2 * unasked).saturating_sub(open).div_ceil(3);
+        while_it_opens.max(unasked.saturating_sub(most / 2))
     }
 
     /// The bytes of data that may be sent now: the packet that is due, and those that may go ahead. Where
@@ -265,6 +274,8 @@ const LEAST_ANSWER: usize = 15;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const SIZE: usize = 8186;
@@ -357,33 +368,52 @@ mod tests {
     }
 
     #[test]
-    fn below_what_is_waited_for_nothing_is_asked_for_that_could_be_sent() {
-        let mut waits = Vec::new();
-        for bytes in [1, 2, 3, 4, 9, 30] {
-            let mut upload = upload(bytes * SIZE, 2);
+    fn the_packets_waited_for_are_those_that_make_room_for_the_next_ones() {
+        let mut waits = BTreeSet::new();
+        for (bytes, shown) in [1, 2, 3, 4, 9, 30].map(|bytes| [(bytes, 2), (bytes, 30)]).concat() {
+            let mut upload = upload(bytes * SIZE, shown);
             for step in 0..200 {
                 upload.asked_for(SIZE).unwrap();
                 fill(&mut upload);
+                let is_proven = u64::from(shown) >= upload.unasked();
                 let least = upload.least_to_act_on(false);
-                waits.push(least);
+                waits.insert((is_proven, least));
                 for asked in 1..=(least - 1) / GetBodyChunk::PACKET {
                     upload.asked_for(SIZE).unwrap();
-                    assert_eq!(upload.room(), 0, "{bytes} {step} {asked}");
+                    assert_eq!(upload.room(), 0, "{bytes} {shown} {step} {asked}");
+                }
+                if is_proven {
+                    upload.asked_for(SIZE).unwrap();
+                    assert!(upload.room() > 0, "{bytes} {shown} {step}");
+                    fill(&mut upload);
                 }
             }
         }
-        waits.sort();
-        waits.dedup();
-        assert_eq!(waits, [1, 14, 15]);
+        let longest = |wanted| waits.iter().filter(|(proven, _)| *proven == wanted).max().unwrap().1;
+        assert_eq!(longest(true), 14 * GetBodyChunk::PACKET + 1, "half of a window of thirty");
+        assert_eq!(longest(false), LEAST_ANSWER);
     }
 
     #[test]
-    fn once_all_is_sent_the_answer_is_waited_for() {
-        let mut upload = upload(9 * SIZE, 9);
-        assert_eq!(upload.least_to_act_on(true), 1, "nothing has been sent");
-        upload.asked_for(SIZE).unwrap();
-        fill(&mut upload);
-        assert_eq!(upload.least_to_act_on(true), LEAST_ANSWER);
+    fn once_all_is_sent_the_answer_is_waited_for_behind_what_the_container_will_ask_for() {
+        let wait_of = |shown| {
+            let mut upload = upload(9 * SIZE, shown);
+            assert_eq!(upload.least_to_act_on(true), 1, "nothing has been sent");
+            upload.asked_for(SIZE).unwrap();
+            fill(&mut upload);
+            for _ in 0..3 {
+                upload.asked_for(SIZE).unwrap();
+            }
+            (upload.unasked(), upload.least_to_act_on(true))
+        };
+        assert_eq!(wait_of(9), (6, 6 * GetBodyChunk::PACKET + 1));
+        // It may answer at once: nothing says that it reads as far.
+        let mut unproven = upload(9 * SIZE, 1);
+        for _ in 0..4 {
+            unproven.asked_for(SIZE).unwrap();
+            fill(&mut unproven);
+        }
+        assert_eq!((unproven.unasked(), unproven.least_to_act_on(true)), (4, LEAST_ANSWER));
     }
 
     #[test]
