@@ -307,6 +307,20 @@ fn a_member_of_a_farther_lbset_is_not_probed_while_nearer_ones_are_well() {
     assert_eq!(elect(rules(), &[], &members), Outcome::Left);
     let nearer = vec![member("a", OK).lbset(1), member("b", ERROR).due()];
     assert_eq!(elect(rules(), &[], &nearer), Outcome::Probed(1));
+    let as_near = vec![member("a", OK).lbset(1), member("b", ERROR).due().lbset(1)];
+    assert_eq!(elect(rules(), &[], &as_near), Outcome::Probed(1));
+}
+
+#[test]
+fn nearer_members_that_take_no_new_sessions_keep_no_other_from_being_probed() {
+    for nearer in [OK.with(WorkerStatus::DRAIN), DISABLED, STOPPED, ERROR] {
+        let members = vec![
+            member("a", nearer),
+            member("b", ERROR).due().lbset(1),
+            member("c", OK).lbset(1),
+        ];
+        assert_eq!(elect(rules(), &[], &members), Outcome::Probed(1), "{nearer:?}");
+    }
 }
 
 #[test]
