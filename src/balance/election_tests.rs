@@ -314,11 +314,8 @@ fn a_member_of_a_farther_lbset_is_not_probed_while_nearer_ones_are_well() {
 #[test]
 fn nearer_members_that_take_no_new_sessions_keep_no_other_from_being_probed() {
     for nearer in [OK.with(WorkerStatus::DRAIN), DISABLED, STOPPED, ERROR] {
-        let members = vec![
-            member("a", nearer),
-            member("b", ERROR).due().lbset(1),
-            member("c", OK).lbset(1),
-        ];
+        let members =
+            vec![member("a", nearer), member("b", ERROR).due().lbset(1), member("c", OK).lbset(1)];
         assert_eq!(elect(rules(), &[], &members), Outcome::Probed(1), "{nearer:?}");
     }
 }

@@ -389,7 +389,8 @@ mod tests {
                 }
             }
         }
-        let longest = |wanted| waits.iter().filter(|(proven, _)| *proven == wanted).max().unwrap().1;
+        let longest =
+            |wanted| waits.iter().filter(|(proven, _)| *proven == wanted).max().unwrap().1;
         assert_eq!(longest(true), 14 * GetBodyChunk::PACKET + 1, "half of a window of thirty");
         assert_eq!(longest(false), LEAST_ANSWER);
     }

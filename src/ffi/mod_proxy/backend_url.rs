@@ -142,7 +142,8 @@ fn port_of(text: &[u8]) -> Option<u16> {
 
 /// Whether this is an ajp URL.
 pub(crate) fn is_ajp(url: &[u8]) -> bool {
-    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+    url.starts_with(SCHEME)
+        || url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 /// The beginning of an ajp URL.

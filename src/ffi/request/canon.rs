@@ -30,7 +30,7 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     {
         // SAFETY: behind the slash of the path, which is in the string.
         let rest = unsafe { url.add(end + 1) };
-        return canonical(request, &text[host], port, rest, &text[end + 1..]);
+        return canonical(request, &Authority::plain(&text[host], port), rest, &text[end + 1..]);
     }
     // SAFETY: `ajp:` has just been seen there.
     let mut rest = unsafe { url.add(SCHEME.len()) };
@@ -59,64 +59,79 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let (Some(host), Some(raw_path)) = (unsafe { (text::bytes(host), text::bytes(rest)) }) else {
         return sys::HTTP_BAD_REQUEST as c_int;
     };
-    canonical(request, host, port, rest, raw_path)
+    let authority = Authority { is_bracketed: host.contains(&b':'), host, port };
+    canonical(request, &authority, rest, raw_path)
+}
+
+/// Host and port as the URL names them.
+struct Authority<'a> {
+    host: &'a [u8],
+    /// An address of IPv6.
+    is_bracketed: bool,
+    port: u16,
+}
+
+impl<'a> Authority<'a> {
+    /// A name or an address of IPv4.
+    fn plain(host: &'a [u8], port: u16) -> Self {
+        Self { host, is_bracketed: false, port }
+    }
 }
 
 /// Whether `ap_proxy_canon_netloc` leaves this host as it is: a name in lower case, or an address of IPv4.
 fn is_canonical(host: &[u8]) -> bool {
-    let (mut is_number, mut is_lower) = (true, true);
-    for byte in host {
-        is_number &= matches!(byte, b'0'..=b'9' | b'.');
-        is_lower &= !byte.is_ascii_uppercase();
-    }
-    if is_number { is_ipv4(host) } else { is_lower }
+    let is_number = host.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
+    if is_number { is_ipv4(host) } else { !host.iter().any(u8::is_ascii_uppercase) }
 }
 
-/// Four numbers up to 255, without zeros in front.
+/// Four numbers up to 255, without zeros in front. Nothing but digits and dots is given to it.
 fn is_ipv4(host: &[u8]) -> bool {
-    let is_part = |part: &[u8]| match part {
-        [b'0'] => true,
-        [b'1'..=b'9', rest @ ..] if rest.len() < 3 => {
-            part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0')) <= 255
-        }
-        _ => false,
-    };
-    let mut parts = 0;
-    host.split(|byte| *byte == b'.').all(|part| {
-        parts += 1;
-        is_part(part)
-    }) && parts == 4
+    let (mut dots, mut number) = (0, None);
+    for byte in host {
+        number = match (byte, number) {
+            (b'.', Some(_)) => {
+                dots += 1;
+                None
+            }
+            (b'.', None) | (_, Some(0 | 26..)) => return false,
+            (digit, before) => match before.unwrap_or(0) * 10 + u32::from(digit - b'0') {
+                number @ ..=255 => Some(number),
+                _ => return false,
+            },
+        };
+    }
+    dots == 3 && number.is_some()
 }
 
 /// The same, with host and port. `raw_path` is the text of `rest`.
 fn canonical(
     request: Request<'_>,
-    host: &[u8],
-    port: u16,
+    authority: &Authority<'_>,
     rest: *const c_char,
     raw_path: &[u8],
 ) -> c_int {
     let notes = request.notes();
-    let (path, query) = if notes.get(c"proxy-nocanon").is_some() {
-        // The client's own URL, query included.
-        (raw_path, None)
-    } else if notes.get(c"proxy-noencode").is_some() {
-        (raw_path, request.args())
+    let is_as_sent = notes.get(c"proxy-nocanon").is_some();
+    // With proxy-nocanon, it is the client's own URL, query included.
+    let query = if is_as_sent { None } else { request.args() };
+    let path = if is_as_sent || notes.get(c"proxy-noencode").is_some() {
+        if has_control_or_space(raw_path) {
+            return forbidden(request, "path");
+        }
+        raw_path
+    } else if is_encoded(raw_path) {
+        raw_path
     } else {
         let Some(encoded) = encoded(request, rest, raw_path.len()) else {
             return sys::HTTP_BAD_REQUEST as c_int;
         };
-        (encoded, request.args())
+        encoded
     };
-    let path_is_raw = std::ptr::eq(path, raw_path);
-    if path_is_raw && has_control_or_space(path) {
-        return forbidden(request, "path");
-    }
     if query.is_some_and(has_control_or_space) {
         return forbidden(request, "query string");
     }
-    let (open, close): (&[u8], &[u8]) =
-        if host.contains(&b':') { (b"[", b"]") } else { (b"", b"") };
+    let Authority { host, is_bracketed, port } = *authority;
+    let (open, close): (&[u8], &[u8]) = if is_bracketed { (b"[", b"]") } else { (b"", b"") };
     let mut number = itoa::Buffer::new();
     let (colon, number): (&[u8], &[u8]) = match port {
         DEFAULT_PORT => (b"", b""),
@@ -127,6 +142,27 @@ fn canonical(
     request.set_filename(request.pool().concat(&name));
     sys::OK as c_int
 }
+
+/// Whether the path has only characters that stand for themselves in it, which [`encoded`] leaves as they are.
+fn is_encoded(path: &[u8]) -> bool {
+    path.iter().all(|byte| STANDS_FOR_ITSELF[usize::from(*byte)])
+}
+
+/// Letters, digits, and what `ap_proxy_canonenc` allows in a path.
+const STANDS_FOR_ITSELF: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut others: &[u8] = b"~$-_.+!*'(),;:@&=/";
+    while let [one, rest @ ..] = others {
+        table[*one as usize] = true;
+        others = rest;
+    }
+    table
+};
 
 /// Encodes what a URL needs encoded in a path; encoded slashes stay as they are if AllowEncodedSlashes
 /// is NoDecode. `None`: an invalid escape.
@@ -203,6 +239,15 @@ mod tests {
         ] {
             assert!(!is_canonical(host.as_bytes()), "{host}");
         }
+    }
+
+    #[test]
+    fn a_path_that_needs_no_encoding_has_letters_digits_and_a_few_marks() {
+        let stands: Vec<u8> = (0..=255).filter(|byte| is_encoded(&[*byte])).collect();
+        let wanted =
+            b"!$&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
+        assert_eq!(stands.escape_ascii().to_string(), wanted.escape_ascii().to_string());
+        assert!(is_encoded(b"") && !is_encoded(b"a/b%2F") && !is_encoded(b"a b"));
     }
 
     #[test]
