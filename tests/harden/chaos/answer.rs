@@ -48,6 +48,8 @@ pub enum Outcome {
     Error(u16),
     /// An answer that the client can see to be incomplete, or none at all.
     Broken,
+    /// The same, since the connection, over HTTP/2, was reset.
+    Reset,
     /// The client has left before its end.
     Left,
     /// Nothing: httpd has closed the connection, which it had kept.

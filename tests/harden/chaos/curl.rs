@@ -18,6 +18,9 @@ pub enum Protocol {
 /// The exit code of a transfer that took longer than `--max-time`.
 const TIMED_OUT: &str = "28";
 
+/// The exit code of a transfer whose connection was reset.
+const RESET: &str = "56";
+
 /// Sends these GET requests, and says what came of each.
 pub fn ask_all(protocol: Protocol, port: u16, asks: &[Ask], folder: &Path) -> Vec<Outcome> {
     let mut command = Command::new("curl");
@@ -49,6 +52,9 @@ pub fn ask_all(protocol: Protocol, port: u16, asks: &[Ask], folder: &Path) -> Ve
             (Ok(0) | Err(_), _) => Outcome::Broken,
             (Ok(status), code) => judge(&asks[at], status, &body, code == "0"),
         };
+        if matches!((&outcomes[at], protocol, code), (Outcome::Broken, Protocol::Http2, RESET)) {
+            outcomes[at] = Outcome::Reset;
+        }
     }
     outcomes
 }

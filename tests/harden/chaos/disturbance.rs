@@ -31,7 +31,7 @@ pub struct Backends {
     pub treatments: Treatments,
 }
 
-/// What a request may not survive.
+/// What a request may not survive, at least over HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A child of httpd is killed.
@@ -40,6 +40,8 @@ pub enum Kind {
     PeerRestarted,
     /// Tomcat is killed, and starts again.
     TomcatKilled,
+    /// httpd is restarted, and lets its children end what they do.
+    Restarted,
 }
 
 /// A disturbance, from its beginning until what ends has ended, and until there is another in its place.
@@ -91,13 +93,11 @@ pub fn disturb(
                 }
                 Some((Kind::ChildKilled, ended))
             }
-            3..6 => {
-                if restarts {
-                    httpd.graceful();
-                    done.unended.clear();
-                }
-                None
-            }
+            3..6 => restarts.then(|| {
+                httpd.graceful();
+                done.unended.clear();
+                (Kind::Restarted, Instant::now())
+            }),
             6..8 => {
                 let which = random.below(2);
                 backends.peers[which] = None;

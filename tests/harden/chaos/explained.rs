@@ -7,7 +7,8 @@ use super::disturbance::{Disturbance, Kind};
 use super::peer::Fault;
 use super::tally::FailedGet;
 
-/// For how long a member in error is left out: `retry` of the members, and what the restart of a listener takes.
+/// For how long a member in error is left out: `retry` of the members, and what the restart of a listener takes. Until
+/// then after a restart, children of the one before have ended what they did.
 pub const LEFT_OUT: Duration = Duration::from_secs(2);
 
 /// Whether what was done to a request, in the containers that had it and meanwhile, is the reason why it has failed.
@@ -16,12 +17,24 @@ pub const LEFT_OUT: Duration = Duration::from_secs(2);
 /// * What ends a connection before the answer is mended once, by another connection or member: `retries` is 1. So two
 ///   such faults are a reason, and one is if there was no second member: of four, two are Tomcat's, which was away, and
 ///   the third may be drained, stopped or in error.
+/// * A connection that a container ends behind an answer, without a word, may be just then given to the next request: that
+///   is one such fault, too, which the container does not see (`met_an_end`).
 /// * Whatever a process that was killed meanwhile had in hand is lost: a child's requests; of a container's, those that
 ///   had an answer, and those that have met another fault.
-pub fn is_explained(get: &FailedGet, faults: &[Fault], disturbances: &[Disturbance]) -> bool {
+/// * A child that ends after a graceful restart may reset its connections over HTTP/2, although all was written: mod_http2
+///   does so with static files, too.
+pub fn is_explained(
+    get: &FailedGet,
+    faults: &[Fault],
+    met_an_end: bool,
+    disturbances: &[Disturbance],
+) -> bool {
     let is_final =
         |fault: &Fault| matches!(fault, Fault::CloseWithin | Fault::Reset | Fault::Stall);
-    let mended = faults.iter().filter(|fault| is_mended(fault)).count();
+    let mended = match faults.iter().filter(|fault| is_mended(fault)).count() {
+        0 => 0,
+        own => own + usize::from(met_an_end),
+    };
     let was_away = |one: &Disturbance| {
         one.kind == Kind::TomcatKilled && one.from <= get.until && one.back + LEFT_OUT >= get.from
     };
@@ -29,7 +42,14 @@ pub fn is_explained(get: &FailedGet, faults: &[Fault], disturbances: &[Disturban
     faults.iter().any(is_final)
         || tomcat_was_away && matches!(get.outcome, Outcome::Error(504))
         || mended > usize::from(!tomcat_was_away)
-        || disturbances.iter().any(|one| one.from <= get.until && one.ended >= get.from)
+        || disturbances.iter().any(|one| match one.kind {
+            Kind::Restarted => {
+                matches!(get.outcome, Outcome::Reset)
+                    && one.from <= get.until
+                    && one.ended + LEFT_OUT >= get.from
+            }
+            _ => one.from <= get.until && one.ended >= get.from,
+        })
 }
 
 fn is_mended(fault: &Fault) -> bool {

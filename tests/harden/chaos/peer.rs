@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use test_support::ajp::echo::read_body;
 use test_support::ajp::request::forward_request;
@@ -22,9 +22,14 @@ use super::scene::TIMEOUT;
 const PACKET: usize = 8192;
 const PIECE: usize = PACKET - 8;
 
-/// What became of each request in the containers, by its id.
+/// What became of the requests in the containers.
 #[derive(Clone, Debug, Default)]
-pub struct Treatments(Arc<Mutex<HashMap<u64, Treatment>>>);
+pub struct Treatments {
+    /// By their ids.
+    requests: Arc<Mutex<HashMap<u64, Treatment>>>,
+    /// From when until when a container has ended a connection behind an answer, without a word.
+    ends: Arc<Mutex<Vec<(Instant, Instant)>>>,
+}
 
 #[derive(Debug, Default)]
 struct Treatment {
@@ -36,7 +41,7 @@ struct Treatment {
 
 impl Treatments {
     fn with<T>(&self, id: u64, change: impl FnOnce(&mut Treatment) -> T) -> T {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         change(all.entry(id).or_default())
     }
 
@@ -47,13 +52,27 @@ impl Treatments {
 
     /// The ids that were executed more than once.
     pub fn twice(&self) -> Vec<u64> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter(|(_, treatment)| treatment.executed > 1).map(|(id, _)| *id).collect()
     }
 
     /// The ways in which this request was treated, other than well.
     pub fn faults(&self, id: u64) -> Vec<Fault> {
         self.with(id, |treatment| treatment.faults.clone())
+    }
+
+    /// Whether a connection was ended behind an answer, without a word, at any moment between these.
+    pub fn ended_between(&self, from: Instant, until: Instant) -> bool {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.iter().any(|(begin, end)| *begin <= until && *end >= from)
+    }
+
+    /// Ends a connection behind an answer, without a word.
+    fn end(&self, conn: &mut PeerConnection) {
+        let begin = Instant::now();
+        conn.close();
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.push((begin, Instant::now()));
     }
 }
 
@@ -216,7 +235,11 @@ fn answer(
         _ => {}
     }
     conn.send(raw(bytes))?;
-    Ok(reuse && !matches!(fault, Fault::CloseAfter | Fault::StrayBytes))
+    if matches!(fault, Fault::CloseAfter | Fault::StrayBytes) {
+        treatments.end(conn);
+        return Ok(false);
+    }
+    Ok(reuse)
 }
 
 /// Reads the body of a request. `None`: the request was answered before its body was read.

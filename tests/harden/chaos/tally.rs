@@ -1,6 +1,6 @@
 //! What came of a run: counts for the reader, and findings, of which there must be none.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -78,7 +78,7 @@ impl Outcomes {
         match outcome {
             Outcome::Right => tally.right += 1,
             Outcome::Error(status) => *tally.errors.entry(status).or_default() += 1,
-            Outcome::Broken => tally.broken += 1,
+            Outcome::Broken | Outcome::Reset => tally.broken += 1,
             Outcome::Left | Outcome::Closed => tally.left += 1,
             Outcome::Hung => tally.findings.push(format!("hung: {ask:?}")),
             Outcome::Wrong(text) => tally.findings.push(text),
@@ -107,19 +107,21 @@ impl Tally {
         disturbances: &[Disturbance],
         access_log: &[String],
     ) {
-        let served: HashSet<u64> = access_log.iter().filter_map(|line| id(line)).collect();
+        let served: HashMap<u64, &String> =
+            access_log.iter().filter_map(|line| Some((id(line)?, line))).collect();
         let had_a_right: Vec<_> =
-            self.closed.iter().filter(|get| served.contains(&get.id)).cloned().collect();
+            self.closed.iter().filter(|get| served.contains_key(&get.id)).cloned().collect();
         self.gets += had_a_right.len();
         self.failed.extend(had_a_right);
         for get in &self.failed {
             let faults = treatments.faults(get.id);
-            if !is_explained(get, &faults, disturbances) {
+            let met_an_end = treatments.ended_between(get.from, get.until);
+            if !is_explained(get, &faults, met_an_end, disturbances) {
                 let FailedGet { id, outcome, from, until } = get;
                 let took = *until - *from;
-                let known = if served.contains(id) { "in" } else { "not in" };
+                let logged = served.get(id).map_or("nothing", |line| line);
                 self.findings.push(format!(
-                    "nothing explains GET {id}: {outcome:?} after {took:?}, treated {faults:?}, {known} the access log"
+                    "nothing explains GET {id}: {outcome:?} after {took:?}, treated {faults:?}; the access log says {logged}"
                 ));
             }
         }
