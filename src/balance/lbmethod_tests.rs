@@ -148,6 +148,14 @@ fn a_clock_set_back_forgets_nothing_and_stops_nothing() {
     assert_eq!(balancer.elect_many(20, Method::Sessions, earlier + MINUTE, &[0, 1]), [10, 10]);
 }
 
+#[test]
+fn a_share_of_a_later_minute_is_whole_and_one_of_long_ago_is_nothing() {
+    let at = |minute| Scale::new(Method::Sessions, minute, std::iter::empty());
+    for (minute, wanted) in [(100, 9), (101, 4), (99, 9), (100 + 0x7FFF, 0), (100 + 0x8000, 9)] {
+        assert_eq!(at(minute).amount(Share::new(9, 100)), wanted, "{minute}");
+    }
+}
+
 /// mod_jk's cases 83 and 84.
 #[test]
 fn a_member_that_comes_back_joins_with_the_greatest_share_of_the_others() {

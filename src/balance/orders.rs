@@ -213,7 +213,7 @@ fn bits(configured: &[Configured]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     use super::*;
 
@@ -340,6 +340,45 @@ mod tests {
         let word = |configured: &[Configured]| KeptOrder::new(Activation::Active, configured);
         assert_eq!(word(&[said[0], stopped]), word(&[stopped, said[0]]));
         assert_ne!(word(&[said[0], stopped]), word(&[said[0]]));
+    }
+
+    #[test]
+    fn of_several_hosts_it_counts_which_states_any_of_them_has() {
+        let lines: Vec<_> = [None, Some(Activation::Active), Some(Activation::Stopped)]
+            .into_iter()
+            .flat_map(|activation| {
+                (0_u32..8).map(move |set| {
+                    let drains = if set & 2 == 0 { OK } else { OK.with(WorkerStatus::DRAIN) };
+                    Configured {
+                        activation,
+                        sessions_only: set & 1 != 0,
+                        status: drains,
+                        by_local_only: set & 4 != 0,
+                    }
+                })
+            })
+            .collect();
+        let states = |hosts: &[Configured; 2]| {
+            let any = |is: &dyn Fn(&Configured) -> bool| hosts.iter().any(is);
+            let activations = [None, Some(Activation::Active), Some(Activation::Stopped)]
+                .map(|wanted| any(&|host| host.activation == wanted));
+            let both = |is: &dyn Fn(&Configured) -> bool| (any(is), any(&|host| !is(host)));
+            (
+                activations,
+                both(&|host| host.sessions_only),
+                both(&|host| host.status.has(WorkerStatus::DRAIN)),
+                both(&|host| host.by_local_only),
+            )
+        };
+        let (mut words, mut all_states) = (HashMap::new(), HashMap::new());
+        for one in &lines {
+            for other in &lines {
+                let hosts = [*one, *other];
+                let word = KeptOrder::new(Activation::Active, &hosts);
+                assert_eq!(*words.entry(word).or_insert_with(|| states(&hosts)), states(&hosts));
+                assert_eq!(*all_states.entry(states(&hosts)).or_insert(word), word, "{hosts:?}");
+            }
+        }
     }
 
     #[test]

@@ -176,6 +176,7 @@ mod tests {
     fn without_a_separator_the_whole_id_is_the_route() {
         let whole = Sticky { separator: None, ..sticky() };
         assert_eq!(whole.routes(b"/", None, Some(b"JSESSIONID=a.b")).next(), Some(&b"a.b"[..]));
+        assert_eq!(whole.routes(b"/p;jsessionid=a.b", None, None).next(), Some(&b"a.b"[..]));
     }
 
     #[test]
