@@ -66,6 +66,8 @@ pub(crate) struct NetLoc {
     pub(crate) port: u16,
     /// Where the path begins, with its slash.
     pub(crate) end: usize,
+    /// Whether `ap_proxy_canon_netloc` leaves the host as it is: a name in lower case, or an address of IPv4.
+    pub(crate) is_canonical: bool,
 }
 
 impl NetLoc {
@@ -76,22 +78,72 @@ impl NetLoc {
             return None;
         }
         let rest = &url[start..];
-        let is_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        let host_len = rest.iter().position(|byte| !is_of_a_name(byte))?;
+        let mut seen = 0;
+        let host_len = rest.iter().position(|byte| {
+            let class = CLASSES[usize::from(*byte)];
+            seen |= class;
+            class == 0
+        })?;
         let host = start..start + host_len;
-        if host.is_empty() {
-            return None;
-        }
+        let is_canonical = match seen {
+            0 => return None,
+            NUMBER => is_ipv4(&rest[..host_len]),
+            _ => seen & UPPER_CASE == 0,
+        };
         if rest[host_len] == b'/' {
-            return Some(Self { end: host.end, host, port: DEFAULT_PORT });
+            return Some(Self { end: host.end, host, port: DEFAULT_PORT, is_canonical });
         }
         let behind = rest[host_len..].strip_prefix(b":")?;
         // Zeros in front are left to APR, too.
         let port = behind.get(..6).unwrap_or(behind);
         let port = &port[..port.iter().position(|byte| *byte == b'/')?];
         let end = host.end + 1 + port.len();
-        Some(Self { host, port: port_of(port)?, end })
+        Some(Self { host, port: port_of(port)?, end, is_canonical })
     }
+}
+
+/// What the bytes of a name or of an address of IPv4 are; 0: a byte that is in neither.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        classes[byte as usize] = match byte {
+            b'0'..=b'9' | b'.' => NUMBER,
+            b'A'..=b'Z' => UPPER_CASE,
+            b'a'..=b'z' | b'-' => LOWER_CASE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+const NUMBER: u8 = 1;
+const LOWER_CASE: u8 = 2;
+const UPPER_CASE: u8 = 4;
+
+/// Four numbers up to 255, without zeros in front. Nothing but digits and dots is given to it.
+fn is_ipv4(host: &[u8]) -> bool {
+    let (mut numbers, mut number, mut digits) = (1, 0, 0);
+    for byte in host {
+        if *byte == b'.' {
+            if digits == 0 {
+                return false;
+            }
+            (number, digits) = (0, 0);
+            numbers += 1;
+            continue;
+        }
+        if number == 0 && digits > 0 {
+            return false;
+        }
+        number = number * 10 + u32::from(*byte - b'0');
+        digits += 1;
+        if number > 255 {
+            return false;
+        }
+    }
+    numbers == 4 && digits > 0
 }
 
 /// The beginning of a URL, `ajp://host:port`: taken apart once, for all URLs that begin so.
@@ -105,7 +157,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// The beginning of this URL; `None`: of a form that is left to APR.
     pub(crate) fn of(url: &[u8]) -> Option<Self> {
-        let NetLoc { host, port, end } = NetLoc::of(url)?;
+        let NetLoc { host, port, end, .. } = NetLoc::of(url)?;
         Some(Self { text: url[..end].into(), host, port })
     }
 
@@ -166,6 +218,39 @@ mod tests {
             ("ajp://h/x?a=b:c/d?e", uri(b"h", 8009, b"/x", Some(b"a=b:c/d?e"))),
         ] {
             assert_eq!(Uri::plain(url.as_bytes()), Some(parts), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_httpd_would_change_or_refuse_is_left_to_it() {
+        let is_canonical = |host: &str| {
+            let url = format!("ajp://{host}:8010/");
+            NetLoc::of(url.as_bytes()).is_some_and(|found| found.is_canonical)
+        };
+        for host in [
+            "a.b-c",
+            "10.0.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "1a",
+            "1.2.3.4.example",
+            "localhost",
+        ] {
+            assert!(is_canonical(host), "{host}");
+        }
+        for host in [
+            "Host",
+            "10.0.0.256",
+            "10.0.0.1000",
+            "10..0.1",
+            "1.2.3.4.5",
+            "10.0.0",
+            "1",
+            "010.0.0.1",
+            ".",
+            "1.2.3.4.",
+        ] {
+            assert!(!is_canonical(host), "{host}");
         }
     }
 

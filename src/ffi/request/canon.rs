@@ -25,8 +25,8 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let Some(text) = unsafe { text::bytes(url) }.filter(|url| is_ajp(url)) else {
         return sys::DECLINED;
     };
-    if let Some(NetLoc { host, port, end }) =
-        NetLoc::of(text).filter(|found| is_canonical(&text[found.host.clone()]))
+    if let Some(NetLoc { host, port, end, .. }) =
+        NetLoc::of(text).filter(|found| found.is_canonical)
     {
         // SAFETY: behind the slash of the path, which is in the string.
         let rest = unsafe { url.add(end + 1) };
@@ -76,31 +76,6 @@ impl<'a> Authority<'a> {
     fn plain(host: &'a [u8], port: u16) -> Self {
         Self { host, is_bracketed: false, port }
     }
-}
-
-/// Whether `ap_proxy_canon_netloc` leaves this host as it is: a name in lower case, or an address of IPv4.
-fn is_canonical(host: &[u8]) -> bool {
-    let is_number = host.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
-    if is_number { is_ipv4(host) } else { !host.iter().any(u8::is_ascii_uppercase) }
-}
-
-/// Four numbers up to 255, without zeros in front. Nothing but digits and dots is given to it.
-fn is_ipv4(host: &[u8]) -> bool {
-    let (mut dots, mut number) = (0, None);
-    for byte in host {
-        number = match (byte, number) {
-            (b'.', Some(_)) => {
-                dots += 1;
-                None
-            }
-            (b'.', None) | (_, Some(0 | 26..)) => return false,
-            (digit, before) => match before.unwrap_or(0) * 10 + u32::from(digit - b'0') {
-                number @ ..=255 => Some(number),
-                _ => return false,
-            },
-        };
-    }
-    dots == 3 && number.is_some()
 }
 
 /// The same, with host and port. `raw_path` is the text of `rest`.
@@ -211,35 +186,6 @@ fn log_at_will(request: Request<'_>, message: Message, text: fmt::Arguments<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_that_httpd_would_change_or_refuse_is_left_to_it() {
-        for host in [
-            "a.b-c",
-            "10.0.0.1",
-            "0.0.0.0",
-            "255.255.255.255",
-            "1a",
-            "1.2.3.4.example",
-            "localhost",
-        ] {
-            assert!(is_canonical(host.as_bytes()), "{host}");
-        }
-        for host in [
-            "Host",
-            "10.0.0.256",
-            "10.0.0.1000",
-            "10..0.1",
-            "1.2.3.4.5",
-            "10.0.0",
-            "1",
-            "010.0.0.1",
-            ".",
-            "1.2.3.4.",
-        ] {
-            assert!(!is_canonical(host.as_bytes()), "{host}");
-        }
-    }
 
     #[test]
     fn a_path_that_needs_no_encoding_has_letters_digits_and_a_few_marks() {
