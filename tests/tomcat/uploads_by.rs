@@ -73,7 +73,10 @@ fn an_answer_that_comes_early_leaves_a_tls_connection_that_serves_the_next_reque
     for framing in ["X-Framing: length", "Transfer-Encoding: chunked"] {
         let more = ["--header", framing, "--data-binary", &from_file, &url, &url];
         let arguments = [&["--http1.1", "--cacert", &authority][..], &more].concat();
-        let pages = httpd.curl(&arguments, "https", "/app/upload");
+        // A container that closes with packets unread may lose its answer (docs/uploads.md): not each time.
+        let mut attempts = (0..4).map(|_| httpd.curl(&arguments, "https", "/app/upload"));
+        let is_lost = |pages: &String| pages.contains("<title>502");
+        let pages = attempts.find(|pages| !is_lost(pages)).expect("answers that are not lost");
 
         let early = pages.matches("length=200000\n").count();
         let whole = pages.matches("length=1000000\n").count();
