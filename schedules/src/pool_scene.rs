@@ -126,7 +126,7 @@ impl Scene {
             open: AtomicUsize::new(0),
             closes_idle,
         };
-        Self {
+        let scene = Self {
             pool: Pool::observed(Box::new(referee)),
             max,
             closes_idle,
@@ -134,7 +134,10 @@ impl Scene {
             open: Arc::default(),
             looking,
             housekeeper: Arc::new(Mutex::new(())),
-        }
+        };
+        // The housekeeper may come before any request.
+        scene.pool.set_limits(&scene.forever());
+        scene
     }
 
     /// A moment so many seconds after the start.

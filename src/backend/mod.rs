@@ -242,11 +242,13 @@ impl Backend {
         settings.pings.prepost.is_none() && lease.idle_since().is_some_and(is_doubtful)
     }
 
-    /// Sets the settings of maintenance; the housekeeper [asks](Self::maintenance) in its next pass.
+    /// Sets the settings of maintenance; the housekeeper [asks](Self::maintenance) in its next pass. The pool has
+    /// their limits at once.
     pub fn set_maintenance(&self, maintenance: MaintenanceSettings) {
         let maintenance = self.source.maintenance(maintenance);
         let mut known = self.maintenance.lock();
         if known.as_deref() != Some(&maintenance) {
+            self.pool.set_limits(&maintenance.connect.limits);
             *known = Some(Arc::new(maintenance));
         }
     }

@@ -17,7 +17,6 @@ impl Scene {
     fn maintained(mut self, change: impl FnOnce(&mut ConnectSettings)) -> Self {
         change(&mut self.settings);
         let maintenance = MaintenanceSettings { connect: self.settings.clone(), min: 0 };
-        let _ = self.backend.sweep(&maintenance, Instant::now());
         self.backend.set_maintenance(maintenance);
         self
     }

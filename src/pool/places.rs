@@ -10,7 +10,7 @@ use super::lock::{PoolLock, StateGuard};
 use super::state::{Destination, State};
 use super::stats::{CloseCounter, Counters};
 use super::waiter::Waiter;
-use super::{CloseReason, Observe, PoolGauges, Pooled, ReleaseOrder, Stats};
+use super::{CloseReason, Limits, Observe, PoolGauges, Pooled, ReleaseOrder, Stats};
 
 /// Connections to one backend, idle or leased; shared as `Arc<Pool<C>>`.
 ///
@@ -105,6 +105,16 @@ impl<C: Pooled> Pool<C> {
             timed_out: self.counters.timed_out.load(Relaxed),
             closed: self.counters.closed(),
         }
+    }
+
+    /// Sets the limits, which hold until a call brings others. A new pool has none: whoever knows them before the
+    /// first request says so, since connections may be opened without one.
+    pub fn set_limits(self: &Arc<Self>, limits: &Limits) {
+        let mut state = self.state.lock();
+        state.limits = *limits;
+        let admitted = self.admit_waiters(&mut state);
+        drop(state);
+        admitted.iter().for_each(|waiter| waiter.wake());
     }
 
     /// Serves waiters while there is room, since a raised `max` may have made some; wake those returned

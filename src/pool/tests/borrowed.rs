@@ -167,6 +167,14 @@ fn there_is_a_vacancy_below_the_floor_only() {
 }
 
 #[test]
+fn no_connection_is_opened_beyond_max_before_the_first_request() {
+    let scene = Scene::new();
+    scene.pool.set_limits(&Limits { max: NonZeroUsize::new(2), ..Limits::default() });
+    let vacancies = [(); 3].map(|()| scene.pool.vacancy_below(usize::MAX));
+    assert_eq!(vacancies.map(|vacancy| vacancy.is_some()), [true, true, false]);
+}
+
+#[test]
 fn borrowed_connections_count_for_min_and_against_max() {
     let scene = Scene::new().max(2);
     scene.idle([1, 2]);
