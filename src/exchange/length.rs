@@ -1,7 +1,7 @@
 //! Counts the response body against its Content-Length.
 
 use super::ExchangeError;
-use crate::protocol::{ResponseHeader, SendHeaders, digits};
+use crate::protocol::{SendHeaders, digits};
 
 /// The announced and the received length of a response body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Length {
     /// 204 and 304 (RFC 9110 8.6), and 205, for which Tomcat announces a body that it leaves out.
     pub(super) fn of(head: &SendHeaders, is_head: bool) -> Result<Self, ExchangeError> {
         let mut announced = None;
-        for value in head.values(ResponseHeader::ContentLength) {
+        for value in head.content_lengths() {
             let length = parse(value).ok_or(ExchangeError::BadContentLength)?;
             if announced.is_some_and(|other| other != length) {
                 return Err(ExchangeError::BadContentLength);

@@ -1,5 +1,7 @@
 //! SEND_HEADERS: status line and headers of the response.
 
+use std::iter;
+
 use bytes::Bytes;
 
 use super::codes::{ResponseHeader, is_coded_header};
@@ -20,6 +22,8 @@ pub struct SendHeaders {
     count: u16,
     /// Where the first of them begins.
     start: usize,
+    /// How many of them are Content-Length, and where the first of these begins.
+    lengths: (u16, usize),
     payload: Bytes,
 }
 
@@ -57,6 +61,13 @@ impl<'a> ResponseHeaderName<'a> {
         self.code
     }
 
+    fn is_content_length(self) -> bool {
+        match self.spelled {
+            None => self.code == Some(ResponseHeader::ContentLength),
+            Some(name) => name.eq_ignore_ascii_case(b"Content-Length"),
+        }
+    }
+
     /// The header this is, if it is one of the eleven, however it came and in whatever case.
     #[must_use]
     pub fn known(self) -> Option<ResponseHeader> {
@@ -86,15 +97,20 @@ impl SendHeaders {
             return Err(CodecError::TooManyHeaders { count, left: reader.left() });
         }
         let start = payload.len() - reader.left();
+        let mut lengths = (0, start);
         for _ in 0..count {
+            let at = payload.len() - reader.left();
             let (name, value) = read_header(&mut reader)?;
+            if name.is_content_length() {
+                lengths = (lengths.0 + 1, if lengths.0 == 0 { at } else { lengths.1 });
+            }
             if let Some(name) = name.spelled {
                 check_token(name)?;
             }
             check_text(value, Field::HeaderValue)?;
         }
         reader.finish(Field::HeaderValue)?;
-        Ok(SendHeaders { status, count, start, payload: payload.clone() })
+        Ok(SendHeaders { status, count, start, lengths, payload: payload.clone() })
     }
 
     /// The packet's payload, in which the texts lie: each with a NUL behind it, but the null string.
@@ -121,9 +137,13 @@ impl SendHeaders {
         (0..self.count).map_while(move |_| read_header(&mut reader).ok())
     }
 
-    /// The values of one of the eleven headers, in whatever spelling its name came.
-    pub fn values(&self, header: ResponseHeader) -> impl Iterator<Item = &[u8]> {
-        self.headers().filter(move |(name, _)| name.known() == Some(header)).map(|(_, value)| value)
+    /// The values of Content-Length, in whatever spelling its name came.
+    pub fn content_lengths(&self) -> impl Iterator<Item = &[u8]> {
+        let (count, first) = self.lengths;
+        let mut reader = Reader::new(self.payload.get(first..).unwrap_or_default());
+        let headers = iter::from_fn(move || read_header(&mut reader).ok());
+        let lengths = headers.filter(|(name, _)| name.is_content_length());
+        lengths.map(|(_, value)| value).take(count.into())
     }
 }
 
@@ -230,8 +250,26 @@ mod tests {
         let (name, _) = headers.headers().next().unwrap();
         assert_eq!(name.known(), Some(ResponseHeader::ContentLength));
         assert_eq!(name.name(), b"content-LENGTH");
-        let lengths: Vec<_> = headers.values(ResponseHeader::ContentLength).collect();
-        assert_eq!(lengths, [&b"12"[..]]);
+    }
+
+    #[test]
+    fn each_content_length_is_found_in_any_spelling_and_nothing_else() {
+        let coded = [0xA0, 0x03, 0x00, 0x01, b'7', 0x00];
+        let spelled = [&[0x00, 0x0E], &b"content-LENGTH\0"[..], &[0x00, 0x02], b"12\0"].concat();
+        let other = [&[0x00, 0x0E], &b"Content-Lengty\0"[..], &[0x00, 0x01], b"9\0"].concat();
+        let date = [0xA0, 0x04, 0x00, 0x01, b'8', 0x00];
+        for (headers, wanted) in [
+            (vec![], vec![]),
+            (vec![&other[..], &date], vec![]),
+            (vec![&coded], vec![&b"7"[..]]),
+            (vec![&date, &spelled, &other], vec![b"12"]),
+            (vec![&other, &spelled, &date, &coded, &date], vec![b"12", b"7"]),
+        ] {
+            let count = u8::try_from(headers.len()).unwrap();
+            let bytes = ok_with(&[&[0x00, count][..], &headers.concat()].concat());
+            let decoded = decode(&bytes).unwrap();
+            assert_eq!(decoded.content_lengths().collect::<Vec<_>>(), wanted, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Conversation, Scene, split};
 use crate::backend::fake::FakeConnection;
 use crate::config::{Pings, WorkerSettings};
 use crate::exchange::{Ahead, RequestBody};
-use crate::protocol::{Response, ResponseHeader, digits};
+use crate::protocol::{Response, digits};
 use crate::proxy::{ClientError, Flush, Resend};
 
 /// More steps than a request takes when the world does nothing unusual any more.
@@ -237,7 +237,7 @@ impl Heard {
                 Ok(Response::SendHeaders(head)) if head.status >= 200 && !has_head => {
                     has_head = true;
                     let is_counted = !matches!(head.status, 204 | 205 | 304);
-                    let length = head.values(ResponseHeader::ContentLength).next();
+                    let length = head.content_lengths().next();
                     announced = length.and_then(digits).filter(|_| is_counted);
                 }
                 Ok(Response::SendBodyChunk(chunk)) => said.extend(&chunk.data),
