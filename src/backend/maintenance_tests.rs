@@ -99,6 +99,15 @@ fn has_nothing_to_read(mut peer: &TcpStream) -> bool {
 }
 
 #[test]
+fn the_settings_bring_the_limits_before_any_request() {
+    let mut scene = Scene::new();
+    scene.maintenance.connect.limits.max = std::num::NonZeroUsize::new(1);
+    scene.backend.set_maintenance(scene.maintenance.clone());
+    let vacancy = scene.backend.pool.vacancy_below(usize::MAX);
+    assert!(vacancy.is_some() && scene.backend.pool.vacancy_below(usize::MAX).is_none());
+}
+
+#[test]
 fn what_the_backend_closed_what_has_unread_bytes_and_what_has_expired_is_closed_in_one_round() {
     let mut scene = Scene::new();
     scene.maintenance.connect.limits.ttl = Some(Duration::from_secs(10));
