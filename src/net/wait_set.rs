@@ -136,7 +136,7 @@ impl WaitSet {
         Ok(())
     }
 
-    /// Ends a set whose descriptor somebody else has closed.
+    /// Ends a set whose descriptor somebody else has closed, or may be closing: it is not closed here.
     pub fn was_closed(self) {
         // Its number may be another's by now.
         let _ = self.epoll.into_raw_fd();

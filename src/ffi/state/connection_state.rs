@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::ffi::httpd::connection::Connection;
 use crate::ffi::httpd::handler_status::HandlerStatus;
+use crate::ffi::httpd::mpm;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::sys;
@@ -194,6 +195,13 @@ impl Drop for ConnectionState {
         let connection = unsafe { Connection::from_ptr(self.connection) };
         self.abandon();
         self.resume(connection);
+        // In a child that stops, the MPM's main thread closes the sockets of all connections (`close_worker_sockets`
+        // in event.c): it may have read the set's descriptor there at any moment, and close it now or later.
+        if mpm::is_stopping() {
+            if let Some(set) = self.set.borrow_mut().take() {
+                set.was_closed();
+            }
+        }
         // SAFETY: null is no state at all.
         unsafe { connection.keep(std::ptr::null_mut()) };
     }
