@@ -156,6 +156,15 @@ mod tests {
     const OK: WorkerStatus = WorkerStatus::INITIALIZED;
 
     #[test]
+    fn the_word_of_shared_memory_is_its_flags() {
+        let flags = WorkerStatus::DRAIN.with(WorkerStatus::STOPPED);
+        let word = OK.with(flags);
+        assert_eq!(WorkerStatus::from_bits(word.bits()), word);
+        assert_eq!(word.among(flags.with(WorkerStatus::DISABLED)), flags);
+        assert!(word.among(WorkerStatus::DISABLED).is_empty() && !word.is_empty());
+    }
+
+    #[test]
     fn a_member_is_usable_unless_a_flag_says_otherwise() {
         assert!(OK.is_usable());
         assert!(!WorkerStatus::default().is_usable(), "not set up yet");
