@@ -210,14 +210,14 @@ fn the_balancer_s_counters_grow_by_the_bytes_of_the_bodies() {
         client.request("POST", "/app/upload", "Content-Length: 40000\r\n", &body).expect(200);
         client.get("/app/download?size=50000").expect(200);
     }
+    // The client has its answer a moment before the request is counted, and then the member as free.
+    wait_for("nothing is busy", || (total(&cluster.report(), "busy") == 0).then_some(()));
     let report = cluster.report();
 
     assert_eq!(total(&report, "elected"), 8);
     assert_eq!(total(&report, "transferred"), 4 * 40_000);
     let answer = "length=40000\nsha256=\n".len() as u64 + 64;
     assert_eq!(total(&report, "read"), 4 * (50_000 + answer));
-    // The client has its answer a moment before the member is counted as free.
-    wait_for("nothing is busy", || (total(&cluster.report(), "busy") == 0).then_some(()));
 }
 
 #[test]
