@@ -65,5 +65,6 @@ pub use get_body_chunk::GetBodyChunk;
 pub use packet::{Direction, HEADER_LEN, PacketSize, packet_len, split_packet};
 pub use request_packet::{PacketAttributes, PacketHeaders};
 pub use response::Response;
+pub use scan::alphanumeric_or;
 pub use send_body_chunk::SendBodyChunk;
 pub use send_headers::{ResponseHeaderName, SendHeaders};

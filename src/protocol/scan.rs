@@ -36,6 +36,23 @@ fn any_of(bytes: &[u8], is_bad: impl Fn(u8) -> bool) -> bool {
     bytes.iter().fold(false, |found, byte| found | is_bad(*byte))
 }
 
+/// Which bytes are letters or digits of ASCII, or among these.
+#[must_use]
+pub const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut left = others;
+    while let [one, rest @ ..] = left {
+        table[*one as usize] = true;
+        left = rest;
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::codes::{ResponseHeader, is_coded_header};
 use super::error::{CodecError, Field};
 use super::reader::Reader;
-use super::scan::has_any;
+use super::scan::{alphanumeric_or, has_any};
 
 /// Status and headers. Layout: `04`, status (u16), reason (string), count (u16), and that many
 /// names (code or string) with values (string).
@@ -180,21 +180,7 @@ fn check_text(text: &[u8], field: Field) -> Result<(), CodecError> {
 }
 
 /// Which bytes a token is made of.
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x80_u8 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+const TOKEN: [bool; 256] = alphanumeric_or(b"!#$%&'*+-.^_`|~");
 
 /// Refuses a header name that is not a token (RFC 9110, 5.6.2).
 fn check_token(name: &[u8]) -> Result<(), CodecError> {

@@ -3,6 +3,8 @@
 use std::ffi::{c_char, c_int};
 use std::fmt;
 
+use memchr::memchr;
+
 use crate::backend::WarningKind;
 use crate::ffi::apr::text;
 use crate::ffi::httpd::log;
@@ -11,6 +13,7 @@ use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, NetLoc, SCHEME, is_ajp};
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::messages::Message;
+use crate::protocol::alphanumeric_or;
 use crate::shared::MemberKey;
 
 /// Sets `r->filename` to `proxy:ajp://host[:port]/path[?query]`.
@@ -30,7 +33,7 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     {
         // SAFETY: behind the slash of the path, which is in the string.
         let rest = unsafe { url.add(end + 1) };
-        return canonical(request, &Authority::plain(&text[host], port), rest, &text[end + 1..]);
+        return canonical(request, &text[host], port, rest, &text[end + 1..]);
     }
     // SAFETY: `ajp:` has just been seen there.
     let mut rest = unsafe { url.add(SCHEME.len()) };
@@ -59,29 +62,14 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let (Some(host), Some(raw_path)) = (unsafe { (text::bytes(host), text::bytes(rest)) }) else {
         return sys::HTTP_BAD_REQUEST as c_int;
     };
-    let authority = Authority { is_bracketed: host.contains(&b':'), host, port };
-    canonical(request, &authority, rest, raw_path)
-}
-
-/// Host and port as the URL names them.
-struct Authority<'a> {
-    host: &'a [u8],
-    /// An address of IPv6.
-    is_bracketed: bool,
-    port: u16,
-}
-
-impl<'a> Authority<'a> {
-    /// A name or an address of IPv4.
-    fn plain(host: &'a [u8], port: u16) -> Self {
-        Self { host, is_bracketed: false, port }
-    }
+    canonical(request, host, port, rest, raw_path)
 }
 
 /// The same, with host and port. `raw_path` is the text of `rest`.
 fn canonical(
     request: Request<'_>,
-    authority: &Authority<'_>,
+    host: &[u8],
+    port: u16,
     rest: *const c_char,
     raw_path: &[u8],
 ) -> c_int {
@@ -105,8 +93,8 @@ fn canonical(
     if query.is_some_and(has_control_or_space) {
         return forbidden(request, "query string");
     }
-    let Authority { host, is_bracketed, port } = *authority;
-    let (open, close): (&[u8], &[u8]) = if is_bracketed { (b"[", b"]") } else { (b"", b"") };
+    let is_ipv6 = memchr(b':', host).is_some();
+    let (open, close): (&[u8], &[u8]) = if is_ipv6 { (b"[", b"]") } else { (b"", b"") };
     let mut number = itoa::Buffer::new();
     let (colon, number): (&[u8], &[u8]) = match port {
         DEFAULT_PORT => (b"", b""),
@@ -124,20 +112,7 @@ fn is_encoded(path: &[u8]) -> bool {
 }
 
 /// Letters, digits, and what `ap_proxy_canonenc` allows in a path.
-const STANDS_FOR_ITSELF: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x80_u8 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut others: &[u8] = b"~$-_.+!*'(),;:@&=/";
-    while let [one, rest @ ..] = others {
-        table[*one as usize] = true;
-        others = rest;
-    }
-    table
-};
+const STANDS_FOR_ITSELF: [bool; 256] = alphanumeric_or(b"~$-_.+!*'(),;:@&=/");
 
 /// Encodes what a URL needs encoded in a path; encoded slashes stay as they are if AllowEncodedSlashes
 /// is NoDecode. `None`: an invalid escape.
