@@ -136,8 +136,8 @@ impl WaitSet {
         Ok(())
     }
 
-    /// Ends a set whose descriptor somebody else has closed, or may be closing: it is not closed here.
-    pub fn was_closed(self) {
+    /// Ends a set whose descriptor somebody else has closed, or may be closing.
+    pub fn end_without_closing(self) {
         // Its number may be another's by now.
         let _ = self.epoll.into_raw_fd();
     }

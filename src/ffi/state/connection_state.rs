@@ -181,7 +181,7 @@ impl ConnectionState {
         }
         // The MPM has closed what it took for the client's.
         if let Some(set) = self.set.borrow_mut().take() {
-            set.was_closed();
+            set.end_without_closing();
         }
         // SAFETY: nobody else knows of the descriptor any more.
         drop(unsafe { OwnedFd::from_raw_fd(client) });
@@ -197,9 +197,9 @@ impl Drop for ConnectionState {
         self.resume(connection);
         // In a child that stops, the MPM's main thread closes the sockets of all connections (`close_worker_sockets`
         // in event.c): it may have read the set's descriptor there at any moment, and close it now or later.
-        if mpm::is_stopping() {
-            if let Some(set) = self.set.borrow_mut().take() {
-                set.was_closed();
+        if let Some(set) = self.set.borrow_mut().take() {
+            if mpm::is_stopping() {
+                set.end_without_closing();
             }
         }
         // SAFETY: null is no state at all.

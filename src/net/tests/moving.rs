@@ -96,8 +96,8 @@ fn slices_arrive_as_one_message_in_order() {
 fn more_slices_than_one_call_gathers_arrive_too() {
     let (stream, mut peer) = unix_pair();
     let bytes: Vec<u8> = (0..9_000_usize).map(|index| (index % 251) as u8).collect();
-    for (length, slices) in [(8, 1125), (4, 2250)] {
-        let slices: Vec<&[u8]> = bytes.chunks(length).take(slices).collect();
+    for length in [8, 4] {
+        let slices: Vec<&[u8]> = bytes.chunks(length).collect();
         assert!(slices.len() > 1024);
 
         stream.send_all(&slices, LONG).unwrap();
