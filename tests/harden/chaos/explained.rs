@@ -1,15 +1,17 @@
 //! Why a GET has no right answer: what was done to it, or nothing that would explain it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::answer::Outcome;
 use super::disturbance::{Disturbance, Kind};
 use super::peer::Fault;
 use super::tally::FailedGet;
 
-/// For how long a member in error is left out: `retry` of the members, and what the restart of a listener takes. Until
-/// then after a restart, children of the one before have ended what they did.
+/// For how long a member in error is left out: `retry` of the members, and what the restart of a listener takes.
 pub const LEFT_OUT: Duration = Duration::from_secs(2);
+
+/// For how long after a graceful restart a child from before it may still end connections.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// Whether what was done to a request, in the containers that had it and meanwhile, is the reason why it has failed.
 ///
@@ -35,20 +37,18 @@ pub fn is_explained(
         0 => 0,
         own => own + usize::from(met_an_end),
     };
-    let was_away = |one: &Disturbance| {
-        one.kind == Kind::TomcatKilled && one.from <= get.until && one.back + LEFT_OUT >= get.from
-    };
+    let met = |one: &Disturbance, until: Instant| one.from <= get.until && until >= get.from;
+    let was_away =
+        |one: &Disturbance| one.kind == Kind::TomcatKilled && met(one, one.back + LEFT_OUT);
     let tomcat_was_away = disturbances.iter().any(was_away);
     faults.iter().any(is_final)
         || tomcat_was_away && matches!(get.outcome, Outcome::Error(504))
         || mended > usize::from(!tomcat_was_away)
         || disturbances.iter().any(|one| match one.kind {
             Kind::Restarted => {
-                matches!(get.outcome, Outcome::Reset)
-                    && one.from <= get.until
-                    && one.ended + LEFT_OUT >= get.from
+                matches!(get.outcome, Outcome::Reset) && met(one, one.ended + LEAVING)
             }
-            _ => one.from <= get.until && one.ended >= get.from,
+            _ => met(one, one.ended),
         })
 }
 
