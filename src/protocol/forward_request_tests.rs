@@ -172,6 +172,20 @@ fn a_packet_cut_anywhere_or_with_a_tail_is_an_error() {
 }
 
 #[test]
+fn more_headers_than_the_packet_has_room_for_are_refused_before_the_first_is_read() {
+    let headers = [(&b"Accept"[..], &b""[..]); 10];
+    let request = ForwardRequest { headers: &headers, ..get() };
+    let mut packet = request.encode(PacketSize::MIN).unwrap();
+    assert_eq!(ForwardRequest::decode(&packet[HEADER_LEN..]).unwrap().headers, headers);
+    // Five bytes for each header, and the end of the attributes.
+    let left = 10 * 5 + 1;
+    let count = packet.len() - left - 1;
+    packet[count] = 11;
+    let error = ForwardRequest::decode(&packet[HEADER_LEN..]).err();
+    assert_eq!(error, Some(CodecError::TooManyHeaders { count: 11, left }));
+}
+
+#[test]
 fn a_stored_method_must_be_there_when_the_code_says_so() {
     let mut payload = SMALLEST[HEADER_LEN..].to_vec();
     payload[1] = 0xFF;

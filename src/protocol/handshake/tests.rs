@@ -168,6 +168,14 @@ fn a_packet_cut_short_or_longer_is_an_error_of_its_field() {
 }
 
 #[test]
+fn a_hello_is_known_by_its_first_bytes() {
+    let hello = bytes(HELLO);
+    assert!(Hello::is_begun_by(&hello[..Hello::PREFIX_LEN]));
+    assert!(!Hello::is_begun_by(&hello[..Hello::PREFIX_LEN - 1]));
+    assert!(!Hello::is_begun_by(&bytes(PROOF)));
+}
+
+#[test]
 fn another_packet_than_the_one_due_is_an_error() {
     // CPONG, a forwarded request, and a proof in the place of a hello.
     assert_eq!(Hello::decode(&[0x09]), Err(CodecError::UnknownType { code: 0x09 }));
