@@ -8,7 +8,6 @@ use memchr::{memchr, memchr2};
 use crate::ffi::apr::text;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
-use crate::protocol::digits;
 
 /// The parts of the backend's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +89,33 @@ impl NetLoc {
             NUMBER => is_ipv4(&rest[..host_len]),
             _ => seen & UPPER_CASE == 0,
         };
-        if rest[host_len] == b'/' {
-            return Some(Self { end: host.end, host, port: DEFAULT_PORT, is_canonical });
-        }
-        let behind = rest[host_len..].strip_prefix(b":")?;
-        // Zeros in front are left to APR, too.
-        let port = behind.get(..6).unwrap_or(behind);
-        let port = &port[..port.iter().position(|byte| *byte == b'/')?];
-        let end = host.end + 1 + port.len();
-        Some(Self { host, port: port_of(port)?, end, is_canonical })
+        let (port, port_len) = match &rest[host_len..] {
+            [b'/', ..] => (DEFAULT_PORT, 0),
+            [b':', behind @ ..] => port_before_path(behind)?,
+            _ => return None,
+        };
+        Some(Self { end: host.end + port_len, host, port, is_canonical })
     }
+
+    /// `host[:port]` as a canonical URL has it, where [`is_canonical`](Self::is_canonical).
+    pub(crate) fn authority<'u>(&self, url: &'u [u8]) -> &'u [u8] {
+        let end = if self.port == DEFAULT_PORT { self.host.end } else { self.end };
+        url.get(self.host.start..end).unwrap_or_default()
+    }
+}
+
+/// The port behind the colon, and the length of both; zeros in front are left to APR, too.
+fn port_before_path(rest: &[u8]) -> Option<(u16, usize)> {
+    let mut port = 0_u16;
+    for (digits, byte) in rest.iter().enumerate() {
+        match byte {
+            b'/' if port > 0 => return Some((port, 1 + digits)),
+            b'0' if port == 0 => return None,
+            b'0'..=b'9' => port = port.checked_mul(10)?.checked_add(u16::from(*byte - b'0'))?,
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// What the bytes of a name or of an address of IPv4 are; 0: a byte that is in neither.
@@ -188,10 +204,6 @@ impl Origin {
     }
 }
 
-fn port_of(text: &[u8]) -> Option<u16> {
-    u16::try_from(digits(text)?).ok().filter(|port| *port > 0)
-}
-
 /// Whether this is an ajp URL.
 pub(crate) fn is_ajp(url: &[u8]) -> bool {
     url.starts_with(SCHEME)
@@ -270,6 +282,7 @@ mod tests {
             "ajp://[::1]:8009/x",
             "ajp://h:/x",
             "ajp://h:0/x",
+            "ajp://h:08/x",
             "ajp://h:65536/x",
             "ajp://h:123456/x",
             "ajp://h:+9/x",

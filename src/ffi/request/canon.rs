@@ -28,12 +28,10 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let Some(text) = unsafe { text::bytes(url) }.filter(|url| is_ajp(url)) else {
         return sys::DECLINED;
     };
-    if let Some(NetLoc { host, port, end, .. }) =
-        NetLoc::of(text).filter(|found| found.is_canonical)
-    {
+    if let Some(found) = NetLoc::of(text).filter(|found| found.is_canonical) {
         // SAFETY: behind the slash of the path, which is in the string.
-        let rest = unsafe { url.add(end + 1) };
-        return canonical(request, &text[host], port, rest, &text[end + 1..]);
+        let rest = unsafe { url.add(found.end + 1) };
+        return canonical(request, found.authority(text), rest, &text[found.end + 1..]);
     }
     // SAFETY: `ajp:` has just been seen there.
     let mut rest = unsafe { url.add(SCHEME.len()) };
@@ -62,14 +60,17 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let (Some(host), Some(raw_path)) = (unsafe { (text::bytes(host), text::bytes(rest)) }) else {
         return sys::HTTP_BAD_REQUEST as c_int;
     };
-    canonical(request, host, port, rest, raw_path)
+    let is_ipv6 = memchr(b':', host).is_some();
+    let (open, close): (&[u8], &[u8]) = if is_ipv6 { (b"[", b"]") } else { (b"", b"") };
+    let port = if port == DEFAULT_PORT { String::new() } else { format!(":{port}") };
+    let authority = [open, host, close, port.as_bytes()].concat();
+    canonical(request, &authority, rest, raw_path)
 }
 
-/// The same, with host and port. `raw_path` is the text of `rest`.
+/// The same, with `host[:port]`. `raw_path` is the text of `rest`.
 fn canonical(
     request: Request<'_>,
-    host: &[u8],
-    port: u16,
+    authority: &[u8],
     rest: *const c_char,
     raw_path: &[u8],
 ) -> c_int {
@@ -93,15 +94,8 @@ fn canonical(
     if query.is_some_and(has_control_or_space) {
         return forbidden(request, "query string");
     }
-    let is_ipv6 = memchr(b':', host).is_some();
-    let (open, close): (&[u8], &[u8]) = if is_ipv6 { (b"[", b"]") } else { (b"", b"") };
-    let mut number = itoa::Buffer::new();
-    let (colon, number): (&[u8], &[u8]) = match port {
-        DEFAULT_PORT => (b"", b""),
-        port => (b":", number.format(port).as_bytes()),
-    };
     let (mark, query): (&[u8], &[u8]) = query.map_or((b"", b""), |query| (b"?", query));
-    let name = [b"proxy:ajp://", open, host, close, colon, number, b"/", path, mark, query];
+    let name = [b"proxy:ajp://", authority, b"/", path, mark, query];
     request.set_filename(request.pool().concat(&name));
     sys::OK as c_int
 }
