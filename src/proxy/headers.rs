@@ -59,7 +59,7 @@ pub struct AttributeValues<'r, E> {
     pub variables: &'r [Pair<'r>],
     /// The activation of a balancer member, in mod_jk's words, unless the environment has another.
     pub activation: Option<&'r [u8]>,
-    /// The request's environment.
+    /// The request's environment; the variables without [`ENVIRONMENT_PREFIX`] may be missing.
     pub environment: E,
 }
 
@@ -78,8 +78,8 @@ pub struct TlsValues<'r> {
     pub protocol: Option<&'r [u8]>,
 }
 
-/// Variables with this prefix are sent, without it.
-const PREFIX: &[u8] = b"AJP_";
+/// Variables of the environment with this prefix are sent, without it.
+pub const ENVIRONMENT_PREFIX: &[u8] = b"AJP_";
 
 impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
     /// Adds the attributes to a packet, in mod_proxy_ajp's order; attributes that it does not have come after
@@ -107,7 +107,7 @@ impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
             add(b"JK_LB_ACTIVATION", value);
         }
         for (name, value) in self.environment {
-            if let Some(name) = name.strip_prefix(PREFIX) {
+            if let Some(name) = name.strip_prefix(ENVIRONMENT_PREFIX) {
                 add(name, value);
             }
         }

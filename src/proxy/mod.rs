@@ -23,8 +23,8 @@ pub use consequence::{
 };
 pub use error::{Failure, ProxyError};
 pub use headers::{
-    AttributeValues, Pair, ResponseHeaderRule, TlsValues, content_length, is_idempotent,
-    is_plain_number, is_sent, request_method, says_no_length, stays_in_response,
+    AttributeValues, ENVIRONMENT_PREFIX, Pair, ResponseHeaderRule, TlsValues, content_length,
+    is_idempotent, is_plain_number, is_sent, request_method, says_no_length, stays_in_response,
 };
 pub use parked::{ParkedRequest, PatientClient, Progress};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 
 use crate::ffi::apr::pool::Pool;
-use crate::ffi::apr::text::{bytes, c_str};
+use crate::ffi::apr::text;
 use crate::ffi::sys;
 
 /// A table of httpd's. Reads and writes are for the thread that serves the request.
@@ -36,7 +36,7 @@ impl<'p> Table<'p> {
     pub(crate) fn get(self, key: &CStr) -> Option<&'p [u8]> {
         // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
         // nobody writes to (a change of the table replaces the pointer).
-        unsafe { bytes(sys::apr_table_get(self.raw, key.as_ptr())) }
+        unsafe { text::bytes(sys::apr_table_get(self.raw, key.as_ptr())) }
     }
 
     /// Sets a key to text that lives as long as the table: static, or copied into its pool.
@@ -48,11 +48,8 @@ impl<'p> Table<'p> {
 
     /// What sets the entries whose keys begin so: quickly, if there are none yet. (Setting one compares all
     /// entries that begin with the same letter.)
-    pub(crate) fn setter(self, prefix: &[u8]) -> impl Fn(&'static CStr, *const c_char) {
-        let begins = |key: &[u8]| {
-            key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
-        let is_first = !self.entries().any(|(key, _)| begins(key));
+    pub(crate) fn setter(self, prefix: &'static [u8]) -> impl Fn(&'static CStr, *const c_char) {
+        let is_first = self.beginning_with(prefix).next().is_none();
         move |key, value| match is_first {
             true => self.add(key.as_ptr(), value),
             false => self.set(key, value),
@@ -75,8 +72,27 @@ impl<'p> Table<'p> {
         self.texts().map(|(key, value)| (key.to_bytes(), value.to_bytes()))
     }
 
-    /// The same, as texts of C's.
+    /// The entries whose keys begin so, in any case, in their order. Nothing of the others is read but the beginning
+    /// of their keys.
+    pub(crate) fn beginning_with(
+        self,
+        prefix: &'static [u8],
+    ) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
+        // SAFETY: an entry's key is a NUL-terminated string or null.
+        let begins = move |key| unsafe { text::begins_with(key, prefix) };
+        self.texts_of(begins).map(|(key, value)| (key.to_bytes(), value.to_bytes()))
+    }
+
+    /// All entries, as texts of C's.
     pub(crate) fn texts(self) -> impl Iterator<Item = (&'p CStr, &'p CStr)> {
+        self.texts_of(|_| true)
+    }
+
+    /// Those whose keys are asked for.
+    fn texts_of(
+        self,
+        is_asked_for: impl Fn(*const c_char) -> bool,
+    ) -> impl Iterator<Item = (&'p CStr, &'p CStr)> {
         // SAFETY: the table is live; apr_table_elts returns its own array header.
         let array = unsafe { sys::apr_table_elts(self.raw) };
         // SAFETY: as above; both fields are plain values.
@@ -85,9 +101,12 @@ impl<'p> Table<'p> {
         (0..usize::try_from(count).unwrap_or(0)).filter_map(move |i| {
             // SAFETY: i is below nelts; the table is not changed while the iterator is in use,
             // which is within one function of this thread.
-            let entry = unsafe { &raw const *first.add(i) };
+            let (key, value) = unsafe { ((*first.add(i)).key, (*first.add(i)).val) };
+            if !is_asked_for(key) {
+                return None;
+            }
             // SAFETY: an entry's strings are NUL-terminated or null.
-            unsafe { Some((c_str((*entry).key)?, c_str((*entry).val).unwrap_or(c""))) }
+            unsafe { Some((text::c_str(key)?, text::c_str(value).unwrap_or(c""))) }
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::packet_memory;
 use crate::ffi::state::server_state::ServerState;
 use crate::protocol::{EncodeError, ForwardRequest, PacketHeaders, PacketSize};
-use crate::proxy::{AttributeValues, TlsValues, is_sent, request_method};
+use crate::proxy::{AttributeValues, ENVIRONMENT_PREFIX, TlsValues, is_sent, request_method};
 
 /// The parts of FORWARD_REQUEST that mod_proxy decides.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ pub(crate) fn forward_request(
         variables: &variables,
         // For Tomcat's LoadBalancerDrainingValve.
         activation: sends_activation.then(|| worker.status().jk_activation().as_bytes()),
-        environment: environment.entries(),
+        environment: environment.beginning_with(ENVIRONMENT_PREFIX),
     }
     .add_to(&mut packet);
     packet.finish()
