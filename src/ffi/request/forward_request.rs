@@ -14,6 +14,8 @@ use crate::proxy::{AttributeValues, ENVIRONMENT_PREFIX, TlsValues, is_sent, requ
 pub(crate) struct Target<'a> {
     pub path: &'a [u8],
     pub query: Option<&'a [u8]>,
+    /// The route of the request's session.
+    pub route: Option<&'a [u8]>,
     /// Whether the request is one of httpd's own without a body: then the client's headers about its
     /// body are not valid.
     pub drop_body_headers: bool,
@@ -69,7 +71,7 @@ pub(crate) fn forward_request(
         user: request.user(),
         auth_type: request.auth_type(),
         query: target.query,
-        route: request.notes().get(c"session-route"),
+        route: target.route,
         tls: is_tls.then(|| tls(request, sent)),
         remote_port,
         local_addr: request.local().ip,

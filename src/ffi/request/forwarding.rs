@@ -27,6 +27,8 @@ pub(crate) struct Forwarding {
     /// How often it may still be sent again, over all members.
     pub(crate) repeats: u32,
     pub(crate) is_by_remote_proxy: bool,
+    /// Whether it belongs to a session of its member.
+    pub(crate) is_of_session: bool,
 }
 
 impl Drop for Forwarding {
@@ -51,16 +53,6 @@ impl Call<'_> {
         step(HttpdClient::new(self.request, upload, &mut probe, self.worker, response))
     }
 
-    /// Whether the request belongs to a session of the worker, as the balancer has noted it.
-    fn is_of_its_session(&self) -> bool {
-        self.worker.is_member()
-            && self
-                .request
-                .notes()
-                .get(c"session-route")
-                .is_some_and(|route| self.worker.has_route(route))
-    }
-
     /// Counts what the request has cost, and returns to mod_proxy.
     pub(crate) fn finish(
         &self,
@@ -74,8 +66,7 @@ impl Call<'_> {
         self.worker.count(traffic.uploaded, traffic.downloaded);
         let ended = clock::uptime();
         if let Some(stats) = &forwarding.known.stats {
-            let is_of_session = self.is_of_its_session();
-            stats.counters().count(&traffic.counted(&result, ended, is_of_session));
+            stats.counters().count(&traffic.counted(&result, ended, forwarding.is_of_session));
         }
         kept.attempts.set(kept.attempts.get() + traffic.attempts);
         kept.repeats_left.set(Some(forwarding.repeats.saturating_sub(traffic.repeats)));

@@ -233,8 +233,10 @@ impl<'r> Call<'r> {
         if let Err(status) = proxy_block::check(request, self.conf, uri.host, resolved) {
             return Err(HandlerStatus(status));
         }
+        // As the balancer has noted it.
+        let route = request.notes().get(c"session-route");
         let mut upload = kept.upload.borrow_mut();
-        let prepared = match self.prepare(uri, backend, &mut upload) {
+        let prepared = match self.prepare(uri, route, backend, &mut upload) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 let is_probe = probe_guard::is_probe(kept.probe.borrow().as_ref(), self.worker);
@@ -242,6 +244,8 @@ impl<'r> Call<'r> {
                 return Err(self.failed(backend, &failure, &facts, None, &kept.last_failure));
             }
         };
-        Ok(Forwarding { known, settings, prepared, repeats, is_by_remote_proxy })
+        let is_of_session =
+            self.worker.is_member() && route.is_some_and(|route| self.worker.has_route(route));
+        Ok(Forwarding { known, settings, prepared, repeats, is_by_remote_proxy, is_of_session })
     }
 }

@@ -10,22 +10,24 @@ use crate::proxy::{Failure, Prepared, ProxyError, RequestError, is_idempotent};
 
 impl Call<'_> {
     /// Reads the first piece of an announced body, then builds the packet: every error in the request
-    /// shows before a connection is taken.
+    /// shows before a connection is taken. `route` is that of the request's session.
     ///
     /// # Errors
     /// The request itself is at fault, or its client has failed. Nothing of the request has been sent.
     pub(crate) fn prepare(
         &self,
         uri: &Uri<'_>,
+        route: Option<&[u8]>,
         backend: &Backend,
         upload: &mut Option<Upload>,
     ) -> Result<Prepared, Failure> {
-        self.prepared(uri, backend, upload).map_err(Failure::before_connection)
+        self.prepared(uri, route, backend, upload).map_err(Failure::before_connection)
     }
 
     fn prepared(
         &self,
         uri: &Uri<'_>,
+        route: Option<&[u8]>,
         backend: &Backend,
         upload: &mut Option<Upload>,
     ) -> Result<Prepared, ProxyError> {
@@ -49,6 +51,7 @@ impl Call<'_> {
         let target = Target {
             path: uri.path,
             query: uri.query,
+            route,
             drop_body_headers: request.is_error_document(),
         };
         let limit = backend.packet_limit().for_request();
