@@ -117,7 +117,7 @@ messages! {
     0120 BodyRefused Info "httpd refused the request body.",
     0121 BodyWithheld Warning "An input filter of httpd delivered nothing of the request body.",
     0122 FilterFailed Warning "An output filter of httpd failed on the response.",
-    0123 SentAgain Info "A request was sent again to the same container.",
+    0123 SentAgain Info "A request was resent to the same container.",
     0124 PacketSizeDoubted Warning "A large request was answered with an error, perhaps because of its size.",
     0125 WorkerDisabled Error "A request was for a worker that is disabled or stopped.",
     0126 UrlInvalid Error "The URL to be forwarded is not a URL.",
@@ -135,7 +135,7 @@ messages! {
     0204 MemberActivation Notice "A member was drained, stopped or activated, not by an order to ajp-status.",
 
     // Reverse connections.
-    0301 ReverseAddress Error "`reversed=On` is on a worker whose address cannot be listened at.",
+    0301 ReverseAddress Error "`reversed=On` is on a worker whose address httpd cannot listen on.",
     0302 ReverseWithoutWorker Error "`ProxyAjpReverse` names no worker.",
     0303 ReverseHealthCheck Error "A worker with reverse connections has `hcmethod`.",
     0304 ReverseTwice Error "Two `ProxyAjpReverse` lines are for the same worker.",
@@ -147,7 +147,7 @@ messages! {
     0310 ReverseFewPorts Warning "A range has fewer ports than there can be children.",
     0311 ReverseUnusedParameter Warning "A parameter has no effect with reverse connections.",
     0312 ReverseKeyFileReadable Warning "Every user of the machine can read a key file.",
-    0313 ReverseListening Info "A child listens at a port of a range.",
+    0313 ReverseListening Info "A child listens on a port of a range.",
     0314 ReverseNoPortFree Error "No port of the range is free for a child.",
     0315 ReverseNotAccepting Error "A child cannot accept reverse connections.",
     0316 PeerNotAllowed Warning "A connection came from an address that `allow` does not contain.",

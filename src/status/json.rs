@@ -84,7 +84,7 @@ fn member(member: &Member, snapshot: &Snapshot) -> Object {
     out.put("state", member.state.name());
     out.put("role", member.role.name());
     out.put("lbset", member.lbset);
-    out.put("loadfactor", f64::from(member.lbfactor) / 100.0);
+    out.put("loadfactor", member.load_factor());
     out.put("busy", member.busy);
     out.put("parked", member.parked);
     out.put("busy_limit", member.busy_limit);

@@ -113,7 +113,7 @@ impl Properties<'_> {
                 Activation::Stopped => "STP",
             };
             self.of(name, "activation", activation);
-            self.of(name, "lbfactor", member.lbfactor / 100);
+            self.of(name, "lbfactor", member.load_factor().trunc());
             self.of(name, "route", member.route.as_deref().unwrap_or(""));
             self.of(name, "redirect", member.redirect.as_deref().unwrap_or(""));
             self.of(name, "domain", member.domain.as_deref().unwrap_or(""));

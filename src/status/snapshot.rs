@@ -169,6 +169,11 @@ impl Member {
         member_name(self.balancer.as_deref(), &self.url)
     }
 
+    /// `loadfactor`, as it is in force: also 0, for which mod_proxy has no number.
+    pub fn load_factor(&self) -> f64 {
+        if self.sessions_only { 0.0 } else { f64::from(self.lbfactor) / 100.0 }
+    }
+
     /// Whether it may be given a request that belongs to no session: it is usable and active.
     pub fn takes_new_sessions(&self) -> bool {
         self.is_usable() && self.activation == Activation::Active

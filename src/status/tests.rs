@@ -96,6 +96,16 @@ pub(super) fn shown_by(write: impl FnOnce(&mut String)) -> String {
     out
 }
 
+#[test]
+fn loadfactor_is_0_where_the_configuration_says_so() {
+    let mut snapshot = snapshot();
+    let [one, two, ..] = &mut *snapshot.balancers[0].members else { panic!("two members") };
+    (one.lbfactor, two.sessions_only) = (150, true);
+    let report: Value = serde_json::from_str(&json_text(&snapshot)).unwrap();
+    let members = &report["balancers"][0]["members"];
+    assert_eq!((&members[0]["loadfactor"], &members[1]["loadfactor"]), (&1.5.into(), &0.0.into()));
+}
+
 fn json_text(snapshot: &Snapshot) -> String {
     let mut out = Vec::new();
     json(snapshot, &mut out).unwrap();

@@ -98,7 +98,7 @@ fn facts(member: &Member, snapshot: &Snapshot) -> Vec<String> {
     facts.extend(member.domain.as_deref().map(|domain| format!("domain {domain}")));
     if member.balancer.is_some() {
         facts.push(format!("lbset {}", member.lbset));
-        facts.push(format!("loadfactor {}", load_factor(member)));
+        facts.push(format!("loadfactor {}", member.load_factor()));
     }
     facts.push(match member.max {
         Some(max) => format!("max {max} connections for each process"),
@@ -142,11 +142,6 @@ fn bars(figures: &HistogramFigures) -> Vec<Bar> {
         is_slow: BOUNDS_MS.get(at).is_none_or(|ms| *ms > 1000),
     };
     figures.buckets[..=last.max(6)].iter().enumerate().map(bar).collect()
-}
-
-/// `loadfactor`, as it is written.
-pub(super) fn load_factor(member: &Member) -> f64 {
-    if member.sessions_only { 0.0 } else { f64::from(member.lbfactor) / 100.0 }
 }
 
 /// p50, p95 and p99; `None`: nothing has been counted.

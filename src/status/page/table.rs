@@ -84,7 +84,7 @@ impl<'s> Row<'s> {
                 _ => "–".to_owned(),
             },
             lbset: member.lbset,
-            load_factor: card::load_factor(member),
+            load_factor: member.load_factor(),
             domain: member.domain.as_deref().unwrap_or("–"),
             link: format!("{link}#{id}"),
             id,

@@ -5,7 +5,7 @@
 //! | `/etc/apache2`, `/etc/tomcat10`, `/etc/ajp`, `/run/tomcat`, `/var/log/apache2` | the same below a temporary directory |
 //! | `/usr/lib/apache2/modules/mod_proxy_ajp_rs.so` | the module under test |
 //! | `/usr/lib/apache2/modules` | the directory of httpd's modules |
-//! | `10.0.0.7:8009`, `node2:8009`: a host and a port | `127.0.0.1` and a free port, the same one each time |
+//! | `10.0.0.7:8009`, `[2001:db8::7]:8009`, `node2:8009`: a host and a port | `127.0.0.1` and a free port, the same one each time |
 //! | `10.0.0.5:9200-9215` | as many free ports in a row |
 //! | `10.1.2.0/24`: a network | `127.0.0.0/8` |
 //! | `10.0.0.5`: an address alone | `127.0.0.1` |
@@ -95,7 +95,7 @@ impl Site {
             text.replace(directory, &self.path(directory).display().to_string())
         });
         let networks = replace(r"\b10(?:\.\d+){3}/\d+", &text, |_| "127.0.0.0/8".to_owned());
-        let address = r"(?<![\w.])(10(?:\.\d+){3}|127\.0\.0\.1|node\d|web\d):(\d+)(?:-(\d+))?";
+        let address = r"(?<![\w.])(10(?:\.\d+){3}|127\.0\.0\.1|\[2001:db8::\d\]|node\d|web\d):(\d+)(?:-(\d+))?";
         let own = format!("127.0.0.1:{}", self.port);
         let ports = replace(address, &networks, |found| {
             let all = word(found, 0);

@@ -221,7 +221,7 @@ fn documented() -> Vec<DocumentedRow> {
             Nothing,
         ),
         row(
-            "a Transfer-Encoding other than `chunked`, or a Content-Length that is not a number",
+            "a Transfer-Encoding other than `chunked`, one together with a Content-Length, or a Content-Length that is not a number",
             vec![
                 request(BodyError::TransferEncoding.into()),
                 request(BodyError::Both.into()),
