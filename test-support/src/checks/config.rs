@@ -86,20 +86,26 @@ fn check_rewriting(line: Line<'_>) {
         let Some(arguments) = &edited.arguments else { continue };
         let again = Line { arguments, ..line }.edit(|_| has_ajp_member).expect("it was accepted");
         assert_eq!(again.arguments, None, "{line:?} is rewritten twice");
-        // The `>` at the end of a section's line is a part of its last word, or a word.
+        let (body, end) = parts(line.directive, line.arguments);
+        let (body_again, end_again) = parts(line.directive, arguments);
+        assert_eq!(end_again, end, "{line:?} ends otherwise");
         let words = |text| -> Vec<(String, String)> {
-            let words = Words::of(text)
-                .map(|word| (word.space.to_owned(), word.raw.trim_end_matches('>').to_owned()));
-            words.filter(|(_, word)| !word.is_empty()).collect()
+            Words::of(text).map(|word| (word.space.to_owned(), word.raw.to_owned())).collect()
         };
-        let (before, mut at) = (words(line.arguments), 0);
-        for word in words(arguments) {
+        let (before, mut at) = (words(body), 0);
+        for word in words(body_again) {
             match before[at..].iter().position(|other| *other == word) {
                 Some(skipped) => at += skipped + 1,
                 None => assert!(OURS.contains(&&*word.1), "{line:?} has got {word:?}"),
             }
         }
     }
+}
+
+/// The arguments before the last `>` of the line of a section, and what is from there on, which httpd does not read.
+fn parts<'a>(directive: &str, arguments: &'a str) -> (&'a str, &'a str) {
+    let end = arguments.rfind('>').filter(|_| directive.starts_with('<'));
+    arguments.split_at(end.unwrap_or(arguments.len()))
 }
 
 fn check_listener(arguments: &str) {
