@@ -124,7 +124,10 @@ impl Backend {
         now: Instant,
     ) -> Result<Got<Connection>, LookAgain> {
         let taken = match std::mem::take(&mut pending.pending) {
-            Pending::Place(ticket) => ticket.take().map_err(Some),
+            Pending::Place(ticket) => {
+                pending.take_wake_ups();
+                ticket.take().map_err(Some)
+            }
             _ if limits.wait == Wait::For(Duration::ZERO) => Err(None),
             _ => self.acquire_or_queue(is_fresh, now, &limits, pending),
         };
@@ -262,14 +265,24 @@ impl PendingNeed {
                 self.waker.insert(waker)
             }
         };
-        while waker.take_wake_up() {}
-        Ok(Arc::clone(waker))
+        let waker = Arc::clone(waker);
+        self.take_wake_ups();
+        Ok(waker)
+    }
+
+    /// Takes the wake-ups so far, before a look: what they tell of is there already. One that is left makes
+    /// each further wait end at once, and that of an earlier wait may come at any time.
+    fn take_wake_ups(&self) {
+        while self.waker.as_ref().is_some_and(|waker| waker.take_wake_up()) {}
     }
 
     /// Another request asks how large a packet may be; it bounds the time.
     fn answer(&mut self, question: &Arc<Question>) -> Result<Got<Connection>, LookAgain> {
         let answer = match std::mem::take(&mut self.pending) {
-            Pending::Answer(ticket) => ticket.take(),
+            Pending::Answer(ticket) => {
+                self.take_wake_ups();
+                ticket.take()
+            }
             _ => match self.waker() {
                 Ok(waker) => question.answer_or_subscribe(move || waker.wake()),
                 Err(_) => Ok(question.wait()),
@@ -322,3 +335,7 @@ impl PendingNeed {
 
 /// Between two attempts to connect to a unix socket whose backlog is full.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+#[path = "pending_need_tests.rs"]
+mod tests;

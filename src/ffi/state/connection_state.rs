@@ -151,11 +151,26 @@ impl ConnectionState {
         }
     }
 
-    /// Drops what is kept of the request that waits, if there is one.
+    /// Drops what is kept of the request that waits, if there is one, and the set, unless the MPM polls it: a
+    /// descriptor that the request shared with others would still be in it.
     pub(crate) fn abandon(&self) {
         // Taken out first: what it drops may look here.
         let parked = self.waiting.borrow_mut().take();
         drop(parked);
+        if self.client.get().is_none() {
+            self.end_set();
+        }
+    }
+
+    /// Closes the set. In a child that stops, the MPM's main thread closes the sockets of all connections
+    /// (`close_worker_sockets` in event.c): it may have read the set's descriptor there at any moment, and close it now
+    /// or later.
+    fn end_set(&self) {
+        if let Some(set) = self.set.borrow_mut().take() {
+            if mpm::is_stopping() {
+                set.end_without_closing();
+            }
+        }
     }
 
     /// suspend_connection: from here on the MPM polls.
@@ -195,13 +210,7 @@ impl Drop for ConnectionState {
         let connection = unsafe { Connection::from_ptr(self.connection) };
         self.abandon();
         self.resume(connection);
-        // In a child that stops, the MPM's main thread closes the sockets of all connections (`close_worker_sockets`
-        // in event.c): it may have read the set's descriptor there at any moment, and close it now or later.
-        if let Some(set) = self.set.borrow_mut().take() {
-            if mpm::is_stopping() {
-                set.end_without_closing();
-            }
-        }
+        self.end_set();
         // SAFETY: null is no state at all.
         unsafe { connection.keep(std::ptr::null_mut()) };
     }
