@@ -156,6 +156,24 @@ fn what_the_container_says_while_it_takes_nothing_is_heard() {
 }
 
 #[test]
+fn a_container_that_takes_nothing_is_heard_up_to_128_kib() {
+    let mut scene = Scene::get().warm();
+    let script = [
+        ("place", Yes),
+        ("send", Takes(3)),
+        ("send", No),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Hears(vec![b'x'; 128 * 1024 - 1])),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Hears(vec![b'x'; 1])),
+        ("wait w 60s", Yes),
+        ("send", Yes),
+    ];
+    let (result, _) = scene.goes(&script);
+    assert!(matches!(result.unwrap_err().error, ProxyError::Protocol(_)));
+}
+
+#[test]
 fn a_container_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() {
     let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
     let script = [
