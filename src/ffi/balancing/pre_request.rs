@@ -150,13 +150,15 @@ struct Overview {
 
 impl Overview {
     fn of(balancer: Balancer<'_>) -> Self {
-        balancer.members().fold(Self::default(), |seen, member| {
-            let status = member.status();
-            Self {
-                has_errors: seen.has_errors | status.is_in_error(),
-                can_take_any: seen.can_take_any | (status.is_usable() && !status.is_draining()),
-            }
-        })
+        // There may be hundreds of members, and the first of them can nearly always take it.
+        let mut all = WorkerStatus::default();
+        let mut statuses = balancer.members().map(Worker::status);
+        let can_take_any = statuses.by_ref().any(|status| {
+            all = all.with(status);
+            status.is_usable() && !status.is_draining()
+        });
+        let all = statuses.fold(all, WorkerStatus::with);
+        Self { has_errors: all.is_in_error(), can_take_any }
     }
 }
 
