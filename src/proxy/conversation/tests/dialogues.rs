@@ -174,6 +174,32 @@ fn a_container_that_takes_nothing_is_heard_up_to_128_kib() {
 }
 
 #[test]
+fn the_rest_of_a_packet_is_waited_for_by_timeout_and_a_packet_by_replytimeout() {
+    let script = [("place", Yes), ("send", Yes), (REPLY, No)];
+    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::TimedOut { .. }), "{}", failure.error);
+    let begun = head(200)[..7].to_vec();
+    let script = [("place", Yes), ("send", Yes), (REPLY, Hears(begun)), ("receive 60s", No)];
+    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::PartialPacket { .. }), "{}", failure.error);
+}
+
+#[test]
+fn a_container_that_takes_nothing_of_a_request_and_closes_is_not_heard_again() {
+    let mut scene = Scene::get().warm();
+    let script = [
+        ("place", Yes),
+        ("send", Takes(3)),
+        ("send", No),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", Closes),
+        ("wait w 60s", No),
+    ];
+    let (result, _) = scene.goes(&script);
+    assert!(matches!(result.unwrap_err().error, ProxyError::SendTimedOut { .. }));
+}
+
+#[test]
 fn a_container_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() {
     let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
     let script = [
