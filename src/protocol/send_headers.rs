@@ -224,6 +224,9 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!((headers.status, headers.reason()), (200, &b"OK"[..]));
+        assert_eq!((headers.count(), &headers.payload()[..4]), (2, &[0x04, 0x00, 0xC8, 0x00][..]));
+        let codes: Vec<_> = headers.headers().map(|(name, _)| name.code()).collect();
+        assert_eq!(codes, [Some(ResponseHeader::ContentLength), None]);
         let names: Vec<_> = headers.headers().map(|(name, _)| name.name()).collect();
         assert_eq!(names, [&b"Content-Length"[..], b"X"]);
         let values: Vec<_> = headers.headers().map(|(_, value)| value).collect();
@@ -333,8 +336,11 @@ mod tests {
 
     #[test]
     fn a_header_count_the_packet_cannot_hold_is_an_error_before_any_is_read() {
-        let bytes = ok_with(&[0xFF, 0xFF, 0xA0, 0x01, 0x00, 0x00, 0x00]);
-        assert_eq!(decode(&bytes), Err(CodecError::TooManyHeaders { count: 0xFFFF, left: 5 }));
+        for (high, low) in [(0xFF, 0xFF), (0x00, 0x02)] {
+            let bytes = ok_with(&[high, low, 0xA0, 0x01, 0x00, 0x00, 0x00]);
+            let count = u16::from_be_bytes([high, low]);
+            assert_eq!(decode(&bytes), Err(CodecError::TooManyHeaders { count, left: 5 }));
+        }
     }
 
     #[test]
