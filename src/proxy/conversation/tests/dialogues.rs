@@ -5,33 +5,11 @@ use std::time::Duration;
 
 use super::scene::World::{Client, Closes, Gone, Hears, Late, No, Readable, Takes, Yes};
 use super::scene::{World, ask_for, chunk, end, head, pong};
+use super::script::{REPLY, Script, hears, sent, then, whole};
 use super::*;
 use crate::config::Pings;
 use crate::exchange::{Phase, RequestBody};
 use crate::proxy::{ClientError, Flush, ProxyError, Resend};
-
-type Script = Vec<(&'static str, World)>;
-
-/// A whole answer in one piece.
-fn whole(text: &str) -> World {
-    Hears([head(200), chunk(text), end(true)].concat())
-}
-
-fn hears(parts: &[Vec<u8>]) -> World {
-    Hears(parts.concat())
-}
-
-const REPLY: &str = "receive 30s";
-
-/// On an idle connection, up to where the response is waited for.
-fn sent() -> Script {
-    vec![("place", Yes), ("send", Yes)]
-}
-
-fn then(mut script: Script, more: &[(&'static str, World)]) -> Script {
-    script.extend_from_slice(more);
-    script
-}
 
 // An answer.
 
@@ -49,16 +27,18 @@ fn a_get_on_an_idle_connection_takes_four_steps() {
 
 #[test]
 fn the_connection_is_given_back_before_the_last_of_the_response_is_handed_over() {
-    let mut scene = Scene::get().warm();
-    let mut conversation = scene.begin();
-    for world in [Yes, Yes, whole("hi")] {
-        scene.step(&mut conversation, world);
+    for gone in [Client(ClientError::Gone), Gone] {
+        let mut scene = Scene::get().warm();
+        let mut conversation = scene.begin();
+        for world in [Yes, Yes, whole("hi")] {
+            scene.step(&mut conversation, world);
+        }
+        assert_eq!(scene.left(), (1, 0), "a slow client must not keep it");
+        assert_eq!(scene.step(&mut conversation, gone), "pass");
+        let failure = conversation.take_end().0.unwrap_err();
+        assert!(matches!(failure.error, ProxyError::Client(ClientError::Gone)));
+        assert_eq!((failure.phase, scene.left()), (Phase::Body, (1, 0)));
     }
-    assert_eq!(scene.left(), (1, 0), "a slow client must not keep it");
-    assert_eq!(scene.step(&mut conversation, Client(ClientError::Gone)), "pass");
-    let failure = conversation.take_end().0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::Client(ClientError::Gone)));
-    assert_eq!((failure.phase, scene.left()), (Phase::Body, (1, 0)));
 }
 
 #[test]
@@ -115,120 +95,6 @@ fn a_connection_is_kept_only_if_the_end_says_so_and_nothing_follows_it() {
         scene.goes(&then(sent(), &[(REPLY, answer), ("pass", Yes)])).0.expect("an answer");
         assert_eq!(scene.left(), (idle, 0));
     }
-}
-
-// Sending.
-
-#[test]
-fn what_the_socket_does_not_take_at_once_is_sent_to_its_end() {
-    let mut scene = Scene::get().warm();
-    let script = [
-        ("place", Yes),
-        ("send", Takes(3)),
-        ("send", No),
-        ("wait rw 60s", Yes),
-        ("send", Takes(1)),
-        ("send", Yes),
-        (REPLY, whole("")),
-    ];
-    // An empty piece of body is a flush.
-    scene.goes(&then(script.to_vec(), &[("pass", Yes)])).0.expect("an answer");
-    assert_eq!(scene.left(), (1, 0));
-}
-
-#[test]
-fn what_the_container_says_while_it_takes_nothing_is_heard() {
-    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
-    let script = [
-        (REPLY, Hears(ask_for(10))),
-        ("piece 10", Yes),
-        ("send", Takes(7)),
-        ("send", No),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Hears(head(200))),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Hears([chunk("no more"), end(true)].concat())),
-        ("pass", Yes),
-    ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
-    assert_eq!(scene.client.got, "200Hno moreE|");
-    assert_eq!(scene.left(), (0, 0), "a packet partly sent would be read as the next request");
-}
-
-#[test]
-fn a_container_that_takes_nothing_is_heard_up_to_128_kib() {
-    let mut scene = Scene::get().warm();
-    let script = [
-        ("place", Yes),
-        ("send", Takes(3)),
-        ("send", No),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Hears(vec![b'x'; 128 * 1024 - 1])),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Hears(vec![b'x'; 1])),
-        ("wait w 60s", Yes),
-        ("send", Yes),
-    ];
-    let (result, _) = scene.goes(&script);
-    assert!(matches!(result.unwrap_err().error, ProxyError::Protocol(_)));
-}
-
-#[test]
-fn the_rest_of_a_packet_is_waited_for_by_timeout_and_a_packet_by_replytimeout() {
-    let script = [("place", Yes), ("send", Yes), (REPLY, No)];
-    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::TimedOut { .. }), "{}", failure.error);
-    let begun = head(200)[..7].to_vec();
-    let script = [("place", Yes), ("send", Yes), (REPLY, Hears(begun)), ("receive 60s", No)];
-    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::PartialPacket { .. }), "{}", failure.error);
-}
-
-#[test]
-fn a_container_that_takes_nothing_of_a_request_and_closes_is_not_heard_again() {
-    let mut scene = Scene::get().warm();
-    let script = [
-        ("place", Yes),
-        ("send", Takes(3)),
-        ("send", No),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Closes),
-        ("wait w 60s", No),
-    ];
-    let (result, _) = scene.goes(&script);
-    assert!(matches!(result.unwrap_err().error, ProxyError::SendTimedOut { .. }));
-}
-
-#[test]
-fn a_container_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() {
-    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
-    let script = [
-        (REPLY, Hears(ask_for(10))),
-        ("piece 10", Yes),
-        ("send", No),
-        ("wait rw 60s", Readable),
-        ("receive 0ns", Closes),
-        ("wait w 60s", No),
-        ("receive 0ns", No),
-    ];
-    let (result, _) = scene.goes(&then(sent(), &script));
-    let failure = result.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::SendTimedOut { .. }), "{}", failure.error);
-    assert_eq!(failure.phase, Phase::Headers);
-}
-
-#[test]
-fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() {
-    let asked = [(REPLY, Hears(ask_for(10))), ("piece 10", Yes), ("send", Closes)];
-    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
-    let answer = [("receive 0ns", whole("no more")), ("pass", Yes)];
-    scene.goes(&then(then(sent(), &asked), &answer)).0.expect("an answer");
-    assert_eq!(scene.left(), (0, 0));
-
-    let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();
-    let half = [("receive 0ns", Hears(head(200)))];
-    let failure = scene.goes(&then(then(sent(), &asked), &half)).0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::ConnectionClosed(Some(_))));
 }
 
 // The request body.
@@ -392,6 +258,21 @@ fn a_request_that_was_written_to_its_end_and_must_not_be_sent_twice_is_not() {
 fn there_is_a_pause_before_connecting_or_sending_again() {
     let interval = Duration::from_millis(100);
     let resend = Resend { connect_retries: 2, interval, ..Resend::default() };
+    let mut scene = Scene::get();
+    scene.settings.resend = resend;
+    let script = [
+        ("place", Yes),
+        ("connect", No),
+        ("pause 100ms", Yes),
+        ("place", Yes),
+        ("connect", Yes),
+        ("send", Yes),
+        (REPLY, whole("hi")),
+        ("pass", Yes),
+    ];
+    let (result, traffic) = scene.goes(&script);
+    result.expect("an answer");
+    assert_eq!((traffic.waited, traffic.took), (interval, interval));
     let mut scene = Scene::get();
     scene.settings.resend = resend;
     let script = [

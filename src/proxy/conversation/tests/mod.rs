@@ -14,6 +14,10 @@ mod random_uploads;
 mod rules;
 mod scene;
 #[cfg(test)]
+mod script;
+#[cfg(test)]
+mod sending;
+#[cfg(test)]
 mod uploads;
 
 use super::{BodyWait, Context, Conversation, Do, What};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::client::PATIENCE;
 use super::scene::World::{self, Closes, Has, Hears, No, Readable, Takes, Yes};
 use super::scene::{Scene, ask_for, chunk, end, head};
+use super::script::{REPLY, Script, hears, sent, then, whole};
 use super::*;
 use crate::config::WorkerSettings;
 use crate::exchange::{Ahead, RequestBody};
@@ -13,9 +14,6 @@ use crate::pool::CloseReason;
 use crate::proxy::{ClientError, ProxyError};
 
 const SIZE: usize = 8186;
-const REPLY: &str = "receive 30s";
-
-type Script = Vec<(&'static str, World)>;
 
 /// A request with this much of a body, and so many packets that may go ahead.
 fn upload(body: RequestBody, length: usize, packets: usize) -> Scene {
@@ -37,24 +35,6 @@ fn shown(scene: Scene, packets: u32) -> Scene {
 
 fn asks(times: usize) -> World {
     Hears(ask_for(SIZE as u16).repeat(times))
-}
-
-fn hears(parts: &[Vec<u8>]) -> World {
-    Hears(parts.concat())
-}
-
-fn whole() -> World {
-    hears(&[head(200), chunk("ok"), end(true)])
-}
-
-fn then(mut script: Script, more: &[(&'static str, World)]) -> Script {
-    script.extend_from_slice(more);
-    script
-}
-
-/// On an idle connection, up to where the response is waited for.
-fn sent() -> Script {
-    vec![("place", Yes), ("send", Yes)]
 }
 
 /// The same, with a backend that has consumed 30 packets ahead.
@@ -89,7 +69,7 @@ fn the_window_opens_as_the_container_asks() {
         ("piece now 32744", Yes),
         ("send", Yes),
         (REPLY, asks(5)),
-        (REPLY, whole()),
+        (REPLY, whole("ok")),
         ("pass", Yes),
     ];
     let script = then(vec![opens; 4].concat(), &script);
@@ -141,7 +121,7 @@ fn a_body_that_is_wrong_where_it_is_fetched_early_ends_the_request() {
 #[test]
 fn a_container_that_does_not_read_gets_nothing_ahead() {
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
-    scene.goes(&then(gathered(), &[(REPLY, whole()), ("pass", Yes)])).0.expect("an answer");
+    scene.goes(&then(gathered(), &[(REPLY, whole("ok")), ("pass", Yes)])).0.expect("an answer");
     assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
 }
 
@@ -183,7 +163,7 @@ fn a_body_of_unknown_length_ends_when_that_is_asked_for() {
         ("piece now 270138", No),
         ("piece 270138", Yes),
         ("send", Yes),
-        (REPLY, whole()),
+        (REPLY, whole("ok")),
         ("pass", Yes),
     ];
     let (result, traffic) = scene.goes(&then(sent(), &script));
@@ -305,7 +285,7 @@ fn a_client_that_cannot_be_polled_is_waited_for_as_ever() {
         ("piece 16372", World::Late),
         ("receive 0ns", No),
         ("send", Yes),
-        (REPLY, whole()),
+        (REPLY, whole("ok")),
         ("pass", Yes),
     ];
     scene.goes(&then(sent(), &script)).0.expect("an answer");
@@ -324,7 +304,7 @@ fn a_container_that_asks_twice_while_the_client_is_waited_for_gets_both() {
         ("piece now 24558", Has(1)),
         ("send", Yes),
         ("ahead 8186", Yes),
-        (REPLY, whole()),
+        (REPLY, whole("ok")),
         ("pass", Yes),
     ];
     scene.goes(&then(sent(), &script)).0.expect("an answer");
@@ -446,7 +426,7 @@ fn nothing_goes_ahead_where_that_is_switched_off() {
         (REPLY, asks(1)),
         ("piece 8186", Yes),
         ("send", Yes),
-        (REPLY, whole()),
+        (REPLY, whole("ok")),
         ("pass", Yes),
     ];
     scene.goes(&then(sent(), &script)).0.expect("an answer");
