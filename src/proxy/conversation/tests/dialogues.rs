@@ -9,6 +9,7 @@ use super::script::{REPLY, Script, hears, sent, then, whole};
 use super::*;
 use crate::config::Pings;
 use crate::exchange::{Phase, RequestBody};
+use crate::pool::CloseReason;
 use crate::proxy::{ClientError, Flush, ProxyError, Resend};
 
 // An answer.
@@ -94,6 +95,7 @@ fn a_connection_is_kept_only_if_the_end_says_so_and_nothing_follows_it() {
         let mut scene = Scene::get().warm();
         scene.goes(&then(sent(), &[(REPLY, answer), ("pass", Yes)])).0.expect("an answer");
         assert_eq!(scene.left(), (idle, 0));
+        assert_eq!(scene.pool.stats().closed.of(CloseReason::EarlyAnswer), 0, "the body was none");
     }
 }
 
