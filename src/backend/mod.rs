@@ -242,6 +242,12 @@ impl Backend {
         settings.pings.prepost.is_none() && lease.idle_since().is_some_and(is_doubtful)
     }
 
+    /// The container has closed a connection that was idle for so long.
+    #[cfg(test)]
+    pub(crate) fn idle_connection_closed(&self, idle: Duration, now: Instant) {
+        self.idle_timeout.record_close(idle, now);
+    }
+
     /// Sets the settings of maintenance; the housekeeper [asks](Self::maintenance) in its next pass. The pool has
     /// their limits at once.
     pub fn set_maintenance(&self, maintenance: MaintenanceSettings) {

@@ -99,6 +99,29 @@ fn a_connection_is_kept_only_if_the_end_says_so_and_nothing_follows_it() {
     }
 }
 
+#[test]
+fn a_request_that_must_not_be_sent_twice_takes_no_connection_in_doubt() {
+    let second = Duration::from_secs(1);
+    for (repeats, after_send, is_idempotent, uses_it) in [
+        (1, None, true, true),
+        (1, None, false, false),
+        (0, None, true, false),
+        (1, Some(false), true, false),
+        (2, Some(true), false, true),
+    ] {
+        let mut scene = Scene::get().warm();
+        scene.backend.idle_connection_closed(second, scene.start);
+        scene.passed.set(second);
+        scene.settings.resend = Resend { repeats, after_send, ..Resend::default() };
+        scene.request.is_idempotent = is_idempotent;
+        let mut script = vec![("place", Yes)];
+        script.extend((!uses_it).then_some(("connect", Yes)));
+        script.extend([("send", Yes), (REPLY, whole("hi")), ("pass", Yes)]);
+        let finished = scene.goes(&script).0.expect("an answer");
+        assert_eq!(finished.reused, uses_it);
+    }
+}
+
 // The request body.
 
 #[test]
