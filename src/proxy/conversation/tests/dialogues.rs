@@ -221,6 +221,41 @@ fn a_client_that_is_gone_ends_every_wait() {
 // Again.
 
 #[test]
+fn an_answer_of_failstatus_is_left_to_another_member_only_if_the_request_may_be_resent() {
+    for (is_idempotent, after_send, is_kept, goes_on) in [
+        (true, None, true, true),
+        (false, Some(true), true, true),
+        (false, None, true, false),
+        (true, Some(false), true, false),
+        (true, None, false, false),
+    ] {
+        let body = if is_kept { RequestBody::None } else { RequestBody::OnRequest };
+        let mut scene = Scene::new(body, b"0123", None).warm();
+        Arc::make_mut(&mut scene.settings.worker).set("failstatus", "503").expect("a status");
+        scene.settings.has_others = true;
+        scene.settings.resend = Resend { after_send, ..Resend::default() };
+        scene.request.is_idempotent = is_idempotent;
+        let mut script = sent();
+        if !is_kept {
+            script.extend([
+                (REPLY, Hears(ask_for(4))),
+                ("piece 4", Yes),
+                ("send", Yes),
+                ("ahead 4", Yes),
+            ]);
+        }
+        script.push((REPLY, hears(&[head(503), chunk("no"), end(true)])));
+        script.extend((!goes_on).then_some(("pass", Yes)));
+        match scene.goes(&script).0 {
+            Ok(finished) => assert!(finished.failed_status.is_some() && !goes_on),
+            Err(failure) => {
+                assert!(matches!(failure.error, ProxyError::FailStatus { .. }) && goes_on);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_idempotent_request_whose_connection_dies_is_sent_again_on_a_fresh_one() {
     let mut scene = Scene::get().warm();
     let again = [(REPLY, Closes), ("connect", Yes), ("send", Yes), (REPLY, whole("again"))];
