@@ -2,7 +2,9 @@
 //! how the body is counted, when a body packet is due, and when a connection is clean.
 
 use bytes::Bytes;
-use mod_proxy_ajp_rs::exchange::{Event, Exchange, ExchangeError, RequestBody, RequestFacts};
+use mod_proxy_ajp_rs::exchange::{
+    Event, Exchange, ExchangeError, Phase, RequestBody, RequestFacts, Window,
+};
 use mod_proxy_ajp_rs::protocol::CodecError;
 use test_support::ajp::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
 
@@ -74,15 +76,54 @@ fn a_response_is_headers_body_and_end() {
 }
 
 #[test]
-fn interim_responses_come_before_the_final_one_any_number_of_times() {
+fn up_to_100_interim_responses_come_before_the_final_one() {
     let mut get = get();
-    for status in [100, 102, 103, 199] {
+    for status in [100, 102, 103, 199].repeat(25) {
         let event = receive(&mut get, headers(status)).unwrap();
         assert!(matches!(&event, Event::Interim(head) if head.status == status), "{event:?}");
         assert!(!get.has_headers());
     }
+    let mut other = exchange(RequestBody::None);
+    (0..100).for_each(|_| drop(receive(&mut other, headers(100)).unwrap()));
+    assert_eq!(receive(&mut other, headers(100)), Err(ExchangeError::TooManyInterims));
     let mut get = after_headers(get, headers(200));
     assert_eq!(receive(&mut get, end_response()), END);
+}
+
+#[test]
+fn the_phase_follows_the_request_and_its_response() {
+    let mut get = get();
+    assert_eq!(get.phase(), Phase::Request);
+    get.request_sent();
+    assert_eq!(get.phase(), Phase::FirstByte);
+    get.heard();
+    assert_eq!(get.phase(), Phase::Headers);
+    let mut get = after_headers(get, headers(200));
+    assert_eq!(get.phase(), Phase::HeadersOnly);
+    get.client_told();
+    assert_eq!(get.phase(), Phase::Body);
+}
+
+#[test]
+fn a_body_ends_with_an_empty_packet() {
+    let mut put = exchange(RequestBody::OnRequest);
+    for (len, is_ended) in [(5, false), (0, true)] {
+        assert_eq!(receive(&mut put, get_body_chunk(8186)), want(8186));
+        send(&mut put, len).unwrap();
+        assert_eq!(put.is_body_ended(), is_ended);
+    }
+}
+
+#[test]
+fn once_the_headers_have_come_each_byte_may_matter() {
+    let facts = RequestFacts { body: RequestBody::OnRequest, is_head: false };
+    let mut put = Exchange::with_window(facts, Window { bytes: 30 * 8186, shown: 30 });
+    assert_eq!(receive(&mut put, get_body_chunk(8186)), want(8186));
+    assert!(put.packets(30 * 8186, false).is_some());
+    put.packets_written();
+    assert!(put.least_to_act_on(false) > 1);
+    let put = after_headers(put, headers(200));
+    assert_eq!(put.least_to_act_on(false), 1);
 }
 
 #[test]
