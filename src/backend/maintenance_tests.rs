@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::MaintenanceSettings;
-use super::super::{Backend, BackendKey, Bounds, ConnectSettings, Connection};
+use super::super::{Backend, BackendKey, ConnectSettings, Connection, key_of};
 use super::MaintenanceReport;
 use crate::config::Pings;
 use crate::net::{Address, ConnectOptions, Stream};
@@ -26,15 +26,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let key = BackendKey {
-            host: "127.0.0.1".into(),
-            port: listener.local_addr().unwrap().port(),
-            socket_path: None,
-            source: None,
-            secret: String::new(),
-            packet_size: None,
-            bounds: Bounds::default(),
-        };
+        let key = key_of("127.0.0.1", listener.local_addr().unwrap().port());
         let connect = ConnectSettings {
             options: ConnectOptions::default(),
             address_ttl: None,

@@ -4,28 +4,19 @@ use std::num::NonZeroUsize;
 
 use super::super::acquisition::{Acquisition, Surroundings, Task};
 use super::*;
-use crate::backend::{BackendKey, Bounds};
+use crate::backend::key_of;
 use crate::config::Pings;
 use crate::net::{ConnectOptions, wait_readable};
 
 /// A backend with one place.
 fn backend() -> (Backend, ConnectSettings) {
-    let key = BackendKey {
-        host: "127.0.0.1".into(),
-        port: 1,
-        socket_path: None,
-        source: None,
-        secret: String::new(),
-        packet_size: None,
-        bounds: Bounds::default(),
-    };
     let settings = ConnectSettings {
         options: ConnectOptions::default(),
         address_ttl: None,
         pings: Pings::default(),
         limits: Limits { max: NonZeroUsize::new(1), ..Limits::default() },
     };
-    (Backend::new(key), settings)
+    (Backend::new(key_of("127.0.0.1", 1)), settings)
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use std::{sync::Arc, thread};
 
 use super::super::{
-    AcquireFailure, AjpConnection, Backend, BackendKey, Bounds, ConnectSettings, Connection,
-    MaintenanceSettings, Refusal,
+    AcquireFailure, AjpConnection, Backend, ConnectSettings, Connection, MaintenanceSettings,
+    Refusal, key_of,
 };
 use super::Reverse;
 use crate::config::{Pings, ReverseListener};
@@ -42,22 +42,13 @@ impl Scene {
         let settings = ReverseListener::parse(&format!("ajp://{address} {words}")).unwrap();
         let key = settings.key_file.is_some().then(key);
         let reverse = Arc::new(Reverse::new(settings, key, Some(listener), |_| {}));
-        let backend_key = BackendKey {
-            host: "127.0.0.1".into(),
-            port: address.port(),
-            socket_path: None,
-            source: None,
-            secret: String::new(),
-            packet_size: None,
-            bounds: Bounds::default(),
-        };
         let settings = ConnectSettings {
             options: ConnectOptions::default(),
             address_ttl: None,
             pings: Pings::default(),
             limits: Limits { wait: Wait::For(LONG), ..Limits::default() },
         };
-        let backend = Backend::reversed(backend_key, Arc::clone(&reverse));
+        let backend = Backend::reversed(key_of("127.0.0.1", address.port()), Arc::clone(&reverse));
         Self { reverse, backend, address, settings }
     }
 

@@ -86,24 +86,12 @@ fn a_backend_that_the_client_s_url_names_fails_as_the_client_likes() {
     assert_eq!(at_will(client(ClientError::Gone)), None, "nobody reads that line anyway");
 }
 
-fn key() -> BackendKey {
-    BackendKey {
-        host: "10.0.0.7".into(),
-        port: 8009,
-        socket_path: None,
-        source: None,
-        secret: String::new(),
-        packet_size: None,
-        bounds: Bounds::default(),
-    }
-}
-
 fn line(failure: &Failure, consequence: &Consequence) -> String {
     line_before(NextMember::Tried, failure, consequence)
 }
 
 fn line_before(next_member: NextMember, failure: &Failure, consequence: &Consequence) -> String {
-    let (name, now) = (&key().to_string(), Instant::now());
+    let (name, now) = (&key_of("10.0.0.7", 8009).to_string(), Instant::now());
     FailureLine { name, failure, consequence, request: "GET /app/x", next_member, now }.to_string()
 }
 

@@ -9,7 +9,7 @@ mod reply;
 use std::time::Duration;
 
 use super::*;
-use crate::backend::{AcquireFailure, BackendKey, Bounds, NoListener, PingError, Usage};
+use crate::backend::{AcquireFailure, NoListener, PingError, Usage, key_of};
 use crate::exchange::ExchangeError;
 use crate::net::{ConnectError, NetError, ResolveError};
 use crate::pool::AcquireError;

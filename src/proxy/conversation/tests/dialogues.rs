@@ -100,6 +100,17 @@ fn a_connection_is_kept_only_if_the_end_says_so_and_nothing_follows_it() {
 }
 
 #[test]
+fn the_rest_of_a_packet_is_waited_for_by_timeout_and_a_packet_by_replytimeout() {
+    let script = then(sent(), &[(REPLY, No)]);
+    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::TimedOut { .. }), "{}", failure.error);
+    let begun = head(200)[..7].to_vec();
+    let script = then(sent(), &[(REPLY, Hears(begun)), ("receive 60s", No)]);
+    let failure = Scene::get().warm().goes(&script).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::PartialPacket { .. }), "{}", failure.error);
+}
+
+#[test]
 fn a_request_that_must_not_be_sent_twice_takes_no_connection_in_doubt() {
     let second = Duration::from_secs(1);
     for (repeats, after_send, is_idempotent, uses_it) in [
@@ -318,30 +329,24 @@ fn a_request_that_was_written_to_its_end_and_must_not_be_sent_twice_is_not() {
 fn there_is_a_pause_before_connecting_or_sending_again() {
     let interval = Duration::from_millis(100);
     let resend = Resend { connect_retries: 2, interval, ..Resend::default() };
-    let mut scene = Scene::get();
-    scene.settings.resend = resend;
-    let script = [
+    let begun = vec![
         ("place", Yes),
         ("connect", No),
         ("pause 100ms", Yes),
         ("place", Yes),
         ("connect", Yes),
         ("send", Yes),
-        (REPLY, whole("hi")),
-        ("pass", Yes),
     ];
-    let (result, traffic) = scene.goes(&script);
+    let mut scene = Scene::get();
+    scene.settings.resend = resend;
+    let answered = then(begun.clone(), &[(REPLY, whole("hi")), ("pass", Yes)]);
+    let (result, traffic) = scene.goes(&answered);
     result.expect("an answer");
     assert_eq!((traffic.waited, traffic.took), (interval, interval));
+
     let mut scene = Scene::get();
     scene.settings.resend = resend;
-    let script = [
-        ("place", Yes),
-        ("connect", No),
-        ("pause 100ms", Yes),
-        ("place", Yes),
-        ("connect", Yes),
-        ("send", Yes),
+    let again = [
         (REPLY, Closes),
         ("pause 100ms", Yes),
         ("connect", No),
@@ -355,7 +360,7 @@ fn there_is_a_pause_before_connecting_or_sending_again() {
         ("fresh place", Yes),
         ("connect", No),
     ];
-    let (result, traffic) = scene.goes(&script);
+    let (result, traffic) = scene.goes(&then(begun, &again));
     assert_eq!(result.unwrap_err().phase, Phase::Connect);
     assert_eq!((traffic.attempts, traffic.took, scene.left()), (1, interval * 5, (0, 0)));
 }
