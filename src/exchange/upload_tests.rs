@@ -84,13 +84,16 @@ fn what_is_foreseen_is_the_room_after_the_first_packet_asked_for() {
     }
     assert_eq!(upload(9 * SIZE, 0).foreseen(SIZE), 0, "it has shown nothing");
     assert_eq!(upload(9 * SIZE, 4).foreseen(SHORTEST_AHEAD - 1), 0, "too short to go ahead");
+    assert_eq!(upload(9 * SIZE, 4).foreseen(SHORTEST_AHEAD), 5 * SHORTEST_AHEAD);
     assert_eq!(upload(9 * SIZE, 4).foreseen(0), 0);
 }
 
 #[test]
 fn the_packets_waited_for_are_those_that_make_room_for_the_next_ones() {
     let mut waits = BTreeSet::new();
-    for (bytes, shown) in [1, 2, 3, 4, 9, 30].map(|bytes| [(bytes, 2), (bytes, 30)]).concat() {
+    for (bytes, shown) in
+        [1, 2, 3, 4, 9, 30].map(|bytes| [(bytes, 2), (bytes, 4), (bytes, 30)]).concat()
+    {
         let mut upload = upload(bytes * SIZE, shown);
         for step in 0..200 {
             upload.asked_for(SIZE).unwrap();
@@ -172,11 +175,17 @@ fn the_last_packets_are_of_about_the_same_length_where_a_rest_would_be_too_short
         (4 * SIZE + 48, &[SIZE; 4]),
         (48, &[48]),
     ] {
-        let mut upload = upload(3 * SIZE, 3);
-        upload.asked_for(SIZE).unwrap();
-        let packets = upload.packets(available, true).expect("one is due");
-        assert_eq!(packets.each().map(|(_, len)| len).collect::<Vec<_>>(), wanted);
+        assert_eq!(last_packets(SIZE, available), wanted);
     }
+    assert_eq!(last_packets(5000, 10_001), [5000, 5000], "one of three would be too short");
+}
+
+/// The lengths of the packets that the last bytes go in, where packets of this size are asked for.
+fn last_packets(size: usize, available: usize) -> Vec<usize> {
+    let mut upload = upload(3 * size, 3);
+    upload.asked_for(size).unwrap();
+    let packets = upload.packets(available, true).expect("one is due");
+    packets.each().map(|(_, len)| len).collect()
 }
 
 #[test]
@@ -203,6 +212,52 @@ fn a_container_that_asks_for_less_than_what_lies_ahead_gets_nothing_more_ahead()
     }
     upload.asked_for(SIZE).unwrap();
     assert_eq!(fill(&mut upload), 1);
+}
+
+#[test]
+fn packets_go_on_ahead_where_less_is_asked_for_than_before_but_no_less_than_what_lies_ahead() {
+    let mut none_ahead = upload(2 * SIZE, 0);
+    none_ahead.asked_for(SIZE).unwrap();
+    assert_eq!(fill(&mut none_ahead), 2);
+    none_ahead.asked_for(SIZE).unwrap();
+    assert_eq!(none_ahead.unasked(), 0);
+    none_ahead.asked_for(SIZE - 1).unwrap();
+    assert!(fill(&mut none_ahead) > 1);
+
+    let mut short_ahead = upload(9 * SIZE, 9);
+    short_ahead.asked_for(SIZE).unwrap();
+    for (available, is_ahead) in [(SIZE, 0), (SHORTEST_AHEAD, 1)] {
+        assert!(short_ahead.packets(available, false).is_some());
+        short_ahead.written();
+        assert_eq!(short_ahead.unasked(), is_ahead);
+    }
+    short_ahead.asked_for(SHORTEST_AHEAD + 1).unwrap();
+    assert!(fill(&mut short_ahead) > 0);
+}
+
+#[test]
+fn a_packet_that_is_due_is_no_longer_than_was_asked_for() {
+    let mut upload = upload(0, 0);
+    upload.asked_for(100).unwrap();
+    assert_eq!(upload.due_packet(101), Err(ExchangeError::BodyNotAskedFor { length: 101 }));
+    assert!(upload.due_packet(100).is_ok());
+}
+
+#[test]
+fn nothing_is_sent_behind_the_end_of_the_body_nor_where_packets_are_withheld() {
+    let asked = || {
+        let mut upload = upload(9 * SIZE, 9);
+        upload.asked_for(SIZE).unwrap();
+        assert!(!upload.is_ended());
+        upload
+    };
+    let mut ended = asked();
+    let _ = ended.due_packet(0).unwrap();
+    assert!(ended.is_ended());
+    assert_eq!((ended.room(), fill(&mut ended)), (0, 0));
+    let mut withheld = asked();
+    withheld.withhold();
+    assert_eq!((withheld.room(), fill(&mut withheld)), (0, 0));
 }
 
 #[test]

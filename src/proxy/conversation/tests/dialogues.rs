@@ -426,3 +426,22 @@ fn a_large_request_asks_first_and_is_refused_where_the_container_does_not_take_i
     assert!(matches!(failure.error, ProxyError::RequestTooLarge { status: 431, .. }));
     assert_eq!((traffic.attempts, scene.left()), (0, (0, 0)));
 }
+
+#[test]
+fn a_size_is_proven_by_an_answer_that_is_no_error_or_behind_which_the_connection_is_kept() {
+    let asks = [("connect", Yes), ("ping", Yes), ("pong", Hears(pong()))];
+    let sends = [("place", Yes), ("connect", Yes), ("send", Yes)];
+    for (status, reuse, is_proven) in
+        [(200, true, true), (200, false, true), (404, true, true), (404, false, false)]
+    {
+        let mut scene = Scene::get();
+        scene.request.packet = vec![0; 20_000];
+        // It answers a plain CPING, and none of a size.
+        let unasked = [("ping", Yes), ("pong", Closes)];
+        let answer = [head(status), chunk("large"), end(reuse)].concat();
+        let script = then(then(asks.to_vec(), &unasked), &then(asks.to_vec(), &unasked));
+        let rest = then(sends.to_vec(), &[(REPLY, Hears(answer)), ("pass", Yes)]);
+        scene.goes(&then(script, &rest)).0.expect("an answer");
+        assert_eq!(scene.backend.packet_limit().is_proven(20_000), is_proven, "{status} {reuse}");
+    }
+}
