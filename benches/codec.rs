@@ -9,13 +9,12 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use mod_proxy_ajp_rs::backend::{AjpConnection, Backend, BackendKey, Bounds, Connection};
 use mod_proxy_ajp_rs::exchange::{Event, Exchange, RequestBody, RequestFacts};
 use mod_proxy_ajp_rs::net::Stream;
 use mod_proxy_ajp_rs::protocol::{
-    Attribute, Direction, ForwardRequest, PacketSize, RequestMethod, split_packet,
+    Attribute, BufferSlice, Direction, ForwardRequest, PacketSize, RequestMethod, split_packet,
 };
 use test_support::ajp::{Packet, chunk, end_response, headers};
 
@@ -49,7 +48,7 @@ fn request(c: &mut Criterion) {
 }
 
 fn response_headers(c: &mut Criterion) {
-    let head = Bytes::from(application_headers(65536));
+    let head = BufferSlice::from(application_headers(65536));
     let mut group = c.benchmark_group("response headers");
     group.throughput(Throughput::Bytes(head.len() as u64));
     group.bench_function("decode", |b| {
@@ -60,7 +59,7 @@ fn response_headers(c: &mut Criterion) {
 
 fn response_body(c: &mut Criterion) {
     for (name, response) in responses() {
-        let response = Bytes::from(response);
+        let response = BufferSlice::from(response);
         let mut group = c.benchmark_group("response of 64 kB");
         group.throughput(Throughput::Bytes(BODY as u64));
         group.bench_function(name, |b| {
@@ -95,7 +94,7 @@ fn get() -> Exchange {
 }
 
 /// Reads all packets; counts the bytes of the body.
-fn read_packets(exchange: &mut Exchange, packets: &mut Bytes) -> usize {
+fn read_packets(exchange: &mut Exchange, packets: &mut BufferSlice) -> usize {
     let mut body = 0;
     while let Some(packet) =
         split_packet(packets, Direction::FromContainer).expect("it is well made")

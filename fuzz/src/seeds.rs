@@ -5,9 +5,8 @@
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::handshake::{Container, FrontEnd, Hello, Key};
-use mod_proxy_ajp_rs::protocol::{Direction, split_packet};
+use mod_proxy_ajp_rs::protocol::{BufferSlice, Direction, split_packet};
 use test_support::ajp::golden;
 
 /// Orders as the page, scripts and mod_jk's tools send them, and a pattern with a name.
@@ -31,7 +30,7 @@ fn main() -> io::Result<()> {
             true => (Direction::ToContainer, "round_trip"),
             false => (Direction::FromContainer, "decode_response"),
         };
-        let mut stream = Bytes::from(golden.bytes.clone());
+        let mut stream = BufferSlice::from(golden.bytes.clone());
         let mut count = 0;
         while let Ok(Some(payload)) = split_packet(&mut stream, direction) {
             write(target, &format!("{}-{count}", golden.name), &payload)?;

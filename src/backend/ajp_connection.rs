@@ -3,13 +3,11 @@
 use std::fmt;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::incoming::RetiredBuffer;
 use crate::exchange::Reusable;
 use crate::net::Address;
 use crate::pool::Pooled;
-use crate::protocol::CodecError;
+use crate::protocol::{BufferSlice, CodecError};
 
 /// The numbers of a connection for the log.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +35,7 @@ pub trait AjpConnection: Pooled<Proof = Reusable> + fmt::Debug {
     ///
     /// # Errors
     /// The bytes received cannot be the start of an AJP packet.
-    fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError>;
+    fn next_packet(&mut self) -> Result<Option<BufferSlice>, CodecError>;
 
     /// Bytes received that belong to no packet taken so far.
     fn unread(&self) -> usize;

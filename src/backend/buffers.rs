@@ -1,6 +1,7 @@
 //! Receive buffers between two uses.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 /// The receive buffers of a backend that nobody uses at the moment.
@@ -9,25 +10,22 @@ use parking_lot::Mutex;
 /// the last byte it has handed on. So few serve many connections, and the one used last, which the
 /// processor still has at hand, is the next to be used.
 #[derive(Debug, Default)]
-pub(super) struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Buffers(Mutex<Vec<Arc<Vec<u8>>>>);
 
 impl Buffers {
-    /// An empty buffer with room for at least `capacity` bytes.
-    pub(super) fn take(&self, capacity: usize) -> Vec<u8> {
+    /// An empty buffer with room for at least `capacity` bytes, of which nobody holds a slice.
+    pub(super) fn take(&self, capacity: usize) -> Arc<Vec<u8>> {
         let mut free = self.0.lock();
         let fits = free.iter().rposition(|buffer| buffer.capacity() >= capacity);
         let found = fits.map(|at| free.swap_remove(at));
         drop(free);
-        found.unwrap_or_else(|| Vec::with_capacity(capacity))
+        found.unwrap_or_else(|| Arc::new(Vec::with_capacity(capacity)))
     }
 
     /// Takes a buffer back, unless somebody still holds a slice of it or there are enough.
-    pub(super) fn give_back(&self, buffer: Bytes) {
-        if !buffer.is_unique() {
-            return;
-        }
-        let mut buffer = Vec::from(buffer);
-        buffer.clear();
+    pub(super) fn give_back(&self, mut buffer: Arc<Vec<u8>>) {
+        let Some(bytes) = Arc::get_mut(&mut buffer) else { return };
+        bytes.clear();
         let mut free = self.0.lock();
         if free.len() < MOST {
             free.push(buffer);
@@ -41,14 +39,15 @@ const MOST: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::BufferSlice;
 
     #[test]
     fn the_buffer_used_last_is_used_next() {
         let buffers = Buffers::default();
         let (first, second) = (buffers.take(10), buffers.take(10));
         let address = second.as_ptr();
-        buffers.give_back(first.into());
-        buffers.give_back(second.into());
+        buffers.give_back(first);
+        buffers.give_back(second);
         let next = buffers.take(10);
         assert_eq!(next.as_ptr(), address);
     }
@@ -56,8 +55,8 @@ mod tests {
     #[test]
     fn a_buffer_of_which_a_slice_is_held_is_not_used_again() {
         let buffers = Buffers::default();
-        let buffer = Bytes::from(vec![1, 2, 3]);
-        let held = buffer.slice(1..);
+        let buffer = Arc::new(vec![1, 2, 3]);
+        let held = BufferSlice::from(Arc::clone(&buffer)).slice(1..3);
         let address = buffer.as_ptr();
         buffers.give_back(buffer);
         let next = buffers.take(3);
@@ -68,7 +67,7 @@ mod tests {
     #[test]
     fn a_buffer_is_never_smaller_than_asked_for() {
         let buffers = Buffers::default();
-        buffers.give_back(Vec::with_capacity(10).into());
+        buffers.give_back(Arc::new(Vec::with_capacity(10)));
         let buffer = buffers.take(11);
         assert!(buffer.capacity() >= 11 && buffer.is_empty());
     }

@@ -4,8 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::ajp_connection::{AjpConnection, Usage};
 use super::buffers::Buffers;
 use super::cping::{self, Ping};
@@ -17,7 +15,7 @@ use crate::net::{
     wait_for_room,
 };
 use crate::pool::{Liveness, Pooled};
-use crate::protocol::CodecError;
+use crate::protocol::{BufferSlice, CodecError};
 
 /// A socket to a container, its receive buffer, and what it has been through.
 #[derive(Debug)]
@@ -191,7 +189,7 @@ impl AjpConnection for Connection {
         self.usage
     }
 
-    fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
+    fn next_packet(&mut self) -> Result<Option<BufferSlice>, CodecError> {
         self.incoming.next_packet()
     }
 

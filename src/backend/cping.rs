@@ -3,11 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::error::PingError;
 use crate::net::{self, Deadline, Received};
-use crate::protocol::{CPING, Direction, Response, split_packet};
+use crate::protocol::{BufferSlice, CPING, Direction, Response, split_packet};
 
 /// As [`cping`], over a descriptor that the caller owns (mod_proxy_hcheck).
 ///
@@ -49,7 +47,7 @@ pub(super) fn cping(socket: impl AsFd, timeout: Duration) -> Result<(), PingErro
 
 /// Whether it is CPONG; `false`: only a part of a packet so far.
 pub(super) fn is_whole_cpong(answer: &[u8]) -> Result<bool, PingError> {
-    let mut received = Bytes::copy_from_slice(answer);
+    let mut received = BufferSlice::from(answer);
     match split_packet(&mut received, Direction::FromContainer)? {
         None if answer.len() >= ANSWER_ROOM => Err(PingError::NotCPong),
         None => Ok(false),

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::incoming::{Incoming, RetiredBuffer};
 use super::{AjpConnection, Usage};
 use crate::exchange::Reusable;
 use crate::net::Address;
 use crate::pool::{Liveness, Pooled};
-use crate::protocol::CodecError;
+use crate::protocol::{BufferSlice, CodecError};
 
 /// Keeps what was sent over it, and is given what comes.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl AjpConnection for FakeConnection {
         self.usage
     }
 
-    fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
+    fn next_packet(&mut self) -> Result<Option<BufferSlice>, CodecError> {
         self.incoming.next_packet()
     }
 

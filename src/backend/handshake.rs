@@ -5,14 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::cping::{ANSWER_ROOM, is_whole_cpong};
 use super::error::PingError;
 use super::refusal::RefusalReason;
 use crate::net::NetError;
 use crate::protocol::handshake::{Expected, FrontEnd, HandshakeError, Hello, Key, Nonce, Proof};
-use crate::protocol::{CPING, Direction, split_packet};
+use crate::protocol::{BufferSlice, CPING, Direction, split_packet};
 
 /// The handshake with one peer.
 #[derive(Debug)]
@@ -200,8 +198,8 @@ impl Handshake {
 
 /// Returns the payload of the one packet that is due, of at most `limit` bytes with its header; `None`: it
 /// is not complete yet.
-fn packet(received: &[u8], limit: usize) -> Result<Option<Bytes>, RefusalReason> {
-    let mut bytes = Bytes::copy_from_slice(received);
+fn packet(received: &[u8], limit: usize) -> Result<Option<BufferSlice>, RefusalReason> {
+    let mut bytes = BufferSlice::from(received);
     match split_packet(&mut bytes, Direction::FromContainer).map_err(HandshakeError::from)? {
         Some(_) if !bytes.is_empty() => Err(RefusalReason::TooMuch),
         None if received.len() >= limit => Err(RefusalReason::TooMuch),

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::buffers::Buffers;
 use crate::net::{NetError, Stream};
-use crate::protocol::{CodecError, Direction, EndResponse, packet_len, split_packet};
+use crate::protocol::{BufferSlice, CodecError, Direction, EndResponse, packet_len, split_packet};
 
 /// Bytes received and not yet read as packets.
 ///
@@ -17,9 +15,8 @@ use crate::protocol::{CodecError, Direction, EndResponse, packet_len, split_pack
 #[derive(Debug)]
 pub(super) struct Incoming {
     buffers: Arc<Buffers>,
-    unread: Bytes,
-    /// The whole last buffer, to be used again when nobody else holds a slice of it.
-    buffer: Option<Bytes>,
+    /// Of the last buffer, which is used again when nobody else holds a slice of it.
+    unread: BufferSlice,
     /// How much to ask the socket for; grows while reads fill it, also from request to request.
     capacity: usize,
     /// The most that one receive of this request has brought.
@@ -31,7 +28,7 @@ pub(super) struct Incoming {
 #[derive(Debug, Default)]
 pub struct RetiredBuffer {
     buffers: Arc<Buffers>,
-    buffer: Option<Bytes>,
+    buffer: Option<Arc<Vec<u8>>>,
 }
 
 impl Drop for RetiredBuffer {
@@ -44,12 +41,11 @@ impl Drop for RetiredBuffer {
 
 impl Incoming {
     pub(super) fn new(buffers: Arc<Buffers>) -> Self {
-        let (unread, buffer) = (Bytes::new(), None);
-        Self { buffers, unread, buffer, capacity: SMALLEST, most: 0 }
+        Self { buffers, unread: BufferSlice::default(), capacity: SMALLEST, most: 0 }
     }
 
     /// The next whole packet's payload, if it has arrived.
-    pub(super) fn next_packet(&mut self) -> Result<Option<Bytes>, CodecError> {
+    pub(super) fn next_packet(&mut self) -> Result<Option<BufferSlice>, CodecError> {
         split_packet(&mut self.unread, Direction::FromContainer)
     }
 
@@ -80,27 +76,24 @@ impl Incoming {
         &mut self,
         receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<usize, E> {
-        let mut space = self.space();
+        let mut buffer = self.space();
+        // It is nobody else's: nothing is copied.
+        let space = Arc::make_mut(&mut buffer);
         let before = space.len();
-        let received = receive(&mut space);
+        let received = receive(space);
         let count = space.len() - before;
         if space.len() == space.capacity() {
             self.capacity = (self.capacity * 2).min(LARGEST);
         }
         self.most = self.most.max(count);
-        let whole = Bytes::from(space);
-        self.unread = whole.clone();
-        self.buffer = Some(whole);
+        self.unread = buffer.into();
         received.map(|()| count)
     }
 
     /// Gives the buffer back where nothing in it is unread.
     pub(super) fn rest(&mut self) {
         if self.unread.is_empty() {
-            self.unread = Bytes::new();
-            if let Some(buffer) = self.buffer.take() {
-                self.buffers.give_back(buffer);
-            }
+            drop(self.retire_buffer());
         }
     }
 
@@ -111,19 +104,24 @@ impl Incoming {
         if self.most < self.capacity / 4 {
             self.capacity = (self.capacity / 2).max(SMALLEST);
         }
-        (self.unread, self.most) = (Bytes::new(), 0);
-        RetiredBuffer { buffers: Arc::clone(&self.buffers), buffer: self.buffer.take() }
+        self.most = 0;
+        self.retire_buffer()
+    }
+
+    fn retire_buffer(&mut self) -> RetiredBuffer {
+        let buffer = std::mem::take(&mut self.unread).into_buffer();
+        RetiredBuffer { buffers: Arc::clone(&self.buffers), buffer }
     }
 
     /// Bytes of buffers that it holds on to.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.unread.len() + self.buffer.as_ref().map_or(0, Bytes::len)
+        self.unread.clone().into_buffer().map_or(0, |buffer| buffer.len())
     }
 
     /// A buffer that starts with the unread bytes, with room for more: at least for the rest of
     /// the packet they begin.
-    fn space(&mut self) -> Vec<u8> {
+    fn space(&mut self) -> Arc<Vec<u8>> {
         let whole_packet = match packet_len(&self.unread, Direction::FromContainer) {
             Ok(Some(len)) => len,
             _ => 0,
@@ -131,28 +129,22 @@ impl Incoming {
         let wanted = self.capacity.max(whole_packet).max(self.unread.len() + 1);
         let unread = std::mem::take(&mut self.unread);
         if unread.is_empty() {
-            drop(unread);
             // Nobody holds a slice: the same buffer again, without a look at the others.
-            if let Some(last) = self.buffer.take().filter(Bytes::is_unique) {
-                let mut space = Vec::from(last);
+            let mut last = unread.into_buffer();
+            if let Some(space) = last.as_mut().and_then(Arc::get_mut) {
                 space.clear();
                 if space.capacity() >= wanted {
-                    return space;
+                    return last.unwrap_or_default();
                 }
             }
             return self.buffers.take(wanted);
         }
         let mut space = self.buffers.take(wanted);
-        space.extend_from_slice(&unread);
-        drop(unread);
-        self.give_back_last();
-        space
-    }
-
-    fn give_back_last(&mut self) {
-        if let Some(last) = self.buffer.take() {
+        Arc::make_mut(&mut space).extend_from_slice(&unread);
+        if let Some(last) = unread.into_buffer() {
             self.buffers.give_back(last);
         }
+        space
     }
 }
 

@@ -67,8 +67,7 @@ impl Answers {
 /// If it is not.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn check_answers(lengths: &[u8], stream: &[u8]) {
-    use crate::protocol::split_packet;
-    use bytes::Bytes;
+    use crate::protocol::{BufferSlice, split_packet};
 
     let mut answers = Answers::default();
     let (mut lengths, mut length, mut end) = (lengths.iter(), 0, 0);
@@ -77,7 +76,7 @@ pub fn check_answers(lengths: &[u8], stream: &[u8]) {
         let start = end;
         end = stream.len().min(start + length.max(1));
         answers.record_response(&stream[start..end]);
-        let mut left = Bytes::copy_from_slice(&stream[..end]);
+        let mut left = BufferSlice::from(&stream[..end]);
         let mut last = None;
         while let Ok(Some(payload)) = split_packet(&mut left, Direction::FromContainer) {
             last = payload.first().copied();

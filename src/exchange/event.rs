@@ -1,8 +1,6 @@
 //! Events: what a packet means to the driver of an exchange.
 
-use bytes::Bytes;
-
-use crate::protocol::SendHeaders;
+use crate::protocol::{BufferSlice, SendHeaders};
 
 /// One thing to do, in the order in which the container asked for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +10,7 @@ pub enum Event {
     /// A 1xx response; the final one is still to come.
     Interim(SendHeaders),
     /// A piece of the response body: a slice of the receive buffer, never empty.
-    Body(Bytes),
+    Body(BufferSlice),
     /// The container's flush: everything received so far should reach the client now.
     Flush,
     /// The container waits for one body packet with at most this many bytes of data; one that was sent

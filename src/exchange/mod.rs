@@ -21,10 +21,8 @@ pub use event::{Event, Reusable};
 pub use phase::Phase;
 pub use upload::{Ahead, Window};
 
-use bytes::Bytes;
-
 use crate::protocol::{
-    EndResponse, GetBodyChunk, PacketSize, Response, SendBodyChunk, SendHeaders,
+    BufferSlice, EndResponse, GetBodyChunk, PacketSize, Response, SendBodyChunk, SendHeaders,
 };
 use length::Length;
 use upload::Upload;
@@ -221,7 +219,7 @@ impl Exchange {
     /// # Errors
     /// A packet that cannot be decoded, or that may not come in this state. The connection cannot be
     /// used any more.
-    pub fn receive(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
+    pub fn receive(&mut self, payload: BufferSlice) -> Result<Event, ExchangeError> {
         let event = self.event(payload);
         self.is_broken |= event.is_err();
         event
@@ -243,7 +241,7 @@ impl Exchange {
         clean.then(Reusable::new)
     }
 
-    fn event(&mut self, payload: Bytes) -> Result<Event, ExchangeError> {
+    fn event(&mut self, payload: BufferSlice) -> Result<Event, ExchangeError> {
         let response = Response::decode(payload)?;
         if self.end.is_some() {
             return Err(ExchangeError::AfterEnd);

@@ -1,7 +1,6 @@
 //! Request-body packets: a length and data, without a type byte and without a NUL.
 
-use bytes::Bytes;
-
+use super::buffer_slice::BufferSlice;
 use super::error::{CodecError, EncodeError, Field};
 use super::packet::Direction;
 use super::reader::Reader;
@@ -41,7 +40,7 @@ pub fn data_header(len: usize) -> Result<[u8; 6], EncodeError> {
 /// # Errors
 /// [`CodecError::Truncated`]; [`CodecError::ChunkLength`] when the stated length is not the length
 /// of the data.
-pub fn decode_data(payload: Bytes) -> Result<Bytes, CodecError> {
+pub fn decode_data(payload: BufferSlice) -> Result<BufferSlice, CodecError> {
     if payload.is_empty() {
         return Ok(payload);
     }
@@ -51,7 +50,7 @@ pub fn decode_data(payload: Bytes) -> Result<Bytes, CodecError> {
     if stated != room {
         return Err(CodecError::ChunkLength { stated, room });
     }
-    Ok(payload.slice(payload.len() - room..))
+    Ok(payload.slice(payload.len() - room..payload.len()))
 }
 
 #[cfg(test)]
@@ -76,17 +75,17 @@ mod tests {
 
     #[test]
     fn the_data_is_as_long_as_its_length_says() {
-        let data = decode_data(Bytes::from_static(&[0x00, 0x02, b'h', b'i'])).unwrap();
+        let data = decode_data(BufferSlice::from(&[0x00, 0x02, b'h', b'i'])).unwrap();
         assert_eq!(data, b"hi"[..]);
-        assert_eq!(decode_data(Bytes::from_static(&EMPTY_BODY[4..])), Ok(Bytes::new()));
-        assert_eq!(decode_data(Bytes::new()), Ok(Bytes::new()));
+        assert_eq!(decode_data(BufferSlice::from(&EMPTY_BODY[4..])), Ok(BufferSlice::default()));
+        assert_eq!(decode_data(BufferSlice::default()), Ok(BufferSlice::default()));
     }
 
     #[test]
     fn a_data_length_that_disagrees_with_the_packet_is_an_error() {
         let longer = CodecError::ChunkLength { stated: 3, room: 2 };
-        assert_eq!(decode_data(Bytes::from_static(&[0x00, 0x03, b'h', b'i'])), Err(longer));
+        assert_eq!(decode_data(BufferSlice::from(&[0x00, 0x03, b'h', b'i'])), Err(longer));
         let shorter = CodecError::ChunkLength { stated: 1, room: 2 };
-        assert_eq!(decode_data(Bytes::from_static(&[0x00, 0x01, b'h', b'i'])), Err(shorter));
+        assert_eq!(decode_data(BufferSlice::from(&[0x00, 0x01, b'h', b'i'])), Err(shorter));
     }
 }

@@ -17,8 +17,8 @@
 //!
 //! # The contract of this layer
 //!
-//! * It knows no time, socket, log or source of random numbers; it imports `std`, `bytes` and
-//!   `thiserror`, and `hmac` and `sha2` for the [`handshake`] of reverse connections.
+//! * It knows no time, socket, log or source of random numbers; it imports `std` and `thiserror`,
+//!   and `hmac` and `sha2` for the [`handshake`] of reverse connections.
 //! * A container may send anything. Every decoder returns a [`CodecError`] for what breaks a rule,
 //!   allocates no more than a small multiple of the bytes it was given, and never panics.
 //! * Decoded packets are slices of the receive buffer: no body or header byte is copied.
@@ -36,6 +36,7 @@
 
 pub mod attribute;
 pub mod body;
+pub mod buffer_slice;
 pub mod codes;
 pub mod cping;
 pub mod digits;
@@ -55,6 +56,7 @@ mod writer;
 
 pub use attribute::Attribute;
 pub use body::{EMPTY_BODY, data_header};
+pub use buffer_slice::BufferSlice;
 pub use codes::{Method, RequestHeader, ResponseHeader};
 pub use cping::{CPING, padded_cping};
 pub use digits::digits;

@@ -1,7 +1,6 @@
 //! The envelope: four bytes of magic and length around every payload.
 
-use bytes::{Buf, Bytes};
-
+use super::buffer_slice::BufferSlice;
 use super::error::CodecError;
 
 /// Bytes in front of every payload: two of magic, two of length.
@@ -109,12 +108,15 @@ pub fn packet_len(buf: &[u8], direction: Direction) -> Result<Option<usize>, Cod
 ///
 /// # Errors
 /// As [`packet_len`]; `buf` is left as it was.
-pub fn split_packet(buf: &mut Bytes, direction: Direction) -> Result<Option<Bytes>, CodecError> {
+pub fn split_packet(
+    buf: &mut BufferSlice,
+    direction: Direction,
+) -> Result<Option<BufferSlice>, CodecError> {
     match packet_len(buf, direction)? {
         Some(length) if length <= buf.len() => {
-            let mut packet = buf.split_to(length);
-            packet.advance(HEADER_LEN);
-            Ok(Some(packet))
+            let payload = buf.slice(HEADER_LEN..length);
+            buf.advance(length);
+            Ok(Some(payload))
         }
         _ => Ok(None),
     }
@@ -129,11 +131,11 @@ mod tests {
         // END_RESPONSE and the first bytes of the next packet.
         let stream = [0x41, 0x42, 0x00, 0x02, 0x05, 0x01, 0x41, 0x42, 0x00];
         for end in 0..6 {
-            let mut buf = Bytes::copy_from_slice(&stream[..end]);
+            let mut buf = BufferSlice::from(&stream[..end]);
             assert_eq!(split_packet(&mut buf, Direction::FromContainer), Ok(None), "{end}");
             assert_eq!(buf, stream[..end]);
         }
-        let mut buf = Bytes::copy_from_slice(&stream);
+        let mut buf = BufferSlice::from(&stream);
         let payload = split_packet(&mut buf, Direction::FromContainer).unwrap().unwrap();
         assert_eq!(payload, [0x05, 0x01][..]);
         assert_eq!(buf, stream[6..]);
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_payload_is_a_slice_of_the_buffer() {
-        let mut buf = Bytes::from(vec![0x41, 0x42, 0x00, 0x01, 0x09]);
+        let mut buf = BufferSlice::from(&[0x41, 0x42, 0x00, 0x01, 0x09]);
         let at = buf[4..].as_ptr();
         let payload = split_packet(&mut buf, Direction::FromContainer).unwrap().unwrap();
         assert_eq!(payload.as_ptr(), at);

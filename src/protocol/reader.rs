@@ -16,6 +16,11 @@ impl<'a> Reader<'a> {
         Reader { rest: payload }
     }
 
+    /// Of what follows the byte that says which packet it is.
+    pub(super) fn behind_type(payload: &'a [u8]) -> Reader<'a> {
+        Reader::new(payload.get(1..).unwrap_or_default())
+    }
+
     /// Bytes not read yet.
     pub(super) fn left(&self) -> usize {
         self.rest.len()

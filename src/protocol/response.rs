@@ -1,7 +1,6 @@
 //! The five packets a container sends, told apart by their first byte.
 
-use bytes::Bytes;
-
+use super::buffer_slice::BufferSlice;
 use super::codes::packet_type;
 use super::error::{CodecError, Field};
 use super::reader::Reader;
@@ -34,18 +33,16 @@ impl Response {
     ///
     /// # Errors
     /// [`CodecError`], for the first rule broken.
-    pub fn decode(payload: Bytes) -> Result<Response, CodecError> {
+    pub fn decode(payload: BufferSlice) -> Result<Response, CodecError> {
         let mut reader = Reader::new(&payload);
         if reader.left() == 0 {
             return Err(CodecError::EmptyPacket);
         }
         match reader.u8(Field::PacketType)? {
             packet_type::SEND_BODY_CHUNK => {
-                SendBodyChunk::decode(reader, &payload).map(Response::SendBodyChunk)
+                SendBodyChunk::decode(payload).map(Response::SendBodyChunk)
             }
-            packet_type::SEND_HEADERS => {
-                SendHeaders::decode(reader, &payload).map(Response::SendHeaders)
-            }
+            packet_type::SEND_HEADERS => SendHeaders::decode(payload).map(Response::SendHeaders),
             packet_type::END_RESPONSE => EndResponse::decode(reader).map(Response::EndResponse),
             packet_type::GET_BODY_CHUNK => GetBodyChunk::decode(reader).map(Response::GetBodyChunk),
             packet_type::CPONG => reader.finish(Field::PacketType).map(|()| Response::CPong),
@@ -60,7 +57,7 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &'static [u8]) -> Result<Response, CodecError> {
-        Response::decode(Bytes::from_static(bytes))
+        Response::decode(BufferSlice::from(bytes))
     }
 
     #[test]
@@ -70,14 +67,14 @@ mod tests {
         assert_eq!(decode(&[0x05, 0x01]), Ok(Response::EndResponse(end)));
         let get = GetBodyChunk { requested_length: 8186 };
         assert_eq!(decode(&[0x06, 0x1F, 0xFA]), Ok(Response::GetBodyChunk(get)));
-        let flush = SendBodyChunk { data: Bytes::new() };
+        let flush = SendBodyChunk { data: BufferSlice::default() };
         assert_eq!(decode(&[0x03, 0x00, 0x00, 0x00]), Ok(Response::SendBodyChunk(flush)));
     }
 
     #[test]
     fn packets_of_the_web_server_and_unknown_ones_are_refused() {
         for code in [0x00, 0x01, 0x02, 0x07, 0x08, 0x0A, 0xFF] {
-            let payload = Bytes::copy_from_slice(&[code, 0x00]);
+            let payload = BufferSlice::from(&[code, 0x00]);
             assert_eq!(Response::decode(payload), Err(CodecError::UnknownType { code }));
         }
     }

@@ -1,7 +1,6 @@
 //! SEND_BODY_CHUNK: a piece of the response body, or a flush.
 
-use bytes::Bytes;
-
+use super::buffer_slice::BufferSlice;
 use super::error::{CodecError, Field};
 use super::reader::Reader;
 
@@ -12,7 +11,7 @@ use super::reader::Reader;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendBodyChunk {
     /// The data, a slice of the packet. Empty: the container flushes.
-    pub data: Bytes,
+    pub data: BufferSlice,
 }
 
 impl SendBodyChunk {
@@ -21,15 +20,13 @@ impl SendBodyChunk {
         self.data.is_empty()
     }
 
-    /// Reads what follows the type byte; `reader` is at that place of `payload`.
+    /// Reads what follows the type byte.
     ///
     /// The length must be exactly what the packet leaves for data, as in mod_proxy_ajp: a shorter
     /// one would hide bytes, a longer one would read past the end (CVE-2026-34059). As there, the value of
     /// the last byte does not matter.
-    pub(super) fn decode(
-        mut reader: Reader<'_>,
-        payload: &Bytes,
-    ) -> Result<SendBodyChunk, CodecError> {
+    pub(super) fn decode(payload: BufferSlice) -> Result<SendBodyChunk, CodecError> {
+        let mut reader = Reader::behind_type(&payload);
         let stated = usize::from(reader.u16(Field::ChunkLength)?);
         let left = reader.left();
         let Some(room) = left.checked_sub(1) else {
@@ -38,8 +35,8 @@ impl SendBodyChunk {
         if stated != room {
             return Err(CodecError::ChunkLength { stated, room });
         }
-        let data = reader.take(stated, Field::ChunkData)?;
-        Ok(SendBodyChunk { data: payload.slice_ref(data) })
+        let start = payload.len() - left;
+        Ok(SendBodyChunk { data: payload.narrowed(start..start + stated) })
     }
 }
 
@@ -47,16 +44,17 @@ impl SendBodyChunk {
 mod tests {
     use super::*;
 
-    fn decode(bytes: &'static [u8]) -> Result<SendBodyChunk, CodecError> {
-        SendBodyChunk::decode(Reader::new(bytes), &Bytes::from_static(bytes))
+    /// What follows the type byte.
+    fn decode(bytes: &[u8]) -> Result<SendBodyChunk, CodecError> {
+        SendBodyChunk::decode([&[0x03], bytes].concat().into())
     }
 
     #[test]
     fn the_data_is_a_slice_of_the_packet() {
-        let payload = Bytes::from_static(&[0x00, 0x02, b'h', b'i', 0x00]);
-        let chunk = SendBodyChunk::decode(Reader::new(&payload), &payload).unwrap();
+        let payload = BufferSlice::from(&[0x03, 0x00, 0x02, b'h', b'i', 0x00]);
+        let chunk = SendBodyChunk::decode(payload.clone()).unwrap();
         assert_eq!(chunk.data, b"hi"[..]);
-        assert_eq!(chunk.data.as_ptr(), payload[2..].as_ptr());
+        assert_eq!(chunk.data.as_ptr(), payload[3..].as_ptr());
         assert!(!chunk.is_flush());
     }
 

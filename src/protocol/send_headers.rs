@@ -2,8 +2,7 @@
 
 use std::iter;
 
-use bytes::Bytes;
-
+use super::buffer_slice::BufferSlice;
 use super::codes::{ResponseHeader, is_coded_header};
 use super::error::{CodecError, Field};
 use super::reader::Reader;
@@ -24,7 +23,7 @@ pub struct SendHeaders {
     start: usize,
     /// How many of them are Content-Length, and where the first of these begins.
     lengths: (u16, usize),
-    payload: Bytes,
+    payload: BufferSlice,
 }
 
 /// The name of a response header, as it came.
@@ -61,6 +60,7 @@ impl<'a> ResponseHeaderName<'a> {
         self.code
     }
 
+    #[inline]
     fn is_content_length(self) -> bool {
         match self.spelled {
             None => self.code == Some(ResponseHeader::ContentLength),
@@ -79,11 +79,10 @@ impl<'a> ResponseHeaderName<'a> {
 const SHORTEST_HEADER: usize = 5;
 
 impl SendHeaders {
-    /// Reads what follows the type byte; `reader` is at that place of `payload`.
-    pub(super) fn decode(
-        mut reader: Reader<'_>,
-        payload: &Bytes,
-    ) -> Result<SendHeaders, CodecError> {
+    /// Reads what follows the type byte.
+    pub(super) fn decode(payload: BufferSlice) -> Result<SendHeaders, CodecError> {
+        let len = payload.len();
+        let mut reader = Reader::behind_type(&payload);
         let status = reader.u16(Field::Status)?;
         // Three digits: RFC 9112, section 4. Tomcat sends what the servlet set, 0 included.
         if !(100..=999).contains(&status) {
@@ -96,10 +95,10 @@ impl SendHeaders {
         if usize::from(count) > reader.left() / SHORTEST_HEADER {
             return Err(CodecError::TooManyHeaders { count, left: reader.left() });
         }
-        let start = payload.len() - reader.left();
+        let start = len - reader.left();
         let mut lengths = (0, start);
         for _ in 0..count {
-            let at = payload.len() - reader.left();
+            let at = len - reader.left();
             let (name, value) = read_header(&mut reader)?;
             if name.is_content_length() {
                 lengths = (lengths.0 + 1, if lengths.0 == 0 { at } else { lengths.1 });
@@ -110,7 +109,7 @@ impl SendHeaders {
             check_text(value, Field::HeaderValue)?;
         }
         reader.finish(Field::HeaderValue)?;
-        Ok(SendHeaders { status, count, start, lengths, payload: payload.clone() })
+        Ok(SendHeaders { status, count, start, lengths, payload })
     }
 
     /// The packet's payload, in which the texts lie: each with a NUL behind it, but the null string.
@@ -132,27 +131,53 @@ impl SendHeaders {
 
     /// Names and values in the order they came; names may repeat.
     pub fn headers(&self) -> impl Iterator<Item = (ResponseHeaderName<'_>, &[u8])> {
-        let mut reader = Reader::new(self.payload.get(self.start..).unwrap_or_default());
-        // All have been read before, without an error.
-        (0..self.count).map_while(move |_| read_header(&mut reader).ok())
+        self.headers_from(self.start).take(self.count.into())
     }
 
     /// The values of Content-Length, in whatever spelling its name came.
     pub fn content_lengths(&self) -> impl Iterator<Item = &[u8]> {
         let (count, first) = self.lengths;
-        let mut reader = Reader::new(self.payload.get(first..).unwrap_or_default());
-        let headers = iter::from_fn(move || read_header(&mut reader).ok());
-        let lengths = headers.filter(|(name, _)| name.is_content_length());
+        let lengths = self.headers_from(first).filter(|(name, _)| name.is_content_length());
         lengths.map(|(_, value)| value).take(count.into())
+    }
+
+    /// The header that begins at this place, and those behind it.
+    fn headers_from(&self, start: usize) -> impl Iterator<Item = (ResponseHeaderName<'_>, &[u8])> {
+        let mut rest = self.payload.get(start..).unwrap_or_default();
+        iter::from_fn(move || next_header(&mut rest))
     }
 }
 
 /// Type and status are before it.
 const REASON_AT: usize = 1 + 2;
 
-/// Reads a header, whose bytes are not looked at.
-// Once, for all that read headers.
+/// Takes a header off the front of those that [`read_header`] has read without an error.
+// Once, for all that ask for headers.
 #[inline(never)]
+fn next_header<'a>(rest: &mut &'a [u8]) -> Option<(ResponseHeaderName<'a>, &'a [u8])> {
+    let string = |length: u16, behind: &'a [u8]| {
+        let (string, behind) = behind.split_at_checked(length.into())?;
+        Some((string, behind.get(1..)?))
+    };
+    let number = |rest: &'a [u8]| {
+        let (number, behind) = rest.split_first_chunk()?;
+        Some((u16::from_be_bytes(*number), behind))
+    };
+    let (code, behind) = number(rest)?;
+    let (name, behind) = if is_coded_header(code) {
+        (ResponseHeaderName::coded(ResponseHeader::from_code(code)?), behind)
+    } else {
+        let (name, behind) = string(code, behind)?;
+        (ResponseHeaderName::spelled(name), behind)
+    };
+    let (length, behind) = number(behind)?;
+    let (value, behind) = string(length, behind)?;
+    *rest = behind;
+    Some((name, value))
+}
+
+/// Reads a header, whose bytes are not looked at.
+#[inline]
 fn read_header<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<(ResponseHeaderName<'a>, &'a [u8]), CodecError> {
@@ -168,15 +193,26 @@ fn read_header<'a>(
 
 /// Refuses control bytes other than HTAB: they are not allowed in a field value or a reason
 /// (RFC 9110, 5.5; RFC 9112, 4), and CR, LF and NUL would split the response.
+#[inline]
 fn check_text(text: &[u8], field: Field) -> Result<(), CodecError> {
-    let is_bad = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7F);
-    if !has_any(text, is_bad) {
-        return Ok(());
-    }
-    match text.iter().position(|byte| is_bad(*byte)) {
-        None => Ok(()),
-        Some(offset) => Err(CodecError::BadByte { field, offset, byte: text[offset] }),
-    }
+    if has_bad_byte(text) { Err(bad_byte(text, field)) } else { Ok(()) }
+}
+
+// Once, for all texts.
+#[inline(never)]
+fn has_bad_byte(text: &[u8]) -> bool {
+    has_any(text, is_bad)
+}
+
+fn is_bad(byte: u8) -> bool {
+    ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7F)
+}
+
+#[cold]
+fn bad_byte(text: &[u8], field: Field) -> CodecError {
+    let found = text.iter().copied().enumerate().find(|(_, byte)| is_bad(*byte));
+    let (offset, byte) = found.unwrap_or_default();
+    CodecError::BadByte { field, offset, byte }
 }
 
 /// Which bytes a token is made of.
@@ -200,8 +236,7 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Result<SendHeaders, CodecError> {
-        let payload = Bytes::from([&[0x04], bytes].concat());
-        SendHeaders::decode(Reader::new(&payload[1..]), &payload)
+        SendHeaders::decode([&[0x04], bytes].concat().into())
     }
 
     /// Status 200, reason "OK", and what follows.

@@ -27,7 +27,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts a packet of `limit` bytes at most in the memory of `used`, whatever that is.
     pub(super) fn new(limit: PacketSize, mut used: Vec<u8>) -> Writer {
-        if used.len() < USUAL {
+        if used.len() < HEADER_LEN {
             used.resize(USUAL, 0);
         }
         used[..2].copy_from_slice(&Direction::ToContainer.magic());
@@ -131,7 +131,8 @@ impl Writer {
         if self.len > self.limit.bytes() {
             return None;
         }
-        self.packet.resize(self.len.next_power_of_two().min(self.limit.bytes()), 0);
+        let wanted = self.len.next_power_of_two().max(USUAL);
+        self.packet.resize(wanted.min(self.limit.bytes()), 0);
         self.packet.get_mut(start..self.len)
     }
 }
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_what_the_memory_was_used_for() {
-        for used in [1, 1023, 1024, 3000, 70_000] {
+        for used in [1, 4, 1023, 1024, 3000, 70_000] {
             let mut writer = Writer::new(PacketSize::MIN, vec![0xEE; used]);
             let mut fresh = new(PacketSize::MIN);
             for writer in [&mut writer, &mut fresh] {

@@ -3,10 +3,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::messages::Message;
-use crate::protocol::SendHeaders;
+use crate::protocol::{BufferSlice, SendHeaders};
 
 /// The server through which a request came, as the proxy needs it.
 pub trait Client {
@@ -72,7 +70,7 @@ pub trait Client {
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError>;
 
     /// Appends a piece of the response body for the next [`pass`](Self::pass).
-    fn append(&mut self, data: Bytes);
+    fn append(&mut self, data: BufferSlice);
 
     /// Appends a flush: everything appended so far is to reach the client.
     fn append_flush(&mut self);

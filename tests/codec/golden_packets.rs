@@ -1,10 +1,9 @@
 //! Packets of real peers, in `tests/codec/golden/`: the codec reads them as their senders meant them,
 //! and builds the same bytes as mod_proxy_ajp.
 
-use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
-    Attribute, CPING, Direction, EMPTY_BODY, ForwardRequest, HEADER_LEN, PacketSize, Response,
-    ResponseHeader, SendHeaders, body, cping, data_header, split_packet,
+    Attribute, BufferSlice, CPING, Direction, EMPTY_BODY, ForwardRequest, HEADER_LEN, PacketSize,
+    Response, ResponseHeader, SendHeaders, body, cping, data_header, split_packet,
 };
 
 use test_support::ajp::golden::{Golden, all_golden, golden};
@@ -13,8 +12,8 @@ use test_support::ajp::{
     Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, request,
 };
 
-fn payloads(golden: &Golden, direction: Direction) -> Vec<Bytes> {
-    let mut stream = Bytes::from(golden.bytes.clone());
+fn payloads(golden: &Golden, direction: Direction) -> Vec<BufferSlice> {
+    let mut stream = BufferSlice::from(golden.bytes.clone());
     let mut payloads = Vec::new();
     while let Some(payload) = split_packet(&mut stream, direction).expect("a golden packet") {
         payloads.push(payload);
@@ -136,9 +135,9 @@ fn request_bodies_are_encoded_to_the_same_bytes() {
     let chunked = payloads(&golden("httpd-post-chunked"), Direction::ToContainer);
     let [_request, hello, world, end] = &chunked[..] else { panic!("{}", chunked.len()) };
     for (payload, data) in [(hello, &b"hello"[..]), (world, b" world"), (end, b"")] {
-        assert_eq!(body::decode_data(payload.clone()).unwrap(), data);
+        assert_eq!(body::decode_data(payload.clone()).unwrap(), *data);
         let header = data_header(data.len()).unwrap();
-        assert_eq!([&header[4..], data].concat(), *payload);
+        assert_eq!([&header[4..], data].concat(), payload[..]);
     }
     assert_eq!(end[..], EMPTY_BODY[HEADER_LEN..]);
 

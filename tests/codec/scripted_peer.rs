@@ -4,10 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 
-use bytes::{Bytes, BytesMut};
 use mod_proxy_ajp_rs::protocol::{
-    CPING, Direction, EMPTY_BODY, ForwardRequest, PacketSize, RequestMethod, Response, data_header,
-    packet_len,
+    BufferSlice, CPING, Direction, EMPTY_BODY, ForwardRequest, PacketSize, RequestMethod, Response,
+    data_header, packet_len,
 };
 use test_support::ajp::{ScriptedPeer, chunk, end_response, headers};
 use test_support::process::DEADLINE;
@@ -15,7 +14,7 @@ use test_support::process::DEADLINE;
 /// A blocking client of the codec.
 struct Client<S> {
     stream: S,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
 }
 
 impl<S: Read + Write> Client<S> {
@@ -23,8 +22,8 @@ impl<S: Read + Write> Client<S> {
         loop {
             let length = packet_len(&self.buffer, Direction::FromContainer).expect("AJP");
             if let Some(length) = length.filter(|&length| length <= self.buffer.len()) {
-                let mut packet = self.buffer.split_to(length).freeze();
-                return Response::decode(packet.split_off(4)).expect("a response");
+                let packet: Vec<u8> = self.buffer.drain(..length).collect();
+                return Response::decode(BufferSlice::from(&packet[4..])).expect("a response");
             }
             let mut piece = [0; 4096];
             let read = self.stream.read(&mut piece).expect("in time");
@@ -34,7 +33,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends a request and answers GET_BODY_CHUNK from `body`; returns status and text.
-    fn exchange(&mut self, request: &ForwardRequest<'_>, mut body: Bytes) -> (u16, String) {
+    fn exchange(&mut self, request: &ForwardRequest<'_>, mut body: &[u8]) -> (u16, String) {
         let packet = request.encode(PacketSize::DEFAULT).expect("a small request");
         self.stream.write_all(&packet).unwrap();
         if request.headers.iter().any(|(name, _)| *name == b"Content-Length") {
@@ -55,17 +54,18 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    fn send_body(&mut self, body: &mut Bytes) {
-        let data = body.split_to(body.len().min(PacketSize::DEFAULT.max_body()));
+    fn send_body(&mut self, body: &mut &[u8]) {
+        let (data, rest) = body.split_at(body.len().min(PacketSize::DEFAULT.max_body()));
+        *body = rest;
         let header = if data.is_empty() { EMPTY_BODY } else { data_header(data.len()).unwrap() };
-        self.stream.write_all(&[&header, &data[..]].concat()).unwrap();
+        self.stream.write_all(&[&header, data].concat()).unwrap();
     }
 }
 
 fn connect(peer: &ScriptedPeer) -> Client<TcpStream> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, peer.port())).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    Client { stream, buffer: BytesMut::new() }
+    Client { stream, buffer: Vec::new() }
 }
 
 fn request<'a>(method: &'a str, headers: &'a [(&'a [u8], &'a [u8])]) -> ForwardRequest<'a> {
@@ -90,7 +90,7 @@ fn the_echo_answers_cpings_and_requests_on_one_connection() {
     client.stream.write_all(&CPING).unwrap();
     assert_eq!(client.receive(), Response::CPong);
     for _ in 0..2 {
-        let (status, text) = client.exchange(&request("PATCH", &[(b"X-A", b"1")]), Bytes::new());
+        let (status, text) = client.exchange(&request("PATCH", &[(b"X-A", b"1")]), &[]);
         assert_eq!(status, 200);
         assert!(text.starts_with("method: PATCH\nuri: /echo\n"), "{text}");
         assert!(text.contains("\nheader X-A: 1\n"), "{text}");
@@ -102,12 +102,12 @@ fn the_echo_answers_cpings_and_requests_on_one_connection() {
 #[test]
 fn the_echo_reads_bodies_of_known_and_unknown_length() {
     let peer = ScriptedPeer::echo();
-    let body = Bytes::from(vec![b'b'; 20_000]);
+    let body = vec![b'b'; 20_000];
     let known: [(&[u8], &[u8]); 1] = [(b"Content-Length", b"20000")];
     let unknown: [(&[u8], &[u8]); 1] = [(b"Transfer-Encoding", b"chunked")];
     let mut client = connect(&peer);
     for headers in [known, unknown] {
-        let (_, text) = client.exchange(&request("POST", &headers), body.clone());
+        let (_, text) = client.exchange(&request("POST", &headers), &body);
         assert!(text.contains("\nbody-length: 20000\n"), "{text}");
         assert!(text.contains(&test_support::ajp::echo::sha256_hex(&body)), "{text}");
     }
@@ -121,8 +121,8 @@ fn a_script_can_serve_on_a_unix_socket() {
     let peer = ScriptedPeer::start_unix(&path, test_support::ajp::echo).unwrap();
     let stream = UnixStream::connect(&path).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut client = Client { stream, buffer: BytesMut::new() };
-    assert_eq!(client.exchange(&request("GET", &[]), Bytes::new()).0, 200);
+    let mut client = Client { stream, buffer: Vec::new() };
+    assert_eq!(client.exchange(&request("GET", &[]), &[]).0, 200);
     drop(peer);
     assert!(!path.exists());
 }
@@ -160,7 +160,7 @@ fn each_connection_runs_the_script_with_its_index() {
     let mut first = connect(&peer);
     assert_eq!(first.stream.read(&mut [0]).unwrap(), 0);
     let mut second = connect(&peer);
-    assert_eq!(second.exchange(&request("GET", &[]), Bytes::new()).0, 204);
+    assert_eq!(second.exchange(&request("GET", &[]), &[]).0, 204);
     drop(second);
     peer.wait_for_open_connections(0);
     assert_eq!((peer.connections(), peer.errors()), (2, vec![]));

@@ -1,11 +1,10 @@
 //! The exchange, compared with packets of the scripted peer's own encoder: which packets may come when,
 //! how the body is counted, when a body packet is due, and when a connection is clean.
 
-use bytes::Bytes;
 use mod_proxy_ajp_rs::exchange::{
     Event, Exchange, ExchangeError, Phase, RequestBody, RequestFacts, Window,
 };
-use mod_proxy_ajp_rs::protocol::CodecError;
+use mod_proxy_ajp_rs::protocol::{BufferSlice, CodecError};
 use test_support::ajp::{Packet, chunk, cpong, end_response, flush, get_body_chunk, headers, raw};
 
 fn exchange(body: RequestBody) -> Exchange {
@@ -36,7 +35,7 @@ fn post() -> Exchange {
 
 /// Passes one packet to the exchange, as it is split off the stream.
 fn receive(exchange: &mut Exchange, packet: impl Packet) -> Result<Event, ExchangeError> {
-    exchange.receive(Bytes::from(packet.into_bytes()).slice(4..))
+    exchange.receive(BufferSlice::from(&packet.into_bytes()[4..]))
 }
 
 /// An exchange that has received these headers.
@@ -47,7 +46,7 @@ fn after_headers(mut exchange: Exchange, packet: impl Packet) -> Exchange {
 }
 
 fn body(data: &'static [u8]) -> Result<Event, ExchangeError> {
-    Ok(Event::Body(Bytes::from_static(data)))
+    Ok(Event::Body(BufferSlice::from(data)))
 }
 
 fn want(at_most: usize) -> Result<Event, ExchangeError> {

@@ -5,8 +5,6 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::exchange::RequestBody;
 use crate::ffi::child::probe_guard::{self, ProbeGuard};
 use crate::ffi::httpd::log;
@@ -18,7 +16,7 @@ use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
 use crate::messages::Message;
-use crate::protocol::SendHeaders;
+use crate::protocol::{BufferSlice, SendHeaders};
 use crate::proxy::{BodyPiece, Client, ClientError, PatientClient, ProbeResult, ReadyPiece};
 
 /// One request of httpd's while a step of it is taken.
@@ -146,7 +144,7 @@ impl Client for HttpdClient<'_> {
         Ok(())
     }
 
-    fn append(&mut self, data: Bytes) {
+    fn append(&mut self, data: BufferSlice) {
         self.response.append(data);
     }
 

@@ -1,12 +1,12 @@
 //! How far the response of a request has come: what lasts from one step of it to the next.
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::ffi::apr::buckets;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::request::response::Before;
 use crate::ffi::sys;
+use crate::protocol::BufferSlice;
 
 /// The part of a response that has not been handed over, and what has been done so far. Lives no longer
 /// than the request's pool, of which its brigades are.
@@ -17,7 +17,7 @@ pub(crate) struct ResponseProgress {
     part: *mut sys::apr_bucket_brigade,
     /// The bytes that the buckets in `out` point to, until they have been passed on. A small response is
     /// one piece, for which nothing is allocated.
-    held: SmallVec<[Bytes; 2]>,
+    held: SmallVec<[BufferSlice; 2]>,
     /// Buckets own their bytes: see [`append`](Self::append).
     gives_away: bool,
     /// The response as it was before the backend's headers.
@@ -62,7 +62,7 @@ impl ResponseProgress {
     /// Once it has been passed on, httpd's filters of a connection have either sent the bytes or copied the
     /// few that the client does not accept yet. A stream of HTTP/2 keeps them for another thread, and
     /// would copy them all; so there the buckets own their bytes.
-    pub(crate) fn append(&mut self, data: Bytes) {
+    pub(crate) fn append(&mut self, data: BufferSlice) {
         if self.is_overridden {
             return;
         }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::error::{Error, client_failed, not_ajp};
 use super::outgoing::{Outgoing, Piece};
 use super::step::{Context, Do};
@@ -12,7 +10,7 @@ use crate::config::StatusFailure;
 use crate::exchange::{Exchange, RequestBody};
 use crate::net::NetError;
 use crate::pool::Lease;
-use crate::protocol::SendHeaders;
+use crate::protocol::{BufferSlice, SendHeaders};
 use crate::proxy::{Client, ClientError, Traffic};
 
 /// One attempt over one connection.
@@ -36,13 +34,13 @@ pub(super) struct Attempt<L: AjpConnection> {
     /// The client's body was at its end, or had failed, when it was last looked at.
     pub(super) client_is_settled: bool,
     /// A GET_BODY_CHUNK that came while the packet for another one was due.
-    pub(super) asked_again: Option<Bytes>,
+    pub(super) asked_again: Option<BufferSlice>,
     /// Packets ahead could not be sent: the answer may come all the same.
     pub(super) send_failed: Option<NetError>,
     /// The rest of the prepared piece that is still to be sent.
     pub(super) first_piece: Option<Piece>,
     /// The time of the answer that is being acted on, once it has been asked for.
-    pub(super) moment: Option<Instant>,
+    pub(super) moment: Option<Moment>,
     /// Something has been appended since the last pass.
     pub(super) pending: bool,
     pub(super) failed_status: Option<StatusFailure>,
@@ -85,6 +83,21 @@ pub(super) enum State {
     Receive { wait: Duration, has_begun: bool },
     /// END_RESPONSE has been seen.
     Ended,
+}
+
+/// A time, and how long after the beginning of the request that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    pub(super) after: Duration,
+}
+
+impl Moment {
+    /// The present one, of a request that began at `start`.
+    pub(super) fn of<C>(start: Instant, context: &Context<'_, C>) -> Self {
+        let now = (context.now)();
+        Self { now, after: now.saturating_duration_since(start) }
+    }
 }
 
 impl<L: AjpConnection> Attempt<L> {

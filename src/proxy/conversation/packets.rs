@@ -1,13 +1,11 @@
 //! The packets of an attempt, and what of them goes to the client.
 
-use bytes::Bytes;
-
-use super::attempt::{Attempt, State};
+use super::attempt::{Attempt, Moment, State};
 use super::error::{Error, client_failed, not_ajp};
 use super::step::Context;
 use crate::backend::AjpConnection;
 use crate::exchange::Event;
-use crate::protocol::{GetBodyChunk, SendHeaders};
+use crate::protocol::{BufferSlice, GetBodyChunk, SendHeaders};
 use crate::proxy::{Client, Flush, ProxyError, Traffic};
 
 impl<L: AjpConnection> Attempt<L> {
@@ -103,7 +101,7 @@ impl<L: AjpConnection> Attempt<L> {
     /// A container that asks for a packet while another one is due gets both, one after the other; nothing
     /// behind it is acted on before.
     #[cold]
-    fn defers(&mut self, payload: &Bytes) -> bool {
+    fn defers(&mut self, payload: &BufferSlice) -> bool {
         let is_ask = GetBodyChunk::is_payload(payload);
         if is_ask {
             self.asked_again = Some(payload.clone());
@@ -112,7 +110,7 @@ impl<L: AjpConnection> Attempt<L> {
     }
 
     #[cold]
-    fn ask_again<C>(&mut self, ask: Bytes, context: &Context<'_, C>) -> Result<(), Error> {
+    fn ask_again<C>(&mut self, ask: BufferSlice, context: &Context<'_, C>) -> Result<(), Error> {
         if let Event::WantBody { at_most } = self.exchange.receive(ask).map_err(not_ajp)? {
             self.asked_for(at_most, context);
         }
@@ -129,8 +127,9 @@ impl<L: AjpConnection> Attempt<L> {
             context.backend.request_answered(context.request.packet.len());
         }
         traffic.status = Some(head.status);
-        let now = *self.moment.get_or_insert_with(context.now);
-        traffic.first_byte = Some(now.saturating_duration_since(self.start));
+        let start = self.start;
+        let moment = self.moment.get_or_insert_with(|| Moment::of(start, context));
+        traffic.first_byte = Some(moment.after);
         self.judge_status(head.status, context)?;
         self.head = Some(head);
         Ok(())

@@ -1,9 +1,8 @@
 //! Properties that hold for any bytes. The mutation test and the fuzz targets share them.
 
-use bytes::Bytes;
 use mod_proxy_ajp_rs::protocol::{
-    CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response, packet_len,
-    split_packet,
+    BufferSlice, CodecError, Direction, EncodeError, ForwardRequest, PacketSize, Response,
+    packet_len, split_packet,
 };
 
 use super::encode::{self, Packet};
@@ -11,7 +10,7 @@ use super::encode::{self, Packet};
 /// Checks that splitting takes exactly one packet or leaves the buffer unchanged, and returns the same however
 /// the bytes arrive.
 pub fn check_split(stream: &[u8], direction: Direction) {
-    let mut buf = Bytes::copy_from_slice(stream);
+    let mut buf = BufferSlice::from(stream);
     loop {
         let before = buf.clone();
         match split_packet(&mut buf, direction) {
@@ -38,7 +37,7 @@ pub fn check_split(stream: &[u8], direction: Direction) {
 /// Checks that a decoded response is complete: encoded again by another encoder it is the same packet, except
 /// for parts that have two spellings. Returns whether it decodes.
 pub fn check_response(payload: &[u8]) -> bool {
-    let Ok(response) = Response::decode(Bytes::copy_from_slice(payload)) else { return false };
+    let Ok(response) = Response::decode(BufferSlice::from(payload)) else { return false };
     match response {
         Response::SendHeaders(headers) => {
             assert!((100..=999).contains(&headers.status));
@@ -61,7 +60,7 @@ pub fn check_response(payload: &[u8]) -> bool {
         }
         // The byte behind the data may be any.
         Response::SendBodyChunk(chunk) => {
-            let built = encode::chunk(&chunk.data);
+            let built = encode::chunk(&chunk.data[..]);
             assert_eq!(built[4..built.len() - 1], payload[..payload.len() - 1]);
         }
         // Any byte but 01 means that the connection ends.

@@ -8,9 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use bytes::Bytes;
 use mod_proxy_ajp_rs::messages::Message;
-use mod_proxy_ajp_rs::protocol::SendHeaders;
+use mod_proxy_ajp_rs::protocol::{BufferSlice, SendHeaders};
 use mod_proxy_ajp_rs::proxy::{BodyPiece, Client, ClientError, ReadyPiece};
 
 use super::Signal;
@@ -19,7 +18,7 @@ use super::Signal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// Data, not copied: a buffer that is used again too early would show here.
-    Data(Bytes),
+    Data(BufferSlice),
     /// A flush.
     Flush,
     /// The end of the response.
@@ -182,7 +181,7 @@ impl Client for FakeClient {
         self.begin_fails.map_or(Ok(()), Err)
     }
 
-    fn append(&mut self, data: Bytes) {
+    fn append(&mut self, data: BufferSlice) {
         assert!(!data.is_empty(), "an empty piece of body");
         assert!(!self.heads.is_empty(), "body before headers");
         self.appended.push(Item::Data(data));

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::rules::{Seen, assert_pool_clean};
 use super::scene::{self, World, ask_for, chunk, end, head, packets, pong};
 use super::{Conversation, Scene, split};
 use crate::backend::fake::FakeConnection;
 use crate::config::{Pings, WorkerSettings};
 use crate::exchange::{Ahead, RequestBody};
-use crate::protocol::{Response, digits};
+use crate::protocol::{BufferSlice, Response, digits};
 use crate::proxy::{ClientError, Flush, Resend};
 
 /// More steps than a request takes when the world does nothing unusual any more.
@@ -233,14 +231,14 @@ impl Heard {
         self.checked = delivered.len();
         let (mut said, mut announced, mut has_head) = (Vec::new(), None, false);
         for payload in split(&self.bytes).0 {
-            match Response::decode(Bytes::copy_from_slice(payload)) {
+            match Response::decode(BufferSlice::from(payload)) {
                 Ok(Response::SendHeaders(head)) if head.status >= 200 && !has_head => {
                     has_head = true;
                     let is_counted = !matches!(head.status, 204 | 205 | 304);
                     let length = head.content_lengths().next();
                     announced = length.and_then(digits).filter(|_| is_counted);
                 }
-                Ok(Response::SendBodyChunk(chunk)) => said.extend(&chunk.data),
+                Ok(Response::SendBodyChunk(chunk)) => said.extend(&*chunk.data),
                 Ok(Response::EndResponse(_)) => break,
                 Ok(_) => {}
                 Err(_) => break,

@@ -4,10 +4,8 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::messages::Message;
-use crate::protocol::SendHeaders;
+use crate::protocol::{BufferSlice, SendHeaders};
 use crate::proxy::{BodyPiece, Client, ClientError, ReadyPiece};
 
 /// The longest wait for more of its body.
@@ -102,9 +100,9 @@ impl Client for TestClient {
         Ok(())
     }
 
-    fn append(&mut self, data: Bytes) {
+    fn append(&mut self, data: BufferSlice) {
         assert_eq!(self.heads, 1, "body before headers");
-        self.delivered.extend(&data);
+        self.delivered.extend(&*data);
         self.got.push_str(&String::from_utf8_lossy(&data));
     }
 
