@@ -56,8 +56,8 @@ pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) ->
         }
     }
     request.set_headers_out(headers);
-    request.set_status(head.status.into(), status_line(request, head));
     let texts = HeadTexts::of(head, pool);
+    request.set_status(head.status.into(), texts.status_line(head));
     let mut has_length = false;
     for (name, value) in head.headers() {
         let add = |value| headers.add(texts.name(name), value);
@@ -125,7 +125,7 @@ const X_SENDFILE: [&CStr; 2] = [c"X-Sendfile", c"X-Sendfile-Temporary"];
 struct HeadTexts<'r, 'h> {
     pool: Pool<'r>,
     payload: &'h [u8],
-    copy: *const c_char,
+    copy: *mut c_char,
 }
 
 impl<'r, 'h> HeadTexts<'r, 'h> {
@@ -136,11 +136,37 @@ impl<'r, 'h> HeadTexts<'r, 'h> {
 
     /// The copy of a text that lies in the payload.
     fn text(&self, text: &[u8]) -> *const c_char {
-        let at = (text.as_ptr() as usize).wrapping_sub(self.payload.as_ptr() as usize);
-        match at.checked_add(text.len()).and_then(|end| self.payload.get(end)) {
+        match self.place(text) {
             // SAFETY: `at` is below the length of the payload, of which this is a copy.
-            Some(0x00) => unsafe { self.copy.add(at) },
-            _ => self.pool.copy(text),
+            Some(at) => unsafe { self.copy.add(at) },
+            None => self.pool.copy(text),
+        }
+    }
+
+    /// Where a text lies in the payload, with a NUL behind it.
+    fn place(&self, text: &[u8]) -> Option<usize> {
+        let at = (text.as_ptr() as usize).wrapping_sub(self.payload.as_ptr() as usize);
+        let end = at.checked_add(text.len())?;
+        (self.payload.get(end) == Some(&0x00)).then_some(at)
+    }
+
+    /// `NNN reason`; null if the backend gave no reason, so that httpd uses its own text. The number is written
+    /// before the copy of the reason, where the packet has the status and the length of the reason.
+    fn status_line(&self, head: &SendHeaders) -> *const c_char {
+        let reason = head.reason();
+        let [hundreds, tens, ones] =
+            [100, 10, 1].map(|unit| b'0' + (head.status / unit % 10) as u8);
+        let number = [hundreds, tens, ones, b' '];
+        match self.place(reason).and_then(|at| at.checked_sub(number.len())) {
+            _ if reason.is_empty() => std::ptr::null(),
+            // SAFETY: the four bytes lie in the copy, before the reason; no text has been asked for that lies there,
+            // and nobody else has the copy.
+            Some(start) => unsafe {
+                let start = self.copy.add(start);
+                start.cast::<[u8; 4]>().write_unaligned(number);
+                start
+            },
+            None => self.pool.concat(&[&number, reason]),
         }
     }
 
@@ -160,16 +186,6 @@ impl<'r, 'h> HeadTexts<'r, 'h> {
             None => self.pool.copy(value.trim_ascii()),
         }
     }
-}
-
-/// `NNN reason`; null if the backend gave no reason, so that httpd uses its own text.
-fn status_line(request: Request<'_>, head: &SendHeaders) -> *const c_char {
-    if head.reason().is_empty() {
-        return std::ptr::null();
-    }
-    let mut number = itoa::Buffer::new();
-    let number = number.format(head.status).as_bytes();
-    request.pool().concat(&[number, b" ", head.reason()])
 }
 
 /// Keeps the challenges that a 401 needs, also with httpd's own page.
