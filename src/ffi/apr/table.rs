@@ -34,6 +34,10 @@ impl<'p> Table<'p> {
 
     /// Returns the value of a key; case does not matter.
     pub(crate) fn get(self, key: &CStr) -> Option<&'p [u8]> {
+        // Most environments and notes are empty.
+        if self.len() == 0 {
+            return None;
+        }
         // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
         // nobody writes to (a change of the table replaces the pointer).
         unsafe { text::bytes(sys::apr_table_get(self.raw, key.as_ptr())) }
@@ -88,17 +92,23 @@ impl<'p> Table<'p> {
         self.texts_of(|_| true)
     }
 
+    /// The number of entries.
+    #[inline]
+    fn len(self) -> usize {
+        // SAFETY: the table is live, and begins with the header of its array (`apr_is_empty_table`).
+        let count = unsafe { (*self.raw.cast::<sys::apr_array_header_t>()).nelts };
+        usize::try_from(count).unwrap_or(0)
+    }
+
     /// Those whose keys are asked for.
     fn texts_of(
         self,
         is_asked_for: impl Fn(*const c_char) -> bool,
     ) -> impl Iterator<Item = (&'p CStr, &'p CStr)> {
-        // SAFETY: the table is live; apr_table_elts returns its own array header.
-        let array = unsafe { sys::apr_table_elts(self.raw) };
-        // SAFETY: as above; both fields are plain values.
-        let (first, count) =
-            unsafe { ((*array).elts.cast::<sys::apr_table_entry_t>(), (*array).nelts) };
-        (0..usize::try_from(count).unwrap_or(0)).filter_map(move |i| {
+        // SAFETY: the table is live; apr_table_elts returns its own array header, whose field is a plain value.
+        let first =
+            unsafe { (*sys::apr_table_elts(self.raw)).elts.cast::<sys::apr_table_entry_t>() };
+        (0..self.len()).filter_map(move |i| {
             // SAFETY: i is below nelts; the table is not changed while the iterator is in use,
             // which is within one function of this thread.
             let (key, value) = unsafe { ((*first.add(i)).key, (*first.add(i)).val) };

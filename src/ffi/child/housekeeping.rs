@@ -48,8 +48,7 @@ impl WatchedWorker {
     /// Reads the backend that the worker names now, and its settings. Returns whether they have
     /// changed. Allocates nothing if they have not, since there may be thousands of workers.
     fn read(&mut self) -> bool {
-        let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours);
-        let configured = configured.with_parking(self.parks);
+        let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours, self.parks);
         let (host, port) = (self.worker.host(), self.worker.port());
         let maintenance = configured.maintenance();
         let is_as_said = |(key, said): &(BackendKey, MaintenanceSettings)| {

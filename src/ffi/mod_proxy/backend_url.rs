@@ -106,17 +106,23 @@ impl NetLoc {
 
 /// The port behind the colon, and the length of both; zeros in front are left to APR, too.
 fn port_before_path(rest: &[u8]) -> Option<(u16, usize)> {
-    let mut port = 0_u16;
-    for (digits, byte) in rest.iter().enumerate() {
-        match byte {
-            b'/' if port > 0 => return Some((port, 1 + digits)),
-            b'0' if port == 0 => return None,
-            b'0'..=b'9' => port = port.checked_mul(10)?.checked_add(u16::from(*byte - b'0'))?,
-            _ => return None,
+    let mut port = 0_u32;
+    for (digits, byte) in rest.iter().enumerate().take(1 + MOST_DIGITS) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let is_port = *byte == b'/' && port > 0;
+            return is_port.then_some((u16::try_from(port).ok()?, 1 + digits));
+        }
+        port = port * 10 + u32::from(digit);
+        if port == 0 {
+            return None;
         }
     }
     None
 }
+
+/// Those of the highest port.
+const MOST_DIGITS: usize = 5;
 
 /// What the bytes of a name or of an address of IPv4 are; 0: a byte that is in neither.
 const CLASSES: [u8; 256] = {
@@ -140,26 +146,12 @@ const UPPER_CASE: u8 = 4;
 
 /// Four numbers up to 255, without zeros in front. Nothing but digits and dots is given to it.
 fn is_ipv4(host: &[u8]) -> bool {
-    let (mut numbers, mut number, mut digits) = (1, 0, 0);
-    for byte in host {
-        if *byte == b'.' {
-            if digits == 0 {
-                return false;
-            }
-            (number, digits) = (0, 0);
-            numbers += 1;
-            continue;
-        }
-        if number == 0 && digits > 0 {
-            return false;
-        }
-        number = number * 10 + u32::from(*byte - b'0');
-        digits += 1;
-        if number > 255 {
-            return false;
-        }
-    }
-    numbers == 4 && digits > 0
+    let mut numbers = 0;
+    host.split(|byte| *byte == b'.').all(|number| {
+        numbers += 1;
+        let is_up_to_199 = matches!(number, [_] | [b'1'..=b'9', _] | [b'1', _, _]);
+        is_up_to_199 || matches!(number, [b'2', b'0'..=b'4', _] | [b'2', b'5', b'0'..=b'5'])
+    }) && numbers == 4
 }
 
 /// The beginning of a URL, `ajp://host:port`: taken apart once, for all URLs that begin so.

@@ -33,20 +33,45 @@ pub(crate) struct Basis {
     parks: bool,
 }
 
+impl Basis {
+    /// Whether settings of this worker would be made of the same now.
+    #[inline]
+    pub(crate) fn holds_for(&self, worker: Worker<'_>, parks: bool) -> bool {
+        self.parks == parks && self.readings == worker.readings()
+    }
+}
+
+/// Whether a worker leads to the backend with this key, which was made of the same [`Basis`]: only its texts can
+/// differ. As of [`EffectiveSettings::leads_to`].
+pub(crate) fn still_leads_to(
+    worker: Worker<'_>,
+    key: &BackendKey,
+    host: &[u8],
+    port: u16,
+    socket_path: Option<&[u8]>,
+) -> bool {
+    let known = key.borrowed();
+    port == known.port
+        && HostName(host) == known.host
+        && worker.socket_path().as_deref().or(socket_path) == known.socket_path
+        && worker.secret().as_deref().unwrap_or_default() == known.secret
+}
+
 impl<'a> EffectiveSettings<'a> {
-    pub(crate) fn new(worker: Worker<'a>, conf: ProxyConf<'a>, ours: &'a WorkerSettings) -> Self {
-        Self { worker, readings: worker.readings(), conf, ours, parks: false }
+    /// Reads them. `parks`: requests to this server wait without a thread (`ProxyAjpParking`), so that the
+    /// number of threads does not limit the pool.
+    pub(crate) fn new(
+        worker: Worker<'a>,
+        conf: ProxyConf<'a>,
+        ours: &'a WorkerSettings,
+        parks: bool,
+    ) -> Self {
+        Self { worker, readings: worker.readings(), conf, ours, parks }
     }
 
     /// What they are made of, as far as it can change.
     pub(crate) fn basis(&self) -> Basis {
         Basis { readings: self.readings, parks: self.parks }
-    }
-
-    /// With this, requests to this server wait without a thread (`ProxyAjpParking`), if `parks` says so:
-    /// the number of threads no longer limits the pool.
-    pub(crate) fn with_parking(self, parks: bool) -> Self {
-        Self { parks, ..self }
     }
 
     /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
@@ -69,21 +94,6 @@ impl<'a> EffectiveSettings<'a> {
         socket_path: Option<&[u8]>,
     ) -> bool {
         self.with_key(host, port, socket_path, |this| this == key.borrowed())
-    }
-
-    /// The same for a key that was made of the same [`basis`](Self::basis): only its texts can differ.
-    pub(crate) fn still_leads_to(
-        &self,
-        key: &BackendKey,
-        host: &[u8],
-        port: u16,
-        socket_path: Option<&[u8]>,
-    ) -> bool {
-        let known = key.borrowed();
-        port == known.port
-            && HostName(host) == known.host
-            && self.worker.socket_path().as_deref().or(socket_path) == known.socket_path
-            && self.worker.secret().as_deref().unwrap_or_default() == known.secret
     }
 
     fn with_key<T>(

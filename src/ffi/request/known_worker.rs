@@ -7,7 +7,7 @@ use crate::config::WorkerSettings;
 use crate::ffi::apr::table::Table;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::mod_proxy::backend_url::{Origin, Uri};
-use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
+use crate::ffi::mod_proxy::worker_settings::{EffectiveSettings, still_leads_to};
 use crate::ffi::request::call::Call;
 use crate::ffi::state::server_state::ServerState;
 
@@ -27,26 +27,23 @@ impl Call<'_> {
             port: remote_proxy.map_or(uri.port, |(_, port)| port),
             socket_path: self.request.notes().get(c"uds_path"),
         };
+        let parks = self.child.can_park() && ServerState::parks(self.request.server());
         let Some(cached) = cached else {
-            return self.read(uri, &aim, self.configured(self.child.settings(worker.id())));
+            return self.read(uri, &aim, self.child.settings(worker.id()), parks);
         };
-        let configured = self.configured(&cached.settings.worker);
         let Aim { host, port, socket_path, .. } = aim;
         let holds = worker.has_fixed_address()
-            && cached.basis == configured.basis()
-            && configured.still_leads_to(cached.backend.key(), host, port, socket_path);
+            && cached.basis.holds_for(worker, parks)
+            && still_leads_to(worker, cached.backend.key(), host, port, socket_path);
+        let ours = &cached.settings.worker;
         if !holds {
-            return self.read(uri, &aim, configured);
+            return self.read(uri, &aim, ours, parks);
         }
         if cached.updates_maintenance {
+            let configured = EffectiveSettings::new(worker, self.conf, ours, parks);
             cached.backend.set_maintenance(configured.maintenance());
         }
         cached
-    }
-
-    fn configured<'s>(&'s self, ours: &'s WorkerSettings) -> EffectiveSettings<'s> {
-        let parks = self.child.can_park() && ServerState::parks(self.request.server());
-        EffectiveSettings::new(self.worker, self.conf, ours).with_parking(parks)
     }
 
     /// Reads the worker anew, and keeps the result for further requests.
@@ -55,9 +52,11 @@ impl Call<'_> {
         &self,
         uri: &Uri<'_>,
         aim: &Aim<'_>,
-        configured: EffectiveSettings<'_>,
+        ours: &WorkerSettings,
+        parks: bool,
     ) -> Arc<CachedWorker> {
         let worker = self.worker;
+        let configured = EffectiveSettings::new(worker, self.conf, ours, parks);
         let key = configured.key(aim.host, aim.port, aim.socket_path);
         let member = worker.key();
         let is_fixed = worker.has_fixed_address();

@@ -172,7 +172,7 @@ impl View<'_> {
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
         let parks = self.child.can_park() && ServerState::parks(self.conf.server());
-        let configured = EffectiveSettings::new(worker, self.conf, settings).with_parking(parks);
+        let configured = EffectiveSettings::new(worker, self.conf, settings, parks);
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {
