@@ -70,7 +70,7 @@ impl Backend {
     ) -> Result<Got<Connection>, LookAgain> {
         let limits = settings.limits;
         match *need {
-            Need::Place => self.place(false, limits, pending, now),
+            Need::Place { .. } => self.place(false, limits, pending, now),
             Need::FreshPlace => self.place(true, limits, pending, now),
             Need::PlaceWithin(time) => {
                 let limits = Limits { wait: Wait::For(time), ..limits };
@@ -206,7 +206,7 @@ impl PendingNeed {
     ) -> Vec<(BorrowedFd<'a>, Interest)> {
         let readable = |descriptor| (descriptor, Interest::READABLE);
         match *need {
-            Need::Place | Need::FreshPlace | Need::PlaceWithin(_) | Need::Question(_) => {
+            Need::Place { .. } | Need::FreshPlace | Need::PlaceWithin(_) | Need::Question(_) => {
                 self.waker.iter().map(|waker| readable(waker.as_fd())).collect()
             }
             Need::Inbound(ref inbound) => {

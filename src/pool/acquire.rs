@@ -146,7 +146,9 @@ impl<C: Pooled> Pool<C> {
         if idle.is_none() && !state.has_room() {
             return None;
         }
-        Some(Handover { idle, place: Place::take(self, state) })
+        let mut place = Place::take(self, state);
+        place.at_once = true;
+        Some(Handover { idle, place })
     }
 
     /// Leaves the queue when the time is up, unless served at the last moment.

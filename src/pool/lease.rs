@@ -69,6 +69,11 @@ impl<C: Pooled> Lease<C> {
         self.mark.is_some()
     }
 
+    /// Whether the connection and its place were there when they were asked for: nothing was waited for.
+    pub fn was_at_once(&self) -> bool {
+        self.is_reused() && self.place.at_once
+    }
+
     /// Returns how many times it has been leased, this time included.
     pub fn uses(&self) -> u64 {
         self.entry.uses

@@ -194,13 +194,15 @@ impl ReturnKind {
 pub(super) struct Place<C: Pooled> {
     pub(super) pool: Arc<Pool<C>>,
     counted: bool,
+    /// It was free when it was asked for: nobody has waited for it.
+    pub(super) at_once: bool,
 }
 
 impl<C: Pooled> Place<C> {
     /// Counts one more place in use.
     pub(super) fn take(pool: &Arc<Pool<C>>, state: &mut State<C, Handover<C>>) -> Self {
         state.in_use += 1;
-        Self { pool: Arc::clone(pool), counted: true }
+        Self { pool: Arc::clone(pool), counted: true, at_once: false }
     }
 
     /// Ends the place without serving a waiter, for a connection that becomes idle in the same

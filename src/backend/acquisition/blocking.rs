@@ -32,7 +32,7 @@ impl Backend {
     ) -> Got<Connection> {
         let gone = Err(NetError::Closed);
         match need {
-            Need::Place => Got::Place(self.pool.acquire(Instant::now(), &settings.limits)),
+            Need::Place { since } => Got::Place(self.pool.acquire(since, &settings.limits)),
             Need::FreshPlace => {
                 let vacancy = self.pool.acquire_fresh(Instant::now(), &settings.limits);
                 Got::Place(vacancy.map(Acquired::Vacant))

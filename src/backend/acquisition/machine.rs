@@ -1,5 +1,7 @@
 //! The steps of an idle and healthy connection; the others are in `slow`.
 
+use std::time::Instant;
+
 use super::need::{Connections, Got, Need, Which};
 use super::pinged::{End, PROOF_TIME, Pooled};
 use super::reverse::ReverseWay;
@@ -14,13 +16,16 @@ use crate::pool::{Acquired, CloseReason, Lease};
 pub struct Acquisition<L: AjpConnection> {
     state: State<L>,
     certain: bool,
+    at_once: bool,
 }
 
 /// An idle and healthy connection needs little; all that takes longer is in a box.
 #[derive(Debug)]
 enum State<L: AjpConnection> {
     /// To find a place, with an idle connection if there is one.
-    Place,
+    Place {
+        since: Instant,
+    },
     /// To find a place alone.
     FreshPlace,
     Slow(Box<Slow<L>>),
@@ -38,7 +43,7 @@ impl<L: AjpConnection> Acquisition<L> {
             }
             (Task::Any { certain: is_certain }, None) => {
                 certain = is_certain;
-                State::Place
+                State::Place { since: (with.now)() }
             }
             (task, Some(reverse)) => {
                 State::Slow(Box::new(Slow::Reverse(ReverseWay::new(task, reverse, with))))
@@ -48,29 +53,38 @@ impl<L: AjpConnection> Acquisition<L> {
                 State::Slow(Slow::open(failed.discard(CloseReason::Broken), None, with))
             }
         };
-        Self { state, certain }
+        Self { state, certain, at_once: false }
     }
 
     /// The next thing to do; the same as long as there is no answer to it.
     #[must_use]
     pub fn next(&self) -> Need {
         match &self.state {
-            State::Place => Need::Place,
+            State::Place { since } => Need::Place { since: *since },
             State::FreshPlace => Need::FreshPlace,
             State::Slow(slow) => slow.next(),
             State::Over => Need::Nothing,
         }
     }
 
+    /// Whether it has ended with an idle connection for which nothing was waited for.
+    #[must_use]
+    pub fn ended_at_once(&self) -> bool {
+        self.at_once
+    }
+
     /// Takes the answer to [`next`](Self::next). Returns the connection, or why there is none, once
     /// that is known. Anything that is no answer changes nothing.
     pub fn got(&mut self, got: Got<L>, with: &Surroundings<'_>) -> Option<End<L>> {
         let step = match (&self.state, got) {
-            (State::Place, Got::Place(Ok(Acquired::Reused(lease)))) => self.reused(lease, with),
-            (State::Place | State::FreshPlace, Got::Place(Ok(Acquired::Vacant(vacancy)))) => {
-                Step::Go(Slow::open(vacancy, None, with))
+            (State::Place { .. }, Got::Place(Ok(Acquired::Reused(lease)))) => {
+                self.reused(lease, with)
             }
-            (State::Place | State::FreshPlace, Got::Place(Err(busy))) => {
+            (
+                State::Place { .. } | State::FreshPlace,
+                Got::Place(Ok(Acquired::Vacant(vacancy))),
+            ) => Step::Go(Slow::open(vacancy, None, with)),
+            (State::Place { .. } | State::FreshPlace, Got::Place(Err(busy))) => {
                 Step::End(Err(busy.into()))
             }
             (State::Slow(_), got) => self.slowly(got, with)?,
@@ -89,13 +103,14 @@ impl<L: AjpConnection> Acquisition<L> {
     }
 
     /// An idle connection that looks alive.
-    fn reused(&self, lease: Lease<L>, with: &Surroundings<'_>) -> Step<L> {
+    fn reused(&mut self, lease: Lease<L>, with: &Surroundings<'_>) -> Step<L> {
         if let Some(time) = with.settings.pings.prepost {
             return Step::Go(Slow::ask(lease, time, with));
         }
         if self.certain && with.backend.is_doubtful(&lease, with.settings, (with.now)()) {
             return Step::Go(Slow::open(lease.discard(CloseReason::Suspect), None, with));
         }
+        self.at_once = lease.was_at_once();
         Step::End(Ok(lease))
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backend::packet_question::Question;
 use crate::backend::{AcquireFailure, AjpConnection, NoListener};
@@ -15,7 +15,10 @@ use crate::pool::{AcquireError, Acquired};
 pub enum Need {
     /// Take a place in the pool, with the newest idle connection that is still good if there is one;
     /// wait for it in turn, as long as the limits allow. [`Got::Place`].
-    Place,
+    Place {
+        /// When it was first asked for.
+        since: Instant,
+    },
     /// The same, but never with a connection. [`Got::Place`].
     FreshPlace,
     /// The same as `Place`, but wait so long, whatever the limits say. [`Got::Place`].

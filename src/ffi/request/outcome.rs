@@ -185,8 +185,11 @@ impl Call<'_> {
             let word = if reused { c"reused" } else { c"new" };
             set(c"ajp-connection", word.as_ptr());
         }
-        let waited = u64::try_from(traffic.waited.as_micros()).unwrap_or(u64::MAX);
-        set(c"ajp-wait-us", pool.copy_number(waited));
+        let waited = match traffic.waited.as_micros() {
+            0 => c"0".as_ptr(),
+            time => pool.copy_number(u64::try_from(time).unwrap_or(u64::MAX)),
+        };
+        set(c"ajp-wait-us", waited);
     }
 
     /// Logs a failure in one line.

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Moment};
 use super::step::{Context, Do, What};
 use crate::backend::{
     AcquireFailure, Acquisition, AjpConnection, Connection, Connections, NotAdmitted,
-    RetiredBuffer, SizeQuestion, Task,
+    RetiredBuffer, SizeQuestion, Surroundings, Task,
 };
 use crate::exchange::{Phase, Reusable};
 use crate::pool::{CloseReason, Keep, Lease};
@@ -85,17 +85,19 @@ pub(super) struct Resending {
 impl<L: AjpConnection> Conversation<L> {
     /// Begins.
     pub fn new<C: Client>(context: &Context<'_, C>) -> Self {
+        let start = (context.now)();
         let packet = context.request.packet.len();
         if packet <= PacketSize::MIN.bytes() {
-            return Self::at(Self::way(Goal::First, context), context);
+            // One look at the clock is enough.
+            let with = Surroundings { now: &|| start, ..context.surroundings() };
+            return Self::at(Self::way(Goal::First, context, &with), start, context);
         }
-        let mut conversation = Self::at(Stage::Done, context);
+        let mut conversation = Self::at(Stage::Done, start, context);
         conversation.ask(packet, context);
         conversation
     }
 
-    fn at<C>(stage: Stage<L>, context: &Context<'_, C>) -> Self {
-        let start = (context.now)();
+    fn at<C>(stage: Stage<L>, start: Instant, context: &Context<'_, C>) -> Self {
         Self {
             start,
             traffic: Traffic::default(),
@@ -156,7 +158,8 @@ impl<L: AjpConnection> Conversation<L> {
             (Stage::Connecting(way, goal), What::Connection(got)) => {
                 let goal = *goal;
                 if let Some(end) = way.got(got, &context.surroundings()) {
-                    self.connected(goal, end, context);
+                    let at_once = way.ended_at_once();
+                    self.connected(goal, end, at_once, context);
                 }
             }
             (Stage::Passing, What::Passed(passed)) => self.passed(passed),
@@ -238,11 +241,11 @@ impl<L: AjpConnection> Conversation<L> {
 
     /// A connection for this goal, in a place to be found.
     pub(super) fn connect<C>(&mut self, goal: Goal, context: &Context<'_, C>) {
-        self.stage = Self::way(goal, context);
+        self.stage = Self::way(goal, context, &context.surroundings());
     }
 
     /// The way to it.
-    fn way<C>(goal: Goal, context: &Context<'_, C>) -> Stage<L> {
+    fn way<C>(goal: Goal, context: &Context<'_, C>, with: &Surroundings<'_>) -> Stage<L> {
         let task = match goal {
             Goal::First => {
                 let resend = context.settings.resend;
@@ -252,7 +255,7 @@ impl<L: AjpConnection> Conversation<L> {
             }
             Goal::Replace | Goal::Again | Goal::Proof => Task::New,
         };
-        Stage::Connecting(Acquisition::new(task, &context.surroundings()), goal)
+        Stage::Connecting(Acquisition::new(task, with), goal)
     }
 
     /// The way to a connection has ended.
@@ -260,11 +263,14 @@ impl<L: AjpConnection> Conversation<L> {
         &mut self,
         goal: Goal,
         end: Result<Lease<L>, AcquireFailure>,
+        at_once: bool,
         context: &mut Context<'_, C>,
     ) {
         match (end, goal) {
             (Ok(lease), Goal::First) => {
-                self.count_wait(context);
+                if !at_once {
+                    self.count_wait(context);
+                }
                 self.begin_attempt(lease, context);
             }
             (Ok(lease), goal) => self.connected_again(goal, lease, context),
@@ -293,9 +299,9 @@ impl<L: AjpConnection> Conversation<L> {
         let (usage, reused) = (lease.usage(), lease.is_reused());
         let reusable = exchange.finish(lease.unread());
         let retired = lease.retire();
-        let now = moment.unwrap_or_else(context.now);
+        let Moment { now, after } = moment.unwrap_or_else(|| Moment::of(self.start, context));
         self.traffic.uploaded += exchange.uploaded();
-        self.traffic.took = now.saturating_duration_since(self.start);
+        self.traffic.took = after;
         context.note_ahead(&exchange, now);
         give_back(lease, reusable, exchange.is_answered_early(), now, context);
         let attempts = self.traffic.attempts;

@@ -109,7 +109,9 @@ impl Scene {
     ) -> Got<FakeConnection> {
         let timed_out = |after| Err(NetError::TimedOut { after });
         match (need, world) {
-            (Need::Place, _) => Got::Place(self.pool.acquire(self.now(), &self.settings.limits)),
+            (Need::Place { .. }, _) => {
+                Got::Place(self.pool.acquire(self.now(), &self.settings.limits))
+            }
             (Need::FreshPlace, _) => {
                 let vacancy = self.pool.acquire_fresh(self.now(), &self.settings.limits);
                 Got::Place(vacancy.map(Acquired::Vacant))
@@ -185,7 +187,7 @@ fn text(need: &Need) -> String {
         Which::Pooled => "pooled",
     };
     match need {
-        Need::Place => "place".into(),
+        Need::Place { .. } => "place".into(),
         Need::FreshPlace => "fresh place".into(),
         Need::Addresses { again: false } => "addresses".into(),
         Need::Addresses { again: true } => "addresses again".into(),
@@ -211,7 +213,7 @@ fn release(lease: Lease<FakeConnection>, scene: &Scene) {
     });
     let headers = [4, 0, 200, 0, 0, 0, 0, 0];
     for payload in [&headers[..], &[5, 1]] {
-        exchange.receive(bytes::Bytes::copy_from_slice(payload)).expect("a packet");
+        exchange.receive(crate::protocol::BufferSlice::from(payload)).expect("a packet");
     }
     let proof = exchange.finish(lease.unread()).expect("it is clean");
     lease.release(proof, scene.now(), Keep::Pool);

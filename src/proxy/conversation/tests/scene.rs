@@ -253,7 +253,7 @@ impl Scene {
         let now = self.start + self.passed.get();
         let limits = Limits::default();
         match (need, world) {
-            (Need::Place, _) => Got::Place(self.pool.acquire(now, &limits)),
+            (Need::Place { .. }, _) => Got::Place(self.pool.acquire(now, &limits)),
             (Need::FreshPlace, _) => {
                 Got::Place(self.pool.acquire_fresh(now, &limits).map(Acquired::Vacant))
             }
@@ -320,7 +320,7 @@ impl Scene {
 pub(super) fn text(asked: &Do) -> String {
     match asked {
         Do::Connection(need) => match need {
-            Need::Place => "place".into(),
+            Need::Place { .. } => "place".into(),
             Need::FreshPlace => "fresh place".into(),
             Need::Addresses { .. } => "addresses".into(),
             Need::Connect(_) => "connect".into(),
