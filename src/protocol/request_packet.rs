@@ -69,33 +69,36 @@ impl<'a> PacketHeaders<'a> {
 
     /// Adds a header, with the code of its name where there is one, in any case.
     pub fn header(&mut self, name: &[u8], value: &[u8]) {
-        if !self.name(name) {
-            self.writer.string(name, Field::HeaderName);
+        match self.code(name) {
+            Some(code) => self.writer.u16(code),
+            None => self.writer.string(name, Field::HeaderName),
         }
         self.writer.string(value, Field::HeaderValue);
     }
 
     /// The same for texts of C's, among whose bytes no NUL need be looked for.
     pub fn c_header(&mut self, name: &CStr, value: &CStr) {
-        if !self.name(name.to_bytes()) {
-            self.writer.c_string(name);
+        match self.code(name.to_bytes()) {
+            Some(code) => self.writer.u16_and_c_string(code, value),
+            None => {
+                self.writer.c_string(name);
+                self.writer.c_string(value);
+            }
         }
-        self.writer.c_string(value);
     }
 
-    /// Counts a header, and writes the code of its name. `false`: it has none.
+    /// Counts a header; returns the code of its name, if it has one.
     #[inline]
-    fn name(&mut self, name: &[u8]) -> bool {
+    fn code(&mut self, name: &[u8]) -> Option<u16> {
         self.count += 1;
         if let Some(header) = RequestHeader::from_name(name) {
-            self.writer.u16(header.code());
-            return true;
+            return Some(header.code());
         }
         if u16::try_from(name.len()).is_ok_and(is_coded_header) {
             let (field, length) = (Field::HeaderName, name.len());
             self.writer.fail(EncodeError::StringTooLong { field, length });
         }
-        false
+        None
     }
 
     /// Ends the headers.

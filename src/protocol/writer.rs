@@ -71,6 +71,17 @@ impl Writer {
         self.without_nul(value.to_bytes());
     }
 
+    /// The same behind a number.
+    pub(super) fn u16_and_c_string(&mut self, number: u16, value: &CStr) {
+        let value = value.to_bytes();
+        let Some(space) = self.space(2 + value.len() + STRING_OVERHEAD) else { return };
+        let [number_high, number_low, high, low, rest @ .., nul] = space else { return };
+        [*number_high, *number_low] = number.to_be_bytes();
+        [*high, *low] = (value.len() as u16).to_be_bytes();
+        *nul = 0x00;
+        rest.copy_from_slice(value);
+    }
+
     fn without_nul(&mut self, value: &[u8]) {
         let Some(space) = self.space(value.len() + STRING_OVERHEAD) else { return };
         let [high, low, rest @ .., nul] = space else { return };

@@ -3,8 +3,13 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::messages::Message;
 use crate::protocol::{BufferSlice, SendHeaders};
+
+/// A piece of a request body, in slices. Most are few, for which nothing is allocated.
+pub type BodySlices<'a> = SmallVec<[&'a [u8]; 4]>;
 
 /// The server through which a request came, as the proxy needs it.
 pub trait Client {
@@ -58,7 +63,7 @@ pub trait Client {
     fn gather(&mut self, at_most: usize) -> Result<(), ClientError>;
 
     /// The piece read last, as it lies in memory.
-    fn body(&self) -> Vec<&[u8]>;
+    fn body(&self) -> BodySlices<'_>;
 
     /// Notes that the backend has sent a packet, and so is up.
     fn heard(&mut self) {}

@@ -1,12 +1,13 @@
 //! The client's request body: read from httpd's input filters, piece by piece, not copied.
 
-use std::collections::VecDeque;
 use std::ffi::c_int;
+
+use smallvec::SmallVec;
 
 use crate::ffi::httpd::patience::Patience;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
-use crate::proxy::{BodyPiece, ClientError, ReadyPiece};
+use crate::proxy::{BodyPiece, BodySlices, ClientError, ReadyPiece};
 
 /// Reads a request body. The bytes stay in httpd's buckets.
 ///
@@ -19,8 +20,8 @@ pub(crate) struct Body {
     /// empty but for that, null until then.
     incoming: *mut sys::apr_bucket_brigade,
     /// The bytes that the brigade holds beyond the current piece.
-    ahead: VecDeque<Slice>,
-    piece: Vec<Slice>,
+    ahead: Slices,
+    piece: Slices,
     /// What is ahead stays in place while more is read.
     is_owned: bool,
     ended: bool,
@@ -31,6 +32,9 @@ pub(crate) struct Body {
     /// Content-Length.
     missing: Option<u64>,
 }
+
+/// A small body is one slice, for which nothing is allocated.
+type Slices = SmallVec<[Slice; 1]>;
 
 /// Bytes of a bucket in the brigade, which stay in place until it is deleted.
 #[derive(Clone, Copy)]
@@ -46,8 +50,8 @@ impl Body {
         Self {
             brigade: std::ptr::null_mut(),
             incoming: std::ptr::null_mut(),
-            ahead: VecDeque::new(),
-            piece: Vec::new(),
+            ahead: SmallVec::new(),
+            piece: SmallVec::new(),
             is_owned: false,
             ended: false,
             failed: None,
@@ -58,6 +62,11 @@ impl Body {
     /// Whether reading has begun.
     pub(crate) fn has_begun(&self) -> bool {
         !self.brigade.is_null()
+    }
+
+    /// Whether it has the length that the client announced: no input filter has taken it away.
+    pub(crate) fn has_length(&self) -> bool {
+        self.missing.is_some()
     }
 
     /// Whether the client has sent all of it, as far as is known: no further read would wait.
@@ -111,20 +120,22 @@ impl Body {
 
     /// Makes a piece of the first bytes that have been read.
     fn take(&mut self, request: Request<'_>, at_most: usize) -> usize {
-        let mut room = at_most;
-        while room > 0 {
-            let Some(slice) = self.ahead.front_mut() else { break };
+        let (mut room, mut whole) = (at_most, 0);
+        for slice in &mut self.ahead {
             let len = slice.len.min(room);
-            self.piece.push(Slice { len, ..*slice });
+            if len > 0 {
+                self.piece.push(Slice { len, ..*slice });
+            }
             room -= len;
-            if len == slice.len {
-                self.ahead.pop_front();
-            } else {
+            if len < slice.len {
                 // SAFETY: len is below slice.len, so this stays inside the bucket's bytes.
                 slice.start = unsafe { slice.start.add(len) };
                 slice.len -= len;
+                break;
             }
+            whole += 1;
         }
+        self.ahead.drain(..whole);
         let len = at_most - room;
         if request.headers_in().get(c"Content-Length").is_none() {
             // An input filter changes the body, and has taken its length away while reading.
@@ -139,7 +150,7 @@ impl Body {
     /// The present piece is not needed any more. Its buckets go with it, where there are others behind
     /// them; else the next [`fetch`](Self::fetch) cleans the brigade.
     fn drop_piece(&mut self) {
-        let Some(rest) = self.ahead.front().map(|slice| slice.bucket) else {
+        let Some(rest) = self.ahead.first().map(|slice| slice.bucket) else {
             return self.piece.clear();
         };
         for slice in self.piece.drain(..).filter(|slice| slice.bucket != rest) {
@@ -236,12 +247,12 @@ impl Body {
             if slice.len == 0 {
                 self.piece.pop();
             }
-            match self.ahead.front_mut() {
+            match self.ahead.first_mut() {
                 // The rest of the same bucket, which lies behind it.
                 Some(front) if front.bucket == rest.bucket => {
                     (front.start, front.len) = (rest.start, rest.len + front.len);
                 }
-                _ => self.ahead.push_front(rest),
+                _ => self.ahead.insert(0, rest),
             }
         }
     }
@@ -252,7 +263,7 @@ impl Body {
     }
 
     /// The current piece.
-    pub(crate) fn piece(&self) -> Vec<&[u8]> {
+    pub(crate) fn piece(&self) -> BodySlices<'_> {
         // SAFETY: each slice lies in a bucket of the brigade, which is cleaned only by `fetch`
         // (which takes &mut self) and with the request's pool, which outlives every use.
         self.piece.iter().map(|s| unsafe { std::slice::from_raw_parts(s.start, s.len) }).collect()
@@ -353,7 +364,7 @@ impl Body {
                         Some(request) => own(bucket, request)?,
                         None => (data.cast(), len),
                     };
-                    self.ahead.push_back(Slice { bucket, start, len });
+                    self.ahead.push(Slice { bucket, start, len });
                     count += len;
                 }
                 sys::AJP_SHIM_BUCKET_EOS => {

@@ -9,7 +9,8 @@ use crate::backend::WarningKind;
 use crate::ffi::apr::text;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::request::Request;
-use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, NetLoc, SCHEME, is_ajp};
+use crate::ffi::mod_proxy::backend_url::{DEFAULT_PORT, SCHEME, is_ajp};
+use crate::ffi::mod_proxy::canonical_start::CanonicalStart;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::messages::Message;
@@ -28,10 +29,10 @@ pub(crate) unsafe fn canon(request: Request<'_>, url: *mut c_char) -> c_int {
     let Some(text) = unsafe { text::bytes(url) }.filter(|url| is_ajp(url)) else {
         return sys::DECLINED;
     };
-    if let Some(found) = NetLoc::of(text).filter(|found| found.is_canonical) {
+    if let Some(start) = CanonicalStart::of(text) {
         // SAFETY: behind the slash of the path, which is in the string.
-        let rest = unsafe { url.add(found.end + 1) };
-        return canonical(request, found.authority(text), rest, &text[found.end + 1..]);
+        let rest = unsafe { url.add(start.path) };
+        return canonical(request, start.authority(text), rest, &text[start.path..]);
     }
     // SAFETY: `ajp:` has just been seen there.
     let mut rest = unsafe { url.add(SCHEME.len()) };

@@ -17,7 +17,9 @@ use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
 use crate::messages::Message;
 use crate::protocol::{BufferSlice, SendHeaders};
-use crate::proxy::{BodyPiece, Client, ClientError, PatientClient, ProbeResult, ReadyPiece};
+use crate::proxy::{
+    BodyPiece, BodySlices, Client, ClientError, PatientClient, ProbeResult, ReadyPiece,
+};
 
 /// One request of httpd's while a step of it is taken.
 pub(crate) struct HttpdClient<'r> {
@@ -128,7 +130,7 @@ impl Client for HttpdClient<'_> {
         self.upload.body.gather(self.request, at_most)
     }
 
-    fn body(&self) -> Vec<&[u8]> {
+    fn body(&self) -> BodySlices<'_> {
         self.upload.body.piece()
     }
 

@@ -42,7 +42,7 @@ impl Call<'_> {
         if upload.reads_ahead {
             let at_most = backend.packet_limit().for_first_body().max_body();
             first_piece = Some(upload.body.read(request, at_most)?.len);
-            if request.headers_in().get(c"Content-Length").is_none() {
+            if !upload.body.has_length() {
                 // An input filter has unpacked the body and removed its length.
                 upload.kind = RequestBody::OnRequest;
                 upload.length = None;

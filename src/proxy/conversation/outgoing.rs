@@ -1,8 +1,10 @@
 //! The packets being sent: FORWARD_REQUEST with the first piece of an announced body, or body packets.
 
+use smallvec::SmallVec;
+
 use crate::exchange::BodyPackets;
 use crate::protocol::EMPTY_BODY;
-use crate::proxy::{Client, Prepared};
+use crate::proxy::{BodySlices, Client, Prepared};
 
 /// A range of the piece of the request body that was read last.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +88,8 @@ impl Outgoing {
             return send(&[&request.packet[self.written.min(self.packet)..]]);
         };
         let is_empty = packets.data_len() == 0;
-        let pieces = if is_empty { Vec::new() } else { client.body() };
-        let mut slices: Vec<&[u8]> = Vec::with_capacity(pieces.len() + packets.count() * 2);
+        let pieces = if is_empty { BodySlices::new() } else { client.body() };
+        let mut slices = Slices::with_capacity(pieces.len() + packets.count() * 2);
         if self.packet > 0 {
             slices.push(&request.packet);
         }
@@ -108,9 +110,12 @@ impl Outgoing {
     }
 }
 
+/// What is sent at once. A request with a small body is four slices, for which nothing is allocated.
+type Slices<'a> = SmallVec<[&'a [u8]; 6]>;
+
 /// The data that is still to be put into packets.
 struct Data<'a> {
-    pieces: std::vec::IntoIter<&'a [u8]>,
+    pieces: <BodySlices<'a> as IntoIterator>::IntoIter,
     rest: &'a [u8],
 }
 
@@ -134,8 +139,8 @@ impl<'a> Data<'a> {
 
 /// Takes so many bytes off the front.
 #[cold]
-fn skip(slices: &mut Vec<&[u8]>, mut count: usize) {
-    slices.retain_mut(|slice| {
+fn skip(slices: &mut Slices<'_>, mut count: usize) {
+    slices.retain(|slice| {
         let taken = count.min(slice.len());
         count -= taken;
         *slice = &slice[taken..];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::messages::Message;
 use crate::protocol::{BufferSlice, SendHeaders};
-use crate::proxy::{BodyPiece, Client, ClientError, ReadyPiece};
+use crate::proxy::{BodyPiece, BodySlices, Client, ClientError, ReadyPiece};
 
 /// The longest wait for more of its body.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -88,9 +88,9 @@ impl Client for TestClient {
         Ok(())
     }
 
-    fn body(&self) -> Vec<&[u8]> {
+    fn body(&self) -> BodySlices<'_> {
         let (one, other) = self.body[self.piece.clone()].split_at(self.piece.len() / 3);
-        vec![one, other]
+        [one, other].into_iter().collect()
     }
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
