@@ -1,5 +1,6 @@
 //! A client that keeps what it is given.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -25,7 +26,8 @@ pub(super) struct TestClient {
     pub(super) ends: usize,
     pub(super) delivered: Vec<u8>,
     pub(super) is_polled: bool,
-    pub(super) notes: std::cell::Cell<usize>,
+    /// The lines that were logged.
+    pub(super) notes: RefCell<Vec<(Message, String)>>,
 }
 
 impl TestClient {
@@ -123,7 +125,7 @@ impl Client for TestClient {
         self.has_got
     }
 
-    fn note(&self, _: Message, _: fmt::Arguments<'_>) {
-        self.notes.set(self.notes.get() + 1);
+    fn note(&self, message: Message, text: fmt::Arguments<'_>) {
+        self.notes.borrow_mut().push((message, text.to_string()));
     }
 }

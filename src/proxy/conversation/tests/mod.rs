@@ -11,6 +11,8 @@ mod dialogues;
 mod random;
 #[cfg(test)]
 mod random_uploads;
+#[cfg(test)]
+mod refusals;
 mod rules;
 mod scene;
 #[cfg(test)]
