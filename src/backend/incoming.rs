@@ -153,3 +153,67 @@ const SMALLEST: usize = 8192;
 
 /// Two packets of the largest size. Four times as much made no difference that could be measured.
 const LARGEST: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CPONG, of this type.
+    fn packet(kind: u8) -> [u8; 5] {
+        [0x41, 0x42, 0x00, 0x01, kind]
+    }
+
+    fn receive(incoming: &mut Incoming, bytes: &[u8]) {
+        let filled: Result<usize, ()> = incoming.fill(|space| {
+            space.extend_from_slice(bytes);
+            Ok(())
+        });
+        assert_eq!(filled, Ok(bytes.len()));
+    }
+
+    fn next(incoming: &mut Incoming) -> BufferSlice {
+        incoming.next_packet().unwrap().expect("it is there")
+    }
+
+    #[test]
+    fn a_packet_that_is_held_keeps_its_bytes_whatever_the_connection_and_others_receive() {
+        let buffers = Arc::new(Buffers::default());
+        let mut incoming = Incoming::new(Arc::clone(&buffers));
+        let mut held = Vec::new();
+        let ends: [fn(&mut Incoming); 4] = [
+            |_| (),
+            |incoming| receive(incoming, &packet(0xEE)[..3]),
+            Incoming::rest,
+            |incoming| drop(incoming.retire()),
+        ];
+        for (kind, end) in (1..).zip(ends) {
+            receive(&mut incoming, &packet(kind));
+            held.push((kind, next(&mut incoming)));
+            end(&mut incoming);
+            // Another connection of the backend takes what there is.
+            let mut other = Incoming::new(Arc::clone(&buffers));
+            receive(&mut other, &packet(0xFF));
+            assert_eq!(next(&mut other), [0xFF][..]);
+            drop(other.retire());
+            if incoming.unread() > 0 {
+                receive(&mut incoming, &packet(0xEE)[3..]);
+                assert_eq!(next(&mut incoming), [0xEE][..]);
+            }
+            for (kind, payload) in &held {
+                assert_eq!(*payload, [*kind][..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_of_which_no_packet_is_held_is_used_again() {
+        let mut incoming = Incoming::new(Arc::default());
+        let mut places = Vec::new();
+        for kind in 1..4 {
+            receive(&mut incoming, &packet(kind));
+            places.push(next(&mut incoming).as_ptr());
+            drop(incoming.retire());
+        }
+        assert_eq!(places, [places[0]; 3]);
+    }
+}

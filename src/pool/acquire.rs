@@ -45,8 +45,8 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Acquired<C>, AcquireError> {
-        let Handover { idle, place } = self.claim(now, limits, Wants::Any)?;
-        Ok(self.first_usable(idle, place))
+        let Handover { idle, place, at_once } = self.claim(now, limits, Wants::Any)?;
+        Ok(self.first_usable(idle, place, at_once))
     }
 
     /// Gives the right to open a new connection, even if there are idle ones.
@@ -64,7 +64,7 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Vacancy<C>, AcquireError> {
-        let Handover { idle, place } = self.claim(now, limits, Wants::Fresh)?;
+        let Handover { idle, place, .. } = self.claim(now, limits, Wants::Fresh)?;
         if let Some(IdleConnection { entry, .. }) = idle {
             entry.close(CloseReason::Evicted);
         }
@@ -146,9 +146,7 @@ impl<C: Pooled> Pool<C> {
         if idle.is_none() && !state.has_room() {
             return None;
         }
-        let mut place = Place::take(self, state);
-        place.at_once = true;
-        Some(Handover { idle, place })
+        Some(Handover { idle, place: Place::take(self, state), at_once: true })
     }
 
     /// Leaves the queue when the time is up, unless served at the last moment.

@@ -40,9 +40,14 @@ pub struct Lease<C: Pooled> {
     pub(super) entry: Box<Entry<C>>,
     pub(super) mark: Option<IdleMark>,
     pub(super) place: Place<C>,
+    at_once: bool,
 }
 
 impl<C: Pooled> Lease<C> {
+    pub(super) fn new(entry: Box<Entry<C>>, mark: Option<IdleMark>, place: Place<C>) -> Self {
+        Self { entry, mark, place, at_once: false }
+    }
+
     /// Gives the connection back: to the first waiter, else to the pool as its newest idle one.
     ///
     /// Its idle time begins at `now`. It is closed instead if `keep` says so, after [`Pool::close`],
@@ -69,9 +74,9 @@ impl<C: Pooled> Lease<C> {
         self.mark.is_some()
     }
 
-    /// Whether the connection and its place were there when they were asked for: nothing was waited for.
+    /// Whether it was given without waiting: the place was free, and an idle connection was good.
     pub fn was_at_once(&self) -> bool {
-        self.is_reused() && self.place.at_once
+        self.at_once
     }
 
     /// Returns how many times it has been leased, this time included.
@@ -149,7 +154,7 @@ impl<C: Pooled> Vacancy<C> {
     pub fn fill(self, connection: C) -> Lease<C> {
         let mut entry = self.place.pool.register(connection);
         entry.uses = 1;
-        Lease { entry, mark: None, place: self.place }
+        Lease::new(entry, None, self.place)
     }
 
     /// Puts a connection that has just been opened into the pool, for the next request.
@@ -158,7 +163,7 @@ impl<C: Pooled> Vacancy<C> {
     /// that is still to be answered. For connections that are kept warm, or opened by the backend.
     pub fn stock(self, connection: C, now: Instant) {
         let entry = self.place.pool.register(connection);
-        Lease { entry, mark: None, place: self.place }.put_back(ReturnKind::Used(now));
+        Lease::new(entry, None, self.place).put_back(ReturnKind::Used(now));
     }
 }
 
@@ -170,14 +175,15 @@ impl<C: Pooled> fmt::Debug for Vacancy<C> {
 
 impl<C: Pooled> Pool<C> {
     /// Leases the candidate if it is good, else the next idle connection that is, in this place.
-    /// Returns the place alone when none is left.
+    /// Returns the place alone when none is left. `at_once`: it was not waited for.
     pub(super) fn first_usable(
         self: &Arc<Self>,
         mut candidate: Option<IdleConnection<C>>,
         mut place: Place<C>,
+        at_once: bool,
     ) -> Acquired<C> {
         while let Some(IdleConnection { entry, mark }) = candidate {
-            let mut lease = Lease { entry, mark: Some(mark), place };
+            let mut lease = Lease { entry, mark: Some(mark), place, at_once };
             let Some(reason) = lease.check() else {
                 lease.entry.uses += 1;
                 self.counters.count_reused();

@@ -51,7 +51,7 @@ impl<C: Pooled> PendingVacancy<C> {
     pub fn take(mut self) -> Result<Lease<C>, Self> {
         while let Some(released) = self.queued.waiter.take() {
             let Self { queued, place } = self;
-            match queued.pool.first_usable(Some(released), place) {
+            match queued.pool.first_usable(Some(released), place, false) {
                 Acquired::Reused(lease) => return Ok(lease),
                 Acquired::Vacant(Vacancy { place }) => {
                     queued.enqueue();
@@ -81,7 +81,7 @@ impl<C: Pooled> PendingVacancy<C> {
     pub fn stop(self) -> Acquired<C> {
         let Self { queued, place } = self;
         let released = queued.leave();
-        queued.pool.first_usable(released, place)
+        queued.pool.first_usable(released, place, false)
     }
 }
 

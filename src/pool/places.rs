@@ -26,6 +26,8 @@ pub(super) struct Handover<C: Pooled> {
     // Declared, so dropped, before the place: a place is free only once its connection is closed.
     pub(super) idle: Option<IdleConnection<C>>,
     pub(super) place: Place<C>,
+    /// The place was free when it was asked for; else it was waited for.
+    pub(super) at_once: bool,
 }
 
 /// How a connection comes back.
@@ -126,7 +128,8 @@ impl<C: Pooled> Pool<C> {
         let mut admitted = Vec::new();
         while state.has_room() {
             let Some(waiter) = state.waiters.pop_front() else { break };
-            waiter.serve(Handover { idle: None, place: Place::take(self, state) });
+            let place = Place::take(self, state);
+            waiter.serve(Handover { idle: None, place, at_once: false });
             admitted.push(waiter);
         }
         admitted
@@ -158,7 +161,8 @@ impl<C: Pooled> Pool<C> {
             }
             Destination::Waiter(waiter) => {
                 let mark = kind.mark(&mut state);
-                waiter.serve(Handover { idle: Some(IdleConnection { entry, mark }), place });
+                let idle = Some(IdleConnection { entry, mark });
+                waiter.serve(Handover { idle, place, at_once: false });
                 drop(state);
                 waiter.wake();
             }
@@ -194,15 +198,13 @@ impl ReturnKind {
 pub(super) struct Place<C: Pooled> {
     pub(super) pool: Arc<Pool<C>>,
     counted: bool,
-    /// It was free when it was asked for: nobody has waited for it.
-    pub(super) at_once: bool,
 }
 
 impl<C: Pooled> Place<C> {
     /// Counts one more place in use.
     pub(super) fn take(pool: &Arc<Pool<C>>, state: &mut State<C, Handover<C>>) -> Self {
         state.in_use += 1;
-        Self { pool: Arc::clone(pool), counted: true, at_once: false }
+        Self { pool: Arc::clone(pool), counted: true }
     }
 
     /// Ends the place without serving a waiter, for a connection that becomes idle in the same
@@ -223,7 +225,7 @@ impl<C: Pooled> Drop for Place<C> {
         state.in_use -= 1;
         if let Some(waiter) = next {
             let place = Place::take(&self.pool, &mut state);
-            waiter.serve(Handover { idle: None, place });
+            waiter.serve(Handover { idle: None, place, at_once: false });
             drop(state);
             waiter.wake();
         }

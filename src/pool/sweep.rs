@@ -111,7 +111,7 @@ impl<C: Pooled> Pool<C> {
             .into_iter()
             .map(|IdleConnection { entry, mark }| {
                 let place = Place::take(self, &mut state);
-                (Lease { entry, mark: Some(mark), place }, mark)
+                (Lease::new(entry, Some(mark), place), mark)
             })
             .collect()
     }

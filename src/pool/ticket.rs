@@ -72,11 +72,11 @@ impl<C: Pooled> Pool<C> {
     /// Makes of a hand-over what the caller can use.
     fn hand_out(
         self: &Arc<Self>,
-        Handover { idle, place }: Handover<C>,
+        Handover { idle, place, at_once }: Handover<C>,
         wants: Wants,
     ) -> Acquired<C> {
         match (wants, idle) {
-            (Wants::Any, idle) => self.first_usable(idle, place),
+            (Wants::Any, idle) => self.first_usable(idle, place, at_once),
             (Wants::Fresh, idle) => {
                 if let Some(IdleConnection { entry, .. }) = idle {
                     entry.close(CloseReason::Evicted);
@@ -114,7 +114,7 @@ impl<C: Pooled> QueueTicket<C> {
 impl<C: Pooled> Drop for QueueTicket<C> {
     fn drop(&mut self) {
         match self.pool.withdraw(&self.waiter) {
-            Some(Handover { idle: Some(IdleConnection { entry, mark }), place }) => {
+            Some(Handover { idle: Some(IdleConnection { entry, mark }), place, .. }) => {
                 let pool = Arc::clone(&self.pool);
                 Pool::put(place, entry, ReturnKind::Checked(mark), pool.state.lock());
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// Some bytes of a receive buffer, which stays in memory as long as one of its slices.
 ///
-/// A slice counts for its buffer; the bytes themselves are never copied. Nothing is allocated for it, so that a
-/// buffer that is used again and again costs no allocation at all.
+/// Each slice holds a reference to its buffer; the bytes themselves are never copied. Nothing is allocated for a
+/// slice, so that a buffer that is used again and again costs no allocation at all.
 #[derive(Clone, Default)]
 pub struct BufferSlice {
     /// `None` only where there are no bytes.

@@ -33,7 +33,7 @@ pub struct Traffic {
     /// How often it was resent, or is to be resent to another backend, although a backend may have
     /// executed it.
     pub repeats: u32,
-    /// The time that it waited for connections; none for an idle one that was there.
+    /// The time that it waited for connections; none for an idle one that was there and was not asked first.
     pub waited: Duration,
     /// Whether the last connection came from the pool; `None`: there was none.
     pub reused: Option<bool>,

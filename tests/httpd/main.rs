@@ -59,6 +59,7 @@ mod requests {
 mod responses {
     mod any_order;
     mod broken_off;
+    mod heads;
     mod ranges;
     mod slow_clients;
 }

@@ -16,7 +16,7 @@ pub enum Need {
     /// Take a place in the pool, with the newest idle connection that is still good if there is one;
     /// wait for it in turn, as long as the limits allow. [`Got::Place`].
     Place {
-        /// When it was first asked for.
+        /// When it was first asked for, for a driver that has not waited since.
         since: Instant,
     },
     /// The same, but never with a connection. [`Got::Place`].

@@ -95,7 +95,8 @@ impl<'p> Table<'p> {
     /// The number of entries.
     #[inline]
     fn len(self) -> usize {
-        // SAFETY: the table is live, and begins with the header of its array (`apr_is_empty_table`).
+        // SAFETY: the table is live, and begins with the header of its array: apr_table_elts returns the address
+        // of the table itself (apr_tables.c).
         let count = unsafe { (*self.raw.cast::<sys::apr_array_header_t>()).nelts };
         usize::try_from(count).unwrap_or(0)
     }

@@ -237,6 +237,7 @@ impl Body {
         if let Some(missing) = &mut self.missing {
             *missing += len as u64;
         }
+        let mut returned = Slices::new();
         while let (Some(slice), true) = (self.piece.last_mut(), len > 0) {
             let back = slice.len.min(len);
             slice.len -= back;
@@ -249,12 +250,14 @@ impl Body {
             }
             match self.ahead.first_mut() {
                 // The rest of the same bucket, which lies behind it.
-                Some(front) if front.bucket == rest.bucket => {
+                Some(front) if returned.is_empty() && front.bucket == rest.bucket => {
                     (front.start, front.len) = (rest.start, rest.len + front.len);
                 }
-                _ => self.ahead.insert(0, rest),
+                _ => returned.push(rest),
             }
         }
+        // Once for all: there may be thousands, of a byte each.
+        self.ahead.insert_many(0, returned.into_iter().rev());
     }
 
     /// Puts the current piece back, to be read again: it has not reached a backend.

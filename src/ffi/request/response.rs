@@ -159,8 +159,8 @@ impl<'r, 'h> HeadTexts<'r, 'h> {
         let number = [hundreds, tens, ones, b' '];
         match self.place(reason).and_then(|at| at.checked_sub(number.len())) {
             _ if reason.is_empty() => std::ptr::null(),
-            // SAFETY: the four bytes lie in the copy, before the reason; no text has been asked for that lies there,
-            // and nobody else has the copy.
+            // SAFETY: the four bytes lie in the copy, just before the reason. There are the status and the length of
+            // the reason, of which nothing else is made; and nobody else has the copy.
             Some(start) => unsafe {
                 let start = self.copy.add(start);
                 start.cast::<[u8; 4]>().write_unaligned(number);

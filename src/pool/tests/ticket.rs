@@ -79,6 +79,20 @@ fn a_ticket_whose_time_is_up_takes_a_last_moment_connection_or_is_busy() {
 }
 
 #[test]
+fn what_a_ticket_brings_was_waited_for() {
+    let scene = &Scene::new().max(1);
+    let (lease, _) = scene.open(0);
+    lease.release(Clean, scene.at(0), Keep::Pool);
+    let lease = reused(scene.acquire(0));
+    let [first, second] = [queued(scene).0, queued(scene).0];
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    let lease = reused(first.take().expect("it was served"));
+    assert!(!lease.was_at_once());
+    lease.release(Clean, scene.at(1), Keep::Pool);
+    assert!(!reused(second.give_up().expect("it was served")).was_at_once());
+}
+
+#[test]
 fn a_dropped_ticket_leaves_the_queue_and_passes_on_what_it_was_served() {
     let scene = Scene::new().max(1);
     let (lease, wire) = scene.open(0);

@@ -47,6 +47,28 @@ fn a_released_connection_goes_to_the_waiter_and_not_to_a_later_request() {
 }
 
 #[test]
+fn a_lease_says_whether_it_was_waited_for() {
+    let scene = &Scene::new().max(1);
+    let (opened, _) = scene.open(0);
+    assert!(!opened.was_at_once());
+    opened.release(Clean, scene.at(1), Keep::Pool);
+    let mut lease = reused(scene.acquire(1));
+    assert!(lease.was_at_once());
+
+    thread::scope(|threads| {
+        for _ in 0..2 {
+            let waiter = threads.spawn(|| reused(scene.acquire(1)));
+            scene.until_waiting(1);
+            lease.release(Clean, scene.at(2), Keep::Pool);
+            lease = waiter.join().unwrap();
+            assert!(!lease.was_at_once());
+        }
+        lease.release(Clean, scene.at(3), Keep::Pool);
+    });
+    assert!(reused(scene.acquire(3)).was_at_once());
+}
+
+#[test]
 fn a_dropped_lease_hands_its_place_to_the_waiter() {
     let scene = &Scene::new().max(1);
     let (lease, wire) = scene.open(0);

@@ -268,7 +268,9 @@ impl<L: AjpConnection> Conversation<L> {
     ) {
         match (end, goal) {
             (Ok(lease), Goal::First) => {
-                if !at_once {
+                // What came before a further try was waited for, too.
+                let is_first = self.connects_left == context.settings.resend.connect_retries;
+                if !(at_once && is_first) {
                     self.count_wait(context);
                 }
                 self.begin_attempt(lease, context);

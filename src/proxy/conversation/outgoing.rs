@@ -110,7 +110,7 @@ impl Outgoing {
     }
 }
 
-/// What is sent at once. A request with a small body is four slices, for which nothing is allocated.
+/// What is sent at once. A request with a small body is three slices, for which nothing is allocated.
 type Slices<'a> = SmallVec<[&'a [u8]; 6]>;
 
 /// The data that is still to be put into packets.

@@ -109,8 +109,9 @@ impl Scene {
     ) -> Got<FakeConnection> {
         let timed_out = |after| Err(NetError::TimedOut { after });
         match (need, world) {
-            (Need::Place { .. }, _) => {
-                Got::Place(self.pool.acquire(self.now(), &self.settings.limits))
+            (Need::Place { since }, _) => {
+                assert_eq!(*since, self.now(), "it is asked for at once");
+                Got::Place(self.pool.acquire(*since, &self.settings.limits))
             }
             (Need::FreshPlace, _) => {
                 let vacancy = self.pool.acquire_fresh(self.now(), &self.settings.limits);

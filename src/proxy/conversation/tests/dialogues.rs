@@ -344,6 +344,19 @@ fn there_is_a_pause_before_connecting_or_sending_again() {
     result.expect("an answer");
     assert_eq!((traffic.waited, traffic.took), (interval, interval));
 
+    // Meanwhile another request has given its connection back.
+    let mut scene = Scene::get();
+    scene.settings.resend = resend;
+    let mut conversation = scene.begin();
+    for world in [Yes, No, Yes] {
+        scene.step(&mut conversation, world);
+    }
+    scene = scene.warm();
+    for (wanted, world) in [("place", Yes), ("send", Yes), (REPLY, whole("hi")), ("pass", Yes)] {
+        assert_eq!(scene.step(&mut conversation, world), wanted);
+    }
+    assert_eq!(conversation.take_end().1.waited, interval);
+
     let mut scene = Scene::get();
     scene.settings.resend = resend;
     let again = [

@@ -253,7 +253,10 @@ impl Scene {
         let now = self.start + self.passed.get();
         let limits = Limits::default();
         match (need, world) {
-            (Need::Place { .. }, _) => Got::Place(self.pool.acquire(now, &limits)),
+            (Need::Place { since }, _) => {
+                assert_eq!(*since, now, "it is asked for at once");
+                Got::Place(self.pool.acquire(now, &limits))
+            }
             (Need::FreshPlace, _) => {
                 Got::Place(self.pool.acquire_fresh(now, &limits).map(Acquired::Vacant))
             }
