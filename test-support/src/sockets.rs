@@ -36,6 +36,12 @@ pub fn kept_alive(peer: SocketAddrV4) -> usize {
         .count()
 }
 
+/// How many connections to `peer` hold bytes that nobody has read, at the end that is not the peer's.
+pub fn unread(peer: SocketAddrV4) -> usize {
+    // `tx_queue:rx_queue`.
+    lines_to(peer).filter(|line| !field(line, 4).ends_with(":00000000")).count()
+}
+
 /// Whether a socket listens on this port.
 pub fn is_listening(port: u16) -> bool {
     // Java's sockets are IPv6, whatever address they have; without IPv6 there is no such table.

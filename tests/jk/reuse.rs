@@ -290,6 +290,10 @@ fn a_stray_byte_on_an_idle_connection_reaches_no_client() {
     let httpd = plain(one_child().conf("ProxyAjpMaintain 0"), &peer, "");
     let mut client = httpd.client();
     assert_eq!(client.get("/app/stray").expect(200).text(), "/app/stray");
+    // What comes in the very instant of the next request is that request's.
+    wait_for("the byte has come, with END_RESPONSE or behind it", || {
+        (sockets::unread(address(&peer)) == 1 || peer.open_connections() == 0).then_some(())
+    });
     assert_eq!(client.get("/app/next").expect(200).text(), "/app/next");
 
     peer.wait_for_open_connections(1);
