@@ -104,12 +104,6 @@ impl PartialEq<[u8]> for BufferSlice {
     }
 }
 
-impl PartialEq<BufferSlice> for [u8] {
-    fn eq(&self, other: &BufferSlice) -> bool {
-        *self == **other
-    }
-}
-
 impl fmt::Debug for BufferSlice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "b\"{}\"", self.escape_ascii())
@@ -137,6 +131,13 @@ mod tests {
         assert_eq!(whole.split_to(9), b"def"[..]);
         whole.advance(usize::MAX);
         assert_eq!((whole.len(), BufferSlice::default().len()), (0, 0));
+    }
+
+    #[test]
+    fn slices_are_equal_where_their_bytes_are() {
+        let slice = BufferSlice::from(b"xabx").slice(1..3);
+        assert_eq!((slice == BufferSlice::from(b"ab"), slice == b"ab"[..]), (true, true));
+        assert_eq!((slice == BufferSlice::from(b"ax"), slice == b"a"[..]), (false, false));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub fn check_split(stream: &[u8], direction: Direction) {
         match split_packet(&mut buf, direction) {
             Ok(Some(payload)) => {
                 assert_eq!(before.len(), 4 + payload.len() + buf.len());
-                assert_eq!(before[4..4 + payload.len()], payload);
-                assert_eq!(before[4 + payload.len()..], buf);
+                assert_eq!(payload, before[4..4 + payload.len()]);
+                assert_eq!(buf, before[4 + payload.len()..]);
             }
             Ok(None) => {
                 assert_eq!(before, buf);
