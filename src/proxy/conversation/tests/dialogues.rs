@@ -261,6 +261,7 @@ fn an_answer_of_failstatus_is_left_to_another_member_only_if_the_request_may_be_
             Ok(finished) => assert!(finished.failed_status.is_some() && !goes_on),
             Err(failure) => {
                 assert!(matches!(failure.error, ProxyError::FailStatus { .. }) && goes_on);
+                assert_eq!((failure.phase, failure.may_go_elsewhere), (Phase::Headers, true));
             }
         }
     }
@@ -295,7 +296,7 @@ fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
     ];
     let (result, traffic) = scene.goes(&script);
     result.expect("an answer");
-    assert_eq!((traffic.attempts, traffic.repeats), (2, 0));
+    assert_eq!((traffic.attempts, traffic.repeats, traffic.uploaded), (2, 0, 6));
 }
 
 #[test]
