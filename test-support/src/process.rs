@@ -5,13 +5,15 @@
 //! remove, and does so when the pipe closes, that is when the test process is gone for any reason.
 
 use std::io::Write;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::sockets;
 
 /// How long a test waits for an event before it fails. So long that only a hang reaches it, however slow
 /// the machine.
@@ -245,8 +247,8 @@ impl Ports {
 }
 
 fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
-        && (!has_ipv6() || TcpListener::bind(("::1", port)).is_ok())
+    let is_free = |ip: IpAddr| sockets::is_free((ip, port).into());
+    is_free(Ipv4Addr::LOCALHOST.into()) && (!has_ipv6() || is_free(Ipv6Addr::LOCALHOST.into()))
 }
 
 /// Whether this machine has an IPv6 loopback address.

@@ -6,6 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::sockets::stop_listening;
+
 /// A relay on a free loopback port. When it is dropped, it closes all its connections.
 #[derive(Debug)]
 pub struct Relay {
@@ -48,7 +50,9 @@ impl Relay {
     /// Closes every connection and refuses each new one, until [`Relay::mend`].
     pub fn cut(&self) {
         let mut state = lock(&self.state);
-        state.listener = None;
+        if let Some(listener) = state.listener.take() {
+            stop_listening(&listener);
+        }
         for stream in state.streams.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }

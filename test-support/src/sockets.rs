@@ -1,7 +1,9 @@
 //! The kernel's table of TCP connections, of all processes.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 /// The state of our end of a connection; numbers as in the kernel's `tcp_states.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,23 @@ pub fn is_listening(port: u16) -> bool {
 pub fn narrow_listener() -> TcpListener {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     // Inherited by the accepted sockets.
-    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 4096).expect("a socket");
+    sockopt::set_socket_recv_buffer_size(&listener, 4096).expect("a socket");
     listener
+}
+
+/// Has a listener refuse connections from now on. That it is closed is not enough: a process that another test starts
+/// at this moment has it, too, until its exec, and what connects meanwhile is reset.
+pub fn stop_listening(listener: &TcpListener) -> bool {
+    rustix::net::shutdown(listener, rustix::net::Shutdown::Both).is_ok()
+}
+
+/// Whether a TCP socket can have this address; none listens there, not even for a moment.
+pub fn is_free(address: SocketAddr) -> bool {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    socket.is_ok_and(|socket| {
+        sockopt::set_socket_reuseaddr(&socket, true).is_ok() && bind(&socket, &address).is_ok()
+    })
 }
 
 /// Returns the inode of the IPv4 socket that listens on this port.
@@ -82,4 +99,25 @@ fn hexadecimal(ip: Ipv4Addr, port: u16) -> String {
 
 fn field(line: &str, number: usize) -> &str {
     line.split_whitespace().nth(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_that_has_stopped_refuses_connections_whoever_else_has_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let other = listener.try_clone().unwrap();
+        assert!(!is_free(address));
+        assert!(stop_listening(&listener));
+        drop(listener);
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert!(is_free(address));
+        drop(other);
+    }
 }

@@ -2,7 +2,7 @@
 //! a refusal.
 
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use super::request::ForwardRequest;
 use super::socket::{Socket, connect_from};
 use super::state::Shared;
 use crate::process::DEADLINE;
+use crate::sockets::stop_listening;
 
 /// Listens, and runs a script on a thread of its own for each connection.
 ///
@@ -226,10 +227,10 @@ impl ScriptedPeer {
 impl Drop for ScriptedPeer {
     fn drop(&mut self) {
         self.shared.update(|state| state.stopping = true);
-        // accept() has no timeout: a connection of our own wakes it. If even that fails, the thread cannot
-        // be joined, and runs until the process ends.
+        // accept() has no timeout: that nobody listens any more wakes it, or a connection of our own. If even that
+        // fails, the thread cannot be joined, and runs until the process ends.
         let woken = match &self.address {
-            Address::Tcp(address, _) => TcpStream::connect(address).is_ok(),
+            Address::Tcp(_, listener) => stop_listening(listener),
             Address::Unix(path) => UnixStream::connect(path).is_ok(),
             Address::None => true,
         };
