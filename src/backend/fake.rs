@@ -1,6 +1,7 @@
 //! A connection without a socket, for tests of the machines: they are told what was sent and received.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::incoming::{Incoming, RetiredBuffer};
@@ -19,6 +20,8 @@ pub(crate) struct FakeConnection {
     pub(crate) sent: Vec<u8>,
     /// Everything that came for the present request.
     pub(crate) received: Vec<u8>,
+    /// Counts the connections that are to be reset when they are closed.
+    pub(crate) resets: Arc<AtomicUsize>,
     incoming: Incoming,
     usage: Usage,
     peer: Address,
@@ -30,6 +33,7 @@ impl FakeConnection {
             number,
             sent: Vec::new(),
             received: Vec::new(),
+            resets: Arc::default(),
             incoming: Incoming::new(Arc::default()),
             usage: Usage { opened: now, requests: 0, sent: 0, received: 0 },
             peer: Address::Unix("/nowhere".into()),
@@ -90,7 +94,9 @@ impl AjpConnection for FakeConnection {
         self.incoming.retire()
     }
 
-    fn reset_when_closed(&self) {}
+    fn reset_when_closed(&self) {
+        self.resets.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn peer(&self) -> &Address {
         &self.peer

@@ -1,6 +1,7 @@
 //! Dialogues as tables.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::scene::World::{Client, Closes, Gone, Hears, Late, No, Readable, Takes, Yes};
@@ -199,11 +200,24 @@ fn the_end_is_looked_for_after_a_wait_for_the_client() {
 #[test]
 fn a_client_that_fails_ends_the_request_and_the_connection() {
     let error = ClientError::BodyTooShort { missing: 3 };
-    let mut scene = Scene::new(RequestBody::OnRequest, b"0123", None).warm();
-    let script = [(REPLY, Hears(ask_for(4))), ("piece 4", Client(error))];
-    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
-    assert!(matches!(failure.error, ProxyError::Client(_)));
-    assert_eq!(scene.left(), (0, 0));
+    for (recovery, resets) in [("always", 0), ("abortonclienterror", 1)] {
+        let mut scene = Scene::new(RequestBody::OnRequest, b"0123", None);
+        Arc::make_mut(&mut scene.settings.worker).set("recovery", recovery).expect("a rule");
+        let mut scene = scene.warm();
+        let script = [(REPLY, Hears(ask_for(4))), ("piece 4", Client(error))];
+        let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
+        assert!(matches!(failure.error, ProxyError::Client(_)));
+        assert_eq!((scene.left(), scene.resets.load(Relaxed)), ((0, 0), resets), "{recovery}");
+    }
+}
+
+#[test]
+fn a_connection_that_cannot_be_replaced_ends_the_request_where_connecting_is_tried_once() {
+    let mut scene = Scene::get().warm();
+    let script = then(sent(), &[(REPLY, Closes), ("connect", No)]);
+    let (result, traffic) = scene.goes(&script);
+    assert_eq!(result.unwrap_err().phase, Phase::Connect);
+    assert_eq!((traffic.attempts, scene.left()), (1, (0, 0)));
 }
 
 #[test]

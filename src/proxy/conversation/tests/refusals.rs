@@ -71,6 +71,27 @@ fn unanswered() -> Script {
 }
 
 #[test]
+fn a_size_that_was_proven_no_longer_is_where_a_connection_dies_without_an_answer() {
+    let unanswered_twice = [
+        ("place", Yes),
+        ("send", Yes),
+        (REPLY, Closes),
+        ("connect", Yes),
+        ("send", Yes),
+        (REPLY, Closes),
+    ];
+    let broken_off = [("place", Yes), ("send", Yes), (REPLY, Hears(head(200))), (REPLY, Closes)];
+    for (script, is_proven) in [(&unanswered_twice[..], false), (&broken_off, true)] {
+        let mut scene = scene(8193, None);
+        let asked = then(unanswered(), &unanswered());
+        scene.goes(&then(asked, &answered(false, 200, true))).0.expect("an answer");
+        scene.client = TestClient::default();
+        scene.goes(&script.to_vec()).0.unwrap_err();
+        assert_eq!(scene.backend.packet_limit().is_proven(8193), is_proven);
+    }
+}
+
+#[test]
 fn a_size_that_was_proven_is_not_doubted_in_a_line_but_no_longer_proven() {
     let mut scene = scene(8193, None);
     let asked = then(unanswered(), &unanswered());

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use super::{BodyWait, Context, Conversation, Do, TestClient, What};
@@ -26,6 +27,7 @@ pub(super) struct Scene {
     pub(super) start: Instant,
     pub(super) passed: Cell<Duration>,
     pub(super) opened: usize,
+    pub(super) resets: Arc<AtomicUsize>,
 }
 
 /// What comes of the thing that is asked for.
@@ -97,6 +99,7 @@ impl Scene {
             start,
             passed: Cell::default(),
             opened: 0,
+            resets: Arc::default(),
         }
     }
 
@@ -115,7 +118,9 @@ impl Scene {
 
     fn open(&mut self) -> FakeConnection {
         self.opened += 1;
-        FakeConnection::new(self.opened, self.start)
+        let mut connection = FakeConnection::new(self.opened, self.start);
+        connection.resets = Arc::clone(&self.resets);
+        connection
     }
 
     /// Idle connections, and places taken.
