@@ -4,6 +4,7 @@
 //! The tests are about time: their pauses are the experiment.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -49,10 +50,18 @@ fn setup(mpm: Mpm, connector: usize) -> Setup {
 const CLIENTS: u64 = 50;
 const ROUNDS: u64 = 10;
 
-/// Rounds without uploads. An upload may not be resent, so the module keeps it off a connection that
-/// Tomcat may be closing at that moment. Each child learns when that is from the first connections that
-/// Tomcat closes. On a busy machine the moment is long.
+/// Rounds without uploads, which all clients end before one of them uploads. An upload may not be resent, so the
+/// module keeps it off a connection that Tomcat may be closing at that moment. Each child learns when that is from the
+/// first connections that Tomcat closes. On a busy machine the moment is long.
 const ROUNDS_OF_LEARNING: u64 = 2;
+
+/// The pause after a request, up to five seconds: the same in each run, by Knuth's generator.
+fn pause(client: u64, round: u64) -> Duration {
+    let next = |state: u64, _| {
+        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+    };
+    Duration::from_millis(((0..=round).fold(client, next) >> 33) % 5000)
+}
 
 /// Sends one of 500 requests, each with an id of its own.
 fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
@@ -78,28 +87,29 @@ fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_ev
         .map(|mpm| (mpm, setup(mpm, 0).start()))
         .into_iter()
         .collect();
-    scope(|scope| {
-        for (mpm, httpd) in &servers {
-            for client in 0..CLIENTS {
-                let megabyte = &megabyte;
-                scope.spawn(move || {
-                    // Knuth's generator: pauses that are the same in each run.
-                    let mut state = client;
-                    for round in 0..ROUNDS {
-                        let kind = match (client + round) % 4 {
-                            1 | 2 if round < ROUNDS_OF_LEARNING => 0,
-                            kind => kind,
-                        };
-                        ask(httpd, &format!("{mpm:?}-{client}-{round}"), kind, megabyte);
-                        state = state
-                            .wrapping_mul(6_364_136_223_846_793_005)
-                            .wrapping_add(1_442_695_040_888_963_407);
-                        sleep(Duration::from_millis((state >> 33) % 5000));
-                    }
-                });
+    let send = |rounds: Range<u64>| {
+        scope(|scope| {
+            for (mpm, httpd) in &servers {
+                for client in 0..CLIENTS {
+                    let (megabyte, rounds) = (&megabyte, rounds.clone());
+                    scope.spawn(move || {
+                        for round in rounds {
+                            let kind = match (client + round) % 4 {
+                                1 | 2 if round < ROUNDS_OF_LEARNING => 0,
+                                kind => kind,
+                            };
+                            ask(httpd, &format!("{mpm:?}-{client}-{round}"), kind, megabyte);
+                            sleep(pause(client, round));
+                        }
+                    });
+                }
             }
-        }
-    });
+        });
+    };
+    send(0..ROUNDS_OF_LEARNING);
+    // Tomcat closes the connections of these rounds, and the housekeepers see it.
+    sleep(Duration::from_secs(4));
+    send(ROUNDS_OF_LEARNING..ROUNDS);
 
     let report = servers[0].1.get("/app/count/report").expect(200).text();
     assert_eq!(said(&report, "ids"), (3 * CLIENTS * ROUNDS).to_string());

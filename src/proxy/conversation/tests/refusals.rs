@@ -86,7 +86,7 @@ fn a_size_that_was_proven_no_longer_is_where_a_connection_dies_without_an_answer
         let asked = then(unanswered(), &unanswered());
         scene.goes(&then(asked, &answered(false, 200, true))).0.expect("an answer");
         scene.client = TestClient::default();
-        scene.goes(&script.to_vec()).0.unwrap_err();
+        scene.goes(script).0.unwrap_err();
         assert_eq!(scene.backend.packet_limit().is_proven(8193), is_proven);
     }
 }
