@@ -50,7 +50,8 @@ pub fn decode_data(payload: BufferSlice) -> Result<BufferSlice, CodecError> {
     if stated != room {
         return Err(CodecError::ChunkLength { stated, room });
     }
-    Ok(payload.slice(payload.len() - room..payload.len()))
+    let len = payload.len();
+    Ok(payload.narrowed(len - room..len))
 }
 
 #[cfg(test)]

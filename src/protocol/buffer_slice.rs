@@ -29,14 +29,6 @@ impl BufferSlice {
         self
     }
 
-    /// Takes the first `count` bytes off the front, or all where there are fewer.
-    #[must_use]
-    pub fn split_to(&mut self, count: usize) -> Self {
-        let front = self.slice(0..count);
-        self.range.start = front.range.end;
-        front
-    }
-
     /// Drops the first `count` bytes, or all where there are fewer.
     pub fn advance(&mut self, count: usize) {
         self.range.start = self.range.start.saturating_add(count).min(self.range.end);
@@ -125,10 +117,8 @@ mod tests {
             assert_eq!(middle.slice(range.clone()), *bytes, "{range:?}");
             assert_eq!(middle.clone().narrowed(range.clone()), *bytes, "{range:?}");
         }
-        assert_eq!(whole.split_to(2), b"ab"[..]);
-        whole.advance(1);
+        whole.advance(3);
         assert_eq!(whole, b"def"[..]);
-        assert_eq!(whole.split_to(9), b"def"[..]);
         whole.advance(usize::MAX);
         assert_eq!((whole.len(), BufferSlice::default().len()), (0, 0));
     }

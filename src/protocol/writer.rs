@@ -63,28 +63,26 @@ impl Writer {
         if has_any(value, |byte| byte == 0x00) {
             return self.fail(EncodeError::NulInString { field });
         }
-        self.without_nul(value);
+        self.without_nul([], value);
     }
 
     /// The same for a text of C's, which has no NUL among its bytes.
     pub(super) fn c_string(&mut self, value: &CStr) {
-        self.without_nul(value.to_bytes());
+        self.without_nul([], value.to_bytes());
     }
 
     /// The same behind a number.
     pub(super) fn u16_and_c_string(&mut self, number: u16, value: &CStr) {
-        let value = value.to_bytes();
-        let Some(space) = self.space(2 + value.len() + STRING_OVERHEAD) else { return };
-        let [number_high, number_low, high, low, rest @ .., nul] = space else { return };
-        [*number_high, *number_low] = number.to_be_bytes();
-        [*high, *low] = (value.len() as u16).to_be_bytes();
-        *nul = 0x00;
-        rest.copy_from_slice(value);
+        self.without_nul(number.to_be_bytes(), value.to_bytes());
     }
 
-    fn without_nul(&mut self, value: &[u8]) {
-        let Some(space) = self.space(value.len() + STRING_OVERHEAD) else { return };
-        let [high, low, rest @ .., nul] = space else { return };
+    /// Writes a string behind these bytes, at once.
+    #[inline]
+    fn without_nul<const N: usize>(&mut self, before: [u8; N], value: &[u8]) {
+        let Some(space) = self.space(N + value.len() + STRING_OVERHEAD) else { return };
+        let Some((front, string)) = space.split_first_chunk_mut() else { return };
+        let [high, low, rest @ .., nul] = string else { return };
+        *front = before;
         [*high, *low] = (value.len() as u16).to_be_bytes();
         *nul = 0x00;
         rest.copy_from_slice(value);
