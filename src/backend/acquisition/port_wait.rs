@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::need::{Inbound, Need, Which};
 use super::pinged::Pooled;
 use crate::backend::line::LinePosition;
-use crate::backend::reverse::{Patience, Reverse, time_left};
+use crate::backend::reverse::{Patience, Reverse, SHORT_WAIT, time_left};
 use crate::backend::{AcquireFailure, AjpConnection};
 use crate::net::Waker;
 use crate::pool::{PendingVacancy, Vacancy};
@@ -135,16 +135,14 @@ impl PortWait {
         }
     }
 
-    /// The failure of a wait that has found nothing.
-    pub(super) fn failure(&self, reverse: &Reverse) -> AcquireFailure {
-        let (waited, is_gone) =
-            self.patience.as_ref().map_or((Duration::ZERO, false), |p| (p.time, p.is_gone));
-        // As it is written in the configuration, and not what is left of it.
-        let millis = waited.as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX);
-        AcquireFailure::NoInboundConnection {
-            listener: reverse.to_string(),
-            waited: Duration::from_millis(millis),
-            is_gone,
-        }
+    /// The failure of a request that has found nothing within `wait`: it names the time that is configured,
+    /// whatever of that was left for the port, or the shorter one that a container which is gone is waited for.
+    pub(super) fn failure(&self, reverse: &Reverse, wait: Duration) -> AcquireFailure {
+        let (waited, is_gone) = match &self.patience {
+            Some(patience) if !patience.is_gone => (wait, false),
+            Some(patience) if !patience.time.is_zero() => (wait.min(SHORT_WAIT), true),
+            patience => (Duration::ZERO, patience.is_some()),
+        };
+        AcquireFailure::NoInboundConnection { listener: reverse.to_string(), waited, is_gone }
     }
 }

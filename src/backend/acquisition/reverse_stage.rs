@@ -173,7 +173,7 @@ impl Request {
         let port = PortWait::after_look(start, patience, is_any_asked);
         match wanted {
             Wanted::New => self.wait(Held::Place(vacancy), Wanted::New, port, with),
-            Wanted::Any if port.has_no_time() => Err(Err(port.failure(&self.reverse))),
+            Wanted::Any if port.has_no_time() => Err(Err(port.failure(&self.reverse, self.wait))),
             Wanted::Any => self.join_queue(vacancy, port, with),
         }
     }
@@ -292,10 +292,10 @@ impl Request {
         match (port.wait((with.now)(), &self.reverse, self.waker.as_ref()), held) {
             (Ok(port), held) => Ok(Stage::Wait(held, wanted, port)),
             (Err(_), Held::Silent(pooled)) => self.place_alone(pooled.give_up(with), with),
-            (Err(port), Held::Place(_)) => Err(Err(port.failure(&self.reverse))),
+            (Err(port), Held::Place(_)) => Err(Err(port.failure(&self.reverse, self.wait))),
             (Err(port), Held::Pending(pending)) => match pending.stop() {
                 Acquired::Reused(lease) => self.returned(lease, port, with),
-                Acquired::Vacant(_) => Err(Err(port.failure(&self.reverse))),
+                Acquired::Vacant(_) => Err(Err(port.failure(&self.reverse, self.wait))),
             },
         }
     }

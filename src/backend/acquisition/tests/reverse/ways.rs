@@ -30,6 +30,16 @@ fn a_container_that_is_there_already_is_used_without_a_wait() {
 }
 
 #[test]
+fn what_a_request_has_waited_for_its_place_counts_and_the_failure_names_acquire() {
+    let child = Child::new(None);
+    let mut request = child.begin(ANY());
+    child.scene.wait(SECOND / 500);
+    assert_eq!(request.goes_on(), "inbound 998ms");
+    let failure = "no container has connected to 127.0.0.1:9100 (waited 1s)";
+    assert_eq!(request.waits_in_vain(), failure);
+}
+
+#[test]
 fn a_container_that_never_connects_is_waited_for_as_long_as_acquire_says() {
     for task in [ANY(), Task::New, Task::Own] {
         let child = Child::new(None);
