@@ -70,6 +70,11 @@ impl<L: AjpConnection> Attempt<L> {
     ) -> Result<bool, Error> {
         match (self.state, sent) {
             (State::Send, Err(error)) => self.not_sent(error, context, traffic),
+            // A container may write all of its answer before it reads on: what has come of that is passed on
+            // first, so that there is room to hear the rest.
+            (State::Send, Ok(_)) if self.outgoing.has_sent_request() && self.lease.unread() > 0 => {
+                self.act_on_heard(context, traffic)
+            }
             (State::Send, Ok(_)) => {
                 self.wait_for_room(context);
                 Ok(false)

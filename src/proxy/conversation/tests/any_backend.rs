@@ -22,7 +22,8 @@ const STEPS: usize = 5_000;
 /// # Panics
 /// If a promise does not hold: nothing is sent again after the client had a byte, and never more often than is
 /// allowed; nothing short is sent ahead; the client gets the bytes of the container's chunks and no more than
-/// the response announces; a connection is kept only when it is clean; and the request ends.
+/// the response announces; a connection is kept only when it is clean; the container is heard while its socket has
+/// no room; and the request ends.
 pub fn check_any_backend(data: &[u8]) {
     let mut plan = Plan(data);
     let mut scene = scene(&mut plan);
@@ -35,6 +36,7 @@ pub fn check_any_backend(data: &[u8]) {
         }
         assert!(step < STEPS + data.len(), "no end: {asked}");
         let world = plan.world();
+        seen.check_is_heard(&mut conversation, &scene, (&asked, &world));
         heard.note(&mut conversation, &asked, &world);
         scene.step(&mut conversation, world);
         seen.look(&mut conversation, &scene);
@@ -119,10 +121,12 @@ impl<'a> Plan<'a> {
                 let length = self.number().into();
                 self.bytes(length).to_vec()
             }
-            _ => {
+            30 => {
                 let length = usize::from(self.byte()) + 1;
                 self.bytes(length).to_vec()
             }
+            // All of a long answer, before it reads on.
+            _ => chunk(&".".repeat(8_000)).repeat(usize::from(self.byte() % 20)),
         }
     }
 

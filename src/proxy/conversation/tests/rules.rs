@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::scene::World;
 use super::{Conversation, Scene, split};
 use crate::backend::AjpConnection;
 use crate::backend::fake::FakeConnection;
@@ -19,6 +20,8 @@ pub(super) struct Seen {
     number: usize,
     sent: usize,
     packets: usize,
+    /// The last connection that the container has closed.
+    closed: usize,
 }
 
 impl Seen {
@@ -41,6 +44,30 @@ impl Seen {
             self.written.insert(connection.number);
         }
         self.packets = check_body_packets(connection, scene, self.packets);
+    }
+
+    /// Checks what is asked for, of which `world` is to come: that the container is heard while room or the client
+    /// is waited for, unless it has closed, or said 128 KiB that cannot be acted on: before it has read the
+    /// request, or behind a packet that asks for more than one.
+    pub(super) fn check_is_heard(
+        &mut self,
+        conversation: &mut Conversation<FakeConnection>,
+        scene: &Scene,
+        (asked_for, world): (&str, &World),
+    ) {
+        let Some(connection) = conversation.connection() else { return };
+        let is_deaf = asked_for.starts_with("wait w ") || asked_for.contains("deaf");
+        if is_deaf && self.closed != connection.number {
+            let packet = &scene.request.packet;
+            let (_, asked) = asked(connection, scene);
+            let has_to_wait = asked > begun(connection, packet).0.len();
+            let unread = connection.unread();
+            assert!(unread >= 128 * 1024, "{asked_for}, with {unread} bytes unread");
+            assert!(has_to_wait || !connection.sent.starts_with(packet), "{asked_for}");
+        }
+        if matches!(world, World::Closes) {
+            self.closed = connection.number;
+        }
     }
 }
 

@@ -337,6 +337,37 @@ fn while_packets_ahead_are_not_taken_the_answer_is_read_and_passed_on() {
 }
 
 #[test]
+fn an_answer_that_has_come_before_a_packet_is_not_taken_is_passed_on_before_room_is_waited_for() {
+    let long = chunk(&".".repeat(8_000));
+    for count in [1, 16, 17, 40] {
+        let (mut written, half) = (long.repeat(count), &long[..1_000]);
+        written.extend(half);
+        let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+        let script = [
+            (REPLY, hears(&[ask_for(SIZE as u16), head(200), chunk("a")])),
+            ("pass", Yes),
+            ("piece now 253766", Yes),
+            // Passing it on may have taken the client its time.
+            ("receive 0ns", Hears(written)),
+            ("send", Takes(20_000)),
+            ("send", No),
+            ("pass", Yes),
+            ("wait rw 30s", Readable),
+            ("receive 0ns", Hears(long[1_000..].to_vec())),
+            ("pass", Yes),
+            ("wait rw 30s", Yes),
+            ("send", Yes),
+            (REPLY, asks(7)),
+            (REPLY, Hears(end(true))),
+            ("pass", Yes),
+        ];
+        scene.goes(&then(gathered(), &script)).0.expect("an answer");
+        assert_eq!(scene.client.delivered.len(), 1 + (count + 1) * 8_000);
+        assert_eq!((scene.left(), early(&scene)), ((1, 0), 0), "{count}");
+    }
+}
+
+#[test]
 fn an_answer_that_ends_with_a_packet_unfinished_ends_the_connection() {
     for asked in [1, 2] {
         let mut scene = shown(upload(RequestBody::Announced, 3 * SIZE, 32), 30);
