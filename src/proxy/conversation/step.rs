@@ -140,7 +140,7 @@ impl<C> Context<'_, C> {
 
     /// How far they may.
     pub(super) fn window(&self, now: Instant) -> Window {
-        if self.request.facts.body == RequestBody::None || !self.sends_ahead() {
+        if self.request.facts.body == RequestBody::None {
             return Window::default();
         }
         let bytes = self.settings.worker.upload_ahead.bytes();

@@ -48,16 +48,15 @@ impl<L: AjpConnection> Attempt<L> {
     /// The bytes that the container will ask for first and those that may go ahead then, by what it has shown,
     /// as far as the body has more than the packet that leaves with the request.
     fn foreseen<C>(&self, context: &Context<'_, C>) -> usize {
-        let size = self.outgoing.data_len();
-        if size == 0 || !context.sends_ahead() || self.is_uploaded(context) {
-            return 0;
+        match self.is_uploaded(context) {
+            true => 0,
+            false => self.exchange.foreseen(self.outgoing.data_len()),
         }
-        self.exchange.foreseen(size)
     }
 
     /// The bytes from the container below which there is nothing to act on.
     pub(super) fn least_to_act_on<C>(&self, context: &Context<'_, C>) -> usize {
-        if self.lease.unread() > 0 || self.asked_again.is_some() || self.send_failed.is_some() {
+        if self.lease.unread() > 0 || self.send_failed.is_some() {
             return 1;
         }
         self.exchange.least_to_act_on(self.is_uploaded(context))
@@ -194,9 +193,7 @@ impl<L: AjpConnection> Attempt<L> {
         let ready = ready.map_err(receiving)?;
         let waited = (context.now)().saturating_duration_since(since);
         self.state = match ready {
-            BodyWait { backend: true, .. } if self.listens() => {
-                State::HearMeanwhile { since, has_passed }
-            }
+            BodyWait { backend: true, .. } => State::HearMeanwhile { since, has_passed },
             BodyWait { client: true, .. } => State::PieceNow { has_passed, since: None },
             _ if waited < context.client.patience() => {
                 State::PieceNow { has_passed, since: Some(since) }

@@ -20,6 +20,8 @@ mod script;
 #[cfg(test)]
 mod sending;
 #[cfg(test)]
+mod slow_clients;
+#[cfg(test)]
 mod uploads;
 
 use super::{BodyWait, Context, Conversation, Do, What};

@@ -348,7 +348,8 @@ pub(super) fn text(asked: &Do) -> String {
             let (read, write) = (read[usize::from(*readable)], write[usize::from(*writable)]);
             format!("wait {read}{write} {time:?}")
         }
-        Do::Receive { time, .. } => format!("receive {time:?}"),
+        Do::Receive { time, at_least: 1 } => format!("receive {time:?}"),
+        Do::Receive { time, at_least } => format!("receive {time:?}, {at_least} bytes"),
         Do::Piece { at_most } => format!("piece {at_most}"),
         Do::PieceNow { at_most } => format!("piece now {at_most}"),
         Do::BodyWait { backend, time } => {

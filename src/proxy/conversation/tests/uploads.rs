@@ -1,22 +1,22 @@
 //! Dialogues of requests whose body packets go ahead of being asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::client::PATIENCE;
+use super::rules::begun;
 use super::scene::World::{self, Closes, Has, Hears, No, Readable, Takes, Yes};
 use super::scene::{Scene, ask_for, chunk, end, head};
 use super::script::{REPLY, Script, hears, sent, then, whole};
 use super::*;
+use crate::backend::fake::FakeConnection;
 use crate::config::WorkerSettings;
 use crate::exchange::{Ahead, RequestBody};
 use crate::pool::CloseReason;
 use crate::proxy::{ClientError, ProxyError};
 
-const SIZE: usize = 8186;
+pub(super) const SIZE: usize = 8186;
 
 /// A request with this much of a body, and so many packets that may go ahead.
-fn upload(body: RequestBody, length: usize, packets: usize) -> Scene {
+pub(super) fn upload(body: RequestBody, length: usize, packets: usize) -> Scene {
     let data: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
     let first = (body == RequestBody::Announced).then_some(SIZE);
     let mut scene = Scene::new(body, &data, first).warm();
@@ -33,7 +33,7 @@ fn shown(scene: Scene, packets: u32) -> Scene {
     scene
 }
 
-fn asks(times: usize) -> World {
+pub(super) fn asks(times: usize) -> World {
     Hears(ask_for(SIZE as u16).repeat(times))
 }
 
@@ -42,12 +42,12 @@ fn gathered() -> Script {
     then(sent(), &[("gather 253766", Yes)])
 }
 
-fn early(scene: &Scene) -> u64 {
+pub(super) fn early(scene: &Scene) -> u64 {
     scene.pool.stats().closed.of(CloseReason::EarlyAnswer)
 }
 
 /// The lengths of the body packets that have been sent over the present connection.
-fn lengths(conversation: &mut Conversation<crate::backend::fake::FakeConnection>) -> Vec<usize> {
+fn lengths(conversation: &mut Conversation<FakeConnection>) -> Vec<usize> {
     let mut sent = &conversation.connection().expect("an attempt").sent[8..];
     let mut lengths = Vec::new();
     while let [0x12, 0x34, _, _, high, low, rest @ ..] = sent {
@@ -64,11 +64,12 @@ fn the_window_opens_as_the_container_asks() {
     let opens = [(REPLY, asks(1)), ("piece now 16372", Yes), ("send", Yes)];
     let script = [
         // Half of the window must be free.
-        (REPLY, asks(1)),
+        ("receive 30s, 8 bytes", asks(1)),
         (REPLY, asks(1)),
         ("piece now 32744", Yes),
         ("send", Yes),
-        (REPLY, asks(5)),
+        // One more means nothing: all has been sent.
+        ("receive 30s, 15 bytes", asks(5)),
         (REPLY, whole("ok")),
         ("pass", Yes),
     ];
@@ -119,6 +120,83 @@ fn a_body_that_is_wrong_where_it_is_fetched_early_ends_the_request() {
 }
 
 #[test]
+fn the_rest_of_a_packet_and_the_end_of_a_stream_whose_send_has_failed_are_waited_for_byte_by_byte()
+{
+    let ahead = [(REPLY, asks(1)), ("piece now 253766", Yes)];
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let half = head(200).split_off(5);
+    let script = [
+        ("send", Yes),
+        ("receive 30s, 50 bytes", Hears(head(200)[..5].to_vec())),
+        ("receive 60s", Hears(half)),
+        (REPLY, asks(7)),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(then(gathered(), &ahead), &script)).0.expect("an answer");
+
+    let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
+    let script = [("send", Closes), (REPLY, Closes)];
+    scene.goes(&then(then(gathered(), &ahead), &script)).0.expect_err("no answer");
+}
+
+/// A request with this much of a body, of which a first piece was read before its length was known.
+fn begun_early(length: usize, first: usize) -> Scene {
+    let mut scene = shown(upload(RequestBody::OnRequest, length, 32), 30);
+    scene.request.first_piece = Some(scene.client.read(first).len);
+    scene
+}
+
+/// Everything goes well until the container is waited for.
+fn go_on_to_receive(scene: &mut Scene, conversation: &mut Conversation<FakeConnection>) {
+    while !scene.with(|context| scene::text(&conversation.next(context))).starts_with("receive") {
+        scene.step(conversation, Yes);
+    }
+}
+
+#[test]
+fn of_a_piece_that_was_read_early_the_container_gets_as_much_as_it_asks_for() {
+    for (size, wanted) in
+        [(9_000, &[8_186][..]), (5_000, &[5_000, 3_186]), (3_000, &[3_000, 3_000, 2_186])]
+    {
+        let mut scene = begun_early(SIZE, SIZE);
+        let mut conversation = scene.begin();
+        for world in [Yes, Yes] {
+            scene.step(&mut conversation, world);
+        }
+        for at in 1..=wanted.len() {
+            scene.step(&mut conversation, Hears(ask_for(size)));
+            assert_eq!(scene.step(&mut conversation, Yes), "send");
+            assert_eq!(lengths(&mut conversation), wanted[..at]);
+        }
+        let connection = conversation.connection().expect("an attempt");
+        assert_eq!(begun(connection, &scene.request.packet).1, scene.client.body);
+        go_on_to_receive(&mut scene, &mut conversation);
+        assert_eq!(scene.step(&mut conversation, whole("ok")), REPLY);
+    }
+}
+
+#[test]
+fn a_body_of_which_a_further_piece_has_gone_ahead_cannot_be_sent_again() {
+    for (window, is_kept) in [("0", true), ("1000000", false)] {
+        let mut scene = begun_early(9 * SIZE, SIZE);
+        let worker = Arc::make_mut(&mut scene.settings.worker);
+        worker.set("uploadahead", window).expect("a size");
+        worker.set("failstatus", "503").expect("a status");
+        scene.settings.has_others = true;
+        scene.settings.resend.after_send = Some(true);
+        let mut conversation = scene.begin();
+        go_on_to_receive(&mut scene, &mut conversation);
+        scene.step(&mut conversation, asks(1));
+        go_on_to_receive(&mut scene, &mut conversation);
+        assert_eq!(lengths(&mut conversation).len() > 1, !is_kept);
+        scene.step(&mut conversation, Hears(head(503)));
+        let asked = scene.with(|context| scene::text(&conversation.next(context)));
+        assert_eq!(asked == "done", is_kept, "another member may answer it: {asked}");
+    }
+}
+
+#[test]
 fn a_container_that_does_not_read_gets_nothing_ahead() {
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
     scene.goes(&then(gathered(), &[(REPLY, whole("ok")), ("pass", Yes)])).0.expect("an answer");
@@ -132,8 +210,8 @@ fn a_container_that_answers_with_packets_ahead_is_left_at_once() {
         (REPLY, asks(1)),
         ("piece now 253766", Yes),
         ("send", Yes),
-        (REPLY, asks(3)),
-        (REPLY, hears(&[head(413), end(true)])),
+        ("receive 30s, 50 bytes", asks(3)),
+        ("receive 30s, 29 bytes", hears(&[head(413), end(true)])),
         ("pass", Yes),
     ];
     scene.goes(&then(gathered(), &script)).0.expect("an answer");
@@ -201,114 +279,6 @@ fn what_has_come_from_the_client_is_sent_and_never_cut_so_that_a_short_packet_go
         }
         assert_eq!(lengths(&mut conversation), wanted);
     }
-}
-
-#[test]
-fn an_answer_that_comes_while_the_client_is_waited_for_is_passed_on() {
-    let mut scene = upload(RequestBody::OnRequest, 3 * SIZE, 32);
-    let script = [
-        (REPLY, asks(1)),
-        ("piece now 16372", No),
-        ("body wait 1s", Readable),
-        ("receive 0ns", hears(&[head(401), chunk("who?"), end(true)])),
-        ("pass", Yes),
-    ];
-    let (result, traffic) = scene.goes(&then(sent(), &script));
-    result.expect("an answer");
-    assert_eq!((&*scene.client.got, traffic.uploaded), ("401Hwho?E|", 0));
-    assert_eq!((scene.left(), early(&scene)), ((0, 0), 1), "a packet is due");
-}
-
-#[test]
-fn an_answer_that_is_there_already_needs_no_client() {
-    for asks in [1, 2] {
-        let mut scene = upload(RequestBody::OnRequest, 3 * SIZE, 32);
-        let asked = ask_for(SIZE as u16).repeat(asks);
-        let breath = (REPLY, hears(&[asked, head(401), end(true)]));
-        let more = match asks {
-            1 => vec![("pass", Yes)],
-            // Nothing is acted on behind the second one.
-            _ => vec![("piece now 16372", No), ("pass", Yes)],
-        };
-        let (result, traffic) = scene.goes(&then(then(sent(), &[breath]), &more));
-        result.expect("an answer");
-        assert_eq!((traffic.uploaded, scene.left(), early(&scene)), (0, (0, 0), 1), "{asks}");
-    }
-}
-
-#[test]
-fn a_part_of_an_answer_is_passed_on_and_the_client_waited_for_again() {
-    let mut scene = upload(RequestBody::OnRequest, 10, 32);
-    let script = [
-        (REPLY, asks(1)),
-        ("piece now 16372", No),
-        ("body wait 1s", Readable),
-        ("receive 0ns", hears(&[head(200), chunk("so far")])),
-        ("pass", Yes),
-        ("piece now 16372", No),
-        ("body wait 1s", Yes),
-        ("piece now 16372", Has(10)),
-        ("receive 0ns", No),
-        ("send", Yes),
-        ("ahead 8186", Yes),
-        (REPLY, Hears(end(true))),
-        ("pass", Yes),
-    ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
-    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|E|", (1, 0)));
-}
-
-#[test]
-fn a_client_is_looked_at_again_each_second_and_waited_for_no_longer_than_its_timeout() {
-    assert_eq!(PATIENCE, Duration::from_secs(2));
-    let mut scene = upload(RequestBody::OnRequest, 10, 32);
-    let script = [
-        (REPLY, asks(1)),
-        ("piece now 16372", No),
-        ("body wait 1s", No),
-        ("piece now 16372", No),
-        ("body wait 1s", No),
-    ];
-    let failure = scene.goes(&then(sent(), &script)).0.unwrap_err();
-    let late = ClientError::BodyRefused { status: 408 };
-    assert!(matches!(failure.error, ProxyError::Client(error) if error == late));
-    assert_eq!(scene.left(), (0, 0));
-}
-
-#[test]
-fn a_client_that_cannot_be_polled_is_waited_for_as_ever() {
-    let mut scene = upload(RequestBody::OnRequest, 10, 32);
-    scene.client.is_polled = false;
-    let script = [
-        (REPLY, asks(1)),
-        ("piece now 16372", No),
-        ("piece 16372", World::Late),
-        ("receive 0ns", No),
-        ("send", Yes),
-        (REPLY, whole("ok")),
-        ("pass", Yes),
-    ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
-}
-
-#[test]
-fn a_container_that_asks_twice_while_the_client_is_waited_for_gets_both() {
-    let mut scene = upload(RequestBody::OnRequest, 2, 32);
-    let script = [
-        (REPLY, asks(1)),
-        ("piece now 16372", No),
-        ("body wait 1s", Readable),
-        ("receive 0ns", asks(1)),
-        ("piece now 16372", Has(1)),
-        ("send", Yes),
-        ("piece now 24558", Has(1)),
-        ("send", Yes),
-        ("ahead 8186", Yes),
-        (REPLY, whole("ok")),
-        ("pass", Yes),
-    ];
-    scene.goes(&then(sent(), &script)).0.expect("an answer");
-    assert_eq!(scene.left(), (1, 0));
 }
 
 #[test]
