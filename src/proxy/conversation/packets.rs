@@ -15,8 +15,7 @@ impl<L: AjpConnection> Attempt<L> {
         context: &mut Context<'_, C>,
         traffic: &mut Traffic,
     ) -> Result<bool, Error> {
-        let is_unread = self.lease.unread() > 0 || self.asked_again.is_some();
-        if is_unread && !self.exchange.is_due() {
+        if self.lease.unread() > 0 || self.asked_again.is_some() {
             return self.take_packets(context, traffic);
         }
         self.settle(context, traffic)

@@ -257,10 +257,8 @@ impl<L: AjpConnection> Attempt<L> {
             }
         };
         let sent = packets.map_or(0, |packets| packets.data_len());
-        if sent < piece.len() {
-            // Never cut so that a short packet goes ahead: the rest is read again, with what follows it.
-            context.client.put_back(piece.len() - sent);
-        }
+        // Never cut so that a short packet goes ahead: the rest is read again, with what follows it.
+        context.client.put_back(piece.len() - sent);
         let Some(packets) = packets else {
             self.client_is_drained = true;
             if self.client_is_settled {

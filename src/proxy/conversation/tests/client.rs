@@ -19,6 +19,7 @@ pub(super) struct TestClient {
     pub(super) body: Vec<u8>,
     at: usize,
     piece: std::ops::Range<usize>,
+    /// What it has got: `E` is the end, `e` one before all of the request body has been read.
     pub(super) got: String,
     pub(super) has_got: bool,
     /// How often the response began, and ended; its body.
@@ -112,9 +113,9 @@ impl Client for TestClient {
         self.got.push('F');
     }
 
-    fn append_end(&mut self, _is_early: bool) {
+    fn append_end(&mut self, is_early: bool) {
         self.ends += 1;
-        self.got.push('E');
+        self.got.push(if is_early { 'e' } else { 'E' });
     }
 
     fn pass(&mut self) -> Result<(), ClientError> {

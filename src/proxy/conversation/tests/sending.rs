@@ -88,6 +88,21 @@ fn a_container_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() {
 }
 
 #[test]
+fn a_container_that_takes_the_request_and_nothing_of_its_body_has_said_nothing() {
+    let mut scene = Scene::new(RequestBody::Announced, b"0123456789", Some(10)).warm();
+    let script = [
+        ("place", Yes),
+        ("send", Takes(scene.request.packet.len())),
+        ("send", No),
+        ("wait rw 60s", No),
+        ("receive 0ns", No),
+    ];
+    let failure = scene.goes(&script).0.unwrap_err();
+    assert!(matches!(failure.error, ProxyError::SendTimedOut { .. }), "{}", failure.error);
+    assert_eq!(failure.phase, Phase::FirstByte);
+}
+
+#[test]
 fn an_answer_that_is_there_counts_more_than_a_body_packet_that_cannot_be_sent() {
     let asked = [(REPLY, Hears(ask_for(10))), ("piece 10", Yes), ("send", Closes)];
     let mut scene = Scene::new(RequestBody::OnRequest, b"0123456789", None).warm();

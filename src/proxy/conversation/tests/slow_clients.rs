@@ -22,7 +22,7 @@ fn an_answer_that_comes_while_the_client_is_waited_for_is_passed_on() {
     ];
     let (result, traffic) = scene.goes(&then(sent(), &script));
     result.expect("an answer");
-    assert_eq!((&*scene.client.got, traffic.uploaded), ("401Hwho?E|", 0));
+    assert_eq!((&*scene.client.got, traffic.uploaded), ("401Hwho?e|", 0));
     assert_eq!((scene.left(), early(&scene)), ((0, 0), 1), "a packet is due");
 }
 
@@ -62,7 +62,7 @@ fn a_part_of_an_answer_is_passed_on_and_the_client_waited_for_again() {
         ("pass", Yes),
     ];
     scene.goes(&then(sent(), &script)).0.expect("an answer");
-    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|E|", (1, 0)));
+    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|e|", (1, 0)));
 }
 
 #[test]

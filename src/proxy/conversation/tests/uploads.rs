@@ -140,6 +140,16 @@ fn the_rest_of_a_packet_and_the_end_of_a_stream_whose_send_has_failed_are_waited
     scene.goes(&then(then(gathered(), &ahead), &script)).0.expect_err("no answer");
 }
 
+#[test]
+fn the_end_of_a_body_whose_last_packet_would_be_short_goes_ahead_in_packets_of_one_length() {
+    let mut scene = shown(upload(RequestBody::Announced, 3 * SIZE + 100, 32), 30);
+    let mut conversation = scene.begin();
+    go_on_to_receive(&mut scene, &mut conversation);
+    scene.step(&mut conversation, asks(1));
+    go_on_to_receive(&mut scene, &mut conversation);
+    assert_eq!(lengths(&mut conversation), [SIZE, 5_491, 5_491, 5_490]);
+}
+
 /// A request with this much of a body, of which a first piece was read before its length was known.
 fn begun_early(length: usize, first: usize) -> Scene {
     let mut scene = shown(upload(RequestBody::OnRequest, length, 32), 30);
@@ -201,6 +211,7 @@ fn a_container_that_does_not_read_gets_nothing_ahead() {
     let mut scene = shown(upload(RequestBody::Announced, 9 * SIZE, 32), 30);
     scene.goes(&then(gathered(), &[(REPLY, whole("ok")), ("pass", Yes)])).0.expect("an answer");
     assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
+    assert_eq!(scene.client.got, "200Hoke|", "most of the body is still to be read");
 }
 
 #[test]
@@ -247,7 +258,7 @@ fn a_body_of_unknown_length_ends_when_that_is_asked_for() {
     let (result, traffic) = scene.goes(&then(sent(), &script));
     result.expect("an answer");
     assert_eq!(traffic.uploaded, 2 * SIZE as u64 + 100);
-    assert_eq!((scene.left(), early(&scene)), ((1, 0), 0));
+    assert_eq!((&*scene.client.got, scene.left(), early(&scene)), ("200HokE|", (1, 0), 0));
 }
 
 #[test]
