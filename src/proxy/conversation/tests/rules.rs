@@ -65,7 +65,12 @@ impl Seen {
             assert!(unread >= 128 * 1024, "{asked_for}, with {unread} bytes unread");
             assert!(has_to_wait || !connection.sent.starts_with(packet), "{asked_for}");
         }
-        if matches!(world, World::Closes) {
+        // A receive that brings nothing is the end of the stream.
+        let has_ended = match world {
+            World::Hears(bytes) => bytes.is_empty() && asked_for.starts_with("receive"),
+            world => matches!(world, World::Closes),
+        };
+        if has_ended {
             self.closed = connection.number;
         }
     }
