@@ -363,7 +363,7 @@ impl Drop for Patience {
 /// After this time with an empty queue and no open connection, the container is considered gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);
 /// How long one request then waits.
-pub(super) const SHORT_WAIT: Duration = Duration::from_millis(50);
+const SHORT_WAIT: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 #[path = "reverse_tests.rs"]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::need::{Inbound, Need, Which};
 use super::pinged::Pooled;
 use crate::backend::line::LinePosition;
-use crate::backend::reverse::{Patience, Reverse, SHORT_WAIT, time_left};
+use crate::backend::reverse::{Patience, Reverse, time_left};
 use crate::backend::{AcquireFailure, AjpConnection};
 use crate::net::Waker;
 use crate::pool::{PendingVacancy, Vacancy};
@@ -61,11 +61,17 @@ impl PortWait {
         }
     }
 
-    /// Begins after a look that has found nothing. `is_any_asked`: but a peer that may answer yet.
-    pub(super) fn after_look(start: Instant, patience: Patience, is_any_asked: bool) -> Self {
+    /// Begins after a look that has found nothing, with `left` of the request's time. `is_any_asked`: but a
+    /// peer that may answer yet.
+    pub(super) fn after_look(
+        start: Instant,
+        left: Duration,
+        patience: Patience,
+        is_any_asked: bool,
+    ) -> Self {
         Self {
             start,
-            deadline: start + patience.time,
+            deadline: start + patience.time.min(left),
             turn: Turn::Look,
             is_any_asked,
             line: None,
@@ -113,8 +119,7 @@ impl PortWait {
 
     /// Whether the time was over when the wait began.
     pub(super) fn has_no_time(&self) -> bool {
-        let none = self.patience.as_ref().is_some_and(|patience| patience.time.is_zero());
-        none && time_left(self.start, self.start, self.is_any_asked, self.start).is_zero()
+        time_left(self.deadline, self.start, self.is_any_asked, self.start).is_zero()
     }
 
     /// The next need. `ping`: what a new connection has to answer CPING.
@@ -135,14 +140,11 @@ impl PortWait {
         }
     }
 
-    /// The failure of a request that has found nothing within `wait`: it names the time that is configured,
-    /// whatever of that was left for the port, or the shorter one that a container which is gone is waited for.
-    pub(super) fn failure(&self, reverse: &Reverse, wait: Duration) -> AcquireFailure {
-        let (waited, is_gone) = match &self.patience {
-            Some(patience) if !patience.is_gone => (wait, false),
-            Some(patience) if !patience.time.is_zero() => (wait.min(SHORT_WAIT), true),
-            patience => (Duration::ZERO, patience.is_some()),
-        };
+    /// The failure of a wait that has found nothing. It names what a request waits in all, whatever of that was
+    /// left for the port.
+    pub(super) fn failure(&self, reverse: &Reverse) -> AcquireFailure {
+        let (waited, is_gone) =
+            self.patience.as_ref().map_or((Duration::ZERO, false), |p| (p.time, p.is_gone));
         AcquireFailure::NoInboundConnection { listener: reverse.to_string(), waited, is_gone }
     }
 }

@@ -158,7 +158,7 @@ impl Request {
         &mut self,
         vacancy: Vacancy<L>,
         wanted: Wanted,
-        (start, time): (Instant, Duration),
+        (start, left): (Instant, Duration),
         accepted: Result<Accepted<L>, NoListener>,
         with: &Surroundings<'_>,
     ) -> Next<L> {
@@ -169,11 +169,12 @@ impl Request {
             }
             Ok(Accepted { connection: None, is_any_asked }) => is_any_asked,
         };
-        let patience = self.reverse.patience(with.backend.has_open(), is_any_asked, time, start);
-        let port = PortWait::after_look(start, patience, is_any_asked);
+        let has_open = with.backend.has_open();
+        let patience = self.reverse.patience(has_open, is_any_asked, self.wait, start);
+        let port = PortWait::after_look(start, left, patience, is_any_asked);
         match wanted {
             Wanted::New => self.wait(Held::Place(vacancy), Wanted::New, port, with),
-            Wanted::Any if port.has_no_time() => Err(Err(port.failure(&self.reverse, self.wait))),
+            Wanted::Any if port.has_no_time() => Err(Err(port.failure(&self.reverse))),
             Wanted::Any => self.join_queue(vacancy, port, with),
         }
     }
@@ -292,10 +293,10 @@ impl Request {
         match (port.wait((with.now)(), &self.reverse, self.waker.as_ref()), held) {
             (Ok(port), held) => Ok(Stage::Wait(held, wanted, port)),
             (Err(_), Held::Silent(pooled)) => self.place_alone(pooled.give_up(with), with),
-            (Err(port), Held::Place(_)) => Err(Err(port.failure(&self.reverse, self.wait))),
+            (Err(port), Held::Place(_)) => Err(Err(port.failure(&self.reverse))),
             (Err(port), Held::Pending(pending)) => match pending.stop() {
                 Acquired::Reused(lease) => self.returned(lease, port, with),
-                Acquired::Vacant(_) => Err(Err(port.failure(&self.reverse, self.wait))),
+                Acquired::Vacant(_) => Err(Err(port.failure(&self.reverse))),
             },
         }
     }
