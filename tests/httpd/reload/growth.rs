@@ -17,7 +17,8 @@ const MOST: u64 = 2048;
 /// The memory of a process.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
-    /// Bytes that are mapped.
+    /// Bytes that are mapped, without the allocator's heap: its size moves by 128 KiB at once. What is used of it is
+    /// in `written`.
     mapped: u64,
     /// Bytes of those that it has written to and that are no file's.
     written: u64,
@@ -25,15 +26,26 @@ struct Memory {
 
 impl Memory {
     fn of(pid: u32) -> Self {
-        let field = |file: &str, name: &str| {
-            let text = fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it runs");
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
-            let kilobytes =
-                line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
-            1024 * kilobytes.expect("a number")
-        };
-        Self { mapped: field("status", "VmSize:"), written: field("smaps_rollup", "Anonymous:") }
+        let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).expect("it runs");
+        let rollup = file("smaps_rollup");
+        let written = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+        let kilobytes =
+            written.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        let maps = file("maps");
+        let mappings = maps.lines().filter(|line| !line.ends_with("[heap]"));
+        Self {
+            mapped: mappings.map(size_of_mapping).sum(),
+            written: 1024 * kilobytes.unwrap_or_else(|| panic!("no number: {written:?}")),
+        }
     }
+}
+
+/// The bytes of a mapping: a line of `/proc/PID/maps`, `5581c0de0000-5581c0e01000 rw-p ...`.
+fn size_of_mapping(line: &str) -> u64 {
+    let address = |digits| u64::from_str_radix(digits, 16).expect("a hexadecimal number");
+    let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+    let (start, end) = range.unwrap_or_else(|| panic!("no range of addresses: {line}"));
+    address(end) - address(start)
 }
 
 /// A parent that has restarted gracefully so often is as large as before.
