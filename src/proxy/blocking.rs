@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::conversation::{BodyWait, Context, Conversation, Do, What};
-use super::{Client, Failure, Finished, Prepared, Settings, Traffic};
+use super::{Client, Failure, Finished, Prepared, RequestSettings, Settings, Traffic};
 use crate::backend::{Backend, Connection};
 use crate::net::{NetError, Ready, wait_readable};
 
@@ -17,10 +17,11 @@ use crate::net::{NetError, Ready, wait_readable};
 pub fn serve(
     backend: &Backend,
     settings: &Settings,
+    own: &RequestSettings,
     request: &Prepared,
     client: &mut impl Client,
 ) -> (Result<Finished, Failure>, Traffic) {
-    let mut context = Context { backend, settings, request, client, now: &Instant::now };
+    let mut context = Context { backend, settings, own, request, client, now: &Instant::now };
     let mut conversation = Conversation::<Connection>::new(&context);
     loop {
         match conversation.next(&context) {

@@ -29,4 +29,4 @@ pub use headers::{
 pub use parked::{ParkedRequest, PatientClient, Progress};
 pub use prepared::{BodyError, Prepared, RequestError, body_of};
 pub use report::{Finished, Traffic};
-pub use settings::{Flush, Resend, Settings};
+pub use settings::{Flush, RequestSettings, Resend, Settings};

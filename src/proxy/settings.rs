@@ -4,35 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::ConnectSettings;
-use crate::config::{StatusFailure, WorkerSettings};
+use crate::config::WorkerSettings;
 
-/// The worker's settings for one request.
+/// The worker's settings for its requests.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The settings for connections.
-    pub connect: Arc<ConnectSettings>,
+    pub connect: ConnectSettings,
     /// The longest wait for the backend to accept data, or to continue a packet.
     pub timeout: Duration,
+    /// When received data is flushed to the client.
+    pub flush: Flush,
+    /// Our own parameters of the worker, for code that needs only their values.
+    pub worker: Arc<WorkerSettings>,
+    /// Those of a request that has none of its own, and to whose backend there is no other.
+    pub usual: RequestSettings,
+}
+
+/// The settings that a request may have in place of its worker's.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSettings {
     /// The longest wait for the next packet of a response.
     pub reply_timeout: Duration,
     /// Whether the connection may serve another request afterwards.
     pub keep: bool,
-    /// When received data is flushed to the client.
-    pub flush: Flush,
     /// The rules for resending.
     pub resend: Resend,
     /// Whether there is another worker, which may replace an answer that `failstatus` lists.
     pub has_others: bool,
-    /// Our own parameters of the worker, for code that needs only their values.
-    pub worker: Arc<WorkerSettings>,
-}
-
-impl Settings {
-    /// Whether an answer of this status counts as the worker's failure, where there is another worker.
-    #[must_use]
-    pub fn fails(&self, status: u16) -> Option<StatusFailure> {
-        if self.has_others { self.worker.fail_status.of(status) } else { None }
-    }
 }
 
 /// `flushpackets`.

@@ -176,7 +176,7 @@ fn the_answer_to_a_request_that_timed_out_reaches_no_client() {
     front.ask(get("/alice")).fails_with(504);
     late.give();
     front.settings.timeout = LONG;
-    front.settings.reply_timeout = LONG;
+    front.settings.usual.reply_timeout = LONG;
     let bob = front.ask(get("/bob")).is(200, "/bob");
 
     assert!(!bob.reused);

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -87,7 +86,7 @@ fn a_backend_whose_connects_time_out_is_in_error() {
     let (listener, port) = deaf_port();
     rustix::net::listen(&listener, 0).unwrap();
     let mut front = Front::at("127.0.0.1", port).timeout(SHORT);
-    Arc::make_mut(&mut front.settings.connect).options.timeout = SHORT;
+    front.settings.connect.options.timeout = SHORT;
     // Connections are opened until the backlog is full, and then there is no answer.
     let answer = loop {
         let answer = front.ask(get("/"));
@@ -240,7 +239,7 @@ fn a_timeout_before_anything_reached_the_client_is_a_504() {
 fn half_a_packet_is_a_502_after_the_timeout_whatever_the_reply_timeout() {
     let peer = answering(vec![0x41]);
     let mut front = Front::to(&peer).timeout(SHORT);
-    front.settings.reply_timeout = LONG;
+    front.settings.usual.reply_timeout = LONG;
 
     let answer = front.ask(get("/"));
 

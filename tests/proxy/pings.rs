@@ -4,7 +4,6 @@
 //! synchronise.
 
 use std::io;
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ fn warm(peer: &ScriptedPeer, pings: Pings) -> Front {
     let mut front = Front::to(peer).ping(LONG).max(1, Duration::ZERO);
     front.ask(get("/first")).is(200, "first");
     assert_eq!(front.idle(), 1);
-    Arc::make_mut(&mut front.settings.connect).pings = pings;
+    front.settings.connect.pings = pings;
     front
 }
 
@@ -143,7 +142,7 @@ fn a_reused_connection_without_cpong_is_dropped_with_all_older_ones() {
     let mut front = Front::to(&peer).ping(LONG);
     warm_two(&front);
     // The new connection, which answers, has all the time that it needs.
-    Arc::make_mut(&mut front.settings.connect).pings.prepost = Some(SHORT);
+    front.settings.connect.pings.prepost = Some(SHORT);
 
     let finished = front.ask(post("/again", "")).is(200, "again");
 

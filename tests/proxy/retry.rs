@@ -346,7 +346,7 @@ fn a_request_whose_new_connection_dies_is_resent_once_if_idempotent() {
 fn with_other_members_a_request_whose_new_connection_dies_goes_to_them_if_idempotent() {
     let peer = dying();
     let mut front = Front::to(&peer);
-    front.settings.has_others = true;
+    front.settings.usual.has_others = true;
 
     front.ask(get("/")).ends(Reply::Elsewhere(502), Mark::Transient);
     assert_eq!(peer.requests(), 1);
@@ -396,7 +396,7 @@ fn a_response_that_had_begun_is_cut_and_its_request_not_resent() {
 fn a_request_that_times_out_is_not_resent() {
     let peer = second_request(|conn| conn.expect_close());
     let mut front = warm(&peer);
-    front.settings.reply_timeout = SHORT;
+    front.settings.usual.reply_timeout = SHORT;
 
     let answer = front.ask(get("/again"));
 
@@ -441,7 +441,7 @@ fn a_post_is_kept_off_a_connection_that_the_backend_may_just_be_closing() {
     front.ask(get("/")).is(200, "ok");
     peer.wait_for_open_connections(0);
     // The housekeeper finds it closed: this backend closes after a second.
-    let maintenance = MaintenanceSettings { connect: (*front.settings.connect).clone(), min: 0 };
+    let maintenance = MaintenanceSettings { connect: front.settings.connect.clone(), min: 0 };
     let swept = front.backend.sweep(&maintenance, Instant::now() + Duration::from_secs(1));
     assert_eq!(swept.closed_by_peer, 1);
 

@@ -24,7 +24,7 @@ pub(crate) struct CachedWorker {
     pub(crate) origin: Option<Origin>,
     /// What the settings were made of.
     pub(crate) basis: Basis,
-    /// The settings of a request that has none of its own.
+    /// The settings of its requests.
     pub(crate) settings: Settings,
     /// Its key in the shared memory.
     pub(crate) member: MemberKey,

@@ -12,7 +12,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_readings::Readings;
 use crate::net::ConnectOptions;
 use crate::pool::{Limits, Wait};
-use crate::proxy::{Resend, Settings};
+use crate::proxy::{RequestSettings, Resend, Settings};
 
 /// A worker as one server of httpd's uses it, with what its settings are made of: what mod_proxy's memory
 /// says of the worker now, mod_proxy's configuration of that server, and our own parameters.
@@ -156,23 +156,25 @@ impl<'a> EffectiveSettings<'a> {
         self.readings.reuses() && !self.ours.force_close && self.worker.has_fixed_address()
     }
 
-    /// The settings of a request that has none of its own, and to whose backend there is no other.
+    /// The settings of requests.
     pub(crate) fn of_requests(&self, ours: &Arc<WorkerSettings>) -> Settings {
         let timeout = self.timeout();
         Settings {
-            connect: Arc::new(self.connect()),
+            connect: self.connect(),
             timeout,
-            reply_timeout: ours.reply_timeout.unwrap_or(timeout),
-            keep: self.keeps_connections(),
             flush: self.readings.flush(),
-            resend: Resend {
-                retries: ours.resends(),
-                connect_retries: ours.retries.unwrap_or(0),
-                interval: ours.retry_interval,
-                ..Resend::default()
-            },
-            has_others: false,
             worker: Arc::clone(ours),
+            usual: RequestSettings {
+                reply_timeout: ours.reply_timeout.unwrap_or(timeout),
+                keep: self.keeps_connections(),
+                resend: Resend {
+                    retries: ours.resends(),
+                    connect_retries: ours.retries.unwrap_or(0),
+                    interval: ours.retry_interval,
+                    ..Resend::default()
+                },
+                has_others: false,
+            },
         }
     }
 

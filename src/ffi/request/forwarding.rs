@@ -15,14 +15,14 @@ use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::request_state::RequestState;
 use crate::ffi::sys;
 use crate::proxy::{
-    Client, Failure, Finished, MemberHistory, Prepared, ProbeResult, Settings, Traffic,
+    Client, Failure, Finished, MemberHistory, Prepared, ProbeResult, RequestSettings, Traffic,
 };
 use crate::shared::Busy;
 
 /// A request that has been made ready for its backend.
 pub(crate) struct Forwarding {
     pub(crate) known: Arc<CachedWorker>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: RequestSettings,
     pub(crate) prepared: Prepared,
     /// How often it may still be sent again, over all members.
     pub(crate) repeats: u32,
@@ -87,7 +87,7 @@ impl Call<'_> {
                 kept.sent_to_remote_proxy.set(forwarding.is_by_remote_proxy);
                 let history = busy.map(|busy| SharedHistory { busy, now: ended });
                 let history = history.as_ref().map(|history| history as &dyn MemberHistory);
-                let ours = &forwarding.settings.worker;
+                let ours = &forwarding.known.settings.worker;
                 let facts = self.facts(client.has_begun(), client.is_probe(), ours, history);
                 self.failed(backend, &failure, &facts, Some(client), &kept.last_failure)
             }

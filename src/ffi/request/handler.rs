@@ -30,7 +30,7 @@ use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::messages::Message;
-use crate::proxy::{Failure, ProxyError, Resend, Settings, Traffic, serve};
+use crate::proxy::{Failure, ProxyError, RequestSettings, Resend, Traffic, serve};
 use crate::shared::Busy;
 
 /// Calls [`handle`] behind the guard: a panic is a 500 that leaves the member unchanged.
@@ -133,7 +133,7 @@ impl<'r> Call<'r> {
             Err(status) => return status,
         };
         let shared = self.child.member_state(forwarding.known.member);
-        let limit = forwarding.settings.worker.busy_limit;
+        let limit = forwarding.known.settings.worker.busy_limit;
         let parks = !forwarding.is_by_remote_proxy && parking_rules::can_park(self);
         let mut response = ResponseProgress::new(self.request, parks);
         match shared.map(|member| member.enter(limit)).transpose() {
@@ -152,7 +152,8 @@ impl<'r> Call<'r> {
     ) -> HandlerStatus {
         self.with_client(response, |mut client| {
             let Forwarding { known, settings, prepared, .. } = forwarding;
-            let (result, traffic) = serve(&known.backend, settings, prepared, &mut client);
+            let (result, traffic) =
+                serve(&known.backend, &known.settings, settings, prepared, &mut client);
             self.finish(forwarding, client, busy, result, &traffic)
         })
     }
@@ -211,7 +212,7 @@ impl<'r> Call<'r> {
         request.notes().unset(c"proxy_timedout");
         let known = self.known(uri, remote_proxy, cached);
         let backend = &*known.backend;
-        let ours = &known.settings.worker;
+        let (ours, usual) = (&known.settings.worker, &known.settings.usual);
         let has_others = self.worker.has_usable_siblings(|other| !kept.was_tried(other));
         // If it is the only member, all resends are its own.
         let is_alone = !has_others && kept.tried_count() <= 1;
@@ -219,17 +220,16 @@ impl<'r> Call<'r> {
         let repeats = kept.repeats_left.get().unwrap_or_else(|| ours.resends().max(1));
         kept.repeats_left.set(Some(repeats));
         let after_send = ours.recovery.and_then(|rule| rule.after_send(request.method()));
-        let resend = Resend { repeats, is_alone, after_send, ..known.settings.resend };
+        let resend = Resend { repeats, is_alone, after_send, ..usual.resend };
         let environment = request.environment();
-        let settings = Settings {
+        let settings = RequestSettings {
             reply_timeout: reply_timeout(environment, known.settings.timeout)
-                .unwrap_or(known.settings.reply_timeout),
-            keep: known.settings.keep && environment.get(c"proxy-nokeepalive").is_none(),
+                .unwrap_or(usual.reply_timeout),
+            keep: usual.keep && environment.get(c"proxy-nokeepalive").is_none(),
             resend,
             has_others,
-            ..known.settings.clone()
         };
-        let resolved = remote_proxy.is_none().then_some((backend, &*settings.connect));
+        let resolved = remote_proxy.is_none().then_some((backend, &known.settings.connect));
         if let Err(status) = proxy_block::check(request, self.conf, uri.host, resolved) {
             return Err(HandlerStatus(status));
         }

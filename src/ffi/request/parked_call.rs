@@ -190,7 +190,14 @@ fn context<'a, 'r>(
     client: &'a mut HttpdClient<'r>,
 ) -> Context<'a, HttpdClient<'r>> {
     let Forwarding { known, settings, prepared, .. } = forwarding;
-    Context { backend: &known.backend, settings, request: prepared, client, now: &Instant::now }
+    Context {
+        backend: &known.backend,
+        settings: &known.settings,
+        own: settings,
+        request: prepared,
+        client,
+        now: &Instant::now,
+    }
 }
 
 /// A client that has sent all it has to say may close its half of the connection and still wait for the

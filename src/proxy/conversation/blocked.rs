@@ -120,9 +120,8 @@ impl<L: AjpConnection> Attempt<L> {
     /// answer to write before it reads.
     #[cold]
     pub(super) fn wait_for_room<C>(&mut self, context: &Context<'_, C>) {
-        let settings = context.settings;
         let is_ahead = self.is_sending_ahead();
-        let left = if is_ahead { settings.reply_timeout } else { settings.timeout };
+        let left = if is_ahead { context.own.reply_timeout } else { context.settings.timeout };
         self.state = State::Room { since: (context.now)(), left, listens: self.listens() };
     }
 

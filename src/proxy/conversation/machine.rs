@@ -106,7 +106,7 @@ impl<L: AjpConnection> Conversation<L> {
             answered: None,
             end: None,
             since: start,
-            connects_left: context.settings.resend.connect_retries,
+            connects_left: context.own.resend.connect_retries,
             resending: Resending::default(),
         }
     }
@@ -120,7 +120,7 @@ impl<L: AjpConnection> Conversation<L> {
         match &self.stage {
             Stage::Connecting(way, _) => Do::Connection(way.next()),
             Stage::Asking(question) => Do::Connection(question.next()),
-            Stage::Pause(_) => Do::Pause(context.settings.resend.interval),
+            Stage::Pause(_) => Do::Pause(context.own.resend.interval),
             Stage::Passing => Do::Pass { flush: false },
             Stage::Done => Do::Done,
         }
@@ -248,7 +248,7 @@ impl<L: AjpConnection> Conversation<L> {
     fn way<C>(goal: Goal, context: &Context<'_, C>, with: &Surroundings<'_>) -> Stage<L> {
         let task = match goal {
             Goal::First => {
-                let resend = context.settings.resend;
+                let resend = context.own.resend;
                 let may_be_sent_again = resend.repeats > 0
                     && resend.after_send.unwrap_or(context.request.is_idempotent);
                 Task::Any { certain: !may_be_sent_again }
@@ -269,7 +269,7 @@ impl<L: AjpConnection> Conversation<L> {
         match (end, goal) {
             (Ok(lease), Goal::First) => {
                 // What came before a further try was waited for, too.
-                let is_first = self.connects_left == context.settings.resend.connect_retries;
+                let is_first = self.connects_left == context.own.resend.connect_retries;
                 if !(at_once && is_first) {
                     self.count_wait(context);
                 }
@@ -352,7 +352,7 @@ fn give_back<L: AjpConnection, C>(
 ) {
     match reusable {
         Some(proof) => {
-            let keep = if context.settings.keep {
+            let keep = if context.own.keep {
                 context.backend.keep(&lease)
             } else {
                 Keep::Close(CloseReason::Forced)

@@ -164,8 +164,7 @@ impl<L: AjpConnection> Attempt<L> {
             return self.wait_for_room(context);
         }
         let has_begun = self.lease.unread() > 0;
-        let settings = context.settings;
-        let wait = if has_begun { settings.timeout } else { settings.reply_timeout };
+        let wait = if has_begun { context.settings.timeout } else { context.own.reply_timeout };
         self.state = State::Receive { wait, has_begun };
     }
 
@@ -176,8 +175,8 @@ impl<L: AjpConnection> Attempt<L> {
         status: u16,
         context: &Context<'_, C>,
     ) -> Result<(), Error> {
-        let Some(failure) = context.settings.fails(status) else { return Ok(()) };
-        let is_safe = context.settings.resend.after_send.unwrap_or(context.request.is_idempotent);
+        let Some(failure) = context.fails(status) else { return Ok(()) };
+        let is_safe = context.own.resend.after_send.unwrap_or(context.request.is_idempotent);
         if is_safe && self.body_is_kept(context) {
             return Err(Box::new(ProxyError::FailStatus { status, failure }));
         }

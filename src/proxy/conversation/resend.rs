@@ -38,7 +38,7 @@ impl<L: AjpConnection> Conversation<L> {
         failed: Lease<L>,
         context: &mut Context<'_, C>,
     ) {
-        let resend = context.settings.resend;
+        let resend = context.own.resend;
         let may_have_acted = resend::may_have_acted(&failure);
         let count = match may_have_acted {
             true => &mut self.resending.repeated,
@@ -50,7 +50,7 @@ impl<L: AjpConnection> Conversation<L> {
             body_is_kept,
             retries_left: resend.retries.saturating_sub(*count),
             repeats_left: resend.repeats.saturating_sub(self.traffic.repeats),
-            has_others: context.settings.has_others,
+            has_others: context.own.has_others,
             is_alone: resend.is_alone,
         };
         let is_same = resend::same_backend(&failure, replay);
@@ -79,7 +79,7 @@ impl<L: AjpConnection> Conversation<L> {
 
     fn pause<C: Client>(&mut self, then: Then<L>, context: &mut Context<'_, C>) {
         self.stage = Stage::Pause(then);
-        if context.settings.resend.interval.is_zero() {
+        if context.own.resend.interval.is_zero() {
             self.paused(context);
         }
     }
@@ -109,7 +109,7 @@ impl<L: AjpConnection> Conversation<L> {
         context: &mut Context<'_, C>,
     ) {
         let is_tried_again = resend::may_connect_again(&failure);
-        let connect_retries = context.settings.resend.connect_retries;
+        let connect_retries = context.own.resend.connect_retries;
         match goal {
             Goal::Proof => self.without_proof(context),
             Goal::First | Goal::Again if self.connects_left > 0 && is_tried_again => {

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::backend::acquisition::{Got, Need};
 use crate::backend::{AjpConnection, Backend, Surroundings};
+use crate::config::StatusFailure;
 use crate::exchange::{Exchange, RequestBody, Window};
 use crate::net::{NetError, Ready};
-use crate::proxy::{BodyPiece, ClientError, Prepared, ReadyPiece, Settings};
+use crate::proxy::{BodyPiece, ClientError, Prepared, ReadyPiece, RequestSettings, Settings};
 
 /// The next thing to do. Each names the answer that the machine expects; a wait ends with its time at the
 /// latest, which counts from the moment at which it was first asked for.
@@ -117,8 +118,10 @@ pub struct BodyWait {
 pub struct Context<'a, C> {
     /// The backend, for what is known of it; nothing blocks.
     pub backend: &'a Backend,
-    /// The worker's settings for this request.
+    /// The worker's settings.
     pub settings: &'a Settings,
+    /// Those of this request in place of its worker's.
+    pub own: &'a RequestSettings,
     /// The request; the same in every step.
     pub request: &'a Prepared,
     /// The client, to append to; nothing blocks.
@@ -131,6 +134,11 @@ impl<C> Context<'_, C> {
     /// The part of it that the way to a connection needs.
     pub(super) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { backend: self.backend, settings: &self.settings.connect, now: self.now }
+    }
+
+    /// Whether an answer of this status counts as the worker's failure, where there is another worker.
+    pub(super) fn fails(&self, status: u16) -> Option<StatusFailure> {
+        if self.own.has_others { self.settings.worker.fail_status.of(status) } else { None }
     }
 
     /// Whether body packets may go ahead of being asked for.

@@ -27,7 +27,8 @@ use mod_proxy_ajp_rs::net::ConnectOptions;
 use mod_proxy_ajp_rs::pool::{CloseReason, Limits, Wait};
 use mod_proxy_ajp_rs::protocol::PacketSize;
 use mod_proxy_ajp_rs::proxy::{
-    Consequence, Facts, Failure, Finished, Flush, Mark, MemberFacts, Reply, Resend, Settings, serve,
+    Consequence, Facts, Failure, Finished, Flush, Mark, MemberFacts, Reply, RequestSettings,
+    Resend, Settings, serve,
 };
 
 use super::ajp::ScriptedPeer;
@@ -74,14 +75,16 @@ impl Front {
             limits: Limits::default(),
         };
         let settings = Settings {
-            connect: Arc::new(connect),
+            connect,
             timeout: LONG,
-            reply_timeout: LONG,
-            keep: true,
             flush: Flush::Off,
-            resend: Resend::default(),
-            has_others: false,
             worker: Arc::default(),
+            usual: RequestSettings {
+                reply_timeout: LONG,
+                keep: true,
+                resend: Resend::default(),
+                has_others: false,
+            },
         };
         Front { backend: Backend::new(key), settings }.upload_ahead(0)
     }
@@ -96,7 +99,7 @@ impl Front {
 
     /// Sends a CPING before every request, and waits this long for CPONG.
     pub fn ping(mut self, timeout: Duration) -> Front {
-        Arc::make_mut(&mut self.settings.connect).pings = Pings::before_every_request(timeout);
+        self.settings.connect.pings = Pings::before_every_request(timeout);
         self
     }
 
@@ -109,7 +112,7 @@ impl Front {
     /// Sets `timeout` and `replytimeout`.
     pub fn timeout(mut self, timeout: Duration) -> Front {
         self.settings.timeout = timeout;
-        self.settings.reply_timeout = timeout;
+        self.settings.usual.reply_timeout = timeout;
         self
     }
 
@@ -121,14 +124,14 @@ impl Front {
 
     /// Keeps no connection.
     pub fn force_close(mut self) -> Front {
-        self.settings.keep = false;
+        self.settings.usual.keep = false;
         self
     }
 
     /// Sets `max` and `acquire`.
     pub fn max(mut self, max: usize, wait: Duration) -> Front {
-        Arc::make_mut(&mut self.settings.connect).limits.max = NonZeroUsize::new(max);
-        Arc::make_mut(&mut self.settings.connect).limits.wait = Wait::For(wait);
+        self.settings.connect.limits.max = NonZeroUsize::new(max);
+        self.settings.connect.limits.wait = Wait::For(wait);
         self
     }
 
@@ -136,7 +139,8 @@ impl Front {
     /// the client before a connection is taken.
     pub fn ask(&self, ask: Ask) -> Answer {
         let (mut client, prepared) = ask.prepare(&self.backend);
-        let (result, traffic) = serve(&self.backend, &self.settings, &prepared, &mut client);
+        let (result, traffic) =
+            serve(&self.backend, &self.settings, &self.settings.usual, &prepared, &mut client);
         let (uploaded, downloaded) = (traffic.uploaded, traffic.downloaded);
         Answer { result, client, uploaded, downloaded }
     }

@@ -43,7 +43,7 @@ pub fn check_any_backend(data: &[u8]) {
         heard.check(&scene, false);
     }
     let (result, traffic) = conversation.take_end();
-    let (resend, client) = (scene.settings.resend, &scene.client);
+    let (resend, client) = (scene.settings.usual.resend, &scene.client);
     let again = resend.retries.min(resend.repeats);
     assert!(traffic.repeats <= resend.repeats);
     assert!(seen.written.len() <= 1 + again as usize, "{seen:?}");
@@ -168,8 +168,7 @@ fn scene(plan: &mut Plan<'_>) -> Scene {
         scene = scene.warm();
     }
     if kind & 8 != 0 {
-        Arc::make_mut(&mut scene.settings.connect).pings =
-            Pings::before_every_request(Duration::from_secs(1));
+        scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
     }
     if kind & 16 != 0 {
         scene.request.packet = vec![0; 10_000];
@@ -177,7 +176,7 @@ fn scene(plan: &mut Plan<'_>) -> Scene {
     let mut worker = WorkerSettings::default();
     worker.set("failstatus", "503").expect("a code");
     worker.set("uploadahead", &window.to_string()).expect("a number");
-    scene.settings.has_others = kind & 32 != 0;
+    scene.settings.usual.has_others = kind & 32 != 0;
     scene.settings.worker = Arc::new(worker);
     scene.client.is_polled = kind & 64 != 0;
     if shown > 0 {
@@ -188,7 +187,7 @@ fn scene(plan: &mut Plan<'_>) -> Scene {
         1 => Flush::Auto(Duration::from_millis(1)),
         _ => Flush::Off,
     };
-    scene.settings.resend = Resend {
+    scene.settings.usual.resend = Resend {
         retries: (counts & 3).into(),
         repeats: (counts >> 2 & 3).into(),
         is_alone: more & 4 != 0,

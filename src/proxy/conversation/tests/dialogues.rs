@@ -124,7 +124,7 @@ fn a_request_that_must_not_be_sent_twice_takes_no_connection_in_doubt() {
         let mut scene = Scene::get().warm();
         scene.backend.idle_connection_closed(second, scene.start);
         scene.passed.set(second);
-        scene.settings.resend = Resend { repeats, after_send, ..Resend::default() };
+        scene.settings.usual.resend = Resend { repeats, after_send, ..Resend::default() };
         scene.request.is_idempotent = is_idempotent;
         let mut script = vec![("place", Yes)];
         script.extend((!uses_it).then_some(("connect", Yes)));
@@ -257,8 +257,8 @@ fn an_answer_of_failstatus_is_left_to_another_member_only_if_the_request_may_be_
         let body = if is_kept { RequestBody::None } else { RequestBody::OnRequest };
         let mut scene = Scene::new(body, b"0123", None).warm();
         Arc::make_mut(&mut scene.settings.worker).set("failstatus", "503").expect("a status");
-        scene.settings.has_others = true;
-        scene.settings.resend = Resend { after_send, ..Resend::default() };
+        scene.settings.usual.has_others = true;
+        scene.settings.usual.resend = Resend { after_send, ..Resend::default() };
         scene.request.is_idempotent = is_idempotent;
         let mut script = sent();
         if !is_kept {
@@ -317,7 +317,7 @@ fn a_request_not_completely_written_is_sent_again_whatever_its_method() {
 fn a_request_that_is_never_completely_written_is_sent_again_as_often_as_retries_says() {
     for retries in 0..4 {
         let mut scene = Scene::new(RequestBody::Announced, b"pay", Some(8186)).warm();
-        scene.settings.resend.retries = retries;
+        scene.settings.usual.resend.retries = retries;
         // A stale connection costs none of them.
         let again = retries.max(1) as usize;
         let mut script = vec![("place", Yes), ("send", Closes)];
@@ -353,7 +353,7 @@ fn there_is_a_pause_before_connecting_or_sending_again() {
         ("send", Yes),
     ];
     let mut scene = Scene::get();
-    scene.settings.resend = resend;
+    scene.settings.usual.resend = resend;
     let answered = then(begun.clone(), &[(REPLY, whole("hi")), ("pass", Yes)]);
     let (result, traffic) = scene.goes(&answered);
     result.expect("an answer");
@@ -361,7 +361,7 @@ fn there_is_a_pause_before_connecting_or_sending_again() {
 
     // Meanwhile another request has given its connection back.
     let mut scene = Scene::get();
-    scene.settings.resend = resend;
+    scene.settings.usual.resend = resend;
     let mut conversation = scene.begin();
     for world in [Yes, No, Yes] {
         scene.step(&mut conversation, world);
@@ -373,7 +373,7 @@ fn there_is_a_pause_before_connecting_or_sending_again() {
     assert_eq!(conversation.take_end().1.waited, interval);
 
     let mut scene = Scene::get();
-    scene.settings.resend = resend;
+    scene.settings.usual.resend = resend;
     let again = [
         (REPLY, Closes),
         ("pause 100ms", Yes),
@@ -399,8 +399,8 @@ fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_agai
     let dies = [(REPLY, Closes), ("connect", Yes), ("ping", Yes)];
     let members = |ping: World| {
         let mut scene = Scene::get().warm();
-        scene.settings.resend = resend;
-        scene.settings.has_others = true;
+        scene.settings.usual.resend = resend;
+        scene.settings.usual.has_others = true;
         let script = then(then(sent(), &dies), &[("pong", ping.clone())]);
         let more = match ping {
             Hears(_) => vec![("send", Yes), (REPLY, whole("again")), ("pass", Yes)],
@@ -420,8 +420,7 @@ fn where_another_member_could_have_it_a_container_answers_before_it_is_sent_agai
 #[test]
 fn a_ping_comes_first_where_that_is_asked_for() {
     let mut scene = Scene::get().warm();
-    Arc::make_mut(&mut scene.settings.connect).pings =
-        Pings::before_every_request(Duration::from_secs(1));
+    scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
     let script = [
         ("place", Yes),
         ("ping", Yes),

@@ -95,19 +95,18 @@ fn scene(setup: &Setup) -> Scene {
         scene.request.packet = vec![0; 10_000];
     }
     if setup.pings {
-        Arc::make_mut(&mut scene.settings.connect).pings =
-            Pings::before_every_request(Duration::from_secs(1));
+        scene.settings.connect.pings = Pings::before_every_request(Duration::from_secs(1));
     }
     let mut worker = WorkerSettings::default();
     worker.set("failstatus", "503").expect("a code");
     scene.settings.worker = Arc::new(worker);
-    scene.settings.has_others = setup.fail_status;
+    scene.settings.usual.has_others = setup.fail_status;
     scene.settings.flush = match setup.flush {
         0 => Flush::Off,
         1 => Flush::On,
         _ => Flush::Auto(Duration::from_millis(1)),
     };
-    scene.settings.resend = Resend {
+    scene.settings.usual.resend = Resend {
         retries: setup.retries,
         repeats: setup.repeats,
         is_alone: setup.is_alone,
@@ -148,7 +147,7 @@ proptest! {
         prop_assert_eq!(scene.step(&mut conversation, World::Hears(head(200))), "done");
         let (result, traffic) = conversation.take_end();
 
-        let resend = scene.settings.resend;
+        let resend = scene.settings.usual.resend;
         prop_assert!(traffic.repeats <= resend.repeats);
         let again = resend.retries.min(resend.repeats) as usize;
         prop_assert!(seen.written.len() <= 1 + again, "{:?}", seen);

@@ -14,7 +14,8 @@ use crate::exchange::{RequestBody, RequestFacts};
 use crate::net::{ConnectError, ConnectOptions, NetError, Ready};
 use crate::pool::{Acquired, Limits, Pool};
 use crate::proxy::{
-    BodyPiece, ClientError, Failure, Finished, Flush, Prepared, Resend, Settings, Traffic,
+    BodyPiece, ClientError, Failure, Finished, Flush, Prepared, RequestSettings, Resend, Settings,
+    Traffic,
 };
 
 /// Everything that a request has to do with, none of it a socket.
@@ -69,14 +70,16 @@ impl Scene {
         let mut worker = WorkerSettings::default();
         worker.set("uploadahead", "0").expect("a number");
         let settings = Settings {
-            connect: Arc::new(connect),
+            connect,
             timeout: TIMEOUT,
-            reply_timeout: TIMEOUT / 2,
-            keep: true,
             flush: Flush::Off,
-            resend: Resend::default(),
-            has_others: false,
             worker: Arc::new(worker),
+            usual: RequestSettings {
+                reply_timeout: TIMEOUT / 2,
+                keep: true,
+                resend: Resend::default(),
+                has_others: false,
+            },
         };
         let mut client = TestClient::default();
         client.body = data.to_vec();
@@ -140,6 +143,7 @@ impl Scene {
         act(&mut Context {
             backend: &self.backend,
             settings: &self.settings,
+            own: &self.settings.usual,
             request: &self.request,
             client: &mut self.client,
             now: &now,

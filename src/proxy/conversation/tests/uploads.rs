@@ -193,8 +193,8 @@ fn a_body_of_which_a_further_piece_has_gone_ahead_cannot_be_sent_again() {
         let worker = Arc::make_mut(&mut scene.settings.worker);
         worker.set("uploadahead", window).expect("a size");
         worker.set("failstatus", "503").expect("a status");
-        scene.settings.has_others = true;
-        scene.settings.resend.after_send = Some(true);
+        scene.settings.usual.has_others = true;
+        scene.settings.usual.resend.after_send = Some(true);
         let mut conversation = scene.begin();
         go_on_to_receive(&mut scene, &mut conversation);
         scene.step(&mut conversation, asks(1));
