@@ -147,7 +147,7 @@ impl<L: AjpConnection> Attempt<L> {
         self.exchange.heard();
         if self.lease.holds_end() {
             self.exchange.body_withheld();
-        } else if self.asked_again.is_some() {
+        } else if self.asked_again.is_some() && self.exchange.is_due() {
             return self.upload(context, traffic);
         }
         self.take_packets(context, traffic)

@@ -29,7 +29,7 @@ impl<L: AjpConnection> Attempt<L> {
     ) -> Result<bool, Error> {
         if let Some(ask) = self.asked_again.take() {
             self.ask_again(ask, context)?;
-            if self.exchange.is_due() {
+            if self.exchange.is_due() && !context.sends_ahead() {
                 return self.settle(context, traffic);
             }
         }

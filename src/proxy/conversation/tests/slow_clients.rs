@@ -129,3 +129,54 @@ fn a_container_that_asks_twice_while_the_client_is_waited_for_gets_both() {
     scene.goes(&then(sent(), &script)).0.expect("an answer");
     assert_eq!(scene.left(), (1, 0));
 }
+
+#[test]
+fn what_a_container_says_behind_a_second_request_for_body_is_passed_on_before_the_client_is_waited_for_again()
+ {
+    let mut scene = upload(RequestBody::OnRequest, 2, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", Readable),
+        ("receive 0ns", hears(&[ask_for(SIZE as u16), head(200), chunk("so far")])),
+        ("piece now 16372", Has(1)),
+        ("send", Yes),
+        ("pass", Yes),
+        ("piece now 24558", No),
+        ("body wait 1s", Yes),
+        ("piece now 24558", Has(1)),
+        ("receive 0ns", No),
+        ("send", Yes),
+        ("ahead 8186", Yes),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|e|", (1, 0)));
+}
+
+#[test]
+fn what_a_container_says_behind_a_second_request_for_body_is_passed_on_while_the_first_is_not_taken()
+ {
+    let mut scene = upload(RequestBody::OnRequest, 2, 32);
+    let script = [
+        (REPLY, asks(1)),
+        ("piece now 16372", No),
+        ("body wait 1s", Readable),
+        ("receive 0ns", asks(1)),
+        ("piece now 16372", Has(1)),
+        ("send", No),
+        ("wait rw 60s", Readable),
+        ("receive 0ns", hears(&[head(200), chunk("so far")])),
+        ("pass", Yes),
+        ("wait rw 60s", Yes),
+        ("send", Yes),
+        ("piece now 24558", Has(1)),
+        ("send", Yes),
+        ("ahead 8186", Yes),
+        (REPLY, Hears(end(true))),
+        ("pass", Yes),
+    ];
+    scene.goes(&then(sent(), &script)).0.expect("an answer");
+    assert_eq!((&*scene.client.got, scene.left()), ("200Hso far|e|", (1, 0)));
+}
