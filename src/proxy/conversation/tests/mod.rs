@@ -6,6 +6,8 @@
 pub mod any_backend;
 mod client;
 #[cfg(test)]
+mod container;
+#[cfg(test)]
 mod dialogues;
 #[cfg(test)]
 mod random;

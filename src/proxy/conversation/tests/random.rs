@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::container::{Container, kind_of};
 use super::rules::{Seen, assert_pool_clean};
 use super::scene::{World, ask_for, chunk, end, head, pong};
 use super::*;
@@ -18,34 +19,52 @@ type Dice = (u8, u8);
 /// More steps than any request of this test takes whose container says so much.
 const STEPS: usize = 2_000;
 
-/// What the world does for this throw; the container mostly says what it may say.
-fn world((kind, more): Dice) -> World {
-    match kind % 16 {
-        0..=3 => World::Yes,
-        4 => World::No,
-        5 => World::Takes(usize::from(more) % 12),
-        6 => World::Closes,
-        7 => World::Readable,
-        8 => World::Late,
-        9 if more < 16 => World::Gone,
-        10 if more < 32 => World::Client(ClientError::BodyTooShort { missing: 1 }),
-        _ => World::Hears(said(more)),
+/// What the world does for this throw.
+fn world(container: &mut Container, asked: &str, (kind, more): Dice) -> World {
+    match (kind_of(asked), kind % 16) {
+        (_, 0) if more < 32 => World::Closes,
+        (_, 1) if more < 16 => World::Gone,
+        (_, 2) if more < 32 => World::Client(ClientError::BodyTooShort { missing: 1 }),
+        ("pong", 3..) => World::Hears(pong()),
+        ("receive", 0 | 1) if asked.starts_with("receive 0ns") => World::Late,
+        ("receive", 0) => World::Late,
+        ("pong", _) => World::Hears(strays(more)),
+        ("receive", _) => container.goes_on(|container| says(container, more)),
+        ("send" | "ping", 0..=3) => World::Takes(usize::from(more) % 12),
+        ("send" | "ping", 4) | ("connect", 0..=2) => World::No,
+        ("piece", 0..=7) => World::Late,
+        ("wait rw" | "wait r", 0..=7) => World::Readable,
+        ("wait rw" | "wait r" | "wait w" | "room for a ping", 8) => World::No,
+        _ => World::Yes,
     }
 }
 
-fn said(more: u8) -> Vec<u8> {
-    match more % 12 {
+/// Mostly what a container may say.
+fn says(container: &mut Container, more: u8) -> Vec<u8> {
+    match more % 16 {
+        0 => strays(more),
+        1 => container.answers(404, Vec::new()),
+        2 | 3 => container.answers(503, Vec::new()),
+        4 => end(more < 200),
+        5..=7 => container.answers(200, chunk("some of it")),
+        8 | 9 => container.answers(200, [chunk("all of it"), end(true)].concat()),
+        10 => [ask_for(4), container.answers(200, end(true))].concat(),
+        11 => chunk(""),
+        12 => {
+            let packets = container.answers(200, chunk("in two parts"));
+            container.pauses(packets, usize::from(more) % 20)
+        }
+        _ => ask_for(u16::from(more)),
+    }
+}
+
+/// What it may not say, or not here.
+fn strays(more: u8) -> Vec<u8> {
+    match more % 5 {
         0 => head(200),
-        1 => head(if more < 128 { 404 } else { 503 }),
-        2 => chunk("some of it"),
-        3 => ask_for(u16::from(more)),
-        4 => end(true),
-        5 => end(more < 200),
-        6 => pong(),
-        7 => [head(200), chunk("all of it"), end(true)].concat(),
-        8 => [ask_for(4), head(200), end(true)].concat(),
-        9 => chunk(""),
-        10 => head(200)[..5].to_vec(),
+        1 => pong(),
+        2 => end(true),
+        3 => head(200)[..5].to_vec(),
         _ => vec![more; usize::from(more) % 9 + 1],
     }
 }
@@ -127,7 +146,8 @@ proptest! {
     ) {
         let mut scene = scene(&setup);
         let mut conversation = scene.begin();
-        let (mut dice, mut seen, mut steps) = (dice.into_iter(), Seen::default(), 0);
+        let (mut container, mut seen) = (Container::default(), Seen::default());
+        let (mut dice, mut steps) = (dice.into_iter(), 0);
         loop {
             let asked = scene.with(|context| scene::text(&conversation.next(context)));
             if asked == "done" {
@@ -140,7 +160,9 @@ proptest! {
                 let again = scene.with(|context| scene::text(&conversation.next(context)));
                 prop_assert_eq!(&asked, &again, "that was no answer");
             }
-            let world = dice.next().map_or(World::Closes, world);
+            container.speaks_over(conversation.connection().map_or(0, |connection| connection.number));
+            let world = dice.next().map(|dice| world(&mut container, &asked, dice));
+            let world = world.unwrap_or(World::Closes);
             scene.step(&mut conversation, world);
             seen.look(&mut conversation, &scene);
         }

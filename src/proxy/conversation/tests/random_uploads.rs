@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::container::{Container, kind_of};
 use super::rules::{Seen, asked, assert_pool_clean, begun};
-use super::scene::{self, World, ask_for, chunk, end, head};
+use super::scene::{self, World, ask_for, chunk, end};
 use super::*;
 use crate::config::WorkerSettings;
 use crate::exchange::{Ahead, RequestBody};
@@ -40,65 +41,40 @@ prop_compose! {
     }
 }
 
-/// A container that says what it may say, but for once in fifty times, now and then in two parts.
-#[derive(Default)]
-struct Container {
-    /// The connection that it speaks over.
-    number: usize,
-    has_answered: bool,
-    /// The second part of what it has begun to say.
-    rest: Vec<u8>,
+/// Mostly what it may say.
+fn says(container: &mut Container, more: u16, setup: &Setup) -> Vec<u8> {
+    let ask = ask_for(SIZES[setup.size]);
+    match more % 50 {
+        0 => end(true),
+        1 => container.answers(200, [chunk("all of it"), end(true)].concat()),
+        2 => [ask, container.answers(200, end(true))].concat(),
+        3 => ask_for(SIZES[usize::from(more) % SIZES.len()]),
+        4..=6 => ask.repeat(3),
+        7 => chunk(""),
+        8..=10 => container.answers(200, Vec::new()),
+        11..=14 => container.answers(200, chunk("some of it")),
+        // All of a long answer, before it reads on.
+        15..=20 => container.answers(200, chunk(&".".repeat(8_000)).repeat(20)),
+        21..=23 => [container.answers(200, ask), chunk("some of it")].concat(),
+        24..=26 => container.pauses(ask, 4),
+        _ => ask,
+    }
 }
 
-impl Container {
-    fn says(&mut self, more: u16, setup: &Setup) -> Vec<u8> {
-        let rest = std::mem::take(&mut self.rest);
-        if !rest.is_empty() {
-            return rest;
-        }
-        let ask = ask_for(SIZES[setup.size]);
-        match more % 50 {
-            0 => return end(true),
-            1 => self.answers([chunk("all of it"), end(true)].concat()),
-            2 => [ask, self.answers(end(true))].concat(),
-            3 => ask_for(SIZES[usize::from(more) % SIZES.len()]),
-            4..=6 => ask.repeat(3),
-            7 => chunk(""),
-            8..=10 => self.answers(Vec::new()),
-            11..=14 => self.answers(chunk("some of it")),
-            // All of a long answer, before it reads on.
-            15..=20 => self.answers(chunk(&".".repeat(8_000)).repeat(20)),
-            21..=23 => [self.answers(ask), chunk("some of it")].concat(),
-            24..=26 => {
-                self.rest = ask[4..].to_vec();
-                ask[..4].to_vec()
-            }
-            _ => ask,
-        }
-    }
-
-    /// This, behind the headers, unless it has sent those.
-    fn answers(&mut self, packets: Vec<u8>) -> Vec<u8> {
-        let begins = !std::mem::replace(&mut self.has_answered, true);
-        if begins { [head(200), packets].concat() } else { packets }
-    }
-
-    /// What comes of the thing that is asked for.
-    fn world(&mut self, asked_for: &str, (kind, more): Dice, setup: &Setup) -> World {
-        let what = asked_for.split(|char: char| char.is_ascii_digit()).next().unwrap_or_default();
-        match (what.trim(), kind % 16) {
-            (_, 0) if more < 2_000 => World::Closes,
-            ("receive", 0 | 1) if asked_for.starts_with("receive 0ns") => World::Late,
-            ("receive", _) => World::Hears(self.says(more, setup)),
-            ("send", 0..=5) => World::Takes(usize::from(more) / 2),
-            ("send", 6..=8) | ("piece now", 0..=2) => World::No,
-            ("piece now", 3..=6) => World::Has(usize::from(more) / 3),
-            ("piece now", 7 | 8) => World::Has(usize::from(more) % 5_000),
-            ("piece", 0..=7) => World::Late,
-            ("wait rw" | "body wait", 0..=7) => World::Readable,
-            ("wait rw" | "wait w" | "body wait", 8) if more < 10_000 => World::No,
-            _ => World::Yes,
-        }
+/// What comes of the thing that is asked for.
+fn world(container: &mut Container, asked: &str, (kind, more): Dice, setup: &Setup) -> World {
+    match (kind_of(asked), kind % 16) {
+        (_, 0) if more < 2_000 => World::Closes,
+        ("receive", 0 | 1) if asked.starts_with("receive 0ns") => World::Late,
+        ("receive", _) => container.goes_on(|container| says(container, more, setup)),
+        ("send", 0..=5) => World::Takes(usize::from(more) / 2),
+        ("send", 6..=8) | ("piece now", 0..=2) => World::No,
+        ("piece now", 3..=6) => World::Has(usize::from(more) / 3),
+        ("piece now", 7 | 8) => World::Has(usize::from(more) % 5_000),
+        ("piece", 0..=7) => World::Late,
+        ("wait rw" | "body wait", 0..=7) => World::Readable,
+        ("wait rw" | "wait w" | "body wait", 8) if more < 10_000 => World::No,
+        _ => World::Yes,
     }
 }
 
@@ -144,11 +120,8 @@ proptest! {
                 let waits = !asked_for.starts_with("piece now");
                 prop_assert!(!waits || sent < asked, "waits for the client though nothing is due");
             }
-            let number = conversation.connection().map_or(0, |connection| connection.number);
-            if number != container.number {
-                container = Container { number, ..Container::default() };
-            }
-            let world = dice.next().map(|dice| container.world(&asked_for, dice, &setup));
+            container.speaks_over(conversation.connection().map_or(0, |connection| connection.number));
+            let world = dice.next().map(|dice| world(&mut container, &asked_for, dice, &setup));
             let world = world.unwrap_or(World::Closes);
             seen.check_is_heard(&mut conversation, &scene, (&asked_for, &world));
             scene.step(&mut conversation, world);
