@@ -12,7 +12,6 @@ use crate::ffi::request::client::HttpdClient;
 use crate::ffi::request::outcome::SharedHistory;
 use crate::ffi::request::packet_memory;
 use crate::ffi::request::response_progress::ResponseProgress;
-use crate::ffi::state::request_state::RequestState;
 use crate::ffi::sys;
 use crate::proxy::{
     Client, Failure, Finished, MemberHistory, Prepared, ProbeResult, RequestSettings, Traffic,
@@ -44,12 +43,11 @@ impl Call<'_> {
         response: &mut ResponseProgress,
         step: impl FnOnce(HttpdClient<'_>) -> HandlerStatus,
     ) -> HandlerStatus {
-        let kept = RequestState::of(self.request);
-        let mut upload = kept.upload.borrow_mut();
+        let mut upload = self.kept.upload.borrow_mut();
         let Some(upload) = &mut *upload else {
             return HandlerStatus(sys::HTTP_INTERNAL_SERVER_ERROR as c_int);
         };
-        let mut probe = kept.probe.borrow_mut();
+        let mut probe = self.kept.probe.borrow_mut();
         step(HttpdClient::new(self.request, upload, &mut probe, self.worker, response))
     }
 
@@ -62,7 +60,7 @@ impl Call<'_> {
         result: Result<Finished, Failure>,
         traffic: &Traffic,
     ) -> HandlerStatus {
-        let kept = RequestState::of(self.request);
+        let kept = self.kept;
         self.worker.count(traffic.uploaded, traffic.downloaded);
         let ended = clock::uptime();
         if let Some(stats) = &forwarding.known.stats {

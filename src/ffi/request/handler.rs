@@ -114,10 +114,11 @@ unsafe fn handle(
         );
         return HandlerStatus(sys::HTTP_BAD_REQUEST as c_int);
     };
+    let kept = RequestState::of(request);
     if proxy_name.is_none() {
-        RequestState::of(request).count_handler_call();
+        kept.count_handler_call();
     }
-    let call = Call { request, worker, conf, child };
+    let call = Call { request, worker, conf, child, kept };
     call.run(&uri, cached, proxy_name.map(|name| (name, proxy_port)))
 }
 
@@ -181,8 +182,7 @@ impl<'r> Call<'r> {
         cached: Option<Arc<CachedWorker>>,
         remote_proxy: Option<(&[u8], u16)>,
     ) -> Result<Forwarding, HandlerStatus> {
-        let request = self.request;
-        let kept = RequestState::of(request);
+        let (request, kept) = (self.request, self.kept);
         if self.worker.is_member() {
             // It never changes.
             let key = cached.as_ref().map_or_else(|| self.worker.key(), |known| known.member);

@@ -17,7 +17,7 @@ use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::request::call::Call;
 use crate::ffi::request::client::{self, HttpdClient};
 use crate::ffi::state::member_marks;
-use crate::ffi::state::request_state::{LastFailure, RequestState};
+use crate::ffi::state::request_state::LastFailure;
 use crate::ffi::sys;
 use crate::proxy::{
     Consequence, Facts, Failure, FailureLine, Finished, Mark, MemberFacts, MemberHistory,
@@ -166,9 +166,8 @@ impl Call<'_> {
     /// Sets the notes for the access log: `%{ajp-worker}n` and so on.
     pub(crate) fn note(&self, attempts: u32, traffic: &Traffic) {
         let (pool, notes) = (self.request.pool(), self.request.notes());
-        let kept = RequestState::of(self.request);
         // Setting an entry compares all entries, which is not needed while there is none of ours.
-        let is_first = !kept.is_noted.replace(true);
+        let is_first = !self.kept.is_noted.replace(true);
         let set = |key: &'static CStr, value| {
             if is_first { notes.add(key.as_ptr(), value) } else { notes.set(key, value) }
         };
@@ -218,8 +217,7 @@ impl Call<'_> {
     /// is never marked (`status=+I`), nor more often than `maxattempts`.
     fn next_member(&self) -> NextMember {
         let Some(balancer) = Balancer::of(self.worker) else { return NextMember::NotTried };
-        let kept = RequestState::of(self.request);
-        let attempts = kept.handler_calls().saturating_sub(1);
+        let attempts = self.kept.handler_calls().saturating_sub(1);
         let is_spent = balancer.max_attempts().is_some_and(|most| most <= attempts);
         let is_never_marked = self.worker.status().has(WorkerStatus::IGNORE_ERRORS);
         let route = self.request.notes().get(c"session-route");
@@ -228,7 +226,7 @@ impl Call<'_> {
             let is_there = status.is_usable() || member.retry_is_due();
             let is_for_it =
                 !status.is_draining() || route.is_some_and(|route| member.has_route(route));
-            is_there && is_for_it && member != self.worker && !kept.was_tried(member)
+            is_there && is_for_it && member != self.worker && !self.kept.was_tried(member)
         };
         if route.is_some() && balancer.forces_sessions() || !balancer.members().any(may_take) {
             NextMember::NoneLeft

@@ -16,6 +16,7 @@ use crate::ffi::request::forwarding::Forwarding;
 use crate::ffi::request::outcome;
 use crate::ffi::request::response_progress::ResponseProgress;
 use crate::ffi::state::connection_state::{ConnectionState, Wait, Waiting};
+use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 use crate::ffi::sys;
 use crate::net::{ClientInterest, NetError, WaitSet, Woken};
@@ -146,6 +147,7 @@ impl ParkedCall {
                 worker: Worker::from_ptr(self.worker),
                 conf: ProxyConf::from_ptr(self.conf, request.server()),
                 child,
+                kept: RequestState::of(request),
             })
         }
     }

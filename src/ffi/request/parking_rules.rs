@@ -2,7 +2,6 @@
 
 use crate::ffi::request::call::Call;
 use crate::ffi::state::connection_state::ConnectionState;
-use crate::ffi::state::request_state::RequestState;
 use crate::ffi::state::server_state::ServerState;
 
 /// Whether a request may wait without a thread: parking is on for its server, the MPM takes its connection
@@ -21,8 +20,7 @@ fn is_parkable(call: &Call<'_>) -> bool {
         state.is_driven.get() && !state.has_parked()
     });
     // A member that another module has chosen is followed by one that it chooses, too.
-    let is_ours =
-        !call.worker.is_member() || RequestState::of(request).balancer_url.get().is_some();
+    let is_ours = !call.worker.is_member() || call.kept.balancer_url.get().is_some();
     is_driven
         && is_ours
         && ServerState::parks(request.server())
