@@ -122,64 +122,6 @@ impl<'r> Request<'r> {
         unsafe { text::bytes((*self.as_ptr()).uri) }.unwrap_or(b"/")
     }
 
-    /// Sets the content type of the response.
-    pub(crate) fn set_content_type(self, kind: &'static CStr) {
-        // SAFETY: the request is live, the text static.
-        unsafe { sys::ap_set_content_type(self.as_ptr(), kind.as_ptr()) };
-    }
-
-    /// Sends bytes of a response made here. `false`: the client is gone.
-    pub(crate) fn write(self, bytes: &[u8]) -> bool {
-        bytes.chunks(1 << 20).all(|piece| {
-            // SAFETY: the request is live; the bytes are read during the call.
-            let sent = unsafe {
-                sys::ap_rwrite(piece.as_ptr().cast(), piece.len() as c_int, self.as_ptr())
-            };
-            sent >= 0
-        })
-    }
-
-    /// Reads the whole body, for a handler of ours.
-    ///
-    /// # Errors
-    /// The status to answer with: it is longer than `most`, or cannot be read.
-    pub(crate) fn read_body(self, most: usize) -> Result<Vec<u8>, c_int> {
-        let mut body = Vec::new();
-        // SAFETY: the request is live and has no body reader yet.
-        unsafe {
-            let policy = sys::REQUEST_CHUNKED_DECHUNK as c_int;
-            let status = sys::ap_setup_client_block(self.as_ptr(), policy);
-            if status != sys::OK as c_int {
-                return Err(status);
-            }
-            if sys::ap_should_client_block(self.as_ptr()) == 0 {
-                return Ok(body);
-            }
-        }
-        let mut piece = [0_u8; 2048];
-        loop {
-            // SAFETY: the buffer has the length that is said.
-            let count = unsafe {
-                let start = piece.as_mut_ptr().cast();
-                sys::ap_get_client_block(self.as_ptr(), start, piece.len() as _)
-            };
-            match usize::try_from(count) {
-                Ok(0) => return Ok(body),
-                Ok(count) => body.extend_from_slice(&piece[..count.min(piece.len())]),
-                Err(_) => return Err(sys::HTTP_BAD_REQUEST as c_int),
-            }
-            if body.len() > most {
-                return Err(sys::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
-            }
-        }
-    }
-
-    /// The handler that the configuration names for it.
-    pub(crate) fn handler(self) -> Option<&'r [u8]> {
-        // SAFETY: null, or a string of the configuration or of the request's pool.
-        unsafe { text::bytes((*self.as_ptr()).handler) }
-    }
-
     /// mod_proxy's settings for this request's directory.
     pub(crate) fn proxy_dir_conf(self) -> *mut sys::proxy_dir_conf {
         // SAFETY: per_dir_config is set before any handler runs; mod_proxy creates a
@@ -289,47 +231,6 @@ impl<'r> Request<'r> {
     pub(crate) fn server_name(self) -> &'r [u8] {
         // SAFETY: the request is live; the result is a string of its pool or of its server.
         unsafe { text::bytes(sys::ap_get_server_name(self.as_ptr())) }.unwrap_or(b"")
-    }
-
-    /// Whether the client is connected by TLS.
-    pub(crate) fn is_tls(self) -> bool {
-        // SAFETY: the connection is live.
-        unsafe { sys::ap_ssl_conn_is_ssl(self.connection()) != 0 }
-    }
-
-    /// A variable of mod_ssl (or a similar module); `None` if it is empty.
-    pub(crate) fn tls_variable(self, name: &CStr) -> Option<&'r [u8]> {
-        // SAFETY: all records are live; the result is a string of the request's pool, or null.
-        let value = unsafe {
-            let r = self.as_ptr();
-            text::bytes(sys::ap_ssl_var_lookup(
-                (*r).pool,
-                (*r).server,
-                (*r).connection,
-                r,
-                name.as_ptr(),
-            ))
-        };
-        value.filter(|text| !text.is_empty())
-    }
-
-    /// The client's certificate in PEM; with `chain`, followed by the other certificates of its chain
-    /// that the client has sent. `None` unless mod_ssl has asked the client for one.
-    pub(crate) fn certificates(self, chain: bool) -> Option<&'r [u8]> {
-        let own = self.tls_variable(c"SSL_CLIENT_CERT")?;
-        if !chain {
-            return Some(own);
-        }
-        let behind = CHAIN.iter().map_while(|name| self.tls_variable(name));
-        let all = behind.fold(own.to_vec(), |mut all, next| {
-            if !all.ends_with(b"\n") {
-                all.push(b'\n');
-            }
-            all.extend_from_slice(next);
-            all
-        });
-        // SAFETY: a copy in the request's pool, which lives as long as the request.
-        unsafe { text::bytes(self.pool().copy(&all)) }
     }
 
     /// A variable of the request's environment, else a variable that CGI programs get (REMOTE_ADDR,
@@ -472,17 +373,3 @@ impl<'r> Request<'r> {
 
 /// The longest path in a line of the log, in bytes: what comes behind it must fit, too.
 const MOST_LOGGED: usize = 300;
-
-/// mod_ssl's names for the other certificates of the client's chain. Chains are short.
-const CHAIN: [&CStr; 10] = [
-    c"SSL_CLIENT_CERT_CHAIN_0",
-    c"SSL_CLIENT_CERT_CHAIN_1",
-    c"SSL_CLIENT_CERT_CHAIN_2",
-    c"SSL_CLIENT_CERT_CHAIN_3",
-    c"SSL_CLIENT_CERT_CHAIN_4",
-    c"SSL_CLIENT_CERT_CHAIN_5",
-    c"SSL_CLIENT_CERT_CHAIN_6",
-    c"SSL_CLIENT_CERT_CHAIN_7",
-    c"SSL_CLIENT_CERT_CHAIN_8",
-    c"SSL_CLIENT_CERT_CHAIN_9",
-];
