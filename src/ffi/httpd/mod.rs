@@ -1,5 +1,6 @@
 //! httpd: its servers, its requests, its log, the module's record.
 
+pub(crate) mod body_buckets;
 pub(crate) mod clock;
 pub(crate) mod config_tree;
 pub(crate) mod connection;
