@@ -97,10 +97,10 @@ impl<L: AjpConnection> Attempt<L> {
                 self.state = State::Pass { flush };
             }
             (State::Room { .. }, Err(error)) => return self.not_sent(error, context, traffic),
-            (State::Room { since, left, listens }, Ok(ready)) => {
+            (State::Room { since, left, .. }, Ok(ready)) => {
                 self.state = match ready {
                     Ready { writable: true, .. } => State::Send,
-                    Ready { readable: true, .. } if listens => State::Hear { since },
+                    Ready { readable: true, .. } => State::Hear { since },
                     // It has not asked for what it does not take, and owes an answer.
                     _ if self.is_sending_ahead() => {
                         return Err(receiving(NetError::TimedOut { after: left }));
