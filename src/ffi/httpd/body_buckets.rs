@@ -162,7 +162,7 @@ impl BodyBuckets {
         self.piece.clear();
         self.ahead.clear();
         if self.brigade.is_null() {
-            self.brigade = new_brigade(request);
+            self.brigade = request.new_brigade();
         } else {
             // SAFETY: the brigade is live, and no slice of it is left.
             unsafe { sys::apr_brigade_cleanup(self.brigade.cast()) };
@@ -180,10 +180,10 @@ impl BodyBuckets {
         at_most: usize,
     ) -> Result<usize, sys::apr_status_t> {
         if self.brigade.is_null() {
-            self.brigade = new_brigade(request);
+            self.brigade = request.new_brigade();
         }
         if self.incoming.is_null() {
-            self.incoming = new_brigade(request);
+            self.incoming = request.new_brigade();
         }
         if self.ahead.is_empty() && self.piece.is_empty() {
             // SAFETY: the brigade is live, and no slice of it is in use.
@@ -274,13 +274,6 @@ fn own(
         sys::ajp_shim_own_bucket(bucket, request.pool().as_ptr(), &raw mut data, &raw mut len)
     };
     if status == sys::APR_SUCCESS as c_int { Ok((data.cast(), len)) } else { Err(status) }
-}
-
-fn new_brigade(request: Request<'_>) -> *mut sys::apr_bucket_brigade {
-    // SAFETY: pool and allocator are the request's own, on its thread.
-    unsafe {
-        sys::apr_brigade_create(request.pool().as_ptr(), (*request.connection()).bucket_alloc)
-    }
 }
 
 /// Asks the input filters of a request for bytes of its body.

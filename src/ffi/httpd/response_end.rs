@@ -17,8 +17,7 @@ pub(crate) unsafe fn cut(request: Request<'_>) {
     // SAFETY: the request, its connection and its filters are live, on this thread; the brigade is
     // of its pool, and destroyed once. ap_proxy_backend_broke appends two buckets.
     unsafe {
-        let allocator = (*request.connection()).bucket_alloc;
-        let brigade = sys::apr_brigade_create(request.pool().as_ptr(), allocator);
+        let brigade = request.new_brigade();
         // mod_sed and LuaOutputFilter drop the error and pass the end on. So the filters that frame
         // the response are told first.
         if (*r).output_filters != (*r).proto_output_filters {
