@@ -498,6 +498,25 @@ impl Httpd {
         self.file("access.log").lines().map(str::to_owned).collect()
     }
 
+    /// The lines of a log with this name (`CustomLog NAME …`), sorted, as soon as there are `count`. httpd writes a
+    /// request's line after the client has its answer, so those of two connections come in any order.
+    ///
+    /// # Panics
+    /// If there are more.
+    #[track_caller]
+    pub fn lines_of(&self, log: &str, count: usize) -> Vec<String> {
+        let mut lines = wait_for("the requests are in the log", || {
+            let text = self.file(log);
+            // What follows the last newline is still being written.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            let lines: Vec<_> = whole.lines().map(str::to_owned).collect();
+            (lines.len() >= count).then_some(lines)
+        });
+        assert_eq!(lines.len(), count, "{log}: {lines:#?}");
+        lines.sort();
+        lines
+    }
+
     /// The child processes now.
     pub fn children(&self) -> Vec<u32> {
         children_of(self.pid())

@@ -113,11 +113,7 @@ fn the_access_log_can_show_the_member_the_connection_and_the_attempts() {
         )
         .start();
     httpd.get("/app/503").expect(200);
-    // httpd writes the line after the client has its answer.
-    let line = test_support::process::wait_for("the request is in the log", || {
-        let log = std::fs::read_to_string(httpd.root().join("notes.log")).ok()?;
-        log.split_once('\n').map(|(line, _)| line.to_owned())
-    });
+    let line = &httpd.lines_of("notes.log", 1)[0];
     let fields: Vec<&str> = line.split('|').collect();
 
     assert_eq!(fields[0], format!("ajp://127.0.0.1:{}", two.second.port()));
@@ -298,12 +294,7 @@ fn the_environment_names_the_route_of_one_request_whatever_its_session() {
         assert_eq!(answer.expect(200).text(), "second", "{header}: also one that drains");
         assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "first");
     }
-    let log = test_support::process::wait_for("the requests are in the log", || {
-        let log = std::fs::read_to_string(httpd.root().join("steered.log")).ok()?;
-        (log.lines().count() == 4).then_some(log)
-    });
-    assert_eq!(log.lines().filter(|line| *line == "b b -").count(), 2, "{log}");
-    assert_eq!(log.lines().filter(|line| *line == "a a -").count(), 2, "{log}");
+    assert_eq!(httpd.lines_of("steered.log", 4), ["a a -", "a a -", "b b -", "b b -"]);
 }
 
 #[test]
@@ -316,11 +307,7 @@ fn what_the_balancer_says_in_the_environment_takes_the_place_of_what_is_there() 
     for headers in [format!("{OF_A}X-Preset: mine\r\n"), OF_A.to_owned()] {
         assert_eq!(httpd.request("GET", "/app/x", &headers).expect(200).text(), "first");
     }
-    let log = test_support::process::wait_for("the requests are in the log", || {
-        let log = std::fs::read_to_string(httpd.root().join("told.log")).ok()?;
-        (log.lines().count() == 2).then_some(log)
-    });
-    assert_eq!(log, "a a mine\na a -\n");
+    assert_eq!(httpd.lines_of("told.log", 2), ["a a -", "a a mine"]);
 }
 
 #[test]

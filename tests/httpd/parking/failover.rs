@@ -120,8 +120,10 @@ impl Case {
         let ports: Vec<(u16, char)> = ports.collect();
         let plain = |text: &str| without_numbers(text, &ports);
         let notes = notes(&httpd, "/app/x");
-        let filenames = fs::read_to_string(httpd.root().join("filename.log")).expect("it is there");
-        let filename = filenames.lines().find_map(|line| line.strip_prefix("/app/x "));
+        let filename = wait_for("the request is in the last log", || {
+            let log = fs::read_to_string(httpd.root().join("filename.log")).ok()?;
+            log.lines().find_map(|line| line.strip_prefix("/app/x ").map(plain))
+        });
         let log = httpd.error_log();
         let of_clients =
             log.lines().filter_map(|line| line.split_once("[client ")?.1.split_once(' '));
@@ -130,7 +132,7 @@ impl Case {
             text: response.text(),
             requests: members.iter().map(|member| member.peer.requests()).collect(),
             in_error,
-            filename: plain(filename.expect("it is in the log")),
+            filename,
             notes: plain(notes.split(" wait-us").next().expect("the first part")),
             log: of_clients.map(|(_, text)| plain(text)).collect(),
         }
