@@ -51,6 +51,7 @@ mod httpd {
         "ap_hook_(check_config|child_init|child_status|child_stopping|handler|post_config)",
         "ap_hook_(pre_close_connection|pre_config|process_connection)",
         "ap_hook_(resume_connection|suspend_connection)",
+        "ap_lookup_provider",
         "ap_map_http_request_error",
         "ap_mpm_query",
         "ap_os_escape_path",

@@ -10,6 +10,7 @@ pub mod filters;
 pub mod front;
 pub mod http;
 pub mod httpd;
+pub mod lbmethod;
 pub mod manager;
 pub mod markdown;
 pub mod members;

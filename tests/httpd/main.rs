@@ -11,6 +11,7 @@ mod balancing {
     mod lbmethods;
     mod life;
     mod local_members;
+    mod newcomers;
     mod resending;
 }
 

@@ -1,15 +1,17 @@
-//! The choice of a member for a request, in the cases that mod_proxy_balancer does not handle.
+//! The choice of a member for a request of a balancer that has `ajp://` members.
 //!
-//! The hook runs before mod_proxy_balancer's, which remains the balancer. It acts only
+//! The hook runs before mod_proxy_balancer's, which remains the balancer. It holds an election
 //! * for a request of a session, or one whose environment names the route (`ajp-route`): all cookies
 //!   and path parameters count, and `sessionretry`, `sessionredirect` and `domain` apply;
 //! * if the environment says that there is no session (`ajp-sticky-ignore`);
 //! * when a member in error is to be probed ([`probe`]);
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
-//!   `retry`, and every usable one is tried.
+//!   `retry`, and every usable one is tried;
+//! * when no member can take a request without a session, to say why.
 //!
-//! It then does the same as `proxy_balancer_pre_request` of mod_proxy_balancer does, in its order:
-//! the session's member, else the lbmethod's; counters, environment and notes; the URL ([`elected::install`]).
+//! Else the lbmethod is asked ([`newcomer`]). Either way, it does the same as `proxy_balancer_pre_request` of
+//! mod_proxy_balancer does, in its order: the session's member, else the lbmethod's; counters, environment and notes;
+//! the URL ([`elected::install`]). Where that has more to do, the hook declines.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -21,6 +23,7 @@ use crate::ffi::apr::text;
 use crate::ffi::balancing::client_failure;
 use crate::ffi::balancing::elected;
 use crate::ffi::balancing::hook_args::HookArgs;
+use crate::ffi::balancing::newcomer::{self, Overview};
 use crate::ffi::balancing::no_member;
 use crate::ffi::balancing::session::{ignores_session, session};
 use crate::ffi::child::balancer_routes::FoundRoute;
@@ -74,10 +77,11 @@ pub(crate) unsafe fn pre_request(
     let mut is_ours = session.is_some() || ignores_session || was_given;
     if !is_ours {
         let members = Overview::of(balancer);
-        is_ours = !members.can_take_any;
-        if !is_ours && !members.has_errors {
-            return sys::DECLINED;
+        if members.can_take_any && !members.has_errors {
+            // SAFETY: as the caller promises.
+            return unsafe { newcomer::elect(request, conf, balancer, members, child, places) };
         }
+        is_ours = !members.can_take_any;
     }
     let settings = match state.has_balancer_keys() {
         true => state.balancer_with_keys(&balancer.name()).unwrap_or_default(),
@@ -136,29 +140,6 @@ pub(crate) unsafe fn pre_request(
             unsafe { *places.worker = std::ptr::null_mut() };
             sys::HTTP_SERVICE_UNAVAILABLE as c_int
         }
-    }
-}
-
-/// What a look at all members shows.
-#[derive(Clone, Copy, Debug, Default)]
-struct Overview {
-    has_errors: bool,
-    /// A member could take a request without a session. If none could, mod_proxy_balancer would log that
-    /// all are in error, whatever they are.
-    can_take_any: bool,
-}
-
-impl Overview {
-    fn of(balancer: Balancer<'_>) -> Self {
-        // There may be hundreds of members, and the first of them can nearly always take it.
-        let mut all = WorkerStatus::default();
-        let mut statuses = balancer.members().map(Worker::status);
-        let can_take_any = statuses.by_ref().any(|status| {
-            all = all.with(status);
-            status.is_usable() && !status.is_draining()
-        });
-        let all = statuses.fold(all, WorkerStatus::with);
-        Self { has_errors: all.is_in_error(), can_take_any }
     }
 }
 

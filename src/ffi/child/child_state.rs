@@ -15,6 +15,7 @@ use crate::ffi::child::worker_cache::{ByAddress, WorkerCache};
 use crate::ffi::httpd::clock;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::server;
+use crate::ffi::mod_proxy::by_requests::ByRequests;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::messages::Message;
 use crate::shared::{MemberKey, MemberState};
@@ -36,6 +37,7 @@ pub(crate) struct Child {
     housekeeper: OnceLock<Housekeeper>,
     /// Some server has `ProxyAjpParking On`, and the MPM can do it.
     can_park: bool,
+    by_requests: ByRequests,
     /// Workers that have had a request.
     pub(crate) known: WorkerCache,
     /// Routes of balancers that have had a request of a session.
@@ -54,6 +56,7 @@ impl Child {
         watched: HashSet<WorkerId>,
         reverses: Vec<Arc<Reverse>>,
         can_park: bool,
+        by_requests: ByRequests,
     ) -> Self {
         let (backends, housekeeper) = (RwLock::default(), OnceLock::new());
         let (known, passes) = (WorkerCache::default(), TransientMarks::default());
@@ -68,6 +71,7 @@ impl Child {
             reverses,
             housekeeper,
             can_park,
+            by_requests,
             known,
             routes: BalancerRoutes::default(),
             passes,
@@ -132,6 +136,11 @@ impl Child {
     /// backend.
     pub(crate) fn watches(&self, worker: WorkerId) -> bool {
         self.watched.contains(&worker)
+    }
+
+    /// httpd's `byrequests`.
+    pub(crate) fn by_requests(&self) -> ByRequests {
+        self.by_requests
     }
 
     /// Whether requests can wait without a thread here: some server has `ProxyAjpParking On`, and the MPM

@@ -130,11 +130,14 @@ impl<'s> Balancer<'s> {
 
     /// The lbmethod that chooses its members; `None` if that lbmethod is not loaded.
     fn lbmethod(self) -> Option<sys::proxy_balancer_method> {
-        // SAFETY: null, or a record that its module never changes and that outlives the balancer.
-        unsafe {
-            let method = (*self.as_ptr()).lbmethod;
-            (!method.is_null()).then(|| method.read())
-        }
+        // SAFETY: a record that its module never changes and that outlives the balancer.
+        self.lbmethod_record().map(|method| unsafe { method.read() })
+    }
+
+    /// The same, where its module has it.
+    pub(crate) fn lbmethod_record(self) -> Option<NonNull<sys::proxy_balancer_method>> {
+        // SAFETY: a plain field of a live record.
+        NonNull::new(unsafe { (*self.as_ptr()).lbmethod })
     }
 
     /// `lbmethod`.
@@ -223,7 +226,7 @@ impl<'s> Locked<'s> {
         }
         let mut total = 0_i32;
         for usable in self.0.members().filter(|member| member.status().is_usable()) {
-            total = total.wrapping_add(usable.add_own_factor());
+            total = total.wrapping_add(usable.add_own_factor().0);
         }
         member.take_from_lbstatus(total);
     }

@@ -3,6 +3,7 @@
 pub(crate) mod activation;
 pub(crate) mod backend_url;
 pub(crate) mod balancer;
+pub(crate) mod by_requests;
 pub(crate) mod canonical_start;
 pub(crate) mod server_conf;
 pub(crate) mod text_sizes;

@@ -201,13 +201,15 @@ impl Worker<'_> {
     }
 
     /// Adds its `loadfactor` to its `lbstatus`, by which lbmethods without a count of their own go, and
-    /// returns it.
-    pub(crate) fn add_own_factor(self) -> i32 {
+    /// returns both.
+    pub(crate) fn add_own_factor(self) -> (i32, i32) {
         let s = self.shared();
         // SAFETY: plain words in shared memory, written as mod_proxy_balancer does.
         unsafe {
-            (*s).lbstatus = (*s).lbstatus.wrapping_add((*s).lbfactor);
-            (*s).lbfactor
+            let factor = (*s).lbfactor;
+            let status = (*s).lbstatus.wrapping_add(factor);
+            (*s).lbstatus = status;
+            (factor, status)
         }
     }
 

@@ -17,6 +17,7 @@ use crate::ffi::child::stats_mapping::StatsMapping;
 use crate::ffi::guard::panic_text;
 use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
+use crate::ffi::mod_proxy::by_requests::ByRequests;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::startup::mistakes;
 use crate::ffi::startup::operator_orders;
@@ -220,7 +221,9 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let watched = watch_list.ids();
     crate::net::low_water::bring(low_water::set);
-    let child = Child::new(settings, members, counting, watched, reverses, can_park);
+    // SAFETY: the configuration has been read, and what it has loaded stays as long as this library.
+    let by_requests = unsafe { ByRequests::of_httpd() };
+    let child = Child::new(settings, members, counting, watched, reverses, can_park, by_requests);
     let child = Arc::new(child);
     for state in states {
         // A second child_init in one process occurs with httpd -X after a restart, whose configuration
