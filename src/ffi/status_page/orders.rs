@@ -57,10 +57,11 @@ fn one(
     let (effect, remark) = action.on(facts)?;
     match effect {
         Effect::Activate(wanted) => {
+            seen.workers.iter().for_each(|worker| set_activation(*worker, wanted));
+            // After the flags: a housekeeper that sees the old ones beside the new note would log that they are back.
             if let Some(state) = child.member_state(seen.key) {
                 state.note_activation(wanted);
             }
-            seen.workers.iter().for_each(|worker| set_activation(*worker, wanted));
             let order = KeptOrder::new(wanted, &configured);
             let operators = state.parent.operators.get().map(|memory| memory.table());
             if operators.is_some_and(|table| !table.set(seen.key, order.bits())) {
