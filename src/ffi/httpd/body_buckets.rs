@@ -108,6 +108,9 @@ impl BodyBuckets {
 
     /// Puts the last bytes of the present piece back, to be read again, in front of what follows.
     pub(super) fn unread_last(&mut self, mut len: usize) {
+        if len == 0 {
+            return;
+        }
         let mut returned = Slices::new();
         while let (Some(slice), true) = (self.piece.last_mut(), len > 0) {
             let back = slice.len.min(len);
