@@ -47,17 +47,23 @@ impl<L: AsFd> FullBacklog<L> {
     fn fill(listener: L, family: AddressFamily, address: &impl SocketAddrArg) -> Self {
         listen(&listener, 0).expect("it listens already");
         let mut filling = Vec::new();
-        loop {
+        let mut timeouts = 0;
+        // One alone may be due to a machine that is busy.
+        while timeouts < 2 {
             let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .expect("descriptors are left");
             // A connect that takes as long has met a full backlog.
             set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_millis(200)))
                 .expect("a socket");
             match connect(&socket, address) {
-                Ok(()) => filling.push(socket),
-                Err(_) => return Self { listener, filling },
+                Ok(()) => {
+                    filling.push(socket);
+                    timeouts = 0;
+                }
+                Err(_) => timeouts += 1,
             }
         }
+        Self { listener, filling }
     }
 
     /// Returns the listener, whose backlog takes connections like any other's from here on. Those that have filled

@@ -3,6 +3,7 @@
 
 use super::places::program;
 use super::process::{DEADLINE, Guarded, free_port, signal, wait_for};
+use super::sockets::stop_listening;
 use hmac::{Hmac, Mac};
 use mod_proxy_ajp_rs::net::wait_readable;
 use sha2::Sha256;
@@ -23,7 +24,7 @@ pub const CPONG: &[u8] = &[0x41, 0x42, 0x00, 0x01, 0x09];
 /// END_RESPONSE, reuse.
 pub const END_RESPONSE: &[u8] = &[0x41, 0x42, 0x00, 0x02, 0x05, 0x01];
 
-/// A port on which connections come in, as at httpd or at a container.
+/// A port on which connections come in, as at httpd or at a container. When it is dropped, it refuses connections.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -77,6 +78,12 @@ impl Listener {
                 return stream;
             }
         }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        stop_listening(&self.socket);
     }
 }
 

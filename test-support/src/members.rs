@@ -40,8 +40,15 @@ pub fn two_children() -> Setup {
 
 /// How many children have served requests so far.
 pub fn serving(httpd: &Httpd) -> usize {
-    let log = fs::read_to_string(httpd.root().join("children.log")).unwrap_or_default();
-    log.lines().collect::<BTreeSet<_>>().len()
+    whole_lines(httpd, "children.log").into_iter().collect::<BTreeSet<_>>().len()
+}
+
+/// The lines of a log so far.
+fn whole_lines(httpd: &Httpd, log: &str) -> Vec<String> {
+    let text = fs::read_to_string(httpd.root().join(log)).unwrap_or_default();
+    // What follows the last newline is still being written.
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(str::to_owned).collect()
 }
 
 /// The configuration line of the log that [`notes`] reads.
@@ -53,8 +60,7 @@ pub const NOTES: &str = "CustomLog notes.log \"%U %s worker=%{ajp-worker}n route
 pub fn notes(httpd: &Httpd, path: &str) -> String {
     let start = format!("{path} ");
     wait_for("the request is in the log", || {
-        let log = fs::read_to_string(httpd.root().join("notes.log")).unwrap_or_default();
-        log.lines().rfind(|line| line.starts_with(&start)).map(str::to_owned)
+        whole_lines(httpd, "notes.log").into_iter().rfind(|line| line.starts_with(&start))
     })
 }
 
@@ -281,12 +287,11 @@ pub const WAITS: &str = "CustomLog waits.log \"%P %s %{ajp-wait-us}n\"";
 /// waits for a connection, in microseconds. All must have been answered.
 #[track_caller]
 pub fn waits(httpd: &Httpd, seen: usize, count: usize) -> (usize, u64) {
-    let log = wait_for("all is in the log", || {
-        let log = fs::read_to_string(httpd.root().join("waits.log")).unwrap_or_default();
-        (log.lines().count() >= seen + count).then_some(log)
+    let lines = wait_for("all is in the log", || {
+        Some(whole_lines(httpd, "waits.log")).filter(|lines| lines.len() >= seen + count)
     });
     let (mut children, mut longest) = (BTreeSet::new(), 0);
-    for line in log.lines().skip(seen) {
+    for line in &lines[seen..] {
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[1], "200", "{line}");
         children.insert(words[0]);

@@ -18,10 +18,18 @@ use test_support::members::{Gate, Pair, backend, notes, one_child, timed};
 use test_support::process::wait_for;
 use test_support::tomcat::Tomcat;
 
+/// While a housekeeper checks the only idle connection, a request opens another.
+const NO_HOUSEKEEPER: &str = "ProxyAjpMaintain 0";
+
 /// A plain worker at `/app`.
 fn plain(setup: Setup, peer: &ScriptedPeer, parameters: &str) -> Httpd {
     let pass = format!("ProxyPass /app ajp://127.0.0.1:{}/app {parameters}", peer.port());
-    setup.conf(&pass).start()
+    setup.conf(NO_HOUSEKEEPER).conf(&pass).start()
+}
+
+/// Waits until `peer` has read so many CPINGs: it may be slower than httpd, which has given up.
+fn wait_for_cpings(peer: &ScriptedPeer, count: usize) {
+    wait_for("the CPINGs are read", || (peer.cpings() >= count).then_some(()));
 }
 
 /// Answers `…/after-N` after N milliseconds, in one write, `…/never` never, and all others at once.
@@ -84,18 +92,23 @@ fn a_backend_that_stops_answering_cpings_is_a_503_after_one_ping_on_each_of_two_
     let (answer, took) = timed(|| client.get("/app/2"));
     assert_eq!(answer.status, 503);
     assert!(took >= 1900, "2 s for both, not {took} ms");
+    wait_for_cpings(&peer, 3);
     assert_eq!((peer.connections(), peer.cpings(), peer.requests()), (2, 3, 1));
 }
 
 // row 22
 #[test]
 fn a_member_that_stops_answering_cpings_is_in_error_and_the_other_serves() {
-    let pair = Pair::start(answering_cpings(1), "pingmode=prepost pingprepost=2000");
+    let setup = one_child().conf(NO_HOUSEKEEPER);
+    let b = ScriptedPeer::start(uris);
+    let parameters = "pingmode=prepost pingprepost=2000";
+    let pair = Pair::start_with(answering_cpings(1), parameters, b, setup);
     pair.httpd.get("/app/1").expect(200);
 
     let (answer, took) = timed(|| pair.httpd.get("/app/2"));
     answer.expect(200);
     assert!(took >= 1900, "2 s for both, not {took} ms");
+    wait_for_cpings(&pair.a, 3);
     assert_eq!((pair.a.connections(), pair.a.cpings()), (2, 3), "and not more often");
     assert_eq!(pair.requests(), (1, 1));
     assert!(pair.a_is_in_error());
@@ -151,6 +164,7 @@ fn pingconnect_and_pingprepost_are_waited_for_where_they_apply() {
 
         assert_eq!(answer.status, 503);
         assert!(took >= least - 20, "{parameters}: {took} ms");
+        wait_for_cpings(&peer, 1);
         assert_eq!(peer.cpings(), 1, "{parameters}");
         assert_eq!(waited(&httpd), [format!("no CPONG within {least}ms")], "{parameters}");
     }
@@ -207,6 +221,7 @@ fn a_plain_worker_s_reply_timeout_is_a_504_and_the_request_is_executed_once() {
         assert_eq!(answer.status, 504, "{recovery}");
         assert!(took >= 950, "{took} ms");
         assert_eq!(waited(&httpd), ["no packet from the backend within 1s"], "{recovery}");
+        peer.wait_for_requests(1);
         assert_eq!(peer.requests(), 1, "{recovery}");
     }
 }
@@ -222,6 +237,7 @@ fn a_reply_timeout_fails_over_only_if_recovery_allows_it_and_tries_each_member_o
         let (answer, took) = timed(|| pair.httpd.get("/app/never"));
 
         assert_eq!(answer.status, status, "{recovery:?}");
+        pair.a.wait_for_requests(1);
         assert_eq!(pair.requests(), requests, "{recovery:?}");
         assert!(took >= 550, "{recovery:?}: {took} ms");
         assert_eq!(waited(&pair.httpd), ["no packet from the backend within 600ms"]);
@@ -253,7 +269,7 @@ fn a_reply_timeout_after_headers_cuts_the_response_and_tries_no_other_member() {
     let a = backend(|conn, _| {
         conn.send(headers(200))?;
         for _ in 0..3 {
-            sleep(Duration::from_millis(700));
+            sleep(Duration::from_millis(100));
             conn.send(chunk(vec![b'x'; 8000]))?;
             conn.send(test_support::ajp::flush())?;
         }
@@ -264,7 +280,7 @@ fn a_reply_timeout_after_headers_cuts_the_response_and_tries_no_other_member() {
 
     assert!(!answer.complete, "{} {}", answer.status, answer.body.len());
     assert_eq!(answer.body.len(), 3 * 8000, "all that came within the time");
-    assert!(took >= 3 * 700 + 1900, "{took} ms");
+    assert!(took >= 3 * 100 + 1900, "{took} ms");
     assert_eq!(waited(&pair.httpd), ["no packet from the backend within 2s"]);
     assert_eq!(pair.requests(), (1, 0));
 }
@@ -360,6 +376,7 @@ fn one_reply_timeout_puts_a_member_in_error_if_none_is_allowed() {
     assert!(pair.a_is_in_error());
 
     pair.get_at("a", "/app/x").expect(200);
+    pair.a.wait_for_requests(1);
     assert_eq!(pair.requests(), (1, 1), "the session of a goes on at b");
 }
 
@@ -375,11 +392,13 @@ fn maxreplytimeouts_are_tolerated_and_one_more_puts_the_member_in_error() {
         assert!(!pair.a_is_in_error());
         assert_eq!(pair.httpd.get("/app/x").expect(200).text(), "/app/x");
     }
+    pair.a.wait_for_requests(4);
     assert_eq!(pair.requests(), (4, 0));
 
     assert!(times_out());
     assert!(pair.a_is_in_error());
     pair.httpd.get("/app/x").expect(200);
+    pair.a.wait_for_requests(5);
     assert_eq!(pair.requests(), (5, 1));
 }
 
@@ -400,7 +419,8 @@ fn after_a_timeout_the_next_request_is_served_on_a_new_connection() {
 // The notes for the access log
 #[test]
 fn the_access_log_can_show_worker_route_attempts_connection_and_wait() {
-    let pair = Pair::start(ScriptedPeer::start(uris), "");
+    let [a, b] = [(); 2].map(|()| ScriptedPeer::start(uris));
+    let pair = Pair::start_with(a, "", b, one_child().conf(NO_HOUSEKEEPER));
     pair.httpd.get("/app/first").expect(200);
     let first = notes(&pair.httpd, "/app/first");
     pair.httpd.get("/app/second").expect(200);

@@ -272,6 +272,7 @@ fn when_retry_has_passed_one_request_probes_the_member_and_the_others_go_elsewhe
         wait_for("all but one have their answer", || {
             (served.load(Ordering::SeqCst) == 19).then_some(())
         });
+        deaf.wait_for_connections(before + 1);
         assert_eq!(deaf.connections() - before, 1, "one asked");
         assert_eq!(deaf.open_connections(), 1, "and is waiting");
         gate.open();

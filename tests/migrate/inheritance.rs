@@ -131,7 +131,8 @@ fn with_ours(written: &Written) -> Httpd {
         }
     }
     lines.push_str(&include("jk2ajp.conf").expect("the main server has a file"));
-    setup().conf(&lines).start()
+    // Not with a housekeeper: while it checks the only idle connection, a request opens another.
+    setup().conf("ProxyAjpMaintain 0").conf(&lines).start()
 }
 
 /// The lines that httpd itself needs.

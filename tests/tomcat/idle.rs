@@ -55,6 +55,15 @@ const ROUNDS: u64 = 10;
 /// first connections that Tomcat closes. On a busy machine the moment is long.
 const ROUNDS_OF_LEARNING: u64 = 2;
 
+/// The same children all the time: a new one would have learned nothing.
+fn fixed(mpm: Mpm) -> String {
+    match mpm {
+        // Two with 16 threads each, as many as are started.
+        Mpm::Event | Mpm::Worker => "MaxRequestWorkers 32".to_owned(),
+        Mpm::Prefork => children(20),
+    }
+}
+
 /// The pause after a request, up to five seconds: the same in each run, by Knuth's generator.
 fn pause(client: u64, round: u64) -> Duration {
     let next = |state: u64, _| {
@@ -84,7 +93,7 @@ fn ask(httpd: &Httpd, id: &str, kind: u64, megabyte: &[u8]) {
 fn behind_a_tomcat_that_closes_after_2_s_every_request_is_answered_once_under_every_mpm() {
     let megabyte = Generated::bytes(1 << 20, 1);
     let servers: Vec<(Mpm, Httpd)> = [Mpm::Event, Mpm::Worker, Mpm::Prefork]
-        .map(|mpm| (mpm, setup(mpm, 0).start()))
+        .map(|mpm| (mpm, setup(mpm, 0).conf(&fixed(mpm)).start()))
         .into_iter()
         .collect();
     let send = |rounds: Range<u64>| {

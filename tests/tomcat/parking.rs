@@ -46,9 +46,9 @@ fn pages_that_wait_in_their_middle_hold_no_thread_of_httpd_and_each_client_gets_
 #[test]
 fn pages_of_asynchronous_and_of_sleeping_servlets_hold_no_thread_of_httpd() {
     let httpd = in_front();
-    for (page, said) in [("/app/async", "answered by async-worker"), ("/app/slow", "slept 3000")] {
+    for (page, said) in [("/app/async", "answered by async-worker"), ("/app/slow", "slept 6000")] {
         let mut clients: Vec<Client> =
-            (0..MANY).map(|_| ask(&httpd, &format!("{page}?ms=3000"))).collect();
+            (0..MANY).map(|_| ask(&httpd, &format!("{page}?ms=6000"))).collect();
         wait_for("more wait than there are threads", || {
             (Load::of(&httpd).parked > 2).then_some(())
         });
@@ -63,7 +63,7 @@ fn pages_of_asynchronous_and_of_sleeping_servlets_hold_no_thread_of_httpd() {
 #[test]
 fn a_client_that_leaves_a_sleeping_page_is_noticed_while_tomcat_works_on() {
     let httpd = in_front();
-    let client = ask(&httpd, "/app/slow?ms=2000");
+    let client = ask(&httpd, "/app/slow?ms=30000");
     wait_for_parked(&httpd, 1);
     client.reset();
     wait_for_rest(&httpd);

@@ -70,6 +70,8 @@ impl Treatments {
     /// Ends a connection behind an answer, without a word.
     fn end(&self, conn: &mut PeerConnection) {
         let begin = Instant::now();
+        // The FIN leaves now, even if a process that is being started at this moment has the descriptor, too.
+        let _ = conn.shutdown_write();
         conn.close();
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.push((begin, Instant::now()));

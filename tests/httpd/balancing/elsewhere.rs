@@ -3,6 +3,7 @@
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use test_support::httpd::{Httpd, Setup};
+use test_support::members::{balancer, is_in_error};
 
 /// Reads all packets, and never answers.
 fn silence(conn: &mut PeerConnection) -> std::io::Result<()> {
@@ -85,6 +86,8 @@ fn without_another_member_the_client_gets_the_failure_s_own_status() {
     let httpd = two.balanced("replytimeout=100 maxreplytimeouts=99 recovery=0").start();
 
     assert_eq!(httpd.get("/app/silent").status, 504);
+    // httpd gives a member up whether it has read the request or not.
+    [&two.first, &two.second].iter().for_each(|peer| peer.wait_for_requests(1));
     assert_eq!((two.first.requests(), two.second.requests()), (1, 1), "each member once");
     assert!(is_well(&httpd));
 }
@@ -132,8 +135,7 @@ fn sticky_with(first: u16, second: u16, parameters: &str, balancer: &str, more: 
         .conf(&format!("BalancerMember ajp://127.0.0.1:{first} route=a {parameters}"))
         .conf(&format!("BalancerMember ajp://127.0.0.1:{second} route=b {parameters}"))
         .conf(&format!("ProxySet stickysession=JSESSIONID {balancer}\n</Proxy>"))
-        .conf("ProxyPass /app balancer://two/app\nProxyStatus Full")
-        .conf("<Location /server-status>\nSetHandler server-status\n</Location>")
+        .conf("ProxyPass /app balancer://two/app")
         .conf(more)
         .start()
 }
@@ -143,19 +145,23 @@ const OF_B: &str = "Cookie: JSESSIONID=x.b\r\n";
 
 #[test]
 fn no_member_gets_a_request_twice_because_the_other_one_is_not_there() {
+    // The first request has to be answered, however long that takes.
+    let hurry = "SetEnvIf Request_URI /silent$ ajp-reply-timeout=2000";
     for (parameters, path) in [
-        ("replytimeout=2000 maxreplytimeouts=99 recovery=0", "/app/silent"),
+        ("maxreplytimeouts=99 recovery=0", "/app/silent"),
         ("failstatus=500 recovery=0", "/app/500"),
     ] {
         let two = Two::start();
         // mod_proxy clears the marks of all members when none is left (forcerecovery).
-        let httpd = sticky(two.first.port(), test_support::process::free_port(), parameters, "");
+        let gone = test_support::process::free_port();
+        let httpd = sticky_with(two.first.port(), gone, parameters, "", hurry);
         httpd.request("GET", "/app/x", OF_B).expect(200);
         let before = two.first.requests();
         let headers = format!("{OF_A}Content-Length: 2\r\n");
         let answer = httpd.client().request("POST", path, &headers, b"ab");
 
         assert_ne!(answer.status, 200, "{parameters}");
+        two.first.wait_for_requests(before + 1);
         assert_eq!(two.first.requests() - before, 1, "{parameters}");
     }
 }
@@ -168,21 +174,28 @@ fn no_member_gets_a_request_twice_with_retry_0() {
     let headers = format!("{OF_A}Content-Length: 2\r\n");
     httpd.client().request("POST", "/app/silent", &headers, b"ab");
 
+    two.first.wait_for_requests(1);
     assert_eq!(two.first.requests(), 1);
 }
 
 #[test]
 fn failontimeout_marks_the_member_that_timed_out_and_not_the_one_that_answered() {
     let (slow, quick) = (ScriptedPeer::start(silence), Two::start());
-    let parameters = "replytimeout=2000 maxreplytimeouts=99 recovery=0";
-    let httpd = sticky(slow.port(), quick.second.port(), parameters, "failontimeout=On");
+    let member = |peer: &ScriptedPeer, words: &str| {
+        format!("ajp://127.0.0.1:{} {words} maxreplytimeouts=99 recovery=0", peer.port())
+    };
+    let members = [member(&slow, "route=a replytimeout=2000"), member(&quick.second, "route=b")];
+    let httpd = balancer(Httpd::setup(), &members)
+        .conf("ProxySet balancer://members failontimeout=On")
+        .start();
 
     assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
     // Its own sessions still find the member, and the other's sessions go there too.
     assert_eq!(httpd.request("GET", "/app/x", OF_B).expect(200).text(), "second");
     assert_eq!(httpd.request("GET", "/app/x", OF_A).expect(200).text(), "second");
+    slow.wait_for_connections(1);
     assert_eq!((slow.connections(), quick.second.requests()), (1, 3));
-    assert!(!is_well(&httpd));
+    assert!(is_in_error(&httpd, slow.port()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use test_support::http::{Generated, Response, sha256};
 use test_support::httpd::{Httpd, Setup};
-use test_support::process::free_port;
+use test_support::process::{free_port, wait_for};
 use test_support::tomcat::Tomcat;
 
 /// A balancer whose first choice is `first`, and whose second is a real Tomcat.
@@ -127,7 +127,7 @@ fn an_upload_arrives_whole_after_the_first_member_did_not_answer_cping() {
     let body = Generated::bytes(30_000, 5);
 
     assert_eq!(upload(&httpd, &body, "").expect(200).said("sha256"), sha256([body]));
-    assert!(peer.cpings() >= 1);
+    wait_for("it has read a CPING", || (peer.cpings() >= 1).then_some(()));
 }
 
 /// Answers requests for "slow" once it is told to, and all others at once.

@@ -8,7 +8,7 @@ use test_support::http::Response;
 use test_support::httpd::Httpd;
 use test_support::manager::{NONCE, manage, member, said};
 use test_support::members::{balancer, is_in_error, serve, two_children};
-use test_support::process::wait_for;
+use test_support::process::{free_port, wait_for};
 
 /// Answers CPINGs, and requests with its own name.
 fn named(name: &'static str) -> impl Fn(&mut PeerConnection) -> std::io::Result<()> {
@@ -57,8 +57,8 @@ fn of_a(httpd: &Httpd) -> Response {
 #[test]
 fn a_member_that_is_down_gets_no_requests_until_a_check_finds_it_up() {
     for method in ["TCP", "CPING"] {
-        let (a, b) = (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")));
-        let port = a.port();
+        let port = free_port();
+        let (a, b) = (start_at(port, "a"), ScriptedPeer::start(named("b")));
         let httpd = checked(port, &b, &format!("hcmethod={method} hcinterval=1"));
         assert_eq!(httpd.get("/app/x").expect(200).text(), "a");
 
@@ -83,8 +83,8 @@ fn a_member_that_is_down_gets_no_requests_until_a_check_finds_it_up() {
 #[test]
 fn a_member_that_a_request_found_in_error_comes_back_with_a_check_long_before_its_retry() {
     for method in ["TCP", "CPING"] {
-        let (a, b) = (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")));
-        let port = a.port();
+        let port = free_port();
+        let (a, b) = (start_at(port, "a"), ScriptedPeer::start(named("b")));
         // Only requests find it down: no check takes it out.
         let words = format!("hcmethod={method} hcinterval=1 hcfails=1000");
         let httpd = checked(port, &b, &words);
@@ -139,8 +139,8 @@ fn methods_of_http_take_every_ajp_member_out_and_the_method_can_be_changed_at_ru
 
 #[test]
 fn a_member_that_is_drained_or_stopped_by_hand_stays_so_whatever_the_checks_find() {
-    let (a, b) = (ScriptedPeer::start(named("a")), ScriptedPeer::start(named("b")));
-    let port = a.port();
+    let port = free_port();
+    let (a, b) = (start_at(port, "a"), ScriptedPeer::start(named("b")));
     let httpd = checked(port, &b, "activation=disabled hcmethod=CPING hcinterval=1");
     let cpings = a.cpings();
     wait_for("it is checked", || (a.cpings() > cpings + 1).then_some(()));

@@ -118,11 +118,11 @@ fn a_mark_of_mod_proxy_balancer_is_said_with_its_reason() {
         conn.send(headers(507))?;
         conn.send(end_response()).map(|()| true)
     });
-    for (target, words, reason) in [
-        ("/app/bad", "failonstatus=507", "(status 507, which failonstatus lists)"),
-        ("/app/silent", "failontimeout=On", "(a timeout, with failontimeout=On)"),
+    for (target, timeout, words, reason) in [
+        ("/app/bad", "", "failonstatus=507", "(status 507, which failonstatus lists)"),
+        ("/app/silent", "timeout=1", "failontimeout=On", "(a timeout, with failontimeout=On)"),
     ] {
-        let member = format!("ajp://127.0.0.1:{} route=a timeout=1", failing.port());
+        let member = format!("ajp://127.0.0.1:{} route=a {timeout}", failing.port());
         let httpd = balancer(one_child(), &[member])
             .conf(&format!("ProxySet balancer://members {words}"))
             .start();

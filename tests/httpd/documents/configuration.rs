@@ -46,10 +46,15 @@ fn serve(block: &Block) {
     }
     let log = httpd.error_log();
     let mut bad = log.lines().filter(|line| [":error]", ":warn]"].iter().any(|l| line.contains(l)));
-    // What a request met before the agent had connected.
-    let early = "no container has connected";
-    let bad =
-        bad.find(|line| !line.contains(early) && !line.contains("ProxyAjpParking has no effect"));
+    // What a request met before the agents had connected; and CPONG may take longer than a document's `ping=1` says,
+    // if the machine is busy.
+    let excused = [
+        "no container has connected",
+        "no member left that could take the request",
+        "no CPONG",
+        "ProxyAjpParking has no effect",
+    ];
+    let bad = bad.find(|line| !excused.iter().any(|words| line.contains(words)));
     assert!(bad.is_none(), "{place}: {log}");
 }
 

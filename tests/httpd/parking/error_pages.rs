@@ -11,9 +11,11 @@ use test_support::parking::{
 /// What the client gets for an answer of this status, with these lines, with or without parking.
 fn answer(parking: &str, status: u16, conf: &str) -> Response {
     let peer = HoldingPeer::start();
+    let short = "SetEnvIf Request_URI ^/app/x$ ajp-reply-timeout=2000";
     let httpd = sixteen_threads()
         .conf(&format!("ProxyAjpParking {parking}\n{conf}"))
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app timeout=1", peer.port()))
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
+        .conf(if status == 504 { short } else { "" })
         .start();
     fs::write(httpd.root().join("htdocs/page.html"), "a page of httpd's own").expect("it is ours");
     let mut client = ask(&httpd, "/app/x");

@@ -47,7 +47,7 @@ fn twenty_requests_wait_for_a_container_that_connects_later_and_each_gets_its_an
 
 #[test]
 fn requests_for_a_container_that_does_not_connect_get_503_after_acquire_and_hold_no_thread() {
-    let (_, httpd, clients) = waiting("acquire=2000");
+    let (_, httpd, clients) = waiting("acquire=5000");
     for mut client in clients {
         assert_eq!(client.response("GET").status, 503);
     }

@@ -54,7 +54,7 @@ fn a_container_that_says_nothing_for_too_long_costs_504_and_the_same_log_line_wi
 #[test]
 fn an_answer_whose_next_piece_comes_too_late_is_cut_with_and_without_a_thread() {
     let peer = HoldingPeer::start();
-    for httpd in with_and_without(&peer, "replytimeout=1000", "") {
+    for httpd in with_and_without(&peer, "replytimeout=3000", "") {
         let mut client = ask(&httpd, "/app/0");
         peer.wait_for_held(1);
         peer.send("/app/0", headers(200));

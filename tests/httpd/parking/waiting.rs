@@ -169,7 +169,7 @@ fn a_container_that_never_answers_cping_costs_503_and_no_thread_meanwhile() {
         conn.expect_cping()?;
         conn.expect_close()
     });
-    let httpd = in_front_of(peer.port(), "ping=1500ms");
+    let httpd = in_front_of(peer.port(), "ping=5");
     let mut clients = ask_all(&httpd, MANY);
     wait_for_parked(&httpd, MANY);
 
@@ -196,12 +196,12 @@ fn requests_wait_for_a_connection_being_opened_without_a_thread() {
 #[test]
 fn a_host_that_does_not_answer_at_all_costs_503_after_connecttimeout_and_no_thread_meanwhile() {
     let backlog = FullBacklog::tcp();
-    let httpd = in_front_of(backlog.port(), "connecttimeout=1500");
+    let httpd = in_front_of(backlog.port(), "connecttimeout=5000");
     let mut clients = ask_all(&httpd, MANY);
     wait_for_parked(&httpd, MANY);
 
     clients.iter_mut().for_each(|client| drop(client.response("GET").expect(503)));
-    assert_eq!(httpd.error_log().matches("no answer within 1.5s").count(), MANY);
+    assert_eq!(httpd.error_log().matches("no answer within 5s").count(), MANY);
     wait_for_rest(&httpd);
 }
 

@@ -2,7 +2,7 @@
 //! moved.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,8 +54,10 @@ fn idlemax_closes_idle_connections_as_ttl_does() {
 /// The backend goes down; httpd's sockets, at least one in each of four children, are closed too.
 #[track_caller]
 fn nothing_stays_in_close_wait(mpm: Mpm, parameters: &str, conf: &str) {
-    let peer = ScriptedPeer::start(uris);
-    let port = peer.port();
+    // A port that no other test gets when this container is gone.
+    let port = free_port();
+    let peer =
+        ScriptedPeer::start_at((Ipv4Addr::LOCALHOST, port).into(), uris).expect("a free port");
     let httpd = proxy_with(mpm, &peer, parameters, conf);
     let _clients = ask(&httpd, 4);
     wait_for("four children have connections", || (sockets(&httpd, port).len() >= 4).then_some(()));

@@ -15,7 +15,7 @@ use test_support::ajp::{
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Mpm};
 use test_support::members::one_child;
-use test_support::process::wait_for;
+use test_support::process::{free_port, wait_for};
 
 /// The packets of a whole response with this body.
 fn response(body: &str) -> Vec<u8> {
@@ -86,15 +86,17 @@ fn misbehave(conn: &mut PeerConnection, request: &ForwardRequest) -> io::Result<
     Ok(false)
 }
 
+/// Its port is this process's own: nobody listens there once a test has dropped it.
 fn backend() -> ScriptedPeer {
-    ScriptedPeer::start(|conn| {
+    let script = |conn: &mut PeerConnection| {
         while let Some(payload) = conn.read_packet()? {
             if !misbehave(conn, &forward_request(&payload)?)? {
                 break;
             }
         }
         Ok(())
-    })
+    };
+    ScriptedPeer::start_at(([127, 0, 0, 1], free_port()).into(), script).expect("a free port")
 }
 
 /// The faulty backend as a balancer's first choice, and a sound one that takes over only when the
@@ -338,7 +340,8 @@ fn a_backend_that_accepts_no_large_request_is_remembered_and_the_log_names_packe
     let httpd = Httpd::setup()
         .mpm(Mpm::Prefork)
         .conf("StartServers 1\nMaxRequestWorkers 1\nLimitRequestFieldSize 100000")
-        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app", peer.port()))
+        // The question waits as long for each CPONG; else for two seconds, and a late one is none.
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app pingconnect=60000", peer.port()))
         .start();
     let header = format!("X-Long: {}\r\n", "x".repeat(20_000));
 
@@ -425,13 +428,15 @@ fn a_client_that_goes_away_in_the_middle_of_a_response_affects_no_other_request(
 #[test]
 fn a_backend_that_restarts_costs_no_request() {
     // In one write: trunk gives the client its page before the end of the answer has come.
-    let address = ScriptedPeer::start(|conn| {
+    let first = |conn: &mut PeerConnection| {
         let request = conn.expect_forward_request()?;
         read_body(conn, &request, 8192)?;
         conn.send(response("hello"))?;
         conn.expect_close()
-    });
-    let port = address.port();
+    };
+    let port = free_port();
+    let address =
+        ScriptedPeer::start_at(([127, 0, 0, 1], port).into(), first).expect("a free port");
     let httpd = Httpd::setup()
         .mpm(Mpm::Prefork)
         .conf("StartServers 1\nMaxRequestWorkers 1")

@@ -11,7 +11,7 @@ fn behind(filter: &str, peer: &ScriptedPeer) -> Setup {
         "<Location /app>\nProxyPass ajp://127.0.0.1:{}/app\nSetInputFilter {filter}\n</Location>",
         peer.port()
     );
-    Httpd::setup().conf(&filters::load()).conf("Timeout 2").conf(&lines)
+    Httpd::setup().conf(&filters::load()).conf(&lines)
 }
 
 /// The head of a POST, and its framed body.
@@ -33,7 +33,8 @@ fn computed(httpd: &Httpd) -> u64 {
 #[test]
 fn an_input_filter_that_delivers_nothing_forever_is_a_408_after_timeout_and_keeps_no_thread_busy() {
     let peer = ScriptedPeer::echo();
-    let httpd = behind("NOTHING", &peer).start();
+    // The container has longer than the filter.
+    let httpd = behind("NOTHING", &peer).conf("Timeout 2\nProxyTimeout 60").start();
     for (head, body) in UPLOADS {
         let before = computed(&httpd);
         let answer = httpd.client().request("POST", "/app/x", head, body.as_bytes());

@@ -137,15 +137,16 @@ fn asks(conn: &mut PeerConnection) -> std::io::Result<()> {
 
 #[test]
 fn a_client_that_sends_nothing_is_a_408_after_its_timeout() {
-    for (limit, modules) in
-        [("Timeout 1", &[][..]), ("RequestReadTimeout body=1", &["reqtimeout"][..])]
-    {
+    for (limit, modules) in [
+        // The container has longer than the client.
+        ("Timeout 1\nProxyTimeout 60", &[][..]),
+        ("RequestReadTimeout body=1", &["reqtimeout"][..]),
+    ] {
         let peer = ScriptedPeer::start(asks);
         let httpd = before(&peer, Httpd::setup().modules(modules).conf(limit));
         let mut client = httpd.client();
         let start = Instant::now();
-        client.send(CHUNKED);
-        client.send("5\r\nhel");
+        client.send(format!("{CHUNKED}5\r\nhel"));
 
         assert_eq!(client.response("POST").status, 408, "{limit}");
         assert!(start.elapsed() >= Duration::from_millis(900), "{limit}");
@@ -200,7 +201,8 @@ fn packets_ahead_are_as_the_rules_want_them_and_the_connection_serves_the_next_r
         }
         conn.expect_close()
     });
-    let httpd = before(&peer, Httpd::setup());
+    // Not with a housekeeper: while it checks the idle connection, a request opens another.
+    let httpd = before(&peer, Httpd::setup().conf("ProxyAjpMaintain 0"));
     let mut client = httpd.client();
     for _ in 0..3 {
         client.send("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n");

@@ -90,7 +90,8 @@ fn a_connection_that_died_in_the_queue_costs_no_request() {
 #[test]
 fn a_graceful_restart_keeps_the_connections_in_the_queue() {
     let port = free_port();
-    let httpd = setup(port, "").start();
+    // Not with a housekeeper, which takes one for a check.
+    let httpd = setup(port, "").conf("ProxyAjpMaintain 0").start();
     let container = dialling(port, HOME, 2, "ours");
     container.wait_for_connections(2);
     httpd.graceful();
@@ -172,7 +173,9 @@ fn virtual_hosts_share_the_port_and_the_connections() {
              ProxyPass /{name} ajp://127.0.0.1:{port}/app\n</VirtualHost>"
         )
     };
-    let httpd = setup(port, "").conf(&host("one")).conf(&host("two")).start();
+    // Not with a housekeeper: while it checks the idle connection, a request takes another.
+    let setup = setup(port, "").conf("ProxyAjpMaintain 0");
+    let httpd = setup.conf(&host("one")).conf(&host("two")).start();
     let container = dialling(port, HOME, 1, "ours");
     for name in ["one", "two", "one"] {
         let target = format!("/{name}/x");
@@ -189,7 +192,8 @@ fn virtual_hosts_share_the_port_and_the_connections() {
 fn the_status_page_shows_how_many_reverse_connections_wait() {
     let port = free_port();
     let status = "<Location /ajp-status>\nSetHandler ajp-status\n</Location>";
-    let httpd = setup(port, "backlog=16").conf(status).start();
+    // Not with a housekeeper, which takes one for a check.
+    let httpd = setup(port, "backlog=16").conf("ProxyAjpMaintain 0").conf(status).start();
     let container = dialling(port, HOME, 3, "ours");
     container.wait_for_connections(3);
     let report = httpd.get("/ajp-status?format=json").expect(200).text();

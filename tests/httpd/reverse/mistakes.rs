@@ -41,7 +41,7 @@ impl Site {
     fn conf(&self, port: u16, words: &str) -> String {
         format!(
             "ProxyAjpReverse ajp://127.0.0.1:{port} {}\n\
-             ProxyPass /app ajp://127.0.0.1:{port}/app",
+             ProxyPass /app ajp://127.0.0.1:{port}/app acquire=20000",
             words.replace("KEY", &self.key.display().to_string())
         )
     }

@@ -40,7 +40,9 @@ fn an_upgrade_takes_over_the_port_of_an_older_version_and_leaves_other_sockets_a
     older(&library, [port, other]);
     let httpd = Httpd::setup()
         .module(Module::File(library.clone()))
-        .conf(&format!("#later ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On"))
+        .conf(&format!(
+            "#later ProxyPass /app ajp://127.0.0.1:{port}/app reversed=On acquire=60000"
+        ))
         .start();
     let before = listener(port).expect("the older version listens");
     let container =
@@ -55,9 +57,12 @@ fn an_upgrade_takes_over_the_port_of_an_older_version_and_leaves_other_sockets_a
     let conf = httpd.root().join("httpd.conf");
     let text = fs::read_to_string(&conf).expect("the harness wrote it");
     fs::write(&conf, text.replace("#later ", "")).expect("it is ours");
+    let old = httpd.children();
     httpd.graceful();
     assert_eq!(listener(port).as_ref(), Some(&before), "the same socket");
     assert!(is_listening(other), "it is somebody else's");
+    // The old children may accept the request, and know no ProxyPass.
+    httpd.wait_for_new_children(&old, 1);
     assert_eq!(httpd.get("/app/x").expect(200).text(), "dialled in before");
 
     // From now on it is as with any other restart.

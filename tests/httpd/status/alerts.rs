@@ -2,11 +2,18 @@
 //! well. promtool evaluates them over time series that a real httpd has said.
 
 use test_support::ajp::ScriptedPeer;
+use test_support::ajp::echo::uris;
 use test_support::httpd::Httpd;
 use test_support::members::{backend, balancer, named};
+use test_support::process::free_port;
 use test_support::status::{order, with_status};
 
 use super::series::{Firing, Scrape, Timeline};
+
+/// Starts a container at this port that answers every request.
+fn answering_at(port: u16) -> ScriptedPeer {
+    ScriptedPeer::start_at(([127, 0, 0, 1], port).into(), uris).expect("its port is free")
+}
 
 /// A balancer with two members at `/app`, and a worker outside it at `/single`.
 struct Site {
@@ -24,7 +31,7 @@ impl Site {
 
     /// The second member is this one.
     fn with(b: ScriptedPeer) -> Self {
-        let [a, single] = ["a", "single"].map(named);
+        let (a, single) = (named("a"), answering_at(free_port()));
         let ports = [a.port(), b.port(), single.port()];
         let members = [(ports[0], "a"), (ports[1], "b")]
             .map(|(port, route)| format!("ajp://127.0.0.1:{port} route={route}"));
@@ -144,9 +151,7 @@ fn a_backend_without_traffic_that_was_dead_stays_in_the_alert_until_it_has_answe
     let well = site.after_requests(20);
     site.single = None;
     let down = site.after_requests(4);
-    let address = ([127, 0, 0, 1], site.ports[2]).into();
-    let script = |conn: &mut _| test_support::ajp::echo::uris(conn);
-    let _back = ScriptedPeer::start_at(address, script).expect("its port is free");
+    let _back = answering_at(site.ports[2]);
     let back = site.after_requests(1);
     let timeline = Timeline::default().stays(&well, 5).stays_silent().goes(&well, &down, 1);
     let timeline = timeline.then_fires(19, &[site.backend_down()]).stays(&down, 20);

@@ -190,7 +190,11 @@ fn a_tomcat_that_is_killed_or_restarted_while_idle_is_used_again_at_once() {
             httpd.get("/app/static.txt").expect(200);
         }
     }
-    assert!(!httpd.error_log().contains("refused"), "nobody was");
+    // A handshake in progress when Tomcat is killed is rightly logged.
+    let log = httpd.error_log();
+    let was_killed = "closed the connection during the handshake";
+    let mut refused = log.lines().filter(|line| line.contains("refused"));
+    assert!(refused.all(|line| line.contains(was_killed)), "nobody else was: {log}");
 }
 
 #[test]
