@@ -114,7 +114,7 @@ mod httpd {
         "apr_time_now",
         "apr_uri_parse",
         "proxy_hook_(canon_handler|post_request|pre_request|scheme_handler)",
-        "proxy_run_(canon_handler|request_status|scheme_handler)",
+        "proxy_run_(request_status|scheme_handler)",
     ];
     const TYPES: &[&str] = &[
         "ajp_shim_.*",

@@ -282,6 +282,21 @@ char *ajp_shim_canonenc_ex(apr_pool_t *p, const char *x, int len, enum enctype t
 }
 #endif
 
+/* Since 2.4.62, mod_proxy makes the URL of a balancer canonical once a member has been chosen; before, when it gets the
+ * URL. The function is exported, but in no public header. */
+int ap_proxy_canon_url(request_rec *r);
+#pragma weak ap_proxy_canon_url
+
+int ajp_shim_canon_url(request_rec *r, char *filename, int *status)
+{
+    if (!ap_proxy_canon_url) {
+        return 0;
+    }
+    r->filename = filename;
+    *status = ap_proxy_canon_url(r);
+    return 1;
+}
+
 int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char *hostname,
                              apr_sockaddr_t *addr)
 {

@@ -93,6 +93,10 @@ void ajp_shim_put_back(request_rec *r, apr_bucket_brigade *bb);
 int ajp_shim_lock_balancer(proxy_balancer *balancer);
 void ajp_shim_unlock_balancer(proxy_balancer *balancer);
 
+/* Sets the file name of a request, proxy: and the URL of a balancer's member, and makes it canonical; *status is what came
+ * of it. Returns 0, and changes nothing, in an httpd before 2.4.62, in which the URL is canonical already. */
+int ajp_shim_canon_url(request_rec *r, char *filename, int *status);
+
 /* ap_proxy_checkproxyblock2, which httpd's trunk calls ap_proxy_checkproxyblock. */
 int ajp_shim_checkproxyblock(request_rec *r, proxy_server_conf *conf, const char *hostname,
                              apr_sockaddr_t *addr);

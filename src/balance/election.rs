@@ -26,8 +26,8 @@ pub struct Rules {
     pub force_sessions: bool,
     /// `forcerecovery`: if all members are in error, all are tried.
     pub force_recovery: bool,
-    /// Whether a request without a session is not left to mod_proxy_balancer, because the environment
-    /// says that there is no session, or because another member has had the request.
+    /// Whether a request without a session is not left to mod_proxy_balancer while a member is in error, because the
+    /// environment says that there is no session, or because another member has had the request.
     pub decide_alone: bool,
 }
 

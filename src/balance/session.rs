@@ -54,6 +54,19 @@ impl<T: Deref<Target = [u8]>> Sticky<T> {
         ids.filter_map(|id| self.route(id))
     }
 
+    /// Whether a cookie or a parameter has its name, whatever the value, and whatever stands before the name.
+    ///
+    /// mod_proxy_balancer takes more for a cookie than [`routes`](Self::routes): any blank begins one, and an empty
+    /// route is a route.
+    pub fn is_named(&self, url: &[u8], query: Option<&[u8]>, cookies: Option<&[u8]>) -> bool {
+        let in_url = |text: &[u8]| values_behind(text, &self.path).next().is_some();
+        let in_cookies = |cookies: &[u8]| {
+            let mut names = memchr_iter(b'=', cookies).map(|at| cookies[..at].trim_ascii_end());
+            !self.cookie.is_empty() && names.any(|before| before.ends_with(&self.cookie))
+        };
+        in_url(url) || query.is_some_and(in_url) || cookies.is_some_and(in_cookies)
+    }
+
     /// The routes in a URL. A parameter of a segment ends with its segment.
     fn in_url<'s, 'r: 's>(&'s self, url: &'r [u8]) -> impl Iterator<Item = &'r [u8]> {
         let ends = move |byte: &u8| {
@@ -183,5 +196,22 @@ mod tests {
     fn an_empty_name_finds_nothing() {
         let nameless = Sticky { path: Vec::new(), cookie: Vec::new(), ..sticky() };
         assert_eq!(nameless.routes(b"/a=1.b", None, Some(b"c=1.d")).next(), None);
+    }
+
+    #[test]
+    fn a_session_is_named_whatever_its_value_and_whatever_stands_before_the_name() {
+        let is_named = |url: &[u8], query, cookies| sticky().is_named(url, query, cookies);
+        assert!(is_named(b"/x;jsessionid=/y", None, None));
+        assert!(is_named(b"/x", Some(b"a&jsessionid=1"), None));
+        for cookies in [&b"JSESSIONID=x"[..], b"JSESSIONID =", b"a=b JSESSIONID=x.b"] {
+            assert!(is_named(b"/x", None, Some(cookies)), "{cookies:?}");
+        }
+        assert!(!is_named(
+            b"/jsessionid/x=1",
+            Some(b"JSESSIONID=1"),
+            Some(b"jsessionid=1; JSESSIONID")
+        ));
+        let unnamed = Sticky { cookie: b"".to_vec(), path: b"".to_vec(), ..sticky() };
+        assert!(!unnamed.is_named(b"/x=1", Some(b"=2"), Some(b"=3; a=4")));
     }
 }

@@ -1,6 +1,6 @@
 //! What httpd, its log formats and balancer-manager are told once a member has been chosen.
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 use memchr::{memchr, memchr_iter};
 
@@ -37,15 +37,12 @@ pub(crate) unsafe fn install(
     set(c"BALANCER_NAME", balancer.name_text());
     set(c"BALANCER_WORKER_NAME", member.name_text());
     set(c"BALANCER_WORKER_ROUTE", pool.copy(member.route().as_deref().unwrap_or(b"")));
-    // SAFETY: as the caller promises; the canonical URL is a string of the request's pool, behind
-    // the `proxy:` that a canon handler puts before it.
+    // SAFETY: as the caller promises.
     let status = unsafe {
         *places.worker = member.as_ptr();
-        let (name, path) = (member.name(), path_of(url));
-        request.set_filename(pool.concat(&[b"proxy:", &name, path]));
-        let status = sys::proxy_run_canon_handler(request.as_ptr(), pool.concat(&[&name, path]));
+        let (status, url) = member_url(request, &member.name(), path_of(url));
         if status == sys::OK as c_int {
-            *places.url = pool.copy(request.filename().strip_prefix(b"proxy:").unwrap_or(b""));
+            *places.url = url;
         }
         status
     };
@@ -58,6 +55,29 @@ pub(crate) unsafe fn install(
         note(c"session-route", route);
     }
     status
+}
+
+/// The URL of a balancer with the member in the balancer's place, canonical, in the request's pool; and what came of it.
+///
+/// Since httpd 2.4.62, mod_proxy gives a balancer the URL as it is, and it is made canonical here (`balancer_fixup` in
+/// mod_proxy_balancer.c). Before, it has been made so already (`rewrite_url`): a second time, escapes would be escaped.
+fn member_url(request: Request<'_>, name: &[u8], path: &[u8]) -> (c_int, *mut c_char) {
+    const START: &[u8] = b"proxy:";
+    let pool = request.pool();
+    let filename = pool.concat(&[START, name, path]);
+    let mut status = sys::OK as c_int;
+    // SAFETY: the request is live and this thread serves it; the text is of its pool; the shim fills in the place.
+    let is_made =
+        unsafe { sys::ajp_shim_canon_url(request.as_ptr(), filename, &raw mut status) != 0 };
+    if !is_made {
+        // SAFETY: the text begins so.
+        return (status, unsafe { filename.add(START.len()) });
+    }
+    if status == sys::DECLINED {
+        // No module serves the member's scheme. Declining, we would have mod_proxy_balancer choose once more.
+        status = sys::HTTP_SERVICE_UNAVAILABLE as c_int;
+    }
+    (status, pool.copy(request.filename().strip_prefix(START).unwrap_or(b"")))
 }
 
 /// The path of a URL, with its query.

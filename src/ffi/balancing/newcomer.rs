@@ -6,7 +6,6 @@
 use std::ffi::c_int;
 
 use crate::balance::WorkerStatus;
-use crate::ffi::apr::text;
 use crate::ffi::balancing::elected;
 use crate::ffi::balancing::hook_args::HookArgs;
 use crate::ffi::child::child_state::Child;
@@ -53,14 +52,19 @@ impl Overview {
 /// Gives the request to the member that the lbmethod chooses. Returns the hook's result: declines where it chooses
 /// none, so that mod_proxy_balancer asks it once more, and says why.
 ///
+/// # Race
+/// The members are looked at before the balancer is locked. One that is put in error, stopped or drained in between may
+/// get this request, as it might have got it a moment before.
+///
 /// # Safety
-/// `places` are mod_proxy's for this request.
+/// `places` and `conf` are mod_proxy's for this request.
 pub(super) unsafe fn elect(
     request: Request<'_>,
     conf: ProxyConf<'_>,
     balancer: Balancer<'_>,
     members: Overview,
     child: &Child,
+    url: &[u8],
     places: &HookArgs,
 ) -> c_int {
     let Some(locked) = balancer.lock() else { return sys::DECLINED };
@@ -80,9 +84,6 @@ pub(super) unsafe fn elect(
     if !member.is_ajp() {
         first_piece::hand_over(request);
     }
-    // SAFETY: as the caller promises; the URL is a string of the request's pool.
-    unsafe {
-        let url = text::bytes(*places.url).unwrap_or(b"");
-        elected::install(request, balancer, member, None, url, places)
-    }
+    // SAFETY: as the caller promises.
+    unsafe { elected::install(request, balancer, member, None, url, places) }
 }

@@ -43,7 +43,7 @@ use crate::ffi::sys;
 /// Chooses a member, or declines, so that mod_proxy_balancer chooses.
 ///
 /// # Safety
-/// `places` are mod_proxy's for this request.
+/// `places` and `conf` are mod_proxy's for this request.
 pub(crate) unsafe fn pre_request(
     request: Request<'_>,
     conf: ProxyConf<'_>,
@@ -72,14 +72,21 @@ pub(crate) unsafe fn pre_request(
     }
     let ignores_session = ignores_session(request);
     let session = session(request, balancer, child, url, ignores_session);
+    let has_no_route = session.is_err();
+    let session = session.unwrap_or_default();
     let kept = RequestState::existing(request);
     let was_given = kept.is_some_and(|kept| kept.tried_count() > 0);
     let mut is_ours = session.is_some() || ignores_session || was_given;
     if !is_ours {
         let members = Overview::of(balancer);
         if members.can_take_any && !members.has_errors {
+            if has_no_route {
+                return sys::DECLINED;
+            }
             // SAFETY: as the caller promises.
-            return unsafe { newcomer::elect(request, conf, balancer, members, child, places) };
+            return unsafe {
+                newcomer::elect(request, conf, balancer, members, child, url, places)
+            };
         }
         is_ours = !members.can_take_any;
     }

@@ -55,20 +55,27 @@ impl NamedBy {
     }
 }
 
+/// A request has the cookie or parameter of a session, and no route is found in it.
+#[derive(Debug)]
+pub(crate) struct NoRoute;
+
 /// The session of a request, as its balancer recognises sessions; `None` if it has none.
+///
+/// # Errors
+/// [`NoRoute`]: mod_proxy_balancer reads the cookie or parameter in its own way.
 pub(crate) fn session<'r>(
     request: Request<'r>,
     balancer: Balancer<'_>,
     child: &Child,
     url: &'r [u8],
     ignored: bool,
-) -> Option<Session<'r>> {
+) -> Result<Option<Session<'r>>, NoRoute> {
     if let Some(route) = forced_route(request) {
         let named_by = NamedBy::Environment;
-        return Some(Session { routes: smallvec![route], found: None, named_by });
+        return Ok(Some(Session { routes: smallvec![route], found: None, named_by }));
     }
     if ignored {
-        return None;
+        return Ok(None);
     }
     let cookies = request.headers_in().get(c"Cookie");
     // mod_proxy keeps the query apart from the URL of a balancer until a member has been chosen.
@@ -77,9 +84,9 @@ pub(crate) fn session<'r>(
     let has_parameter = |text: &[u8]| text.contains(&b'=');
     let has_parameters = has_parameter(url) || query.is_some_and(has_parameter);
     if cookies.is_none() && !has_parameters {
-        return None;
+        return Ok(None);
     }
-    let sticky = balancer.sticky()?;
+    let Some(sticky) = balancer.sticky() else { return Ok(None) };
     let mut routes: SmallVec<[&[u8]; 4]> = SmallVec::new();
     if has_parameters {
         routes.extend(sticky.routes_in_url(url, query));
@@ -87,7 +94,8 @@ pub(crate) fn session<'r>(
     let in_url = routes.len();
     routes.extend(sticky.routes_in_cookies(cookies));
     if routes.is_empty() {
-        return None;
+        let is_named = sticky.is_named(url, query, cookies);
+        return if is_named { Err(NoRoute) } else { Ok(None) };
     }
     // Finding that no member has a route reads all members, so the routes after it are not checked.
     let mut found = None;
@@ -103,7 +111,7 @@ pub(crate) fn session<'r>(
     }
     let is_in_url = known.unwrap_or(0) < in_url;
     let named_by = NamedBy::Parameter(if is_in_url { sticky.path } else { sticky.cookie });
-    Some(Session { routes, found, named_by })
+    Ok(Some(Session { routes, found, named_by }))
 }
 
 /// Whether a member, usable or not, has this route.

@@ -23,10 +23,11 @@ unsafe impl Sync for ByRequests {}
 
 impl ByRequests {
     /// Looks for it. A method of this name is httpd's only if its function lies in the same file as the record of
-    /// `mod_lbmethod_byrequests`: any module may register a method of any name.
+    /// `mod_lbmethod_byrequests`: any module may register a method of any name. (Modules that are linked into httpd
+    /// itself are in one file.)
     ///
     /// # Safety
-    /// The configuration has been read; what it has loaded stays while the result is in use.
+    /// The configuration has been read, and no module is unloaded meanwhile.
     pub(crate) unsafe fn of_httpd() -> Self {
         // SAFETY: static texts; null or a record of mod_proxy's type, which all of this group have.
         let method = NonNull::new(unsafe {

@@ -1,7 +1,9 @@
 //! A worker's fields as a member of its balancer: status, errors, load.
 //!
 //! They lie in memory shared with other processes, and are read and written without atomics, as
-//! mod_proxy does.
+//! mod_proxy does; all but `busy`.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
@@ -222,9 +224,7 @@ impl Worker<'_> {
 
     /// Counts a request on it (`busy`) until the request's pool is cleared.
     pub(crate) fn count_busy(self, pool: Pool<'_>) {
-        let s = self.shared();
-        // SAFETY: a plain word in shared memory, counted as mod_proxy_balancer does.
-        unsafe { (*s).busy = (*s).busy.wrapping_add(1) };
+        self.busy().fetch_add(1, Relaxed);
         // SAFETY: a worker outlives the requests that it is given to.
         pool.own(CountedBusy(unsafe { NotedWorker::new(self) }));
     }
@@ -273,17 +273,18 @@ impl Worker<'_> {
         }
     }
 
-    /// Subtracts up to `count` requests from mod_proxy's `busy`, without atomics, as mod_proxy does,
-    /// and returns how many.
+    /// Subtracts up to `count` requests from mod_proxy's `busy`, and returns how many.
     pub(crate) fn take_off_busy(self, count: u32) -> u32 {
-        // SAFETY: an aligned word; other processes may write it, which mod_proxy itself accepts.
-        unsafe {
-            let busy = &raw mut (*self.shared()).busy;
-            let before = busy.read_volatile();
-            let taken = before.min(usize::try_from(count).unwrap_or(usize::MAX));
-            busy.write_volatile(before - taken);
-            u32::try_from(taken).unwrap_or(count)
-        }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let rest = |before: usize| Some(before.saturating_sub(count));
+        let before = self.busy().fetch_update(Relaxed, Relaxed, rest).unwrap_or_default();
+        u32::try_from(before.min(count)).unwrap_or(u32::MAX)
+    }
+
+    /// mod_proxy's `busy`. httpd after 2.4 counts it atomically, too; 2.4 does not.
+    fn busy(&self) -> &AtomicUsize {
+        // SAFETY: an aligned word in shared memory, which lives as long as the worker (from_ptr).
+        unsafe { AtomicUsize::from_ptr(&raw mut (*self.shared()).busy) }
     }
 }
 

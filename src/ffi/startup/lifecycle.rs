@@ -221,7 +221,7 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let counting = stats.map(|memory| Counting::begin(Arc::clone(memory) as _, std::process::id()));
     let watched = watch_list.ids();
     crate::net::low_water::bring(low_water::set);
-    // SAFETY: the configuration has been read, and what it has loaded stays as long as this library.
+    // SAFETY: a child's start, on its only thread, long after the configuration has been read.
     let by_requests = unsafe { ByRequests::of_httpd() };
     let child = Child::new(settings, members, counting, watched, reverses, can_park, by_requests);
     let child = Arc::new(child);

@@ -80,8 +80,7 @@ pub fn disturb(
                 let before = accounts::left_unended(httpd);
                 if let Some(child) = httpd.children().first() {
                     signal("KILL", *child);
-                    // httpd tells as many children to end as it knows of: a restart before it has noticed would
-                    // leave one that is never told.
+                    // A restart before httpd has noticed would replace it twice.
                     wait_for("httpd has noticed", || {
                         (!httpd.children().contains(child)).then_some(())
                     });

@@ -240,7 +240,9 @@ fn setup(mpm: Mpm, backends: &Backends, random: &mut Random) -> Setup {
     let children = match mpm {
         Mpm::Prefork => "StartServers 40\nMaxRequestWorkers 60\nServerLimit 60",
         Mpm::Event | Mpm::Worker => {
-            "StartServers 4\nServerLimit 8\nThreadsPerChild 16\nMaxRequestWorkers 64\nMinSpareThreads 48\n\
+            // Room for more children than run: at a graceful restart, event tells as many as there may be, and a child
+            // that was killed after the one before may have been replaced by one too many.
+            "StartServers 4\nServerLimit 8\nThreadsPerChild 16\nMaxRequestWorkers 128\nMinSpareThreads 48\n\
              H2MinWorkers 4\nH2MaxWorkers 16"
         }
     };
