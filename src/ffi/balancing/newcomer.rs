@@ -49,8 +49,7 @@ impl Overview {
     }
 }
 
-/// Gives the request to the member that the lbmethod chooses. Returns the hook's result: declines where it chooses
-/// none, so that mod_proxy_balancer asks it once more, and says why.
+/// Gives the request to the member that the lbmethod chooses. Returns the hook's result; `None` if it chooses none.
 ///
 /// # Race
 /// The members are looked at before the balancer is locked. One that is put in error, stopped or drained in between may
@@ -66,8 +65,8 @@ pub(super) unsafe fn elect(
     child: &Child,
     url: &[u8],
     places: &HookArgs,
-) -> c_int {
-    let Some(locked) = balancer.lock() else { return sys::DECLINED };
+) -> Option<c_int> {
+    let Some(locked) = balancer.lock() else { return Some(sys::DECLINED) };
     // SAFETY: as the caller promises.
     unsafe { locked.sync(request.server(), conf.as_ptr()) };
     // A member that another child has added since may not be like the others.
@@ -80,10 +79,10 @@ pub(super) unsafe fn elect(
         member.count_election();
     }
     drop(locked);
-    let Some(member) = chosen else { return sys::DECLINED };
+    let member = chosen?;
     if !member.is_ajp() {
         first_piece::hand_over(request);
     }
     // SAFETY: as the caller promises.
-    unsafe { elected::install(request, balancer, member, None, url, places) }
+    Some(unsafe { elected::install(request, balancer, member, None, url, places) })
 }

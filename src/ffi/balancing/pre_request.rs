@@ -16,6 +16,8 @@
 use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::balance::{Answer, Election, Load, Members, Places, Refusal, Rules, Step, WorkerStatus};
 use crate::config::BalancerSettings;
@@ -79,16 +81,20 @@ pub(crate) unsafe fn pre_request(
     let mut is_ours = session.is_some() || ignores_session || was_given;
     if !is_ours {
         let members = Overview::of(balancer);
-        if members.can_take_any && !members.has_errors {
+        is_ours = !members.can_take_any;
+        if !is_ours && !members.has_errors {
             if has_no_route {
                 return sys::DECLINED;
             }
             // SAFETY: as the caller promises.
-            return unsafe {
-                newcomer::elect(request, conf, balancer, members, child, url, places)
-            };
+            let status =
+                unsafe { newcomer::elect(request, conf, balancer, members, child, url, places) };
+            if let Some(status) = status {
+                return status;
+            }
+            // The members have changed in the meantime.
+            is_ours = true;
         }
-        is_ours = !members.can_take_any;
     }
     let settings = match state.has_balancer_keys() {
         true => state.balancer_with_keys(&balancer.name()).unwrap_or_default(),
@@ -101,10 +107,12 @@ pub(crate) unsafe fn pre_request(
         force_sessions: balancer.forces_sessions(),
         // mod_proxy_balancer does so in its own elections.
         force_recovery: is_ours && balancer.forces_recovery(),
-        decide_alone: is_ours,
+        // What mod_proxy_balancer reads in its own way is left to it.
+        decide_alone: is_ours || !has_no_route,
     };
     let routes = session.as_ref().map_or(&[][..], |session| &session.routes);
     let found = session.as_ref().and_then(|session| session.found.as_ref());
+    let mut left = AGAIN;
     let elected = loop {
         let Some(locked) = balancer.lock() else { return sys::DECLINED };
         // SAFETY: as the caller promises.
@@ -114,6 +122,10 @@ pub(crate) unsafe fn pre_request(
         let elected = elect(request, child, &locked, &candidates, election);
         drop(locked);
         match elected {
+            Ok(Elected::Nobody(_)) if left > 0 && candidates.may_be_left_in_a_moment() => {
+                left -= 1;
+                thread::sleep(PAUSE);
+            }
             Ok(elected) => break elected,
             Err(BodyIsMissing(member)) => match first_piece::read(request) {
                 Ok(()) => {}
@@ -150,6 +162,15 @@ pub(crate) unsafe fn pre_request(
     }
 }
 
+/// How often an election is held again, and the pause before, where the mark of another request may be all that keeps a
+/// member from being elected. Such a mark lasts for some instructions of its thread, which may be off its processor for
+/// a while ([`transient_marks`](crate::ffi::child::transient_marks)).
+const AGAIN: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// How long a mark has been there that may be a temporary one.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// The members of a balancer, as an election asks for them.
 struct Candidates<'r> {
     balancer: Balancer<'r>,
@@ -166,6 +187,17 @@ impl<'r> Candidates<'r> {
     fn of<T: Default>(&self, member: usize, fact: impl FnOnce(Worker<'r>) -> T) -> T {
         self.balancer.member(member).map(fact).unwrap_or_default()
     }
+
+    /// Whether a member that has not had the request has been put in error just now, and nothing else keeps it from
+    /// being elected: perhaps by a request that is about to try another member, and to clear the mark, or has just
+    /// cleared it.
+    fn may_be_left_in_a_moment(&self) -> bool {
+        self.balancer.members().any(|member| {
+            let was_tried = self.kept.is_some_and(|kept| kept.was_tried(member));
+            let status = member.status().without(WorkerStatus::IN_ERROR);
+            !was_tried && status.is_usable() && member.was_marked_within(FRESH)
+        })
+    }
 }
 
 impl Members for Candidates<'_> {
@@ -174,7 +206,11 @@ impl Members for Candidates<'_> {
     }
 
     fn status(&self, member: usize) -> WorkerStatus {
-        self.of(member, |worker| worker.status())
+        self.of(member, |worker| {
+            let status = worker.status();
+            let is_marked_for_a_moment = status.is_in_error() && self.child.passes.holds(worker);
+            if is_marked_for_a_moment { status.without(WorkerStatus::IN_ERROR) } else { status }
+        })
     }
 
     fn retry_is_due(&self, member: usize) -> bool {

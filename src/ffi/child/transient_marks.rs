@@ -12,11 +12,12 @@
 //! If a request of this child has found the member at fault in the meantime, the mark stays.
 //!
 //! # Race
-//! Between marking and clearing, mod_proxy runs some instructions in which another thread or child can
-//! see the member in error and elect a different one: harmless. If another child clears the mark at the
-//! same moment, the request is not tried elsewhere and gets the status of its own failure. If another
-//! child marks the member for a true fault, clearing undoes that: the next request to the member meets
-//! the fault itself and marks it again.
+//! Between marking and clearing, mod_proxy runs some instructions in which another thread or child can see the member in
+//! error and elect a different one: harmless. If there is no other, the election is held again for a moment
+//! (`pre_request`); it sees through the marks of its own child ([`TransientMarks::holds`]). If another child clears the
+//! mark at the same moment, the request is not tried elsewhere and gets the status of its own failure. If another child
+//! marks the member for a true fault, clearing undoes that: the next request to the member meets the fault itself and
+//! marks it again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -57,6 +58,11 @@ impl TransientMarks {
             }
             passes.remove(&address(member));
         }
+    }
+
+    /// Whether requests of this child have a temporary mark on the member, and none has found it at fault.
+    pub(crate) fn holds(&self, member: Worker<'_>) -> bool {
+        self.0.lock().get(&address(member)).is_some_and(|pass| !pass.stays)
     }
 
     /// Notes that the member is being marked for a fault of its own.

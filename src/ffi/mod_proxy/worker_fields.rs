@@ -4,6 +4,7 @@
 //! mod_proxy does; all but `busy`.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::balance::lbmethod::LoadFactor;
 use crate::balance::{Load, WorkerStatus};
@@ -171,6 +172,16 @@ impl Worker<'_> {
             sys::apr_time_now() >= since.saturating_add(retry)
         };
         due && self.status().is_only_in_error()
+    }
+
+    /// Whether it was put in error so short a time ago.
+    pub(crate) fn was_marked_within(self, time: Duration) -> bool {
+        // SAFETY: a plain word in shared memory; a function without conditions.
+        let age = unsafe {
+            let since = (&raw const (*self.shared()).error_time).read_volatile();
+            sys::apr_time_now().saturating_sub(since)
+        };
+        u64::try_from(age).is_ok_and(|age| Duration::from_micros(age) < time)
     }
 
     /// Whether a member in error is probed by one request at a time. Not with `retry=0`, which allows

@@ -99,14 +99,16 @@ pub fn disturb(
             }),
             6..8 => {
                 let which = random.below(2);
-                backends.peers[which] = None;
-                let ended = Instant::now();
+                // Its threads end what they do, which may be a pause of seconds: nobody listens meanwhile.
+                let old = backends.peers[which].take();
+                let ending = thread::spawn(move || drop(old));
                 thread::sleep(Duration::from_millis(random.below(300) as u64));
                 peers_started += 1;
                 let address = backends.addresses[which];
                 backends.peers[which] =
                     Some(peer::start_at(address, seed + peers_started, &backends.treatments));
-                Some((Kind::PeerRestarted, ended))
+                ending.join().expect("the old one has ended");
+                Some((Kind::PeerRestarted, Instant::now()))
             }
             8 => {
                 // The servlet counts in memory: what it has counted is taken before it ends.

@@ -3,7 +3,7 @@
 use test_support::ajp::request::forward_request;
 use test_support::ajp::{PeerConnection, ScriptedPeer, chunk, cpong, end_response, headers};
 use test_support::httpd::{Httpd, Setup};
-use test_support::members::{balancer, is_in_error};
+use test_support::members::{balancer, is_in_error, prefork};
 
 /// Reads all packets, and never answers.
 fn silence(conn: &mut PeerConnection) -> std::io::Result<()> {
@@ -347,4 +347,38 @@ fn the_environment_can_ignore_the_session_of_one_request() {
             assert_eq!(httpd.request("GET", "/app/x", &no).expect(200).text(), "first");
         }
     }
+}
+
+#[test]
+fn no_request_is_refused_while_another_one_finds_no_other_member() {
+    for setup in [Httpd::setup(), prefork(16)] {
+        none_is_refused(setup);
+    }
+}
+
+#[track_caller]
+fn none_is_refused(setup: Setup) {
+    let two = Two::start();
+    let httpd = setup
+        .conf("<Proxy balancer://two>")
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} failstatus=-503", two.first.port()))
+        .conf(&format!("BalancerMember ajp://127.0.0.1:{} status=+N", two.second.port()))
+        .conf("</Proxy>\nProxyPass /app balancer://two/app")
+        .start();
+    let answers = |path: &str, status: u16| {
+        let mut client = httpd.client();
+        for _ in 0..400 {
+            match client.try_get(path) {
+                Some(answer) => assert_eq!(answer.status, status, "{path}"),
+                None => client = httpd.client(),
+            }
+        }
+    };
+    // Each of those that fail has mod_proxy mark the member for an instant.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| answers("/app/503", 503));
+            scope.spawn(|| answers("/app/x", 200));
+        }
+    });
 }
