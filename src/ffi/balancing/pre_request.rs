@@ -100,15 +100,16 @@ pub(crate) unsafe fn pre_request(
         true => state.balancer_with_keys(&balancer.name()).unwrap_or_default(),
         false => BalancerSettings::default(),
     };
+    // What mod_proxy_balancer reads in its own way is left to it.
+    let decide_alone = is_ours || !has_no_route;
     let rules = Rules {
         session_retry: settings.session_retry,
         session_redirect: settings.session_redirect,
         local_only: settings.local_only,
         force_sessions: balancer.forces_sessions(),
         // mod_proxy_balancer does so in its own elections.
-        force_recovery: is_ours && balancer.forces_recovery(),
-        // What mod_proxy_balancer reads in its own way is left to it.
-        decide_alone: is_ours || !has_no_route,
+        force_recovery: decide_alone && balancer.forces_recovery(),
+        decide_alone,
     };
     let routes = session.as_ref().map_or(&[][..], |session| &session.routes);
     let found = session.as_ref().and_then(|session| session.found.as_ref());
