@@ -506,15 +506,19 @@ impl Httpd {
     #[track_caller]
     pub fn lines_of(&self, log: &str, count: usize) -> Vec<String> {
         let mut lines = wait_for("the requests are in the log", || {
-            let text = self.file(log);
-            // What follows the last newline is still being written.
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            let lines: Vec<_> = whole.lines().map(str::to_owned).collect();
-            (lines.len() >= count).then_some(lines)
+            Some(self.whole_lines(log)).filter(|lines| lines.len() >= count)
         });
         assert_eq!(lines.len(), count, "{log}: {lines:#?}");
         lines.sort();
         lines
+    }
+
+    /// The lines of a log with this name so far.
+    pub fn whole_lines(&self, log: &str) -> Vec<String> {
+        let text = self.file(log);
+        // What follows the last newline is still being written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(str::to_owned).collect()
     }
 
     /// The child processes now.

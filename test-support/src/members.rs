@@ -1,7 +1,6 @@
 //! Scripted containers as members of a balancer, and what httpd's logs and pages say of them.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -40,15 +39,7 @@ pub fn two_children() -> Setup {
 
 /// How many children have served requests so far.
 pub fn serving(httpd: &Httpd) -> usize {
-    whole_lines(httpd, "children.log").into_iter().collect::<BTreeSet<_>>().len()
-}
-
-/// The lines of a log so far.
-fn whole_lines(httpd: &Httpd, log: &str) -> Vec<String> {
-    let text = fs::read_to_string(httpd.root().join(log)).unwrap_or_default();
-    // What follows the last newline is still being written.
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(str::to_owned).collect()
+    httpd.whole_lines("children.log").into_iter().collect::<BTreeSet<_>>().len()
 }
 
 /// The configuration line of the log that [`notes`] reads.
@@ -60,7 +51,7 @@ pub const NOTES: &str = "CustomLog notes.log \"%U %s worker=%{ajp-worker}n route
 pub fn notes(httpd: &Httpd, path: &str) -> String {
     let start = format!("{path} ");
     wait_for("the request is in the log", || {
-        whole_lines(httpd, "notes.log").into_iter().rfind(|line| line.starts_with(&start))
+        httpd.whole_lines("notes.log").into_iter().rfind(|line| line.starts_with(&start))
     })
 }
 
@@ -288,7 +279,7 @@ pub const WAITS: &str = "CustomLog waits.log \"%P %s %{ajp-wait-us}n\"";
 #[track_caller]
 pub fn waits(httpd: &Httpd, seen: usize, count: usize) -> (usize, u64) {
     let lines = wait_for("all is in the log", || {
-        Some(whole_lines(httpd, "waits.log")).filter(|lines| lines.len() >= seen + count)
+        Some(httpd.whole_lines("waits.log")).filter(|lines| lines.len() >= seen + count)
     });
     let (mut children, mut longest) = (BTreeSet::new(), 0);
     for line in &lines[seen..] {

@@ -1,7 +1,5 @@
 //! An httpd with two threads, in which requests wait without one, and how many of them do.
 
-use std::fs;
-
 use serde_json::Value;
 
 use super::http::Client;
@@ -81,10 +79,8 @@ pub fn logged(httpd: &Httpd, path: &str) -> Logged {
 
 /// Returns what the log says so far of the requests for `path`.
 pub fn all_logged(httpd: &Httpd, path: &str) -> Vec<Logged> {
-    let log = fs::read_to_string(httpd.root().join("parked.log")).unwrap_or_default();
-    // What follows the last newline is still being written.
-    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let words = whole.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let lines = httpd.whole_lines("parked.log");
+    let words = lines.iter().map(|line| line.split(' ').collect::<Vec<_>>());
     let wanted = words.filter(|words| words[0] == path);
     wanted
         .map(|words| Logged {

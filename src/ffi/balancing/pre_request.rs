@@ -4,7 +4,7 @@
 //! * for a request of a session, or one whose environment names the route (`ajp-route`): all cookies
 //!   and path parameters count, and `sessionretry`, `sessionredirect` and `domain` apply;
 //! * if the environment says that there is no session (`ajp-sticky-ignore`);
-//! * when a member in error is to be probed ([`probe`]);
+//! * while a member is in error, which may be due for a probe ([`probe`]);
 //! * when the request has been given to a member already: no member is chosen twice, whatever its
 //!   `retry`, and every usable one is tried;
 //! * when no member can take a request without a session, to say why.

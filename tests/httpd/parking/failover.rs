@@ -1,7 +1,6 @@
 //! Members that fail a request after it has waited without a thread: what follows is the same as if it had
 //! waited in one.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -124,8 +123,8 @@ impl Case {
         let plain = |text: &str| without_numbers(text, &ports);
         let notes = notes(&httpd, "/app/x");
         let filename = wait_for("the request is in the last log", || {
-            let log = fs::read_to_string(httpd.root().join("filename.log")).ok()?;
-            log.lines().find_map(|line| line.strip_prefix("/app/x ").map(plain))
+            let lines = httpd.whole_lines("filename.log");
+            lines.iter().find_map(|line| line.strip_prefix("/app/x ").map(plain))
         });
         let log = httpd.error_log();
         let of_clients =
