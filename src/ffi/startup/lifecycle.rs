@@ -19,6 +19,7 @@ use crate::ffi::httpd::log;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::by_requests::ByRequests;
 use crate::ffi::mod_proxy::server_conf;
+use crate::ffi::startup::members;
 use crate::ffi::startup::mistakes;
 use crate::ffi::startup::operator_orders;
 use crate::ffi::startup::parking;
@@ -207,6 +208,8 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
         );
     }
     // By now mod_proxy and mod_proxy_balancer have set their workers up.
+    // SAFETY: as the caller promises.
+    unsafe { members::initialize(main, pchild) };
     let mut watch_list = WatchList::default();
     let can_park = parking::is_possible(main);
     for conf in server_conf::all(main) {

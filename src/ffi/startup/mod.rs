@@ -4,6 +4,7 @@ pub(crate) mod balancer_settings;
 pub(crate) mod child_end;
 pub(crate) mod directives;
 pub(crate) mod lifecycle;
+pub(crate) mod members;
 pub(crate) mod mistakes;
 pub(crate) mod operator_orders;
 pub(crate) mod parking;

@@ -299,6 +299,34 @@ fn a_killed_child_is_replaced_and_the_others_keep_serving() {
 }
 
 #[test]
+fn each_child_has_all_members_ready_before_its_first_request() {
+    for mpm in [Mpm::Event, Mpm::Prefork] {
+        // None of them is ever connected to.
+        let httpd = Httpd::setup().mpm(mpm).log_level("warn proxy:debug").conf(
+            "<Proxy balancer://members>
+                BalancerMember ajp://127.0.0.1:1
+                BalancerMember ajp://127.0.0.1:2
+            </Proxy>
+            ProxyPass /app balancer://members",
+        );
+        let httpd = httpd.start();
+        let are_ready = |child: u32| {
+            let log = httpd.error_log();
+            [1, 2].into_iter().all(|port| {
+                let end = format!("in child {child} for (127.0.0.1:{port})");
+                log.lines().any(|line| line.contains("initialized") && line.contains(&end))
+            })
+        };
+        httpd.graceful();
+        let children = httpd.children();
+        assert!(children.len() > 1, "{mpm:?}");
+        for child in children {
+            wait_for("the members of a child are initialised", || are_ready(child).then_some(()));
+        }
+    }
+}
+
+#[test]
 fn a_stopped_httpd_leaves_no_process_behind() {
     let httpd = start(Mpm::Event, Module::Ours);
     httpd.get("/app/echo").expect(200);
