@@ -1,5 +1,6 @@
 //! mod_proxy's own part of the members of balancers, in each child.
 
+use crate::balance::WorkerStatus;
 use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf;
 use crate::ffi::sys;
@@ -22,7 +23,8 @@ pub(crate) unsafe fn initialize(main: Server<'_>, pchild: *mut sys::apr_pool_t) 
             // SAFETY: worker and server are live, and as the caller promises. A failure is logged by mod_proxy, and
             // the first request of the member tries it again.
             unsafe {
-                if (*worker).local_status & sys::PROXY_WORKER_INITIALIZED == 0 {
+                let status = WorkerStatus::from_bits((*worker).local_status);
+                if !status.has(WorkerStatus::INITIALIZED) {
                     sys::ap_proxy_initialize_worker(worker, conf.server().as_ptr(), pchild);
                 }
             }
