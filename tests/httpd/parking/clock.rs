@@ -19,7 +19,8 @@ fn a_request_that_waits_while_the_clock_is_set_forth_by_an_hour_waits_on_in_a_th
     wait_for_parked(&httpd, 2);
 
     // The MPM gives up connections that it has watched for Timeout by that clock. Each request has it look. A request
-    // counts as parked a moment before the MPM has its connection, which may then be that of the next hour.
+    // counts as parked a moment before the MPM has its connection, which the MPM then watches from the new time on:
+    // so the clock is set until both have been given up.
     let mut hours = 0;
     wait_for("they wait in threads", || {
         hours += 1;
