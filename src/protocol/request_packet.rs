@@ -77,6 +77,7 @@ impl<'a> PacketHeaders<'a> {
     }
 
     /// The same for texts of C's, among whose bytes no NUL need be looked for.
+    #[inline(always)]
     pub fn c_header(&mut self, name: &CStr, value: &CStr) {
         match self.code(name.to_bytes()) {
             Some(code) => self.writer.u16_and_c_string(code, value),

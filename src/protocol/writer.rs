@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::error::{EncodeError, Field};
 use super::packet::{Direction, HEADER_LEN, PacketSize};
 use super::reader::NULL_STRING;
-use super::scan::has_any;
+use super::scan::copy_has_nul;
 
 /// Bytes a string adds to its own: two of length, one NUL.
 pub(super) const STRING_OVERHEAD: usize = 3;
@@ -60,10 +60,27 @@ impl Writer {
     ///
     /// A length that fits in a packet is less than `FF FF`, which means null.
     pub(super) fn string(&mut self, value: &[u8], field: Field) {
-        if has_any(value, |byte| byte == 0x00) {
-            return self.fail(EncodeError::NulInString { field });
+        match self.string_space(value.len()) {
+            Some(space) => {
+                if copy_has_nul(value, space) {
+                    self.nul_in(field);
+                }
+            }
+            None => self.string_beyond_limit(value, field),
         }
-        self.without_nul([], value);
+    }
+
+    /// What has no space is not sent, but looked at: a NUL is the error to tell of.
+    #[cold]
+    fn string_beyond_limit(&mut self, value: &[u8], field: Field) {
+        if value.contains(&0x00) {
+            self.nul_in(field);
+        }
+    }
+
+    #[cold]
+    fn nul_in(&mut self, field: Field) {
+        self.fail(EncodeError::NulInString { field });
     }
 
     /// The same for a text of C's, which has no NUL among its bytes.
@@ -74,6 +91,15 @@ impl Writer {
     /// The same behind a number.
     pub(super) fn u16_and_c_string(&mut self, number: u16, value: &CStr) {
         self.without_nul(number.to_be_bytes(), value.to_bytes());
+    }
+
+    /// Writes the length and the NUL of a string; returns the place of its bytes.
+    #[inline]
+    fn string_space(&mut self, len: usize) -> Option<&mut [u8]> {
+        let [high, low, rest @ .., nul] = self.space(len + STRING_OVERHEAD)? else { return None };
+        [*high, *low] = (len as u16).to_be_bytes();
+        *nul = 0x00;
+        Some(rest)
     }
 
     /// Writes a string behind these bytes, at once.
