@@ -21,9 +21,18 @@ pub struct SendHeaders {
     count: u16,
     /// Where the first of them begins.
     start: usize,
-    /// How many of them are Content-Length, and where the first of these begins.
-    lengths: (u16, usize),
+    lengths: Lengths,
     payload: BufferSlice,
+}
+
+/// Where Content-Length is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lengths {
+    /// How many there are.
+    count: u16,
+    /// The length of the first value, and where it ends. A packet has fewer than 2^32 bytes.
+    len: u32,
+    end: u32,
 }
 
 /// The name of a response header, as it came.
@@ -96,12 +105,15 @@ impl SendHeaders {
             return Err(CodecError::TooManyHeaders { count, left: reader.left() });
         }
         let start = len - reader.left();
-        let mut lengths = (0, start);
+        let mut lengths = Lengths::default();
         for _ in 0..count {
-            let at = len - reader.left();
             let (name, value) = read_header(&mut reader)?;
             if name.is_content_length() {
-                lengths = (lengths.0 + 1, if lengths.0 == 0 { at } else { lengths.1 });
+                if lengths.count == 0 {
+                    lengths.len = value.len() as u32;
+                    lengths.end = (len - reader.left() - NUL) as u32;
+                }
+                lengths.count += 1;
             }
             if let Some(name) = name.spelled {
                 check_token(name)?;
@@ -136,9 +148,12 @@ impl SendHeaders {
 
     /// The values of Content-Length, in whatever spelling its name came.
     pub fn content_lengths(&self) -> impl Iterator<Item = &[u8]> {
-        let (count, first) = self.lengths;
-        let lengths = self.headers_from(first).filter(|(name, _)| name.is_content_length());
-        lengths.map(|(_, value)| value).take(count.into())
+        let Lengths { count, len, end } = self.lengths;
+        let end = end as usize;
+        let first = self.payload.get(end - len as usize..end).filter(|_| count > 0);
+        let behind = self.headers_from(end + NUL).filter(|(name, _)| name.is_content_length());
+        let others = behind.map(|(_, value)| value).take(usize::from(count).saturating_sub(1));
+        first.into_iter().chain(others)
     }
 
     /// The header that begins at this place, and those behind it.
@@ -147,6 +162,9 @@ impl SendHeaders {
         iter::from_fn(move || next_header(&mut rest))
     }
 }
+
+/// The byte behind a string.
+const NUL: usize = 1;
 
 /// Type and status are before it.
 const REASON_AT: usize = 1 + 2;
