@@ -3,13 +3,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use crate::messages::Message;
 use crate::protocol::{BufferSlice, SendHeaders};
-
-/// A piece of a request body, in slices. Most are few, for which nothing is allocated.
-pub type BodySlices<'a> = SmallVec<[&'a [u8]; 4]>;
 
 /// The server through which a request came, as the proxy needs it.
 pub trait Client {
@@ -63,7 +58,7 @@ pub trait Client {
     fn gather(&mut self, at_most: usize) -> Result<(), ClientError>;
 
     /// The piece read last, as it lies in memory.
-    fn body(&self) -> BodySlices<'_>;
+    fn body(&self) -> impl ExactSizeIterator<Item = &[u8]>;
 
     /// Notes that the backend has sent a packet, and so is up.
     fn heard(&mut self) {}

@@ -16,7 +16,7 @@ mod settings;
 
 pub use crate::exchange::Phase;
 pub use blocking::serve;
-pub use client::{BodyPiece, BodySlices, Client, ClientError, ReadyPiece};
+pub use client::{BodyPiece, Client, ClientError, ReadyPiece};
 pub use consequence::{
     Consequence, Facts, FailureLine, Mark, MemberFacts, MemberHistory, NextMember, Notes,
     ProbeResult, Reply,

@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
-use crate::proxy::BodySlices;
 
 /// The bytes that have been read: the present piece, and what lies behind it.
 pub(super) struct BodyBuckets {
@@ -148,10 +147,10 @@ impl BodyBuckets {
     }
 
     /// The current piece.
-    pub(super) fn piece(&self) -> BodySlices<'_> {
+    pub(super) fn piece(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         // SAFETY: each slice lies in a bucket of the brigade, which is cleaned only by `fetch`
         // (which takes &mut self) and with the request's pool, which outlives every use.
-        self.piece.iter().map(|s| unsafe { std::slice::from_raw_parts(s.start, s.len) }).collect()
+        self.piece.iter().map(|s| unsafe { std::slice::from_raw_parts(s.start, s.len) })
     }
 
     /// Asks the input filters for more, in place of all that was read before; a blocking read waits until there is

@@ -6,7 +6,7 @@ use crate::ffi::httpd::body_buckets::BodyBuckets;
 use crate::ffi::httpd::patience::Patience;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::sys;
-use crate::proxy::{BodyPiece, BodySlices, ClientError, ReadyPiece};
+use crate::proxy::{BodyPiece, ClientError, ReadyPiece};
 
 /// Reads a request body. The bytes stay in httpd's buckets.
 ///
@@ -180,7 +180,7 @@ impl Body {
     }
 
     /// The current piece.
-    pub(crate) fn piece(&self) -> BodySlices<'_> {
+    pub(crate) fn piece(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.buckets.piece()
     }
 }

@@ -17,9 +17,7 @@ use crate::ffi::state::request_state::Upload;
 use crate::ffi::sys;
 use crate::messages::Message;
 use crate::protocol::{BufferSlice, SendHeaders};
-use crate::proxy::{
-    BodyPiece, BodySlices, Client, ClientError, PatientClient, ProbeResult, ReadyPiece,
-};
+use crate::proxy::{BodyPiece, Client, ClientError, PatientClient, ProbeResult, ReadyPiece};
 
 /// One request of httpd's while a step of it is taken.
 pub(crate) struct HttpdClient<'r> {
@@ -130,7 +128,7 @@ impl Client for HttpdClient<'_> {
         self.upload.body.gather(self.request, at_most)
     }
 
-    fn body(&self) -> BodySlices<'_> {
+    fn body(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.upload.body.piece()
     }
 

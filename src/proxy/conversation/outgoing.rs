@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::exchange::BodyPackets;
 use crate::protocol::EMPTY_BODY;
-use crate::proxy::{BodySlices, Client, Prepared};
+use crate::proxy::{Client, Prepared};
 
 /// A range of the piece of the request body that was read last.
 #[derive(Clone, Copy, Debug)]
@@ -87,16 +87,16 @@ impl Outgoing {
         let Some((packets, start)) = &self.body else {
             return send(&[&request.packet[self.written.min(self.packet)..]]);
         };
-        let is_empty = packets.data_len() == 0;
-        let pieces = if is_empty { BodySlices::new() } else { client.body() };
-        let mut slices = Slices::with_capacity(pieces.len() + packets.count() * 2);
+        let mut slices = Slices::new();
         if self.packet > 0 {
             slices.push(&request.packet);
         }
-        if is_empty {
+        if packets.data_len() == 0 {
             slices.push(&EMPTY_BODY);
         } else {
-            let mut data = Data { pieces: pieces.into_iter(), rest: &[] };
+            let pieces = client.body();
+            slices.reserve(pieces.len() + packets.count() * 2);
+            let mut data = Data { pieces, rest: &[] };
             data.take(*start, |_| ());
             for (header, len) in packets.each() {
                 slices.push(header);
@@ -114,12 +114,12 @@ impl Outgoing {
 type Slices<'a> = SmallVec<[&'a [u8]; 6]>;
 
 /// The data that is still to be put into packets.
-struct Data<'a> {
-    pieces: <BodySlices<'a> as IntoIterator>::IntoIter,
+struct Data<'a, I> {
+    pieces: I,
     rest: &'a [u8],
 }
 
-impl<'a> Data<'a> {
+impl<'a, I: Iterator<Item = &'a [u8]>> Data<'a, I> {
     /// Takes the next `len` bytes, which may lie in several slices.
     fn take(&mut self, mut len: usize, mut taken: impl FnMut(&'a [u8])) {
         while len > 0 {
