@@ -190,7 +190,7 @@ impl<'m> Table<'m> {
             (&header.version, VERSION),
         ];
         let agrees = numbers.iter().all(|(place, number)| {
-            // Read first: this is done for each request, in memory that all children read.
+            // Read first, since all children read this memory.
             let before = place.load(Ordering::Acquire);
             let set = || place.compare_exchange(0, *number, Ordering::AcqRel, Ordering::Acquire);
             before == *number || (before == 0 && set().map_or_else(|n| n == *number, |_| true))
@@ -242,6 +242,12 @@ impl<'m> Table<'m> {
 
     pub(super) fn slots(&self) -> &'m [Slot] {
         self.slots
+    }
+
+    /// Both counters of one child for the member of a slot: [`busy`](Self::busy) and [`holding`](Self::holding).
+    pub(super) fn busy_and_holding(&self, row: Row, slot: usize) -> [&'m AtomicU32; 2] {
+        let words = self.words_of(row);
+        [&words[1 + slot], &words[1 + self.slots.len() + slot]]
     }
 
     /// The requests of one child in flight on the member of a slot.

@@ -35,7 +35,7 @@ impl<'m> MemberState<'m> {
     /// `row` is the child's own.
     pub fn find(table: Table<'m>, key: MemberKey, row: Row) -> Option<Self> {
         let at = claim(table.slots(), |slot| &slot.key, key)?;
-        let (own, holding) = (table.busy(row, at), table.holding(row, at));
+        let [own, holding] = table.busy_and_holding(row, at);
         Some(Self { table, slot: &table.slots()[at], at, own, holding })
     }
 

@@ -26,15 +26,10 @@ use crate::shared::{
 /// The shared memory, in the layout of [`Table`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedMemory {
-    start: NonNull<Header>,
+    /// Valid as long as this value is in use: see [`over`](Self::over).
+    table: Table<'static>,
     sizes: Sizes,
 }
-
-// SAFETY: nothing but atomics is reached through the pointer, and the memory is unmapped only with
-// pconf, after all threads that serve requests.
-unsafe impl Send for SharedMemory {}
-// SAFETY: as above.
-unsafe impl Sync for SharedMemory {}
 
 /// The shared memory could not be allocated.
 #[derive(Debug, thiserror::Error)]
@@ -83,33 +78,37 @@ impl SharedMemory {
         let start = NonNull::new(unsafe { base.cast::<u8>().add(skip) });
         let start = start.ok_or_else(|| fail("APR returned no address".into()))?;
         // SAFETY: `sizes.bytes()` bytes follow, aligned, fresh from the kernel and so zero. They
-        // stay until pconf is cleared, and this view with them: it is kept in pconf.
+        // stay until pconf is cleared, after all threads that serve requests, and this view with them: it
+        // is kept in pconf.
         let memory = unsafe { Self::over(start, sizes) };
-        memory.table().map(|_| memory).ok_or_else(|| fail("the memory was not empty".into()))
+        memory.ok_or_else(|| fail("the memory was not empty".into()))
     }
 
+    /// The memory that begins there. `None`: it was laid out for other sizes.
+    ///
     /// # Safety
     /// `start` is aligned as [`Header`] and has `sizes.bytes()` bytes, zero at first and since then
-    /// changed through views of these sizes alone, which outlive this value.
-    unsafe fn over(start: NonNull<u8>, sizes: Sizes) -> Self {
-        Self { start: start.cast(), sizes }
+    /// changed through views of these sizes alone; they outlive this value and its copies.
+    unsafe fn over(start: NonNull<u8>, sizes: Sizes) -> Option<Self> {
+        // SAFETY: the caller vouches for the memory, and Sizes places its parts one behind the other,
+        // each a multiple of 64 long. Everything is an atomic, for which any bits will do. The views
+        // leave this value by `table` alone, which lends them for as long as the value is there.
+        let table = unsafe {
+            let slots = start.add(sizes.slots_at()).cast::<Slot>();
+            let rows = start.add(sizes.rows_at()).cast::<AtomicU32>();
+            Table::new(
+                start.cast::<Header>().as_ref(),
+                std::slice::from_raw_parts(slots.as_ptr(), sizes.slots()),
+                std::slice::from_raw_parts(rows.as_ptr(), sizes.row_words()),
+                sizes,
+            )
+        };
+        table.map(|table| Self { table, sizes })
     }
 
-    /// The view of the memory; never `None`.
-    fn table(&self) -> Option<Table<'_>> {
-        let start = self.start.as_ptr().cast::<u8>();
-        // SAFETY: `over`'s caller vouches for the memory, and Sizes places its parts one behind the
-        // other, each a multiple of 64 long. Everything is an atomic, for which any bits will do.
-        unsafe {
-            let slots = start.add(self.sizes.slots_at()).cast::<Slot>();
-            let rows = start.add(self.sizes.rows_at()).cast::<AtomicU32>();
-            Table::new(
-                self.start.as_ref(),
-                std::slice::from_raw_parts(slots, self.sizes.slots()),
-                std::slice::from_raw_parts(rows, self.sizes.row_words()),
-                self.sizes,
-            )
-        }
+    /// The view of the memory.
+    fn table(&self) -> Table<'_> {
+        self.table
     }
 
     /// The numbers of members and children that it has room for.
@@ -119,7 +118,7 @@ impl SharedMemory {
 
     /// Releases the row of a child that has ended; see [`Table::child_ended`].
     pub(crate) fn child_ended(&self, pid: u32, held: impl FnMut(MemberKey, u32)) -> u32 {
-        self.table().map_or(0, |table| table.child_ended(pid, held))
+        self.table().child_ended(pid, held)
     }
 }
 
@@ -147,7 +146,7 @@ impl Members {
         let own = PrivateTable::new(Sizes::new(SPARE_MEMBERS, 1));
         Self {
             shared: memory.and_then(|memory| {
-                let row = memory.table()?.child_begins(pid)?;
+                let row = memory.table().child_begins(pid)?;
                 Some((memory, row))
             }),
             own_row: own.table().and_then(|table| table.child_begins(pid)),
@@ -169,7 +168,7 @@ impl Members {
 
     fn in_table<T>(&self, act: impl FnOnce(Table<'_>, Row) -> T) -> Option<T> {
         let (memory, row) = self.shared.as_ref()?;
-        memory.table().map(|table| act(table, *row))
+        Some(act(memory.table(), *row))
     }
 
     /// Whether the child has a row in the shared memory.
@@ -185,7 +184,7 @@ impl Members {
         when_full: impl FnOnce(),
     ) -> Option<MemberState<'_>> {
         if let Some((memory, row)) = &self.shared {
-            let state = memory.table().and_then(|table| MemberState::find(table, key, *row));
+            let state = MemberState::find(memory.table(), key, *row);
             if state.is_some() {
                 return state;
             }
@@ -239,8 +238,8 @@ mod tests {
         let bytes = sizes.bytes().unwrap();
         // SAFETY: a new mapping at an address that the kernel chooses.
         let start = unsafe { mmap(std::ptr::null_mut(), bytes, access, flags, file, 0) };
-        // SAFETY: page-aligned, as long as asked for, zero at first.
-        unsafe { SharedMemory::over(NonNull::new(start.unwrap().cast()).unwrap(), sizes) }
+        // SAFETY: page-aligned, as long as asked for, zero at first, and never unmapped.
+        unsafe { SharedMemory::over(NonNull::new(start.unwrap().cast()).unwrap(), sizes) }.unwrap()
     }
 
     #[test]
@@ -249,7 +248,6 @@ mod tests {
         let file = memfd_create("two mappings", MemfdFlags::CLOEXEC).unwrap();
         ftruncate(&file, sizes.bytes().unwrap() as u64).unwrap();
         let (here, there) = (map(file.as_fd(), sizes), map(file.as_fd(), sizes));
-        assert_ne!(here.start, there.start);
         let (one, two) = (Members::new(Some(here), 11), Members::new(Some(there), 12));
         assert!(one.are_shared() && two.are_shared());
         let key = MemberKey::of(&[b"balancer://app", b"", b"ajp://10.0.0.5:8009"]);
