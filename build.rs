@@ -45,7 +45,6 @@ mod httpd {
         "ap_get_brigade",
         "ap_get_client_block",
         "ap_get_conn_socket",
-        "ap_get_module_config",
         "ap_get_server_name",
         "ap_get_useragent_host",
         "ap_hook_(check_config|child_init|child_status|child_stopping|handler|post_config)",

@@ -192,7 +192,7 @@ impl<'c> Connection<'c> {
     /// The state that this module keeps with the connection: null until [`keep`](Self::keep).
     pub(crate) fn kept(self) -> *mut c_void {
         // SAFETY: conn_config exists for the whole life of the connection.
-        unsafe { sys::ap_get_module_config((*self.as_ptr()).conn_config, module_record::record()) }
+        unsafe { module_record::config_in((*self.as_ptr()).conn_config, module_record::record()) }
     }
 
     /// Keeps a pointer with the connection.

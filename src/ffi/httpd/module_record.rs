@@ -16,6 +16,20 @@ pub(crate) fn record() -> *mut sys::module {
     &raw mut proxy_ajp_module
 }
 
+/// What a module keeps in a vector of httpd's; null: nothing. httpd's own way to it is a macro of the same kind
+/// (`ap_get_module_config`, http_config.h).
+///
+/// # Safety
+/// The vector is live, and `module` is the record of a module that httpd has loaded.
+#[inline]
+pub(crate) unsafe fn config_in(
+    vector: *const sys::ap_conf_vector_t,
+    module: *const sys::module,
+) -> *mut c_void {
+    // SAFETY: a vector is an array with a place for each module that is loaded; as the caller promises.
+    unsafe { *vector.cast::<*mut c_void>().offset((*module).module_index as isize) }
+}
+
 /// Whether httpd has a module, by the name of its source file (`mod_proxy_balancer.c`).
 pub(crate) fn is_loaded(name: &CStr) -> bool {
     find(name).is_some()

@@ -127,7 +127,7 @@ impl<'r> Request<'r> {
         // SAFETY: per_dir_config is set before any handler runs; mod_proxy creates a
         // configuration for every directory.
         unsafe {
-            sys::ap_get_module_config((*self.as_ptr()).per_dir_config, &raw const sys::proxy_module)
+            module_record::config_in((*self.as_ptr()).per_dir_config, &raw const sys::proxy_module)
                 .cast()
         }
     }
@@ -139,7 +139,7 @@ impl<'r> Request<'r> {
         // every directory.
         unsafe {
             let core = &raw const sys::core_module;
-            let conf = sys::ap_get_module_config((*self.as_ptr()).per_dir_config, core);
+            let conf = module_record::config_in((*self.as_ptr()).per_dir_config, core);
             let conf = conf.cast_const().cast::<sys::core_dir_config>();
             sys::core_dir_config::allow_encoded_slashes_raw(conf) != 0
                 && sys::core_dir_config::decode_encoded_slashes_raw(conf) == 0
@@ -351,7 +351,7 @@ impl<'r> Request<'r> {
     pub(crate) fn kept(self) -> *mut c_void {
         // SAFETY: request_config exists for the whole life of the request.
         unsafe {
-            sys::ap_get_module_config((*self.as_ptr()).request_config, module_record::record())
+            module_record::config_in((*self.as_ptr()).request_config, module_record::record())
         }
     }
 

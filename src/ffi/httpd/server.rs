@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use crate::ffi::httpd::module_record;
 use crate::ffi::sys;
 
 /// A server of httpd's, for the length of a hook: reads a field at a time, never holds a reference to
@@ -42,7 +43,7 @@ impl<'s> Server<'s> {
     /// `module` is the record of a module that httpd has loaded.
     pub(crate) unsafe fn config_of(self, module: *const sys::module) -> *mut c_void {
         // SAFETY: the server is live; as the caller promises.
-        unsafe { sys::ap_get_module_config((*self.as_ptr()).module_config, module) }
+        unsafe { module_record::config_in((*self.as_ptr()).module_config, module) }
     }
 
     /// `Timeout`, in microseconds.
