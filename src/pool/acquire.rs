@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::idle::IdleConnection;
 use super::lease::{Acquired, Vacancy};
-use super::places::{Handover, Place, close_all};
+use super::places::{Handover, Place, close_all, wake_all};
 use super::state::State;
 use super::waiter::{Waiter, Wants};
 use super::{CloseReason, Limits, Pool, Pooled, Wait};
@@ -112,7 +112,7 @@ impl<C: Pooled> Pool<C> {
         });
         drop(state);
 
-        admitted.iter().for_each(|waiter| waiter.wake());
+        wake_all(admitted);
         close_all(expired, CloseReason::Expired);
         found
     }

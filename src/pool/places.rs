@@ -116,7 +116,7 @@ impl<C: Pooled> Pool<C> {
         state.limits = *limits;
         let admitted = self.admit_waiters(&mut state);
         drop(state);
-        admitted.iter().for_each(|waiter| waiter.wake());
+        wake_all(admitted);
     }
 
     /// Serves waiters while there is room, since a raised `max` may have made some; wake those returned
@@ -233,10 +233,28 @@ impl<C: Pooled> Drop for Place<C> {
 }
 
 /// Closes these connections, counting each; returns how many. The pool must not be locked.
+#[inline]
 pub(super) fn close_all<C>(entries: Vec<Box<Entry<C>>>, reason: CloseReason) -> usize {
     let count = entries.len();
-    entries.into_iter().for_each(|entry| entry.close(reason));
+    each_of_some(entries, |entry| entry.close(reason));
     count
+}
+
+/// Wakes those that have been served. The pool must not be locked.
+#[inline]
+pub(super) fn wake_all<H>(waiters: Vec<Arc<Waiter<H>>>) {
+    each_of_some(waiters, |waiter| waiter.wake());
+}
+
+/// Does it for each of a list, which hardly ever has any.
+#[inline]
+fn each_of_some<T>(list: Vec<T>, act: impl FnMut(T)) {
+    if list.capacity() > 0 {
+        list.into_iter().for_each(act);
+    } else {
+        // It owns no memory, so that nothing is lost.
+        std::mem::forget(list);
+    }
 }
 
 impl<C: Pooled> fmt::Debug for Pool<C> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::idle::{IdleConnection, IdleMark, idle_for};
 use super::lease::Lease;
-use super::places::{Place, ReturnKind, close_all};
+use super::places::{Place, ReturnKind, close_all, wake_all};
 use super::{CloseReason, Limits, Liveness, Pool, Pooled, ReleaseOrder};
 
 /// The result of one sweep over the idle connections.
@@ -60,7 +60,7 @@ impl<C: Pooled> Pool<C> {
             let admitted = self.admit_waiters(&mut state);
             (expired, admitted, state.idle.newest().map(|mark| mark.order))
         };
-        admitted.iter().for_each(|waiter| waiter.wake());
+        wake_all(admitted);
         let mut sweep =
             Sweep { expired: close_all(expired, CloseReason::Expired), ..Sweep::default() };
 
