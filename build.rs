@@ -104,6 +104,7 @@ mod httpd {
         "apr_socket_timeout_set",
         "apr_strerror",
         "apr_table_addn",
+        "apr_table_clear",
         "apr_table_elts",
         "apr_table_get",
         "apr_table_make",

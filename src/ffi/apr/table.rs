@@ -35,7 +35,7 @@ impl<'p> Table<'p> {
     /// Returns the value of a key; case does not matter.
     pub(crate) fn get(self, key: &CStr) -> Option<&'p [u8]> {
         // Most environments and notes are empty.
-        if self.len() == 0 {
+        if self.is_empty() {
             return None;
         }
         // SAFETY: the table is live; its values are NUL-terminated strings in its pool, which
@@ -66,6 +66,12 @@ impl<'p> Table<'p> {
         unsafe { sys::apr_table_addn(self.raw, key, value) }
     }
 
+    /// Removes all entries.
+    pub(crate) fn clear(self) {
+        // SAFETY: the table is live.
+        unsafe { sys::apr_table_clear(self.raw) }
+    }
+
     pub(crate) fn unset(self, key: &CStr) {
         // SAFETY: the table is live.
         unsafe { sys::apr_table_unset(self.raw, key.as_ptr()) }
@@ -90,6 +96,11 @@ impl<'p> Table<'p> {
     /// All entries, as texts of C's.
     pub(crate) fn texts(self) -> impl Iterator<Item = (&'p CStr, &'p CStr)> {
         self.texts_of(|_| true)
+    }
+
+    /// Whether there are no entries.
+    pub(crate) fn is_empty(self) -> bool {
+        self.len() == 0
     }
 
     /// The number of entries.

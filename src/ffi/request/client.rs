@@ -140,7 +140,8 @@ impl Client for HttpdClient<'_> {
 
     fn begin(&mut self, head: &SendHeaders) -> Result<(), ClientError> {
         self.response.has_headers = true;
-        self.response.is_overridden = response::begin(self.request, head, self.response.before);
+        let before = &mut self.response.before;
+        self.response.is_overridden = response::begin(self.request, head, before);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Before {
     status: c_int,
     line: *const c_char,
     headers: *mut sys::apr_table_t,
+    /// The backend's headers are in the table of those before, which had none.
+    has_lent_its_table: bool,
 }
 
 impl Before {
@@ -28,6 +30,7 @@ impl Before {
             status: request.status(),
             line: request.status_line(),
             headers: request.headers_out().as_ptr(),
+            has_lent_its_table: false,
         }
     }
 
@@ -37,26 +40,39 @@ impl Before {
         unsafe { Table::from_ptr(self.headers) }
     }
 
+    /// The table for `count` headers of the backend, with those from before that stay.
+    fn table<'r>(&mut self, request: Request<'r>, count: usize) -> Table<'r> {
+        let before = self.headers(request);
+        if before.is_empty() {
+            self.has_lent_its_table = true;
+            return before;
+        }
+        let pool = request.pool();
+        let headers = Table::new(pool, count + 2);
+        for (name, value) in before.entries().filter(|(name, _)| stays_in_response(name)) {
+            headers.add(pool.copy(name), pool.copy(value));
+        }
+        request.set_headers_out(headers);
+        headers
+    }
+
     /// Removes the backend's status and headers.
     pub(crate) fn restore(self, request: Request<'_>) {
+        let headers = self.headers(request);
+        if self.has_lent_its_table {
+            headers.clear();
+        }
         request.set_status(self.status, self.line);
-        request.set_headers_out(self.headers(request));
+        request.set_headers_out(headers);
     }
 }
 
 /// Puts the backend's status and headers into the response. Returns whether its body is dropped,
 /// because ProxyErrorOverride sends httpd's own error page.
-pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: Before) -> bool {
-    let pool = request.pool();
+pub(crate) fn begin(request: Request<'_>, head: &SendHeaders, before: &mut Before) -> bool {
     let conf = request.proxy_dir_conf();
-    let headers = Table::new(pool, head.count() + 2);
-    for (name, value) in before.headers(request).entries() {
-        if stays_in_response(name) {
-            headers.add(pool.copy(name), pool.copy(value));
-        }
-    }
-    request.set_headers_out(headers);
-    let texts = HeadTexts::of(head, pool);
+    let headers = before.table(request, head.count());
+    let texts = HeadTexts::of(head, request.pool());
     request.set_status(head.status.into(), texts.status_line(head));
     let mut has_length = false;
     for (name, value) in head.headers() {
@@ -180,8 +196,10 @@ impl<'r, 'h> HeadTexts<'r, 'h> {
 
     /// A Content-Length as a plain number.
     fn number(&self, value: &[u8]) -> *const c_char {
+        if is_plain_number(value) {
+            return self.text(value);
+        }
         match content_length(value) {
-            _ if is_plain_number(value) => self.text(value),
             Some(number) => self.pool.copy_number(number),
             None => self.pool.copy(value.trim_ascii()),
         }
