@@ -20,12 +20,15 @@ pub(crate) struct Body {
     /// The bytes that Content-Length announced and that have not arrived yet; `None` without a valid
     /// Content-Length.
     missing: Option<u64>,
+    /// A filter may have taken Content-Length away: there is one that may change the body, or there was.
+    may_lose_length: bool,
 }
 
 impl Body {
     /// `announced`: the Content-Length, if there is one.
-    pub(crate) fn new(announced: Option<u64>) -> Self {
-        Self { buckets: BodyBuckets::new(), failed: None, missing: announced }
+    pub(crate) fn new(request: Request<'_>, announced: Option<u64>) -> Self {
+        let may_lose_length = request.has_content_input_filters();
+        Self { buckets: BodyBuckets::new(), failed: None, missing: announced, may_lose_length }
     }
 
     /// Whether reading has begun.
@@ -91,7 +94,8 @@ impl Body {
     /// Makes a piece of the first bytes that have been read.
     fn take(&mut self, request: Request<'_>, at_most: usize) -> usize {
         let len = self.buckets.take(at_most);
-        if request.headers_in().get(c"Content-Length").is_none() {
+        self.may_lose_length |= request.has_content_input_filters();
+        if self.may_lose_length && request.headers_in().get(c"Content-Length").is_none() {
             // An input filter changes the body, and has taken its length away while reading.
             self.missing = None;
         }

@@ -112,7 +112,7 @@ impl Upload {
         };
         let length = (kind == RequestBody::Announced).then_some(announced);
         let reads_ahead = kind == RequestBody::Announced;
-        Ok(Self { body: Body::new(length), kind, length, reads_ahead })
+        Ok(Self { body: Body::new(request, length), kind, length, reads_ahead })
     }
 }
 
