@@ -296,18 +296,21 @@ impl<L: AjpConnection> Conversation<L> {
 
     /// The response has ended: gives the connection back first, since a slow client must not keep it.
     fn answered<C: Client>(&mut self, context: &Context<'_, C>) {
-        let Some(attempt) = self.attempt.take() else { return };
-        let Attempt { mut lease, exchange, failed_status, moment, .. } = attempt;
+        let Some(attempt) = &mut self.attempt else { return };
+        let Attempt { lease, exchange, failed_status, moment, .. } = attempt;
         let (usage, reused) = (lease.usage(), lease.is_reused());
         let reusable = exchange.finish(lease.unread());
         let retired = lease.retire();
         let Moment { now, after } = moment.unwrap_or_else(|| Moment::of(self.start, context));
         self.traffic.uploaded += exchange.uploaded();
         self.traffic.took = after;
-        context.note_ahead(&exchange, now);
-        give_back(lease, reusable, exchange.is_answered_early(), now, context);
+        context.note_ahead(exchange, now);
+        let is_early = exchange.is_answered_early();
         let attempts = self.traffic.attempts;
-        let finished = Finished { attempts, usage, reused, failed_status };
+        let finished = Finished { attempts, usage, reused, failed_status: *failed_status };
+        if let Some(Attempt { lease, .. }) = self.attempt.take() {
+            give_back(lease, reusable, is_early, now, context);
+        }
         self.answered = Some((finished, retired));
         self.stage = Stage::Passing;
     }
