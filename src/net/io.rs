@@ -9,7 +9,6 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use smallvec::SmallVec;
 
 use super::{Deadline, NetError, SendError};
 
@@ -135,8 +134,18 @@ fn send_gathered(fd: impl AsFd, first: &[u8], others: &[&[u8]]) -> Result<usize,
         again(|| send(&fd, first, flags))
     } else {
         let slices = iter::once(first).chain(others.iter().copied()).take(MOST_GATHERED);
-        let gathered: SmallVec<[IoSlice<'_>; 8]> = slices.map(IoSlice::new).collect();
-        again(|| sendmsg(&fd, &gathered, &mut SendAncillaryBuffer::default(), flags))
+        let slices = slices.map(IoSlice::new);
+        let send = |gathered: &[_]| {
+            again(|| sendmsg(&fd, gathered, &mut SendAncillaryBuffer::default(), flags))
+        };
+        let mut few = [IoSlice::new(&[]); 8];
+        match few.get_mut(..=others.len()) {
+            Some(few) => {
+                few.iter_mut().zip(slices).for_each(|(place, slice)| *place = slice);
+                send(few)
+            }
+            None => send(&slices.collect::<Vec<_>>()),
+        }
     };
     match sent {
         // A stream socket takes at least one byte or says why not.
