@@ -136,6 +136,7 @@ impl<L: AjpConnection> Attempt<L> {
         Ok(())
     }
 
+    #[inline(always)]
     pub(super) fn next<C: Client>(&self, context: &Context<'_, C>) -> Do {
         match self.state {
             State::Send => Do::Send,

@@ -113,6 +113,7 @@ impl<L: AjpConnection> Conversation<L> {
 
     /// The next thing to do; the same as long as there is no answer to it.
     #[must_use]
+    #[inline(always)]
     pub fn next<C: Client>(&self, context: &Context<'_, C>) -> Do {
         if let Some(attempt) = &self.attempt {
             return attempt.next(context);
