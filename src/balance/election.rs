@@ -26,8 +26,8 @@ pub struct Rules {
     pub force_sessions: bool,
     /// `forcerecovery`: if all members are in error, all are tried.
     pub force_recovery: bool,
-    /// Whether a request without a session is not left to mod_proxy_balancer while a member is in error, because the
-    /// environment says that there is no session, or because another member has had the request.
+    /// A request without a route gets its member here. Else it is left to mod_proxy_balancer, once no member is to be
+    /// probed: it has the cookie or parameter of a session, in which no route was found here.
     pub decide_alone: bool,
 }
 
