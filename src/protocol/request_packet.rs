@@ -47,8 +47,7 @@ impl<'a> PacketHeaders<'a> {
     #[must_use]
     pub fn start(request: &ForwardRequest<'a>, limit: PacketSize, used: Vec<u8>) -> Self {
         let mut writer = Writer::new(limit, used);
-        writer.u8(packet_type::FORWARD_REQUEST);
-        writer.u8(request.method.code());
+        writer.bytes([packet_type::FORWARD_REQUEST, request.method.code()]);
         writer.string(request.protocol, Field::Protocol);
         let before = writer.len();
         writer.string(request.req_uri, Field::ReqUri);
@@ -59,10 +58,9 @@ impl<'a> PacketHeaders<'a> {
             None => writer.null_string(),
         }
         writer.string(request.server_name, Field::ServerName);
-        writer.u16(request.server_port);
-        writer.u8(request.is_ssl.into());
-        // The number of headers, once it is known.
-        writer.u16(0);
+        let [high, low] = request.server_port.to_be_bytes();
+        // The last two are the number of headers, once it is known.
+        writer.bytes([high, low, request.is_ssl.into(), 0, 0]);
         let start = writer.len();
         Self { writer, stored_method: request.method.stored(), count: 0, path, start }
     }
@@ -139,6 +137,15 @@ impl PacketAttributes<'_> {
         if matches!(attribute, Attribute::QueryString(_)) {
             self.query += self.writer.len() - before;
         }
+    }
+
+    /// The same for an [`Attribute::ReqAttribute`] whose name is one of the program's own: no NUL need be looked for
+    /// in it.
+    #[inline(always)]
+    pub fn named_attribute(&mut self, name: &'static CStr, value: &[u8]) {
+        self.stored_method();
+        self.writer.u8_and_c_string(codes::attribute::REQ_ATTRIBUTE, name);
+        self.writer.string(value, Field::AttributeValue);
     }
 
     /// Ends the packet, header included, ready to send.

@@ -41,25 +41,17 @@ pub(super) fn copy_has_nul(text: &[u8], to: &mut [u8]) -> bool {
     if text.len() != to.len() {
         return false;
     }
-    match text.len() {
-        0 => false,
-        1 => {
-            to[0] = text[0];
-            text[0] == 0x00
-        }
-        2..4 => {
-            let [[a, b], [c, d]] = copy_ends(text, to);
-            has_nul([a, b, c, d, a, b, c, d])
-        }
-        4..8 => {
-            let [[a, b, c, d], [e, f, g, h]] = copy_ends(text, to);
-            has_nul([a, b, c, d, e, f, g, h])
-        }
-        8..16 => {
-            let [first, last] = copy_ends(text, to);
-            has_nul(first) | has_nul(last)
-        }
-        _ => copy_blocks(text, to),
+    if text.len() >= 16 {
+        copy_blocks(text, to)
+    } else if text.len() >= 8 {
+        let [first, last] = copy_ends(text, to);
+        has_nul(first) | has_nul(last)
+    } else if text.len() >= 4 {
+        let [[a, b, c, d], [e, f, g, h]] = copy_ends(text, to);
+        has_nul([a, b, c, d, e, f, g, h])
+    } else {
+        to.copy_from_slice(text);
+        any_of(text, |byte| byte == 0x00)
     }
 }
 
@@ -76,7 +68,8 @@ fn copy_ends<const N: usize>(text: &[u8], to: &mut [u8]) -> [[u8; N]; 2] {
 }
 
 /// As [`in_blocks`], of 16 bytes.
-#[inline]
+// A function of its own, so that short texts do not pay for its registers.
+#[inline(never)]
 fn copy_blocks(text: &[u8], to: &mut [u8]) -> bool {
     const N: usize = 16;
     let last = text.len() - N;

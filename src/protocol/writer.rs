@@ -45,14 +45,17 @@ impl Writer {
     }
 
     pub(super) fn u8(&mut self, value: u8) {
-        if let Some(space) = self.space(1) {
-            space[0] = value;
-        }
+        self.bytes([value]);
     }
 
     pub(super) fn u16(&mut self, value: u16) {
-        if let Some(space) = self.space(2) {
-            space.copy_from_slice(&value.to_be_bytes());
+        self.bytes(value.to_be_bytes());
+    }
+
+    /// Writes these bytes, which may be several numbers.
+    pub(super) fn bytes<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(space) = self.space(N) {
+            space.copy_from_slice(&bytes);
         }
     }
 
@@ -86,6 +89,12 @@ impl Writer {
     /// The same for a text of C's, which has no NUL among its bytes.
     pub(super) fn c_string(&mut self, value: &CStr) {
         self.without_nul([], value.to_bytes());
+    }
+
+    /// The same behind a byte.
+    #[inline]
+    pub(super) fn u8_and_c_string(&mut self, byte: u8, value: &CStr) {
+        self.without_nul([byte], value.to_bytes());
     }
 
     /// The same behind a number.

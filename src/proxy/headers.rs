@@ -97,18 +97,17 @@ impl<'r, E: Iterator<Item = Pair<'r>>> AttributeValues<'r, E> {
         if let Some(tls) = self.tls {
             tls.add_to(packet);
         }
-        let mut add = |name, value| packet.attribute(Attribute::ReqAttribute { name, value });
-        add(b"AJP_REMOTE_PORT", self.remote_port);
-        add(b"AJP_LOCAL_ADDR", self.local_addr);
+        packet.named_attribute(c"AJP_REMOTE_PORT", self.remote_port);
+        packet.named_attribute(c"AJP_LOCAL_ADDR", self.local_addr);
         for (name, value) in self.variables {
-            add(name, value);
+            packet.attribute(Attribute::ReqAttribute { name, value });
         }
         if let Some(value) = self.activation {
-            add(b"JK_LB_ACTIVATION", value);
+            packet.named_attribute(c"JK_LB_ACTIVATION", value);
         }
         for (name, value) in self.environment {
             if let Some(name) = name.strip_prefix(ENVIRONMENT_PREFIX) {
-                add(name, value);
+                packet.attribute(Attribute::ReqAttribute { name, value });
             }
         }
     }
