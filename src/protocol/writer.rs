@@ -253,4 +253,13 @@ mod tests {
         let nul = EncodeError::NulInString { field: Field::Secret };
         assert_eq!(writer.finish(), Err(nul));
     }
+
+    #[test]
+    fn a_nul_is_an_error_also_in_a_string_that_is_beyond_the_limit() {
+        let mut writer = new(PacketSize::MIN);
+        writer.string(&[b'x'; 9000], Field::ReqUri);
+        writer.string(b"a\0b", Field::HeaderValue);
+        let nul = EncodeError::NulInString { field: Field::HeaderValue };
+        assert_eq!(writer.finish(), Err(nul));
+    }
 }
