@@ -73,8 +73,10 @@ impl<'p> Table<'p> {
     }
 
     pub(crate) fn unset(self, key: &CStr) {
-        // SAFETY: the table is live.
-        unsafe { sys::apr_table_unset(self.raw, key.as_ptr()) }
+        if !self.is_empty() {
+            // SAFETY: the table is live.
+            unsafe { sys::apr_table_unset(self.raw, key.as_ptr()) }
+        }
     }
 
     /// All entries in their order.

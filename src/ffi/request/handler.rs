@@ -209,9 +209,7 @@ impl<'r> Call<'r> {
             }
         }
         kept.last_failure.instead_of_503.set(None);
-        if !request.notes().is_empty() {
-            request.notes().unset(c"proxy_timedout");
-        }
+        request.notes().unset(c"proxy_timedout");
         let known = self.known(uri, remote_proxy, cached);
         let backend = &*known.backend;
         let (ours, usual) = (&known.settings.worker, &known.settings.usual);
