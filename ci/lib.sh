@@ -77,7 +77,15 @@ case $target in
 *) target=$PWD/$target ;;
 esac
 
-# Builds the library and the programs for use elsewhere, into $target/release, and their man pages and completions into
+# Builds the module into $target/release, with the arguments for cargo, as it is installed: optimised as a whole. `cargo build`
+# optimises each crate alone, since its library is also one of Rust's, for the programs and the tests.
+build_module() {
+    # Both have this name, and cargo does not see that the other one was written over it.
+    rm -f "$target/release/deps/libmod_proxy_ajp_rs.so"
+    (cd "$root" && CARGO_TARGET_DIR=$target cargo rustc --release --package mod_proxy_ajp_rs --lib --crate-type cdylib "$@")
+}
+
+# Builds the module and the programs for use elsewhere, into $target/release, and their man pages and completions into
 # its share. Neither paths of this machine nor the name of a registry are in them: panics and debug information name
 # sources below /usr/src.
 build_release() {
@@ -105,7 +113,8 @@ build_release() {
         cd "$root"
         export CARGO_TARGET_DIR=$target CARGO_ENCODED_RUSTFLAGS=$flags
         export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$root=$source"
-        cargo build --locked --release --package mod_proxy_ajp_rs --package manuals "$@"
+        cargo build --locked --release --package mod_proxy_ajp_rs --package manuals --bins "$@"
+        build_module --locked "$@"
     )
     rm -rf "$target/release/share"
     "$target/release/manuals" "$target/release/share"
