@@ -63,7 +63,7 @@ impl Addresses {
 
     /// Whether this is one of the name's addresses; true as long as it has not been resolved.
     pub(super) fn include(&self, address: &SocketAddr) -> bool {
-        self.known().is_none_or(|list| list.contains(address))
+        self.resolved.lock().as_ref().is_none_or(|known| known.list.contains(address))
     }
 
     /// Returns the addresses that are remembered; `None` as long as the name has not been resolved.
