@@ -118,6 +118,12 @@ impl<L: AjpConnection> SizeQuestion<L> {
         }
     }
 
+    /// Whether this request is the one that asks, for whose answer others may wait.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking(..))
+    }
+
     /// The next thing to do.
     #[must_use]
     pub fn next(&self) -> Need {

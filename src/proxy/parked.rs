@@ -73,12 +73,13 @@ impl ParkedRequest {
         }
     }
 
-    /// Goes on until the end, or to the next wait. In a wait within an attempt, as long as the client has
-    /// not sent all, it waits in place.
+    /// Goes on until the end, or to the next wait. It waits in place within an attempt as long as the client
+    /// has not sent all, and where it [asks for others](Conversation::asks_for_others), too.
     pub fn advance<C: PatientClient>(&mut self, context: &mut Context<'_, C>) -> Progress {
         loop {
             let todo = self.conversation.next(context);
             let is_in_place = self.waits_in_place
+                || self.conversation.asks_for_others()
                 || self.conversation.connection().is_some() && !context.client.has_sent_all();
             let what = match (todo, is_in_place) {
                 (Do::Done, _) => return Progress::Ended,

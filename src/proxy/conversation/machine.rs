@@ -127,6 +127,13 @@ impl<L: AjpConnection> Conversation<L> {
         }
     }
 
+    /// Whether other requests wait for what this one asks, or may do so. They may have all other threads,
+    /// so this one must not give its own back.
+    #[must_use]
+    pub fn asks_for_others(&self) -> bool {
+        matches!(&self.stage, Stage::Asking(question) if question.is_asking())
+    }
+
     /// Takes what came of [`next`](Self::next). Anything that is no answer to it changes nothing.
     // A driver knows which answer it gives, so that nothing is left of the match where it is called.
     #[inline(always)]

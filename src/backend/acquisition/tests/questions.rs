@@ -107,6 +107,7 @@ fn one_request_asks_at_a_time_and_the_others_wait_for_its_answer() {
     let mut first = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("it has to ask");
     let mut second = SizeQuestion::<FakeConnection>::new(SIZE, &with).expect("not known yet");
     let Need::Question(question) = second.next() else { panic!("{:?}", second.next()) };
+    assert!(first.is_asking() && !second.is_asking());
 
     for (wanted, world) in script(&[&BEFORE, &TAKEN]) {
         let need = first.next();

@@ -433,6 +433,20 @@ fn a_ping_comes_first_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_request_asks_for_others_until_its_question_is_answered_and_not_while_another_asks() {
+    let mut scene = Scene::get();
+    scene.request.packet = vec![0; 20_000];
+    let mut first = scene.begin();
+    let second = scene.begin();
+    for world in [Yes, Yes, Hears(pong()), Yes, Hears(pong()), Yes, Hears(pong())] {
+        assert_eq!((first.asks_for_others(), second.asks_for_others()), (true, false));
+        scene.step(&mut first, world);
+    }
+    assert!(!first.asks_for_others());
+    assert_eq!(scene.step(&mut first, Yes), "place");
+}
+
+#[test]
 fn a_large_request_asks_first_and_is_refused_where_the_container_does_not_take_it() {
     let large = || {
         let mut scene = Scene::get();
