@@ -40,12 +40,21 @@ impl Limits {
         smax: Option<usize>,
         timeout: Duration,
     ) -> Self {
+        let smax = smax.or(max.map(NonZeroUsize::get));
+        let unlimited = Self { max, smax, ..self.beside_parked(timeout) };
+        Self { smax: unlimited.smax.map(|smax| unlimited.bound(smax)), ..unlimited }
+    }
+
+    /// Returns the limits for requests that wait in their threads beside others that wait without. Those may have
+    /// all places, and each needs a thread to go on and give its place back: a wait for a place must end,
+    /// so that not all threads are in one for ever.
+    #[must_use]
+    pub fn beside_parked(self, timeout: Duration) -> Self {
         let wait = match self.wait {
             Wait::Forever => Wait::AtMost(timeout),
             set => set,
         };
-        let unlimited = Self { max, smax: smax.or(max.map(NonZeroUsize::get)), wait, ..self };
-        Self { smax: unlimited.smax.map(|smax| unlimited.bound(smax)), ..unlimited }
+        Self { wait, ..self }
     }
 
     /// So many connections, or `max` if that is less.
@@ -116,5 +125,14 @@ mod tests {
         for acquire in [Duration::ZERO, Duration::from_secs(90)] {
             assert_eq!(wait(Wait::For(acquire)), Wait::For(acquire));
         }
+    }
+
+    #[test]
+    fn beside_parked_requests_the_wait_for_a_place_has_an_end_and_the_number_of_threads_counts() {
+        let threads = of_eight_threads(Wait::Forever);
+        let beside = threads.beside_parked(TIMEOUT);
+        assert_eq!(beside, Limits { wait: Wait::AtMost(TIMEOUT), ..threads });
+        let acquire = of_eight_threads(Wait::For(2 * TIMEOUT));
+        assert_eq!(acquire.beside_parked(TIMEOUT), acquire);
     }
 }

@@ -29,7 +29,7 @@ use crate::ffi::httpd::server::Server;
 use crate::ffi::mod_proxy::server_conf::ProxyConf;
 use crate::ffi::mod_proxy::worker::Worker;
 use crate::ffi::mod_proxy::worker_id::WorkerId;
-use crate::ffi::mod_proxy::worker_settings::EffectiveSettings;
+use crate::ffi::mod_proxy::worker_settings::{EffectiveSettings, Parking};
 use crate::ffi::sys;
 use crate::messages::Message;
 
@@ -39,7 +39,7 @@ struct WatchedWorker {
     conf: ProxyConf<'static>,
     ours: WorkerSettings,
     /// Requests to the server wait without a thread.
-    parks: bool,
+    parking: Parking,
     /// Its backend and settings when they were last read.
     said: Option<(BackendKey, MaintenanceSettings)>,
 }
@@ -48,7 +48,7 @@ impl WatchedWorker {
     /// Reads the backend that the worker names now, and its settings. Returns whether they have
     /// changed. Allocates nothing if they have not, since there may be thousands of workers.
     fn read(&mut self) -> bool {
-        let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours, self.parks);
+        let configured = EffectiveSettings::new(self.worker, self.conf, &self.ours, self.parking);
         let (host, port) = (self.worker.host(), self.worker.port());
         let maintenance = configured.maintenance();
         let is_as_said = |(key, said): &(BackendKey, MaintenanceSettings)| {
@@ -82,17 +82,16 @@ unsafe impl Send for WatchList {}
 
 impl WatchList {
     /// Adds all ajp workers of a server that have one address, including members of balancers. The
-    /// server lives as long as the child; so do its present workers. `parks`:
-    /// requests to it wait without a thread.
+    /// server lives as long as the child; so do its present workers.
     pub(crate) fn add(
         &mut self,
         conf: ProxyConf<'static>,
-        parks: bool,
+        parking: Parking,
         settings: impl Fn(WorkerId) -> Option<WorkerSettings>,
     ) {
         for worker in conf.workers().filter(|w| w.is_ajp() && w.has_fixed_address()) {
             let ours = settings(worker.id()).unwrap_or_default();
-            self.workers.push(WatchedWorker { worker, conf, ours, parks, said: None });
+            self.workers.push(WatchedWorker { worker, conf, ours, parking, said: None });
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct EffectiveSettings<'a> {
     readings: Readings,
     conf: ProxyConf<'a>,
     ours: &'a WorkerSettings,
-    parks: bool,
+    parking: Parking,
 }
 
 /// What can be different at the next request to a worker of a server: while it is equal, what was made of it
@@ -30,14 +30,25 @@ pub(crate) struct EffectiveSettings<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Basis {
     readings: Readings,
-    parks: bool,
+    parking: Parking,
+}
+
+/// Which requests of a child may wait without a thread (`ProxyAjpParking`), as one server sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parking {
+    /// None.
+    Nowhere,
+    /// Those to other servers.
+    Elsewhere,
+    /// Those to this one.
+    Here,
 }
 
 impl Basis {
     /// Whether settings of this worker would be made of the same now.
     #[inline]
-    pub(crate) fn holds_for(&self, worker: Worker<'_>, parks: bool) -> bool {
-        self.parks == parks && self.readings == worker.readings()
+    pub(crate) fn holds_for(&self, worker: Worker<'_>, parking: Parking) -> bool {
+        self.parking == parking && self.readings == worker.readings()
     }
 }
 
@@ -58,20 +69,20 @@ pub(crate) fn still_leads_to(
 }
 
 impl<'a> EffectiveSettings<'a> {
-    /// Reads them. `parks`: requests to this server wait without a thread (`ProxyAjpParking`), so that the
-    /// number of threads does not limit the pool.
+    /// Reads them. Where requests to this server wait without a thread, the number of threads does not limit the
+    /// pool.
     pub(crate) fn new(
         worker: Worker<'a>,
         conf: ProxyConf<'a>,
         ours: &'a WorkerSettings,
-        parks: bool,
+        parking: Parking,
     ) -> Self {
-        Self { worker, readings: worker.readings(), conf, ours, parks }
+        Self { worker, readings: worker.readings(), conf, ours, parking }
     }
 
     /// What they are made of, as far as it can change.
     pub(crate) fn basis(&self) -> Basis {
-        Basis { readings: self.readings, parks: self.parks }
+        Basis { readings: self.readings, parking: self.parking }
     }
 
     /// The longest wait for one read or write: `timeout`, ProxyTimeout or Timeout.
@@ -142,7 +153,7 @@ impl<'a> EffectiveSettings<'a> {
             self.keeps_connections() && self.worker.status().activation() != Activation::Stopped;
         let min = match self.limits() {
             // As it was written, since mod_proxy's own is bounded by the number of threads.
-            limits if self.parks => limits.bound(self.ours.pool.min),
+            limits if self.parking == Parking::Here => limits.bound(self.ours.pool.min),
             Limits { max: Some(_), .. } => self.readings.min(),
             // Under prefork (no max) a child has one thread, and a use for one connection.
             Limits { max: None, .. } => self.ours.pool.min.min(1),
@@ -181,9 +192,13 @@ impl<'a> EffectiveSettings<'a> {
     /// Returns the limits of its pool. `idlemax` is a `ttl` in milliseconds; the shorter one applies.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = self.readings.limits();
-        if self.parks {
-            let PoolSize { max, smax, .. } = self.ours.pool;
-            limits = limits.without_threads(max, smax, self.timeout());
+        match self.parking {
+            Parking::Here => {
+                let PoolSize { max, smax, .. } = self.ours.pool;
+                limits = limits.without_threads(max, smax, self.timeout());
+            }
+            Parking::Elsewhere => limits = limits.beside_parked(self.timeout()),
+            Parking::Nowhere => {}
         }
         if self.ours.look_once {
             limits.wait = Wait::For(Duration::ZERO);

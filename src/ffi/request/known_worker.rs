@@ -7,7 +7,7 @@ use crate::config::WorkerSettings;
 use crate::ffi::apr::table::Table;
 use crate::ffi::child::worker_cache::CachedWorker;
 use crate::ffi::mod_proxy::backend_url::{Origin, Uri};
-use crate::ffi::mod_proxy::worker_settings::{EffectiveSettings, still_leads_to};
+use crate::ffi::mod_proxy::worker_settings::{EffectiveSettings, Parking, still_leads_to};
 use crate::ffi::request::call::Call;
 use crate::ffi::state::server_state::ServerState;
 
@@ -27,20 +27,20 @@ impl Call<'_> {
             port: remote_proxy.map_or(uri.port, |(_, port)| port),
             socket_path: self.request.notes().get(c"uds_path"),
         };
-        let parks = self.child.can_park() && ServerState::parks(self.request.server());
+        let parking = ServerState::parking(self.request.server(), self.child.can_park());
         let Some(cached) = cached else {
-            return self.read(uri, &aim, self.child.settings(worker.id()), parks);
+            return self.read(uri, &aim, self.child.settings(worker.id()), parking);
         };
         let Aim { host, port, socket_path, .. } = aim;
         let holds = worker.has_fixed_address()
-            && cached.basis.holds_for(worker, parks)
+            && cached.basis.holds_for(worker, parking)
             && still_leads_to(worker, cached.backend.key(), host, port, socket_path);
         let ours = &cached.settings.worker;
         if !holds {
-            return self.read(uri, &aim, ours, parks);
+            return self.read(uri, &aim, ours, parking);
         }
         if cached.updates_maintenance {
-            let configured = EffectiveSettings::new(worker, self.conf, ours, parks);
+            let configured = EffectiveSettings::new(worker, self.conf, ours, parking);
             cached.backend.set_maintenance(configured.maintenance());
         }
         cached
@@ -53,10 +53,10 @@ impl Call<'_> {
         uri: &Uri<'_>,
         aim: &Aim<'_>,
         ours: &WorkerSettings,
-        parks: bool,
+        parking: Parking,
     ) -> Arc<CachedWorker> {
         let worker = self.worker;
-        let configured = EffectiveSettings::new(worker, self.conf, ours, parks);
+        let configured = EffectiveSettings::new(worker, self.conf, ours, parking);
         let key = configured.key(aim.host, aim.port, aim.socket_path);
         let member = worker.key();
         let is_fixed = worker.has_fixed_address();

@@ -213,8 +213,8 @@ pub(crate) unsafe fn child_init(pchild: *mut sys::apr_pool_t, main: Server<'stat
     let mut watch_list = WatchList::default();
     let can_park = parking::is_possible(main);
     for conf in server_conf::all(main) {
-        let parks = can_park && ServerState::parks(conf.server());
-        watch_list.add(conf, parks, |id| settings.get(&id).cloned());
+        let parking = ServerState::parking(conf.server(), can_park);
+        watch_list.add(conf, parking, |id| settings.get(&id).cloned());
     }
     watch_list.remove_duplicates();
     let listening = parent.listening.get().map_or(&[][..], Vec::as_slice);

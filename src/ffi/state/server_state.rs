@@ -16,6 +16,7 @@ use crate::ffi::httpd::module_record;
 use crate::ffi::httpd::request::Request;
 use crate::ffi::httpd::server::{self, Server};
 use crate::ffi::mod_proxy::worker_id::WorkerId;
+use crate::ffi::mod_proxy::worker_settings::Parking;
 use crate::ffi::state::server_config::{Inherited, ServerConfig};
 use crate::ffi::sys;
 use crate::status::Nonce;
@@ -92,6 +93,15 @@ impl ServerState {
     pub(crate) fn parks(server: Server<'_>) -> bool {
         let inherited = Self::of(server).and_then(|state| state.inherited.get());
         inherited.is_some_and(Inherited::parking)
+    }
+
+    /// The same in a child; `can_park`: some server wants it, and the child can.
+    pub(crate) fn parking(server: Server<'_>, can_park: bool) -> Parking {
+        match can_park {
+            true if Self::parks(server) => Parking::Here,
+            true => Parking::Elsewhere,
+            false => Parking::Nowhere,
+        }
     }
 
     /// Returns the configuration of a server, to be changed. A virtual host gets its own here: httpd

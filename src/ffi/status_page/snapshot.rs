@@ -171,8 +171,8 @@ impl View<'_> {
         let (name, host) = (text(&worker.name()), text(&worker.host()));
         let socket = worker.socket_path().as_deref().map(text);
         let port = worker.port();
-        let parks = self.child.can_park() && ServerState::parks(self.conf.server());
-        let configured = EffectiveSettings::new(worker, self.conf, settings, parks);
+        let parking = ServerState::parking(self.conf.server(), self.child.can_park());
+        let configured = EffectiveSettings::new(worker, self.conf, settings, parking);
         let pool = if worker.has_fixed_address() {
             Backend::name_of(&configured.key(host.as_bytes(), port, None))
         } else {

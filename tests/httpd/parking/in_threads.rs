@@ -3,10 +3,14 @@
 use std::fs;
 
 use test_support::ajp::Packet;
+use test_support::ajp::echo::respond;
+use test_support::ajp::request::forward_request;
 use test_support::ajp::{
-    HoldingPeer, ScriptedPeer, chunk, end_response, flush, get_body_chunk, headers,
+    HoldingPeer, ScriptedPeer, chunk, cpong, end_response, flush, get_body_chunk, headers,
 };
+use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
+use test_support::members::Gate;
 use test_support::parking::{Load, two_threads, uri, wait_for_rest};
 use test_support::process::wait_for;
 
@@ -157,5 +161,72 @@ fn a_flush_of_its_own_reaches_a_client_that_is_still_sending_its_body() {
     client.send("0\r\n\r\n");
     assert_eq!(client.chunk().as_deref(), Some(&b""[..]));
     assert_eq!(peer.errors(), [""; 0]);
+    wait_for_rest(&httpd);
+}
+
+/// Two virtual hosts, of which one does not park.
+const TWO_HOSTS: &str = "<VirtualHost *:*>\nServerName parks\n</VirtualHost>\n\
+                         <VirtualHost *:*>\nServerName stays\nProxyAjpParking Off\n</VirtualHost>";
+
+/// Sends a request to this virtual host, with a header of this text.
+fn ask(httpd: &Httpd, host: &str, text: &str, number: usize) -> Client {
+    let (mut client, uri) = (httpd.client(), uri(number));
+    client.send(format!("GET {uri} HTTP/1.1\r\nHost: {host}\r\nX: {text}\r\n\r\n"));
+    client
+}
+
+#[test]
+fn a_request_that_asks_for_the_packet_size_keeps_its_thread_since_others_may_wait_for_its_answer_in_all_others()
+ {
+    let gate = Gate::default();
+    let peer = {
+        let gate = gate.clone();
+        ScriptedPeer::start(move |conn| {
+            while let Some(payload) = conn.read_packet()? {
+                match &payload[..] {
+                    [0x0A] => conn.send(cpong())?,
+                    // The question, whose bytes are as many as the request's.
+                    [0x0A, ..] => {
+                        gate.wait();
+                        conn.send(cpong())?;
+                    }
+                    _ => respond(conn, &forward_request(&payload)?.uri)?,
+                }
+            }
+            Ok(())
+        })
+    };
+    let httpd = two_threads()
+        .conf("LimitRequestFieldSize 20000")
+        .conf(&format!("ProxyPass /app ajp://127.0.0.1:{}/app ping=60", peer.port()))
+        .conf(TWO_HOSTS)
+        .start();
+    let field = "x".repeat(10_000);
+    let first = ask(&httpd, "parks", &field, 0);
+    let asks = Load { parked: 0, busy: 1, in_use: 0, waiting: 0 };
+    wait_for("the question", || (Load::of(&httpd) == asks).then_some(()));
+
+    // More than there are threads beside it.
+    let others = [1, 2].map(|number| ask(&httpd, "stays", &field, number));
+    gate.open();
+    for (number, mut client) in [first].into_iter().chain(others).enumerate() {
+        assert_eq!(client.response("GET").expect(200).text(), uri(number));
+    }
+    wait_for_rest(&httpd);
+}
+
+#[test]
+fn the_wait_in_a_thread_for_the_place_of_a_parked_request_ends_after_timeout() {
+    let peer = HoldingPeer::start();
+    let worker = format!("ajp://127.0.0.1:{}/app max=1 timeout=1 replytimeout=60000", peer.port());
+    let httpd = two_threads().conf(&format!("ProxyPass /app {worker}")).conf(TWO_HOSTS).start();
+    let mut first = ask(&httpd, "parks", "", 0);
+    test_support::parking::wait_for_parked(&httpd, 1);
+
+    // The parked request needs a thread to go on, and requests that wait as this one does may have all.
+    let response = ask(&httpd, "stays", "", 1).response("GET");
+    assert_eq!(response.status, 503);
+    peer.answer(&uri(0));
+    assert_eq!(first.response("GET").expect(200).text(), uri(0));
     wait_for_rest(&httpd);
 }
