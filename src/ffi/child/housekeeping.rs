@@ -38,7 +38,7 @@ struct WatchedWorker {
     worker: Worker<'static>,
     conf: ProxyConf<'static>,
     ours: WorkerSettings,
-    /// Requests to the server wait without a thread.
+    /// As its server sees it.
     parking: Parking,
     /// Its backend and settings when they were last read.
     said: Option<(BackendKey, MaintenanceSettings)>,

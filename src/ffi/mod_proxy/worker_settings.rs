@@ -33,6 +33,14 @@ pub(crate) struct Basis {
     parking: Parking,
 }
 
+impl Basis {
+    /// Whether settings of this worker would be made of the same now.
+    #[inline]
+    pub(crate) fn holds_for(&self, worker: Worker<'_>, parking: Parking) -> bool {
+        self.parking == parking && self.readings == worker.readings()
+    }
+}
+
 /// Which requests of a child may wait without a thread (`ProxyAjpParking`), as one server sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parking {
@@ -42,14 +50,6 @@ pub(crate) enum Parking {
     Elsewhere,
     /// Those to this one.
     Here,
-}
-
-impl Basis {
-    /// Whether settings of this worker would be made of the same now.
-    #[inline]
-    pub(crate) fn holds_for(&self, worker: Worker<'_>, parking: Parking) -> bool {
-        self.parking == parking && self.readings == worker.readings()
-    }
 }
 
 /// Whether a worker leads to the backend with this key, which was made of the same [`Basis`]: only its texts can
