@@ -11,7 +11,7 @@ use test_support::ajp::{
 use test_support::http::Client;
 use test_support::httpd::{Httpd, Setup};
 use test_support::members::Gate;
-use test_support::parking::{Load, two_threads, uri, wait_for_rest};
+use test_support::parking::{Load, two_threads, uri, wait_for_parked, wait_for_rest};
 use test_support::process::wait_for;
 
 fn start(setup: Setup) -> (HoldingPeer, Httpd) {
@@ -85,7 +85,7 @@ fn a_request_whose_body_is_not_all_there_waits_in_a_thread_and_without_one_once_
     client.send("world");
     assert_eq!(client.head().status, 200);
     assert_eq!(client.chunk().as_deref(), Some(&b"helloworld"[..]));
-    test_support::parking::wait_for_parked(&httpd, 1);
+    wait_for_parked(&httpd, 1);
     drop(client);
     wait_for_rest(&httpd);
 }
@@ -221,7 +221,7 @@ fn the_wait_in_a_thread_for_the_place_of_a_parked_request_ends_after_timeout() {
     let worker = format!("ajp://127.0.0.1:{}/app max=1 timeout=1 replytimeout=60000", peer.port());
     let httpd = two_threads().conf(&format!("ProxyPass /app {worker}")).conf(TWO_HOSTS).start();
     let mut first = ask(&httpd, "parks", "", 0);
-    test_support::parking::wait_for_parked(&httpd, 1);
+    wait_for_parked(&httpd, 1);
 
     // The parked request needs a thread to go on, and requests that wait as this one does may have all.
     let response = ask(&httpd, "stays", "", 1).response("GET");
