@@ -22,6 +22,8 @@ pub(crate) struct FakeConnection {
     pub(crate) received: Vec<u8>,
     /// Counts the connections that are to be reset when they are closed.
     pub(crate) resets: Arc<AtomicUsize>,
+    /// Its container is found to have closed it while it was idle.
+    pub(crate) is_dead: bool,
     incoming: Incoming,
     usage: Usage,
     peer: Address,
@@ -34,6 +36,7 @@ impl FakeConnection {
             sent: Vec::new(),
             received: Vec::new(),
             resets: Arc::default(),
+            is_dead: false,
             incoming: Incoming::new(Arc::default()),
             usage: Usage { opened: now, requests: 0, sent: 0, received: 0 },
             peer: Address::Unix("/nowhere".into()),
@@ -63,7 +66,7 @@ impl Pooled for FakeConnection {
     type Proof = Reusable;
 
     fn check(&mut self) -> Liveness {
-        Liveness::Usable
+        if self.is_dead { Liveness::Closed } else { Liveness::Usable }
     }
 }
 

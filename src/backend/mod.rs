@@ -43,7 +43,7 @@ mod upload_history;
 mod warnings;
 
 pub use accepting::InboundSockets;
-pub use acquisition::{Acquisition, Connections, Surroundings, Task};
+pub use acquisition::{Acquisition, Connections, Got, Surroundings, Task};
 pub use ajp_connection::{AjpConnection, Usage};
 pub use connect_settings::ConnectSettings;
 pub use connection::Connection;
@@ -231,7 +231,7 @@ impl Backend {
 
     /// Whether the backend may be closing this idle connection at this moment, by what it has shown.
     /// (Where CPING is sent first, that is answer enough.)
-    fn is_doubtful<L: AjpConnection>(
+    pub fn is_doubtful<L: AjpConnection>(
         &self,
         lease: &Lease<L>,
         settings: &ConnectSettings,

@@ -45,8 +45,21 @@ impl<C: Pooled> Pool<C> {
         now: Instant,
         limits: &Limits,
     ) -> Result<Acquired<C>, AcquireError> {
+        if let Some(acquired) = self.acquire_idle(now, limits) {
+            return Ok(acquired);
+        }
         let Handover { idle, place, at_once } = self.claim(now, limits, Wants::Any)?;
         Ok(self.first_usable(idle, place, at_once))
+    }
+
+    /// As [`acquire`](Self::acquire), where it takes no more than the newest idle connection: there is one, none
+    /// has expired, and nobody waits. `None`: else; nothing has changed.
+    pub fn acquire_idle(self: &Arc<Self>, now: Instant, limits: &Limits) -> Option<Acquired<C>> {
+        let mut state = self.state.lock();
+        let idle = state.take_newest_alone(now, limits)?;
+        let place = Place::take(self, &mut state);
+        drop(state);
+        Some(self.first_usable(Some(idle), place, true))
     }
 
     /// Gives the right to open a new connection, even if there are idle ones.
@@ -74,6 +87,7 @@ impl<C: Pooled> Pool<C> {
     /// Takes a place, with the newest idle connection in it if there is one; waits if necessary.
     ///
     /// The connection is unchecked. For [`Wants::Fresh`] it is to be closed.
+    #[cold]
     fn claim(
         self: &Arc<Self>,
         now: Instant,

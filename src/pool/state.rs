@@ -95,6 +95,21 @@ impl<C, H> State<C, H> {
         self.idle.pop_newest()
     }
 
+    /// The same, with these limits, where nothing else is to be done: none has expired, and nobody waits.
+    pub(super) fn take_newest_alone(
+        &mut self,
+        now: Instant,
+        limits: &Limits,
+    ) -> Option<IdleConnection<C>> {
+        let oldest = self.idle.oldest()?;
+        let has_expired = limits.ttl.is_some_and(|ttl| idle_for(oldest.since, now) >= ttl);
+        if has_expired || !self.waiters.is_empty() {
+            return None;
+        }
+        self.limits = *limits;
+        self.pop_newest()
+    }
+
     /// Takes the oldest idle connection out; the caller accounts for its place.
     pub(super) fn pop_oldest(&mut self) -> Option<IdleConnection<C>> {
         self.idle.pop_oldest()

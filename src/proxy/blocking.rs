@@ -22,7 +22,8 @@ pub fn serve(
     client: &mut impl Client,
 ) -> (Result<Finished, Failure>, Traffic) {
     let mut context = Context { backend, settings, own, request, client, now: &Instant::now };
-    let mut conversation = Conversation::<Connection>::new(&context);
+    let mut conversation = Conversation::not_begun(&context);
+    conversation.begin(&mut context);
     loop {
         match conversation.next(&context) {
             Do::Done => return conversation.take_end(),

@@ -23,6 +23,21 @@ impl Backend {
         self.go_through(Task::Any { certain: false }, settings)
     }
 
+    /// The newest idle connection, where that is the whole way to one: it is connected from here, nothing is to be
+    /// sent on it, and [`Pool::acquire_idle`](crate::pool::Pool::acquire_idle) gives it. What it gives counts as
+    /// the answer to [`Need::Place`]. `None`: nothing has been done.
+    #[must_use]
+    pub fn idle_connection(
+        &self,
+        settings: &ConnectSettings,
+        now: Instant,
+    ) -> Option<Acquired<Connection>> {
+        if settings.pings.prepost.is_some() || self.is_reversed() {
+            return None;
+        }
+        self.pool.acquire_idle(now, &settings.limits)
+    }
+
     /// Does one step of the way to a connection in place, waiting as long as it says.
     pub fn supply(
         &self,

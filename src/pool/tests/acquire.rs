@@ -72,6 +72,24 @@ fn acquire_closes_every_expired_connection_not_only_the_one_it_would_use() {
 }
 
 #[test]
+fn an_idle_connection_is_given_at_once_unless_something_else_is_to_be_done() {
+    let idle = |scene: &Scene, seconds| scene.pool.acquire_idle(scene.at(seconds), &scene.limits);
+    let scene = Scene::new().ttl(10).max(3);
+    assert!(idle(&scene, 0).is_none(), "there is none");
+    let [oldest, newest] = scene.idle([5, 6]);
+
+    assert!(idle(&scene, 15).is_none(), "the oldest has expired");
+    assert_eq!((oldest.is_closed(), newest.checks(), scene.pool.stats().in_use), (false, 0, 0));
+
+    let lease = reused(idle(&scene, 14).unwrap());
+    assert!(lease.was_at_once());
+    assert_eq!((lease.number(), oldest.checks(), newest.checks()), (2, 0, 1));
+    let _other = reused(idle(&scene, 14).unwrap());
+    assert!(idle(&scene, 14).is_none(), "both are in use");
+    assert_eq!((scene.pool.stats().idle, scene.pool.stats().in_use), (0, 2));
+}
+
+#[test]
 fn acquire_looks_only_at_the_connection_it_hands_out() {
     let scene = Scene::new().ttl(10);
     let wires = scene.idle([1, 2, 3, 4]);

@@ -97,7 +97,7 @@ impl<L: AjpConnection> Conversation<L> {
         conversation
     }
 
-    fn at<C>(stage: Stage<L>, start: Instant, context: &Context<'_, C>) -> Self {
+    pub(super) fn at<C>(stage: Stage<L>, start: Instant, context: &Context<'_, C>) -> Self {
         Self {
             start,
             traffic: Traffic::default(),
@@ -255,12 +255,7 @@ impl<L: AjpConnection> Conversation<L> {
     /// The way to it.
     fn way<C>(goal: Goal, context: &Context<'_, C>, with: &Surroundings<'_>) -> Stage<L> {
         let task = match goal {
-            Goal::First => {
-                let resend = context.own.resend;
-                let may_be_sent_again = resend.repeats > 0
-                    && resend.after_send.unwrap_or(context.request.is_idempotent);
-                Task::Any { certain: !may_be_sent_again }
-            }
+            Goal::First => Task::Any { certain: !context.may_be_sent_again() },
             Goal::Replace | Goal::Again | Goal::Proof => Task::New,
         };
         Stage::Connecting(Acquisition::new(task, with), goal)

@@ -19,6 +19,7 @@
 //! against what [`Resend`](super::Resend) allows.
 
 mod attempt;
+mod begin;
 mod blocked;
 mod error;
 mod machine;

@@ -136,6 +136,12 @@ impl<C> Context<'_, C> {
         Surroundings { backend: self.backend, settings: &self.settings.connect, now: self.now }
     }
 
+    /// Whether the request may be sent again after the container may have acted on it.
+    pub(super) fn may_be_sent_again(&self) -> bool {
+        let resend = self.own.resend;
+        resend.repeats > 0 && resend.after_send.unwrap_or(self.request.is_idempotent)
+    }
+
     /// Whether an answer of this status counts as the worker's failure, where there is another worker.
     pub(super) fn fails(&self, status: u16) -> Option<StatusFailure> {
         if self.own.has_others { self.settings.worker.fail_status.of(status) } else { None }

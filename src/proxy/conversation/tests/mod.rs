@@ -4,6 +4,8 @@
 #![cfg_attr(not(test), allow(dead_code))]
 
 pub mod any_backend;
+#[cfg(test)]
+mod beginnings;
 mod client;
 #[cfg(test)]
 mod container;

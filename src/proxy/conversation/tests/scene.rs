@@ -260,7 +260,7 @@ impl Scene {
         world: &World,
     ) -> Got<FakeConnection> {
         let now = self.start + self.passed.get();
-        let limits = Limits::default();
+        let limits = self.settings.connect.limits;
         match (need, world) {
             (Need::Place { since }, _) => {
                 assert_eq!(*since, now, "it is asked for at once");
