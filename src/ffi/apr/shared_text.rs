@@ -44,6 +44,32 @@ impl<const N: usize> Text<N> {
         Self { bytes, len }
     }
 
+    /// Whether the array has this text, which has no NUL; as [`read`](Self::read), and nothing is copied.
+    ///
+    /// # Safety
+    /// As of [`read`](Self::read).
+    pub(crate) unsafe fn is(array: *const [c_char; N], text: &[u8]) -> bool {
+        // By libc's function, as above.
+        // SAFETY: no more than the array is read, which can be, as the caller says; the text is as long.
+        let begins =
+            || unsafe { libc::memcmp(array.cast(), text.as_ptr().cast(), text.len()) == 0 };
+        // SAFETY: a byte of the array.
+        let ends = || unsafe { array.cast::<u8>().add(text.len()).read_volatile() == 0 };
+        text.len() <= N && begins() && (text.len() == N || ends())
+    }
+
+    /// The same, in any case.
+    ///
+    /// # Safety
+    /// As of [`read`](Self::read).
+    pub(crate) unsafe fn is_in_any_case(array: *const [c_char; N], text: &[u8]) -> bool {
+        // SAFETY: `at` is below N where it is read, and the array can be, as the caller says.
+        let byte = |at: usize| unsafe { array.cast::<u8>().add(at).read_volatile() };
+        text.len() <= N
+            && text.iter().enumerate().all(|(at, wanted)| byte(at).eq_ignore_ascii_case(wanted))
+            && (text.len() == N || byte(text.len()) == 0)
+    }
+
     /// `None` if there is no text.
     pub(crate) fn non_empty(self) -> Option<Self> {
         (self.len > 0).then_some(self)
@@ -88,6 +114,27 @@ mod tests {
         // SAFETY: the first of the arrays of this function.
         let text = unsafe { Text::<4>::read((&raw const behind[0]).cast()) };
         assert_eq!(&*text, b"abcd");
+    }
+
+    #[test]
+    fn a_text_is_compared_where_it_is_up_to_its_end() {
+        let is = |array: &[u8; 6], text: &[u8]| {
+            let array = (&raw const *array).cast();
+            // SAFETY: an array of this function.
+            unsafe { (Text::<6>::is(array, text), Text::<6>::is_in_any_case(array, text)) }
+        };
+        for (array, text, same) in [
+            (b"node1\0", &b"node1"[..], (true, true)),
+            (b"Node1\0", b"nODE1", (false, true)),
+            (b"node1\0", b"node", (false, false)),
+            (b"node\0x", b"node1", (false, false)),
+            (b"node\0x", b"node", (true, true)),
+            (b"\0old\0\0", b"", (true, true)),
+            (b"node12", b"node12", (true, true)),
+            (b"node12", b"node123", (false, false)),
+        ] {
+            assert_eq!(is(array, text), same, "{array:?} {text:?}");
+        }
     }
 
     #[test]

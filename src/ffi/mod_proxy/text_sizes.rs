@@ -2,7 +2,6 @@
 
 use crate::ffi::sys;
 
-pub(crate) const SCHEME: usize = sys::PROXY_WORKER_MAX_SCHEME_SIZE as usize;
 pub(crate) const HOST: usize = sys::PROXY_RFC1035_HOSTNAME_SIZE as usize;
 #[cfg(httpd_has_name_ex)]
 pub(crate) const NAME: usize = sys::PROXY_WORKER_EXT_NAME_SIZE as usize;

@@ -12,9 +12,7 @@ use std::time::Duration;
 use crate::balance::WorkerStatus;
 use crate::ffi::apr::shared_text::Text;
 use crate::ffi::mod_proxy::backend_url::DEFAULT_PORT;
-use crate::ffi::mod_proxy::text_sizes::{
-    BALANCER_NAME, HOST, NAME, ROUTE, SCHEME, SECRET, SOCKET_PATH,
-};
+use crate::ffi::mod_proxy::text_sizes::{BALANCER_NAME, HOST, NAME, ROUTE, SECRET, SOCKET_PATH};
 use crate::ffi::mod_proxy::worker_id::WorkerId;
 use crate::ffi::sys;
 use crate::shared::MemberKey;
@@ -98,12 +96,6 @@ impl Worker<'_> {
         unsafe { WorkerId::of(self.as_ptr()) }
     }
 
-    /// The scheme of its URL.
-    pub(crate) fn scheme(self) -> Text<SCHEME> {
-        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
-        unsafe { Text::read(&raw const (*self.shared()).scheme) }
-    }
-
     /// The host of its URL.
     pub(crate) fn host(self) -> Text<HOST> {
         // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
@@ -160,7 +152,8 @@ impl Worker<'_> {
     }
 
     pub(crate) fn is_ajp(self) -> bool {
-        self.scheme().eq_ignore_ascii_case(b"ajp")
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        unsafe { Text::is_in_any_case(&raw const (*self.shared()).scheme, b"ajp") }
     }
 
     /// Adds to `transferred` and `read`, which balancer-manager and lbmethod bytraffic show and
@@ -220,7 +213,8 @@ impl Worker<'_> {
 
     /// Whether this is its route.
     pub(crate) fn has_route(self, route: &[u8]) -> bool {
-        self.route().as_deref() == Some(route)
+        // SAFETY: an array of the shared part, which lives as long as the worker (from_ptr).
+        !route.is_empty() && unsafe { Text::is(&raw const (*self.shared()).route, route) }
     }
 
     /// The unix socket's path.
