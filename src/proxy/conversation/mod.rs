@@ -14,6 +14,9 @@
 //!                Pause <────────┴───────> Done
 //! ```
 //!
+//! A driver that works in place [begins](Conversation::begin) with the attempt where an idle connection is all
+//! that is needed.
+//!
 //! Nothing is sent again after a byte of the response has reached the client, a connection goes back to
 //! the pool only with the [`Reusable`](crate::exchange::Reusable) of its exchange, and every attempt but the last is counted
 //! against what [`Resend`](super::Resend) allows.
