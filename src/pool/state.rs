@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::idle::{Entry, Idle, IdleConnection, IdleMark, ReleaseOrder, idle_for};
 use super::waiter::{Waiter, Wants};
@@ -102,8 +102,8 @@ impl<C, H> State<C, H> {
         limits: &Limits,
     ) -> Option<IdleConnection<C>> {
         let oldest = self.idle.oldest()?;
-        let has_expired = limits.ttl.is_some_and(|ttl| idle_for(oldest.since, now) >= ttl);
-        if has_expired || !self.waiters.is_empty() {
+        let is_due = limits.ttl.is_some_and(|ttl| has_expired(oldest.since, now, ttl));
+        if is_due || !self.waiters.is_empty() {
             return None;
         }
         self.limits = *limits;
@@ -131,7 +131,7 @@ impl<C, H> State<C, H> {
     /// are none.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Box<Entry<C>>> {
         let Some(ttl) = self.limits.ttl else { return Vec::new() };
-        self.take_oldest_while(|_, since| idle_for(since, now) >= ttl)
+        self.take_oldest_while(|_, since| has_expired(since, now, ttl))
     }
 
     /// Takes out the oldest connections, as long as `take` returns true.
@@ -221,4 +221,9 @@ impl<C, H> State<C, H> {
         }
         surplus
     }
+}
+
+/// Whether a connection that became idle then has been so for `ttl` or longer.
+fn has_expired(since: Instant, now: Instant, ttl: Duration) -> bool {
+    idle_for(since, now) >= ttl
 }

@@ -68,24 +68,24 @@ impl Situation {
         scene.settings.connect.limits = Limits { ttl: self.ttl, max, ..Limits::default() };
         scene
     }
-
-    /// What is asked for once there is a place, over which connection, and what the pool has done.
-    fn goes_on(self, scene: &mut Scene, mut conversation: Conversation<FakeConnection>) -> End {
-        let next = |scene: &mut Scene, conversation: &Conversation<FakeConnection>| {
-            text(&scene.with(|context| conversation.next(context)))
-        };
-        if next(scene, &conversation) == "place" {
-            scene.step(&mut conversation, Yes);
-        }
-        let asked = next(scene, &conversation);
-        let number = conversation.connection().map(|connection| connection.number);
-        let stats = scene.pool.stats();
-        drop(conversation);
-        (asked, number, stats, scene.left())
-    }
 }
 
+/// What is asked for once there is a place, over which connection, and what the pool has done.
 type End = (String, Option<usize>, Stats, (usize, usize));
+
+fn end(scene: &mut Scene, mut conversation: Conversation<FakeConnection>) -> End {
+    let next = |scene: &mut Scene, conversation: &Conversation<FakeConnection>| {
+        text(&scene.with(|context| conversation.next(context)))
+    };
+    if next(scene, &conversation) == "place" {
+        scene.step(&mut conversation, Yes);
+    }
+    let asked = next(scene, &conversation);
+    let number = conversation.connection().map(|connection| connection.number);
+    let stats = scene.pool.stats();
+    drop(conversation);
+    (asked, number, stats, scene.left())
+}
 
 #[test]
 fn a_beginning_over_an_idle_connection_is_that_of_a_request_that_has_asked_for_a_place() {
@@ -93,7 +93,7 @@ fn a_beginning_over_an_idle_connection_is_that_of_a_request_that_has_asked_for_a
     for situation in situations() {
         let mut scene = situation.scene();
         let conversation = scene.begin();
-        let expected = situation.goes_on(&mut scene, conversation);
+        let expected = end(&mut scene, conversation);
 
         let mut scene = situation.scene();
         let limits = scene.settings.connect.limits;
@@ -101,7 +101,7 @@ fn a_beginning_over_an_idle_connection_is_that_of_a_request_that_has_asked_for_a
         let mut conversation = scene.with(|context| Conversation::not_begun(context));
         scene.with(|context| conversation.begin_with(idle, context));
         at_once += usize::from(conversation.connection().is_some());
-        let found = situation.goes_on(&mut scene, conversation);
+        let found = end(&mut scene, conversation);
 
         assert_eq!(found, expected, "{situation:?}");
         suspect += usize::from(expected.2.closed.of(CloseReason::Suspect) > 0);
